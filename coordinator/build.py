@@ -1,0 +1,93 @@
+"""experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}: text first, the effect last."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coordinator.bundle.script import Script, render
+from coordinator.bundle.sources import collect
+from coordinator.experiment import Experiment, kernel_titles
+from coordinator.metadata import (
+    CODE_FILE,
+    METADATA_FILE,
+    KernelMetadata,
+    check_collisions,
+    check_source_size,
+    render_metadata,
+)
+from coordinator.project import Project
+
+
+@dataclass(frozen=True)
+class Build:
+    """A kernel that is ready to be pushed, and where it lies."""
+
+    experiment: Experiment
+    script: Script
+    metadata: KernelMetadata
+    manifest: dict[str, Any]
+    directory: Path
+
+    @property
+    def code_file(self) -> Path:
+        return self.directory / CODE_FILE
+
+
+def build(project: Project, experiment: Experiment) -> Build:
+    """Renders, checks, and swaps the result in as `build/<experiment>/`.
+
+    Raises BundleError or MetadataError; nothing is written then.
+    """
+    files = collect(project.root, project.settings.entry)
+    script = render(
+        project.template("kernel.py.j2"),
+        experiment=experiment.name,
+        about=experiment.about,
+        entry=project.settings.entry,
+        config=experiment.config,
+        files=files,
+    )
+    check_source_size(len(script.text.encode("utf-8")))
+    check_collisions(experiment, kernel_titles(project))
+    metadata = render_metadata(project.template("kernel-metadata.json.j2"), experiment, owner=project.settings.owner)
+    manifest = {
+        "schema": 1,
+        "experiment": experiment.name,
+        "digest": script.digest,
+        "form": script.form,
+        "entry": project.settings.entry,
+        "bytes": len(script.text.encode("utf-8")),
+        "config": experiment.config,
+        "overrides": list(experiment.overrides),
+        "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
+    }
+    directory = project.build(experiment.name)
+    contents = {
+        CODE_FILE: script.text,
+        METADATA_FILE: metadata.text,
+        "manifest.json": json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
+    }
+    _swap_in(directory, contents)
+    return Build(experiment=experiment, script=script, metadata=metadata, manifest=manifest, directory=directory)
+
+
+def _swap_in(directory: Path, contents: dict[str, str]) -> None:
+    """Writes the files into a new folder beside `directory` and renames it into place."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    new = directory.with_name(f".{directory.name}.{os.getpid()}.new")
+    old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+    try:
+        new.mkdir()
+        for name, text in contents.items():
+            (new / name).write_bytes(text.encode("utf-8"))
+        if directory.exists():
+            directory.rename(old)
+        new.rename(directory)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""The script's text: the template filled with the config, the sources and the bootstrap, the same bytes every time.
+
+Sources are raw string literals, because people read and compare kernels on Kaggle's page. What no raw literal can hold
+byte for byte goes in escaped or as base64; if the whole would pass Kaggle's limit, all sources become one archive.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import lzma
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+
+from coordinator.bundle import bootstrap
+from coordinator.bundle.sources import SourceFile
+from coordinator.errors import BundleError
+from coordinator.kaggle_rules import SOURCE_MAX
+
+
+@dataclass(frozen=True)
+class Script:
+    """A kernel's script: its text, the digest of all but its first line, and how the sources are embedded."""
+
+    text: str
+    digest: str
+    form: Literal["text", "archive"]
+
+
+def render(
+    template: Path, *, experiment: str, about: str, entry: str, config: Mapping[str, Any], files: Sequence[SourceFile]
+) -> Script:
+    """Fills the template (jinja2, undefined names refused).
+
+    Falls back to one compressed archive when readable text would pass Kaggle's limit of 1 MiB; raises BundleError, with
+    the largest files, when that would too.
+    """
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters["literal"] = literal
+    try:
+        compiled = environment.from_string(template.read_text(encoding="utf-8"))
+    except jinja2.TemplateError as error:
+        raise BundleError(f"{template.name}: {error}") from error
+    values = {
+        "experiment": experiment,
+        "about": " ".join(about.split()),
+        "entry": entry,
+        "config": json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False),
+        "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
+    }
+    packed = {file.path: (file.sha256, *_encoded(file.data)) for file in files}
+    forms: list[tuple[Literal["text", "archive"], dict[str, Any]]] = [
+        ("text", {"files": packed, "archive": ""}),
+        ("archive", {"files": {}, "archive": _archive(packed)}),
+    ]
+    for form, sources in forms:
+        try:
+            body = compiled.render(**values, **sources)
+        except jinja2.TemplateError as error:
+            raise BundleError(f"{template.name}: {error}") from error
+        text = f"{bootstrap.STAMP}run=- digest={bootstrap.digest_of(body)}\n{body}"
+        # The stamp grows by a run id and a commit at the push.
+        if len(text.encode("utf-8")) + 200 <= SOURCE_MAX:
+            return Script(text=text, digest=bootstrap.digest_of(text), form=form)
+    largest = sorted(files, key=lambda file: len(file.data), reverse=True)[:5]
+    sizes = "\n".join(f"  {len(file.data):>12,} bytes  {file.path}" for file in largest)
+    raise BundleError(
+        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, not even compressed; the largest:\n{sizes}",
+        hint="Move large files into a data set and attach it (dataset_sources).",
+    )
+
+
+def stamped(text: str, *, run_id: str, git: str | None) -> str:
+    """The script with the run id (and the git commit) in its stamp line; its digest stays the same."""
+    digest, rest = bootstrap.digest_of(text), text.partition("\n")[2]
+    commit = f" git={git}" if git else ""
+    return f"{bootstrap.STAMP}run={run_id} digest={digest}{commit}\n{rest}"
+
+
+def literal(text: str) -> str:
+    """A Python string literal of `text`, raw and on lines of its own where that is possible."""
+    for quotes in ("'''", '"""'):
+        # A raw literal can hold neither its own quotes nor end in one of them, nor in a backslash.
+        if quotes not in text and not text.endswith((quotes[0], "\\")):
+            return f"r{quotes}{text}{quotes}"
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'''{escaped}'''"
+
+
+# Line ends other than "\n" would be changed, and a NUL refused, when Python reads the script. A source with a byte
+# order mark is kept as it is.
+_NOT_AS_TEXT = re.compile("[\r\0\ufeff]")
+
+
+def _encoded(data: bytes) -> tuple[str, str]:
+    """(encoding, text). Readable text begins with a newline that is not part of it, to stand on lines of its own."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if _NOT_AS_TEXT.search(text):
+        return "base64", "\n".join(textwrap.wrap(base64.b64encode(data).decode("ascii"), 120))
+    return "text", "\n" + text
+
+
+def _archive(packed: Mapping[str, tuple[str, str, str]]) -> str:
+    data = json.dumps(packed, ensure_ascii=False, sort_keys=True).encode("utf-8")
+    compressed = base64.b85encode(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)).decode("ascii")
+    return "\n".join(compressed[start : start + 120] for start in range(0, len(compressed), 120))

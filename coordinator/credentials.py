@@ -1,0 +1,89 @@
+"""Kaggle credentials, found in the order in which Kaggle's own client looks for them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coordinator.errors import CredentialsError
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A token, or a user name and key. The secret never appears in a representation."""
+
+    source: str
+    """Where they were found, for messages."""
+    username: str | None = None
+    """New tokens carry no user name."""
+    key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    oauth_file: Path | None = None
+    """A browser sign-in (`kaggle auth login`), whose token lives about an hour and has to be asked for."""
+
+
+def find_credentials() -> Credentials:
+    """Raises CredentialsError, which says how to get some, if there are none."""
+    for found in _candidates():
+        return found
+    raise CredentialsError(
+        "no Kaggle credentials found",
+        hint="Make a token at https://www.kaggle.com/settings (API, Generate New Token) and either\n"
+        "set KAGGLE_API_TOKEN, or save it as ~/.kaggle/access_token with chmod 600;\n"
+        "to try coord without an account, use --target local.",
+    )
+
+
+def _candidates() -> Iterator[Credentials]:
+    home = Path.home() / ".kaggle"
+    token = os.environ.get("KAGGLE_API_TOKEN", "").strip()
+    if token:
+        file = Path(token)
+        if len(token) < 256 and file.is_file():
+            yield from _token_file(file)
+        else:
+            yield Credentials(source="KAGGLE_API_TOKEN", token=token)
+    for name in ("access_token", "access_token.txt"):
+        yield from _token_file(home / name)
+    yield from _oauth_file(home / "credentials.json")
+    username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
+    if username and key:
+        yield Credentials(source="KAGGLE_USERNAME and KAGGLE_KEY", username=username, key=key)
+    config = os.environ.get("KAGGLE_CONFIG_DIR")
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    for folder in [Path(config)] if config else [home, xdg]:
+        yield from _api_key_file(folder / "kaggle.json")
+
+
+def _token_file(file: Path) -> Iterator[Credentials]:
+    try:
+        token = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise CredentialsError(f"{file} cannot be read: {error}") from error
+    if token:
+        yield Credentials(source=str(file), token=token)
+
+
+def _oauth_file(file: Path) -> Iterator[Credentials]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    except (OSError, ValueError):
+        return  # Kaggle's client passes over a file that it cannot read, too
+    if isinstance(data, dict) and data.get("refresh_token"):
+        yield Credentials(source=str(file), username=data.get("username") or None, oauth_file=file)
+
+
+def _api_key_file(file: Path) -> Iterator[Credentials]:
+    if not file.is_file():
+        return
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        yield Credentials(source=str(file), username=str(data["username"]), key=str(data["key"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CredentialsError(
+            f'{file} is not {{"username": ..., "key": ...}} ({type(error).__name__})',
+            hint="Download it again at https://www.kaggle.com/settings.",
+        ) from error

@@ -1,0 +1,122 @@
+"""The verb fetch-results: what a run left behind, into `results/<experiment>/<target>-v<version>/` and the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from coordinator import metrics
+from coordinator.errors import CoordError, RunFailed, TargetError
+from coordinator.ledger import Ledger, Run, now
+from coordinator.project import Project
+from coordinator.refresh import refresh
+from coordinator.target import LogRecord, OutputFile, Target
+
+LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
+SUMMARY = "metrics.json"
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A run's results on this machine."""
+
+    run: Run
+    directory: Path
+    files: tuple[str, ...]
+    size: int
+    """Bytes that were transferred; 0 if everything was here already."""
+    warnings: tuple[str, ...] = ()
+
+
+def fetch(
+    project: Project,
+    target: Target,
+    ledger: Ledger,
+    run: Run,
+    *,
+    force: bool,
+    start: Callable[[str], Callable[[int], None]],
+) -> Fetched:
+    """Brings back log and output of a run that has ended (successfully or not).
+
+    `start` is called with the name of each file that is transferred and returns what is called with every number of
+    bytes. Raises RunFailed if the run has not ended, TargetError if the output is not this run's or has a hostile name.
+    """
+    run = refresh(project, target, ledger, run)
+    if run.state.is_active:
+        raise RunFailed(
+            f"{run.label} is {run.state}: there is nothing to fetch yet",
+            hint=f"coord logs --exp {run.experiment} --follow waits for it.",
+        )
+    directory = project.results(run.experiment, run.target, run.ref.version)
+    if run.fetched_at and directory.is_dir() and not force:
+        return Fetched(run=run, directory=directory, files=_names(directory), size=0)
+    directory.mkdir(parents=True, exist_ok=True)
+    files = list(target.outputs(run.ref))
+    paths = [_confined(file) for file in files]
+    size = 0
+    for file, path in zip(files, paths, strict=True):
+        size += _download(target, file, directory / path, start(str(path)))
+    records = target.log(run.ref)
+    _write(directory / LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
+    _write(directory / LOG_TEXT, "".join(f"{line}\n" for line in metrics.lines(records)))
+    summary = metrics.read_summary(directory / SUMMARY)
+    run = ledger.update(run.id, fetched_at=now(), summary=_checked(run, summary))
+    return Fetched(run, directory, _names(directory), size, _warnings(run, records))
+
+
+def _confined(file: OutputFile) -> PurePosixPath:
+    """The file's path inside the results folder. Names come from the target, so they are not trusted."""
+    path = PurePosixPath(file.name)
+    hostile = path.is_absolute() or ".." in path.parts or not path.parts or "\\" in file.name
+    if hostile or metrics.clean(file.name) != file.name:
+        raise TargetError(f"the output has a file named {file.name!r}, which would lie outside the results folder")
+    return path
+
+
+def _download(target: Target, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    partial = destination.with_name(f".{destination.name}.{os.getpid()}.part")
+    try:
+        size = target.download(file, partial, progress)
+        partial.replace(destination)
+    except OSError as error:
+        raise CoordError(f"{destination} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return size
+
+
+def _write(file: Path, text: str) -> None:
+    partial = file.with_name(f".{file.name}.{os.getpid()}.part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(file)
+
+
+def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The summary, if it is this run's: a result must never be attributed to another version."""
+    if summary is not None and summary.get("run_id") != run.id:
+        raise TargetError(
+            f"the metrics.json of {run.label} says that it comes from run {summary.get('run_id')}, not from {run.id}",
+            hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
+        )
+    return summary
+
+
+def _warnings(run: Run, records: list[LogRecord]) -> tuple[str, ...]:
+    found = []
+    if run.summary is None:
+        found.append(f"{run.label} left no {SUMMARY}: there are no metrics")
+    elif run.summary.get("digest") != run.digest:
+        found.append(f"the script that ran ({run.summary.get('digest')}) is not the one that was pushed ({run.digest})")
+    if not records:
+        found.append(f"{run.label} has an empty log")
+    return tuple(found)
+
+
+def _names(directory: Path) -> tuple[str, ...]:
+    return tuple(sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()))

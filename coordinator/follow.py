@@ -1,0 +1,59 @@
+"""Follows a run to its end: its live log from the start, reconnecting without repeating or losing a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from coordinator.errors import Unreachable
+from coordinator.ledger import Ledger, Run
+from coordinator.project import Project
+from coordinator.refresh import refresh
+from coordinator.target import LogRecord, RunState, Target
+
+_IDLE_SECONDS = 20.0
+_TRIES = 5
+
+
+@dataclass
+class Pace:
+    """How long to wait between two questions about a state, in seconds: soon at first, then ever more patiently."""
+
+    wait: float = 0.2
+    most: float = 10.0
+
+    def sleep(self) -> None:
+        time.sleep(self.wait)
+        self.wait = min(self.wait * 1.3, self.most)
+
+
+def follow(project: Project, target: Target, ledger: Ledger, run: Run) -> Iterator[Run | LogRecord]:
+    """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
+
+    Raises Unreachable when the target stays silent after several tries; the run goes on without us.
+    """
+    yield run
+    seen, failures, pace = 0, 0, Pace(most=2.0 if target.name == "local" else 15.0)
+    while True:
+        try:
+            current = refresh(project, target, ledger, run, look_at_log=False)
+            if current.state is not run.state:
+                yield current
+                pace.wait = 0.2
+            run = current
+            if run.state is RunState.RUNNING:
+                for number, record in enumerate(target.follow(run.ref, idle_seconds=_IDLE_SECONDS)):
+                    if number >= seen:
+                        seen = number + 1
+                        yield record
+            if not run.state.is_active:
+                if run.version is not None:
+                    yield from target.log(run.ref)[seen:]
+                return
+            failures = 0
+        except Unreachable:
+            failures += 1
+            if failures >= _TRIES:
+                raise
+        pace.sleep()

@@ -1,0 +1,49 @@
+"""What is known about Kaggle's rules, in one place, each with the date it was last read or measured.
+
+Tools that scattered such facts over their code went stale. Sources: `kaggle` 2.2.4 and `kagglesdk` 0.1.37 (read), issue
+threads of Kaggle/kaggle-cli, and one author's measurement of the source limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TITLE_MIN, TITLE_MAX = 5, 50  # characters; 2026-11
+SOURCE_MAX = 1024 * 1024  # bytes of the kernel's one file, above it an opaque HTTP 400; 2026-11
+LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
+
+# What the website shows before a source's name; the API refuses it. 2026-11
+SOURCE_PREFIXES = ("datasets/", "code/", "competitions/", "c/", "models/", "kernels/")
+
+
+@dataclass(frozen=True)
+class MachineShape:
+    """An accelerator that can be asked for, and what one really gets."""
+
+    kind: Literal["gpu", "tpu"]
+    runs_as: str
+    """Empty: as named."""
+
+
+# 2026-11
+MACHINE_SHAPES = {
+    "NvidiaTeslaT4": MachineShape("gpu", ""),  # this is two T4s, there is no single one
+    "NvidiaTeslaP100": MachineShape("gpu", "NvidiaTeslaT4"),
+    "TpuV5E8": MachineShape("tpu", ""),
+    "TpuV38": MachineShape("tpu", "TpuV5E8"),
+    "Tpu1VmV38": MachineShape("tpu", "TpuV5E8"),
+    "TpuV232": MachineShape("tpu", "a CPU"),
+    "TpuV2256": MachineShape("tpu", "a CPU"),
+}
+
+# Kaggle's worker statuses and the state of a run that each one means. 2026-11
+WORKER_STATUS = {
+    "QUEUED": "queued",
+    "RUNNING": "running",
+    "COMPLETE": "complete",
+    "ERROR": "error",
+    "CANCEL_REQUESTED": "running",
+    "CANCEL_ACKNOWLEDGED": "cancelled",
+    "NEW_SCRIPT": "queued",
+}

@@ -1,0 +1,248 @@
+"""The ledger: what was pushed, when, with which config, where it stands and what came back. SQLite, in `.coord/`.
+
+An intent is written before a push, its outcome after; a run whose outcome never came in is settled by asking the target
+what exists (see settle.py), never by pushing again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from coordinator.errors import LedgerError, RunNotFound
+from coordinator.target import KernelRef, RunState
+
+# Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
+_MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        experiment TEXT NOT NULL,
+        target TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        version INTEGER,
+        url TEXT NOT NULL DEFAULT '',
+        digest TEXT NOT NULL,
+        git TEXT,
+        config TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        overrides TEXT NOT NULL,
+        state TEXT NOT NULL,
+        message TEXT NOT NULL DEFAULT '',
+        created_at TEXT NOT NULL,
+        pushed_at TEXT,
+        ended_at TEXT,
+        fetched_at TEXT,
+        last_event TEXT,
+        summary TEXT,
+        UNIQUE (target, owner, slug, version)
+    );
+    CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
+    """,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One row of the ledger: one kernel version doing one experiment."""
+
+    id: str
+    experiment: str
+    target: str
+    owner: str
+    slug: str
+    digest: str
+    config: dict[str, Any]
+    metadata: dict[str, Any]
+    """kernel-metadata.json as it was pushed."""
+    overrides: list[str]
+    state: RunState
+    created_at: str
+    """ISO 8601, UTC, as all times here."""
+    git: str | None = None
+    """Commit of the project, with "+dirty" when the work tree differed."""
+    version: int | None = None
+    """None until the target has answered."""
+    url: str = ""
+    message: str = ""
+    """Why it failed."""
+    pushed_at: str | None = None
+    ended_at: str | None = None
+    """When coord first saw it ended."""
+    fetched_at: str | None = None
+    last_event: dict[str, Any] | None = None
+    """The last epoch (or later) event seen in its log."""
+    summary: dict[str, Any] | None = None
+    """metrics.json, once fetched."""
+
+    @property
+    def ref(self) -> KernelRef:
+        if self.version is None:
+            raise LedgerError(f"run {self.id} of {self.experiment} has no version yet", hint="Run: coord status")
+        return KernelRef(self.owner, self.slug, self.version)
+
+    @property
+    def label(self) -> str:
+        """As people name it: `smoke local-v3`."""
+        return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+_JSON_COLUMNS = ("config", "metadata", "overrides", "last_event", "summary")
+
+
+def new_run_id() -> str:
+    return uuid.uuid4().hex[:16]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Ledger:
+    """Open it as a context manager. Every method is one transaction."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Ledger:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            _ignore_in_git(self._file.parent)
+            # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
+            connection = sqlite3.connect(self._file, timeout=30.0, isolation_level=None)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._connection = connection
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise LedgerError(f"the ledger {self._file} cannot be opened: {error}") from error
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def add(self, run: Run) -> None:
+        """Records the intent to push, before anything is sent."""
+        values = _to_row(dataclasses.asdict(run))
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
+
+    def update(self, run_id: str, **changes: Any) -> Run:
+        """Sets the named fields of a run and returns it."""
+        values = _to_row(changes)
+        assignments = ", ".join(f"{name} = :{name}" for name in values)
+        with self._transaction() as connection:
+            connection.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**values, "id": run_id})
+        return self.get(run_id)
+
+    def get(self, run_id: str) -> Run:
+        found = self._query("SELECT * FROM runs WHERE id = ?", run_id)
+        if not found:
+            raise RunNotFound(f"the ledger has no run {run_id}")
+        return found[0]
+
+    def runs(self, *, experiment: str | None = None, target: str | None = None) -> list[Run]:
+        """Newest first."""
+        return self._query(
+            "SELECT * FROM runs WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR target = ?2)"
+            " ORDER BY created_at DESC, rowid DESC",
+            experiment,
+            target,
+        )
+
+    def find(self, experiment: str, *, target: str | None = None, version: int | None = None) -> Run:
+        """The newest run of an experiment that has a version, or the one of that version.
+
+        Raises RunNotFound, with what there is instead.
+        """
+        runs = [run for run in self.runs(experiment=experiment, target=target) if run.version is not None]
+        found = [run for run in runs if version is None or run.version == version]
+        if found:
+            return found[0]
+        if runs:
+            versions = ", ".join(f"{run.target}-v{run.version}" for run in runs)
+            raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")
+        others = sorted({run.experiment for run in self.runs(target=target)})
+        hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
+        raise RunNotFound(f'no run of "{experiment}"' + (f" on {target}" if target else ""), hint=hint)
+
+    def _migrate(self) -> None:
+        with self._transaction() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(_MIGRATIONS):
+                raise LedgerError(
+                    f"the ledger {self._file} was written by a newer coord (format {version})", hint="Update coord."
+                )
+            for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
+                # Not executescript: it would commit, and two processes may come here at once.
+                for statement in filter(str.strip, script.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+
+    def _query(self, sql: str, *values: Any) -> list[Run]:
+        try:
+            return [_to_run(row) for row in self._open.execute(sql, values)]
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise RuntimeError("the ledger is not open")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._open
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
+
+
+def _ignore_in_git(state: Path) -> None:
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
+
+
+def _to_row(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: json.dumps(value, ensure_ascii=False) if name in _JSON_COLUMNS and value is not None else value
+        for name, value in values.items()
+    }
+
+
+def _to_run(row: sqlite3.Row) -> Run:
+    values = dict(row)
+    for name in _JSON_COLUMNS:
+        if values[name] is not None:
+            values[name] = json.loads(values[name])
+    return Run(**{**values, "state": RunState(values["state"])})

@@ -1,0 +1,82 @@
+"""The one place where coord reaches the local Kaggle: its server, started in this process, and its dry runs.
+
+There is no daemon: all its state is on disk, and its sessions are processes of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from coordinator.errors import DependencyError, UsageError
+from coordinator.project import Project
+from coordinator.target import LogRecord
+
+OWNER = "local"
+"""The local Kaggle's user where the settings name no owner."""
+PORT = 7788
+"""Where `coord local serve` listens if it is not told."""
+WEBSITE = f"http://127.0.0.1:{PORT}"
+"""Begins a local run's URL: a command's own server ends with it, so pages are named as `serve` shows them."""
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"runner_test.{name}")
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"the local Kaggle is not installed ({error.name} is missing)", hint="Run: pip install 'coord[local]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def local_kaggle(project: Project) -> Iterator[str]:
+    """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
+    with _module("server").running_server(project.local_kaggle) as server:
+        yield server.url
+
+
+def serve(project: Project, port: int) -> None:
+    """Answers on a port of this machine until Ctrl-C."""
+    _module("server").serve(project.local_kaggle, port)
+
+
+def add_dataset(project: Project, ref: str, directory: Path) -> None:
+    """Makes a folder known as the data set owner/slug. Raises UsageError if there is no such folder."""
+    _register(project, "add_dataset", ref, directory)
+
+
+def add_competition(project: Project, slug: str, directory: Path) -> None:
+    """Makes a folder known as a competition's data. Raises UsageError if there is no such folder."""
+    _register(project, "add_competition", slug, directory)
+
+
+def run_once(
+    script: Path, root: Path, *, inputs: Mapping[str, Path], overrides: str, on_record: Callable[[LogRecord], None]
+) -> int:
+    """Runs a kernel's script in a session's layout and environment, in the foreground; returns its exit code.
+
+    `root` is made anew: what an earlier run left there goes.
+    """
+
+    def pass_on(record: Any) -> None:
+        on_record(LogRecord(stream=record.stream_name, time=record.time, data=record.data))
+
+    if root.exists():
+        _module("layout").remove_tree(root)
+    code: int = _module("session").run_once(
+        script, root, inputs=inputs, overrides=overrides, timeout=None, on_record=pass_on
+    )
+    return code
+
+
+def _register(project: Project, function: str, name: str, directory: Path) -> None:
+    store = _module("store")
+    try:
+        getattr(store.Store(project.local_kaggle), function)(name, directory.resolve())
+    except _module("errors").LocalKaggleError as error:
+        raise UsageError(str(error)) from error

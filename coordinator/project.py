@@ -1,0 +1,246 @@
+"""Finds the project, reads its settings, and owns every path: nobody else joins path strings.
+
+A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import os
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from coordinator.errors import ProjectError
+from coordinator.schema import Problem, check
+
+TargetName = Literal["kaggle", "local"]
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelSettings:
+    """What goes into kernel-metadata.json: `[tool.coord.kernel]` has the defaults, an experiment the differences."""
+
+    title: str = "{experiment}"
+    """Title on Kaggle; `{experiment}` stands for the experiment's name. Its slug is the kernel's address."""
+    is_private: bool = True
+    enable_internet: bool = False
+    machine_shape: str | None = None
+    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s); null is a CPU."""
+    dataset_sources: tuple[str, ...] = ()
+    """owner/slug"""
+    competition_sources: tuple[str, ...] = ()
+    """slug"""
+    kernel_sources: tuple[str, ...] = ()
+    """owner/slug"""
+    model_sources: tuple[str, ...] = ()
+    """owner/model/framework/variation[/version]"""
+    keywords: tuple[str, ...] = ()
+    docker_image: str | None = None
+    docker_image_pinning_type: Literal["original", "latest"] | None = None
+    timeout_seconds: int | None = None
+    """Kaggle ends the session after this long; null is Kaggle's own limit."""
+
+    def __post_init__(self) -> None:
+        if self.timeout_seconds is not None and self.timeout_seconds <= 0:
+            raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DryRunSettings:
+    """How `coord dry-run` runs a kernel on this machine: on which data, with which values."""
+
+    input: str = ""
+    """Folder that stands in for every attached data set and competition, relative to the project."""
+    prepare: tuple[str, ...] = ()
+    """Command that makes that folder when it is missing; run with this Python (without naming it) in the project."""
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Dotted config paths and their values for a dry run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The `[tool.coord]` table."""
+
+    owner: str | None = None
+    """Kaggle user name; without it the credentials' user name is taken."""
+    target: TargetName = "kaggle"
+    model_source: str = "model_src"
+    """The package that trains, relative to the project."""
+    entry: str = "model_src.train"
+    """Module that runs as `__main__`."""
+    config: str = "model_src.config:Config"
+    """The config's dataclass, module:name."""
+    scorer: str | None = None
+    """The competition's metric, module:name."""
+    templates: str | None = None
+    """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
+    experiments: str = "experiments"
+    kernel: KernelSettings = KernelSettings()
+    dry_run: DryRunSettings = DryRunSettings()
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A project on disk. Every path that coord reads or writes is one of its methods."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def pyproject(self) -> Path:
+        return self.root / "pyproject.toml"
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / self.settings.experiments
+
+    @property
+    def state(self) -> Path:
+        """Everything that coord remembers about this project, git-ignored."""
+        return self.root / ".coord"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger.sqlite"
+
+    @property
+    def local_kaggle(self) -> Path:
+        return self.state / "local-kaggle"
+
+    def experiment_file(self, name: str) -> Path:
+        return self.experiments / f"{name}.yaml"
+
+    def build(self, experiment: str) -> Path:
+        return self.root / "build" / experiment
+
+    def push_lock(self, target: str, slug: str) -> Path:
+        """Held while a version of that kernel is being pushed."""
+        return self.state / "locks" / f"{target}-{slug}"
+
+    def dry_run(self, experiment: str) -> Path:
+        return self.state / "dry-run" / experiment
+
+    def results(self, experiment: str, target: str, version: int) -> Path:
+        return self.root / "results" / experiment / f"{target}-v{version}"
+
+    def template(self, name: str) -> Path:
+        """The project's own template of that name, or else the one that coord ships with."""
+        if self.settings.templates is not None:
+            own = self.root / self.settings.templates / name
+            if own.is_file():
+                return own
+        return default_template(name)
+
+    def relative(self, path: Path) -> str:
+        """The path as a person in the project's root would type it."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def config_class(self) -> type:
+        """The config's dataclass, imported from the project without the rest of the model source.
+
+        Raises ProjectError if it cannot be imported, is no dataclass, or pulls in more than the standard library.
+        """
+        module_name, _, name = self.settings.config.partition(":")
+        where = f'{self.relative(self.pyproject)}: [tool.coord] config = "{self.settings.config}"'
+        if not name:
+            raise ProjectError(f"{where} is not of the form module:name")
+        try:
+            with _importing_from(self.root, module_name.partition(".")[0]):
+                found = getattr(importlib.import_module(module_name), name)
+        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
+            raise ProjectError(
+                f"{where} cannot be imported: {error}",
+                hint="The config module may import only the standard library, because coord reads it without torch.",
+            ) from error
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            raise ProjectError(f"{where} is not a dataclass")
+        return found
+
+
+def default_template(name: str) -> Path:
+    """A template that coord ships with: inside the installed package, or at the top of a checkout."""
+    package = Path(__file__).parent
+    installed = package / "kernel_templates" / name
+    return installed if installed.is_file() else package.parent / "kernel_templates" / name
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that `start` (default: the current directory) lies in.
+
+    Raises ProjectError if there is none up to the file system's root, or its settings have problems.
+    """
+    here = (start or Path.cwd()).resolve()
+    for directory in (here, *here.parents):
+        table = _coord_table(directory / "pyproject.toml")
+        if table is not None:
+            return Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
+    raise ProjectError(
+        f"no project here: neither {here} nor a folder above it has a pyproject.toml with a [tool.coord] table",
+        hint="Change into your project, or name it with --project DIR.",
+    )
+
+
+def _coord_table(file: Path) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    try:
+        table: dict[str, Any] | None = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("coord")
+        return table
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{file} is not valid TOML: {error}") from error
+
+
+def _settings(file: Path, table: dict[str, Any]) -> Settings:
+    settings, problems = check(Settings, table)
+    if settings is not None:
+        problems = _impossible(file.parent, settings)
+    if problems or settings is None:
+        lines = "\n".join(f"  tool.coord.{problem.path}: {problem.message}" for problem in problems)
+        raise ProjectError(f"{file.name} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}")
+    return settings
+
+
+def _impossible(root: Path, settings: Settings) -> list[Problem]:
+    problems = []
+    if not (root / settings.model_source).is_dir():
+        problems.append(Problem("model_source", f'there is no folder "{settings.model_source}" in {root}'))
+    if settings.entry.partition(".")[0] != settings.model_source.rstrip("/"):
+        problems.append(Problem("entry", f'"{settings.entry}" is not a module of "{settings.model_source}"'))
+    return problems
+
+
+def target_name(project: Project, option: str | None) -> TargetName:
+    """The target to use: `--target`, then COORD_TARGET, then the settings.
+
+    Raises ProjectError if it is neither "kaggle" nor "local".
+    """
+    name = option or os.environ.get("COORD_TARGET") or project.settings.target
+    if name not in ("kaggle", "local"):
+        source = "--target" if option else "COORD_TARGET"
+        raise ProjectError(f'{source}: there is no target "{name}"', hint="Targets are kaggle and local.")
+    return name  # type: ignore[return-value]  # narrowed by the membership test above
+
+
+@contextlib.contextmanager
+def _importing_from(root: Path, package: str) -> Iterator[None]:
+    """Imports of `package` come from `root`, leave nothing behind in sys.modules, and write no bytecode there."""
+
+    def forget() -> dict[str, Any]:
+        names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+        return {name: sys.modules.pop(name) for name in names}
+
+    before, path, bytecode = forget(), list(sys.path), sys.dont_write_bytecode
+    sys.path.insert(0, str(root))
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        forget()
+        sys.modules.update(before)
+        sys.path[:], sys.dont_write_bytecode = path, bytecode

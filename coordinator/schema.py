@@ -1,0 +1,270 @@
+"""Checks plain data (from YAML, TOML or `--set`) against a tree of dataclasses: a closed world.
+
+Names, types and defaults are declared once, in the dataclasses; whatever else appears is a problem. All problems are
+collected, none stops the check, because a user wants to mend a file once. A library for this (pydantic) would have to
+be told about every class of a project's own config, which by contract uses nothing but the standard library.
+
+Understood types: `bool`, `int`, `float`, `str`, `Literal`, `StrEnum`, `X | None` and other unions, `list[T]`,
+`tuple[T, ...]`, `dict[str, T]`, `Any`, and nested dataclasses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeVar, Union
+
+import yaml
+
+from coordinator.errors import did_you_mean
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: the dotted path of the value, and what is wrong with it."""
+
+    path: str
+    message: str
+
+
+class _Bad(Exception):
+    """Carries the problems of one value up to its container."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def check(cls: type[T], data: Mapping[str, Any], *, path: str = "") -> tuple[T | None, list[Problem]]:
+    """Builds a `cls` (a dataclass) from plain data.
+
+    Returns the instance, or None if there were problems, and the list of all problems.
+    """
+    try:
+        return typing.cast(T, _dataclass(cls, data, path)), []
+    except _Bad as bad:
+        return None, list(bad.problems)
+
+
+def plain(value: Any) -> Any:
+    """The instance as JSON-like data: dicts, lists, str, int, float, bool, None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def leaves(data: Mapping[str, Any], *, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is not a mapping, with its dotted path. An empty mapping has no leaves."""
+    for key, value in data.items():
+        path = join(prefix, str(key))
+        if isinstance(value, Mapping):
+            yield from leaves(value, prefix=path)
+        else:
+            yield path, value
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` on top: mappings are merged at every depth, everything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def assignment(cls: type, text: str) -> dict[str, Any]:
+    """`"optim.lr=0.0005"` as nested data, its value read as the type that `cls` declares at that path.
+
+    Raises ValueError with a message if the text has no `=`, the path does not exist, or it names a whole section.
+    """
+    path, equals, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ValueError(f'"{text}" is not of the form path.to.value=VALUE, for example optim.lr=0.0005')
+    declared: Any = cls
+    for depth, key in enumerate(keys):
+        if not dataclasses.is_dataclass(declared):
+            raise ValueError(f'"{path}": "{".".join(keys[:depth])}" is a value, it has no "{key}"')
+        hints = _hints(declared)
+        if key not in hints:
+            raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, hints)}')
+        declared = hints[key]
+    if dataclasses.is_dataclass(declared):
+        raise ValueError(f'"{path}" is a section; name one of its values: {", ".join(_hints(declared))}')
+    data: Any = value.strip() if declared is str else _scalar(value)
+    for key in reversed(keys):
+        data = {key: data}
+    return typing.cast(dict[str, Any], data)
+
+
+def join(path: str, key: str) -> str:
+    """The dotted path one step further down."""
+    return f"{path}.{key}" if path else key
+
+
+def _scalar(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _dataclass(cls: type, data: Any, path: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise _Bad(Problem(path, f"must be a mapping with the keys {', '.join(_names(cls))}, is {_show(data)}"))
+    hints = _hints(cls)
+    known = _names(cls)
+    problems = [
+        Problem(join(path, str(key)), f'unknown key "{key}"{did_you_mean(str(key), known)}')
+        for key in data
+        if key not in known
+    ]
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):
+        if field.name in data:
+            try:
+                values[field.name] = _value(hints[field.name], data[field.name], join(path, field.name))
+            except _Bad as bad:
+                problems.extend(bad.problems)
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(Problem(join(path, field.name), "is missing"))
+    if problems:
+        raise _Bad(*problems)
+    try:
+        return cls(**values)
+    except ValueError as error:
+        # A dataclass checks its own ranges in __post_init__, one message a line, each beginning with the field's name.
+        raise _Bad(*(_range_problem(path, known, line) for line in str(error).splitlines())) from None
+
+
+def _range_problem(path: str, known: list[str], line: str) -> Problem:
+    first, _, rest = line.partition(" ")
+    return Problem(join(path, first), rest) if first in known else Problem(path, line)
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    # A project's config module is not left in sys.modules, where get_type_hints would look for its names.
+    return typing.get_type_hints(cls, getattr(cls.__init__, "__globals__", None))
+
+
+def _names(cls: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def _value(declared: Any, value: Any, path: str) -> Any:
+    origin, args = typing.get_origin(declared), typing.get_args(declared)
+    if declared is Any:
+        return value
+    if dataclasses.is_dataclass(declared):
+        return _dataclass(typing.cast(type, declared), value, path)
+    if origin in (Union, types.UnionType):
+        return _union(args, declared, value, path)
+    if origin is Literal:
+        if value in args and type(value) in {type(arg) for arg in args}:
+            return value
+        near = did_you_mean(value, [arg for arg in args if isinstance(arg, str)]) if isinstance(value, str) else ""
+        raise _Bad(Problem(path, f"must be one of {', '.join(map(_show, args))}, is {_show(value)}{near}"))
+    if origin in (list, tuple):
+        if not isinstance(value, list | tuple):
+            raise _Bad(Problem(path, f"must be a list, is {_show(value)}"))
+        return origin(_items(args[0], enumerate(value), path))
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise _Bad(Problem(path, f"must be a mapping, is {_show(value)}"))
+        return dict(zip(map(str, value), _items(args[1], value.items(), path), strict=True))
+    if isinstance(declared, type) and issubclass(declared, enum.StrEnum):
+        try:
+            return declared(value)
+        except ValueError:
+            choices = [member.value for member in declared]
+            raise _Bad(Problem(path, f"must be one of {', '.join(choices)}, is {_show(value)}")) from None
+    return _simple(declared, value, path)
+
+
+def _items(declared: Any, pairs: Any, path: str) -> list[Any]:
+    result: list[Any] = []
+    problems: list[Problem] = []
+    for key, item in pairs:
+        try:
+            result.append(_value(declared, item, join(path, str(key))))
+        except _Bad as bad:
+            problems.extend(bad.problems)
+    if problems:
+        raise _Bad(*problems)
+    return result
+
+
+def _union(args: tuple[Any, ...], declared: Any, value: Any, path: str) -> Any:
+    if value is None and type(None) in args:
+        return None
+    others = [arg for arg in args if arg is not type(None)]
+    if len(others) == 1:
+        return _value(others[0], value, path)
+    for arg in others:
+        try:
+            return _value(arg, value, path)
+        except _Bad:
+            continue
+    raise _Bad(Problem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
+
+
+def _simple(declared: Any, value: Any, path: str) -> Any:
+    if declared is float:
+        number = _number(value)
+        if number is not None and not math.isfinite(number):
+            raise _Bad(Problem(path, f"must be a finite number, is {_show(value)}"))
+        if number is not None:
+            return number
+    elif declared is bool or declared is str:
+        if isinstance(value, declared):
+            return value
+    elif declared is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    else:
+        raise TypeError(f"{path}: the type {declared!r} is not one that a config may declare")
+    raise _Bad(Problem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
+
+
+def _number(value: Any) -> float | None:
+    """A float; also from text, because YAML 1.1 reads `1e-3` (no dot) as a string."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+_TYPE_NAMES = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    type(None): "null",
+}
+
+
+def _type_name(declared: Any) -> str:
+    args = typing.get_args(declared)
+    if typing.get_origin(declared) in (Union, types.UnionType):
+        return " or ".join(map(_type_name, args))
+    return _TYPE_NAMES.get(declared, str(declared))
+
+
+def _show(value: Any) -> str:
+    text = {True: "true", False: "false", None: "null"}.get(value) if value is None or isinstance(value, bool) else None
+    shown = text if text is not None else repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."
