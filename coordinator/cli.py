@@ -460,7 +460,8 @@ def _transfers() -> Iterator[Callable[[str], Callable[[int], None]]]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=_console(stderr=True), transient=True) as progress:
+    console = _console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
 
         def start(name: str) -> Callable[[int], None]:
             task = progress.add_task(name, total=None)

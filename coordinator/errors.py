@@ -8,7 +8,7 @@
     ├── MetadataError         the kernel's metadata breaks a rule of Kaggle's
     ├── CredentialsError      none found, or not accepted
     ├── TargetError           the target (Kaggle, or the local one) refused, or gave no usable answer
-    │   ├── Unreachable       no connection, or a time-out: it is not known whether a request took effect
+    │   ├── NoAnswer          none, or one that makes no sense: it is not known whether a request took effect
     │   ├── NoAccess          no such kernel, somebody else's private one, or an expired token (Kaggle says 403 for all)
     │   └── Later             exit code 75: the quota or the session limit is spent; nothing failed
     ├── LedgerError           the ledger cannot be read or written
@@ -66,8 +66,8 @@ class TargetError(CoordError):
     """The target refused, or gave no usable answer."""
 
 
-class Unreachable(TargetError):
-    """No connection, or a time-out: it is not known whether a request took effect."""
+class NoAnswer(TargetError):
+    """None (no connection, a time-out) or one that makes no sense: it is not known whether a request took effect."""
 
 
 class NoAccess(TargetError):
@@ -98,5 +98,5 @@ class DependencyError(CoordError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`' (did you mean "x"?)'` for the nearest known word, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f' (did you mean "{near[0]}"?)' if near else ""

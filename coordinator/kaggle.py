@@ -23,14 +23,16 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiGetKernelSessionLogsStreamRequest,
     ApiGetKernelSessionStatusRequest,
     ApiListKernelSessionOutputRequest,
+    ApiListKernelsRequest,
     ApiSaveKernelRequest,
 )
+from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from coordinator import __version__
 from coordinator.credentials import Credentials
-from coordinator.errors import CredentialsError, Later, NoAccess, TargetError, Unreachable
+from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle_rules import LOG_STREAM_END, WORKER_STATUS
 from coordinator.metadata import KernelMetadata
 from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
@@ -151,7 +153,7 @@ class Kaggle:
         if answer.error:
             raise _refusal(f"{self.name} refused {data['id']}", str(answer.error))
         if not answer.version_number:
-            raise TargetError(f"{self.name} answered the push of {data['id']} without a version: {answer.to_json()}")
+            raise NoAnswer(f"{self.name} answered the push of {data['id']} without a version: {answer.to_json()}")
         refused = [
             *(answer.invalid_dataset_sources or []),
             *(answer.invalid_competition_sources or []),
@@ -172,8 +174,17 @@ class Kaggle:
             with self._answering(f"reading {owner}/{slug}"):
                 answer = self._kernels.get_kernel(request)
         except NoAccess:
+            self._check_access()
             return None
         return int(answer.metadata.current_version_number), str(answer.blob.source)
+
+    def _check_access(self) -> None:
+        """Raises NoAccess if it is the credentials that are refused: Kaggle says 403 for them and for a missing kernel."""
+        request = ApiListKernelsRequest()
+        request.group = KernelsListViewType.PROFILE
+        request.page_size = 1
+        with self._answering("listing your kernels"):
+            self._kernels.list_kernels(request)
 
     def state(self, ref: KernelRef) -> SessionState:
         request = ApiGetKernelSessionStatusRequest()
@@ -232,7 +243,7 @@ class Kaggle:
                 expected = response.headers.get("Content-Length")
                 encoded = response.headers.get("Content-Encoding")
             if expected is not None and not encoded and int(expected) != size:
-                raise Unreachable(f"downloading {file.name}: got {size:,} of {int(expected):,} bytes")
+                raise NoAnswer(f"downloading {file.name}: got {size:,} of {int(expected):,} bytes")
         return size
 
     def _outputs_page(self, ref: KernelRef, token: str) -> Any:
@@ -251,16 +262,16 @@ class Kaggle:
         except requests.exceptions.HTTPError as error:
             raise self._http_error(doing, error) from error
         except requests.exceptions.JSONDecodeError as error:
-            raise TargetError(
+            raise NoAnswer(
                 f"{doing}: {self.name} answered with something that is not JSON (throttled, or down for maintenance)",
                 hint="Wait a few minutes and try again.",
             ) from error
         except requests.exceptions.Timeout as error:
-            raise Unreachable(f"{doing}: no answer from {self._endpoint} in time") from error
+            raise NoAnswer(f"{doing}: no answer from {self._endpoint} in time") from error
         except requests.exceptions.RequestException as error:
-            raise Unreachable(f"{doing}: no connection to {self._endpoint} ({_root_cause(error)})") from error
+            raise NoAnswer(f"{doing}: no connection to {self._endpoint} ({_root_cause(error)})") from error
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise TargetError(f"{doing}: {self.name}'s answer does not read as expected ({error})") from error
+            raise NoAnswer(f"{doing}: {self.name}'s answer does not read as expected ({error})") from error
 
     def _http_error(self, doing: str, error: requests.exceptions.HTTPError) -> TargetError | CredentialsError:
         status = error.response.status_code if error.response is not None else 0
@@ -280,7 +291,7 @@ class Kaggle:
         if status == 429:
             return Later(f"{doing}: {self.name} asks to slow down{message}", hint="Try again in a few minutes.")
         if status >= 500:
-            return Unreachable(f"{doing}: {self.name} failed with HTTP {status}{message}")
+            return NoAnswer(f"{doing}: {self.name} failed with HTTP {status}{message}")
         return _refusal(f"{doing}: {self.name} refused with HTTP {status}", message.removeprefix(": "))
 
 

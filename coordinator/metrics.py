@@ -17,6 +17,9 @@ EVENT_PREFIX = "COORD "
 # What may not reach a terminal from a log: C0 and C1 control characters, except tab and newline.
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
+# In a traceback, the folder into which the kernel's bootstrap unpacked the sources: what is left is the project's path.
+_UNPACKED = re.compile(r'File "/(?:[^"]*/)?coord-[a-z0-9_]{8}/')
+
 
 @dataclass(frozen=True)
 class MetricTable:
@@ -44,7 +47,7 @@ def lines(records: Iterable[LogRecord]) -> Iterator[str]:
 
 def clean(text: str) -> str:
     """The text as it may be written to a terminal; a carriage return starts the line anew, as progress bars mean it."""
-    return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
+    return _UNPACKED.sub('File "', _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2]))
 
 
 def event(line: str) -> dict[str, Any] | None:

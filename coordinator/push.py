@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from coordinator import git
 from coordinator.build import Build, build
 from coordinator.bundle.script import stamped
-from coordinator.errors import CoordError, TargetError, Unreachable
+from coordinator.errors import CoordError, NoAnswer, TargetError
 from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.locks import held
@@ -28,7 +28,7 @@ def push(
     """Pushes a built kernel and returns its run.
 
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the target refused,
-    or if it did not accept an attached source (the version that started is named). Raises Unreachable if the answer was
+    or if it did not accept an attached source (the version that started is named). Raises NoAnswer if the answer was
     lost; the ledger then knows, and `coord status` settles it.
     """
     metadata = with_owner(built.metadata, target.owner)
@@ -79,9 +79,9 @@ def _send(
 ) -> Run:
     try:
         pushed = target.push(metadata, source, timeout_seconds=timeout_seconds)
-    except Unreachable as error:
+    except NoAnswer as error:
         ledger.update(run.id, message=error.what)
-        raise Unreachable(
+        raise NoAnswer(
             f"{error.what}; it is not known whether the push took effect",
             hint="Run coord status: it asks what arrived. Nothing is pushed twice.",
         ) from error

@@ -154,7 +154,7 @@ def _range_problem(path: str, known: list[str], line: str) -> Problem:
     return Problem(join(path, first), rest) if first in known else Problem(path, line)
 
 
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     # A project's config module is not left in sys.modules, where get_type_hints would look for its names.
     return typing.get_type_hints(cls, getattr(cls.__init__, "__globals__", None))
 

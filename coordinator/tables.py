@@ -66,7 +66,8 @@ def results(title: str, summary: dict[str, Any]) -> RenderableType:
     """The cross-validation tables of a metrics.json, the baseline beside them, and where the time went."""
     parts: list[RenderableType] = []
     for metric in metrics.metric_tables(summary):
-        table = _table("fold", *((metric.name, "images")), title=f"{title}: {metric.name} ({_better(metric.mode)})")
+        parts.append(Text(f"{title}: {metric.name} ({_better(metric.mode)})", style="bold"))
+        table = _table("fold", metric.name, "images")
         for column in table.columns[1:]:
             column.justify = "right"
         for fold, value, n in metric.folds:
@@ -95,8 +96,8 @@ def age(since: str) -> str:
     return f"{max(seconds, 0)}s"
 
 
-def _table(*columns: str, title: str | None = None) -> Table:
-    table = Table(box=SIMPLE, title=title, title_justify="left", title_style="bold", pad_edge=False)
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

@@ -1,0 +1,75 @@
+"""Runs `coord` as its users do: as a process, in a project's folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+DEADLINE = 60.0
+NONE: Mapping[str, str] = {}
+COORD = [sys.executable, "-m", "coordinator"]
+
+
+@dataclass(frozen=True)
+class Coord:
+    """`coord` in the folder `root`, with some variables added to the environment."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def __call__(
+        self, *arguments: str, code: int = 0, variables: Mapping[str, str] = NONE
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs to the end and checks the exit code, and that no stack trace of coord's own was shown."""
+        done = subprocess.run(
+            [*COORD, *arguments],
+            cwd=self.root,
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "coordinator/cli.py" not in done.stderr, done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json").stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Starts it in a process group of its own."""
+        return subprocess.Popen(
+            [*COORD, *arguments],
+            cwd=self.root,
+            env=dict(self.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def states(self) -> list[str]:
+        """The state of each run, newest first."""
+        return [run["state"] for run in self.json("status")]
+
+    def session_root(self, slug: str, version: int, owner: str = "ada") -> Path:
+        """What a session of the local Kaggle has instead of /kaggle."""
+        return self.root / f".coord/local-kaggle/kernels/{owner}/{slug}/versions/{version}/kaggle"
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Waits until the condition gives something true, and returns that."""
+    end = time.monotonic() + DEADLINE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not happen within {DEADLINE:.0f} s")

@@ -1,0 +1,24 @@
+"""Refuses every connection that would leave this machine, in the test process and in each Python that it starts.
+
+Python imports a module of this name by itself at its start; conftest.py puts this folder on the children's PYTHONPATH.
+"""
+
+import sys
+
+_LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
+
+
+def _refuse(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) and address else None
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host
+    if isinstance(name, str) and name and not name.startswith(_LOOPBACK):
+        raise PermissionError(f"tests talk to this machine only, not to {name}")
+
+
+sys.addaudithook(_refuse)

@@ -1,0 +1,1 @@
+"""A model source without torch: it reports as a real one does."""
