@@ -102,8 +102,8 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
 
     Raises ExperimentError with every problem in every file of the chain.
     """
-    chain = _chain(project, name)
     report = _Report(project)
+    chain = _chain(project, name, report)
     files = [report.parse(file) for file in chain]
     config_class = project.config_class()
     given: dict[str, Any] = {}
@@ -155,30 +155,32 @@ def kernel_titles(project: Project) -> dict[str, str]:
     return titles
 
 
-def _chain(project: Project, name: str) -> list[YamlFile]:
-    """The experiment's file and those of its bases, the furthest base first."""
+def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
+    """The experiment's file and those of its bases, the furthest base first; ends where a base cannot be had."""
     known = experiment_names(project)
+    if name not in known:
+        raise ExperimentError(
+            f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
+            hint=f"Known: {_list(known)}.",
+        )
     chain: list[YamlFile] = []
-    wanted, asked_by = name, ""
+    wanted = name
     while True:
-        if wanted not in known:
-            folder = project.relative(project.experiments)
-            near = did_you_mean(wanted, known)
-            if asked_by:
-                raise ExperimentError(f'{folder}/{asked_by}.yaml: base: there is no experiment "{wanted}"{near}')
-            raise ExperimentError(
-                f'there is no experiment "{wanted}" in {folder}/{near}', hint=f"Known: {_list(known)}."
-            )
         if not _NAME.fullmatch(wanted):
             raise ExperimentError(f'"{wanted}" is not a name: letters, digits and _ . = + - only')
-        if wanted in (names := [file.path.stem for file in chain]):
-            raise ExperimentError(f"the bases go round in a circle: {' -> '.join([*names, wanted])}")
         file = read_yaml(project.experiment_file(wanted))
         chain.append(file)
         base = file.data.get("base")
         if not isinstance(base, str):
             return chain[::-1]
-        wanted, asked_by = base, wanted
+        names = [file.path.stem for file in chain]
+        if base in names:
+            report.add_in(file, Problem("base", f"the bases go round in a circle: {' -> '.join([*names, base])}"))
+            return chain[::-1]
+        if base not in known:
+            report.add_in(file, Problem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
+            return chain[::-1]
+        wanted = base
 
 
 def _base(config_class: type, config_layers: Sequence[Any], kernel_layers: Sequence[Any]) -> tuple[Any, Any]:
@@ -200,6 +202,11 @@ def _merge_all(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for layer in layers:
         result = merged(result, layer)
     return result
+
+
+def _section(file: YamlFile, key: str) -> dict[str, Any]:
+    section = file.data.get(key)
+    return section if isinstance(section, dict) else {}
 
 
 def _list(names: Sequence[str], most: int = 12) -> str:
@@ -228,7 +235,8 @@ class _Report:
         parsed, problems = check(_File, file.data)
         for problem in problems:
             self.add_in(file, problem)
-        return parsed or _File()
+        # What is wrong elsewhere in the file must not hide what is wrong in its settings.
+        return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
 
     def build(
         self,
@@ -239,6 +247,7 @@ class _Report:
         given: Mapping[str, Any],
     ) -> Any:
         """The merged section as a `cls`; each problem is laid at the door of the last that set the value."""
+        value: Any
         value, problems = check(cls, merged(_merge_all(layers), given))
         given_paths = [path for path, _ in leaves(given)]
         for problem in problems:
@@ -251,6 +260,12 @@ class _Report:
                 self.add("--set", f"{problem.path}: {problem.message}")
             else:
                 self.add_in(setter, Problem(path, problem.message))
+        if value is None:
+            return None
+        # Once more, complete: nobody has looked at the dataclasses' own defaults, and `lr: 1` and `lr: 1.0` are one.
+        value, problems = check(cls, plain(value))
+        for problem in problems:
+            self.add(f"the defaults of {cls.__name__}", f"{problem.path}: {problem.message}")
         return value
 
     def error(self, name: str) -> ExperimentError:

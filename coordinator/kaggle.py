@@ -179,7 +179,7 @@ class Kaggle:
         return int(answer.metadata.current_version_number), str(answer.blob.source)
 
     def _check_access(self) -> None:
-        """Raises NoAccess if it is the credentials that are refused: Kaggle says 403 for them and for a missing kernel."""
+        """Raises NoAccess if it is the credentials that are refused; Kaggle says 403 for a missing kernel, too."""
         request = ApiListKernelsRequest()
         request.group = KernelsListViewType.PROFILE
         request.page_size = 1

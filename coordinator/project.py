@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
+import importlib.abc
 import os
 import sys
 import tomllib
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coordinator.errors import ProjectError
-from coordinator.schema import Problem, check
+from coordinator.schema import Problem, check, join
 
 TargetName = Literal["kaggle", "local"]
 
@@ -152,11 +152,13 @@ class Project:
         try:
             with _importing_from(self.root, module_name.partition(".")[0]):
                 found = getattr(importlib.import_module(module_name), name)
-        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
+        except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",
                 hint="The config module may import only the standard library, because coord reads it without torch.",
             ) from error
+        except Exception as error:  # the module is the user's code: it may raise anything
+            raise ProjectError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
         if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
             raise ProjectError(f"{where} is not a dataclass")
         return found
@@ -189,10 +191,13 @@ def _coord_table(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        table: dict[str, Any] | None = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("coord")
-        return table
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
+    except OSError as error:
+        raise ProjectError(f"{file} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{file} is not valid TOML: {error}") from error
+    table: dict[str, Any] | None = tool.get("coord") if isinstance(tool, dict) else None
+    return table
 
 
 def _settings(file: Path, table: dict[str, Any]) -> Settings:
@@ -200,7 +205,7 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     if settings is not None:
         problems = _impossible(file.parent, settings)
     if problems or settings is None:
-        lines = "\n".join(f"  tool.coord.{problem.path}: {problem.message}" for problem in problems)
+        lines = "\n".join(f"  {join('tool.coord', problem.path)}: {problem.message}" for problem in problems)
         raise ProjectError(f"{file.name} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}")
     return settings
 
@@ -234,8 +239,9 @@ def _importing_from(root: Path, package: str) -> Iterator[None]:
         names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
         return {name: sys.modules.pop(name) for name in names}
 
-    before, path, bytecode = forget(), list(sys.path), sys.dont_write_bytecode
+    before, path, finders, bytecode = forget(), list(sys.path), list(sys.meta_path), sys.dont_write_bytecode
     sys.path.insert(0, str(root))
+    sys.meta_path.insert(0, _OnlyStandardLibrary(package))
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()
     try:
@@ -243,4 +249,16 @@ def _importing_from(root: Path, package: str) -> Iterator[None]:
     finally:
         forget()
         sys.modules.update(before)
-        sys.path[:], sys.dont_write_bytecode = path, bytecode
+        sys.path[:], sys.meta_path[:], sys.dont_write_bytecode = path, finders, bytecode
+
+
+class _OnlyStandardLibrary(importlib.abc.MetaPathFinder):
+    """Finds nothing, but refuses every module that is neither in the standard library nor in the package."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        top = fullname.partition(".")[0]
+        if top != self._package and top not in sys.stdlib_module_names:
+            raise ImportError(f'"{top}" is not in the standard library', name=fullname)

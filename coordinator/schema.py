@@ -5,7 +5,7 @@ collected, none stops the check, because a user wants to mend a file once. A lib
 be told about every class of a project's own config, which by contract uses nothing but the standard library.
 
 Understood types: `bool`, `int`, `float`, `str`, `Literal`, `StrEnum`, `X | None` and other unions, `list[T]`,
-`tuple[T, ...]`, `dict[str, T]`, `Any`, and nested dataclasses.
+`tuple[T, ...]`, `tuple[A, B]`, `dict[str, T]`, `Any`, and nested dataclasses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import enum
 import math
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union
 
 import yaml
@@ -103,7 +103,7 @@ def assignment(cls: type, text: str) -> dict[str, Any]:
         declared = hints[key]
     if dataclasses.is_dataclass(declared):
         raise ValueError(f'"{path}" is a section; name one of its values: {", ".join(_hints(declared))}')
-    data: Any = value.strip() if declared is str else _scalar(value)
+    data: Any = _read(declared, value.strip())
     for key in reversed(keys):
         data = {key: data}
     return typing.cast(dict[str, Any], data)
@@ -114,10 +114,27 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _scalar(text: str) -> Any:
+def _read(declared: Any, text: str) -> Any:
+    """A value as YAML reads it, except that where only text is declared, `123` and `no` are text."""
+    args = typing.get_args(declared)
+    kinds = set(args) - {type(None)} if typing.get_origin(declared) in (Union, types.UnionType) else {declared}
+    if all(_is_text(kind) for kind in kinds):
+        return None if type(None) in args and text in ("null", "~") else text
+    if typing.get_origin(declared) in (list, tuple) and all(_is_text(arg) for arg in args if arg is not Ellipsis):
+        return _yaml(text, yaml.BaseLoader)
+    return _yaml(text, yaml.SafeLoader)
+
+
+def _is_text(declared: Any) -> bool:
+    if typing.get_origin(declared) is Literal:
+        return all(isinstance(choice, str) for choice in typing.get_args(declared))
+    return isinstance(declared, type) and issubclass(declared, str)
+
+
+def _yaml(text: str, loader: type[yaml.BaseLoader | yaml.SafeLoader]) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return yaml.load(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
 
@@ -156,7 +173,11 @@ def _range_problem(path: str, known: list[str], line: str) -> Problem:
 
 def _hints(cls: Any) -> dict[str, Any]:
     # A project's config module is not left in sys.modules, where get_type_hints would look for its names.
-    return typing.get_type_hints(cls, getattr(cls.__init__, "__globals__", None))
+    # Each class's own __init__ knows the names of the module that declares it; a base may live in another module.
+    names: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        names.update(getattr(vars(base).get("__init__"), "__globals__", {}))
+    return typing.get_type_hints(cls, names)
 
 
 def _names(cls: type) -> list[str]:
@@ -179,11 +200,15 @@ def _value(declared: Any, value: Any, path: str) -> Any:
     if origin in (list, tuple):
         if not isinstance(value, list | tuple):
             raise _Bad(Problem(path, f"must be a list, is {_show(value)}"))
-        return origin(_items(args[0], enumerate(value), path))
+        if origin is list or args[-1] is Ellipsis:
+            args = args[:1] * len(value)
+        if len(args) != len(value):
+            raise _Bad(Problem(path, f"must be a list of {len(args)}, has {len(value)}"))
+        return origin(_items(args, enumerate(value), path))
     if origin is dict:
         if not isinstance(value, Mapping):
             raise _Bad(Problem(path, f"must be a mapping, is {_show(value)}"))
-        return dict(zip(map(str, value), _items(args[1], value.items(), path), strict=True))
+        return dict(zip(map(str, value), _items(args[1:] * len(value), value.items(), path), strict=True))
     if isinstance(declared, type) and issubclass(declared, enum.StrEnum):
         try:
             return declared(value)
@@ -193,10 +218,10 @@ def _value(declared: Any, value: Any, path: str) -> Any:
     return _simple(declared, value, path)
 
 
-def _items(declared: Any, pairs: Any, path: str) -> list[Any]:
+def _items(types_of: tuple[Any, ...], pairs: Iterable[tuple[Any, Any]], path: str) -> list[Any]:
     result: list[Any] = []
     problems: list[Problem] = []
-    for key, item in pairs:
+    for declared, (key, item) in zip(types_of, pairs, strict=True):
         try:
             result.append(_value(declared, item, join(path, str(key))))
         except _Bad as bad:
@@ -227,15 +252,25 @@ def _simple(declared: Any, value: Any, path: str) -> Any:
             raise _Bad(Problem(path, f"must be a finite number, is {_show(value)}"))
         if number is not None:
             return number
-    elif declared is bool or declared is str:
-        if isinstance(value, declared):
+    elif declared is bool:
+        if isinstance(value, bool):
             return value
+    elif declared is str:
+        if isinstance(value, str):
+            return _text(value, path)
     elif declared is int:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     else:
-        raise TypeError(f"{path}: the type {declared!r} is not one that a config may declare")
+        raise _Bad(Problem(path, f"is declared as {declared!r}, which coord cannot check"))
     raise _Bad(Problem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
+
+
+def _text(value: str, path: str) -> str:
+    # Bytes of the command line that are not UTF-8 come as lone surrogates, which no file can hold.
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise _Bad(Problem(path, f"must be text in UTF-8, is {_show(value)}"))
+    return value
 
 
 def _number(value: Any) -> float | None:

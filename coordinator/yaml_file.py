@@ -36,21 +36,27 @@ def read_yaml(file: Path) -> YamlFile:
         text = file.read_text(encoding="utf-8-sig")
         node = yaml.compose(text, Loader=_LOADER)
         data = yaml.load(text, Loader=_LOADER)
+        lines: dict[str, int] = {}
+        problems: list[Problem] = []
+        _walk(node, "", lines, problems)
     except OSError as error:
         raise ExperimentError(f"{file.name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ExperimentError(f"{file.name} is not UTF-8 text: {error}") from error
     except yaml.YAMLError as error:
         raise ExperimentError(f"{file.name} is not valid YAML: {_first_line(error)}") from error
+    except ValueError as error:  # PyYAML lets through what int() and date() say of a value such as 2026-13-45
+        raise ExperimentError(f"{file.name} has a value that cannot be read: {error}") from error
+    except RecursionError:
+        raise ExperimentError(
+            f"{file.name} is nested too deeply, or an alias (*name) stands inside its own anchor"
+        ) from None
     if data is None:
         return YamlFile(file, {}, {}, ())
     if not isinstance(data, dict):
         raise ExperimentError(
             f"{file.name} must be a mapping (base, about, config, kernel), not a {type(data).__name__}"
         )
-    lines: dict[str, int] = {}
-    problems: list[Problem] = []
-    _walk(node, "", lines, problems)
     return YamlFile(file, data, lines, tuple(problems))
 
 

@@ -1,0 +1,64 @@
+# Everything that a newcomer, a maintainer and CI run. Each target does its own set-up in $(VENV).
+#
+#   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (minutes)
+#   make test    lint, type check, tests
+#
+# PIP_ARGS reaches pip: for example, a smaller torch without CUDA comes with
+#   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_ARGS ?=
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.coord-installed
+SAMPLE := .coord/sample-data
+
+.PHONY: help demo test quick lint types format bench clean install
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+install: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "coord needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (torch is large: this takes a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[local,train,dev]'
+	@# Real labels for the tests. Without its dependencies: the tests read its data file and import nothing.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps torchxrayvision
+	@touch $(READY)
+
+$(SAMPLE): | $(READY)
+	$(BIN)/python -m runner_test.sample_data $(SAMPLE)
+
+demo: $(READY) $(SAMPLE)
+	$(BIN)/coord local add-dataset local/siim-sample $(SAMPLE)
+	$(BIN)/coord push --exp smoke --target local --wait
+	$(BIN)/coord status
+	$(BIN)/coord fetch-results --exp smoke --target local
+
+test: lint types
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+quick: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not slow"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

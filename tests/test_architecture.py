@@ -1,0 +1,141 @@
+"""Imports run one way. The design's arrows, as a table, against every import statement of the project."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Each layer may import from the layers below it (further down in this list) and, inside a row, from the same row.
+LAYERS = [
+    {"__main__"},
+    {"cli"},
+    {"tables"},
+    {"dry_run", "fetch", "follow", "push", "status"},
+    {"refresh"},
+    {"build", "kaggle", "ledger", "local", "metrics", "targets"},
+    {"target"},
+    {"bundle", "metadata", "credentials", "git", "locks"},
+    {"experiment"},
+    {"kaggle_rules", "project", "yaml_file"},
+    {"schema"},
+    {"errors"},
+    {"__init__"},
+]
+STANDARD_LIBRARY = sys.stdlib_module_names
+
+
+def _imports(file: Path) -> Iterator[tuple[int, str]]:
+    """(number of leading dots, dotted name) of every import statement in a file."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from ((0, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            # `from coordinator import tables` imports a module, too.
+            names = [alias.name for alias in node.names] if base == "coordinator" else [""]
+            yield from ((node.level, f"{base}.{name}".rstrip(".")) for name in names)
+
+
+def _modules(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found, f"no modules in {package}/"
+    return found
+
+
+def _layer(module: str) -> int:
+    (index,) = [index for index, layer in enumerate(LAYERS) if module in layer]
+    return index
+
+
+@pytest.mark.parametrize("file", _modules("coordinator"), ids=lambda file: str(file.relative_to(ROOT)))
+def test_coordinator_imports_downwards_only(file: Path) -> None:
+    """cli -> verbs -> {build, kaggle, ledger, metrics} -> {bundle, metadata, experiment} -> project -> errors."""
+    name = file.relative_to(ROOT / "coordinator").parts[0].removesuffix(".py")
+    for level, imported in _imports(file):
+        assert level == 0, f"{file.name}: relative import of {imported}"
+        top, _, rest = imported.partition(".")
+        if top == "coordinator":
+            other = rest.partition(".")[0]
+            below = [module for layer in LAYERS for module in layer]
+            other = other if other in below else "__init__"
+            assert other == name or _layer(other) >= _layer(name), f"{name} imports {other}, which lies above it"
+        assert top != "model_src", f"{name} imports the model source"
+        # importlib.import_module in local.py is the one way to the local Kaggle.
+        assert top != "runner_test", f"{name} imports the local Kaggle"
+
+
+def test_only_local_reaches_the_local_kaggle() -> None:
+    """`runner_test` is named as a module in one file of coordinator."""
+    naming = [file.name for file in _modules("coordinator") if '"runner_test' in file.read_text().replace("'", '"')]
+    naming += [file.name for file in _modules("coordinator") if "runner_test.{" in file.read_text()]
+    assert set(naming) == {"local.py"}
+
+
+@pytest.mark.parametrize("file", _modules("model_src"), ids=lambda file: file.name)
+def test_model_source_imports_itself_relatively_and_nothing_else_of_ours(file: Path) -> None:
+    """The kernel's side knows neither the coordinator nor the local Kaggle."""
+    allowed = {"torch", "torchvision", "pydicom", "numpy", "pandas", "PIL", *STANDARD_LIBRARY}
+    for level, imported in _imports(file):
+        top = imported.partition(".")[0]
+        assert level == 1 or top in allowed, f"{file.name} imports {imported}"
+
+
+def test_the_config_needs_the_standard_library_only() -> None:
+    """The coordinator reads the config's dataclasses without torch."""
+    for file in (ROOT / "model_src" / "config.py", ROOT / "model_src" / "__init__.py"):
+        for level, imported in _imports(file):
+            assert level == 0, f"{file.name} imports {imported}"
+            assert imported.partition(".")[0] in STANDARD_LIBRARY, f"{file.name} imports {imported}"
+
+
+@pytest.mark.parametrize("file", _modules("runner_test"), ids=lambda file: file.name)
+def test_local_kaggle_never_imports_coordinator(file: Path) -> None:
+    """It is a stand-in for Kaggle, which does not know coord either."""
+    for level, imported in _imports(file):
+        assert level == 0
+        assert imported.partition(".")[0] not in {"coordinator", "model_src"}, f"{file.name} imports {imported}"
+
+
+def test_the_bootstrap_needs_the_standard_library_only() -> None:
+    """Its text runs inside the kernel, before anything of ours is there."""
+    for _, imported in _imports(ROOT / "coordinator" / "bundle" / "bootstrap.py"):
+        assert imported.partition(".")[0] in STANDARD_LIBRARY
+
+
+def test_only_the_command_line_prints() -> None:
+    """A verb returns values. (The bootstrap prints inside the kernel.)"""
+    printing = {
+        file.name
+        for file in _modules("coordinator")
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printing == {"cli.py", "bootstrap.py"}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    """A docstring at the top of each module, and of each test."""
+    for package in ("coordinator", "model_src", "runner_test", "tests"):
+        for file in _modules(package):
+            if "samples" not in file.parts:
+                assert ast.get_docstring(ast.parse(file.read_bytes())), f"{file.relative_to(ROOT)} has no docstring"
+
+
+@pytest.mark.parametrize("heavy", ["torch", "numpy", "pandas", "pydicom", "kaggle", "runner_test"])
+def test_the_coordinator_is_light(heavy: str) -> None:
+    """Importing every module of the coordinator imports none of these (`import kaggle` would even authenticate)."""
+    names = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for file in _modules("coordinator")
+        if file.name != "__main__.py"
+    ]
+    code = f"import sys, importlib; [importlib.import_module(n) for n in {names}]; print({heavy!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

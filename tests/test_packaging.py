@@ -1,0 +1,131 @@
+"""The wheel, installed alone in a clean environment: light, complete, and able to do everything that needs no torch."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner_test.server import running_server
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+
+def _run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    built = _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT, cwd=out)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (file,) = out.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A clean environment's bin folder, with nothing in it but the wheel and its declared dependencies."""
+    home = tmp_path_factory.mktemp("clean")
+    venv.create(home, with_pip=False)
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "--python",
+        home / "bin" / "python",
+    ]
+    # The one place in the suite that needs more than this machine: a package index, as `make` has needed before.
+    reachable = _run(*pip, "install", "--quiet", "--retries", "1", "-c", ROOT / "constraints.txt", "six", cwd=home)
+    if reachable.returncode != 0:
+        pytest.skip(f"no package index can be reached from here: {reachable.stderr.strip()[-200:]}")
+    done = _run(*pip, "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, cwd=home)
+    assert done.returncode == 0, done.stderr
+    yield home / "bin"
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """This repository's project without its own templates: the wheel's are used."""
+    for name in ("model_src", "experiments"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
+    """The default templates travel inside the package; neither tests nor the model source come along."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert "coordinator/kernel_templates/kernel.py.j2" in names
+    assert "coordinator/kernel_templates/kernel-metadata.json.j2" in names
+    assert "coordinator/py.typed" in names
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test"}
+
+
+def test_the_base_install_is_light(installed: Path) -> None:
+    """Nothing that trains is there, and no HTTP server."""
+    for module in ("torch", "numpy", "pandas", "pydicom", "starlette"):
+        assert _run(installed / "python", "-c", f"import {module}", cwd=installed).returncode == 1, module
+
+
+def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project: Path) -> None:
+    """help, experiments, show, build; and a build is the same as the one made in the checkout."""
+    coord = installed / "coord"
+    for arguments in (["--help"], ["--version"], ["experiments"], ["show", "--exp", "lr001_step4"], ["status"]):
+        done = _run(coord, *arguments, cwd=project)
+        assert done.returncode == 0, done.stderr
+    done = _run(coord, "build", "--exp", "lr001_step4", cwd=project)
+    assert done.stdout == "build/lr001_step4\n", done.stderr
+    there = (project / "build" / "lr001_step4" / "kernel.py").read_bytes()
+    done = _run(sys.executable, "-m", "coordinator", "-C", project, "build", "--exp", "lr001_step4", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (project / "build" / "lr001_step4" / "kernel.py").read_bytes() == there
+
+
+def test_the_base_install_pushes_watches_and_fetches(
+    installed: Path, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Against a Kaggle elsewhere: the tiny project goes all the way without any extra."""
+    coord, tiny = installed / "coord", project / "tiny"
+    shutil.copytree(ROOT / "tests" / "samples" / "tiny", tiny)
+    with running_server(tmp_path_factory.mktemp("kaggle")) as server:
+        variables = {
+            "COORD_KAGGLE_ENDPOINT": server.url,
+            "COORD_TARGET": "kaggle",
+            "KAGGLE_USERNAME": "ada",
+            "KAGGLE_KEY": "k",
+        }
+        for arguments in (["push", "--exp", "base", "--wait"], ["status"], ["logs"], ["fetch-results"]):
+            done = _run(coord, *arguments, cwd=tiny, **variables)
+            assert done.returncode == 0, done.stderr
+    assert (tiny / "results" / "base" / "kaggle-v1" / "metrics.json").is_file()
+
+
+def test_a_missing_extra_is_named(installed: Path, project: Path) -> None:
+    """The local Kaggle needs an extra; what to install is said in a line."""
+    done = _run(installed / "coord", "push", "--exp", "lr001_step4", "--target", "local", cwd=project)
+    assert done.returncode == 1
+    assert "pip install 'coord[local]'" in done.stderr
+    assert "Traceback" not in done.stderr
