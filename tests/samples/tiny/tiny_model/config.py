@@ -12,7 +12,7 @@ class Optim:
     name: Literal["sgd", "adamw"] = "sgd"
 
     def __post_init__(self) -> None:
-        if not 0 < self.lr:
+        if not self.lr > 0:
             raise ValueError(f"lr must be > 0, is {self.lr}")
 
 

@@ -27,7 +27,7 @@ summary = {
 
 def write() -> None:
     Path("metrics.json.new").write_text(json.dumps(summary), encoding="utf-8")
-    os.replace("metrics.json.new", "metrics.json")
+    Path("metrics.json.new").replace("metrics.json")
 
 
 def event(**values: object) -> None:

@@ -1,0 +1,90 @@
+"""`coord local serve`: other clients, the official `kaggle` command unmodified, see the same local Kaggle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.coordinator.command import Coord, until
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+KAGGLE = Path(sys.executable).with_name("kaggle")
+
+
+@pytest.fixture
+def coord(tmp_path: Path) -> Coord:
+    shutil.copytree(SAMPLES / "tiny", tmp_path / "tiny")
+    return Coord(tmp_path / "tiny", dict(os.environ))
+
+
+@pytest.fixture
+def port(coord: Coord) -> Iterator[int]:
+    """The port of a `coord local serve` that Ctrl-C ends with exit code 0."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    server = coord.start("local", "serve", "--port", str(port))
+    try:
+        until(lambda: _answers(port), "the server's start")
+        yield port
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, stderr = server.communicate(timeout=20)
+    assert server.returncode == 0, stderr
+    assert "Traceback" not in stderr
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _kaggle(port: int, cwd: Path, *arguments: str) -> str:
+    """The official command, for the user ada."""
+    environment = os.environ | {
+        "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+        "http_proxy": f"http://127.0.0.1:{port}",
+        "KAGGLE_USERNAME": "ada",
+        "KAGGLE_KEY": "any",
+    }
+    done = subprocess.run(
+        [str(KAGGLE), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_official_command_does_its_round(coord: Coord, port: int, tmp_path: Path) -> None:
+    """push, status, logs, output, list and pull with the public package, of what `coord build` made."""
+    coord("build", "--exp", "base")
+    pushed = _kaggle(port, coord.root, "kernels", "push", "-p", "build/base")
+    assert "Kernel version 1 successfully pushed" in pushed
+    ended = until(
+        lambda: "COMPLETE" in _kaggle(port, coord.root, "kernels", "status", "ada/tiny-base"), "the session's end"
+    )
+    assert ended
+    assert "a word from the package data" in _kaggle(port, coord.root, "kernels", "logs", "ada/tiny-base")
+    out = tmp_path / "out"
+    _kaggle(port, coord.root, "kernels", "output", "ada/tiny-base", "-p", str(out))
+    assert {"metrics.json", "oof.csv", "submission.csv", "tiny-base.log"} <= {path.name for path in out.iterdir()}
+    assert "ada/tiny-base" in _kaggle(port, coord.root, "kernels", "list", "--mine")
+    pulled = tmp_path / "pulled"
+    _kaggle(port, coord.root, "kernels", "pull", "ada/tiny-base", "-p", str(pulled), "-m")
+    assert (pulled / "tiny-base.py").read_bytes() == (coord.root / "build" / "base" / "kernel.py").read_bytes()
+
+
+def test_both_see_the_same_kernels_and_pages(coord: Coord, port: int) -> None:
+    """What coord pushed, the official command finds; the URL of the run is a page that a browser can show."""
+    coord("push", "--exp", "base", "--wait")
+    assert "COMPLETE" in _kaggle(port, coord.root, "kernels", "status", "ada/tiny-base")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/code/ada/tiny-base", timeout=10) as page:
+        assert "tiny base" in page.read().decode()
