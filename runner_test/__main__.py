@@ -1,0 +1,56 @@
+"""`python -m runner_test`: serve the local Kaggle, register its data, and press its page's cancel button."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from runner_test.errors import BadName, LocalKaggleError
+from runner_test.reference import Reference
+from runner_test.store import Store
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m runner_test", description=__doc__)
+    parser.add_argument(
+        "--root", type=Path, default=Path(".coord/local-kaggle"), help="where its state lies (%(default)s)"
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="answer on the loopback until Ctrl-C")
+    serve.add_argument("--port", type=int, default=7777, help="0 picks a free one (%(default)s)")
+    dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
+    dataset.add_argument("reference", help="owner/slug")
+    dataset.add_argument("folder", type=Path)
+    competition = commands.add_parser("add-competition", help="register a folder as a competition's data")
+    competition.add_argument("slug")
+    competition.add_argument("folder", type=Path)
+    cancel = commands.add_parser("cancel", help="end the newest session of a kernel")
+    cancel.add_argument("reference", help="owner/slug")
+    try:
+        _run(parser.parse_args(arguments))
+    except LocalKaggleError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.command == "serve":
+        from runner_test.server import serve  # only serving needs the HTTP libraries
+
+        serve(options.root, options.port)
+        return
+    store = Store(options.root)
+    if options.command == "add-dataset":
+        store.add_dataset(options.reference, options.folder)
+    elif options.command == "add-competition":
+        store.add_competition(options.slug, options.folder)
+    else:
+        version = store.newest(Reference.parse(options.reference))
+        if version is None:
+            raise BadName(f"there is no kernel {options.reference}")
+        store.cancel(version)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

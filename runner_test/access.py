@@ -1,0 +1,61 @@
+"""Who may see which kernel, which version a label means, and where a page begins and ends."""
+
+import re
+
+from runner_test.errors import BadName
+from runner_test.reference import Reference
+from runner_test.rpc import Caller, Refusal
+from runner_test.version import Kernel, Version
+
+PAGE_SIZE = 20  # where a request names none
+
+
+def denied(permission: str) -> Refusal:
+    """The refusal in Kaggle's words."""
+    return Refusal(403, f"Permission '{permission}' was denied")
+
+
+def kernel(caller: Caller, user_name: str, slug: str) -> Kernel:
+    """The kernel, if it exists and the caller may see it; Kaggle doesn't tell the two apart."""
+    try:
+        found = caller.store.kernel(Reference.parse(f"{user_name}/{slug}"))
+    except BadName:
+        found = None
+    if found is None or not may_see(caller, found):
+        raise denied("kernels.get")
+    return found
+
+
+def may_see(caller: Caller, kernel: Kernel) -> bool:
+    """Whether the kernel is public or the caller's own."""
+    return not kernel.is_private or kernel.owner == caller.user
+
+
+def version(caller: Caller, kernel: Kernel, label: str) -> Version:
+    """The version with the label ("v3"), or the newest. Raises Refusal."""
+    if not label:
+        found = caller.store.newest(kernel.reference)
+    elif number := re.fullmatch(r"v?([0-9]{1,9})", label, re.ASCII):
+        found = caller.store.version(kernel.reference, int(number[1]))
+    else:
+        raise Refusal(400, f"{label!r} is not a version label such as 'v3'")
+    if found is None:
+        raise Refusal(404, f"{kernel.reference} has no version {label or 'at all'}")
+    return found
+
+
+def page_size(asked: int, most: int) -> int:
+    """The size of a page: what was asked, within limits."""
+    return min(asked, most) if asked > 0 else PAGE_SIZE
+
+
+def offset(token: str) -> int:
+    """Where the page of a token begins. Raises Refusal."""
+    if token and not re.fullmatch(r"[0-9]{1,9}", token, re.ASCII):
+        raise Refusal(400, f"Bad page token {token!r}")
+    return int(token or 0)
+
+
+def next_token(end: int, total: int) -> str | None:
+    """The token of the page that begins at `end`, if there is one."""
+    return str(end) if end < total else None

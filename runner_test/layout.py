@@ -1,0 +1,104 @@
+"""A session root laid out like `/kaggle`, and the environment that a script finds in it."""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from runner_test.errors import BadName, MissingFolder, RootInUse
+
+SCRIPT = PurePosixPath("src/script.py")
+WORKING = PurePosixPath("working")
+
+# Nothing of the user's environment reaches a script but what says where programs and devices are: no credentials, no
+# Python settings, no proxies.
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
+_KEPT_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_")
+
+
+def lay_out(root: Path, source: bytes, inputs: Mapping[str, Path]) -> Path:
+    """Fill `root` with `src/script.py` (read-only), `input/` and an empty `working/`; return the script's path.
+
+    `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders; they are linked, not copied.
+    Raises RootInUse, MissingFolder and BadName.
+    """
+    root.mkdir(exist_ok=True)
+    for name in ("src", "input", "working"):
+        if (root / name).exists():
+            raise RootInUse(f"{root} already holds a session's {name}/: give a fresh folder")
+    mounts = {_mount_path(mount): _folder(mount, folder) for mount, folder in inputs.items()}
+
+    (root / WORKING).mkdir()
+    for mount, folder in mounts.items():
+        link = root / "input" / mount
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder, target_is_directory=True)
+    (root / "input").mkdir(exist_ok=True)
+    script = root / SCRIPT
+    script.parent.mkdir()
+    script.write_bytes(source)
+    script.chmod(0o444)
+    script.parent.chmod(0o555)
+    for folder_path, _, _ in os.walk(root / "input", topdown=False):
+        Path(folder_path).chmod(0o555)
+    return script
+
+
+def _mount_path(mount: str) -> PurePosixPath:
+    path = PurePosixPath(mount)
+    if path.is_absolute() or ".." in path.parts or not path.parts:
+        raise BadName(f"an input can't be mounted at {mount!r}")
+    return path
+
+
+def _folder(mount: str, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise MissingFolder(f"the folder of input {mount} is not there: {folder}")
+    return folder.resolve()
+
+
+def inherited() -> dict[str, str]:
+    """The variables of this process that a session may see."""
+    return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
+
+
+def environment(root: Path, scratch: Path) -> dict[str, str]:
+    """The variables of a session: Kaggle's own, a private home and temporary folder below `scratch`, few others."""
+    home, temporary = scratch / "home", scratch / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    return inherited() | {
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",  # Kaggle's logs are live
+        "COORD_KAGGLE_ROOT": str(root),
+        "KAGGLE_KERNEL_RUN_TYPE": "Batch",
+    }
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder of sessions with its read-only parts; links are removed, never followed.
+
+    Tries for two seconds, because a process that has just been killed may add a last file.
+    """
+    give_up = time.monotonic() + 2
+    while True:
+        try:
+            _remove_tree(path)
+            return
+        except OSError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+def _remove_tree(path: Path) -> None:
+    for folder, names, _ in os.walk(path):
+        Path(folder).chmod(0o700)
+        for name in names:
+            child = Path(folder, name)
+            if not child.is_symlink():
+                child.chmod(0o700)
+    shutil.rmtree(path)

@@ -1,0 +1,177 @@
+"""Runs one script the way Kaggle does: detached, with a supervisor, or once in the foreground.
+
+`start` leaves a process behind that belongs to nobody: it survives the command that pushed, its terminal and the
+server. `python -m runner_test.session <version folder> <descriptor of the held lock>` is that process. `run_once` is
+the same session without a server, a queue or a version, for trying a kernel before it is pushed.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from signal import strsignal
+
+from runner_test import log, progress, slots, sources
+from runner_test.errors import LocalKaggleError, StartFailed
+from runner_test.execute import Outcome, Stopped, execute
+from runner_test.layout import WORKING, environment, inherited, lay_out
+from runner_test.log import Record
+from runner_test.paths import VersionPaths
+from runner_test.progress import Progress, State
+from runner_test.version import Version, read_version
+
+TIMED_OUT = 124  # run_once's answer to a script that ran out of time, after timeout(1)
+
+
+def run_once(
+    script: Path,
+    root: Path,
+    *,
+    inputs: Mapping[str, Path],
+    overrides: str | None,
+    timeout: float | None,
+    on_record: Callable[[Record], None],
+    python: str = sys.executable,
+) -> int:
+    """Run `script` in the session root `root` (made, or there without a session's folders) and wait for its end.
+
+    `inputs` maps mount paths below `input/` to folders, `overrides` becomes COORD_OVERRIDES, `timeout` is in seconds.
+    Returns the exit code as a shell would give it: the script's own, 128 + n where signal n ended it, 124 where the
+    time was up. An exception, KeyboardInterrupt included, ends the script and all that it started.
+    Raises RootInUse, MissingFolder and BadName.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    root = root.resolve()
+    outcome = _run(
+        lay_out(root, script.read_bytes(), inputs),
+        root,
+        python,
+        extra={} if overrides is None else {"COORD_OVERRIDES": overrides},
+        timeout=timeout,
+        on_record=on_record,
+        stop=lambda: False,
+    )
+    if outcome.stopped is Stopped.TIMEOUT:
+        return TIMED_OUT
+    return outcome.exit_code if outcome.exit_code >= 0 else 128 - outcome.exit_code
+
+
+def _run(
+    script: Path,
+    root: Path,
+    python: str,
+    *,
+    extra: Mapping[str, str],
+    timeout: float | None,
+    on_record: Callable[[Record], None],
+    stop: Callable[[], bool],
+) -> Outcome:
+    # Under the system's temporary folder, not under the root: the sockets that worker processes make in TMPDIR may
+    # have paths of at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="kaggle-", ignore_cleanup_errors=True) as scratch:
+        return execute(
+            python,
+            script,
+            cwd=root / WORKING,
+            environment=environment(root, Path(scratch)) | dict(extra),
+            timeout=timeout,
+            on_record=on_record,
+            stop=stop,
+        )
+
+
+def start(paths: VersionPaths, lock: int) -> None:
+    """Leave a supervisor behind that holds `lock` (a descriptor) and runs the version. Raises StartFailed."""
+    package = Path(__file__).resolve().parents[1]
+    with paths.diary.open("ab") as diary:
+        # Comes back once the supervisor has forked itself away, so there is no child to wait for later. Its own
+        # environment is as clean as a session's, because a script can read its parent's.
+        launched = subprocess.run(
+            [sys.executable, "-m", "runner_test.session", str(paths.folder), str(lock)],
+            cwd="/",
+            env=inherited() | {"PYTHONPATH": str(package)},
+            stdin=subprocess.DEVNULL,
+            stdout=diary,
+            stderr=diary,
+            pass_fds=[lock],
+            start_new_session=True,
+            check=False,
+        )
+    if launched.returncode != 0:
+        raise StartFailed(f"the session's supervisor did not start: see {paths.diary}")
+
+
+def supervise(paths: VersionPaths) -> None:
+    """Queue, run and bring to an end the session of one version; the caller holds its lock."""
+    version = read_version(paths)
+    now = Progress(supervisor=os.getpid())
+    progress.write(paths, now)
+
+    def stop() -> bool:
+        return paths.cancel.exists() or not paths.record.exists()
+
+    slot = slots.wait_for_slot(paths, version.ticket, stop=stop)
+    if slot is None:
+        progress.write(paths, replace(now, state=State.CANCEL_ACKNOWLEDGED, ended=time.time()))
+        return
+    now = replace(now, state=State.RUNNING, started=time.time())
+    progress.write(paths, now)
+    try:
+        end = _session(paths, version, now, stop)
+    except LocalKaggleError as error:
+        end = replace(now, state=State.ERROR, failure=str(error))
+    except BaseException as error:
+        end = replace(now, state=State.ERROR, failure=f"The session broke: {error!r}")
+        raise  # into the diary
+    finally:
+        # The slot goes with this process, so it is free just after the session is seen to have ended.
+        progress.write(paths, replace(end, ended=time.time()))
+
+
+def _session(paths: VersionPaths, version: Version, now: Progress, stop: Callable[[], bool]) -> Progress:
+    script = lay_out(paths.session, paths.source.read_bytes(), sources.mounts(paths.root, version))
+    file = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        outcome = _run(
+            script,
+            paths.session,
+            version.python,
+            extra={},
+            timeout=version.timeout,
+            on_record=lambda record: log.append(file, record),
+            stop=stop,
+        )
+    finally:
+        os.close(file)
+    state, failure = _verdict(outcome, version.timeout)
+    return replace(now, state=state, failure=failure, exit_code=outcome.exit_code)
+
+
+def _verdict(outcome: Outcome, timeout: float) -> tuple[State, str | None]:
+    if outcome.stopped is Stopped.CANCELLED:
+        return State.CANCEL_ACKNOWLEDGED, None
+    if outcome.stopped is Stopped.TIMEOUT:
+        return State.ERROR, f"The session was ended after its time limit of {timeout:g} seconds."
+    if outcome.exit_code < 0:
+        number = -outcome.exit_code
+        return State.ERROR, f"The script was killed by signal {number} ({strsignal(number)})."
+    if outcome.exit_code > 0:
+        return State.ERROR, f"The script ended with exit code {outcome.exit_code}."
+    return State.COMPLETE, None
+
+
+def main(arguments: list[str]) -> None:
+    """Be the supervisor of the version in the folder `arguments[0]`, holding the lock descriptor `arguments[1]`."""
+    paths, lock = VersionPaths(Path(arguments[0])), int(arguments[1])
+    os.set_inheritable(lock, False)  # or the script would keep the session alive after the supervisor's death
+    if os.fork():
+        os._exit(0)
+    supervise(paths)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

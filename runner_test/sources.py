@@ -1,0 +1,82 @@
+"""What a session can read: registered data sets and competitions, and the outputs of other kernels.
+
+A registration is a link, `<root>/datasets/<owner>/<slug>` or `<root>/competitions/<slug>`, to a folder that stays
+where it is.
+"""
+
+from pathlib import Path
+
+from runner_test import atomic, progress
+from runner_test.errors import MissingFolder
+from runner_test.paths import version_numbers, version_paths
+from runner_test.progress import State
+from runner_test.reference import Reference, check_name
+from runner_test.version import Version
+
+
+def add_dataset(root: Path, reference: str, folder: Path) -> None:
+    """Register `folder` as the data set `owner/slug`, in place of an earlier one. Raises BadName, MissingFolder."""
+    parsed = Reference.parse(reference)
+    _register(_dataset_link(root, parsed), f"data set {parsed}", folder)
+
+
+def add_competition(root: Path, slug: str, folder: Path) -> None:
+    """Register `folder` as the data of a competition. Raises BadName, MissingFolder."""
+    name = check_name(slug)
+    _register(_competition_link(root, name), f"competition {name}", folder)
+
+
+def dataset(root: Path, reference: Reference) -> Path | None:
+    """The folder of a data set, or None where it isn't registered or its folder has gone."""
+    return _registered(_dataset_link(root, reference))
+
+
+def competition(root: Path, slug: str) -> Path | None:
+    """The folder of a competition, or None where it isn't registered or its folder has gone."""
+    return _registered(_competition_link(root, slug))
+
+
+def kernel_output(root: Path, reference: Reference) -> Path | None:
+    """The output folder of the kernel's newest complete version, or None."""
+    for number in reversed(version_numbers(root, reference)):
+        paths = version_paths(root, reference, number)
+        if progress.read(paths).state is State.COMPLETE:
+            return paths.working
+    return None
+
+
+def mounts(root: Path, version: Version) -> dict[str, Path]:
+    """The folders to mount for a version, by path below `input/` (the layout of 2026).
+
+    Raises MissingFolder for a source that was there when the version was saved and has gone since.
+    """
+    found: dict[str, Path | None] = {}
+    for slug in version.competition_sources:
+        found[f"competitions/{slug}"] = competition(root, slug)
+    for source in version.dataset_sources:
+        found[f"datasets/{source}"] = dataset(root, Reference.parse(source))
+    for source in version.kernel_sources:
+        found[f"notebooks/{source}"] = kernel_output(root, Reference.parse(source))
+    gone = [mount for mount, folder in found.items() if folder is None]
+    if gone:
+        raise MissingFolder(f"Sources that were there when the version was saved have gone: {', '.join(gone)}")
+    return {mount: folder for mount, folder in found.items() if folder is not None}
+
+
+def _dataset_link(root: Path, reference: Reference) -> Path:
+    return root / "datasets" / reference.owner / reference.slug
+
+
+def _competition_link(root: Path, slug: str) -> Path:
+    return root / "competitions" / slug
+
+
+def _register(link: Path, what: str, folder: Path) -> None:
+    if not folder.is_dir():
+        raise MissingFolder(f"{what}: no folder {folder}")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    atomic.replace_link(link, folder.resolve())
+
+
+def _registered(link: Path) -> Path | None:
+    return link.resolve() if link.is_dir() else None

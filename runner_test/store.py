@@ -1,0 +1,262 @@
+"""All state of the local Kaggle, on disk: kernels, versions, outputs, registered data.
+
+Several processes use one root at a time and any of them may be killed at any moment. What becomes visible was made
+whole elsewhere and then renamed; version numbers are given out under one lock; nothing is cached.
+
+    <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
+    <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
+    <root>/queue, slots                                        whose turn it is (slots.py)
+    <root>/new, trash                                          what isn't visible yet, or no more
+    <root>/lock, counter, secret                               the lock of writers, the last kernel id, URLs' key
+"""
+
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from runner_test import atomic, locks, progress, slots, sources
+from runner_test.errors import StopFailed
+from runner_test.layout import remove_tree
+from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
+from runner_test.progress import Progress
+from runner_test.reference import Reference
+from runner_test.session import start
+from runner_test.version import Kernel, Submission, Version, read_version, write_version
+
+_STOPPING = 10.0  # seconds that a session is given to end
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that a session has left in its working directory."""
+
+    name: str  # relative, with slashes
+    size: int  # bytes
+    modified: float  # seconds since 1970
+
+
+@dataclass(frozen=True)
+class Store:
+    """The local Kaggle below `root`, which is made when needed. `python` runs the sessions of what is saved here."""
+
+    root: Path
+    python: str = sys.executable
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Supervisors live elsewhere, so a relative root would mean another folder to them.
+        object.__setattr__(self, "root", self.root.resolve())
+
+    # Registered data
+
+    def add_dataset(self, reference: str, folder: Path) -> None:
+        """Register `folder` as the data set `owner/slug`. Raises BadName, MissingFolder."""
+        sources.add_dataset(self.root, reference, folder)
+
+    def add_competition(self, slug: str, folder: Path) -> None:
+        """Register `folder` as the data of a competition. Raises BadName, MissingFolder."""
+        sources.add_competition(self.root, slug, folder)
+
+    # Writing
+
+    def save(self, reference: Reference, submission: Submission) -> Version:
+        """Save a new version of a kernel, new or not, and start its session.
+
+        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises StartFailed.
+        """
+        with locks.holding(self.root / "lock"), self._staging() as staging:
+            numbers = version_numbers(self.root, reference)
+            kernel = self.kernel(reference)
+            if kernel is None:
+                kernel = Kernel(
+                    id=self._next_id(),
+                    owner=reference.owner,
+                    slug=reference.slug,
+                    title=submission.title,
+                    is_private=submission.is_private,
+                    created=time.time(),
+                )
+            else:
+                kernel = replace(kernel, title=submission.title, is_private=submission.is_private)
+            version = self._version(kernel, max(numbers, default=0) + 1, submission)
+            made = VersionPaths(staging / "versions" / str(version.number))
+            made.folder.mkdir(parents=True)
+            made.source.write_text(submission.source, encoding="utf-8", newline="")
+            progress.write(made, Progress())
+            write_version(made, version)
+            # Held from before anybody can see the version until the supervisor's end.
+            lock = locks.try_hold(made.alive)
+            assert lock is not None
+            try:
+                paths = self._publish(kernel, staging, made)
+                slots.enqueue(paths, version.ticket)
+                start(paths, lock)
+            finally:
+                os.close(lock)
+        return version
+
+    def cancel(self, version: Version) -> None:
+        """Ask for the end of a version's session, as the button on Kaggle's page does."""
+        self.paths(version).cancel.touch()
+
+    def delete(self, reference: Reference) -> None:
+        """Delete a kernel with its versions and outputs, stopping what runs. Raises StopFailed."""
+        with locks.holding(self.root / "lock"):
+            folder = kernel_folder(self.root, reference)
+            live = [self._paths(reference, number) for number in version_numbers(self.root, reference)]
+            for paths in live:
+                paths.cancel.touch()
+            give_up = time.monotonic() + _STOPPING
+            for paths in live:
+                while locks.is_held(paths.alive):
+                    if time.monotonic() > give_up:
+                        raise StopFailed(f"a session of {reference} does not end: see {paths.diary}")
+                    time.sleep(0.02)
+            trash = self.root / "trash"
+            trash.mkdir(exist_ok=True)
+            folder.rename(trash / secrets.token_hex(8))
+            remove_tree(trash)  # and what a killed process may have left in it
+
+    # Reading
+
+    def kernel(self, reference: Reference) -> Kernel | None:
+        """The kernel of that name."""
+        try:
+            text = (kernel_folder(self.root, reference) / "kernel.json").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        return Kernel(**json.loads(text))
+
+    def kernels(self) -> list[Kernel]:
+        """All kernels, by owner and slug."""
+        folder = self.root / "kernels"
+        names = sorted(path.relative_to(folder).parts for path in folder.glob("*/*"))
+        found = [self.kernel(Reference(owner, slug)) for owner, slug in names]
+        return [kernel for kernel in found if kernel is not None]
+
+    def numbers(self, reference: Reference) -> list[int]:
+        """The numbers of a kernel's versions, oldest first."""
+        return version_numbers(self.root, reference)
+
+    def version(self, reference: Reference, number: int) -> Version | None:
+        """That version of the kernel."""
+        try:
+            return read_version(self._paths(reference, number))
+        except FileNotFoundError:
+            return None
+
+    def newest(self, reference: Reference) -> Version | None:
+        """The newest version of the kernel."""
+        numbers = self.numbers(reference)
+        return self.version(reference, numbers[-1]) if numbers else None
+
+    def paths(self, version: Version) -> VersionPaths:
+        """Where the version lies."""
+        return self._paths(version.reference, version.number)
+
+    def progress(self, version: Version) -> Progress:
+        """How far the version's session is."""
+        return progress.read(self.paths(version))
+
+    def outputs(self, version: Version) -> list[Output]:
+        """The files in the session's working directory, sorted by name; none before the session has ended.
+
+        Left out: what a link leads to outside of it, and names that are not UTF-8.
+        """
+        if not self.progress(version).state.final:
+            return []
+        working = self.paths(version).working
+        names = sorted(
+            (Path(folder) / name).relative_to(working).as_posix()
+            for folder, _, files in os.walk(working)
+            for name in files
+        )
+        found = ((name, self.output(version, name)) for name in names if _is_text(name))
+        return [Output(name, path.stat().st_size, path.stat().st_mtime) for name, path in found if path is not None]
+
+    def output(self, version: Version, name: str) -> Path | None:
+        """The file that `outputs` names so; None for any other name, whatever it is made of."""
+        parts = PurePosixPath(name).parts
+        if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
+            return None
+        working = self.paths(version).working
+        path = (working / name).resolve()
+        return path if path.is_relative_to(working.resolve()) and path.is_file() else None
+
+    def secret(self) -> bytes:
+        """The key that this store's URLs are signed with; made on first use."""
+        path = self.root / "secret"
+        if not path.exists():
+            with locks.holding(self.root / "lock"):
+                if not path.exists():
+                    atomic.write_text(path, secrets.token_hex(32))
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+
+    # Parts of the above
+
+    def _paths(self, reference: Reference, number: int) -> VersionPaths:
+        return version_paths(self.root, reference, number)
+
+    def _version(self, kernel: Kernel, number: int, submission: Submission) -> Version:
+        now = time.time_ns()
+        return Version(
+            owner=kernel.owner,
+            slug=kernel.slug,
+            number=number,
+            created=now / 1e9,
+            ticket=f"{now:020d}-{kernel.id}-{number}",
+            python=self.python,
+            machine_shape=submission.machine_shape,
+            timeout=submission.timeout,
+            enable_internet=submission.enable_internet,
+            keywords=submission.keywords,
+            dataset_sources=submission.dataset_sources,
+            competition_sources=submission.competition_sources,
+            kernel_sources=submission.kernel_sources,
+            docker_image=submission.docker_image,
+        )
+
+    @contextmanager
+    def _staging(self) -> Iterator[Path]:
+        """An empty folder that nobody sees, for the holder of the lock; what is left in it goes away."""
+        folder = self.root / "new"
+        if folder.exists():  # its maker was killed
+            remove_tree(folder)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            if folder.exists():
+                remove_tree(folder)
+
+    def _publish(self, kernel: Kernel, staging: Path, made: VersionPaths) -> VersionPaths:
+        """Make the version visible, and with it the kernel if that is new."""
+        folder = kernel_folder(self.root, kernel.reference)
+        if folder.exists():
+            atomic.write_json(folder / "kernel.json", asdict(kernel))
+            made.folder.rename(folder / "versions" / made.folder.name)
+        else:
+            atomic.write_json(staging / "kernel.json", asdict(kernel))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            staging.rename(folder)
+        return self._paths(kernel.reference, int(made.folder.name))
+
+    def _next_id(self) -> int:
+        counter = self.root / "counter"
+        last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
+        atomic.write_text(counter, str(last + 1))
+        return last + 1
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

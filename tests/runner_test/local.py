@@ -1,0 +1,139 @@
+"""A local Kaggle to test against, and what tests do to it again and again, all through Kaggle's own client."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kagglesdk.kaggle_env import KaggleEnv
+from kagglesdk.kaggle_http_client import KaggleHttpClient
+from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiGetKernelSessionStatusRequest,
+    ApiListKernelSessionOutputRequest,
+    ApiSaveKernelRequest,
+)
+
+from runner_test.log import lines_from
+from runner_test.reference import Reference
+from runner_test.store import Store
+from runner_test.version import Version
+
+# A script that runs for as long as a test wants it to.
+WAITS_FOR_GO = """
+import os, time
+print("ready", os.getpid(), flush=True)
+while not os.path.exists("go"):
+    time.sleep(0.01)
+print("gone", flush=True)
+"""
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
+    """The first true value of `look()`; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := look():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def fill(request: Any, **fields: object) -> Any:
+    """The request with its fields set."""
+    for name, value in fields.items():
+        setattr(request, name, value)
+    return request
+
+
+@dataclass(frozen=True)
+class Local:
+    """A running server and its store."""
+
+    url: str
+    store: Store
+
+    def http(self, user: str = "me", token: str | None = None) -> KaggleHttpClient:
+        """Kaggle's HTTP client, signed in."""
+        client = KaggleHttpClient(env=KaggleEnv.LOCAL, username=user, password="key", api_token=token)
+        client._endpoint = self.url
+        return client
+
+    def api(self, user: str = "me", token: str | None = None) -> Any:
+        """Kaggle's client for kernels, signed in."""
+        return KernelsApiClient(self.http(user, token))
+
+    def push(self, name: str, text: str, /, *, user: str = "me", **fields: Any) -> Any:
+        """Push a script whose title fits the slug; the answer."""
+        request = fill(
+            ApiSaveKernelRequest(),
+            slug=f"{user}/{name}",
+            new_title=name.replace("-", " "),
+            text=text,
+            language="python",
+            kernel_type="script",
+        )
+        return self.api(user).save_kernel(fill(request, **fields))
+
+    def status(self, slug: str, label: str | None = None, *, user: str = "me") -> Any:
+        """The status answer for a version, the newest if there is no label."""
+        request = fill(ApiGetKernelSessionStatusRequest(), user_name=user, kernel_slug=slug, version_label=label)
+        return self.api(user).get_kernel_session_status(request)
+
+    def state(self, slug: str, label: str | None = None) -> str:
+        """The state's name."""
+        return str(self.status(slug, label).status.name)
+
+    def reach(self, slug: str, *states: str, label: str | None = None) -> Any:
+        """Wait until the session is in one of the states; the status answer."""
+        eventually(lambda: self.state(slug, label) in states, f"{slug} {label or ''} is one of {states}")
+        return self.status(slug, label)
+
+    def run(self, slug: str, text: str, **fields: Any) -> Any:
+        """Push and wait for the end; the status answer."""
+        answer = self.push(slug, text, **fields)
+        assert not answer.error
+        return self.reach(slug, "COMPLETE", "ERROR", label=f"v{answer.version_number}")
+
+    def output(self, slug: str, **fields: object) -> Any:
+        """One page of the session's output."""
+        request = fill(ApiListKernelSessionOutputRequest(), user_name="me", kernel_slug=slug)
+        return self.api().list_kernel_session_output(fill(request, **fields))
+
+    def said(self, slug: str, number: int = 1) -> str:
+        """All that a session has said so far, both streams together."""
+        lines, _ = lines_from(self.store.paths(self.version(slug, number)).log, 0)
+        return "".join(json.loads(line)["data"] for line in lines)
+
+    def pid(self, slug: str, number: int = 1) -> int:
+        """The process of a script that waits, once it says so."""
+        ready = eventually(lambda: re.search(r"ready (\d+)\n", self.said(slug, number)), f"{slug} runs")
+        return int(ready[1])
+
+    def version(self, slug: str, number: int = 1) -> Version:
+        """A version as the store has it."""
+        version = self.store.version(Reference("me", slug), number)
+        assert version is not None
+        return version
+
+    def working(self, slug: str, number: int = 1) -> Path:
+        """The working directory of a version's session."""
+        return self.store.paths(self.version(slug, number)).working
+
+    def go(self, slug: str, number: int = 1) -> None:
+        """Let a script that waits go on."""
+        (self.working(slug, number) / "go").touch()
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs (a zombie doesn't)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")

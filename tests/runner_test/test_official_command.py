@@ -1,0 +1,110 @@
+"""The official `kaggle` command, unmodified, as a process, with the local Kaggle as its proxy."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runner_test.local import WAITS_FOR_GO, Local
+
+METADATA = {
+    "id": "me/by-command",
+    "title": "By command",
+    "code_file": "kernel.py",
+    "language": "python",
+    "kernel_type": "script",
+    "is_private": True,
+    "enable_gpu": False,
+    "enable_internet": False,
+    "dataset_sources": ["nobody/nothing"],
+    "competition_sources": [],
+    "kernel_sources": [],
+}
+
+
+def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
+    """Run the command with a home of its own; what it printed. Fails where it fails."""
+    home = tmp_path / "kaggle-home"
+    home.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("kaggle")), *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "KAGGLE_CONFIG_DIR": str(home),
+            "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
+            "http_proxy": local.url,
+        }
+        | (environment or {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "any"}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kernel_folder(tmp_path: Path, **changes: object) -> Path:
+    """A folder to push from."""
+    folder = tmp_path / "kernel"
+    folder.mkdir(exist_ok=True)
+    (folder / "kernel-metadata.json").write_text(json.dumps(METADATA | changes))
+    (folder / "kernel.py").write_text("print('hello from ü')\nopen('out.csv', 'w').write('a,b')\n")
+    return folder
+
+
+def test_the_daily_round(local: Local, tmp_path: Path) -> None:
+    """push, status, logs (live too), files, output, pull, list, quota and delete work, with a name and a key."""
+    folder = kernel_folder(tmp_path)
+    said = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
+    assert "Kernel version 1 successfully pushed" in said
+    assert f"{local.url}/code/me/by-command" in said
+    assert "not valid dataset sources and could not be added to the kernel: ['nobody/nothing']" in said
+    local.reach("by-command", "COMPLETE")
+    assert "COMPLETE" in kaggle(local, tmp_path, "kernels", "status", "me/by-command")
+    log = json.loads(kaggle(local, tmp_path, "kernels", "logs", "me/by-command"))
+    assert "".join(record["data"] for record in log) == "hello from ü\n"
+    assert "hello from ü" in kaggle(local, tmp_path, "kernels", "logs", "--follow", "me/by-command")
+    assert "out.csv" in kaggle(local, tmp_path, "kernels", "files", "me/by-command")
+
+    output = tmp_path / "output"
+    kaggle(local, tmp_path, "kernels", "output", "me/by-command", "-p", str(output))
+    assert sorted(path.name for path in output.iterdir()) == ["by-command.log", "out.csv"]
+    assert (output / "out.csv").read_text() == "a,b"
+    assert json.loads((output / "by-command.log").read_text()) == log
+
+    pulled = tmp_path / "pulled"
+    kaggle(local, tmp_path, "kernels", "pull", "me/by-command", "-p", str(pulled), "-m")
+    assert (pulled / "by-command.py").read_text() == (folder / "kernel.py").read_text()
+    metadata = json.loads((pulled / "kernel-metadata.json").read_text())
+    assert (metadata["id"], metadata["title"], metadata["is_private"]) == ("me/by-command", "By command", True)
+
+    assert "me/by-command" in kaggle(local, tmp_path, "kernels", "list", "--mine")
+    assert "30.00h" in kaggle(local, tmp_path, "quota")
+    kaggle(local, tmp_path, "kernels", "delete", "me/by-command", "-y")
+    assert local.store.kernels() == []
+
+
+def test_with_an_access_token(local: Local, tmp_path: Path) -> None:
+    """A token works too; its user is the server's."""
+    folder = kernel_folder(tmp_path, id="local/by-token", title="By token", dataset_sources=[])
+    said = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder), KAGGLE_API_TOKEN="KGAT_anything")
+    assert "Kernel version 1 successfully pushed" in said
+
+
+def test_a_refused_push_is_printed(local: Local, tmp_path: Path) -> None:
+    """What the server says in `error` is what the command prints."""
+    folder = kernel_folder(tmp_path, title="x" * 60)
+    assert "5 to 50 characters" in kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
+
+
+@pytest.mark.parametrize("arguments", [["kernels", "status", "anna/private"], ["kernels", "status", "me/nothing"]])
+def test_what_is_not_there(local: Local, tmp_path: Path, arguments: list[str]) -> None:
+    """A stranger's private kernel and one that doesn't exist get Kaggle's explanation of a 403."""
+    local.push("private", WAITS_FOR_GO, user="anna")
+    with pytest.raises(AssertionError, match=r"Permission 'kernels.get' was denied"):
+        kaggle(local, tmp_path, *arguments)
