@@ -1,0 +1,338 @@
+"""The hyper-parameters of one experiment, declared once: names, types, defaults, units and ranges.
+
+Standard library only, so that the user's side can check an experiment without torch. Every field has a
+default; the defaults together are the diary's best run on the real data: learning rate 0.001 divided by ten
+every four epochs, 10 epochs, ResNet-50, pictures of 1024 pixels.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+def _refuse(*problems: tuple[bool, str]) -> None:
+    """Raise one ValueError with the text of every problem that is there, one a line, each beginning with its field."""
+    found = [text for is_wrong, text in problems if is_wrong]
+    if found:
+        raise ValueError("\n".join(found))
+
+
+def _not_fraction(value: float) -> bool:
+    return not 0 <= value <= 1
+
+
+def _not_positive(value: float) -> bool:
+    return not 0 < value < math.inf
+
+
+def _negative(value: float) -> bool:
+    return not 0 <= value < math.inf
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pictures and labels, and how they are read."""
+
+    source: str = "seesee/siim-train-test"
+    """A Kaggle data set ("owner/slug") or a competition ("slug") that is attached to the kernel."""
+    labels: str = "train-rle.csv"
+    """Name of the label file inside the source; searched a few folders deep."""
+    train_folder: str = "dicom-images-train"
+    """Name of the folder of labelled DICOM files inside the source."""
+    test_folder: str = "dicom-images-test"
+    """Name of the folder of DICOM files to predict; a source without it gives a submission without rows."""
+    image_size: int = 1024
+    """Edge of the square picture that the model sees, in pixels."""
+    num_workers: int = 2
+    """Processes that prepare batches, and threads that decode; 0 = none beside the main one."""
+    unreadable: Literal["stop", "skip"] = "stop"
+    """A picture that can't be read stops the run, or is left out, counted and reported."""
+    limit: int | None = None
+    """Only the first n pictures, sorted by ImageId, of train and of test; None = all. For quick tries."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (not self.source.strip("/"), "source must name a data set or a competition, is empty"),
+            (not self.labels, "labels must name a file, is empty"),
+            (not self.train_folder, "train_folder must name a folder, is empty"),
+            (not self.test_folder, "test_folder must name a folder, is empty"),
+            (self.image_size < 64, f"image_size must be >= 64, is {self.image_size}"),
+            (self.image_size % 32 != 0, f"image_size must be a multiple of 32, is {self.image_size}"),
+            (self.num_workers < 0, f"num_workers must be >= 0, is {self.num_workers}"),
+            (self.limit is not None and self.limit < 1, f"limit must be >= 1 or null, is {self.limit}"),
+        )
+
+
+@dataclass(frozen=True)
+class FoldsConfig:
+    """Cross-validation, grouped by image and stratified by presence."""
+
+    n: int = 5
+    """Number of folds."""
+    run: tuple[int, ...] = ()
+    """Folds to train, counted from 0; empty = all."""
+
+    def __post_init__(self) -> None:
+        outside = [fold for fold in self.run if not 0 <= fold < self.n]
+        _refuse(
+            (self.n < 2, f"n must be >= 2, is {self.n}"),
+            (bool(outside), f"run must hold folds from 0 to {self.n - 1}, holds {outside}"),
+            (len(set(self.run)) < len(self.run), f"run must name each fold once, is {list(self.run)}"),
+        )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    backbone: Literal["resnet18", "resnet34", "resnet50"] = "resnet50"
+    """The residual network under the feature pyramid."""
+    weights: str | None = None
+    """A state dict to start from: a path, or a file's name in any attached input; None = from scratch."""
+    trainable_layers: int = 3
+    """Backbone stages that are trained, from the top, 0 to 5. Without weights all are, whatever this says."""
+    channels: int = 256
+    """Width of the feature pyramid and of the mask head."""
+    box_features: int = 1024
+    """Width of the two layers that classify a proposal."""
+    anchor_sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
+    """Edge of the anchors on each of the five pyramid levels, in pixels of the model's picture."""
+    max_detections: int = 20
+    """Most instances a picture."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (self.weights == "", "weights must name a file or be null, is empty"),
+            (
+                not 0 <= self.trainable_layers <= 5,
+                f"trainable_layers must be from 0 to 5, is {self.trainable_layers}",
+            ),
+            (self.channels < 1, f"channels must be >= 1, is {self.channels}"),
+            (self.box_features < 1, f"box_features must be >= 1, is {self.box_features}"),
+            (
+                len(self.anchor_sizes) != 5 or min(self.anchor_sizes) < 1,
+                f"anchor_sizes must hold five sizes >= 1, is {list(self.anchor_sizes)}",
+            ),
+            (self.max_detections < 1, f"max_detections must be >= 1, is {self.max_detections}"),
+        )
+
+
+@dataclass(frozen=True)
+class ProposalsConfig:
+    """How many candidate boxes each stage of Mask R-CNN looks at: the main lever on its speed."""
+
+    pre_nms_train: int = 2000
+    """Best anchors a pyramid level, before suppression, while training."""
+    pre_nms_test: int = 1000
+    """The same while predicting."""
+    post_nms_train: int = 2000
+    """Proposals a picture that are left after suppression, while training."""
+    post_nms_test: int = 1000
+    """The same while predicting."""
+    rpn_batch: int = 256
+    """Anchors a picture that enter the proposal loss."""
+    rpn_positive_fraction: float = 0.5
+    """Share of these that may be positive."""
+    roi_batch: int = 512
+    """Proposals a picture that enter the box and mask losses."""
+    roi_positive_fraction: float = 0.25
+    """Share of these that may be positive (the paper's 1:3)."""
+
+    def __post_init__(self) -> None:
+        counts = tuple(each.name for each in fields(self) if not each.name.endswith("fraction"))
+        shares = ("rpn_positive_fraction", "roi_positive_fraction")
+        _refuse(
+            *((getattr(self, name) < 1, f"{name} must be >= 1, is {getattr(self, name)}") for name in counts),
+            *(
+                (_not_fraction(getattr(self, name)), f"{name} must be from 0 to 1, is {getattr(self, name)}")
+                for name in shares
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Stochastic gradient descent."""
+
+    lr: float = 0.001
+    """Learning rate after the warm-up."""
+    momentum: float = 0.9
+    """Share of the last update that is kept."""
+    weight_decay: float = 0.0005
+    """L2 penalty."""
+    clip_norm: float | None = None
+    """Largest L2 norm of all gradients together; None = not clipped."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (_not_positive(self.lr), f"lr must be > 0, is {self.lr}"),
+            (not 0 <= self.momentum < 1, f"momentum must be from 0 to below 1, is {self.momentum}"),
+            (_negative(self.weight_decay), f"weight_decay must be >= 0, is {self.weight_decay}"),
+            (
+                self.clip_norm is not None and _not_positive(self.clip_norm),
+                f"clip_norm must be > 0 or null, is {self.clip_norm}",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The learning rate over time: linear warm-up inside the first epoch, then steps down."""
+
+    warmup_steps: int = 1000
+    """Optimizer steps of linear warm-up, at most one epoch of them; 0 = none."""
+    step_size: int = 4
+    """Epochs between two reductions."""
+    gamma: float = 0.1
+    """Factor of each reduction."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (self.warmup_steps < 0, f"warmup_steps must be >= 0, is {self.warmup_steps}"),
+            (self.step_size < 1, f"step_size must be >= 1, is {self.step_size}"),
+            (not 0 < self.gamma <= 1, f"gamma must be above 0 and at most 1, is {self.gamma}"),
+        )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The loop."""
+
+    epochs: int = 10
+    """Most epochs a fold."""
+    batch_size: int = 4
+    """Pictures a step."""
+    negatives_per_positive: float = 1.0
+    """Pictures without a mask for each one with, drawn anew each epoch; 0 = none, as the diary did."""
+    patience: int = 3
+    """Evaluations without a better dice before a fold stops; 0 = never stops early."""
+    evaluate_every: int = 1
+    """Epochs between two evaluations; the last epoch is always evaluated."""
+    log_every: int = 20
+    """Steps between two lines in the log."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (self.epochs < 1, f"epochs must be >= 1, is {self.epochs}"),
+            (self.batch_size < 1, f"batch_size must be >= 1, is {self.batch_size}"),
+            (
+                _negative(self.negatives_per_positive),
+                f"negatives_per_positive must be >= 0, is {self.negatives_per_positive}",
+            ),
+            (self.patience < 0, f"patience must be >= 0, is {self.patience}"),
+            (self.evaluate_every < 1, f"evaluate_every must be >= 1, is {self.evaluate_every}"),
+            (self.log_every < 1, f"log_every must be >= 1, is {self.log_every}"),
+        )
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of the training pictures."""
+
+    preset: Literal["none", "little", "more"] = "none"
+    """none; little: mirrored; more: mirrored, shifted, scaled, brightness and contrast changed."""
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """From the model's instances to one mask a picture."""
+
+    score_threshold: float = 0.5
+    """Least score of an instance that counts."""
+    mask_threshold: float = 0.5
+    """Least probability of a pixel that counts, after the instances are united and the folds averaged."""
+    choose_presence: bool = False
+    """Blank the pictures below the top score that was best out of fold; reported beside cv/dice."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (
+                _not_fraction(self.score_threshold),
+                f"score_threshold must be from 0 to 1, is {self.score_threshold}",
+            ),
+            (
+                not 0 < self.mask_threshold <= 1,
+                f"mask_threshold must be above 0 and at most 1, is {self.mask_threshold}",
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that one experiment can set."""
+
+    seed: int = 0
+    """Seeds the folds, the weights, the sampling and the augmentation."""
+    data: DataConfig = field(default_factory=DataConfig)
+    folds: FoldsConfig = field(default_factory=FoldsConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    proposals: ProposalsConfig = field(default_factory=ProposalsConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    predict: PredictConfig = field(default_factory=PredictConfig)
+
+    def __post_init__(self) -> None:
+        _refuse((not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"))
+
+
+def load(path: Path | None) -> Config:
+    """Read a config from JSON; keys that are left out take their defaults, and None gives all the defaults.
+
+    Raises ValueError for an unknown key, a wrong type or a value out of range, naming the key with its path.
+    """
+    if path is None:
+        return Config()
+    config = _build(Config, json.loads(path.read_text(encoding="utf-8")), "")
+    assert isinstance(config, Config)
+    return config
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The config as plain values that JSON can hold; `load` reads it back."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return values
+
+
+def _build(cls: type, values: object, where: str) -> object:
+    """An instance of the dataclass `cls` from plain values; `where` is its path, empty at the root."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{where or 'config'} must be a mapping, is {values!r}")
+    types = get_type_hints(cls)
+    unknown = sorted(set(values) - {each.name for each in fields(cls)})
+    if unknown:
+        raise ValueError(f"unknown key {', '.join(f'{where}.{name}'.lstrip('.') for name in unknown)}")
+    built = {name: _convert(types[name], value, f"{where}.{name}".lstrip(".")) for name, value in values.items()}
+    try:
+        instance: object = cls(**built)
+    except ValueError as error:
+        raise ValueError(f"{where or 'config'}: {error}") from None
+    return instance
+
+
+def _convert(kind: Any, value: object, where: str) -> object:
+    """`value` as the declared type, or ValueError naming `where`."""
+    if is_dataclass(kind):
+        assert isinstance(kind, type)
+        return _build(kind, value, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return None if value is None else _convert(arguments[0], value, where)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    # JSON writes 1.0 as 1, and Python counts bool as an int; neither may decide what a value means.
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind in (bool, int, str) and type(value) is kind:
+        return value
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    wanted = f"one of {', '.join(map(str, arguments))}" if origin is Literal else names.get(kind, "a list")
+    raise ValueError(f"{where} must be {wanted}, is {value!r}")

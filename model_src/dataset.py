@@ -1,0 +1,83 @@
+"""Pictures and labels as the detector wants them: an image tensor and one target with all its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from .augment import Preset, augment
+from .labels import decode
+from .pictures import Pictures
+
+Sample = tuple[Tensor, dict[str, Tensor]]
+
+
+class ChestXrays(Dataset[Sample]):
+    """The pictures at the given positions, in that order, with their targets.
+
+    What is random about an item depends on the seeds and its place in the order alone, so the number of worker
+    processes changes nothing.
+    """
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        labels: Mapping[str, tuple[str, ...]],
+        order: Sequence[int],
+        *,
+        preset: Preset = "none",
+        seeds: Sequence[int] = (),
+    ) -> None:
+        self.pictures = pictures
+        self.labels = labels
+        self.order = order
+        self.preset = preset
+        self.seeds = tuple(seeds)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, place: int) -> Sample:
+        index = self.order[place]
+        pixels = self.pictures.pixels(index)
+        masks = scaled_masks(self.labels.get(self.pictures.ids[index], ()), self.pictures.shapes[index], len(pixels))
+        pixels, masks = augment(pixels, masks, self.preset, np.random.default_rng([*self.seeds, place]))
+        image = torch.from_numpy(pixels.astype(np.float32) / 255)
+        return image.expand(3, -1, -1), target(masks, index)
+
+
+def scaled_masks(encoded: Sequence[str], shape: tuple[int, int], size: int) -> npt.NDArray[np.bool_]:
+    """Masks (n, size, size) from codes of the original (height, width): a pixel counts when half of it is covered."""
+    scaled = np.zeros((len(encoded), size, size), bool)
+    for mask, code in zip(scaled, encoded, strict=True):
+        full = Image.fromarray(decode(code, *shape).astype(np.uint8) * 255)
+        mask[:] = np.asarray(full.resize((size, size), Image.Resampling.BOX)) >= 128
+    return scaled
+
+
+def target(masks: npt.NDArray[np.bool_], index: int) -> dict[str, Tensor]:
+    """The detector's target for masks (n, height, width); those that cover nothing are left out.
+
+    boxes float (n, 4) as x1, y1, x2, y2 around the covered pixels, labels int64 (n) all 1, masks uint8 (n, height,
+    width), image_id int64 the picture's position. Without instances n is 0.
+    """
+    kept = masks[masks.any((1, 2))]
+    boxes = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) for rows, columns in map(np.nonzero, kept)]
+    return {
+        "boxes": torch.tensor(np.array(boxes, np.float32).reshape(-1, 4)),
+        "labels": torch.ones(len(kept), dtype=torch.int64),
+        "masks": torch.from_numpy(kept.astype(np.uint8)),
+        "image_id": torch.tensor(index),
+    }
+
+
+def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict[str, Any]]]:
+    """Images and targets as two lists: the detector takes pictures one by one."""
+    return [image for image, _ in samples], [each for _, each in samples]

@@ -1,0 +1,47 @@
+"""Running means of what a loop measures, and a readable line now and then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from datetime import timedelta
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item", covariant=True)
+
+
+class SizedIterable(Sized, Iterable[Item], Protocol[Item]):
+    """What can be walked and knows its length; a DataLoader, say."""
+
+
+class MetricLogger:
+    """Adds up named values over a loop; `watch` walks the loop and prints its progress."""
+
+    def __init__(self, heading: str, *, every: int) -> None:
+        self.heading = heading
+        self.every = every
+        self.sums: dict[str, float] = {}
+        self.count = 0
+        self.latest: dict[str, float] = {}
+
+    def update(self, values: Mapping[str, float]) -> None:
+        """Take in one step's values; every step must bring the same names."""
+        self.count += 1
+        self.latest = dict(values)
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def means(self) -> dict[str, float]:
+        """The mean of each value over the steps so far."""
+        return {name: total / self.count for name, total in self.sums.items()}
+
+    def watch(self, items: SizedIterable[Item]) -> Iterator[Item]:
+        """Yield the items; every so many, and after the last, print where the loop is and what it measured."""
+        started = time.monotonic()
+        for number, item in enumerate(items, start=1):
+            yield item
+            if number % self.every == 0 or number == len(items):
+                seconds = (time.monotonic() - started) / number
+                left = timedelta(seconds=round(seconds * (len(items) - number)))
+                values = "  ".join(f"{name} {value:.4g}" for name, value in self.latest.items())
+                print(f"{self.heading}  {number}/{len(items)}  {values}  {seconds:.2f} s/step  {left} left", flush=True)

@@ -1,0 +1,158 @@
+"""What a run leaves for its reader: events as they happen, and one summary that is always up to date.
+
+`metrics.jsonl` has one event a line, each of which is also printed as `COORD {json}`, so that a live log shows it.
+`metrics.json` is the summary. Both are replaced as a whole, so a reader never sees half a file, and a run that dies
+leaves what it had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import statistics
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+SCHEMA = 1
+
+Mode = Literal["max", "min"]
+
+
+class Report:
+    """Use as a context manager around the run: what goes wrong inside is recorded, and then goes on.
+
+    `directory` is where the files go; the other three say which run this is. `stage` times a part of the work.
+    """
+
+    def __init__(self, directory: Path, *, experiment: str, run_id: str, digest: str) -> None:
+        self._directory = directory
+        self._started = time.monotonic()
+        self._lines: list[str] = []
+        self._stages: dict[str, float] = {}
+        self._identity = {"experiment": experiment, "run_id": run_id, "digest": digest}
+        self._summary: dict[str, Any] = {
+            "schema": SCHEMA,
+            "status": "running",
+            "error": None,
+            **self._identity,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": 0.0,
+            "primary": None,
+            "metrics": [],
+            "baselines": [],
+            "thresholds": {},
+            "stages": self._stages,
+            "versions": {},
+            "devices": [],
+            "counts": {},
+            "config": {},
+        }
+
+    def __enter__(self) -> Self:
+        self._event("start", **self._identity)
+        self.update()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._end("complete")
+            return
+        self._summary["error"] = {
+            "type": type(error).__name__,
+            "message": str(error),
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        self._end("error")
+
+    def update(self, **parts: Any) -> None:
+        """Set parts of the summary by their names in the file, and write it."""
+        unknown = parts.keys() - self._summary.keys()
+        if unknown:
+            raise KeyError(f"no such part of metrics.json: {', '.join(sorted(unknown))}")
+        self._summary.update(parts)
+        self._summary["seconds"] = self._seconds()
+        write_text(self._directory / "metrics.json", json.dumps(finite(self._summary), indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the seconds spent inside to a stage's; stages may be entered many times, but not in one another."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._stages[name] = round(self._stages.get(name, 0.0) + time.monotonic() - begun, 3)
+
+    def message(self, text: str) -> None:
+        """Something that a reader of the run should know."""
+        self._event("message", text=text)
+
+    def epoch(self, *, fold: int, epoch: int, epochs: int, step: int, metrics: Mapping[str, float]) -> None:
+        """An epoch is over; `epoch` counts from 1, `step` all of the fold's optimizer steps."""
+        self._event("epoch", fold=fold, epoch=epoch, epochs=epochs, step=step, metrics=dict(metrics))
+        self.update()
+
+    def fold(self, *, fold: int, folds: int, metrics: Mapping[str, float]) -> None:
+        """A fold is over; `folds` is how many there are."""
+        self._event("fold", fold=fold, folds=folds, metrics=dict(metrics))
+        self.update()
+
+    def _end(self, status: str) -> None:
+        self._summary["status"] = status
+        values = {each["name"]: each["value"] for each in [self._summary["primary"]] if each}
+        values |= {f"baseline/{each['name']}": each["value"] for each in self._summary["baselines"]}
+        self._event("end", status=status, metrics=values)
+        self.update()
+
+    def _event(self, event: str, **values: Any) -> None:
+        line = json.dumps(finite({"event": event, "time": self._seconds(), **values}), allow_nan=False)
+        self._lines.append(line)
+        write_text(self._directory / "metrics.jsonl", "".join(f"{each}\n" for each in self._lines))
+        print(f"COORD {line}", flush=True)
+
+    def _seconds(self) -> float:
+        return round(time.monotonic() - self._started, 3)
+
+
+def metric(name: str, mode: Mode, folds: Sequence[tuple[int, float, int]]) -> dict[str, Any]:
+    """A cross-validated metric as the summary holds it, from (fold, value, images) of each fold.
+
+    `mean` and `sd` (of the sample) are over the folds' values; folds without a value don't count.
+    """
+    values = [value for _, value, _ in folds if math.isfinite(value)]
+    return {
+        "name": name,
+        "mode": mode,
+        "folds": [{"fold": fold, "value": value, "n": n} for fold, value, n in folds],
+        "mean": statistics.fmean(values) if values else None,
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+        "n": sum(n for _, _, n in folds),
+    }
+
+
+def finite(value: Any) -> Any:
+    """The same value with None for what JSON has no number for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file as a whole."""
+    unfinished = path.with_name(f"{path.name}.tmp")
+    try:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

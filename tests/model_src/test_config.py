@@ -1,0 +1,77 @@
+"""The config: defaults, reading, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_src import config
+
+from .conftest import PROJECT
+
+
+def test_defaults_are_the_diarys_best_run() -> None:
+    """An experiment that says nothing is the run that scored best on the leaderboard."""
+    chosen = config.load(None)
+    assert (chosen.optim.lr, chosen.optim.momentum, chosen.optim.weight_decay) == (0.001, 0.9, 0.0005)
+    assert (chosen.schedule.step_size, chosen.schedule.gamma, chosen.train.epochs) == (4, 0.1, 10)
+    assert (chosen.model.backbone, chosen.data.image_size) == ("resnet50", 1024)
+
+
+def test_reads_back_what_it_writes(tmp_path: Path) -> None:
+    """A config survives JSON, tuples and None and whole-numbered floats included."""
+    path = tmp_path / "config.json"
+    path.write_text('{"seed": 7, "optim": {"lr": 1}, "folds": {"n": 4, "run": [0, 3]}, "data": {"limit": 5}}')
+    chosen = config.load(path)
+    assert (chosen.optim.lr, chosen.folds.run, chosen.data.limit) == (1.0, (0, 3), 5)
+    path.write_text(json.dumps(config.to_dict(chosen)))
+    assert config.load(path) == chosen
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"optm": {}}, "unknown key optm"),
+        ({"optim": {"learning_rate": 1, "lrr": 1}}, "unknown key optim.learning_rate, optim.lrr"),
+        ({"optim": 1}, "optim must be a mapping, is 1"),
+        ({"optim": {"lr": -1}}, "optim: lr must be > 0, is -1.0"),
+        ({"optim": {"lr": "0.1"}}, "optim.lr must be a number, is '0.1'"),
+        ({"optim": {"lr": True}}, "optim.lr must be a number, is True"),
+        ({"train": {"epochs": 1.5}}, "train.epochs must be a whole number, is 1.5"),
+        ({"train": {"epochs": 0, "batch_size": 0}}, "epochs must be >= 1, is 0\nbatch_size must be >= 1, is 0"),
+        ({"folds": {"n": 3, "run": [0, 3]}}, r"run must hold folds from 0 to 2, holds \[3\]"),
+        ({"folds": {"run": ["a"]}}, r"folds.run\[0\] must be a whole number, is 'a'"),
+        ({"model": {"backbone": "vgg"}}, "model.backbone must be one of resnet18, resnet34, resnet50, is 'vgg'"),
+        ({"data": {"image_size": 100}}, "image_size must be a multiple of 32, is 100"),
+        ({"data": {"limit": 0}}, "limit must be >= 1 or null, is 0"),
+        ({"predict": {"choose_presence": 1}}, "predict.choose_presence must be true or false, is 1"),
+        ({"seed": -1}, "seed must be from 0 to 2147483647, is -1"),
+    ],
+)
+def test_refuses(tmp_path: Path, values: dict[str, Any], message: str) -> None:
+    """Unknown keys, wrong types and values out of range are named with their place."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=message):
+        config.load(path)
+
+
+def test_not_a_number_is_out_of_every_range() -> None:
+    """NaN passes no comparison, so each range has to be written such that it fails."""
+    nan = float("nan")
+    with pytest.raises(ValueError, match=r"(?s)lr must.*momentum must.*weight_decay must.*clip_norm must"):
+        config.OptimConfig(lr=nan, momentum=nan, weight_decay=nan, clip_norm=nan)
+    with pytest.raises(ValueError, match=r"(?s)score_threshold must.*mask_threshold must"):
+        config.PredictConfig(score_threshold=nan, mask_threshold=nan)
+
+
+def test_needs_nothing_but_the_standard_library() -> None:
+    """The user's side reads the config where no torch is installed."""
+    code = "import sys, model_src.config; print(sorted({'torch', 'numpy', 'pydicom'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

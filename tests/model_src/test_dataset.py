@@ -1,0 +1,150 @@
+"""What the detector is given: targets, sampling, augmentation, decoded pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from model_src.augment import Preset, augment
+from model_src.dataset import ChestXrays, scaled_masks, target
+from model_src.dicom import UnreadableDicom
+from model_src.labels import encode, read_labels
+from model_src.pictures import Pictures, decode_pictures, find_dicoms
+from model_src.sampling import epoch_order
+
+
+@pytest.fixture(scope="module")
+def pictures(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
+    """The sample's training pictures, decoded."""
+    files = find_dicoms(sample_data / "dicom-images-train").items()
+    to = tmp_path_factory.mktemp("scratch") / "train.npy"
+    return decode_pictures(files, to=to, image_size=64, unreadable="stop", threads=2)
+
+
+def test_target_holds_all_instances_of_a_picture(sample_data: Path, pictures: Pictures) -> None:
+    """As many boxes, labels and masks as the picture has rows, each box tight around its mask."""
+    labels = read_labels(sample_data / "train-rle.csv")
+    xrays = ChestXrays(pictures, labels, range(len(pictures.ids)))
+    assert max(map(len, labels.values())) > 1
+    for place, image_id in enumerate(pictures.ids):
+        image, each = xrays[place]
+        assert (image.shape, image.dtype) == ((3, 64, 64), torch.float32)
+        assert len(each["boxes"]) == len(each["labels"]) == len(each["masks"]) == len(labels[image_id])
+        for (x1, y1, x2, y2), mask in zip(each["boxes"].int().tolist(), each["masks"], strict=True):
+            inside = mask[y1:y2, x1:x2]
+            assert inside.sum() == mask.sum()
+            assert inside.any(0).all()
+            assert inside[:, 0].any()
+            assert inside[:, -1].any()
+
+
+def test_target_without_instances() -> None:
+    """A healthy picture has boxes of shape (0, 4), and masks that are gone leave no box behind."""
+    for masks in (np.zeros((0, 8, 8), bool), np.zeros((2, 8, 8), bool)):
+        each = target(masks, 5)
+        assert each["boxes"].shape == (0, 4)
+        assert each["masks"].shape == (0, 8, 8)
+        assert each["labels"].shape == (0,)
+        assert each["image_id"] == 5
+
+
+def test_box_of_one_pixel_has_an_area() -> None:
+    """The far edge counts, so no box is flat."""
+    masks = np.zeros((1, 8, 8), bool)
+    masks[0, 2, 3] = True
+    assert target(masks, 0)["boxes"].tolist() == [[3, 2, 4, 3]]
+
+
+def test_masks_shrink_with_the_picture() -> None:
+    """At half the size a pixel counts when half of it is covered."""
+    mask = np.zeros((8, 8), bool)
+    mask[2:6, 2:5] = True
+    small = scaled_masks([encode(mask)], (8, 8), 4)[0]
+    assert np.argwhere(small).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
+
+
+@pytest.mark.parametrize("preset", ["little", "more"])
+def test_augmentation_moves_picture_and_masks_together(preset: Preset) -> None:
+    """A bright square stays where its mask is; something does change; the same seed changes the same."""
+    picture, masks = square()
+    changed = False
+    for seed in range(20):
+        moved, moved_masks = augment(picture, masks, preset, np.random.default_rng(seed))
+        inside, outside = moved[moved_masks[0]], moved[~moved_masks[0]]
+        assert inside.mean() > outside.mean() + 60
+        assert 0.7 < moved_masks.sum() / masks.sum() < 1.3
+        changed |= not np.array_equal(moved_masks, masks)
+        again, _ = augment(picture, masks, preset, np.random.default_rng(seed))
+        assert np.array_equal(moved, again)
+    assert changed
+
+
+def test_no_augmentation_and_healthy_pictures() -> None:
+    """The preset "none" changes nothing; pictures without masks can be augmented too."""
+    picture, masks = square()
+    same, same_masks = augment(picture, masks, "none", np.random.default_rng(0))
+    assert np.array_equal(same, picture)
+    assert np.array_equal(same_masks, masks)
+    _, none = augment(picture, masks[:0], "more", np.random.default_rng(0))
+    assert none.shape == (0, 64, 64)
+
+
+def square() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """A bright square, off the middle, and its mask."""
+    masks = np.zeros((1, 64, 64), bool)
+    masks[0, 20:36, 8:24] = True
+    return np.where(masks[0], 200, 50).astype(np.uint8), masks
+
+
+def test_epoch_takes_all_positives_and_a_share_of_negatives() -> None:
+    """Nothing twice, the ratio kept as far as there are negatives, another order each time."""
+    positives, negatives = range(10), range(10, 100)
+    for ratio, count in [(0, 0), (0.5, 5), (2, 20), (50, 90)]:
+        order = epoch_order(positives, negatives, negatives_per_positive=ratio, rng=np.random.default_rng(0))
+        assert len(order) == len(set(order)) == 10 + count
+        assert set(positives) <= set(order)
+        assert set(order) <= set(positives) | set(negatives)
+    first, second = (
+        epoch_order(positives, negatives, negatives_per_positive=1, rng=np.random.default_rng(seed)) for seed in (0, 1)
+    )
+    assert first != second
+
+
+def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
+    """With worker processes the augmented pictures are the same, in the same order."""
+    labels = read_labels(sample_data / "train-rle.csv")
+    xrays = ChestXrays(pictures, labels, range(6), preset="more", seeds=(1, 2))
+    here, there = (
+        [image for image, _ in torch.utils.data.DataLoader(xrays, batch_size=None, num_workers=workers)]
+        for workers in (0, 2)
+    )
+    assert all(torch.equal(one, other) for one, other in zip(here, there, strict=True))
+    assert not torch.equal(here[0], ChestXrays(pictures, labels, range(6), preset="more", seeds=(1, 3))[0][0])
+
+
+def test_unreadable_pictures_stop_or_are_skipped(sample_data: Path, tmp_path: Path) -> None:
+    """By the setting: an error that names the file, or the others with the file listed as skipped."""
+    files = list(find_dicoms(sample_data / "dicom-images-test").items())
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes(files[0][1].read_bytes()[:700])
+    files.insert(1, ("broken", broken))
+    with pytest.raises(UnreadableDicom, match=r"broken\.dcm"):
+        decode_pictures(files, to=tmp_path / "a.npy", image_size=32, unreadable="stop", threads=1)
+    kept = decode_pictures(files, to=tmp_path / "b.npy", image_size=32, unreadable="skip", threads=1)
+    assert kept.ids == tuple(image_id for image_id, _ in files if image_id != "broken")
+    assert len(kept.skipped) == 1
+    assert "broken.dcm" in kept.skipped[0]
+    assert kept.pixels(2).std() > 10
+
+
+def test_two_files_of_one_image_are_refused(sample_data: Path, tmp_path: Path) -> None:
+    """Which of them would be the picture? Better to ask."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.dcm").touch()
+    with pytest.raises(ValueError, match="two files of one ImageId"):
+        find_dicoms(tmp_path)

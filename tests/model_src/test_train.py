@@ -1,0 +1,212 @@
+"""The training program as a process, in a session root, on real-format data."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model_src.labels import decode, read_labels
+
+from .conftest import PROJECT, TINY, attach, changed, command, train
+
+
+def read(root: Path, name: str) -> dict[str, Any]:
+    """A JSON file of the run's output."""
+    return dict(json.loads((root / "working" / name).read_text()))
+
+
+def rows(root: Path, name: str) -> list[dict[str, str]]:
+    """A CSV file of the run's output."""
+    with (root / "working" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def finished(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The root of a finished tiny run of two folds, and its standard output."""
+    root = tmp_path_factory.mktemp("finished")
+    attach(root, sample_data)
+    done = train(root, changed(TINY, predict={"choose_presence": True}))
+    assert done.returncode == 0, done.stderr
+    return root, done.stdout
+
+
+def test_summary_keeps_the_contract(finished: tuple[Path, str]) -> None:
+    """metrics.json says which run it is, how it went, per fold and over all, and beside which baseline."""
+    left = read(finished[0], "metrics.json")
+    assert (left["schema"], left["status"], left["error"]) == (1, "complete", None)
+    assert (left["experiment"], left["run_id"], left["digest"]) == ("tiny", "run-1", "sha256:0123")
+    metrics = {each["name"]: each for each in left["metrics"]}
+    dice = metrics["cv/dice"]
+    assert [(each["fold"], each["n"]) for each in dice["folds"]] == [(0, 8), (1, 8)]
+    assert dice["mean"] == pytest.approx(sum(each["value"] for each in dice["folds"]) / 2)
+    assert dice["sd"] == pytest.approx(abs(dice["folds"][0]["value"] - dice["folds"][1]["value"]) / 2**0.5)
+    assert left["primary"] == {"name": "cv/dice", "mode": "max", "value": pytest.approx(dice["mean"])}
+    assert left["baselines"] == [{"name": "all-empty", "metric": "cv/dice", "value": 0.5}]
+    assert (left["counts"]["images"], left["counts"]["positive"], left["counts"]["skipped"]) == (16, 8, 0)
+    assert left["stages"].keys() == {"data", "train", "evaluate", "predict"}
+    assert left["versions"].keys() == {"python", "torch", "torchvision", "numpy", "image"}
+    assert left["thresholds"].keys() == {"score", "mask", "presence"}
+    assert left["config"]["train"]["epochs"] == 2
+    assert metrics["cv/dice_chosen_presence"]["mean"] >= dice["mean"] - 1e-9
+    assert 0 < sum(left["stages"].values()) <= left["seconds"]
+
+
+def test_events_keep_the_contract(finished: tuple[Path, str]) -> None:
+    """Epochs counted from 1, folds from 0, steps and time rising; the log shows the same lines."""
+    root, output = finished
+    lines = (root / "working" / "metrics.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines if '"message"' not in line]
+    assert [event["event"] for event in events] == ["start", *["epoch", "epoch", "fold"] * 2, "end"]
+    epochs = [event for event in events if event["event"] == "epoch"]
+    assert [(event["fold"], event["epoch"], event["epochs"]) for event in epochs] == [
+        (0, 1, 2),
+        (0, 2, 2),
+        (1, 1, 2),
+        (1, 2, 2),
+    ]
+    assert epochs[1]["step"] == 2 * epochs[0]["step"] > 0
+    assert {"train/loss", "train/lr", "val/dice"} <= epochs[0]["metrics"].keys()
+    assert sorted(event["time"] for event in events) == [event["time"] for event in events]
+    assert [line.removeprefix("COORD ") for line in output.splitlines() if line.startswith("COORD ")] == lines
+
+
+def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
+    finished: tuple[Path, str], sample_data: Path
+) -> None:
+    """One row an image; the mean of its dice is the reported figure; its areas are those of the masks."""
+    root, _ = finished
+    labels = read_labels(sample_data / "train-rle.csv")
+    oof = rows(root, "oof.csv")
+    assert sorted(row["ImageId"] for row in oof) == sorted(labels)
+    mean = sum(float(row["dice"]) for row in oof) / len(oof)
+    assert mean == pytest.approx(read(root, "metrics.json")["primary"]["value"], abs=1e-5)
+    for row in oof:
+        assert (int(row["truth_area"]) > 0) == bool(labels[row["ImageId"]])
+        assert decode(row["EncodedPixels"], 64, 64).sum() == int(row["predicted_area"])
+
+
+def test_submission_has_one_row_a_test_picture(finished: tuple[Path, str], sample_data: Path) -> None:
+    """The ids of the sample submission, each with one code that fits the picture, or -1."""
+    submission = rows(finished[0], "submission.csv")
+    expected = read_labels(sample_data / "sample_submission.csv")
+    assert sorted(row["ImageId"] for row in submission) == sorted(expected)
+    for row in submission:
+        decode(row["EncodedPixels"], 64, 64)
+        assert row["EncodedPixels"]
+
+
+def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
+    """The second fold, run once more and without the first, gives the same weights bit for bit and the same rows."""
+    first, _ = finished
+    attach(tmp_path, sample_data)
+    done = train(tmp_path, changed(TINY, folds={"n": 2, "run": [1]}))
+    assert done.returncode == 0, done.stderr
+    one, other = (torch.load(root / "working" / "fold1.pth", weights_only=True) for root in (first, tmp_path))
+    assert one["epoch"] == other["epoch"]
+    assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
+    assert one["optimizer"]["state"].keys() == other["optimizer"]["state"].keys() != set()
+    assert rows(tmp_path, "oof.csv") == [row for row in rows(first, "oof.csv") if row["fold"] == "1"]
+    assert read(tmp_path, "metrics.json")["metrics"][0]["sd"] is None
+
+
+@pytest.mark.parametrize("unreadable", ["stop", "skip"])
+def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) -> None:
+    """By the setting, the run ends with an error that names the file, or goes on without it and counts it."""
+    source = tmp_path / "source"
+    for path in sample_data.rglob("*"):
+        if path.is_file():
+            copy = source / path.relative_to(sample_data)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    broken = sorted((source / "dicom-images-train").rglob("*.dcm"))[0]
+    broken.write_bytes(b"not a picture")
+    root = tmp_path / "root"
+    attach(root, source)
+    config = changed(TINY, data={"unreadable": unreadable}, folds={"run": [0]}, train={"epochs": 1})
+    done = train(root, config)
+    left = read(root, "metrics.json")
+    if unreadable == "stop":
+        assert done.returncode == 1
+        assert (left["status"], left["error"]["type"]) == ("error", "UnreadableDicom")
+        assert broken.name in left["error"]["message"]
+        assert "model_src/pictures.py" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert (left["status"], left["counts"]["skipped"], left["counts"]["images"]) == ("complete", 1, 15)
+        assert broken.name in done.stdout
+
+
+def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) -> None:
+    """A dice that stays as it is ends the fold; `limit` takes fewer pictures; without test pictures none are predicted.
+
+    No instance reaches the score of 1, so every epoch scores what all-empty scores.
+    """
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("train-rle.csv", "dicom-images-train"):
+        (source / name).symlink_to(sample_data / name)
+    attach(tmp_path, source)
+    config = changed(
+        TINY,
+        data={"limit": 12},
+        folds={"run": [0]},
+        train={"epochs": 9, "patience": 1},
+        predict={"score_threshold": 1.0},
+    )
+    done = train(tmp_path, config)
+    assert done.returncode == 0, done.stderr
+    left = read(tmp_path, "metrics.json")
+    assert left["counts"]["images"] == 12
+    assert left["primary"]["value"] == left["baselines"][0]["value"]
+    assert done.stdout.count('"event": "epoch"') == 2
+    assert "fold 0 stops after epoch 2" in done.stdout
+    assert (tmp_path / "working" / "submission.csv").read_text() == "ImageId,EncodedPixels\n"
+
+
+def test_missing_data_is_reported(tmp_path: Path) -> None:
+    """Nothing attached: the report has the reason, the log the traceback, and the exit code says so."""
+    done = train(tmp_path, TINY)
+    left = read(tmp_path, "metrics.json")
+    assert done.returncode == 1
+    assert (left["status"], left["error"]["type"]) == ("error", "InputMissing")
+    assert "seesee/siim-train-test is not attached" in left["error"]["message"]
+    assert "Traceback" in done.stderr
+
+
+def test_run_that_is_stopped_leaves_what_it_had(sample_data: Path, tmp_path: Path) -> None:
+    """A session that is asked to end leaves its epochs and says that it did not finish."""
+    attach(tmp_path, sample_data)
+    arguments, settings = command(tmp_path, changed(TINY, train={"epochs": 500, "evaluate_every": 500}))
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"event": "epoch"' in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+    assert process.returncode == 128 + signal.SIGTERM
+    left = read(tmp_path, "metrics.json")
+    assert (left["status"], left["error"]["type"], left["counts"]["images"]) == ("error", "SystemExit", 16)
+    assert '"epoch": 1,' in (tmp_path / "working" / "metrics.jsonl").read_text()
+
+
+def test_without_a_bundle(tmp_path: Path) -> None:
+    """Run by hand, without coord's environment, it takes the defaults and calls itself unbundled."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COORD_")}
+    environment |= {"COORD_KAGGLE_ROOT": str(tmp_path), "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "model_src.train"], check=False, capture_output=True, cwd=tmp_path, env=environment
+    )
+    assert done.returncode == 1
+    left = json.loads((tmp_path / "metrics.json").read_text())
+    assert (left["experiment"], left["digest"], left["config"]["train"]["epochs"]) == ("unbundled", "unbundled", 10)
