@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from coordinator.errors import DependencyError, UsageError
+from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
 from coordinator.project import Project
 from coordinator.target import LogRecord
 
@@ -36,13 +36,14 @@ def _module(name: str) -> ModuleType:
 @contextlib.contextmanager
 def local_kaggle(project: Project) -> Iterator[str]:
     """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
-    with _module("server").running_server(project.local_kaggle) as server:
+    with _explained(), _module("server").running_server(project.local_kaggle) as server:
         yield server.url
 
 
 def serve(project: Project, port: int) -> None:
-    """Answers on a port of this machine until Ctrl-C."""
-    _module("server").serve(project.local_kaggle, port)
+    """Answers on a port of this machine until Ctrl-C. Raises TargetError if the port is taken."""
+    with _explained():
+        _module("server").serve(project.local_kaggle, port)
 
 
 def add_dataset(project: Project, ref: str, directory: Path) -> None:
@@ -66,17 +67,25 @@ def run_once(
     def pass_on(record: Any) -> None:
         on_record(LogRecord(stream=record.stream_name, time=record.time, data=record.data))
 
-    if root.exists():
-        _module("layout").remove_tree(root)
-    code: int = _module("session").run_once(
-        script, root, inputs=inputs, overrides=overrides, timeout=None, on_record=pass_on
-    )
+    with _explained():
+        if root.exists():
+            _module("layout").remove_tree(root)
+        code: int = _module("session").run_once(
+            script, root, inputs=inputs, overrides=overrides, timeout=None, on_record=pass_on
+        )
     return code
 
 
 def _register(project: Project, function: str, name: str, directory: Path) -> None:
-    store = _module("store")
+    with _explained(UsageError):
+        getattr(_module("store").Store(project.local_kaggle), function)(name, directory.resolve())
+
+
+@contextlib.contextmanager
+def _explained(kind: type[CoordError] = TargetError) -> Iterator[None]:
+    """What the local Kaggle expects to go wrong, as an error of ours; its messages are ready to show."""
+    expected: type[Exception] = _module("errors").LocalKaggleError
     try:
-        getattr(store.Store(project.local_kaggle), function)(name, directory.resolve())
-    except _module("errors").LocalKaggleError as error:
-        raise UsageError(str(error)) from error
+        yield
+    except expected as error:
+        raise kind(str(error)) from error

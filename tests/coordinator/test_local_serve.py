@@ -82,6 +82,13 @@ def test_the_official_command_does_its_round(coord: Coord, port: int, tmp_path: 
     assert (pulled / "tiny-base.py").read_bytes() == (coord.root / "build" / "base" / "kernel.py").read_bytes()
 
 
+def test_a_port_that_is_taken(coord: Coord, port: int) -> None:
+    """One line says so."""
+    done = coord("local", "serve", "--port", str(port), code=1)
+    assert f"can't listen on 127.0.0.1, port {port}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_both_see_the_same_kernels_and_pages(coord: Coord, port: int) -> None:
     """What coord pushed, the official command finds; the URL of the run is a page that a browser can show."""
     coord("push", "--exp", "base", "--wait")
