@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from coordinator.bundle.script import Script, render
 from coordinator.bundle.sources import collect
 from coordinator.experiment import Experiment, kernel_titles
+from coordinator.locks import held
 from coordinator.metadata import (
     CODE_FILE,
     METADATA_FILE,
@@ -72,15 +72,19 @@ def build(project: Project, experiment: Experiment) -> Build:
         METADATA_FILE: metadata.text,
         "manifest.json": json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
     }
-    _swap_in(directory, contents)
+    # Two builds at once must not each move the other's away.
+    with held(project.build_lock(experiment.name), wait=True):
+        _swap_in(directory, contents)
     return Build(experiment=experiment, script=script, metadata=metadata, manifest=manifest, directory=directory)
 
 
 def _swap_in(directory: Path, contents: dict[str, str]) -> None:
     """Writes the files into a new folder beside `directory` and renames it into place."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    new = directory.with_name(f".{directory.name}.{os.getpid()}.new")
-    old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+    new = directory.with_name(f".{directory.name}.new")
+    old = directory.with_name(f".{directory.name}.old")
+    for leftover in (new, old):  # of a build that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         new.mkdir()
         for name, text in contents.items():
@@ -90,4 +94,6 @@ def _swap_in(directory: Path, contents: dict[str, str]) -> None:
         new.rename(directory)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+        if not directory.exists() and old.exists():
+            old.rename(directory)
         shutil.rmtree(old, ignore_errors=True)

@@ -81,9 +81,13 @@ def _api_key_file(file: Path) -> Iterator[Credentials]:
         return
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        yield Credentials(source=str(file), username=str(data["username"]), key=str(data["key"]))
+        username, key = data["username"], data["key"]
+        if not (isinstance(username, str) and isinstance(key, str) and username and key):
+            raise TypeError
+        found = Credentials(source=str(file), username=username, key=key)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CredentialsError(
             f'{file} is not {{"username": ..., "key": ...}} ({type(error).__name__})',
             hint="Download it again at https://www.kaggle.com/settings.",
         ) from error
+    yield found

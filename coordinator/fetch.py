@@ -18,6 +18,7 @@ from coordinator.target import LogRecord, OutputFile, Target
 
 LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
 SUMMARY = "metrics.json"
+RUN = "run.json"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def fetch(
     directory = project.results(run.experiment, run.target, run.ref.version)
     if run.fetched_at and directory.is_dir() and not force:
         return Fetched(run=run, directory=directory, files=_names(directory), size=0)
-    directory.mkdir(parents=True, exist_ok=True)
+    _make_room(directory, run)
+    _write(directory / RUN, json.dumps(_provenance(run), indent=2, ensure_ascii=False) + "\n")
     files = list(target.outputs(run.ref))
     paths = [_confined(file) for file in files]
     size = 0
@@ -67,6 +69,24 @@ def fetch(
     summary = metrics.read_summary(directory / SUMMARY)
     run = ledger.update(run.id, fetched_at=now(), summary=_checked(run, summary))
     return Fetched(run, directory, _names(directory), size, _warnings(run, records))
+
+
+def _provenance(run: Run) -> dict[str, Any]:
+    """What these results are of: enough to build the same kernel again."""
+    names = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
+    return {name: getattr(run, name) for name in names} | {"config": run.config, "metadata": run.metadata}
+
+
+def _make_room(directory: Path, run: Run) -> None:
+    """Makes the folder. A deleted kernel counts its versions from 1 again: another run's results move aside."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        other = json.loads((directory / RUN).read_text(encoding="utf-8"))["id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if other != run.id:
+        directory.rename(directory.with_name(f"{directory.name}-{str(other)[:8]}"))
+        directory.mkdir()
 
 
 def _confined(file: OutputFile) -> PurePosixPath:

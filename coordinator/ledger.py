@@ -1,7 +1,7 @@
 """The ledger: what was pushed, when, with which config, where it stands and what came back. SQLite, in `.coord/`.
 
 An intent is written before a push, its outcome after; a run whose outcome never came in is settled by asking the target
-what exists (see settle.py), never by pushing again.
+what exists (see refresh.py), never by pushing again.
 """
 
 from __future__ import annotations
@@ -42,12 +42,20 @@ _MIGRATIONS = (
         ended_at TEXT,
         fetched_at TEXT,
         last_event TEXT,
-        summary TEXT,
-        UNIQUE (target, owner, slug, version)
+        summary TEXT
     );
     CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
     """,
 )
+
+
+# A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
+# version that has now been given to another run is gone.
+_RETIRE = """
+    UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted, and made anew', ended_at = :now
+    WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
+    AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,11 +157,13 @@ class Ledger:
             connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
 
     def update(self, run_id: str, **changes: Any) -> Run:
-        """Sets the named fields of a run and returns it."""
+        """Sets the named fields of a run and returns it. Raises RunNotFound."""
         values = _to_row(changes)
         assignments = ", ".join(f"{name} = :{name}" for name in values)
         with self._transaction() as connection:
             connection.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**values, "id": run_id})
+            if values.get("version") is not None:
+                connection.execute(_RETIRE, {"id": run_id, "version": values["version"], "now": now()})
         return self.get(run_id)
 
     def get(self, run_id: str) -> Run:
@@ -234,10 +244,14 @@ def _ignore_in_git(state: Path) -> None:
 
 
 def _to_row(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: json.dumps(value, ensure_ascii=False) if name in _JSON_COLUMNS and value is not None else value
-        for name, value in values.items()
-    }
+    return {name: _to_column(name, value) for name, value in values.items()}
+
+
+def _to_column(name: str, value: Any) -> Any:
+    if name in _JSON_COLUMNS and value is not None:
+        return json.dumps(value)
+    # A target's message may hold half a character, which SQLite does not take.
+    return value.encode("utf-8", "replace").decode("utf-8") if type(value) is str else value
 
 
 def _to_run(row: sqlite3.Row) -> Run:

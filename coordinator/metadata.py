@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from slugify import slugify
 from coordinator.errors import MetadataError, did_you_mean
 from coordinator.experiment import Experiment
 from coordinator.kaggle_rules import MACHINE_SHAPES, SOURCE_MAX, SOURCE_PREFIXES, TITLE_MAX, TITLE_MIN
-from coordinator.project import KernelSettings
 from coordinator.schema import plain
 
 CODE_FILE = "kernel.py"
@@ -24,6 +24,11 @@ METADATA_FILE = "kernel-metadata.json"
 _OWNER_PLACEHOLDER = "OWNER"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
+_KEYS = (
+    *("id", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_tpu"),
+    *("enable_internet", "machine_shape", "docker_image", "docker_image_pinning_type", "keywords"),
+    *("dataset_sources", "competition_sources", "kernel_sources", "model_sources"),
+)
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _SOURCE_FORMS = {
     "dataset_sources": (re.compile(rf"{_PART}/{_PART}(/versions/\d+)?"), "owner/slug"),
@@ -86,7 +91,7 @@ def render_metadata(template: Path, experiment: Experiment, *, owner: str | None
         raise MetadataError(f"{template.name}: {error}") from error
     except ValueError as error:
         raise MetadataError(f"{template.name} does not render to JSON: {error}") from error
-    problems = _broken_rules(data) + _machine_problems(settings)
+    problems = _broken_rules(data)
     if problems:
         raise _error(experiment.name, problems)
     return KernelMetadata(text=text, data=data)
@@ -141,6 +146,9 @@ def _broken_rules(data: Any) -> list[str]:
         problems.append(f'the slug of the title "{title}" is "{slugify(title)}", but the id says "{slug}"')
     if "id_no" in data:
         problems.append("id_no wins over id and may name another kernel; leave it out")
+    problems.extend(
+        f'unknown key "{key}"{did_you_mean(key, _KEYS)}' for key in data if key not in _KEYS and key != "id_no"
+    )
     if data.get("language") != "python":
         problems.append(f'language must be "python", is "{data.get("language")}"')
     if data.get("kernel_type") != "script":
@@ -150,6 +158,10 @@ def _broken_rules(data: Any) -> list[str]:
     for key in ("is_private", "enable_internet"):
         if not isinstance(data.get(key), bool):
             problems.append(f"{key} must be there and be true or false, is {json.dumps(data.get(key))}")
+    for key in ("enable_gpu", "enable_tpu"):
+        if not isinstance(data.get(key, False), bool):
+            problems.append(f"{key} must be true or false, is {json.dumps(data[key])}")
+    problems.extend(_machine_problems(data.get("machine_shape")))
     for key, (form, description) in _SOURCE_FORMS.items():
         sources = data.get(key, [])
         if not isinstance(sources, list):
@@ -167,20 +179,18 @@ def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], descri
             problems.append(f'{key}: write "{str(source).removeprefix(prefix)}", without "{prefix}"')
         elif not isinstance(source, str) or not form.fullmatch(source):
             problems.append(f'{key}: "{source}" is not of the form {description}')
-    problems.extend(
-        f'{key}: "{source}" is named twice' for source in sorted({s for s in sources if sources.count(s) > 1})
-    )
+    named = sorted(source for source in sources if isinstance(source, str))
+    problems.extend(f'{key}: "{one}" is named twice' for one, next_ in pairwise(named) if one == next_)
     return problems
 
 
-def _machine_problems(settings: KernelSettings) -> list[str]:
-    name = settings.machine_shape
+def _machine_problems(name: Any) -> list[str]:
     if name is None:
         return []
-    shape = MACHINE_SHAPES.get(name)
+    shape = MACHINE_SHAPES.get(str(name))
     if shape is None:
         current = [known for known, entry in MACHINE_SHAPES.items() if not entry.runs_as]
-        near = did_you_mean(name, MACHINE_SHAPES)
+        near = did_you_mean(str(name), current)
         return [f'machine_shape "{name}" is not known{near}; known: {", ".join(current)}, or null for a CPU']
     if shape.runs_as:
         return [f'machine_shape "{name}" is retired: Kaggle would run it on {shape.runs_as}; ask for what you mean']

@@ -14,8 +14,13 @@ from coordinator.target import LogRecord
 
 EVENT_PREFIX = "COORD "
 
-# What may not reach a terminal from a log: C0 and C1 control characters, except tab and newline.
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_METRICS_SHOWN = 3  # in a line about one event
+
+# What may not reach a terminal from a log: escape sequences (colours, titles), C0 and C1 control characters except tab
+# and newline, and lone surrogates, which no encoding can print.
+_CONTROL = re.compile(
+    r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+)
 
 # In a traceback, the folder into which the kernel's bootstrap unpacked the sources: what is left is the project's path.
 _UNPACKED = re.compile(r'File "/(?:[^"]*/)?coord-[a-z0-9_]{8}/')
@@ -55,26 +60,29 @@ def event(line: str) -> dict[str, Any] | None:
     if not line.startswith(EVENT_PREFIX):
         return None
     try:
-        found = json.loads(line.removeprefix(EVENT_PREFIX))
+        found = _json(line.removeprefix(EVENT_PREFIX))
     except ValueError:
         return None
     return found if isinstance(found, dict) and isinstance(found.get("event"), str) else None
 
 
 def describe(found: dict[str, Any]) -> str:
-    """An event in a few words: `fold 0, epoch 3/8, val/dice 0.7123`."""
+    """An event in a few words: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`."""
     words = []
-    for key, label in (("fold", "fold"), ("epoch", "epoch")):
-        if isinstance(found.get(key), int):
-            total = found.get(f"{key}s")
-            shown = found[key] if key == "epoch" else found[key] + 1
-            words.append(f"{label} {shown}/{total}" if isinstance(total, int) else f"{label} {found[key]}")
-    metrics = found.get("metrics")
-    if isinstance(metrics, dict):
-        words.extend(f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, int | float))
+    if isinstance(found.get("fold"), int):
+        words.append(f"fold {found['fold']}")
+    if isinstance(found.get("epoch"), int):
+        total = found.get("epochs")
+        words.append(f"epoch {found['epoch']}" + (f"/{total}" if isinstance(total, int) else ""))
     if isinstance(found.get("text"), str):
         words.append(found["text"])
-    return clean(", ".join(words)) or clean(str(found["event"]))
+    metrics = found.get("metrics")
+    read = {name: _number(value) for name, value in metrics.items()} if isinstance(metrics, dict) else {}
+    numbers = {name: number for name, number in read.items() if number is not None}
+    # What was measured on unseen data comes first, then the sum of the losses rather than its parts.
+    ranked = sorted(numbers, key=lambda name: (name.startswith("train/"), name != "train/loss"))
+    shown = ", ".join(f"{name} {numbers[name]:.4f}" for name in ranked[:_METRICS_SHOWN])
+    return clean(": ".join(filter(None, [", ".join(words), shown]))) or clean(str(found["event"]))
 
 
 def read_summary(file: Path) -> dict[str, Any] | None:
@@ -82,7 +90,7 @@ def read_summary(file: Path) -> dict[str, Any] | None:
     if not file.is_file():
         return None
     try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
+        summary = _json(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise TargetError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(summary, dict):
@@ -95,13 +103,13 @@ def metric_tables(summary: dict[str, Any]) -> list[MetricTable]:
     tables = []
     for metric in _list(summary.get("metrics")):
         folds = tuple(
-            (str(fold.get("fold")), _number(fold.get("value")), _whole(fold.get("n")))
+            (clean(str(fold.get("fold"))), _number(fold.get("value")), _whole(fold.get("n")))
             for fold in _list(metric.get("folds"))
         )
         tables.append(
             MetricTable(
-                name=str(metric.get("name")),
-                mode=str(metric.get("mode")),
+                name=clean(str(metric.get("name"))),
+                mode=clean(str(metric.get("mode"))),
                 folds=folds,
                 mean=_number(metric.get("mean")),
                 sd=_number(metric.get("sd")),
@@ -114,7 +122,7 @@ def metric_tables(summary: dict[str, Any]) -> list[MetricTable]:
 
 def primary_name(summary: dict[str, Any]) -> str | None:
     primary = summary.get("primary")
-    return str(primary["name"]) if isinstance(primary, dict) and "name" in primary else None
+    return clean(str(primary["name"])) if isinstance(primary, dict) and "name" in primary else None
 
 
 def primary_value(summary: dict[str, Any]) -> float | None:
@@ -125,10 +133,20 @@ def primary_value(summary: dict[str, Any]) -> float | None:
 def baselines(summary: dict[str, Any], metric: str) -> list[tuple[str, float | None]]:
     """(name, value) of what a trivial prediction would score in that metric."""
     return [
-        (str(item.get("name")), _number(item.get("value")))
+        (clean(str(item.get("name"))), _number(item.get("value")))
         for item in _list(summary.get("baselines"))
-        if item.get("metric") == metric
+        if clean(str(item.get("metric"))) == metric
     ]
+
+
+def _json(text: str) -> Any:
+    """What a kernel wrote, as JSON that can be written again: NaN becomes null. Raises ValueError."""
+    try:
+        found = json.loads(text, parse_constant=lambda _: None)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return found
 
 
 def _list(value: Any) -> list[dict[str, Any]]:
@@ -136,7 +154,12 @@ def _list(value: Any) -> list[dict[str, Any]]:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
 
 
 def _whole(value: Any) -> int | None:

@@ -5,14 +5,16 @@ A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import dataclasses
-import importlib.abc
+import importlib
 import os
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from coordinator.errors import ProjectError
@@ -118,6 +120,10 @@ class Project:
     def build(self, experiment: str) -> Path:
         return self.root / "build" / experiment
 
+    def build_lock(self, experiment: str) -> Path:
+        """Held while that experiment's build is swapped in."""
+        return self.state / "locks" / f"build-{experiment}"
+
     def push_lock(self, target: str, slug: str) -> Path:
         """Held while a version of that kernel is being pushed."""
         return self.state / "locks" / f"{target}-{slug}"
@@ -205,7 +211,8 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     if settings is not None:
         problems = _impossible(file.parent, settings)
     if problems or settings is None:
-        lines = "\n".join(f"  {join('tool.coord', problem.path)}: {problem.message}" for problem in problems)
+        places = [join("tool.coord", problem.path).rstrip(".") for problem in problems]
+        lines = "\n".join(f"  {place}: {found.message}" for place, found in zip(places, problems, strict=True))
         raise ProjectError(f"{file.name} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}")
     return settings
 
@@ -239,9 +246,9 @@ def _importing_from(root: Path, package: str) -> Iterator[None]:
         names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
         return {name: sys.modules.pop(name) for name in names}
 
-    before, path, finders, bytecode = forget(), list(sys.path), list(sys.meta_path), sys.dont_write_bytecode
+    before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
     sys.path.insert(0, str(root))
-    sys.meta_path.insert(0, _OnlyStandardLibrary(package))
+    builtins.__import__ = _only_standard_library(package)
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()
     try:
@@ -249,16 +256,23 @@ def _importing_from(root: Path, package: str) -> Iterator[None]:
     finally:
         forget()
         sys.modules.update(before)
-        sys.path[:], sys.meta_path[:], sys.dont_write_bytecode = path, finders, bytecode
+        sys.path[:], sys.dont_write_bytecode, builtins.__import__ = path, bytecode, original
 
 
-class _OnlyStandardLibrary(importlib.abc.MetaPathFinder):
-    """Finds nothing, but refuses every module that is neither in the standard library nor in the package."""
+def _only_standard_library(package: str) -> Callable[..., ModuleType]:
+    """An `__import__` with which the modules of `package` get the standard library and each other, and nothing else.
 
-    def __init__(self, package: str) -> None:
-        self._package = package
+    (A finder would not do: it is not asked about what this process has imported already.)
+    """
+    original = builtins.__import__
 
-    def find_spec(self, fullname: str, *_: object) -> None:
-        top = fullname.partition(".")[0]
-        if top != self._package and top not in sys.stdlib_module_names:
-            raise ImportError(f'"{top}" is not in the standard library', name=fullname)
+    def guarded(
+        name: str, scope: Mapping[str, Any] | None = None, local: Any = None, names: Any = (), level: int = 0
+    ) -> ModuleType:
+        top = name.partition(".")[0]
+        asked_by = str((scope or {}).get("__name__")).partition(".")[0]
+        if level == 0 and asked_by == package and top != package and top not in sys.stdlib_module_names:
+            raise ImportError(f'"{top}" is not in the standard library', name=name)
+        return original(name, scope, local, names, level)
+
+    return guarded

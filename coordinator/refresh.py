@@ -56,10 +56,13 @@ def settle(target: Target, ledger: Ledger, run: Run) -> Run:
     if run.state is not RunState.PUSHING:
         return run
     newest = target.source(run.owner, run.slug)
-    known = [other.version or 0 for other in ledger.runs(target=run.target) if other.slug == run.slug]
+    runs = [other.id for other in ledger.runs(target=run.target)]
+    earlier = runs[runs.index(run.id) + 1 :]
     version, text = newest or (0, "")
-    while version > max(known, default=0):
-        if stamp_of(text).get("run") == run.id:
+    # Versions come in the order of the pushes: what an earlier run pushed ends the search. (Their numbers would not do:
+    # a kernel that was deleted counts from 1 again.)
+    while version > 0 and (stamped_by := stamp_of(text).get("run")) not in earlier:
+        if stamped_by == run.id:
             url = target.url(run.owner, run.slug)
             return ledger.update(run.id, state=RunState.QUEUED, version=version, url=url, pushed_at=now())
         version -= 1

@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from coordinator import metrics
-from coordinator.experiment import Change, Experiment
+from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
 from coordinator.target import RunState
 
@@ -29,11 +30,27 @@ _COLOURS = {
 
 
 def experiments(found: Sequence[Experiment]) -> RenderableType:
-    table = _table("experiment", "base", "about", "recorded")
+    """A paragraph each: a table's columns would be too narrow for the sentences."""
+    parts: list[RenderableType] = []
     for item in found:
-        recorded = "\n".join(f"{r.metric} {r.value:g} ({r.mode})" for r in item.recorded)
-        table.add_row(item.name, item.bases[0] if item.bases else "", item.about, recorded)
-    return table
+        base = f"  (base: {item.bases[0]})" if item.bases else ""
+        parts.append(Text.assemble((item.name, "bold"), (base, "dim")))
+        parts.extend(Padding(Text(line), (0, 0, 0, 2)) for line in (item.about, _recorded(item.recorded)) if line)
+    return Group(*parts)
+
+
+def _recorded(figures: Sequence[Recorded]) -> str:
+    """Recorded figures by metric, repeated ones as a range: `val/loss 0.4309 to 0.4385 (min, 4 runs)`."""
+    by_metric: dict[tuple[str, str], list[float]] = {}
+    for figure in figures:
+        by_metric.setdefault((figure.metric, figure.mode), []).append(figure.value)
+    shown = [
+        f"{metric} {values[0]:.4f} ({mode})"
+        if len(values) == 1
+        else f"{metric} {min(values):.4f} to {max(values):.4f} ({mode}, {len(values)} runs)"
+        for (metric, mode), values in by_metric.items()
+    ]
+    return f"recorded: {', '.join(shown)}" if shown else ""
 
 
 def experiment(item: Experiment) -> RenderableType:
@@ -63,28 +80,37 @@ def runs(found: Sequence[Run]) -> RenderableType:
 
 
 def results(title: str, summary: dict[str, Any]) -> RenderableType:
-    """The cross-validation tables of a metrics.json, the baseline beside them, and where the time went."""
+    """The cross-validation table of a metrics.json, the baseline below it, and where the time went."""
     parts: list[RenderableType] = []
-    for metric in metrics.metric_tables(summary):
-        parts.append(Text(f"{title}: {metric.name} ({_better(metric.mode)})", style="bold"))
-        table = _table("fold", metric.name, "images")
-        for column in table.columns[1:]:
-            column.justify = "right"
-        for fold, value, n in metric.folds:
-            table.add_row(fold, _figure(value), _count(n))
-        table.add_section()
-        table.add_row("mean", _figure(metric.mean), _count(metric.n))
-        table.add_row("sd", _figure(metric.sd), "")
-        if metric.name == metrics.primary_name(summary):
-            table.add_row("all images", _figure(metrics.primary_value(summary)), _count(metric.n))
-        for name, value in metrics.baselines(summary, metric.name):
-            table.add_row(f"baseline {name}", _figure(value), "", style="dim")
-        parts.append(table)
+    found = metrics.metric_tables(summary)
+    if found:
+        parts += [Text(f"{title}, cross-validation", style="bold"), _cross_validation(found, summary)]
     parts.append(Text(metrics.clean(_seconds(summary))))
     error = summary.get("error")
     if isinstance(error, dict):
         parts.append(Text(metrics.clean(f"{error.get('type')}: {error.get('message')}"), style="red"))
     return Group(*parts)
+
+
+def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, Any]) -> Table:
+    """A row a fold, a column a metric, the primary one first; `images` counts those of the primary metric."""
+    primary = found[0]
+    table = _table("fold", "images", *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    values = [{fold: value for fold, value, _ in metric.folds} for metric in found]
+    for fold, _, n in primary.folds:
+        table.add_row(fold, _count(n), *(_figure(value.get(fold)) for value in values))
+    table.add_section()
+    table.add_row("mean", _count(primary.n), *(_figure(metric.mean) for metric in found))
+    table.add_row("sd", "", *(_figure(metric.sd) for metric in found))
+    if primary.name == metrics.primary_name(summary):
+        table.add_row("all images", _count(primary.n), _figure(metrics.primary_value(summary)))
+    for name in dict.fromkeys(name for metric in found for name, _ in metrics.baselines(summary, metric.name)):
+        scores = [dict(metrics.baselines(summary, metric.name)) for metric in found]
+        shown = [_figure(score[name]) if name in score else "" for score in scores]
+        table.add_row(f"baseline {name}", "", *shown, style="dim")
+    return table
 
 
 def age(since: str) -> str:
@@ -122,7 +148,7 @@ def _config(config: dict[str, Any], indent: str = "  ") -> str:
 
 
 def _better(mode: str) -> str:
-    return {"max": "higher is better", "min": "lower is better"}.get(mode, mode)
+    return {"max": "(max)", "min": "(min)"}.get(mode, f"({mode})")
 
 
 def _figure(value: float | None) -> str:

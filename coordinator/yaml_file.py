@@ -61,6 +61,10 @@ def read_yaml(file: Path) -> YamlFile:
 
 
 def _walk(node: yaml.Node | None, path: str, lines: dict[str, int], problems: list[Problem]) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            lines[join(path, str(number))] = item.start_mark.line + 1
+            _walk(item, join(path, str(number)), lines, problems)
     if not isinstance(node, yaml.MappingNode):
         return
     for key, value in node.value:

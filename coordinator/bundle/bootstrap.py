@@ -51,6 +51,17 @@ def unpack(files: dict[str, tuple[str, str, str]], archive: str) -> dict[str, by
     return unpacked
 
 
+def overrides_in(text: str) -> dict[str, Any]:
+    """Dotted paths and values from JSON; anything else ends the run."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise SystemExit("coord: COORD_OVERRIDES is not a JSON object")
+    return found
+
+
 def overridden(config: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """The config with dotted paths replaced; a path that the config does not have ends the run."""
     result: dict[str, Any] = json.loads(json.dumps(config))
@@ -76,7 +87,7 @@ def run(
 ) -> None:
     """Unpacks the sources into a temporary directory and runs `entry` as `__main__`."""
     script = Path(__file__).read_text(encoding="utf-8")
-    overrides = json.loads(os.environ.get("COORD_OVERRIDES") or "{}")
+    resolved = overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}"))
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
@@ -85,7 +96,7 @@ def run(
     for path, data in unpack(files, archive).items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(data)
-    (directory / "coord_config.json").write_text(json.dumps(overridden(config, overrides), indent=2), encoding="utf-8")
+    (directory / "coord_config.json").write_text(json.dumps(resolved, indent=2), encoding="utf-8")
     os.environ["COORD_CONFIG"] = str(directory / "coord_config.json")
     os.environ["COORD_EXPERIMENT"] = experiment
     os.environ["COORD_RUN_ID"] = stamp_of(script).get("run", "-")

@@ -23,6 +23,9 @@ from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 
+# Python looks for an encoding in the first two lines, and would find one in an experiment about "label encoding: rle".
+_ENCODING = "# -*- coding: utf-8 -*-\n"
+
 
 @dataclass(frozen=True)
 class Script:
@@ -43,25 +46,28 @@ def render(
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["literal"] = literal
+    # As ASCII, JSON would write a character beyond U+FFFF as two, which to Python are two.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     try:
         compiled = environment.from_string(template.read_text(encoding="utf-8"))
     except jinja2.TemplateError as error:
         raise BundleError(f"{template.name}: {error}") from error
     values = {
         "experiment": experiment,
-        "about": " ".join(about.split()),
+        # It goes into a comment, where a line end or a NUL would end the comment or the script.
+        "about": " ".join("".join(char if char.isprintable() else " " for char in about).split()),
         "entry": entry,
         "config": json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False),
         "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
     }
-    packed = {file.path: (file.sha256, *_encoded(file.data)) for file in files}
+    packed = {file.path: (file.sha256, *_encoded(file.data)) for file in sorted(files, key=lambda file: file.path)}
     forms: list[tuple[Literal["text", "archive"], dict[str, Any]]] = [
         ("text", {"files": packed, "archive": ""}),
         ("archive", {"files": {}, "archive": _archive(packed)}),
     ]
     for form, sources in forms:
         try:
-            body = compiled.render(**values, **sources)
+            body = _ENCODING + compiled.render(**values, **sources)
         except jinja2.TemplateError as error:
             raise BundleError(f"{template.name}: {error}") from error
         text = f"{bootstrap.STAMP}run=- digest={bootstrap.digest_of(body)}\n{body}"

@@ -72,22 +72,35 @@ def collect(root: Path, entry: str) -> tuple[SourceFile, ...]:
 def _module_files(root: Path, name: str) -> Iterator[Path]:
     """The files of the local top-level module or package `name`; none if it is not local."""
     single, package = root / f"{name}.py", root / name
+    # Both, where there are both: which one Python takes depends on an __init__.py.
+    if single.is_file():
+        yield _checked(root, single)
     if package.is_dir() and any(package.rglob("*.py")):
-        yield from _walk(root, package)
-    elif single.is_file():
-        yield single
+        yield from _walk(root, _checked(root, package), (package.resolve(),))
 
 
-def _walk(root: Path, directory: Path) -> Iterator[Path]:
+def _walk(root: Path, directory: Path, above: tuple[Path, ...]) -> Iterator[Path]:
     for path in sorted(directory.iterdir()):
         if path.name in _SKIPPED_NAMES or path.suffix in _SKIPPED_SUFFIXES:
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            raise BundleError(f"{path.relative_to(root)} is a link to {path.resolve()}, outside the project")
+        _checked(root, path)
         if path.is_dir():
-            yield from _walk(root, path)
+            if path.resolve() in above:
+                raise BundleError(f"{path.relative_to(root)} is a link to a folder that it lies in")
+            yield from _walk(root, path, (*above, path.resolve()))
         elif path.is_file():
             yield path
+        else:
+            raise BundleError(f"{path.relative_to(root)} is not a file: a link to nothing, a pipe or a device")
+
+
+def _checked(root: Path, path: Path) -> Path:
+    """The path, unless it leads out of the project or has a name that would break the script that shows it."""
+    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        raise BundleError(f"{path.relative_to(root)} is a link to {path.resolve()}, outside the project")
+    if not path.name.isprintable():
+        raise BundleError(f"{str(path.relative_to(root))!a}: rename it, its name holds what cannot be printed")
+    return path
 
 
 def _read(root: Path, path: Path) -> SourceFile:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DEADLINE = 60.0
+DEADLINE = 240.0
 NONE: Mapping[str, str] = {}
 COORD = [sys.executable, "-m", "coordinator"]
 

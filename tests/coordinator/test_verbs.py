@@ -34,15 +34,24 @@ def test_the_whole_way(coord: Coord) -> None:
     """Push, status, logs, fetch-results: the digests of build, ledger and what ran agree, the table is shown."""
     pushed = coord("push", "--exp", "base", "--wait")
     assert pushed.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n"
-    assert "fold 2/2, epoch 3/3, val/dice 0.7600" in pushed.stderr
+    assert "fold 1, epoch 3/3: val/dice 0.7600" in pushed.stderr
     assert coord.states() == ["complete"]
     assert "a word from the package data ünïcødé" in coord("logs", "--exp", "base").stdout
 
     fetched = coord("fetch-results")
-    for expected in ("cv/dice (higher is better)", "mean", "0.7550", "sd", "baseline all-empty", "0.5000"):
+    for expected in (
+        "base local-v1, cross-validation",
+        "cv/dice",
+        "(max)",
+        "mean",
+        "0.7550",
+        "sd",
+        "baseline all-empty",
+        "0.5000",
+    ):
         assert expected in fetched.stdout
     results = coord.root / "results" / "base" / "local-v1"
-    names = ["kernel.log", "kernel.log.json", "metrics.json", "metrics.jsonl", "oof.csv", "submission.csv"]
+    names = ["kernel.log", "kernel.log.json", "metrics.json", "metrics.jsonl", "oof.csv", "run.json", "submission.csv"]
     assert sorted(path.name for path in results.iterdir()) == names
 
     manifest = json.loads((coord.root / "build" / "base" / "manifest.json").read_text())
@@ -76,7 +85,7 @@ def test_push_returns_while_the_session_runs_and_its_death_changes_nothing(coord
 def test_status_shows_the_last_epoch_of_a_running_session(coord: Coord) -> None:
     """While the run goes on, status reads its live log."""
     coord("push", "--exp", "slow")
-    until(lambda: "epoch 3/3, val/dice 0.7600" in coord("status").stdout, "the last epoch in the table")
+    until(lambda: "epoch 3/3: val/dice 0.7600" in coord("status").stdout, "the last epoch in the table")
     assert "RUNNING" in coord("status").stdout
 
 
@@ -130,6 +139,23 @@ def test_fetching_before_the_end_and_twice(coord: Coord) -> None:
     assert file.stat().st_mtime_ns == before
     coord("fetch-results", "--exp", "base", "--force")
     assert file.stat().st_mtime_ns != before
+
+
+def test_a_deleted_kernel_counts_from_one_again(coord: Coord) -> None:
+    """The results of the old version 1 are kept beside those of the new one, and the ledger tells them apart."""
+    coord("push", "--exp", "base", "--wait")
+    coord("fetch-results", "--exp", "base")
+    shutil.rmtree(coord.root / ".coord" / "local-kaggle" / "kernels" / "ada" / "tiny-base")
+    coord("push", "--exp", "base", "--set", "optim.lr=0.2", "--wait")
+    coord("fetch-results", "--exp", "base")
+    newest, oldest = coord.json("status", "--exp", "base")
+    assert (newest["version"], oldest["version"]) == (1, 1)
+    results = coord.root / "results" / "base"
+    learning_rates = {
+        name: json.loads((results / name / "run.json").read_text())["config"]["optim"]["lr"]
+        for name in ("local-v1", f"local-v1-{oldest['id'][:8]}")
+    }
+    assert list(learning_rates.values()) == [0.2, 0.1]
 
 
 def test_overrides_reach_the_run_and_the_ledger(coord: Coord) -> None:

@@ -1,0 +1,225 @@
+"""What became of a push whose answer was lost, and how a run's state comes into the ledger."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from coordinator.bundle.script import stamped
+from coordinator.errors import NoAnswer
+from coordinator.ledger import Ledger, Run
+from coordinator.locks import held
+from coordinator.metadata import KernelMetadata
+from coordinator.project import Project
+from coordinator.refresh import current_log, last_event, refresh, settle
+from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+from tests.coordinator.test_ledger import BARE
+
+RUNNING_SESSION = SessionState(RunState.RUNNING)
+
+
+@dataclass
+class Shelf:
+    """A target that holds one kernel's sources, its state and its log as values, and notes what it is asked."""
+
+    sources: list[str] = field(default_factory=list)
+    """Of version 1, 2, ..."""
+    session: SessionState = RUNNING_SESSION
+    records: list[LogRecord] = field(default_factory=list)
+    reachable: bool = True
+    name: str = "local"
+    owner: str = "ada"
+    asked: list[str] = field(default_factory=list)
+
+    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+        raise AssertionError("a run is settled by asking, never by pushing again")
+
+    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
+        if not self.reachable:
+            raise NoAnswer("no connection")
+        self.asked.append(f"v{version}" if version else "newest")
+        assert (owner, slug) == ("ada", "smoke")
+        return (len(self.sources), self.sources[(version or len(self.sources)) - 1]) if self.sources else None
+
+    def url(self, owner: str, slug: str) -> str:
+        return f"http://here/code/{owner}/{slug}"
+
+    def state(self, ref: KernelRef) -> SessionState:
+        self.asked.append(f"state {ref}")
+        return self.session
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        self.asked.append(f"log {ref}")
+        return self.records
+
+    def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+        self.asked.append(f"follow {ref}")
+        yield from self.records
+
+    def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
+        return iter(())
+
+    def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
+        raise AssertionError("nothing is fetched here")
+
+    def close(self) -> None: ...
+
+
+def _source(run_id: str) -> str:
+    return stamped("# coord: run=- digest=-\nprint()\n", run_id=run_id, git=None)
+
+
+def _records(*lines: str) -> list[LogRecord]:
+    return [LogRecord("stdout", float(number), line + "\n") for number, line in enumerate(lines)]
+
+
+LOST = dataclasses.replace(BARE, id="lost", created_at="2026-11-01T00:00:09+00:00", message="no answer in time")
+EARLIER = dataclasses.replace(BARE, id="earlier", state=RunState.COMPLETE, version=2)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        yield ledger
+
+
+@pytest.mark.parametrize(
+    ("versions", "version", "asked"),
+    [
+        (["earlier", "earlier", "lost"], 3, ["newest"]),
+        (["earlier", "earlier", "lost", "somebody"], 3, ["newest", "v3"]),
+        (["lost"], 1, ["newest"]),
+        (["earlier", "earlier"], None, ["newest"]),
+        (["earlier", "earlier", "somebody"], None, ["newest", "v2"]),
+        (["somebody", "somebody"], None, ["newest", "v1"]),
+        ([], None, ["newest"]),
+    ],
+    ids=["newest", "older", "made anew", "never arrived", "only others", "strangers", "no kernel"],
+)
+def test_a_lost_answer_is_settled_by_the_stamp(
+    ledger: Ledger, versions: list[str], version: int | None, asked: list[str]
+) -> None:
+    """The version whose source names the run is adopted; without one, nothing arrived. None is asked for in vain."""
+    ledger.add(EARLIER)
+    ledger.add(LOST)
+    shelf = Shelf([_source(run_id) for run_id in versions])
+    run = settle(shelf, ledger, LOST)
+    assert shelf.asked == asked
+    assert run == ledger.get("lost")
+    assert run.version == version
+    if version is None:
+        assert (run.state, run.message) == (RunState.REFUSED, "it never arrived")
+        assert run.ended_at is not None
+    else:
+        assert (run.state, run.url) == (RunState.QUEUED, "http://here/code/ada/smoke")
+        assert run.pushed_at is not None
+    assert ledger.get("earlier") == EARLIER
+
+
+def test_what_is_known_is_not_settled_again(ledger: Ledger) -> None:
+    """Only a run whose outcome is open is asked about."""
+    ledger.add(EARLIER)
+    shelf = Shelf([_source("earlier")])
+    assert settle(shelf, ledger, EARLIER) == EARLIER
+    assert shelf.asked == []
+
+
+def test_an_unreachable_target_settles_nothing(ledger: Ledger) -> None:
+    """No answer is no reason to call a run refused."""
+    ledger.add(LOST)
+    with pytest.raises(NoAnswer):
+        settle(Shelf(reachable=False), ledger, LOST)
+    assert ledger.get("lost") == LOST
+
+
+def test_a_push_that_is_under_way_is_left_alone(tiny: Project, ledger: Ledger) -> None:
+    """While another process holds the kernel's lock, its run is not settled; afterwards it is."""
+    ledger.add(LOST)
+    shelf, taken, done = Shelf([_source("lost")]), threading.Event(), threading.Event()
+
+    def push() -> None:
+        with held(tiny.push_lock("local", "smoke"), wait=True):
+            taken.set()
+            done.wait(10)
+
+    pusher = threading.Thread(target=push)
+    pusher.start()
+    taken.wait(10)
+    try:
+        assert refresh(tiny, shelf, ledger, LOST) == LOST
+        assert shelf.asked == []
+    finally:
+        done.set()
+        pusher.join()
+    assert refresh(tiny, shelf, ledger, LOST).version == 1
+
+
+RUNNING = dataclasses.replace(BARE, id="run", state=RunState.QUEUED, version=4)
+EPOCHS = _records(
+    'COORD {"event": "epoch", "epoch": 1}',
+    "hello",
+    'COORD {"event": "epoch", "epoch": 2}',
+    'COORD {"event": "message"}',
+)
+
+
+def _refreshed(project: Project, ledger: Ledger, shelf: Shelf, run: Run = RUNNING) -> Run:
+    ledger.add(run)
+    found = refresh(project, shelf, ledger, run)
+    assert found == ledger.get(run.id)
+    return found
+
+
+def test_a_running_session_shows_its_last_epoch(tiny: Project, ledger: Ledger) -> None:
+    """From the live log, of this run's own version."""
+    shelf = Shelf(records=EPOCHS)
+    run = _refreshed(tiny, ledger, shelf)
+    assert (run.state, run.last_event, run.ended_at) == (RunState.RUNNING, {"event": "epoch", "epoch": 2}, None)
+    assert shelf.asked == ["state ada/smoke v4", "follow ada/smoke v4"]
+
+
+@pytest.mark.parametrize("state", [RunState.COMPLETE, RunState.ERROR, RunState.CANCELLED])
+def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state: RunState) -> None:
+    """Time, message and the last event of the whole log; afterwards nobody is asked any more."""
+    shelf = Shelf(session=SessionState(state, "the reason"), records=EPOCHS)
+    run = _refreshed(tiny, ledger, shelf)
+    assert (run.state, run.message, run.last_event) == (state, "the reason", {"event": "epoch", "epoch": 2})
+    assert run.ended_at is not None
+    shelf.asked.clear()
+    assert refresh(tiny, shelf, ledger, run) == run
+    assert shelf.asked == []
+
+
+def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
+    """It is not asked for, and an event that was known stays."""
+    shelf = Shelf(session=SessionState(RunState.QUEUED), records=EPOCHS)
+    run = _refreshed(tiny, ledger, shelf, dataclasses.replace(RUNNING, last_event={"event": "epoch", "epoch": 9}))
+    assert (run.state, run.last_event) == (RunState.QUEUED, {"event": "epoch", "epoch": 9})
+    assert shelf.asked == ["state ada/smoke v4"]
+    assert current_log(tiny, shelf, ledger, run) == []
+
+
+def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger) -> None:
+    """Live while it runs, from the stored output afterwards: the same records."""
+    ledger.add(RUNNING)
+    shelf = Shelf(records=EPOCHS)
+    assert current_log(tiny, shelf, ledger, RUNNING) == EPOCHS
+    shelf.session = SessionState(RunState.COMPLETE)
+    assert current_log(tiny, shelf, ledger, ledger.get("run")) == EPOCHS
+    assert "follow ada/smoke v4" in shelf.asked
+    assert "log ada/smoke v4" in shelf.asked
+
+
+def test_the_last_event_worth_showing() -> None:
+    """Messages, starts and broken lines are passed over; an empty log has none."""
+    assert last_event([]) is None
+    assert last_event(_records("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
+    assert last_event([*EPOCHS, *_records('COORD {"event": "end", "status": "complete"}', "bye")]) == {
+        "event": "end",
+        "status": "complete",
+    }

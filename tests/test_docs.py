@@ -1,0 +1,73 @@
+"""What the documents say is true: every command is documented, what is documented exists, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _help(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "coordinator", *command, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _commands() -> list[tuple[str, ...]]:
+    def listed(text: str) -> list[str]:
+        return re.findall(r"^  ([a-z][a-z-]+)  ", text.partition("Commands:")[2], flags=re.MULTILINE)
+
+    top = [name for name in listed(_help()) if name != "local"]
+    return [*((name,) for name in top), *(("local", name) for name in listed(_help("local")))]
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """The table of commands has each one that `coord --help` lists."""
+    commands = _commands()
+    assert len(commands) == 11
+    for command in commands:
+        assert f"| `coord {' '.join(command)}" in README, f"coord {' '.join(command)} is not in README.md"
+
+
+def test_every_documented_command_exists_with_its_options() -> None:
+    """Each `coord ...` in the documents is a command, and each of its options is one that it takes."""
+    helps = {command: _help(*command) for command in _commands()}
+    seen = 0
+    for document in DOCUMENTS:
+        for words in re.findall(
+            r"(?:^|[`$ ])coord ([a-z][a-z-]*(?: [^`#\n|;&]*)?)", document.read_text(encoding="utf-8"), flags=re.M
+        ):
+            parts = words.split()
+            command = tuple(parts[:2]) if parts[0] == "local" else (parts[0],)
+            if command not in helps:
+                # Prose ("coord asks Kaggle what exists"), unless it is dressed as a command line.
+                assert not re.search(r"--\w", words), f"{document.name}: coord {words}"
+                continue
+            seen += 1
+            for option in re.findall(r"--[a-z-]+", words):
+                assert option in helps[command], f"{document.name}: coord {words}: no option {option}"
+    assert seen >= 20
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_files_lead_somewhere(document: Path) -> None:
+    """Relative links name files of the repository."""
+    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (ROOT / link).is_file(), f"{document.name} links to {link}"
+
+
+def test_the_example_experiment_is_the_real_one() -> None:
+    """The YAML in the README is a part of the file that it shows."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    real = (ROOT / "experiments" / "lr001_step4.yaml").read_text(encoding="utf-8")
+    for line in example.splitlines():
+        assert line in real
