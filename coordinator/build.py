@@ -54,7 +54,12 @@ def build(project: Project, experiment: Experiment) -> Build:
     )
     check_source_size(len(script.text.encode("utf-8")))
     check_collisions(experiment, kernel_titles(project))
-    metadata = render_metadata(project.template("kernel-metadata.json.j2"), experiment, owner=project.settings.owner)
+    metadata = render_metadata(
+        project.template("kernel-metadata.json.j2"),
+        experiment,
+        owner=project.settings.owner,
+        attached=project.settings.attached,
+    )
     manifest = {
         "schema": 1,
         "experiment": experiment.name,

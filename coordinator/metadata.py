@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ from slugify import slugify
 from coordinator.errors import MetadataError, did_you_mean
 from coordinator.experiment import Experiment
 from coordinator.kaggle_rules import MACHINE_SHAPES, SOURCE_MAX, SOURCE_PREFIXES, TITLE_MAX, TITLE_MIN
-from coordinator.schema import plain
+from coordinator.schema import leaves, plain
 
 CODE_FILE = "kernel.py"
 METADATA_FILE = "kernel-metadata.json"
@@ -64,10 +64,12 @@ def kernel_slug(title: str, experiment: str) -> str:
     return str(slugify(kernel_title(title, experiment)))
 
 
-def render_metadata(template: Path, experiment: Experiment, *, owner: str | None) -> KernelMetadata:
+def render_metadata(
+    template: Path, experiment: Experiment, *, owner: str | None, attached: Sequence[str] = ()
+) -> KernelMetadata:
     """The metadata of the experiment's kernel.
 
-    The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
+    `attached` has the config's dotted paths whose values must be among the attached sources. The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
     `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). Raises MetadataError with every broken rule.
     """
     settings = experiment.kernel
@@ -91,7 +93,7 @@ def render_metadata(template: Path, experiment: Experiment, *, owner: str | None
         raise MetadataError(f"{template.name}: {error}") from error
     except ValueError as error:
         raise MetadataError(f"{template.name} does not render to JSON: {error}") from error
-    problems = _broken_rules(data)
+    problems = _broken_rules(data) or _not_attached(data, experiment.config, attached)
     if problems:
         raise _error(experiment.name, problems)
     return KernelMetadata(text=text, data=data)
@@ -171,6 +173,21 @@ def _broken_rules(data: Any) -> list[str]:
     return problems
 
 
+def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: Sequence[str]) -> list[str]:
+    """A kernel whose data is not attached would find that out after it has waited for its machine."""
+    sources = [source for key in _SOURCE_FORMS for source in data.get(key, [])]
+    values = dict(leaves(config))
+    problems = []
+    for path in attached:
+        if path not in values:
+            problems.append(f'[tool.coord] attached names "{path}", which the config does not have')
+        elif values[path] and values[path] not in sources:
+            problems.append(
+                f'config {path} is "{values[path]}", which is not attached: add it to {"/".join(_SOURCE_FORMS)}'
+            )
+    return problems
+
+
 def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], description: str) -> list[str]:
     problems = []
     for source in sources:
@@ -199,4 +216,4 @@ def _machine_problems(name: Any) -> list[str]:
 
 def _error(experiment: str, problems: list[str]) -> MetadataError:
     lines = "\n".join(f"  {problem}" for problem in problems)
-    return MetadataError(f'the kernel of "{experiment}" breaks {len(problems)} of Kaggle\'s rules:\n{lines}')
+    return MetadataError(f'the kernel of "{experiment}" cannot be pushed as it is:\n{lines}')

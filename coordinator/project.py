@@ -79,6 +79,8 @@ class Settings:
     """The config's dataclass, module:name."""
     scorer: str | None = None
     """The competition's metric, module:name."""
+    attached: tuple[str, ...] = ()
+    """Paths in the config whose values must be attached sources, such as data.source."""
     templates: str | None = None
     """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
     experiments: str = "experiments"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -245,3 +246,22 @@ def test_the_table_of_machines_is_whole() -> None:
     """What a retired machine runs as is a machine that can be asked for, or a CPU."""
     for shape in MACHINE_SHAPES.values():
         assert shape.runs_as in ("", "a CPU") or MACHINE_SHAPES[shape.runs_as].runs_as == ""
+
+
+def test_data_that_the_config_names_must_be_attached() -> None:
+    """A run that would not find its data is refused before it waits for a machine."""
+    template = default_template("kernel-metadata.json.j2")
+
+    def problem(source: Any, *, attached: str = "data.source", **kernel: Any) -> str:
+        experiment = dataclasses.replace(_experiment(**kernel), config={"data": {"source": source}})
+        try:
+            render_metadata(template, experiment, owner="ada", attached=[attached])
+        except MetadataError as error:
+            return error.what
+        return ""
+
+    assert problem("ada/pictures", dataset_sources=("ada/pictures",)) == ""
+    assert problem("siim-acr", competition_sources=("siim-acr",)) == ""
+    assert problem(None) == ""
+    assert 'config data.source is "ada/pictures", which is not attached' in problem("ada/pictures")
+    assert 'attached names "data.sauce", which the config does not have' in problem("x", attached="data.sauce")
