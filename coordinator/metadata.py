@@ -69,8 +69,9 @@ def render_metadata(
 ) -> KernelMetadata:
     """The metadata of the experiment's kernel.
 
-    `attached` has the config's dotted paths whose values must be among the attached sources. The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
-    `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). Raises MetadataError with every broken rule.
+    The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
+    `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). `attached` has the config's dotted paths whose
+    values must be among the attached sources. Raises MetadataError with every broken rule.
     """
     settings = experiment.kernel
     shape = MACHINE_SHAPES.get(settings.machine_shape or "")

@@ -129,7 +129,7 @@ def test_what_is_asked_for_is_there() -> None:
 def test_bad_settings(kernel: dict[str, Any], message: str) -> None:
     """Every rule that a setting can break, with what is wanted instead."""
     what = _error(_experiment(**kernel))
-    assert what.startswith('the kernel of "try" breaks 1 of Kaggle\'s rules:\n')
+    assert what.startswith('the kernel of "try" cannot be pushed as it is:\n')
     assert message in what
 
 
@@ -142,7 +142,7 @@ def test_titles_at_the_limits_are_taken(title: str) -> None:
 def test_all_broken_rules_at_once() -> None:
     """Three mistakes are one message of three lines."""
     what = _error(_experiment(title="abc", machine_shape="P100", dataset_sources=("x", "y")))
-    assert what.startswith('the kernel of "try" breaks 4 of Kaggle\'s rules:\n')
+    assert what.startswith('the kernel of "try" cannot be pushed as it is:\n')
     assert len(what.splitlines()) == 5
 
 
