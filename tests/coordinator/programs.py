@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,20 +33,22 @@ class Ran:
 
 def run_kernel(text: str, directory: Path, *, variables: Mapping[str, str] = NONE) -> Ran:
     """Runs a kernel's text as `python3 script.py`, in a working directory and with a temporary directory of its own."""
-    source, working, temporary = (directory / name for name in ("src", "working", "temporary"))
-    for folder in (source, working, temporary):
+    source, working = directory / "src", directory / "working"
+    for folder in (source, working):
         folder.mkdir(parents=True)
     (source / "script.py").write_bytes(text.encode("utf-8"))
-    done = subprocess.run(
-        [sys.executable, str(source / "script.py")],
-        cwd=working,
-        env={**os.environ, "TMPDIR": str(temporary), "COORD_KAGGLE_ROOT": str(directory), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    left, remains = (tuple(sorted(path.name for path in folder.iterdir())) for folder in (working, temporary))
+    # Not inside `directory`: a worker's socket may have a path of at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="k") as temporary:
+        done = subprocess.run(
+            [sys.executable, str(source / "script.py")],
+            cwd=working,
+            env={**os.environ, "TMPDIR": temporary, "COORD_KAGGLE_ROOT": str(directory), **variables},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        left, remains = (tuple(sorted(path.name for path in folder.iterdir())) for folder in (working, Path(temporary)))
     return Ran(done.returncode, done.stdout, done.stderr, left, remains)
 
 
