@@ -22,12 +22,10 @@ class MetricLogger:
         self.every = every
         self.sums: dict[str, float] = {}
         self.count = 0
-        self.latest: dict[str, float] = {}
 
     def update(self, values: Mapping[str, float]) -> None:
         """Take in one step's values; every step must bring the same names."""
         self.count += 1
-        self.latest = dict(values)
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
@@ -36,12 +34,16 @@ class MetricLogger:
         return {name: total / self.count for name, total in self.sums.items()}
 
     def watch(self, items: SizedIterable[Item]) -> Iterator[Item]:
-        """Yield the items; every so many, and after the last, print where the loop is and what it measured."""
+        """Yield the items; every so many, and after the last, print where the loop is and the mean of the first value.
+
+        The others are in the epoch's event: a line should fit a terminal.
+        """
         started = time.monotonic()
         for number, item in enumerate(items, start=1):
             yield item
             if number % self.every == 0 or number == len(items):
                 seconds = (time.monotonic() - started) / number
                 left = timedelta(seconds=round(seconds * (len(items) - number)))
-                values = "  ".join(f"{name} {value:.4g}" for name, value in self.latest.items())
-                print(f"{self.heading}  {number}/{len(items)}  {values}  {seconds:.2f} s/step  {left} left", flush=True)
+                name, value = next(iter(self.means().items()), ("", 0.0))
+                where = f"{self.heading}  step {number}/{len(items)}"
+                print(f"{where}  {name} {value:.4f}  {seconds:.2f} s/step  {left} left", flush=True)

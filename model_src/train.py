@@ -172,7 +172,6 @@ def train_fold(
                     epoch=epoch,
                     dice=best_dice,
                 )
-            print(f"{heading}  val/dice {metrics['val/dice']:.4f}  best {best_dice:.4f}", flush=True)
         report.epoch(fold=fold, epoch=epoch, epochs=config.train.epochs, step=step, metrics=metrics)
         if config.train.patience and since_best >= config.train.patience:
             report.message(f"fold {fold} stops after epoch {epoch}: no better dice than {best_dice:.4f}")
