@@ -243,7 +243,6 @@ def logs(
             for item in verb(project, opened, ledger, run):
                 run = printer.item(item) or run
             printer.end()
-    _say(f"{run.label} is {run.state}")
     _check_success(run, show_log=False)
 
 

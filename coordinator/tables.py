@@ -35,7 +35,7 @@ def experiments(found: Sequence[Experiment]) -> RenderableType:
     for item in found:
         base = f"  (base: {item.bases[0]})" if item.bases else ""
         parts.append(Text.assemble((item.name, "bold"), (base, "dim")))
-        parts.extend(Padding(Text(line), (0, 0, 0, 2)) for line in (item.about, _recorded(item.recorded)) if line)
+        parts.extend(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in (item.about, _recorded(item.recorded)) if line)
     return Group(*parts)
 
 
