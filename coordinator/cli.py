@@ -302,7 +302,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     from coordinator.push import prepare
 
     project = _project()
-    printer = _LogPrinter(as_json=False, raw=False, stream=sys.stderr)
+    printer = _LogPrinter(to_stderr=True)
     done = verb(project, prepare(project, exp, sets), on_record=printer.record)
     printer.end()
     summary = done.summary
@@ -392,7 +392,7 @@ def _target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[
 def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     from coordinator.follow import follow
 
-    printer = _LogPrinter(as_json=False, raw=False, stream=sys.stderr)
+    printer = _LogPrinter(to_stderr=True)
     try:
         for item in follow(project, target, ledger, run):
             run = printer.item(item) or run
@@ -417,13 +417,16 @@ def _check_success(run: Run, *, show_log: bool = True) -> None:
 class _LogPrinter:
     """Prints a log's whole lines as they come, its events in words."""
 
-    def __init__(self, *, as_json: bool, raw: bool, stream: Any = None) -> None:
+    def __init__(self, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False) -> None:
+        from coordinator.metrics import Lines
+
         self._as_json = as_json
         self._raw = raw
-        self._out = stream or sys.stdout
-        self._rest: dict[str, str] = {}
+        self._out = sys.stderr if to_stderr else sys.stdout
+        self._lines = Lines()
 
     def item(self, item: Run | LogRecord) -> Run | None:
+        """Prints a record, or says where the run stands (and returns it)."""
         from coordinator.target import LogRecord
 
         if isinstance(item, LogRecord):
@@ -432,25 +435,21 @@ class _LogPrinter:
         _say(f"{item.label} is {item.state}")
         return item
 
-    def record(self, record: Any) -> None:
+    def record(self, record: LogRecord) -> None:
         if self._as_json:
             print(json.dumps({"stream_name": record.stream, "time": record.time, "data": record.data}), flush=True)
-            return
-        *whole, self._rest[record.stream] = (self._rest.get(record.stream, "") + record.data).split("\n")
-        for line in whole:
-            self._line(line)
+        else:
+            self._print(self._lines.feed(record))
 
     def end(self) -> None:
-        for line in filter(None, self._rest.values()):
-            self._line(line)
-        self._rest = {}
+        self._print(self._lines.end())
 
-    def _line(self, text: str) -> None:
+    def _print(self, lines: list[str]) -> None:
         from coordinator import metrics
 
-        line = metrics.clean(text)
-        event = None if self._raw else metrics.event(line)
-        print(f"» {metrics.describe(event)}" if event else line, file=self._out, flush=True)
+        for line in lines:
+            event = None if self._raw else metrics.event(line)
+            print(f"» {metrics.describe(event)}" if event else line, file=self._out, flush=True)
 
 
 @contextlib.contextmanager

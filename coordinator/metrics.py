@@ -40,14 +40,30 @@ class MetricTable:
     n: int | None
 
 
+class Lines:
+    """Puts records together to whole lines, clean of control characters: record borders are not line borders."""
+
+    def __init__(self) -> None:
+        self._rest: dict[str, str] = {}
+
+    def feed(self, record: LogRecord) -> list[str]:
+        """The lines that this record completes."""
+        *whole, self._rest[record.stream] = (self._rest.get(record.stream, "") + record.data).split("\n")
+        return [clean(text) for text in whole]
+
+    def end(self) -> list[str]:
+        """What is left without a line's end."""
+        left = [clean(text) for text in self._rest.values() if text]
+        self._rest = {}
+        return left
+
+
 def lines(records: Iterable[LogRecord]) -> Iterator[str]:
-    """Whole lines of a log, without control characters; record borders are not line borders."""
-    rest: dict[str, str] = {}
+    """The lines of a log."""
+    whole = Lines()
     for record in records:
-        text = rest.get(record.stream, "") + record.data
-        *whole, rest[record.stream] = text.split("\n")
-        yield from map(clean, whole)
-    yield from (clean(text) for text in rest.values() if text)
+        yield from whole.feed(record)
+    yield from whole.end()
 
 
 def clean(text: str) -> str:

@@ -35,7 +35,8 @@ def experiments(found: Sequence[Experiment]) -> RenderableType:
     for item in found:
         base = f"  (base: {item.bases[0]})" if item.bases else ""
         parts.append(Text.assemble((item.name, "bold"), (base, "dim")))
-        parts.extend(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in (item.about, _recorded(item.recorded)) if line)
+        below = filter(None, (item.about, _recorded(item.recorded)))
+        parts.extend(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in below)
     return Group(*parts)
 
 
