@@ -18,6 +18,7 @@ from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
 from coordinator.target import RunState
 
+_COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
     RunState.ERROR: "red",
@@ -85,7 +86,12 @@ def results(title: str, summary: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = []
     found = metrics.metric_tables(summary)
     if found:
-        parts += [Text(f"{title}, cross-validation", style="bold"), _cross_validation(found, summary)]
+        parts.append(Text(f"{title}, cross-validation", style="bold"))
+        for start in range(0, len(found), _COLUMNS):
+            parts.append(_cross_validation(found[start : start + _COLUMNS], summary))
+    found_bottlenecks = metrics.bottlenecks(summary)
+    if found_bottlenecks is not None and found_bottlenecks.stages:
+        parts += _bottlenecks(found_bottlenecks)
     parts.append(Text(metrics.clean(_seconds(summary))))
     error = summary.get("error")
     if isinstance(error, dict):
@@ -94,7 +100,7 @@ def results(title: str, summary: dict[str, Any]) -> RenderableType:
 
 
 def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, Any]) -> Table:
-    """A row a fold, a column a metric, the primary one first; `images` counts those of the primary metric."""
+    """A row a fold, a column a metric; `images` counts those of the first metric."""
     primary = found[0]
     table = _table("fold", "images", *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
     for column in table.columns[1:]:
@@ -112,6 +118,21 @@ def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, A
         shown = [_figure(score[name]) if name in score else "" for score in scores]
         table.add_row(f"baseline {name}", "", *shown, style="dim")
     return table
+
+
+def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:
+    """What perfect stages would bring, and what each kind of error takes."""
+    stages = _table("stage made perfect", "alone", "gain", "with those above")
+    for name, alone, gain, ladder in found.stages:
+        stages.add_row(name, _figure(alone), "-" if gain is None else f"{gain:+.4f}", _figure(ladder))
+    losses = _table("kind of error", f"takes from {found.metric}", "images")
+    for name, loss, images in found.losses:
+        losses.add_row(name.replace("_", " "), _figure(loss), _count(images))
+    for table in (stages, losses):
+        for column in table.columns[1:]:
+            column.justify = "right"
+    title = f"bottlenecks: {found.metric} is {_figure(found.baseline)}"
+    return [Text(title, style="bold"), stages, *([losses] if found.losses else [])]
 
 
 def age(since: str) -> str:

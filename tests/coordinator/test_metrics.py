@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
+from coordinator import metrics, tables
 from coordinator.errors import TargetError
 from coordinator.metrics import (
     MetricTable,
@@ -216,3 +219,40 @@ def test_reading_is_not_changed_by_writing(tmp_path: Path) -> None:
     file.write_text(json.dumps({**SUMMARY, "lost": float("nan")}))
     again = read_summary(file)
     assert json.loads(json.dumps(again, allow_nan=False)) == {**SUMMARY, "lost": None}
+
+
+def test_bottlenecks_are_read_and_shown() -> None:
+    """The oracle analysis of a summary becomes rows; parts that are missing or hostile are blank or cleaned."""
+    summary: dict[str, Any] = {
+        "oracle": {
+            "metric": "cv/dice",
+            "baseline": 0.9,
+            "alone": [{"name": "rpn", "value": 0.92, "gain": 0.02}, {"name": "cls\x1b[2J", "value": None}],
+            "ladder": [{"name": "rpn", "value": 0.92}],
+            "split": {"false_positive": {"loss": 0.04, "images": 3}, "missed": "nonsense"},
+        }
+    }
+    found = metrics.bottlenecks(summary)
+    assert found is not None
+    assert found.stages == (("rpn", 0.92, 0.02, 0.92), ("cls", None, None, None))
+    assert found.losses == (("false_positive", 0.04, 3),)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(tables.results("try", summary))
+    shown = console.export_text()
+    assert "bottlenecks: cv/dice is 0.9000" in shown
+    assert "+0.0200" in shown
+    assert "false positive" in shown
+    assert metrics.bottlenecks({}) is None
+    assert metrics.bottlenecks({"oracle": "no"}) is None
+
+
+def test_many_metrics_stay_within_a_terminal() -> None:
+    """More metrics than fit side by side go into tables below each other."""
+    folds = [{"fold": 0, "value": 0.5, "n": 3}]
+    names = [f"cv/a_rather_long_name_{number}" for number in range(7)]
+    summary = {"metrics": [{"name": name, "mode": "max", "folds": folds, "mean": 0.5, "n": 3} for name in names]}
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(tables.results("try", summary))
+    shown = console.export_text()
+    assert all(name in shown for name in names)
+    assert max(len(line.rstrip()) for line in shown.splitlines()) <= 110
