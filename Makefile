@@ -2,6 +2,7 @@
 #
 #   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (minutes)
 #   make test    lint, type check, tests
+#   make bench   speed, as ratios against named peers in the same run
 #
 # PIP_ARGS reaches pip: for example, a smaller torch without CUDA comes with
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -59,6 +60,14 @@ types: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(READY)
+	@# Peers that only the benchmarks need; what cannot be installed is skipped there, saying so.
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) pycocotools
+	$(BIN)/python -m benchmarks.rle
+	$(BIN)/python -m benchmarks.score
+	$(BIN)/python -m benchmarks.data
+	$(BIN)/python -m benchmarks.train_step
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

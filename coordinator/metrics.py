@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -172,8 +171,10 @@ class Bottlenecks:
 
     metric: str
     baseline: float | None
-    stages: tuple[tuple[str, float | None, float | None, float | None], ...]
-    """(stage, score with it alone replaced by the truth, its gain, score with it and all before it replaced)"""
+    alone: tuple[tuple[str, float | None, float | None], ...]
+    """(stage, score with it alone replaced by the truth, its gain)"""
+    ladder: tuple[tuple[str, float | None], ...]
+    """(stage, score with it and all before it replaced)"""
     losses: tuple[tuple[str, float | None, int | None], ...]
     """(kind of error, what it takes from the score, images): they add up to what is missing from 1."""
 
@@ -183,16 +184,17 @@ def bottlenecks(summary: dict[str, Any]) -> Bottlenecks | None:
     oracle = summary.get("oracle")
     if not isinstance(oracle, dict):
         return None
-    ladder = [_number(rung.get("value")) for rung in _list(oracle.get("ladder"))]
-    stages = [
-        (clean(str(stage.get("name"))), _number(stage.get("value")), _number(stage.get("gain")))
-        for stage in _list(oracle.get("alone"))
-    ]
     split = oracle.get("split")
     return Bottlenecks(
         metric=clean(str(oracle.get("metric"))),
         baseline=_number(oracle.get("baseline")),
-        stages=tuple((*stage, rung) for stage, rung in itertools.zip_longest(stages, ladder[: len(stages)])),
+        alone=tuple(
+            (clean(str(stage.get("name"))), _number(stage.get("value")), _number(stage.get("gain")))
+            for stage in _list(oracle.get("alone"))
+        ),
+        ladder=tuple(
+            (clean(str(rung.get("name"))), _number(rung.get("value"))) for rung in _list(oracle.get("ladder"))
+        ),
         losses=tuple(
             (clean(str(name)), _number(part.get("loss")), _whole(part.get("images")))
             for name, part in (split.items() if isinstance(split, dict) else ())

@@ -90,9 +90,12 @@ def results(title: str, summary: dict[str, Any]) -> RenderableType:
         for start in range(0, len(found), _COLUMNS):
             parts.append(_cross_validation(found[start : start + _COLUMNS], summary))
     found_bottlenecks = metrics.bottlenecks(summary)
-    if found_bottlenecks is not None and found_bottlenecks.stages:
+    if found_bottlenecks is not None and found_bottlenecks.alone:
         parts += _bottlenecks(found_bottlenecks)
     parts.append(Text(metrics.clean(_seconds(summary))))
+    if summary.get("status") not in ("complete", "error"):
+        status = metrics.clean(f"the run says that it is {summary.get('status')}: these are its figures so far")
+        parts.append(Text(status, style="yellow"))
     error = summary.get("error")
     if isinstance(error, dict):
         parts.append(Text(metrics.clean(f"{error.get('type')}: {error.get('message')}"), style="red"))
@@ -122,17 +125,23 @@ def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, A
 
 def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:
     """What perfect stages would bring, and what each kind of error takes."""
-    stages = _table("stage made perfect", "alone", "gain", "with those above")
-    for name, alone, gain, ladder in found.stages:
-        stages.add_row(name, _figure(alone), "-" if gain is None else f"{gain:+.4f}", _figure(ladder))
+    stages = _table("with a perfect", found.metric, "gain")
+    for name, value, gain in found.alone:
+        stages.add_row(name, _figure(value), "-" if gain is None else f"{gain:+.4f}")
     losses = _table("kind of error", f"takes from {found.metric}", "images")
     for name, loss, images in found.losses:
         losses.add_row(name.replace("_", " "), _figure(loss), _count(images))
     for table in (stages, losses):
         for column in table.columns[1:]:
             column.justify = "right"
-    title = f"bottlenecks: {found.metric} is {_figure(found.baseline)}"
-    return [Text(title, style="bold"), stages, *([losses] if found.losses else [])]
+    parts: list[RenderableType] = [
+        Text(f"bottlenecks: {found.metric} is {_figure(found.baseline)}", style="bold"),
+        stages,
+    ]
+    if found.ladder:
+        rungs = " -> ".join(f"{name} {_figure(value)}" for name, value in found.ladder)
+        parts.append(Text(f"one after the other: {rungs}"))
+    return [*parts, *([losses] if found.losses else [])]
 
 
 def age(since: str) -> str:

@@ -1,50 +1,65 @@
-"""A fold's best model on disk, with what it takes to go on from there."""
+"""Files of tensors and plain values that are there completely or not at all, and say when they are damaged.
+
+Each is what `torch.save` writes, so `torch.load` reads it, followed by a line with the SHA-256 of what is before it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
-from torch import nn
 
-from .config import Config, to_dict
+SCHEMA = 2
+MARK = b"\nsha256:"
+TAIL = len(MARK) + 64
 
-SCHEMA = 1
+
+class TornCheckpoint(ValueError):
+    """A checkpoint that is not as it was written."""
 
 
-def save_checkpoint(
-    path: Path,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    config: Config,
-    fold: int,
-    epoch: int,
-    dice: float,
-) -> None:
-    """Write model, optimizer, place in the schedule (the epoch) and random states; complete or not at all."""
+def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace the file as a whole; `state` holds tensors and plain values alone."""
     unfinished = path.with_name(f"{path.name}.tmp")
-    state = {
-        "schema": SCHEMA,
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "config": to_dict(config),
-        "fold": fold,
-        "epoch": epoch,
-        "dice": dice,
-        "random": {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()},
-    }
     try:
-        torch.save(state, unfinished)
+        with unfinished.open("w+b") as file:
+            torch.save({"schema": SCHEMA, **state}, file)
+            file.write(MARK + _digest(file, file.tell()))
+            file.flush()
+            # Without it, a machine that stops may leave the new name on a file whose pages never came to the disk.
+            os.fsync(file.fileno())
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote, on the CPU."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    """What `save_checkpoint` wrote, on the CPU. Raises TornCheckpoint when it is anything else."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END) - TAIL
+        file.seek(max(size, 0))
+        tail = file.read()
+        if size < 0 or not tail.startswith(MARK) or tail[len(MARK) :] != _digest(file, size):
+            raise TornCheckpoint(f"{path} is damaged or was not written completely")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise TornCheckpoint(f"{path} holds more than tensors and plain values") from error
     if state.get("schema") != SCHEMA:
-        raise ValueError(f"{path} is no checkpoint of schema {SCHEMA}")
+        raise TornCheckpoint(f"{path} is no checkpoint of schema {SCHEMA}")
     return state
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """The SHA-256 of the file's first bytes, in hexadecimal digits; leaves the file's position at their end."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while size and (block := file.read(min(size, 1 << 20))):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest().encode()

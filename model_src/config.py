@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -54,6 +54,16 @@ class DataConfig:
     """A picture that can't be read stops the run, or is left out, counted and reported."""
     limit: int | None = None
     """Only the first n pictures, sorted by ImageId, of train and of test; None = all. For quick tries."""
+    extra_labels: str | None = None
+    """Name of a label file of more pictures, which every fold trains on and none validates; None = no such pictures."""
+    extra_source: str | None = None
+    """The data set or competition with these labels and pictures; None = the same source."""
+    extra_folder: str | None = None
+    """Name of the folder of these pictures inside their source; None = anywhere in it."""
+    cache_dir: str | None = None
+    """Absolute path of the folder for decoded pictures; None = one below the system's temporary folder."""
+    cache_gib: float = 20.0
+    """Most that it may hold, in GiB; what was unused for longest goes first. A picture of 1024 pixels takes 1 MiB."""
 
     def __post_init__(self) -> None:
         _refuse(
@@ -65,15 +75,30 @@ class DataConfig:
             (self.image_size % 32 != 0, f"image_size must be a multiple of 32, is {self.image_size}"),
             (self.num_workers < 0, f"num_workers must be >= 0, is {self.num_workers}"),
             (self.limit is not None and self.limit < 1, f"limit must be >= 1 or null, is {self.limit}"),
+            *(
+                (getattr(self, name) == "", f"{name} must be null or a name, is empty")
+                for name in ("extra_labels", "extra_source", "extra_folder")
+            ),
+            (
+                self.extra_labels is None and bool(self.extra_source or self.extra_folder),
+                "extra_labels must name a file when extra_source or extra_folder is given, is null",
+            ),
+            (
+                self.cache_dir is not None and not PurePosixPath(self.cache_dir).is_absolute(),
+                f"cache_dir must be an absolute path or null, is {self.cache_dir!r}",
+            ),
+            (_negative(self.cache_gib), f"cache_gib must be >= 0, is {self.cache_gib}"),
         )
 
 
 @dataclass(frozen=True)
 class FoldsConfig:
-    """Cross-validation, grouped by image and stratified by presence."""
+    """Cross-validation, grouped by image and patient, stratified by presence and area."""
 
     n: int = 5
     """Number of folds."""
+    area_bins: int = 10
+    """Groups of one size that the pictures with a mask are sorted into by its area, for each fold to get its share."""
     run: tuple[int, ...] = ()
     """Folds to train, counted from 0; empty = all."""
 
@@ -81,8 +106,28 @@ class FoldsConfig:
         outside = [fold for fold in self.run if not 0 <= fold < self.n]
         _refuse(
             (self.n < 2, f"n must be >= 2, is {self.n}"),
+            (self.area_bins < 1, f"area_bins must be >= 1, is {self.area_bins}"),
             (bool(outside), f"run must hold folds from 0 to {self.n - 1}, holds {outside}"),
             (len(set(self.run)) < len(self.run), f"run must name each fold once, is {list(self.run)}"),
+        )
+
+
+@dataclass(frozen=True)
+class MaskLossConfig:
+    """What the mask head learns from: a weighted sum of up to three losses, each a mean over the proposals."""
+
+    bce: float = 1.0
+    """Weight of the binary cross-entropy of the pixels, Mask R-CNN's own."""
+    dice: float = 0.0
+    """Weight of 1 - dice, V-Net's soft form."""
+    lovasz: float = 0.0
+    """Weight of the Lovasz hinge, a convex stand-in for 1 - IoU."""
+
+    def __post_init__(self) -> None:
+        weights = {each.name: getattr(self, each.name) for each in fields(self)}
+        _refuse(
+            *((_negative(weight), f"{name} must be >= 0, is {weight}") for name, weight in weights.items()),
+            (not any(weights.values()), f"{', '.join(weights)}: one of them must be above 0"),
         )
 
 
@@ -104,6 +149,9 @@ class ModelConfig:
     """Edge of the anchors on each of the five pyramid levels, in pixels of the model's picture."""
     max_detections: int = 20
     """Most instances a picture."""
+    mask_loss: MaskLossConfig = field(default_factory=MaskLossConfig)
+    channels_last: bool = True
+    """Keep weights and features with the channels innermost: the numbers mean the same, convolutions are faster."""
 
     def __post_init__(self) -> None:
         _refuse(
@@ -157,14 +205,16 @@ class ProposalsConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """Stochastic gradient descent."""
+    """The optimizer."""
 
+    name: Literal["sgd", "adamw"] = "sgd"
+    """Stochastic gradient descent with momentum, or AdamW (its beta2 is 0.999)."""
     lr: float = 0.001
     """Learning rate after the warm-up."""
     momentum: float = 0.9
-    """Share of the last update that is kept."""
+    """Share of the last update that is kept; AdamW's beta1."""
     weight_decay: float = 0.0005
-    """L2 penalty."""
+    """L2 penalty; for AdamW the decoupled decay."""
     clip_norm: float | None = None
     """Largest L2 norm of all gradients together; None = not clipped."""
 
@@ -182,20 +232,25 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """The learning rate over time: linear warm-up inside the first epoch, then steps down."""
+    """The learning rate over time: linear warm-up inside the first epoch, and then down."""
 
+    name: Literal["step", "cosine"] = "step"
+    """step: reduced between epochs; cosine: half a wave over all epochs, from step to step."""
     warmup_steps: int = 1000
     """Optimizer steps of linear warm-up, at most one epoch of them; 0 = none."""
     step_size: int = 4
-    """Epochs between two reductions."""
+    """Epochs between two reductions; for step."""
     gamma: float = 0.1
-    """Factor of each reduction."""
+    """Factor of each reduction; for step."""
+    lr_end: float = 0.0
+    """Learning rate at the end of the last epoch; for cosine."""
 
     def __post_init__(self) -> None:
         _refuse(
             (self.warmup_steps < 0, f"warmup_steps must be >= 0, is {self.warmup_steps}"),
             (self.step_size < 1, f"step_size must be >= 1, is {self.step_size}"),
             (not 0 < self.gamma <= 1, f"gamma must be above 0 and at most 1, is {self.gamma}"),
+            (_negative(self.lr_end), f"lr_end must be >= 0, is {self.lr_end}"),
         )
 
 
@@ -209,12 +264,39 @@ class TrainConfig:
     """Pictures a step."""
     negatives_per_positive: float = 1.0
     """Pictures without a mask for each one with, drawn anew each epoch; 0 = none, as the diary did."""
+    negatives_per_positive_end: float | None = None
+    """The same in the last epoch; those between lie on a line. None = it stays as it is."""
     patience: int = 3
-    """Evaluations without a better dice before a fold stops; 0 = never stops early."""
+    """Evaluations without a better value of the monitored metric before a fold stops; 0 = never stops early."""
+    monitor: Literal["val/dice", "val/dice_positive", "val/loss", "val/loss_positive"] = "val/dice"
+    """The metric that decides which epoch is the best; "_positive" looks at the pictures with a mask alone."""
+    monitor_mode: Literal["max", "min"] = "max"
+    """Whether more of it is better, or less."""
+    validation_loss: bool = False
+    """Report val/loss, which the diary called "metric": the losses on the validated pictures, less the RPN's box loss.
+
+    Lower is better. Monitoring it reports it, whatever this says.
+    """
     evaluate_every: int = 1
     """Epochs between two evaluations; the last epoch is always evaluated."""
     log_every: int = 20
     """Steps between two lines in the log."""
+    amp: Literal["off", "auto"] = "off"
+    """Half precision where it helps; auto: bfloat16 or, on older cards, float16 with scaled gradients; not on a CPU."""
+    checkpoint_every: int = 500
+    """Steps between two states on disk to go on from after a crash; 0 = only when the run is stopped."""
+    time_limit_seconds: float | None = None
+    """Seconds from the start after which a run saves its state and ends as incomplete; None = none.
+
+    Below the session's own limit: the longest step or evaluation so far is kept free, nothing for the prediction.
+    """
+    stop_after_steps: int | None = None
+    """Optimizer steps, all folds together, after which a run does the same; None = none."""
+    resume_from: str | None = None
+    """An earlier run to continue: the output of a kernel ("owner/slug") that is attached, or a folder.
+
+    "." is the working directory itself, where an earlier run may or may not have left a state.
+    """
 
     def __post_init__(self) -> None:
         _refuse(
@@ -224,9 +306,27 @@ class TrainConfig:
                 _negative(self.negatives_per_positive),
                 f"negatives_per_positive must be >= 0, is {self.negatives_per_positive}",
             ),
+            (
+                self.negatives_per_positive_end is not None and _negative(self.negatives_per_positive_end),
+                f"negatives_per_positive_end must be >= 0 or null, is {self.negatives_per_positive_end}",
+            ),
             (self.patience < 0, f"patience must be >= 0, is {self.patience}"),
             (self.evaluate_every < 1, f"evaluate_every must be >= 1, is {self.evaluate_every}"),
             (self.log_every < 1, f"log_every must be >= 1, is {self.log_every}"),
+            (
+                (self.monitor_mode == "min") != self.monitor.startswith("val/loss"),
+                f"monitor_mode must be {'min' if self.monitor.startswith('val/loss') else 'max'} for {self.monitor}",
+            ),
+            (self.checkpoint_every < 0, f"checkpoint_every must be >= 0, is {self.checkpoint_every}"),
+            (
+                self.time_limit_seconds is not None and _not_positive(self.time_limit_seconds),
+                f"time_limit_seconds must be > 0 or null, is {self.time_limit_seconds}",
+            ),
+            (
+                self.stop_after_steps is not None and self.stop_after_steps < 1,
+                f"stop_after_steps must be >= 1 or null, is {self.stop_after_steps}",
+            ),
+            (self.resume_from == "", "resume_from must name a kernel's output or be null, is empty"),
         )
 
 
@@ -248,9 +348,14 @@ class PredictConfig:
     """Least probability of a pixel that counts, after the instances are united and the folds averaged."""
     choose_presence: bool = False
     """Blank the pictures below the top score that was best out of fold; reported beside cv/dice."""
+    choose: bool = False
+    """Submit under the rule that was best out of fold, not under the two thresholds; cv/dice stays under these."""
+    tta: Literal["none", "hflip"] = "none"
+    """hflip: average each prediction with that of the mirrored picture; takes twice as long."""
 
     def __post_init__(self) -> None:
         _refuse(
+            (self.choose and self.choose_presence, "choose and choose_presence exclude each other, are both true"),
             (
                 _not_fraction(self.score_threshold),
                 f"score_threshold must be from 0 to 1, is {self.score_threshold}",
@@ -259,6 +364,38 @@ class PredictConfig:
                 not 0 < self.mask_threshold <= 1,
                 f"mask_threshold must be above 0 and at most 1, is {self.mask_threshold}",
             ),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What is found out after the training, from the pictures that each fold's best model had not seen."""
+
+    oracle: bool = True
+    """Find the bottleneck: replace one stage's output by the truth, keep the rest, score again."""
+    ablation: bool = True
+    """Score the out-of-fold predictions with and without the mirrored picture, whatever predict.tta says."""
+    worst: int = 12
+    """Most pictures with the lowest dice that are drawn with truth and prediction; 0 = none."""
+    score_thresholds: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    """Scores to try as the least of an instance that counts; predict.score_threshold is tried, too."""
+    mask_thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+    """Probabilities to try as a pixel's least, in the mask and for presence; predict.mask_threshold is tried, too."""
+    min_areas: tuple[int, ...] = (500, 1000, 2000, 3500)
+    """Least areas of a positive picture to try, in pixels of 1024 x 1024; scaled for other sizes."""
+
+    def __post_init__(self) -> None:
+        _refuse(
+            (self.worst < 0, f"worst must be >= 0, is {self.worst}"),
+            (
+                any(map(_not_fraction, self.score_thresholds)),
+                f"score_thresholds must be from 0 to 1, are {list(self.score_thresholds)}",
+            ),
+            (
+                not all(0 < each <= 1 for each in self.mask_thresholds),
+                f"mask_thresholds must be above 0 and at most 1, are {list(self.mask_thresholds)}",
+            ),
+            (any(each < 1 for each in self.min_areas), f"min_areas must be >= 1, are {list(self.min_areas)}"),
         )
 
 
@@ -277,6 +414,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     predict: PredictConfig = field(default_factory=PredictConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
         _refuse((not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"))

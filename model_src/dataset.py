@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,16 +50,29 @@ class ChestXrays(Dataset[Sample]):
         pixels = self.pictures.pixels(index)
         masks = scaled_masks(self.labels.get(self.pictures.ids[index], ()), self.pictures.shapes[index], len(pixels))
         pixels, masks = augment(pixels, masks, self.preset, np.random.default_rng([*self.seeds, place]))
-        image = torch.from_numpy(pixels.astype(np.float32) / 255)
+        image = torch.from_numpy(np.divide(pixels, np.float32(255)))
         return image.expand(3, -1, -1), target(masks, index)
 
 
 def scaled_masks(encoded: Sequence[str], shape: tuple[int, int], size: int) -> npt.NDArray[np.bool_]:
     """Masks (n, size, size) from codes of the original (height, width): a pixel counts when half of it is covered."""
     scaled = np.zeros((len(encoded), size, size), bool)
+    # Most of a picture is empty: only the part with the mask is scaled, cut where pixels of both sizes begin and end.
+    # Where these never meet inside the picture the part is the picture.
+    down, across = (edge // math.gcd(edge, size) for edge in shape)
     for mask, code in zip(scaled, encoded, strict=True):
-        full = Image.fromarray(decode(code, *shape).astype(np.uint8) * 255)
-        mask[:] = np.asarray(full.resize((size, size), Image.Resampling.BOX)) >= 128
+        full = decode(code, *shape)
+        rows, columns = _extent(full.any(1), down), _extent(full.any(0), across)
+        there = tuple(
+            slice(each.start * size // edge, each.stop * size // edge)
+            for each, edge in zip((rows, columns), shape, strict=True)
+        )
+        part, small = full[rows, columns], mask[there]
+        if part.shape == small.shape:
+            small[:] = part
+        else:
+            grey = Image.fromarray(part.astype(np.uint8) * 255)
+            small[:] = np.asarray(grey.resize(small.shape[::-1], Image.Resampling.BOX)) >= 128
     return scaled
 
 
@@ -68,14 +82,22 @@ def target(masks: npt.NDArray[np.bool_], index: int) -> dict[str, Tensor]:
     boxes float (n, 4) as x1, y1, x2, y2 around the covered pixels, labels int64 (n) all 1, masks uint8 (n, height,
     width), image_id int64 the picture's position. Without instances n is 0.
     """
-    kept = masks[masks.any((1, 2))]
-    boxes = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1) for rows, columns in map(np.nonzero, kept)]
+    is_left = masks.any((1, 2))
+    kept = np.ascontiguousarray(masks if is_left.all() else masks[is_left])
+    sides = [(_extent(mask.any(0)), _extent(mask.any(1))) for mask in kept]
+    boxes = [(columns.start, rows.start, columns.stop, rows.stop) for columns, rows in sides]
     return {
         "boxes": torch.tensor(np.array(boxes, np.float32).reshape(-1, 4)),
         "labels": torch.ones(len(kept), dtype=torch.int64),
-        "masks": torch.from_numpy(kept.astype(np.uint8)),
+        "masks": torch.from_numpy(kept.view(np.uint8)),
         "image_id": torch.tensor(index),
     }
+
+
+def _extent(covered: npt.ArrayLike, step: int = 1) -> slice:
+    """From the first to the last place that is covered, each taken outwards to a multiple of `step`; none: nothing."""
+    places = np.flatnonzero(covered)
+    return slice(places[0] // step * step, -(-(places[-1] + 1) // step) * step) if len(places) else slice(0, 0)
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict[str, Any]]]:

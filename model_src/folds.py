@@ -1,23 +1,101 @@
 """Which image is validated in which fold.
 
-The unit is the image, with all its rows, so that none is on both sides. Images with a mask and images without are
-dealt out separately, so that every fold has its share of both. The order in which they are dealt is that of a digest
-of seed and ImageId: the same on every machine, whatever its library versions, and independent of the file's order.
+The unit is the patient with all images, where the header says whose they are, and otherwise the image with all its
+rows: none is on both sides. Strata are the images without a mask, and those with one by the area of their masks, in
+quantiles. The units are dealt one by one, each to the fold that has least of what it holds, in the order of a digest of
+seed and ImageId: the same on every machine, whatever its library versions, and independent of the file's order.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from .config import Config
+from .data import Data
+
+FOLDS_HEADER = ("ImageId", "fold", "patient", "positive", "area")
 
 
-def assign_folds(is_positive: Mapping[str, bool], *, n: int, seed: int) -> dict[str, int]:
-    """The fold of each ImageId, 0 to n - 1; sizes differ by one at most, positives by one at most."""
+@dataclass(frozen=True)
+class Labelled:
+    """What the folds depend on."""
 
-    def order(image_id: str) -> bytes:
-        return hashlib.sha256(f"{seed}/{image_id}".encode()).digest()
+    image_id: str
+    area: int
+    """Pixels with a mask; 0 = none."""
+    patient: str = ""
+    """The same for all images of one patient; empty = not known."""
 
-    positives = sorted((image_id for image_id, has_mask in is_positive.items() if has_mask), key=order)
-    negatives = sorted((image_id for image_id, has_mask in is_positive.items() if not has_mask), key=order)
-    # The negatives go on where the positives stopped, or the first folds would get the odd ones of both.
-    return {image_id: index % n for index, image_id in enumerate(positives + negatives)}
+
+def assign_folds(images: Sequence[Labelled], *, n: int, seed: int, area_bins: int) -> dict[str, int]:
+    """The fold of each ImageId, 0 to n - 1.
+
+    With one image a patient, the sizes of the folds differ by one at most, and so do the numbers of positive images
+    and of images in each of the `area_bins` quantiles. Patients with several images are dealt first, the largest
+    first, and the others make up for what they leave uneven. A patient with more than an n-th of all images is taken
+    for a placeholder such as "anonymous", and the images for those of as many patients.
+    """
+    order = {each.image_id: hashlib.sha256(f"{seed}/{each.image_id}".encode()).digest() for each in images}
+    stratum = _strata(images, order, area_bins)
+    units: dict[str, list[Labelled]] = {}
+    sizes = Counter(each.patient for each in images)
+    for each in sorted(images, key=lambda each: order[each.image_id]):
+        is_known = each.patient and sizes[each.patient] * n <= len(images)
+        units.setdefault(f"patient {each.patient}" if is_known else f"image {each.image_id}", []).append(each)
+
+    totals = Counter(stratum.values())
+    dealt: list[Counter[int]] = [Counter() for _ in range(n)]
+    fold_of: dict[str, int] = {}
+    # Sorting is stable: among equals the digest decides, which is the order in which they stand. Strata from the
+    # largest areas down to none, so that the many negatives come last and even out the sizes.
+    for unit in sorted(units.values(), key=lambda unit: (-len(unit), -max(stratum[each.image_id] for each in unit))):
+        held = Counter(stratum[each.image_id] for each in unit)
+
+        def crowd(fold: int, held: Counter[int] = held) -> tuple[float, int, int, int]:
+            counts = dealt[fold]
+            likeness = sum(counts[kind] * number / totals[kind] for kind, number in sorted(held.items()))
+            positives = sum(number for kind, number in counts.items() if kind) if max(held) else 0
+            return likeness, positives, counts.total(), fold
+
+        fold = min(range(n), key=crowd)
+        dealt[fold] += held
+        fold_of |= {each.image_id: fold for each in unit}
+    return fold_of
+
+
+def _strata(images: Sequence[Labelled], order: dict[str, bytes], area_bins: int) -> dict[str, int]:
+    """0 for an image without a mask; for the others 1 to `area_bins` by the area's rank, in groups of one size."""
+    positives = sorted((each for each in images if each.area), key=lambda each: (each.area, order[each.image_id]))
+    strata = {each.image_id: 0 for each in images}
+    for rank, each in enumerate(positives):
+        strata[each.image_id] = 1 + rank * area_bins // len(positives)
+    return strata
+
+
+def make_folds(config: Config, data: Data) -> dict[str, int]:
+    """The fold of each training picture by its ImageId; extra pictures are in none."""
+    images = [Labelled(data.train.ids[index], data.area(index), data.train.patients[index]) for index in data.validated]
+    return assign_folds(images, n=config.folds.n, seed=config.seed, area_bins=config.folds.area_bins)
+
+
+def sides(data: Data, fold_of: Mapping[str, int], fold: int) -> tuple[list[int], list[int]]:
+    """Positions of the pictures that a fold trains on, and of those that it validates.
+
+    An extra picture of a patient who is validated is on neither side.
+    """
+    ids, patients = data.train.ids, data.train.patients
+    outside = [index for index in data.validated if fold_of[ids[index]] == fold]
+    validated = {patients[index] for index in outside} - {""}
+    inside = [index for index in data.validated if fold_of[ids[index]] != fold]
+    inside += [index for index in range(len(data.validated), len(ids)) if patients[index] not in validated]
+    return inside, outside
+
+
+def fold_rows(data: Data, fold_of: Mapping[str, int]) -> Iterator[tuple[str, int | str, str, int, int]]:
+    """One row of folds.csv a training picture, as FOLDS_HEADER names its values; extra ones have no fold."""
+    for index, image_id in enumerate(data.train.ids):
+        patient, covered = data.train.patients[index], data.area(index)
+        yield image_id, fold_of.get(image_id, ""), patient, int(covered > 0), covered

@@ -17,11 +17,12 @@ class SizedIterable(Sized, Iterable[Item], Protocol[Item]):
 class MetricLogger:
     """Adds up named values over a loop; `watch` walks the loop and prints its progress."""
 
-    def __init__(self, heading: str, *, every: int) -> None:
+    def __init__(self, heading: str, *, every: int, sums: Mapping[str, float] | None = None, count: int = 0) -> None:
+        """`sums` and `count` are those of the steps that an earlier run did of the same loop."""
         self.heading = heading
         self.every = every
-        self.sums: dict[str, float] = {}
-        self.count = 0
+        self.sums = dict(sums or {})
+        self.count = count
 
     def update(self, values: Mapping[str, float]) -> None:
         """Take in one step's values; every step must bring the same names."""
@@ -33,17 +34,19 @@ class MetricLogger:
         """The mean of each value over the steps so far."""
         return {name: total / self.count for name, total in self.sums.items()}
 
-    def watch(self, items: SizedIterable[Item]) -> Iterator[Item]:
+    def watch(self, items: SizedIterable[Item], *, done: int = 0) -> Iterator[Item]:
         """Yield the items; every so many, and after the last, print where the loop is and the mean of the first value.
+
+        `done` is how many came before them.
 
         The others are in the epoch's event: a line should fit a terminal.
         """
-        started = time.monotonic()
-        for number, item in enumerate(items, start=1):
+        started, total = time.monotonic(), done + len(items)
+        for number, item in enumerate(items, start=done + 1):
             yield item
-            if number % self.every == 0 or number == len(items):
-                seconds = (time.monotonic() - started) / number
-                left = timedelta(seconds=round(seconds * (len(items) - number)))
+            if number % self.every == 0 or number == total:
+                seconds = (time.monotonic() - started) / (number - done)
+                left = timedelta(seconds=round(seconds * (total - number)))
                 name, value = next(iter(self.means().items()), ("", 0.0))
-                where = f"{self.heading}  step {number}/{len(items)}"
+                where = f"{self.heading}  step {number}/{total}"
                 print(f"{where}  {name} {value:.4f}  {seconds:.2f} s/step  {left} left", flush=True)

@@ -17,6 +17,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from .config import ModelConfig, ProposalsConfig
+from .roi_heads import MaskLossRoIHeads
 
 CLASSES = 2
 STAGES = ("layer4", "layer3", "layer2", "layer1", "conv1")
@@ -68,10 +69,12 @@ def build_model(config: ModelConfig, proposals: ProposalsConfig, *, image_size: 
         mask_head=MaskRCNNHeads(config.channels, (config.channels,) * 4, 1),
         mask_predictor=MaskRCNNPredictor(config.channels, config.channels, CLASSES),
     )
+    model.roi_heads = MaskLossRoIHeads(model.roi_heads, config.mask_loss)
     if weights is not None:
         _load(model, weights)
     # The layout that CPU and GPU kernels for convolutions are fastest in; the numbers mean the same.
-    return cast(nn.Module, model.to(memory_format=torch.channels_last))
+    layout = torch.channels_last if config.channels_last else torch.contiguous_format
+    return cast(nn.Module, model.to(memory_format=layout))
 
 
 def _load(model: nn.Module, path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .config import Config
 from .report import Report, metric, write_text
 from .score import Scored, all_empty, choose_presence, mean_dice, with_presence
+from .submission import check_submission
+from .thresholds import Choice
 
 
 def by_presence(name: str, scored: Sequence[Scored]) -> dict[str, float]:
@@ -22,8 +25,12 @@ def by_presence(name: str, scored: Sequence[Scored]) -> dict[str, float]:
     }
 
 
-def summarize(config: Config, scored: Sequence[Scored], report: Report) -> None:
-    """Put the cross-validated figures of the folds so far into the report."""
+def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: Choice | None = None) -> None:
+    """Put the cross-validated figures of the folds so far into the report, with those of the choice once it is made.
+
+    cv/dice_chosen is too good, because the rule was chosen on the same pictures; cv/dice_nested, for which each fold's
+    was chosen on the others, is not, and is left out where there is one fold only.
+    """
     folds = sorted({each.fold for each in scored})
 
     def row(name: str, chosen: Sequence[Scored], value: Callable[[Scored], float]) -> dict[str, Any]:
@@ -40,6 +47,14 @@ def summarize(config: Config, scored: Sequence[Scored], report: Report) -> None:
     if config.predict.choose_presence:
         thresholds["presence"] = presence = choose_presence(scored)[0]
         rows.append(row("cv/dice_chosen_presence", scored, lambda each: with_presence(each, presence)))
+    if choice:
+        for name, values in (("cv/dice_chosen", choice.chosen_dice), ("cv/dice_nested", choice.nested_dice)):
+            if values is not None:
+                under_rule = [replace(each, dice=float(value)) for each, value in zip(scored, values, strict=True)]
+                rows.append(row(name, under_rule, lambda each: each.dice))
+        if config.predict.choose:
+            rule = choice.rule
+            thresholds = {"score": rule.score, "mask": rule.bottom, "top": rule.top, "min_area": float(rule.min_area)}
     report.update(
         primary={"name": "cv/dice", "mode": "max", "value": mean_dice(scored)},
         metrics=rows,
@@ -48,19 +63,32 @@ def summarize(config: Config, scored: Sequence[Scored], report: Report) -> None:
     )
 
 
-def write_oof(path: Path, scored: Sequence[Scored]) -> None:
-    """One row a labelled picture, sorted by ImageId."""
-    header = ["ImageId", "fold", "dice", "truth_area", "predicted_area", "top_score", "EncodedPixels"]
+def write_oof(path: Path, scored: Sequence[Scored], choice: Choice | None = None) -> None:
+    """One row a labelled picture, sorted by ImageId; the dice under the chosen rules is blank until they are chosen.
+
+    dice, predicted_area and EncodedPixels are under the config's thresholds.
+    """
+    header = ["ImageId", "fold", "dice", "dice_chosen", "dice_nested", "truth_area", "predicted_area", "top_score"]
+    blank = [""] * len(scored)
+    chosen = nested = blank
+    if choice:
+        chosen = [f"{value:.6f}" for value in choice.chosen_dice]
+        nested = blank if choice.nested_dice is None else [f"{value:.6f}" for value in choice.nested_dice]
     rows = [
-        [s.image_id, s.fold, f"{s.dice:.6f}", s.truth_area, s.predicted_area, f"{s.top_score:.6f}", s.encoded]
-        for s in sorted(scored, key=lambda s: s.image_id)
+        [s.image_id, s.fold, f"{s.dice:.6f}", c, n, s.truth_area, s.predicted_area, f"{s.top_score:.6f}", s.encoded]
+        for s, c, n in zip(scored, chosen, nested, strict=True)
     ]
-    write_csv(path, header, rows)
+    write_csv(path, [*header, "EncodedPixels"], sorted(rows, key=lambda row: str(row[0])))
 
 
-def write_submission(path: Path, masks: Iterable[tuple[str, str]]) -> None:
-    """One row a test picture, as the competition takes it."""
-    write_csv(path, ["ImageId", "EncodedPixels"], masks)
+def write_submission(path: Path, masks: Iterable[tuple[str, str]], shapes: Mapping[str, tuple[int, int]]) -> None:
+    """One row a test picture, as the competition takes it; `shapes` has each one's original (height, width).
+
+    Raises ValueError, and leaves the file as it was, when the competition would refuse it.
+    """
+    rows = list(masks)
+    check_submission(rows, shapes)
+    write_csv(path, ["ImageId", "EncodedPixels"], rows)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

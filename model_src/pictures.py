@@ -1,15 +1,14 @@
-"""Decoded pictures: every DICOM file is read once, scaled to the model's size and kept in one mapped file.
+"""A run's pictures: every DICOM file is read once, scaled to the model's size and kept.
 
 Reading them all before the training starts finds the files that can't be read while nothing is lost yet.
 """
 
 from __future__ import annotations
 
-import functools
-import shutil
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .dicom import UnreadableDicom, read_dicom
+from .dicom import UnreadableDicom, read_film
+from .picture_cache import Decoded, PictureCache, mapped, picture_key
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,41 @@ class Pictures:
     """ImageId of each."""
     shapes: tuple[tuple[int, int], ...]
     """(height, width) of each before it was scaled, in pixels."""
-    path: Path
-    """The file of all pixels, uint8 (pictures, image_size, image_size)."""
-    skipped: tuple[str, ...]
+    patients: tuple[str, ...]
+    """What stands for the patient of each; empty = not known."""
+    files: tuple[Path, ...]
+    """The DICOM file of each."""
+    kept: tuple[Path | None, ...]
+    """Where the pixels of each are kept; None = there was no room."""
+    size: int
+    """Edge of the square that each was scaled to, in pixels."""
+    skipped: tuple[str, ...] = ()
     """One line for each file that could not be read."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many were decoded, were kept already, and have to be decoded each time."""
 
     def pixels(self, index: int) -> npt.NDArray[np.uint8]:
-        """uint8 (image_size, image_size); a view into the mapped file."""
-        view: npt.NDArray[np.uint8] = _mapped(self.path)[index]
-        return view
+        """uint8 (size, size), not to be written to; straight from the kept file, or decoded again without one."""
+        kept = self.kept[index]
+        if kept is not None:
+            try:
+                return mapped(kept, self.size)
+            except FileNotFoundError:
+                pass  # pushed out by another run that needed the room
+        return decode(self.files[index], self.size).pixels
 
-
-@functools.cache
-def _mapped(path: Path) -> npt.NDArray[np.uint8]:
-    pixels: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r")
-    return pixels
+    def joined(self, others: Pictures) -> Pictures:
+        """These pictures and then the others, of the same size."""
+        return Pictures(
+            self.ids + others.ids,
+            self.shapes + others.shapes,
+            self.patients + others.patients,
+            self.files + others.files,
+            self.kept + others.kept,
+            self.size,
+            self.skipped + others.skipped,
+            Counter(self.counts) + Counter(others.counts),
+        )
 
 
 def find_dicoms(folder: Path) -> dict[str, Path]:
@@ -55,48 +75,79 @@ def find_dicoms(folder: Path) -> dict[str, Path]:
     return found
 
 
-def decode_pictures(
+def decode(path: Path, size: int) -> Decoded:
+    """A DICOM file's picture, scaled to (size, size): one that isn't square is stretched to be so.
+
+    Raises UnreadableDicom.
+    """
+    film = read_film(path)
+    scaled = Image.fromarray(film.pixels).resize((size, size), Image.Resampling.BOX)
+    height, width = film.pixels.shape
+    return Decoded(np.asarray(scaled), (height, width), film.patient)
+
+
+def read_pictures(
     files: Iterable[tuple[str, Path]],
     *,
-    to: Path,
+    cache: PictureCache,
     image_size: int,
     unreadable: Literal["stop", "skip"],
     threads: int,
 ) -> Pictures:
-    """Decode (ImageId, path) pairs into the new file `to`; pictures that aren't square are stretched to be so.
+    """The pictures of (ImageId, path) pairs; what the cache doesn't hold is decoded, and kept as far as there is room.
 
-    Raises UnreadableDicom for the first file that can't be read, unless `unreadable` is "skip", and OSError before
-    anything is decoded when the disk is too small.
+    Raises UnreadableDicom for the first file that can't be read, unless `unreadable` is "skip".
     """
     pairs = list(files)
-    needed, free = len(pairs) * image_size**2, shutil.disk_usage(to.parent).free
-    if needed > free:
-        raise OSError(f"{to.parent} has {free >> 20} MiB left, the decoded pictures take {needed >> 20}")
-    pixels = np.lib.format.open_memmap(to, "w+", np.uint8, (max(len(pairs), 1), image_size, image_size))
-    ids: list[str] = []
-    shapes: list[tuple[int, int]] = []
-    skipped: list[str] = []
+    paths = [path for _, path in pairs]
+    counts: Counter[str] = Counter()
 
-    def read(path: Path) -> tuple[npt.NDArray[np.uint8], tuple[int, int]] | UnreadableDicom:
+    def key_of(path: Path) -> str | UnreadableDicom:
         try:
-            picture = read_dicom(path)
+            return picture_key(path.read_bytes(), image_size)
+        except OSError as error:
+            return UnreadableDicom(f"{path}: {error}")
+
+    def read(path: Path, key: str | UnreadableDicom) -> tuple[Decoded, str] | UnreadableDicom:
+        if isinstance(key, UnreadableDicom):
+            return key
+        if key in room and (kept := cache.load(key, image_size)) is not None:
+            return kept, "kept_before"
+        try:
+            decoded = decode(path, image_size)
         except UnreadableDicom as error:
             return error
-        scaled = Image.fromarray(picture).resize((image_size, image_size), Image.Resampling.BOX)
-        return np.asarray(scaled), (picture.shape[0], picture.shape[1])
+        if key not in room:
+            return decoded, "not_kept"
+        cache.store(key, decoded)
+        return decoded, "decoded"
 
+    found: list[tuple[str, Path, Path | None, tuple[int, int], str]] = []
+    skipped: list[str] = []
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        # In slices, so that finished pictures don't pile up in memory ahead of the writing.
+        keys = list(pool.map(key_of, paths))
+        room = cache.make_room([key for key in keys if isinstance(key, str)], image_size)
+        # In slices, so that finished pictures don't pile up in memory.
         for start in range(0, len(pairs), 64):
-            part = pairs[start : start + 64]
-            for (image_id, _), result in zip(part, pool.map(read, [path for _, path in part]), strict=True):
+            part = slice(start, start + 64)
+            results = pool.map(read, paths[part], keys[part])
+            for (image_id, path), key, result in zip(pairs[part], keys[part], results, strict=True):
                 if isinstance(result, UnreadableDicom):
                     if unreadable == "stop":
                         raise result
                     skipped.append(str(result))
                     continue
-                pixels[len(ids)], shape = result
-                ids.append(image_id)
-                shapes.append(shape)
-    pixels.flush()
-    return Pictures(tuple(ids), tuple(shapes), to, tuple(skipped))
+                decoded, how = result
+                counts[how] += 1
+                kept = None if how == "not_kept" else cache.path(str(key))
+                found.append((image_id, path, kept, decoded.shape, decoded.patient))
+    return Pictures(
+        ids=tuple(image_id for image_id, *_ in found),
+        shapes=tuple(shape for _, _, _, shape, _ in found),
+        patients=tuple(patient for *_, patient in found),
+        files=tuple(path for _, path, *_ in found),
+        kept=tuple(kept for _, _, kept, *_ in found),
+        size=image_size,
+        skipped=tuple(skipped),
+        counts=counts,
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,47 +14,80 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from .dataset import Sample
+from .thresholds import Rule
+
+Tta = Literal["none", "hflip"]
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one or several models say about one picture."""
+    """What one or several models say about one picture, and about its mirror image where they were asked."""
 
     index: int
     """The picture's position."""
-    probability: Tensor
-    """float (size, size) on the CPU: how likely a pixel belongs to any instance that counts."""
-    top_score: float
-    """Score of the surest instance, whether it counts or not; 0 without any."""
+    views: tuple[tuple[Tensor, Tensor], ...]
+    """For each model, and for each flip of it: masks float (n, size, size) as the picture lies, and scores (n)."""
 
-    def mask(self, shape: tuple[int, int], threshold: float) -> npt.NDArray[np.bool_]:
+    @property
+    def top_score(self) -> float:
+        """Score of the surest instance, whether it counts or not, as the mean of the views; 0 without any."""
+        top = [scores.max().item() if len(scores) else 0.0 for _, scores in self.views]
+        return sum(top) / len(top)
+
+    def probability(self, shape: tuple[int, int], score_threshold: float) -> npt.NDArray[np.float32]:
+        """(height, width) in the picture's original size: how likely a pixel belongs to any instance that counts."""
+        united_views = torch.stack([united(masks, scores, score_threshold) for masks, scores in self.views])
+        return in_shape(united_views.mean(0), shape)
+
+    def probabilities(self, shape: tuple[int, int], score_thresholds: Sequence[float]) -> list[npt.NDArray[np.float32]]:
+        """`probability` at each of the rising thresholds; where the same instances count it is the same object."""
+        maps: list[npt.NDArray[np.float32]] = []
+        below = -math.inf
+        for threshold in score_thresholds:
+            is_other = any(((below <= scores) & (scores < threshold)).any() for _, scores in self.views)
+            maps.append(self.probability(shape, threshold) if is_other or not maps else maps[-1])
+            below = threshold
+        return maps
+
+    def mask(self, shape: tuple[int, int], rule: Rule) -> npt.NDArray[np.bool_]:
         """The mask (height, width) in the picture's original size."""
-        scaled = nn.functional.interpolate(
-            self.probability[None, None], size=shape, mode="bilinear", align_corners=False
-        )
-        covered: npt.NDArray[np.bool_] = (scaled[0, 0] >= threshold).numpy()
-        return covered
+        return rule.mask(self.probability(shape, rule.score))
+
+    def part(self, views: slice) -> Prediction:
+        """The same picture with some of the views only."""
+        return Prediction(self.index, self.views[views])
 
 
 def predict(
-    models: Sequence[nn.Module], loader: DataLoader[Sample], *, score_threshold: float, device: torch.device
+    models: Sequence[nn.Module], loader: DataLoader[Sample], *, tta: Tta, device: torch.device
 ) -> Iterator[Prediction]:
-    """Predictions of every picture, averaged over the models."""
+    """Predictions of every picture by every model; with "hflip" each model also sees it mirrored."""
     for model in models:
         model.eval()
     with torch.inference_mode():
         for images, targets in loader:
             batch = [image.to(device, non_blocking=True) for image in images]
-            outputs = [model(batch) for model in models]
+            outputs = [(model(batch), False) for model in models]
+            if tta == "hflip":
+                outputs += [(model([image.flip(-1) for image in batch]), True) for model in models]
             for place, target in enumerate(targets):
-                instances = [output[place] for output in outputs]
-                probability = torch.stack([united(each, score_threshold) for each in instances]).mean(0)
-                top = [each["scores"].max().item() if len(each["scores"]) else 0.0 for each in instances]
-                yield Prediction(int(target["image_id"]), probability.cpu(), sum(top) / len(top))
+                views = []
+                for output, mirrored in outputs:
+                    masks = output[place]["masks"][:, 0]
+                    views.append((masks.flip(-1) if mirrored else masks, output[place]["scores"]))
+                yield Prediction(int(target["image_id"]), tuple(views))
 
 
-def united(instances: dict[str, Tensor], score_threshold: float) -> Tensor:
+def united(masks: Tensor, scores: Tensor, score_threshold: float) -> Tensor:
     """float (height, width): at each pixel the largest probability of the instances that score enough; 0 of none."""
-    masks = instances["masks"][:, 0]
-    counted = masks[instances["scores"] >= score_threshold]
+    counted = masks[scores >= score_threshold]
     return counted.amax(0) if len(counted) else masks.new_zeros(masks.shape[1:])
+
+
+def in_shape(probability: Tensor, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """A map (size, size) scaled to the picture's original (height, width), on the CPU."""
+    here = probability.cpu()
+    if here.shape != shape:
+        here = nn.functional.interpolate(here[None, None], size=shape, mode="bilinear", align_corners=False)[0, 0]
+    values: npt.NDArray[np.float32] = here.numpy()
+    return values

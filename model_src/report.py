@@ -34,6 +34,7 @@ class Report:
         self._directory = directory
         self._started = time.monotonic()
         self._lines: list[str] = []
+        self._outcome = "complete"
         self._stages: dict[str, float] = {}
         self._identity = {"experiment": experiment, "run_id": run_id, "digest": digest}
         self._summary: dict[str, Any] = {
@@ -47,11 +48,17 @@ class Report:
             "metrics": [],
             "baselines": [],
             "thresholds": {},
+            "choice": None,
+            "ablation": [],
+            "oracle": None,
+            "profile": None,
             "stages": self._stages,
             "versions": {},
             "devices": [],
             "counts": {},
             "config": {},
+            "resumed": None,
+            "stopped": None,
         }
 
     def __enter__(self) -> Self:
@@ -63,7 +70,7 @@ class Report:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self._end("complete")
+            self._end(self._outcome)
             return
         self._summary["error"] = {
             "type": type(error).__name__,
@@ -89,6 +96,11 @@ class Report:
             yield
         finally:
             self._stages[name] = round(self._stages.get(name, 0.0) + time.monotonic() - begun, 3)
+
+    def incomplete(self, text: str) -> None:
+        """The run ends here by its own settings, before it is finished."""
+        self._outcome = "incomplete"
+        self.message(text)
 
     def message(self, text: str) -> None:
         """Something that a reader of the run should know."""

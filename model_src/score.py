@@ -1,14 +1,32 @@
-"""The competition's metric, picture by picture, and what follows from it."""
+"""The competition's metric, picture by picture, and what follows from it.
+
+    python -m model_src.score SUBMISSION.csv TRUTH.csv[.gz] [--ids IDS.csv] [--json]
+
+The metric is the mean over the images of 2 |X and Y| / (|X| + |Y|), 1 where both are empty; the true masks of one
+image are united, and nothing is smoothed.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from .labels import SIZE, read_ids, read_labels
+from .report import finite
+from .rle import area, parse, unite
+
+NAMED = 3
+"""How many ImageIds a message names before it gives their number only."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +48,9 @@ class Scored:
 
 def dice(predicted: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
     """2 |X and Y| / (|X| + |Y|) of two masks of one shape; 1 where both are empty. No smoothing."""
-    total = int(predicted.sum()) + int(truth.sum())
-    return 2 * int((predicted & truth).sum()) / total if total else 1.0
+    # Counting is ten times as fast as adding up.
+    total = np.count_nonzero(predicted) + np.count_nonzero(truth)
+    return 2 * int(np.count_nonzero(predicted & truth)) / int(total) if total else 1.0
 
 
 def mean_dice(scored: Sequence[Scored]) -> float:
@@ -64,3 +83,195 @@ def choose_presence(scored: Sequence[Scored]) -> tuple[float, float]:
         if following is not None and following.top_score > blanked.top_score and total > best_total:
             best_threshold, best_total = following.top_score, total
     return best_threshold, best_total / len(order)
+
+
+class Graded(Protocol):
+    """A picture with its dice and areas: `Scored` and `ImageScore` are."""
+
+    @property
+    def image_id(self) -> str: ...
+    @property
+    def dice(self) -> float: ...
+    @property
+    def truth_area(self) -> int: ...
+    @property
+    def predicted_area(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """One picture of a submission against the truth."""
+
+    image_id: str
+    dice: float
+    truth_area: int
+    """Pixels of the united true masks."""
+    predicted_area: int
+    """Pixels of the united predicted masks."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some pictures and what they contribute."""
+
+    images: int
+    loss: float
+    """The sum of 1 - dice of these, over the number of all pictures."""
+    ids: tuple[str, ...]
+    """The ones that lost something, the most costly first."""
+
+
+@dataclass(frozen=True)
+class LossSplit:
+    """Where 1 - S is lost; the four losses add up to it."""
+
+    false_positive: Part
+    """A mask where there is none."""
+    missed: Part
+    """No mask where there is one."""
+    disjoint: Part
+    """Both have one, and they share no pixel."""
+    partial: Part
+    """Both have one, and they overlap."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A submission's score; a mean over no pictures is NaN."""
+
+    images: int
+    dice: float
+    positives: int
+    dice_positive: float
+    """Over the images with a true mask."""
+    empties: int
+    dice_empty: float
+    """Over the images without a true mask."""
+    all_empty: float
+    """What a submission without any mask would score on these images."""
+    split: LossSplit
+
+
+def grade(
+    submission: Mapping[str, Sequence[str]],
+    truth: Mapping[str, Sequence[str]],
+    *,
+    ids: Collection[str] | None = None,
+    shape: tuple[int, int] = (SIZE, SIZE),
+) -> list[ImageScore]:
+    """Every image's dice, from encoded masks of pictures of one (height, width); several masks of one are united.
+
+    `ids` are the images that the submission must hold, no more and no fewer; None = all of the truth's. Raises
+    ValueError that names some of those that are missing or too many, and for a code that is malformed.
+    """
+    expected = truth.keys() if ids is None else set(ids)
+    _refuse("the truth has no row for", expected - truth.keys())
+    _refuse("the submission has no row for", expected - submission.keys())
+    _refuse("the submission has rows that were not asked for:", submission.keys() - expected)
+    pixels = shape[0] * shape[1]
+    graded = []
+    for image_id, codes in submission.items():
+        predicted = [parse(each, pixels) for each in codes]
+        true = [parse(each, pixels) for each in truth[image_id]]
+        predicted_area, truth_area = area(unite(predicted)), area(unite(true))
+        # |X and Y| = |X| + |Y| - |X or Y|: no pixel is ever drawn.
+        total = predicted_area + truth_area
+        shared = total - area(unite([*predicted, *true]))
+        graded.append(ImageScore(image_id, 2 * shared / total if total else 1.0, truth_area, predicted_area))
+    return graded
+
+
+def _refuse(what: str, ids: Collection[str]) -> None:
+    """Raise ValueError when there are any."""
+    if ids:
+        some = ", ".join(sorted(ids)[:NAMED])
+        raise ValueError(f"{what} {len(ids)} image{'s' * (len(ids) > 1)}: {some}{', ...' * (len(ids) > NAMED)}")
+
+
+def split_loss(graded: Sequence[Graded]) -> LossSplit:
+    """1 - S by what went wrong; pictures without a mask in truth and prediction lose nothing and are in no part."""
+
+    def part(chosen: Sequence[Graded]) -> Part:
+        costly = sorted((each for each in chosen if each.dice < 1), key=lambda each: (each.dice, each.image_id))
+        return Part(
+            images=len(chosen),
+            loss=math.fsum(1 - each.dice for each in chosen) / len(graded),
+            ids=tuple(each.image_id for each in costly),
+        )
+
+    both = [each for each in graded if each.truth_area and each.predicted_area]
+    return LossSplit(
+        false_positive=part([each for each in graded if each.predicted_area and not each.truth_area]),
+        missed=part([each for each in graded if each.truth_area and not each.predicted_area]),
+        disjoint=part([each for each in both if not each.dice]),
+        partial=part([each for each in both if each.dice]),
+    )
+
+
+def score(graded: Sequence[Graded]) -> Score:
+    """The competition's figure and its parts. Raises ValueError without any picture."""
+    if not graded:
+        raise ValueError("there are no images to score")
+    positives = [each.dice for each in graded if each.truth_area]
+    empties = [each.dice for each in graded if not each.truth_area]
+    return Score(
+        images=len(graded),
+        dice=statistics.fmean(each.dice for each in graded),
+        positives=len(positives),
+        dice_positive=statistics.fmean(positives) if positives else math.nan,
+        empties=len(empties),
+        dice_empty=statistics.fmean(empties) if empties else math.nan,
+        all_empty=len(empties) / len(graded),
+        split=split_loss(graded),
+    )
+
+
+def table(found: Score) -> str:
+    """The score as lines for a reader: figure, number of images, what they are."""
+    split = found.split
+    lines = [
+        ("dice", found.dice, found.images, "all images"),
+        ("  positives", found.dice_positive, found.positives, "images with a true mask"),
+        ("  empties", found.dice_empty, found.empties, "images without"),
+        ("all-empty", found.all_empty, found.images, "what no mask at all would score"),
+        ("1 - dice", 1 - found.dice, found.images, "lost, of which"),
+        ("  false positive", split.false_positive.loss, split.false_positive.images, "a mask where there is none"),
+        ("  missed", split.missed.loss, split.missed.images, "no mask where there is one"),
+        ("  disjoint", split.disjoint.loss, split.disjoint.images, "masks that share no pixel"),
+        ("  partial", split.partial.loss, split.partial.images, "masks that overlap"),
+    ]
+    return "\n".join(f"{name:<16}  {value:.6f}  {images:>6}  {text}" for name, value, images, text in lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; what can't be scored is one line on standard error and the code 1."""
+    parser = argparse.ArgumentParser(prog="python -m model_src.score", description="Score a submission.")
+    parser.add_argument("submission", type=Path, help="ImageId,EncodedPixels; one row an image or one row a mask")
+    parser.add_argument("truth", type=Path, help="the label file, .csv or .csv.gz")
+    parser.add_argument("--ids", type=Path, help="score the ImageIds in this file's first column, not all of the truth")
+    parser.add_argument("--size", type=int, default=SIZE, help="edge of the pictures in pixels (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON, with the ImageIds of each part of the loss")
+    given = parser.parse_args(arguments)
+    if given.size < 1:
+        parser.error("--size must be at least 1")
+    shape = (given.size, given.size)
+    try:
+        submission = read_labels(given.submission, shape=shape)
+        truth = read_labels(given.truth, shape=shape)
+        ids = read_ids(given.ids) if given.ids else None
+        if ids is None and submission.keys() < truth.keys():
+            missing = len(truth) - len(submission)
+            raise ValueError(
+                f"{given.truth} has {missing} images that {given.submission} lacks, such as "
+                f"{min(truth.keys() - submission.keys())}; to score a part, name it with --ids"
+            )
+        found = score(grade(submission, truth, ids=ids, shape=shape))
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(finite(asdict(found)), indent=2) if given.json else table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

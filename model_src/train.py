@@ -1,10 +1,11 @@
-"""The training program: cross-validate, predict out of fold, predict the test pictures, report.
+"""The training program: cross-validate, predict out of fold, predict the test pictures, find the bottleneck, report.
 
     python -m model_src.train
 
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
-and writes into the working directory: metrics.jsonl and metrics.json as it goes, fold<k>.pth, oof.csv and
-submission.csv. The same seed on the same machine gives the same numbers; a fold's don't depend on which others run.
+and writes into the working directory: metrics.jsonl and metrics.json as it goes, folds.csv, fold<k>.pth, oof.csv,
+submission.csv, and what was found out: thresholds.csv, oracle.csv, oracle.png, worst.png and worst/. The same seed on
+the same machine gives the same numbers; a fold's don't depend on which others run.
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
-import signal
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,19 +22,24 @@ import torch
 import torchvision
 from torch import nn
 
+from .analysis import choose_rule, explain
 from .checkpoint import load_checkpoint
 from .config import Config, load, to_dict
 from .data import Data, load_data
 from .dataset import ChestXrays
 from .fold import batches, train_fold
-from .folds import assign_folds
+from .folds import FOLDS_HEADER, fold_rows, make_folds, sides
 from .inputs import find_file, kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
-from .outputs import summarize, write_oof, write_submission
+from .outputs import summarize, write_csv, write_oof, write_submission
 from .predict import predict
 from .report import Report
+from .resume import drop_progress, find_earlier
 from .score import Scored, choose_presence, mean_dice
+from .stopping import OutOfTime, Stop
+from .thresholds import Rule
+from .timing import LoopTimer
 
 OUTPUT = Path()
 """A kernel's output is whatever lies in its working directory."""
@@ -44,7 +48,8 @@ OUTPUT = Path()
 def main() -> int:
     """Run the experiment that the environment names."""
     # A session that is asked to end should leave its report behind, like one that fails.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    stop = Stop()
+    stop.listen()
     with Report(
         OUTPUT,
         experiment=os.environ.get("COORD_EXPERIMENT", "unbundled"),
@@ -52,53 +57,85 @@ def main() -> int:
         digest=os.environ.get("COORD_BUNDLE_DIGEST", "unbundled"),
     ) as report:
         path = os.environ.get("COORD_CONFIG")
-        run(load(Path(path) if path else None), report)
+        try:
+            run(load(Path(path) if path else None), report, stop)
+        except OutOfTime as reason:
+            report.incomplete(str(reason))
     return 0
 
 
-def run(config: Config, report: Report) -> None:
-    """The whole experiment."""
+def run(config: Config, report: Report, stop: Stop) -> None:
+    """The whole experiment, or, if its time is over before, the first part of it."""
+    stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     report.update(config=to_dict(config), versions=versions(), devices=[device_name(device)])
     weights = find_file(config.model.weights, kaggle_root()) if config.model.weights else None
     new_model = functools.partial(
         build_model, config.model, config.proposals, image_size=config.data.image_size, weights=weights
     )
-    with tempfile.TemporaryDirectory() as scratch:
-        with report.stage("data"):
-            data = load_data(config.data, root=kaggle_root(), scratch=Path(scratch), say=report.message)
-        report.update(counts=data.counts)
+    with report.stage("data"):
+        data = load_data(config.data, root=kaggle_root(), say=report.message)
+    report.update(counts=data.counts)
 
-        ids = data.train.ids
-        fold_of = assign_folds({id_: bool(data.labels[id_]) for id_ in ids}, n=config.folds.n, seed=config.seed)
-        folds = config.folds.run or range(config.folds.n)
-        out_of_fold: list[Scored] = []
-        for fold in folds:
-            inside = [index for index, id_ in enumerate(ids) if fold_of[id_] != fold]
-            outside = [index for index, id_ in enumerate(ids) if fold_of[id_] == fold]
-            scored = train_fold(config, data, fold, inside, outside, new_model, device, report, OUTPUT)
-            out_of_fold += scored
-            write_oof(OUTPUT / "oof.csv", out_of_fold)
-            summarize(config, out_of_fold, report)
-            report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
+    fold_of = make_folds(config, data)
+    write_csv(OUTPUT / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
+    folds = config.folds.run or range(config.folds.n)
+    earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
+    timer = LoopTimer(device)
+    out_of_fold: list[Scored] = []
+    for fold in folds:
+        inside, outside = sides(data, fold_of, fold)
+        scored = train_fold(
+            config,
+            data,
+            fold,
+            inside,
+            outside,
+            new_model,
+            device,
+            report,
+            OUTPUT,
+            stop=stop,
+            earlier=earlier,
+            timer=timer,
+        )
+        out_of_fold += scored
+        report.update(profile=timer.profile())
+        write_oof(OUTPUT / "oof.csv", out_of_fold)
+        summarize(config, out_of_fold, report)
+        report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
+    drop_progress(OUTPUT)
+    report.message(timer.profile()["text"])
 
-        with report.stage("predict"):
-            presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
-            models = []
-            for fold in folds:
-                model = new_model()
-                model.load_state_dict(load_checkpoint(OUTPUT / f"fold{fold}.pth")["model"])
-                models.append(model.to(device))
-            write_submission(OUTPUT / "submission.csv", predict_test(config, data, models, presence, device))
+    def best_model(fold: int) -> nn.Module:
+        model = new_model()
+        model.load_state_dict(load_checkpoint(OUTPUT / f"fold{fold}.pth")["model"])
+        return model.to(device)
+
+    with report.stage("choose"):
+        choice = choose_rule(config, data, out_of_fold, best_model, device, report, OUTPUT)
+    write_oof(OUTPUT / "oof.csv", out_of_fold, choice)
+    summarize(config, out_of_fold, report, choice)
+
+    with report.stage("predict"):
+        presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
+        rule = choice.rule if config.predict.choose else Rule.of(config.predict)
+        masks = predict_test(config, data, [best_model(fold) for fold in folds], rule, presence, device)
+        shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
+        write_submission(OUTPUT / "submission.csv", masks, shapes)
+
+    # Last, because a session that ends in it has everything else.
+    with report.stage("explain"):
+        explain(config, data, out_of_fold, best_model, device, report, OUTPUT)
 
 
 def predict_test(
-    config: Config, data: Data, models: Sequence[nn.Module], presence: float, device: torch.device
+    config: Config, data: Data, models: Sequence[nn.Module], rule: Rule, presence: float, device: torch.device
 ) -> Iterable[tuple[str, str]]:
     """ImageId and encoded mask of every test picture: the folds' mean, blank below the score for presence."""
     loader = batches(config, ChestXrays(data.test, {}, range(len(data.test.ids))), device)
-    for each in predict(models, loader, score_threshold=config.predict.score_threshold, device=device):
-        mask = each.mask(data.test.shapes[each.index], config.predict.mask_threshold)
+    for each in predict(models, loader, tta=config.predict.tta, device=device):
+        mask = each.mask(data.test.shapes[each.index], rule)
         yield data.test.ids[each.index], encode(mask) if each.top_score >= presence else NO_MASK
 
 

@@ -122,7 +122,7 @@ def test_only_the_command_line_prints() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     """A docstring at the top of each module, and of each test."""
-    for package in ("coordinator", "model_src", "runner_test", "tests"):
+    for package in ("coordinator", "model_src", "runner_test", "tests", "benchmarks"):
         for file in _modules(package):
             if "samples" not in file.parts:
                 assert ast.get_docstring(ast.parse(file.read_bytes())), f"{file.relative_to(ROOT)} has no docstring"

@@ -234,7 +234,8 @@ def test_bottlenecks_are_read_and_shown() -> None:
     }
     found = metrics.bottlenecks(summary)
     assert found is not None
-    assert found.stages == (("rpn", 0.92, 0.02, 0.92), ("cls", None, None, None))
+    assert found.alone == (("rpn", 0.92, 0.02), ("cls", None, None))
+    assert found.ladder == (("rpn", 0.92),)
     assert found.losses == (("false_positive", 0.04, 3),)
     console = Console(width=80, record=True, file=io.StringIO())
     console.print(tables.results("try", summary))

@@ -54,10 +54,14 @@ def changed(config: Mapping[str, Any], **sections: Any) -> dict[str, Any]:
 
 
 def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """The command line and process settings that train as a session would, in `root`/working."""
+    """The command line and process settings that train as a session would, in `root`/working.
+
+    Unless the config says otherwise, decoded pictures are kept in `root`/pictures, so that nothing stays behind.
+    """
     working = root / "working"
     working.mkdir(parents=True, exist_ok=True)
-    (root / "config.json").write_text(json.dumps(config))
+    data = {"cache_dir": str(root / "pictures"), **config.get("data", {})}
+    (root / "config.json").write_text(json.dumps(changed(config, data=data)))
     environment = {
         **os.environ,
         "COORD_KAGGLE_ROOT": str(root),
@@ -102,3 +106,12 @@ def real_labels() -> Path:
     if package is None or not package.submodule_search_locations:
         pytest.skip("needs the label file in torchxrayvision: pip install --no-deps torchxrayvision")
     return Path(package.submodule_search_locations[0]) / "data" / "siim-pneumothorax-train-rle.csv.gz"
+
+
+@pytest.fixture(scope="session")
+def competition_files() -> Path:
+    """The competition's first sample submission, and a competitor's real one; theirs is no licence to ship them."""
+    folder = PROJECT.parent / "shared" / "data" / "siim"
+    if not (folder / "stage1_sample_submission.csv").is_file():
+        pytest.skip("needs the competition's files of the first stage in ../shared/data/siim")
+    return folder

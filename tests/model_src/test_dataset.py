@@ -8,21 +8,24 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from model_src.augment import Preset, augment
 from model_src.dataset import ChestXrays, scaled_masks, target
-from model_src.dicom import UnreadableDicom
 from model_src.labels import encode, read_labels
-from model_src.pictures import Pictures, decode_pictures, find_dicoms
-from model_src.sampling import epoch_order
+from model_src.picture_cache import PictureCache
+from model_src.pictures import Pictures, find_dicoms, read_pictures
+from model_src.sampling import epoch_order, ratio_at
 
 
 @pytest.fixture(scope="module")
 def pictures(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
     """The sample's training pictures, decoded."""
     files = find_dicoms(sample_data / "dicom-images-train").items()
-    to = tmp_path_factory.mktemp("scratch") / "train.npy"
-    return decode_pictures(files, to=to, image_size=64, unreadable="stop", threads=2)
+    cache = PictureCache(tmp_path_factory.mktemp("cache"), limit=2**30)
+    return read_pictures(files, cache=cache, image_size=64, unreadable="stop", threads=2)
 
 
 def test_target_holds_all_instances_of_a_picture(sample_data: Path, pictures: Pictures) -> None:
@@ -67,6 +70,17 @@ def test_masks_shrink_with_the_picture() -> None:
     assert np.argwhere(small).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
 
 
+@given(st.tuples(st.integers(1, 70), st.integers(1, 70)), st.sampled_from([32, 48]), st.data())
+def test_scaling_a_part_is_scaling_the_whole(shape: tuple[int, int], size: int, data: st.DataObject) -> None:
+    """Whatever the two sizes, and wherever the mask lies: what is left out while scaling was empty."""
+    mask = np.zeros(shape, bool)
+    for _ in range(data.draw(st.integers(0, 2))):
+        row, column = (data.draw(st.integers(0, edge - 1)) for edge in shape)
+        mask[row : row + data.draw(st.integers(1, 70)), column : column + data.draw(st.integers(1, 70))] = True
+    whole = Image.fromarray(mask.astype(np.uint8) * 255).resize((size, size), Image.Resampling.BOX)
+    assert np.array_equal(scaled_masks([encode(mask)], shape, size)[0], np.asarray(whole) >= 128)
+
+
 @pytest.mark.parametrize("preset", ["little", "more"])
 def test_augmentation_moves_picture_and_masks_together(preset: Preset) -> None:
     """A bright square stays where its mask is; something does change; the same seed changes the same."""
@@ -93,6 +107,47 @@ def test_no_augmentation_and_healthy_pictures() -> None:
     assert none.shape == (0, 64, 64)
 
 
+rectangles = st.tuples(*[st.integers(0, 31)] * 2, *[st.integers(1, 32)] * 2)
+
+
+@given(
+    st.lists(rectangles, max_size=4), st.sampled_from(["none", "little", "more"]), st.integers(0, 2**31), st.integers()
+)
+def test_boxes_are_those_of_the_masks(
+    areas: list[tuple[int, int, int, int]], preset: Preset, seed: int, index: int
+) -> None:
+    """Whatever becomes of the masks, at the border and of one pixel too: those that are left have their tight boxes.
+
+    A mask that is moved out of the picture takes its box and its label with it; no box is flat, none leads outside.
+    """
+    masks = np.zeros((len(areas), 32, 32), bool)
+    for mask, (row, column, height, width) in zip(masks, areas, strict=True):
+        mask[row : row + height, column : column + width] = True
+    picture, moved = augment(np.full((32, 32), 90, np.uint8), masks, preset, np.random.default_rng(seed))
+    assert (picture.shape, moved.shape) == ((32, 32), masks.shape)
+    assert (str(picture.dtype), str(moved.dtype)) == ("uint8", "bool")
+    each = target(moved, index % 2**31)
+    left = [mask for mask in moved if mask.any()]
+    assert len(each["boxes"]) == len(each["labels"]) == len(each["masks"]) == len(left)
+    for (x1, y1, x2, y2), mask, expected in zip(each["boxes"].tolist(), each["masks"].numpy(), left, strict=True):
+        assert np.array_equal(mask, expected)
+        rows, columns = np.nonzero(expected)
+        assert (x1, y1, x2, y2) == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        assert 0 <= x1 < x2 <= 32
+        assert 0 <= y1 < y2 <= 32
+
+
+def test_a_mask_that_is_moved_out_is_dropped() -> None:
+    """A pixel in the corner leaves the picture now and then; its neighbour in the middle never does."""
+    masks = np.zeros((2, 64, 64), bool)
+    masks[0, 0, 0] = masks[1, 28:36, 28:36] = True
+    picture = np.zeros((64, 64), np.uint8)
+    left = [
+        len(target(augment(picture, masks, "more", np.random.default_rng(seed))[1], 0)["boxes"]) for seed in range(40)
+    ]
+    assert set(left) == {1, 2}
+
+
 def square() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     """A bright square, off the middle, and its mask."""
     masks = np.zeros((1, 64, 64), bool)
@@ -114,6 +169,14 @@ def test_epoch_takes_all_positives_and_a_share_of_negatives() -> None:
     assert first != second
 
 
+def test_ratio_slides_from_the_first_epoch_to_the_last() -> None:
+    """On a line; without an end, and with a single epoch, it stays where it starts."""
+    assert [ratio_at(epoch, 5, start=0.25, end=1.25) for epoch in range(1, 6)] == [0.25, 0.5, 0.75, 1.0, 1.25]
+    assert [ratio_at(epoch, 3, start=2, end=0) for epoch in (1, 2, 3)] == [2, 1, 0]
+    assert [ratio_at(epoch, 3, start=2, end=None) for epoch in (1, 2, 3)] == [2, 2, 2]
+    assert ratio_at(1, 1, start=2, end=0) == 2
+
+
 def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
     """With worker processes the augmented pictures are the same, in the same order."""
     labels = read_labels(sample_data / "train-rle.csv")
@@ -124,21 +187,6 @@ def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
     )
     assert all(torch.equal(one, other) for one, other in zip(here, there, strict=True))
     assert not torch.equal(here[0], ChestXrays(pictures, labels, range(6), preset="more", seeds=(1, 3))[0][0])
-
-
-def test_unreadable_pictures_stop_or_are_skipped(sample_data: Path, tmp_path: Path) -> None:
-    """By the setting: an error that names the file, or the others with the file listed as skipped."""
-    files = list(find_dicoms(sample_data / "dicom-images-test").items())
-    broken = tmp_path / "broken.dcm"
-    broken.write_bytes(files[0][1].read_bytes()[:700])
-    files.insert(1, ("broken", broken))
-    with pytest.raises(UnreadableDicom, match=r"broken\.dcm"):
-        decode_pictures(files, to=tmp_path / "a.npy", image_size=32, unreadable="stop", threads=1)
-    kept = decode_pictures(files, to=tmp_path / "b.npy", image_size=32, unreadable="skip", threads=1)
-    assert kept.ids == tuple(image_id for image_id, _ in files if image_id != "broken")
-    assert len(kept.skipped) == 1
-    assert "broken.dcm" in kept.skipped[0]
-    assert kept.pixels(2).std() > 10
 
 
 def test_two_files_of_one_image_are_refused(sample_data: Path, tmp_path: Path) -> None:

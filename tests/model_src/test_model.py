@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,7 +12,6 @@ from torchvision.models.detection import maskrcnn_resnet50_fpn
 
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig, ScheduleConfig
 from model_src.model import build_model
-from model_src.predict import Prediction, united
 from model_src.schedule import learning_rate
 
 SMALL = ModelConfig(backbone="resnet18", channels=16, box_features=32, trainable_layers=2)
@@ -58,41 +56,7 @@ def test_weights_for_something_else_are_refused(tmp_path: Path) -> None:
         build(SMALL, tmp_path / "weights.pth")
 
 
-def test_learning_rate_is_torchs_own() -> None:
-    """The same figures as LinearLR within the first epoch and StepLR between epochs."""
-    optim, schedule, steps = OptimConfig(lr=0.01), ScheduleConfig(warmup_steps=1000, step_size=2), 7
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=optim.lr)
-    by_epoch = torch.optim.lr_scheduler.StepLR(optimizer, schedule.step_size, schedule.gamma)
-    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.001, total_iters=steps - 1)
-    for epoch in range(1, 6):
-        for step in range(steps):
-            ours = learning_rate(optim, schedule, epoch=epoch, step=step, steps_per_epoch=steps)
-            assert ours == pytest.approx(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            if epoch == 1:
-                warmup.step()
-        by_epoch.step()
-
-
 def test_learning_rate_without_warmup() -> None:
     """No warm-up by setting, and none where an epoch has but one step."""
     for schedule, steps in ((ScheduleConfig(warmup_steps=0), 10), (ScheduleConfig(), 1)):
-        assert learning_rate(OptimConfig(lr=1.0), schedule, epoch=1, step=0, steps_per_epoch=steps) == 1.0
-
-
-def test_instances_are_united_by_the_surest() -> None:
-    """At each pixel the largest probability of the instances that score enough."""
-    masks = torch.tensor([[[[0.9, 0.1]]], [[[0.2, 0.8]]], [[[1.0, 1.0]]]])
-    instances = {"masks": masks, "scores": torch.tensor([0.9, 0.6, 0.4])}
-    assert united(instances, 0.5).tolist() == [[pytest.approx(0.9), pytest.approx(0.8)]]
-    assert united(instances, 0.95).tolist() == [[0.0, 0.0]]
-
-
-def test_mask_comes_in_the_pictures_own_size() -> None:
-    """A probability at the model's size becomes a mask at the original's."""
-    rows = torch.zeros(32, 32)
-    rows[8:24] = 1
-    for probability, covered in ((rows, np.s_[16:48, :]), (rows.T, np.s_[:, 32:96])):
-        expected = np.zeros((64, 128), bool)
-        expected[covered] = True
-        assert np.array_equal(Prediction(0, probability, 1.0).mask((64, 128), 0.5), expected)
+        assert learning_rate(OptimConfig(lr=1.0), schedule, epoch=1, epochs=2, step=0, steps_per_epoch=steps) == 1.0

@@ -1,0 +1,50 @@
+"""Times several ways to do one thing, turn by turn, and prints them as a Markdown table."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def seconds(ways: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+    """The median seconds of each way. They take turns, so that a slow moment of the machine meets them all."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repetitions):
+        for name, run in ways.items():
+            begun = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A Markdown table: the first column to the left, the others to the right."""
+    widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        return "| " + " | ".join([first, *(cell.strip().rjust(len(cell)) for cell in others)]) + " |"
+
+    ruler = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    print("\n".join(map(line, [header, ruler, *rows])))
+
+
+def machine() -> str:
+    """What the figures depend on beside the code."""
+    import numpy as np
+
+    return f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}, {os.cpu_count()} CPUs"
+
+
+def wheel_labels() -> Path:
+    """The competition's label file as torchxrayvision's wheel ships it; ends the program where it is missing."""
+    package = importlib.util.find_spec("torchxrayvision")
+    if package is None or not package.submodule_search_locations:
+        sys.exit("name a label file, or: pip install --no-deps torchxrayvision")
+    return Path(package.submodule_search_locations[0]) / "data" / "siim-pneumothorax-train-rle.csv.gz"

@@ -1,0 +1,149 @@
+"""A training step: the program's loop beside a loop like the one of torchvision's detection reference.
+
+    python -m benchmarks.train_step [--backbone NAME] [--size PX] [--batch N] [--steps N] [--repetitions N]
+
+Same network, same start, same pictures, same optimizer, same random numbers, in one process and turn by turn. The
+reference loop is written from its description: move the batch, forward, sum the losses, look at their value, backward,
+step, step the warm-up. On a graphics card a third way is measured: half precision and channels innermost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.measure import machine, print_table, seconds
+from model_src.config import ModelConfig, OptimConfig, ProposalsConfig
+from model_src.dataset import ChestXrays, collate
+from model_src.engine import Batch, train_epoch
+from model_src.labels import read_labels
+from model_src.metric_logger import Item, MetricLogger, SizedIterable
+from model_src.model import build_model
+from model_src.optim import Precision, build_optimizer, choose_precision
+from model_src.picture_cache import PictureCache
+from model_src.pictures import find_dicoms, read_pictures
+from runner_test.sample_data import write_sample_data
+
+RATE = 0.001
+
+PROPOSALS = ProposalsConfig(pre_nms_train=500, post_nms_train=500, rpn_batch=128, roi_batch=128)
+"""A quarter of the default, so that a step on a processor takes seconds; the same for every way."""
+
+
+def main() -> None:
+    """Draw pictures, build the network, check that both loops compute the same, measure, print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_step", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--backbone", choices=["resnet18", "resnet34", "resnet50"], default="resnet50")
+    parser.add_argument("--size", type=int, default=256, metavar="PX", help="edge of the pictures (256)")
+    parser.add_argument("--batch", type=int, default=2, metavar="N", help="pictures a step (2)")
+    parser.add_argument("--steps", type=int, default=3, metavar="N", help="steps of each measurement (3)")
+    parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="measurements of each loop (5)")
+    wanted = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    batches = _batches(wanted.size, wanted.batch, wanted.steps)
+
+    def network(*, channels_last: bool) -> nn.Module:
+        torch.manual_seed(0)
+        config = ModelConfig(backbone=wanted.backbone, channels_last=channels_last)
+        return build_model(config, PROPOSALS, image_size=wanted.size, weights=None).to(device)
+
+    single, half = choose_precision("off", device), choose_precision("auto", device)
+    ways: dict[str, Callable[[], float]] = {
+        "reference loop": partial(_reference, network(channels_last=False), batches, device),
+        "this loop": partial(_ours, network(channels_last=False), batches, single, device),
+        "this loop, channels_last": partial(_ours, network(channels_last=True), batches, single, device),
+    }
+    if device.type == "cuda":
+        ways["this loop, channels_last, amp"] = partial(_ours, network(channels_last=True), batches, half, device)
+    first = {name: run() for name, run in ways.items()}
+    assert math.isclose(first["reference loop"], first["this loop"], rel_tol=1e-6), first
+    taken = seconds(ways, wanted.repetitions)
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    print(f"{wanted.backbone}, {wanted.batch} pictures of {wanted.size} pixels a step, {name}; {machine()}.\n")
+    slowest = taken["reference loop"]
+    rows = [[way, f"{each / wanted.steps:.3f}", f"{slowest / each:.2f}"] for way, each in taken.items()]
+    print_table(["a step of", "seconds", "times as fast"], rows)
+
+
+def _batches(size: int, batch: int, steps: int) -> list[Batch]:
+    """Drawn pictures, each with a mask, as the detector is given them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_sample_data(folder / "data", images=batch * steps, test_images=0, size=size, positive=1.0)
+        files = find_dicoms(folder / "data" / "dicom-images-train").items()
+        cache = PictureCache(folder / "cache", limit=2**30)
+        pictures = read_pictures(files, cache=cache, image_size=size, unreadable="stop", threads=2)
+        xrays = ChestXrays(pictures, read_labels(folder / "data" / "train-rle.csv"), range(batch * steps))
+        return [collate([xrays[start + place] for place in range(batch)]) for start in range(0, batch * steps, batch)]
+
+
+def _reference(model: nn.Module, batches: Sequence[Batch], device: torch.device) -> float:
+    """An epoch of the reference; the last step's loss."""
+    model = _fresh(model)
+    optimizer = build_optimizer(OptimConfig(), model.parameters())
+    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, total_iters=len(batches))
+    model.train()
+    value = math.nan
+    for images, targets in batches:
+        images = [image.to(device) for image in images]
+        targets = [{name: each.to(device) for name, each in target.items()} for target in targets]
+        losses = model(images, targets)
+        total = sum(losses.values(), torch.zeros((), device=device))
+        value = total.item()
+        assert math.isfinite(value)
+        optimizer.zero_grad()
+        torch.autograd.backward(total)
+        optimizer.step()
+        warmup.step()
+    return value
+
+
+def _ours(model: nn.Module, batches: Sequence[Batch], precision: Precision, device: torch.device) -> float:
+    """The same epoch by the program's loop."""
+    model = _fresh(model)
+    logger = _Last("benchmark", every=10**9)
+    train_epoch(
+        model,
+        batches,
+        build_optimizer(OptimConfig(), model.parameters()),
+        rate=lambda _: RATE,
+        clip_norm=None,
+        precision=precision,
+        device=device,
+        logger=logger,
+        done=0,
+        after_step=lambda _: None,
+    )
+    return logger.last
+
+
+class _Last(MetricLogger):
+    """Remembers the last loss and prints nothing."""
+
+    last = math.nan
+
+    def watch(self, items: SizedIterable[Item], *, done: int = 0) -> Iterator[Item]:  # noqa: ARG002  # as inherited
+        yield from items
+
+    def update(self, values: Mapping[str, float]) -> None:
+        self.last = values["loss"]
+        super().update(values)
+
+
+def _fresh(model: nn.Module) -> nn.Module:
+    """A copy to train, with the random numbers where they were the last time."""
+    torch.manual_seed(1)
+    return copy.deepcopy(model)
+
+
+if __name__ == "__main__":
+    main()

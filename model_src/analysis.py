@@ -1,0 +1,147 @@
+"""What is found out after the training from the out-of-fold pictures, each seen once more by its fold's best model.
+
+`scored` are these pictures as the training left them, a fold's in the order in which they were predicted, so that the
+same batches give the same numbers; `best_model` loads a fold's model.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from .config import Config
+from .curves import write_curves
+from .data import Data
+from .dataset import ChestXrays, Sample
+from .fold import batches
+from .labels import union
+from .oracle import oracle_dice, summarize
+from .oracle_report import oracle_lines, write_oracle
+from .outputs import write_csv
+from .overlays import write_worst
+from .predict import Prediction, Tta, predict
+from .report import Report
+from .score import Scored
+from .thresholds import Choice, Counts, Rule, choose, count, grid
+from .thresholds import summary as choice_summary
+
+Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""One picture's area and overlap, as `thresholds.count` returns them."""
+
+
+def choose_rule(
+    config: Config,
+    data: Data,
+    scored: Sequence[Scored],
+    best_model: Callable[[int], nn.Module],
+    device: torch.device,
+    report: Report,
+    output: Path,
+) -> Choice:
+    """Choose the rule for masks and measure what the mirrored picture is worth; writes thresholds.csv.
+
+    The choice's arrays are in the order of `scored`.
+    """
+    plain = Rule.of(config.predict)
+    scores, thresholds, rules = grid(config.evaluate, plain)
+    ttas: tuple[Tta, ...] = ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
+    rows: dict[Tta, dict[str, Row]] = {tta: {} for tta in ttas}
+    for model, loader in by_fold(config, data, scored, best_model, device):
+        for each in predict([model], loader, tta=ttas[-1], device=device):
+            for tta in ttas:
+                seen = each.part(slice(1)) if tta == "none" else each
+                rows[tta][data.train.ids[each.index]] = counted(seen, data, scores, thresholds)
+
+    shape_of = dict(zip(data.train.ids, data.train.shapes, strict=True))
+    counts = {
+        tta: Counts(
+            scores=scores,
+            thresholds=thresholds,
+            folds=np.array([each.fold for each in scored], np.int64),
+            pixels=np.array([math.prod(shape_of[each.image_id]) for each in scored], np.int64),
+            truth=np.array([each.truth_area for each in scored], np.int64),
+            area=np.stack([rows[tta][each.image_id][0] for each in scored]),
+            overlap=np.stack([rows[tta][each.image_id][1] for each in scored]),
+        )
+        for tta in ttas
+    }
+    choices = {tta: choose(counts[tta], rules) for tta in ttas}
+    choice = choices[config.predict.tta]
+    curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
+    write_csv(output / "thresholds.csv", list(choice.curve[0]), curve)
+    report.update(choice=choice_summary(choice))
+    if config.evaluate.ablation:
+        report.update(ablation=[ablation_row(tta, counts[tta], plain, choices[tta]) for tta in ttas])
+    return choice
+
+
+def explain(
+    config: Config,
+    data: Data,
+    scored: Sequence[Scored],
+    best_model: Callable[[int], nn.Module],
+    device: torch.device,
+    report: Report,
+    output: Path,
+) -> None:
+    """Draw curves and the worst pictures, and find the bottleneck.
+
+    Writes learning.png, worst.png, worst/, oracle.csv and oracle.png.
+    """
+    write_curves(output)
+    write_worst(output, scored, data, most=config.evaluate.worst)
+    if not config.evaluate.oracle:
+        return
+    rule = Rule.of(config.predict)
+    pictures = [
+        picture
+        for model, loader in by_fold(config, data, scored, best_model, device)
+        for picture in oracle_dice(model, loader, data, rule, device)
+    ]
+    found = summarize(pictures)
+    report.update(oracle=found)
+    write_oracle(output, found)
+    for line in oracle_lines(found):
+        report.message(line)
+
+
+def by_fold(
+    config: Config,
+    data: Data,
+    scored: Sequence[Scored],
+    best_model: Callable[[int], nn.Module],
+    device: torch.device,
+) -> Iterator[tuple[nn.Module, DataLoader[Sample]]]:
+    """Each fold's best model, and the pictures that it had not seen in the batches in which it was validated."""
+    index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
+    for fold in sorted({each.fold for each in scored}):
+        outside = [index_of[each.image_id] for each in scored if each.fold == fold]
+        yield best_model(fold), batches(config, ChestXrays(data.train, data.labels, outside), device)
+
+
+def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresholds: Sequence[float]) -> Row:
+    """One picture's row of the counts; `scores` and `thresholds` rise."""
+    shape = data.train.shapes[prediction.index]
+    truth = union(data.labels[data.train.ids[prediction.index]], *shape)
+    return count(prediction.probabilities(shape, scores), truth, thresholds)
+
+
+def ablation_row(tta: Tta, counts: Counts, plain: Rule, choice: Choice) -> dict[str, Any]:
+    """One row of the comparison: the dice under the config's thresholds, and under rules chosen anew."""
+    return {
+        "name": "tta",
+        "value": tta,
+        "metric": "cv/dice",
+        "dice": statistics.fmean(counts.dice(plain).tolist()),
+        "dice_chosen": float(choice.chosen_dice.mean()),
+        "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
+    }

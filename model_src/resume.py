@@ -1,0 +1,256 @@
+"""Where a fold's training is, on disk: enough to go on as if nothing had happened.
+
+A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`; a finished fold leaves
+`fold<k>.pth`, its best weights. The optimizer's state is in the former alone: nothing goes on from the best epoch, and
+it would double what a run leaves. Predictions are in neither: the best weights give the same ones again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from .config import Config, to_dict
+from .inputs import InputMissing, find_source, tree
+
+LATEST, PREVIOUS, UNNAMED = "resume.pth", "resume.previous.pth", "resume.new.pth"
+
+FREE: tuple[str, ...] = (
+    "train.checkpoint_every",
+    "train.time_limit_seconds",
+    "train.stop_after_steps",
+    "train.resume_from",
+    "train.log_every",
+    "data.num_workers",
+    "data.cache",
+    "folds.run",
+    "predict.choose",
+    "evaluate",
+)
+"""What may differ between a run and the one that it continues: settings that change no weight.
+
+Each stands for itself, for a section's all, and for those that begin with it and an underscore.
+"""
+
+
+@dataclass
+class Progress:
+    """How far a fold is, and its best so far. The next step to do is `step` (from 0) of `epoch` (from 1)."""
+
+    epoch: int = 1
+    step: int = 0
+    steps: int = 0
+    """Optimizer steps of all epochs."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Of the losses over the steps of this epoch."""
+    best_epoch: int = 0
+    """0 = no epoch was evaluated yet."""
+    best_value: float | None = None
+    """Of the monitored metric."""
+    best_model: dict[str, Tensor] = field(default_factory=dict)
+    since_best: int = 0
+    """Evaluations after the best one."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    """What was reported of each epoch: epoch, step and metrics."""
+
+
+def save_progress(
+    output: Path,
+    progress: Progress,
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    identity: Mapping[str, Any],
+) -> None:
+    """Write the state of the fold in training; the one before is kept until the next."""
+    state = {
+        **identity,
+        "progress": vars(progress),
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "scaler": scaler.state_dict(),
+        "random": random_states(),
+    }
+    latest = output / LATEST
+    newer = output / UNNAMED
+    save_checkpoint(newer, state)
+    if latest.exists():
+        latest.replace(output / PREVIOUS)
+    newer.replace(latest)
+
+
+def restore_progress(
+    state: Mapping[str, Any],
+    *,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+) -> Progress:
+    """Put model, optimizer, scaler and random states back to what they were, and say where that was."""
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    scaler.load_state_dict(state["scaler"])
+    set_random_states(state["random"])
+    return Progress(**state["progress"])
+
+
+def save_fold(output: Path, progress: Progress, identity: Mapping[str, Any], *, is_finished: bool) -> None:
+    """Write the fold's best weights so far, and what was reported of its epochs."""
+    state = {
+        **identity,
+        "finished": is_finished,
+        "epoch": progress.best_epoch,
+        "value": progress.best_value,
+        "model": progress.best_model,
+        "history": progress.history,
+    }
+    save_checkpoint(output / f"fold{identity['fold']}.pth", state)
+
+
+def drop_progress(output: Path) -> None:
+    """Remove the state of a fold that is finished."""
+    for name in (LATEST, PREVIOUS, UNNAMED):
+        (output / name).unlink(missing_ok=True)
+
+
+def identify(config: Config, fold: int, pictures: Sequence[tuple[str, bool, Sequence[str]]]) -> dict[str, Any]:
+    """What a checkpoint belongs to: the fold, the config and a digest of its pictures.
+
+    `pictures` are (ImageId, whether it is trained on, encoded masks) in their order.
+    """
+    digest = hashlib.sha256(repr([(id_, inside, list(masks)) for id_, inside, masks in pictures]).encode())
+    return {"fold": fold, "config": to_dict(config), "pictures": digest.hexdigest()}
+
+
+def check_identity(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
+    """Raise ValueError that names what differs, when a checkpoint belongs to something else."""
+    differing = [f"{name} was {old}, is {new}" for name, old, new in differences(found["config"], expected["config"])]
+    if found["pictures"] != expected["pictures"]:
+        differing.append("the labelled pictures or their folds are not the same")
+    if differing:
+        raise ValueError(f"{where} belongs to another run and can't be continued: {'; '.join(differing)}")
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(name, old value, new value) of the settings that a run can't be continued with.
+
+    More epochs are as good as a pause, unless something depends on how many there are.
+    """
+    before, after = flat(old), flat(new)
+    free = FREE
+    if after.get("schedule.name") != "cosine" and after.get("train.negatives_per_positive_end") is None:
+        free = (*FREE, "train.epochs")
+    return [
+        (name, before.get(name, "not there"), after.get(name, "not there"))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name, "not there") != after.get(name, "not there")
+        and not any(name == each or name.startswith((f"{each}.", f"{each}_")) for each in free)
+    ]
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under their dotted names."""
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{name}.")
+        else:
+            result[f"{prefix}{name}"] = value
+    return result
+
+
+def find_earlier(resume_from: str | None, *, root: Path, say: Callable[[str], None]) -> Path | None:
+    """The folder with the state of the run to continue, or None when there is none to continue.
+
+    Raises InputMissing when an earlier run is named that is not attached or left nothing to continue from. The
+    working directory may be empty: a run that is started again and again finds nothing the first time.
+    """
+    if resume_from is None:
+        return None
+    folder = Path(resume_from) if Path(resume_from).is_dir() else find_source(resume_from, root)
+    left = [*folder.rglob("resume*.pth"), *folder.rglob("fold*.pth")]
+    if left:
+        return min(left, key=lambda path: (len(path.parts), path)).parent
+    if resume_from == ".":
+        say("nothing to continue from in the working directory: starting at the beginning")
+        return None
+    raise InputMissing(
+        f"{resume_from} left nothing to continue from: no {LATEST} and no fold<k>.pth in {folder}, which holds\n"
+        f"{tree(folder)}"
+    )
+
+
+def unfinished_fold(earlier: Path | None, identity: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """The state of this fold's training that an earlier run left, or nothing.
+
+    A state that is damaged is passed over for the one before it. Raises ValueError for one of another config.
+    """
+    for name in (LATEST, PREVIOUS) if earlier else ():
+        assert earlier
+        path = earlier / name
+        if not path.exists():
+            continue
+        try:
+            state = load_checkpoint(path)
+        except TornCheckpoint as error:
+            say(f"{error}: passed over")
+            continue
+        if state["fold"] == identity["fold"]:
+            check_identity(state, identity, path)
+            return state
+    return {}
+
+
+def finished_fold(
+    earlier: Path | None, identity: Mapping[str, Any], output: Path, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """What an earlier run left of this fold if it finished it, or nothing; the file is copied to the output."""
+    path = (earlier or output) / f"fold{identity['fold']}.pth"
+    if earlier is None or not path.exists():
+        return {}
+    try:
+        state = load_checkpoint(path)
+    except TornCheckpoint as error:
+        say(f"{error}: passed over")
+        return {}
+    if not state["finished"]:
+        return {}
+    check_identity(state, identity, path)
+    if earlier.resolve() != output.resolve():
+        unfinished = output / f"{path.name}.tmp"
+        shutil.copyfile(path, unfinished)
+        unfinished.replace(output / path.name)
+    return state
+
+
+def random_states() -> dict[str, Any]:
+    """Of Python, numpy and torch, in plain values."""
+    # Typed as if it could be a dictionary, which it is not when it is asked for in the old form.
+    name, keys, *rest = list[Any](np.random.get_state(legacy=True))
+    return {
+        "python": random.getstate(),
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_states(states: Mapping[str, Any]) -> None:
+    """Put them back; those of more or fewer cards than there are now are left out."""
+    random.setstate(states["python"])
+    name, keys, *rest = states["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(states["torch"])
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])

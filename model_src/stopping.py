@@ -1,0 +1,100 @@
+"""When a run has to end before it is finished: its time is over, its steps are done, or it was told to."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Literal, NoReturn
+
+
+class OutOfTime(Exception):
+    """The run ends here by its own settings; what it has is saved."""
+
+
+class Stop:
+    """Knows how long a run may go on, and turns a request to end (SIGTERM) into SystemExit.
+
+    The clock begins with the object. Inside `deferred` a request waits until `check` is called.
+    """
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._seconds: float | None = None
+        self._steps: int | None = None
+        self._deferring = self._asked = False
+        self._done = 0
+        self._step_begun = self._begun
+        self._longest: dict[str, float] = {}
+
+    def limit(self, *, seconds: float | None, steps: int | None) -> None:
+        """How long the run may take, each counted from its start; None = no limit."""
+        self._seconds, self._steps = seconds, steps
+
+    def listen(self) -> None:
+        """From now on, take SIGTERM for a request to end."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if not self._deferring:
+            sys.exit(128 + number)
+        self._asked = True
+
+    @contextlib.contextmanager
+    def deferred(self) -> Iterator[None]:
+        """A part of the run that is only to be left where it calls `check`, or at its end."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+        if self._asked:
+            sys.exit(128 + signal.SIGTERM)
+
+    def begin(self) -> None:
+        """The first of a row of steps begins."""
+        self._step_begun = time.monotonic()
+
+    def step(self) -> None:
+        """An optimizer step is done, and the next one begins."""
+        now = time.monotonic()
+        self._took("step", now - self._step_begun)
+        self._step_begun = now
+        self._done += 1
+
+    @contextlib.contextmanager
+    def timed(self, what: Literal["evaluate", "save"]) -> Iterator[None]:
+        """Remember how long it takes, so that time is left for it in the end."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._took(what, time.monotonic() - begun)
+            self.begin()
+
+    def _took(self, what: str, seconds: float) -> None:
+        self._longest[what] = max(seconds, self._longest.get(what, 0.0))
+
+    def reason(self, *, is_evaluation_next: bool = False) -> str | None:
+        """Why the run has to stop now, or None if one more piece of work and a save fit into its time."""
+        if self._asked:
+            return "asked to end"
+        if self._steps is not None and self._done >= self._steps:
+            return f"stop_after_steps is {self._steps}"
+        needed = self._longest.get("save", 0.0) + self._longest.get("step", 0.0)
+        needed += self._longest.get("evaluate", 0.0) if is_evaluation_next else 0.0
+        seconds = time.monotonic() - self._begun
+        if self._seconds is not None and seconds + needed >= self._seconds:
+            return (
+                f"{seconds:.0f} s of the limit of {self._seconds:.0f} s are over, the next piece takes {needed:.0f} s"
+            )
+        return None
+
+    def leave(self, text: str) -> NoReturn:
+        """End the run: as incomplete, or, if somebody asked for it, as interrupted."""
+        if self._asked:
+            sys.exit(128 + signal.SIGTERM)
+        raise OutOfTime(text)

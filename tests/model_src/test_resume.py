@@ -1,0 +1,276 @@
+"""Stopping and going on: the same weights and figures, bit for bit, as without."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from model_src import config as settings
+from model_src import resume
+from model_src.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from model_src.inputs import InputMissing
+from model_src.report import Report
+from model_src.stopping import OutOfTime, Stop
+from model_src.train import run
+
+from .conftest import TINY, attach, changed, command
+
+QUICK = changed(
+    TINY,
+    data={"limit": 8},
+    evaluate={
+        "oracle": False,
+        "ablation": False,
+        "worst": 0,
+        "score_thresholds": [0.5],
+        "mask_thresholds": [0.5],
+        "min_areas": [1000],
+    },
+    train={"epochs": 2, "batch_size": 1, "patience": 0, "checkpoint_every": 0, "validation_loss": True},
+    augment={"preset": "more"},
+)
+"""Two folds of two epochs, of two steps in the first and four in the second, without what comes after the training."""
+
+Experiment = Callable[..., Path]
+
+
+@pytest.fixture
+def experiment(sample_data: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    """Runs an experiment in this process in a session root, and says where the root is."""
+
+    def do(root: Path, config: Mapping[str, Any], earlier: Path | None = None) -> Path:
+        return experiment_in(root, config, sample_data, earlier, monkeypatch)
+
+    return do
+
+
+def experiment_in(
+    root: Path, config: Mapping[str, Any], data: Path, earlier: Path | None, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """One run in `root`, with the output of the run in the root `earlier` attached as a kernel's."""
+    if not (root / "input").exists():
+        attach(root, data)
+    if earlier is not None:
+        (root / "input" / "notebooks" / "ann").mkdir(parents=True)
+        (root / "input" / "notebooks" / "ann" / "siim-tiny").symlink_to(earlier / "working")
+    (root / "working").mkdir(exist_ok=True)
+    (root / "config.json").write_text(json.dumps(config))
+    monkeypatch.chdir(root / "working")
+    monkeypatch.setenv("COORD_KAGGLE_ROOT", str(root))
+    with Report(Path(), experiment="tiny", run_id="1", digest="2") as report:
+        try:
+            run(settings.load(root / "config.json"), report, Stop())
+        except OutOfTime as reason:
+            report.incomplete(str(reason))
+    return root
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a run that nobody stopped."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        return experiment_in(tmp_path_factory.mktemp("whole"), QUICK, sample_data, None, monkeypatch)
+
+
+def summary(root: Path) -> dict[str, Any]:
+    """metrics.json."""
+    return dict(json.loads((root / "working" / "metrics.json").read_text()))
+
+
+def epochs(root: Path) -> list[tuple[int, int, int, dict[str, float]]]:
+    """Fold, epoch, step and metrics of each epoch that was reported."""
+    events = map(json.loads, (root / "working" / "metrics.jsonl").read_text().splitlines())
+    return [(e["fold"], e["epoch"], e["step"], e["metrics"]) for e in events if e["event"] == "epoch"]
+
+
+def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> None:
+    """Weights, out-of-fold rows, submission and figures of two runs are equal to the last bit.
+
+    Of the second run, which may have had fewer folds, the status is checked, too, and that no state is left.
+    """
+    for fold in folds:
+        first, second = (load_checkpoint(root / "working" / f"fold{fold}.pth") for root in (one, other))
+        assert (first["epoch"], first["value"], first["finished"]) == (second["epoch"], second["value"], True)
+        assert first["model"].keys() == second["model"].keys()
+        for name, value in first["model"].items():
+            assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
+    assert [each for each in epochs(one) if each[0] in folds] == epochs(other)
+    assert summary(other)["status"] == "complete"
+    assert not list((other / "working").glob("resume*"))
+    if len(folds) == 2:
+        for name in ("oof.csv", "submission.csv"):
+            assert (one / "working" / name).read_bytes() == (other / "working" / name).read_bytes()
+        assert summary(one)["metrics"] == summary(other)["metrics"]
+
+
+@pytest.mark.parametrize("place", [(1, 0, 1, 1), (2, 0, 1, 2), (4, 0, 2, 2), (9, 1, 2, 1)], ids=str)
+def test_run_that_is_continued_is_the_run_that_was_not_stopped(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path, place: tuple[int, int, int, int]
+) -> None:
+    """Stopped within an epoch, at its end, at the fold's end, in the other fold; continued from the attached output.
+
+    A place is the steps that are done, and the fold, epoch and step in the epoch where that is.
+    """
+    stopped_after, *rest = place
+    where = dict(zip(("fold", "epoch", "step"), rest, strict=True))
+    first = experiment(tmp_path / "first", changed(QUICK, train={"stop_after_steps": stopped_after}))
+    left = summary(first)
+    assert (left["status"], left["error"]) == ("incomplete", None)
+    assert left["stopped"] == {"reason": f"stop_after_steps is {stopped_after}", **where}
+    second = experiment(tmp_path / "second", changed(QUICK, train={"resume_from": "ann/siim-tiny"}), first)
+    assert summary(second)["resumed"] == {"from": "ann/siim-tiny", **where}
+    assert_same(uninterrupted, second)
+
+
+def test_damaged_state_gives_way_to_the_one_before(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A state whose end is missing or of which one bit is wrong is passed over, and said so; the result is the same."""
+    config = changed(QUICK, folds={"run": [1]})
+    experiment(tmp_path, changed(config, train={"checkpoint_every": 1, "stop_after_steps": 2}))
+    working = tmp_path / "working"
+    bits = bytearray((working / "resume.pth").read_bytes())
+    bits[len(bits) // 2] ^= 1
+    (working / "resume.pth").write_bytes(bits)
+    with pytest.raises(TornCheckpoint, match="is damaged"):
+        load_checkpoint(working / "resume.pth")
+    experiment(tmp_path, changed(config, train={"resume_from": ".", "time_limit_seconds": 0.001}))
+    assert "resume.pth is damaged or was not written completely: passed over" in capsys.readouterr().out
+    assert summary(tmp_path)["resumed"] == {"from": ".", "fold": 1, "epoch": 1, "step": 1}
+    assert "s of the limit of 0 s are over" in summary(tmp_path)["stopped"]["reason"]
+    for name in ("resume.pth", "resume.previous.pth"):
+        (working / name).write_bytes((working / name).read_bytes()[:-100_000])
+    experiment(tmp_path, changed(config, train={"resume_from": "."}))
+    assert summary(tmp_path)["resumed"] is None
+    assert_same(uninterrupted, tmp_path, folds=[1])
+
+
+def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterrupted: Path, tmp_path: Path) -> None:
+    """SIGKILL between two states, SIGTERM at a step, a limit of steps, and then to the end: the same run as without.
+
+    Started with the same setting each time, `resume_from: .`, the first time with nothing to go on from.
+    """
+    attach(tmp_path, sample_data)
+
+    def start(until: str, number: int | None, **train: Any) -> int:
+        config = changed(QUICK, folds={"run": [1]}, train={"resume_from": ".", **train})
+        arguments, process_settings = command(tmp_path, config)
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, **process_settings) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if until in line and number is not None:
+                    process.send_signal(number)
+                    break
+            process.stdout.read()
+        return process.returncode
+
+    # Whichever step the signals meet, nothing may differ in the end.
+    assert start("step 1/4", signal.SIGKILL, checkpoint_every=1, log_every=1) == -signal.SIGKILL
+    assert (tmp_path / "working" / "resume.pth").exists()
+    assert start("goes on in epoch", signal.SIGTERM) == 128 + signal.SIGTERM
+    assert summary(tmp_path)["error"]["type"] == "SystemExit"
+    assert start("never", None, stop_after_steps=1) == 0
+    assert summary(tmp_path)["status"] == "incomplete"
+    assert start("never", None) == 0
+    assert_same(uninterrupted, tmp_path, folds=[1])
+
+
+def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
+    """The message names each value that differs; what changes no weight may differ."""
+    config = changed(QUICK, folds={"run": [0]}, train={"stop_after_steps": 1})
+    first = experiment(tmp_path / "first", config)
+    other = changed(
+        config,
+        optim={"lr": 0.1},
+        seed=3,
+        train={"resume_from": "ann/siim-tiny", "epochs": 3, "batch_size": 2, "log_every": 1},
+    )
+    with pytest.raises(ValueError, match=r"optim\.lr was 0\.005, is 0\.1; train\.batch_size was 1, is 2$"):
+        experiment(tmp_path / "other", other, first)
+    fewer = changed(config, train={"resume_from": "ann/siim-tiny"}, data={"limit": 10})
+    with pytest.raises(ValueError, match=r"data\.limit was 8, is 10; the labelled pictures or their folds"):
+        experiment(tmp_path / "fewer", fewer, first)
+
+
+def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: Path) -> None:
+    """With the validation loss monitored, the fold keeps the epoch where it was least, though dice says nothing."""
+    config = changed(
+        QUICK,
+        folds={"run": [0]},
+        train={"epochs": 3, "monitor": "val/loss_positive", "monitor_mode": "min", "validation_loss": False},
+        predict={"score_threshold": 1.0},
+    )
+    root = experiment(tmp_path, config)
+    losses = {epoch: metrics["val/loss_positive"] for _, epoch, _, metrics in epochs(root)}
+    assert len({metrics["val/dice"] for *_, metrics in epochs(root)}) == 1
+    assert len(set(losses.values())) == 3
+    kept = load_checkpoint(root / "working" / "fold0.pth")
+    assert (kept["epoch"], kept["value"]) == min(losses.items(), key=lambda item: item[1])
+
+
+def test_nothing_to_continue_from(tmp_path: Path) -> None:
+    """An attached output without a state is an error that shows what is there; an empty working directory is not."""
+    output = tmp_path / "input" / "notebooks" / "ann" / "siim-tiny"
+    output.mkdir(parents=True)
+    (output / "metrics.json").touch()
+    said: list[str] = []
+    with pytest.raises(InputMissing, match=r"(?s)ann/siim-tiny left nothing to continue from.*metrics\.json"):
+        resume.find_earlier("ann/siim-tiny", root=tmp_path, say=said.append)
+    with pytest.raises(InputMissing, match="bob/siim-other is not attached"):
+        resume.find_earlier("bob/siim-other", root=tmp_path, say=said.append)
+    (output / "deeper").mkdir()
+    (output / "deeper" / "fold0.pth").touch()
+    assert resume.find_earlier("ann/siim-tiny", root=tmp_path, say=said.append) == output / "deeper"
+    assert said == []
+
+
+def test_more_epochs_are_allowed_where_nothing_depends_on_their_number() -> None:
+    """Steps down come when they come; a cosine, and a ratio that slides to the last epoch, would have been others."""
+
+    def values(**sections: Any) -> dict[str, Any]:
+        return changed(settings.to_dict(settings.Config()), **sections)
+
+    longer = {"epochs": 20}
+    assert resume.differences(values(), values(train=longer)) == []
+    for section in ({"schedule": {"name": "cosine"}}, {"train": {"negatives_per_positive_end": 2.0}}):
+        before = values(**section)
+        assert resume.differences(before, changed(before, train=longer)) == [("train.epochs", 10, 20)]
+
+
+def test_random_states_are_put_back() -> None:
+    """Python's, numpy's and torch's, through a file."""
+    import random
+
+    def draw() -> tuple[float, float, float]:
+        return random.random(), float(np.random.random()), float(torch.rand(()))
+
+    before = resume.random_states()
+    first = draw()
+    assert draw() != first
+    resume.set_random_states(before)
+    assert draw() == first
+
+
+def test_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
+    """What can't be written leaves the file as it was, and torch reads the file without our help."""
+    path = tmp_path / "state.pth"
+    save_checkpoint(path, {"tensor": torch.arange(3)})
+    before = path.read_bytes()
+    with pytest.raises(Exception, match="pickle"):
+        save_checkpoint(path, {"tensor": torch.arange(3), "function": lambda: None})
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["state.pth"]
+    assert torch.load(path, weights_only=True)["tensor"].tolist() == load_checkpoint(path)["tensor"].tolist()
+    shutil.copyfile(path, tmp_path / "foreign.pth")
+    torch.save({"model": {}}, tmp_path / "foreign.pth")
+    with pytest.raises(TornCheckpoint, match=r"foreign\.pth is damaged or was not written completely"):
+        load_checkpoint(tmp_path / "foreign.pth")
