@@ -89,7 +89,7 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
         },
         "cache_refused": cache.refused,
     }
-    say(", ".join(f"{name} {count}" for name, count in counts.items()))
+    say(", ".join(f"{name} {count}" for name, count in counts.items() if count))
     if counts["not_kept"]:
         say(
             f"{counts['not_kept']} pictures are decoded each time that they are used: {cache.folder} has no room for "
