@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ _PREFIXES = ("KAGGLE_", "COORD_", "GIT_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 runpy.run_path(str(GUARD / "sitecustomize.py"))
+
+# A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
