@@ -1,35 +1,31 @@
 """What is found out after the training from the out-of-fold pictures, each seen once more by its fold's best model.
 
 `scored` are these pictures as the training left them, a fold's in the order in which they were predicted, so that the
-same batches give the same numbers; `best_model` loads a fold's model.
+same batches give the same numbers.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from .config import Config
 from .curves import write_curves
 from .data import Data
 from .dataset import ChestXrays, Sample
-from .fold import batches
 from .labels import union
 from .oracle import oracle_dice, summarize
 from .oracle_report import oracle_lines, write_oracle
 from .outputs import write_csv
 from .overlays import write_worst
 from .predict import Prediction, Tta, predict
-from .report import Report
+from .run import Run
 from .score import Scored
 from .thresholds import Choice, Counts, Rule, choose, count, grid
 from .thresholds import summary as choice_summary
@@ -38,25 +34,18 @@ Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
 
 
-def choose_rule(
-    config: Config,
-    data: Data,
-    scored: Sequence[Scored],
-    best_model: Callable[[int], nn.Module],
-    device: torch.device,
-    report: Report,
-    output: Path,
-) -> Choice:
+def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     """Choose the rule for masks and measure what the mirrored picture is worth; writes thresholds.csv.
 
     The choice's arrays are in the order of `scored`.
     """
+    config, data = run.config, run.data
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
     ttas: tuple[Tta, ...] = ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
     rows: dict[Tta, dict[str, Row]] = {tta: {} for tta in ttas}
-    for model, loader in by_fold(config, data, scored, best_model, device):
-        for each in predict([model], loader, tta=ttas[-1], device=device):
+    for model, loader in by_fold(run, scored):
+        for each in predict([model], loader, tta=ttas[-1], device=run.device):
             for tta in ttas:
                 seen = each.part(slice(1)) if tta == "none" else each
                 rows[tta][data.train.ids[each.index]] = counted(seen, data, scores, thresholds)
@@ -77,55 +66,42 @@ def choose_rule(
     choices = {tta: choose(counts[tta], rules) for tta in ttas}
     choice = choices[config.predict.tta]
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
-    write_csv(output / "thresholds.csv", list(choice.curve[0]), curve)
-    report.update(choice=choice_summary(choice))
+    write_csv(run.output / "thresholds.csv", list(choice.curve[0]), curve)
+    run.report.update(choice=choice_summary(choice))
     if config.evaluate.ablation:
-        report.update(ablation=[ablation_row(tta, counts[tta], plain, choices[tta]) for tta in ttas])
+        run.report.update(ablation=[ablation_row(tta, counts[tta], plain, choices[tta]) for tta in ttas])
     return choice
 
 
-def explain(
-    config: Config,
-    data: Data,
-    scored: Sequence[Scored],
-    best_model: Callable[[int], nn.Module],
-    device: torch.device,
-    report: Report,
-    output: Path,
-) -> None:
+def explain(run: Run, scored: Sequence[Scored]) -> None:
     """Draw curves and the worst pictures, and find the bottleneck.
 
     Writes learning.png, worst.png, worst/, oracle.csv and oracle.png.
     """
-    write_curves(output)
-    write_worst(output, scored, data, most=config.evaluate.worst)
-    if not config.evaluate.oracle:
+    write_curves(run.output)
+    write_worst(run.output, scored, run.data, most=run.config.evaluate.worst)
+    if not run.config.evaluate.oracle:
         return
-    rule = Rule.of(config.predict)
+    rule = Rule.of(run.config.predict)
     pictures = [
         picture
-        for model, loader in by_fold(config, data, scored, best_model, device)
-        for picture in oracle_dice(model, loader, data, rule, device)
+        for model, loader in by_fold(run, scored)
+        for picture in oracle_dice(model, loader, run.data, rule, run.device)
     ]
     found = summarize(pictures)
-    report.update(oracle=found)
-    write_oracle(output, found)
+    run.report.update(oracle=found)
+    write_oracle(run.output, found)
     for line in oracle_lines(found):
-        report.message(line)
+        run.report.message(line)
 
 
-def by_fold(
-    config: Config,
-    data: Data,
-    scored: Sequence[Scored],
-    best_model: Callable[[int], nn.Module],
-    device: torch.device,
-) -> Iterator[tuple[nn.Module, DataLoader[Sample]]]:
+def by_fold(run: Run, scored: Sequence[Scored]) -> Iterator[tuple[nn.Module, DataLoader[Sample]]]:
     """Each fold's best model, and the pictures that it had not seen in the batches in which it was validated."""
+    data = run.data
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
     for fold in sorted({each.fold for each in scored}):
         outside = [index_of[each.image_id] for each in scored if each.fold == fold]
-        yield best_model(fold), batches(config, ChestXrays(data.train, data.labels, outside), device)
+        yield run.best_model(fold), run.batches(ChestXrays(data.train, data.labels, outside))
 
 
 def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresholds: Sequence[float]) -> Row:

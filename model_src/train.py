@@ -14,20 +14,18 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
-from torch import nn
 
 from .analysis import choose_rule, explain
-from .checkpoint import load_checkpoint
 from .config import Config, load, to_dict
-from .data import Data, load_data
+from .data import load_data
 from .dataset import ChestXrays
-from .fold import batches, train_fold
+from .fold import train_fold
 from .folds import FOLDS_HEADER, fold_rows, make_folds, sides
 from .inputs import find_file, kaggle_root
 from .labels import NO_MASK, encode
@@ -36,6 +34,7 @@ from .outputs import summarize, write_csv, write_oof, write_submission
 from .predict import predict
 from .report import Report
 from .resume import drop_progress, find_earlier
+from .run import Run
 from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
 from .thresholds import Rule
@@ -66,77 +65,70 @@ def main() -> int:
 
 def run(config: Config, report: Report, stop: Stop) -> None:
     """The whole experiment, or, if its time is over before, the first part of it."""
-    stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    report.update(config=to_dict(config), versions=versions(), devices=[device_name(device)])
-    weights = find_file(config.model.weights, kaggle_root()) if config.model.weights else None
-    new_model = functools.partial(
-        build_model, config.model, config.proposals, image_size=config.data.image_size, weights=weights
-    )
-    with report.stage("data"):
-        data = load_data(config.data, root=kaggle_root(), say=report.message)
-    report.update(counts=data.counts)
-
+    this = prepare(config, report, stop)
+    data = this.data
     fold_of = make_folds(config, data)
     write_csv(OUTPUT / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)
-    earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
-    timer = LoopTimer(device)
     out_of_fold: list[Scored] = []
     for fold in folds:
-        inside, outside = sides(data, fold_of, fold)
-        scored = train_fold(
-            config,
-            data,
-            fold,
-            inside,
-            outside,
-            new_model,
-            device,
-            report,
-            OUTPUT,
-            stop=stop,
-            earlier=earlier,
-            timer=timer,
-        )
+        scored = train_fold(this, fold, *sides(data, fold_of, fold))
         out_of_fold += scored
-        report.update(profile=timer.profile())
+        report.update(profile=this.timer.profile())
         write_oof(OUTPUT / "oof.csv", out_of_fold)
         summarize(config, out_of_fold, report)
         report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
     drop_progress(OUTPUT)
-    report.message(timer.profile()["text"])
-
-    def best_model(fold: int) -> nn.Module:
-        model = new_model()
-        model.load_state_dict(load_checkpoint(OUTPUT / f"fold{fold}.pth")["model"])
-        return model.to(device)
+    report.message(this.timer.profile()["text"])
 
     with report.stage("choose"):
-        choice = choose_rule(config, data, out_of_fold, best_model, device, report, OUTPUT)
+        choice = choose_rule(this, out_of_fold)
     write_oof(OUTPUT / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
 
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
-        masks = predict_test(config, data, [best_model(fold) for fold in folds], rule, presence, device)
-        shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
-        write_submission(OUTPUT / "submission.csv", masks, shapes)
+        masks = predict_test(this, folds, rule, presence)
+        write_submission(OUTPUT / "submission.csv", masks, dict(zip(data.test.ids, data.test.shapes, strict=True)))
 
     # Last, because a session that ends in it has everything else.
     with report.stage("explain"):
-        explain(config, data, out_of_fold, best_model, device, report, OUTPUT)
+        explain(this, out_of_fold)
 
 
-def predict_test(
-    config: Config, data: Data, models: Sequence[nn.Module], rule: Rule, presence: float, device: torch.device
-) -> Iterable[tuple[str, str]]:
+def prepare(config: Config, report: Report, stop: Stop) -> Run:
+    """Everything that a run needs, found and read."""
+    stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    report.update(config=to_dict(config), versions=versions(), devices=[device_name(device)])
+    weights = find_file(config.model.weights, kaggle_root()) if config.model.weights else None
+    with report.stage("data"):
+        data = load_data(config.data, root=kaggle_root(), say=report.message)
+    report.update(counts=data.counts)
+    return Run(
+        config=config,
+        data=data,
+        device=device,
+        report=report,
+        stop=stop,
+        timer=LoopTimer(device),
+        output=OUTPUT,
+        new_model=functools.partial(
+            build_model, config.model, config.proposals, image_size=config.data.image_size, weights=weights
+        ),
+        earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
+    )
+
+
+def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> Iterable[tuple[str, str]]:
     """ImageId and encoded mask of every test picture: the folds' mean, blank below the score for presence."""
-    loader = batches(config, ChestXrays(data.test, {}, range(len(data.test.ids))), device)
-    for each in predict(models, loader, tta=config.predict.tta, device=device):
-        mask = each.mask(data.test.shapes[each.index], rule)
-        yield data.test.ids[each.index], encode(mask) if each.top_score >= presence else NO_MASK
+    test = this.data.test
+    models = [this.best_model(fold) for fold in folds]
+    loader = this.batches(ChestXrays(test, {}, range(len(test.ids))))
+    for each in predict(models, loader, tta=this.config.predict.tta, device=this.device):
+        mask = each.mask(test.shapes[each.index], rule)
+        yield test.ids[each.index], encode(mask) if each.top_score >= presence else NO_MASK
 
 
 def versions() -> dict[str, str | None]:
