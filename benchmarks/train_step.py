@@ -113,7 +113,7 @@ def _ours(model: nn.Module, batches: Sequence[Batch], precision: Precision, devi
     logger = _Last("benchmark", every=10**9)
     train_epoch(
         model,
-        batches,
+        [[batch] for batch in batches],
         build_optimizer(OptimConfig(), model.parameters()),
         rate=lambda _: RATE,
         clip_norm=None,

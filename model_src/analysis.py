@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
-from torch.utils.data import DataLoader
 
 from .curves import write_curves
 from .data import Data
-from .dataset import ChestXrays, Sample
+from .dataset import ChestXrays
+from .engine import Batch
 from .labels import union
 from .oracle import oracle_dice, summarize
 from .oracle_report import oracle_lines, write_oracle
@@ -43,12 +43,13 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
     ttas: tuple[Tta, ...] = ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
-    rows: dict[Tta, dict[str, Row]] = {tta: {} for tta in ttas}
+    seen: list[tuple[Tta, str, Row]] = []
     for model, loader in by_fold(run, scored):
         for each in predict([model], loader, tta=ttas[-1], device=run.device):
             for tta in ttas:
-                seen = each.part(slice(1)) if tta == "none" else each
-                rows[tta][data.train.ids[each.index]] = counted(seen, data, scores, thresholds)
+                views = each.part(slice(1)) if tta == "none" else each
+                seen.append((tta, data.train.ids[each.index], counted(views, data, scores, thresholds)))
+    row_of = {(tta, image_id): row for tta, image_id, row in run.world.gather(seen)}
 
     shape_of = dict(zip(data.train.ids, data.train.shapes, strict=True))
     counts = {
@@ -58,8 +59,8 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
             folds=np.array([each.fold for each in scored], np.int64),
             pixels=np.array([math.prod(shape_of[each.image_id]) for each in scored], np.int64),
             truth=np.array([each.truth_area for each in scored], np.int64),
-            area=np.stack([rows[tta][each.image_id][0] for each in scored]),
-            overlap=np.stack([rows[tta][each.image_id][1] for each in scored]),
+            area=np.stack([row_of[tta, each.image_id][0] for each in scored]),
+            overlap=np.stack([row_of[tta, each.image_id][1] for each in scored]),
         )
         for tta in ttas
     }
@@ -88,14 +89,15 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
         for model, loader in by_fold(run, scored)
         for picture in oracle_dice(model, loader, run.data, rule, run.device)
     ]
-    found = summarize(pictures)
+    place = {each.image_id: place for place, each in enumerate(scored)}
+    found = summarize(sorted(run.world.gather(pictures), key=lambda each: place[each.baseline.image_id]))
     run.report.update(oracle=found)
     write_oracle(run.output, found)
     for line in oracle_lines(found):
         run.report.message(line)
 
 
-def by_fold(run: Run, scored: Sequence[Scored]) -> Iterator[tuple[nn.Module, DataLoader[Sample]]]:
+def by_fold(run: Run, scored: Sequence[Scored]) -> Iterator[tuple[nn.Module, Iterable[Batch]]]:
     """Each fold's best model, and the pictures that it had not seen in the batches in which it was validated."""
     data = run.data
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}

@@ -261,7 +261,14 @@ class TrainConfig:
     epochs: int = 10
     """Most epochs a fold."""
     batch_size: int = 4
-    """Pictures a step."""
+    """Pictures a step, all processes together."""
+    micro_batches: int | None = None
+    """Parts of a step's batch, each computed by itself; their gradients are averaged. None = one a process.
+
+    The numbers follow from it alone: 2 on one card are the same run as on two. It also saves memory.
+    """
+    processes: int | None = None
+    """Processes that share each step and each evaluation; None = one a graphics card."""
     negatives_per_positive: float = 1.0
     """Pictures without a mask for each one with, drawn anew each epoch; 0 = none, as the diary did."""
     negatives_per_positive_end: float | None = None
@@ -302,6 +309,19 @@ class TrainConfig:
         _refuse(
             (self.epochs < 1, f"epochs must be >= 1, is {self.epochs}"),
             (self.batch_size < 1, f"batch_size must be >= 1, is {self.batch_size}"),
+            *(
+                (count is not None and count < 1, f"{name} must be >= 1 or null, is {count}")
+                for name, count in (("micro_batches", self.micro_batches), ("processes", self.processes))
+            ),
+            (
+                (self.micro_batches or 1) > self.batch_size,
+                f"micro_batches must be at most batch_size, {self.batch_size}, is {self.micro_batches}",
+            ),
+            (
+                bool(self.processes) and (self.micro_batches or self.batch_size) < (self.processes or 1),
+                f"processes must be at most micro_batches, else batch_size, "
+                f"{self.micro_batches or self.batch_size}, is {self.processes}",
+            ),
             (
                 _negative(self.negatives_per_positive),
                 f"negatives_per_positive must be >= 0, is {self.negatives_per_positive}",

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from . import validation
+from .batching import count_steps
 from .data import Data
 from .dataset import ChestXrays
 from .engine import train_epoch
@@ -31,6 +35,7 @@ from .run import Run
 from .sampling import epoch_order, ratio_at
 from .schedule import learning_rate
 from .score import Scored, mean_dice
+from .stopping import ASKED
 
 
 def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int]) -> list[Scored]:
@@ -41,7 +46,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
     after a step when the run has to stop, with the state saved.
     """
     training = FoldTraining(run, fold, inside, outside)
-    model, settings, report = training.model, run.config.train, run.report
+    model, report = training.model, run.report
     if finished := finished_fold(run.earlier, training.identity, run.output, report.message):
         report.message(f"fold {fold} was finished before, after epoch {finished['history'][-1]['epoch']}")
         training.report_epochs(finished["history"])
@@ -51,7 +56,22 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
         training.restore(state)
-    progress = training.progress
+    with run.stop.deferred():
+        best = train_epochs(run, training)
+    if best is None:
+        # The best epoch lies before the state that was gone on from.
+        model.load_state_dict(training.progress.best_model)
+        with report.stage("evaluate"):
+            best = validation.evaluate(run, model, fold, outside)
+    return best
+
+
+def train_epochs(run: Run, training: FoldTraining) -> list[Scored] | None:
+    """Train until the last epoch or until it doesn't get better; the best epoch's predictions, if it was one of these.
+
+    Leaves the fold's file, and no state.
+    """
+    settings, progress = run.config.train, training.progress
     best: list[Scored] | None = None
     while progress.epoch <= settings.epochs:
         epoch = progress.epoch
@@ -64,22 +84,18 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
             if is_better(metrics[settings.monitor], progress.best_value, settings.monitor_mode):
                 best, progress.since_best = scored, 0
                 progress.best_epoch, progress.best_value = epoch, metrics[settings.monitor]
-                progress.best_model = {name: value.cpu().clone() for name, value in model.state_dict().items()}
+                weights = training.model.state_dict()
+                progress.best_model = {name: value.cpu().clone() for name, value in weights.items()}
                 save_fold(run.output, progress, training.identity, is_finished=False)
         progress.history.append({"epoch": epoch, "step": progress.steps, "metrics": metrics})
         training.report_epochs(progress.history[-1:])
         progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
         if settings.patience and progress.since_best >= settings.patience:
             value = f"{settings.monitor} of {progress.best_value:.4f}"
-            report.message(f"fold {fold} stops after epoch {epoch}: no better {value}")
+            run.report.message(f"fold {training.fold} stops after epoch {epoch}: no better {value}")
             break
     save_fold(run.output, progress, training.identity, is_finished=True)
     drop_progress(run.output)
-    if best is None:
-        # The best epoch lies before the state that was gone on from.
-        model.load_state_dict(progress.best_model)
-        with report.stage("evaluate"):
-            best = validation.evaluate(run, model, fold, outside)
     return best
 
 
@@ -100,6 +116,14 @@ class FoldTraining:
             )
         torch.manual_seed(run.config.seed * 10_007 + fold)
         self.model = run.new_model().to(run.device)
+        self.trained: nn.Module = self.model
+        """The model as it is called in training, where its gradients are merged with those of other processes."""
+        if run.world.size > 1:
+            with warnings.catch_warnings():
+                # The newest torch has another name for it, which the torch of Kaggle's image doesn't know.
+                warnings.simplefilter("ignore", FutureWarning)
+                # Buffers are merged step by step: those of the first process are not the truth.
+                self.trained = DistributedDataParallel(self.model, broadcast_buffers=False)
         self.optimizer = build_optimizer(run.config.optim, self.model.parameters())
         self.precision = choose_precision(run.config.train.amp, run.device)
         self.progress = Progress()
@@ -138,9 +162,14 @@ class FoldTraining:
     def epoch(self, *, is_evaluated: bool) -> dict[str, float]:
         """What is left of the epoch that the progress is in; its mean losses. `is_evaluated` says what comes next."""
         run, config, progress = self.run, self.run.config, self.progress
-        with run.report.stage("train"), run.stop.deferred():
+        with run.report.stage("train"):
             xrays = self.pictures()
-            steps = math.ceil(len(xrays) / config.train.batch_size)
+            steps = count_steps(len(xrays), config.train.batch_size, run.parts)
+            if not steps:
+                raise ValueError(
+                    f"an epoch of fold {self.fold} has {len(xrays)} pictures, too few for a step in {run.parts} parts; "
+                    "lower train.micro_batches"
+                )
             heading = f"fold {self.fold}  epoch {progress.epoch}/{config.train.epochs}"
             logger = MetricLogger(heading, every=config.train.log_every, sums=progress.sums, count=progress.step)
             run.stop.begin()
@@ -150,8 +179,8 @@ class FoldTraining:
                 self.after_step(is_evaluation_next=is_evaluated and done == steps)
 
             losses = train_epoch(
-                self.model,
-                run.batches(xrays, start=progress.step * config.train.batch_size),
+                self.trained,
+                run.steps(xrays, done=progress.step),
                 self.optimizer,
                 rate=functools.partial(self.learning_rate, progress.epoch, steps),
                 clip_norm=config.optim.clip_norm,
@@ -161,6 +190,8 @@ class FoldTraining:
                 done=progress.step,
                 after_step=after_step,
                 timer=run.timer,
+                seeds=(config.seed, self.fold, progress.epoch),
+                world=run.world,
             )
         return {f"train/{name}": value for name, value in losses.items()}
 
@@ -184,11 +215,13 @@ class FoldTraining:
         """Save when it is time to; leave the run when it has to stop."""
         stop, progress, every = self.run.stop, self.progress, self.run.config.train.checkpoint_every
         stop.step()
-        if reason := stop.reason(is_evaluation_next=is_evaluation_next):
+        own = stop.reason(is_evaluation_next=is_evaluation_next)
+        if reason := self.run.world.agree(own):
             self.save()
             where = self.place()
             self.run.report.update(stopped={"reason": reason, **where})
-            stop.leave(f"stopped in fold {where['fold']}, epoch {where['epoch']}, after step {where['step']}: {reason}")
+            text = f"stopped in fold {where['fold']}, epoch {where['epoch']}, after step {where['step']}: {reason}"
+            stop.leave(text, is_request=reason == ASKED)
         if every and progress.steps % every == 0:
             with stop.timed("save"):
                 self.save()
@@ -209,7 +242,12 @@ class FoldTraining:
         """The pictures outside under the model as it is now, and what is reported of them."""
         run, settings = self.run, self.run.config.train
         try:
-            with run.report.stage("evaluate"), run.stop.timed("evaluate"), run.timer.evaluation():
+            with (
+                run.stop.interruptible(),
+                run.report.stage("evaluate"),
+                run.stop.timed("evaluate"),
+                run.timer.evaluation(),
+            ):
                 scored = validation.evaluate(run, self.model, self.fold, self.outside)
                 metrics = {"val/dice": mean_dice(scored)} | by_presence("val/dice", scored)
                 if settings.validation_loss or settings.monitor.startswith("val/loss"):

@@ -20,7 +20,7 @@ parts of torchvision's Mask R-CNN, which are called one by one.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 from torchvision.ops import batched_nms, box_iou, clip_boxes_to_image, remove_small_boxes
 
 from .data import Data
-from .dataset import Sample
+from .engine import Batch
 from .labels import decode
 from .model import CLASSES
 from .predict import in_shape, united
@@ -108,7 +107,7 @@ class Candidates:
 
 
 def oracle_dice(
-    model: MaskRCNN, loader: DataLoader[Sample], data: Data, rule: Rule, device: torch.device
+    model: MaskRCNN, loader: Iterable[Batch], data: Data, rule: Rule, device: torch.device
 ) -> Iterator[Swapped]:
     """Every picture of the loader with each set of stages replaced."""
     model.eval()

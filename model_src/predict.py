@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from .dataset import Sample
+from .engine import Batch
 from .thresholds import Rule
 
 Tta = Literal["none", "hflip"]
@@ -59,7 +58,7 @@ class Prediction:
 
 
 def predict(
-    models: Sequence[nn.Module], loader: DataLoader[Sample], *, tta: Tta, device: torch.device
+    models: Sequence[nn.Module], loader: Iterable[Batch], *, tta: Tta, device: torch.device
 ) -> Iterator[Prediction]:
     """Predictions of every picture by every model; with "hflip" each model also sees it mirrored."""
     for model in models:

@@ -2,20 +2,19 @@
 
 A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`; a finished fold leaves
 `fold<k>.pth`, its best weights. The optimizer's state is in the former alone: nothing goes on from the best epoch, and
-it would double what a run leaves. Predictions are in neither: the best weights give the same ones again.
+it would double what a run leaves. Predictions are in neither: the best weights give the same ones again. Nor are random
+states: whatever is random follows from the seed and its place in the run.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,6 +29,7 @@ FREE: tuple[str, ...] = (
     "train.time_limit_seconds",
     "train.stop_after_steps",
     "train.resume_from",
+    "train.processes",
     "train.log_every",
     "data.num_workers",
     "data.cache",
@@ -80,7 +80,6 @@ def save_progress(
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
-        "random": random_states(),
     }
     latest = output / LATEST
     newer = output / UNNAMED
@@ -97,11 +96,10 @@ def restore_progress(
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
 ) -> Progress:
-    """Put model, optimizer, scaler and random states back to what they were, and say where that was."""
+    """Put model, optimizer and scaler back to what they were, and say where that was."""
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     scaler.load_state_dict(state["scaler"])
-    set_random_states(state["random"])
     return Progress(**state["progress"])
 
 
@@ -232,25 +230,3 @@ def finished_fold(
         shutil.copyfile(path, unfinished)
         unfinished.replace(output / path.name)
     return state
-
-
-def random_states() -> dict[str, Any]:
-    """Of Python, numpy and torch, in plain values."""
-    # Typed as if it could be a dictionary, which it is not when it is asked for in the old form.
-    name, keys, *rest = list[Any](np.random.get_state(legacy=True))
-    return {
-        "python": random.getstate(),
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
-
-
-def set_random_states(states: Mapping[str, Any]) -> None:
-    """Put them back; those of more or fewer cards than there are now are left out."""
-    random.setstate(states["python"])
-    name, keys, *rest = states["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
-    torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])

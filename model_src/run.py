@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from .batching import Grouped, micro_batches
 from .checkpoint import load_checkpoint
 from .config import Config
 from .data import Data
-from .dataset import ChestXrays, Sample, collate
+from .dataset import ChestXrays, collate
+from .engine import Batch
+from .metric_logger import SizedIterable
 from .report import Report
 from .stopping import Stop
 from .timing import LoopTimer
+from .world import World
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Run:
     """Builds the untrained model, on the CPU."""
     earlier: Path | None = None
     """The folder with the state of the run to continue."""
+    world: World = field(default_factory=World)
+    """The processes that share the run, of which this is one."""
 
     def best_model(self, fold: int) -> nn.Module:
         """The model that the fold's training kept, on the device."""
@@ -42,12 +48,26 @@ class Run:
         model.load_state_dict(load_checkpoint(self.output / f"fold{fold}.pth")["model"])
         return model.to(self.device)
 
-    def batches(self, xrays: ChestXrays, *, start: int = 0) -> DataLoader[Sample]:
-        """The pictures in their order, from the one at `start` on, batch by batch."""
+    @property
+    def parts(self) -> int:
+        """Into how many a step's batch is divided, over all processes."""
+        return self.config.train.micro_batches or self.world.size
+
+    def steps(self, xrays: ChestXrays, *, done: int) -> Grouped[Batch]:
+        """This process's share of an epoch, as the micro-batches of each step after the `done` first ones."""
+        mine = micro_batches(len(xrays), self.config.train.batch_size, self.parts, self.world, done=done)
+        return Grouped(self._loader(xrays, mine), self.parts // self.world.size)
+
+    def batches(self, xrays: ChestXrays) -> SizedIterable[Batch]:
+        """The pictures in their order, batch by batch; of the batches those that fall to this process."""
+        size = self.config.train.batch_size
+        every = [list(range(start, min(start + size, len(xrays)))) for start in range(0, len(xrays), size)]
+        return self._loader(xrays, self.world.own(every))
+
+    def _loader(self, xrays: ChestXrays, batches: Sequence[Sequence[int]]) -> SizedIterable[Batch]:
         return DataLoader(
             xrays,
-            sampler=range(start, len(xrays)),
-            batch_size=self.config.train.batch_size,
+            batch_sampler=[list(each) for each in batches],
             num_workers=self.config.data.num_workers,
             collate_fn=collate,
             pin_memory=self.device.type == "cuda",

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Literal, NoReturn
 
+ASKED = "asked to end"
+
 
 class OutOfTime(Exception):
     """The run ends here by its own settings; what it has is saved."""
@@ -18,7 +20,8 @@ class OutOfTime(Exception):
 class Stop:
     """Knows how long a run may go on, and turns a request to end (SIGTERM) into SystemExit.
 
-    The clock begins with the object. Inside `deferred` a request waits until `check` is called.
+    The clock begins with the object. Inside `deferred` a request waits for a part that is `interruptible`, or for
+    somebody who asks for the `reason` to stop.
     """
 
     def __init__(self) -> None:
@@ -26,6 +29,7 @@ class Stop:
         self._seconds: float | None = None
         self._steps: int | None = None
         self._deferring = self._asked = False
+        self._at_once = True
         self._done = 0
         self._step_begun = self._begun
         self._longest: dict[str, float] = {}
@@ -34,25 +38,45 @@ class Stop:
         """How long the run may take, each counted from its start; None = no limit."""
         self._seconds, self._steps = seconds, steps
 
-    def listen(self) -> None:
-        """From now on, take SIGTERM for a request to end."""
+    def listen(self, *, at_once: bool = True) -> None:
+        """From now on, take SIGTERM for a request to end; not `at_once` = only where all processes agree to.
+
+        A process that leaves on its own makes the others fail in their next exchange with it.
+        """
+        self._at_once = at_once
         signal.signal(signal.SIGTERM, self._on_signal)
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether there was a request to end."""
+        return self._asked
+
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if not self._deferring:
-            sys.exit(128 + number)
         self._asked = True
+        if self._at_once and not self._deferring:
+            sys.exit(128 + number)
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """A part of the run that is only to be left where it calls `check`, or at its end."""
+        """A part of the run that is only to be left where it says so, or at its end."""
         self._deferring = True
         try:
             yield
         finally:
             self._deferring = False
-        if self._asked:
+        if self._asked and self._at_once:
             sys.exit(128 + signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """A part inside `deferred` that may be left anywhere."""
+        self._deferring = False
+        try:
+            if self._asked and self._at_once:
+                sys.exit(128 + signal.SIGTERM)
+            yield
+        finally:
+            self._deferring = True
 
     def begin(self) -> None:
         """The first of a row of steps begins."""
@@ -81,7 +105,7 @@ class Stop:
     def reason(self, *, is_evaluation_next: bool = False) -> str | None:
         """Why the run has to stop now, or None if one more piece of work and a save fit into its time."""
         if self._asked:
-            return "asked to end"
+            return ASKED
         if self._steps is not None and self._done >= self._steps:
             return f"stop_after_steps is {self._steps}"
         needed = self._longest.get("save", 0.0) + self._longest.get("step", 0.0)
@@ -93,8 +117,8 @@ class Stop:
             )
         return None
 
-    def leave(self, text: str) -> NoReturn:
-        """End the run: as incomplete, or, if somebody asked for it, as interrupted."""
-        if self._asked:
+    def leave(self, text: str, *, is_request: bool = False) -> NoReturn:
+        """End the run: as incomplete, or, if somebody asked this process or another one for it, as interrupted."""
+        if self._asked or is_request:
             sys.exit(128 + signal.SIGTERM)
         raise OutOfTime(text)

@@ -5,16 +5,21 @@
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
 and writes into the working directory: metrics.jsonl and metrics.json as it goes, folds.csv, fold<k>.pth, oof.csv,
 submission.csv, and what was found out: thresholds.csv, oracle.csv, oracle.png, worst.png and worst/. The same seed on
-the same machine gives the same numbers; a fold's don't depend on which others run.
+the same machine gives the same numbers; a fold's don't depend on which others run. With several graphics cards it runs
+as one process a card; `torchrun -m model_src.train` does the same by hand.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
+import signal
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,72 +44,116 @@ from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
 from .thresholds import Rule
 from .timing import LoopTimer
+from .world import World, is_launched, join, launch, leave, processes
 
 OUTPUT = Path()
 """A kernel's output is whatever lies in its working directory."""
+ALONE = World()
+CPU = torch.device("cpu")
 
 
 def main() -> int:
-    """Run the experiment that the environment names."""
+    """Run the experiment that the environment names, in as many processes as it wants."""
+    path = Path(os.environ["COORD_CONFIG"]) if "COORD_CONFIG" in os.environ else None
+    if not is_launched() and (count := wanted_processes(path)) > 1:
+        return launch("model_src.train", count)
+    world, device = join()
     # A session that is asked to end should leave its report behind, like one that fails.
     stop = Stop()
-    stop.listen()
-    with Report(
-        OUTPUT,
-        experiment=os.environ.get("COORD_EXPERIMENT", "unbundled"),
-        run_id=os.environ.get("COORD_RUN_ID", "unbundled"),
-        digest=os.environ.get("COORD_BUNDLE_DIGEST", "unbundled"),
-    ) as report:
-        path = os.environ.get("COORD_CONFIG")
-        try:
-            run(load(Path(path) if path else None), report, stop)
-        except OutOfTime as reason:
-            report.incomplete(str(reason))
+    stop.listen(at_once=world.is_first)
+    identity = {
+        "experiment": os.environ.get("COORD_EXPERIMENT", "unbundled"),
+        "run_id": os.environ.get("COORD_RUN_ID", "unbundled"),
+        "digest": os.environ.get("COORD_BUNDLE_DIGEST", "unbundled"),
+    }
+    try:
+        with output_of(world) as output, Report(output, **identity) as report:
+            try:
+                run(load(path), report, stop, output, world, device)
+            except OutOfTime as reason:
+                report.incomplete(str(reason))
+    except RuntimeError:
+        # The first process has left because it was asked to, and says so itself.
+        if stop.is_asked and not world.is_first:
+            return 128 + signal.SIGTERM
+        raise
+    leave(world)
     return 0
 
 
-def run(config: Config, report: Report, stop: Stop) -> None:
+@contextlib.contextmanager
+def output_of(world: World) -> Iterator[Path]:
+    """Where this process writes: all of them do the same, and the first one's files and lines are kept."""
+    if world.is_first:
+        yield OUTPUT
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="coord-process-") as folder,
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        yield Path(folder)
+
+
+def wanted_processes(path: Path | None) -> int:
+    """How many should share the run; one for a config that can't be read, so that there is a report of that."""
+    try:
+        return processes(load(path).train)
+    except (OSError, ValueError):
+        return 1
+
+
+def run(
+    config: Config,
+    report: Report,
+    stop: Stop,
+    output: Path = OUTPUT,
+    world: World = ALONE,
+    device: torch.device = CPU,
+) -> None:
     """The whole experiment, or, if its time is over before, the first part of it."""
-    this = prepare(config, report, stop)
+    this = prepare(config, report, stop, output, world, device)
     data = this.data
     fold_of = make_folds(config, data)
-    write_csv(OUTPUT / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
+    write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)
     out_of_fold: list[Scored] = []
     for fold in folds:
         scored = train_fold(this, fold, *sides(data, fold_of, fold))
         out_of_fold += scored
         report.update(profile=this.timer.profile())
-        write_oof(OUTPUT / "oof.csv", out_of_fold)
+        write_oof(output / "oof.csv", out_of_fold)
         summarize(config, out_of_fold, report)
         report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
-    drop_progress(OUTPUT)
+    drop_progress(output)
     report.message(this.timer.profile()["text"])
 
     with report.stage("choose"):
         choice = choose_rule(this, out_of_fold)
-    write_oof(OUTPUT / "oof.csv", out_of_fold, choice)
+    write_oof(output / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
 
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
         masks = predict_test(this, folds, rule, presence)
-        write_submission(OUTPUT / "submission.csv", masks, dict(zip(data.test.ids, data.test.shapes, strict=True)))
+        write_submission(output / "submission.csv", masks, dict(zip(data.test.ids, data.test.shapes, strict=True)))
 
     # Last, because a session that ends in it has everything else.
     with report.stage("explain"):
         explain(this, out_of_fold)
 
 
-def prepare(config: Config, report: Report, stop: Stop) -> Run:
+def prepare(config: Config, report: Report, stop: Stop, output: Path, world: World, device: torch.device) -> Run:
     """Everything that a run needs, found and read."""
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    report.update(config=to_dict(config), versions=versions(), devices=[device_name(device)])
+    report.update(config=to_dict(config), versions=versions(), devices=world.gather([device_name(device)]))
+    # From here on the parts are a number: whoever continues the run has to divide the batches in the same way.
+    parts = config.train.micro_batches or world.size
+    config = replace(config, train=replace(config.train, micro_batches=parts))
     weights = find_file(config.model.weights, kaggle_root()) if config.model.weights else None
     with report.stage("data"):
-        data = load_data(config.data, root=kaggle_root(), say=report.message)
+        data = world.first(lambda: load_data(config.data, root=kaggle_root(), say=report.message))
     report.update(counts=data.counts)
     return Run(
         config=config,
@@ -113,22 +162,25 @@ def prepare(config: Config, report: Report, stop: Stop) -> Run:
         report=report,
         stop=stop,
         timer=LoopTimer(device),
-        output=OUTPUT,
+        output=output,
         new_model=functools.partial(
             build_model, config.model, config.proposals, image_size=config.data.image_size, weights=weights
         ),
         earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
+        world=world,
     )
 
 
-def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> Iterable[tuple[str, str]]:
+def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
     """ImageId and encoded mask of every test picture: the folds' mean, blank below the score for presence."""
     test = this.data.test
     models = [this.best_model(fold) for fold in folds]
-    loader = this.batches(ChestXrays(test, {}, range(len(test.ids))))
-    for each in predict(models, loader, tta=this.config.predict.tta, device=this.device):
+    batches = this.batches(ChestXrays(test, {}, range(len(test.ids))))
+    masks = {}
+    for each in predict(models, batches, tta=this.config.predict.tta, device=this.device):
         mask = each.mask(test.shapes[each.index], rule)
-        yield test.ids[each.index], encode(mask) if each.top_score >= presence else NO_MASK
+        masks[each.index] = encode(mask) if each.top_score >= presence else NO_MASK
+    return [(test.ids[index], code) for index, code in sorted(this.world.gather(masks.items()))]
 
 
 def versions() -> dict[str, str | None]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import count
 
 from torch import nn
 
 from .dataset import ChestXrays
-from .engine import validation_loss
+from .engine import validation_losses
 from .labels import encode, union
 from .optim import Precision
 from .predict import predict
@@ -37,7 +39,8 @@ def evaluate(run: Run, model: nn.Module, fold: int, indices: Sequence[int]) -> l
                 encoded=encode(mask),
             )
         )
-    return scored
+    place = {data.train.ids[index]: place for place, index in enumerate(indices)}
+    return sorted(run.world.gather(scored), key=lambda each: place[each.image_id])
 
 
 def losses(run: Run, model: nn.Module, indices: Sequence[int], precision: Precision) -> dict[str, float]:
@@ -46,15 +49,18 @@ def losses(run: Run, model: nn.Module, indices: Sequence[int], precision: Precis
     Each kind in batches of its own, so that the former doesn't depend on which others there are.
     """
     kinds = [[index for index in indices if run.data.is_positive(index) == kind] for kind in (True, False)]
-    values = [
-        validation_loss(
+    sums = []
+    for kind in kinds:
+        found = validation_losses(
             model,
-            run.batches(ChestXrays(run.data.train, run.data.labels, kind)),
+            zip(count(run.world.rank, run.world.size), run.batches(ChestXrays(run.data.train, run.data.labels, kind))),
             precision=precision,
             device=run.device,
             seed=run.config.seed,
         )
-        for kind in kinds
-    ]
-    total = sum(value * len(kind) for value, kind in zip(values, kinds, strict=True) if kind)
-    return {"val/loss": total / len(indices), "val/loss_positive": values[0]}
+        # Added up in the order of the batches, so that the number of processes changes no digit.
+        sums.append(sum(mean * pictures for _, mean, pictures in sorted(run.world.gather(found))))
+    return {
+        "val/loss": sum(sums) / len(indices),
+        "val/loss_positive": sums[0] / len(kinds[0]) if kinds[0] else math.nan,
+    }

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig, ScheduleConfig, TrainConfig
 from model_src.dataset import target
-from model_src.engine import Batch, train_epoch, validation_loss
+from model_src.engine import Batch, seed_of, train_epoch, validation_losses
 from model_src.fold import is_better
 from model_src.metric_logger import MetricLogger
 from model_src.model import build_model
@@ -54,7 +54,7 @@ def train(
     """One epoch at a learning rate of 0.01."""
     return train_epoch(
         model,
-        batches,
+        [[batch] for batch in batches],
         optimizer or build_optimizer(OptimConfig(), model.parameters()),
         rate=lambda _: 0.01,
         clip_norm=clip_norm,
@@ -189,8 +189,11 @@ def test_validation_loss_leaves_no_trace() -> None:
     torch.manual_seed(5)
     random_before = (torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate())  # type: ignore[index]
     single = choose_precision("off", CPU)
-    values = [validation_loss(model, [batch()], precision=single, device=CPU, seed=3) for _ in range(2)]
-    assert values[0] == values[1] > 0
+    ((first,), (second,)) = (
+        validation_losses(model, [(4, batch())], precision=single, device=CPU, seed=3) for _ in range(2)
+    )
+    assert first == second
+    assert first[1] > 0
     assert torch.equal(torch.get_rng_state(), random_before[0])
     assert (np.random.get_state()[1].tolist(), random.getstate()) == random_before[1:]  # type: ignore[index]
     assert [module.training for module in model.modules()] == modes
@@ -199,19 +202,22 @@ def test_validation_loss_leaves_no_trace() -> None:
 
 
 def test_validation_loss_is_the_sum_without_the_rpns_boxes() -> None:
-    """Four of the five training losses, weighted by the pictures of each batch; of no batch it is not a number."""
-    model, batches = small_model(), [batch(seed=1), (batch(seed=2)[0][:1], batch(seed=2)[1][:1])]
-    found = validation_loss(model, batches, precision=choose_precision("off", CPU), device=CPU, seed=3)
+    """Four of the five training losses of each batch, whatever batches come before it; the random state is its own."""
+    model, batches = small_model(), [(4, batch(seed=1)), (7, (batch(seed=2)[0][:1], batch(seed=2)[1][:1]))]
+    single = choose_precision("off", CPU)
+    found = validation_losses(model, batches, precision=single, device=CPU, seed=3)
+    assert found[1:] == validation_losses(model, batches[1:], precision=single, device=CPU, seed=3)
     model.train()
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
-    torch.manual_seed(3)
     names = ("loss_objectness", "loss_classifier", "loss_box_reg", "loss_mask")
-    with torch.no_grad():
-        first, second = (model(*each) for each in batches)
-    assert found == pytest.approx(sum(2 * first[name].item() + second[name].item() for name in names) / 3, rel=1e-6)
-    assert math.isnan(validation_loss(model, [], precision=choose_precision("off", CPU), device=CPU, seed=3))
+    for (number, mean, pictures), (expected_number, each) in zip(found, batches, strict=True):
+        torch.manual_seed(seed_of(3, number))
+        with torch.no_grad():
+            losses = model(*each)
+        assert mean == pytest.approx(sum(losses[name].item() for name in names), rel=1e-6)
+        assert (number, pictures) == (expected_number, len(each[0]))
 
 
 @pytest.mark.parametrize(

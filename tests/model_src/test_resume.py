@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -244,20 +243,6 @@ def test_more_epochs_are_allowed_where_nothing_depends_on_their_number() -> None
     for section in ({"schedule": {"name": "cosine"}}, {"train": {"negatives_per_positive_end": 2.0}}):
         before = values(**section)
         assert resume.differences(before, changed(before, train=longer)) == [("train.epochs", 10, 20)]
-
-
-def test_random_states_are_put_back() -> None:
-    """Python's, numpy's and torch's, through a file."""
-    import random
-
-    def draw() -> tuple[float, float, float]:
-        return random.random(), float(np.random.random()), float(torch.rand(()))
-
-    before = resume.random_states()
-    first = draw()
-    assert draw() != first
-    resume.set_random_states(before)
-    assert draw() == first
 
 
 def test_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path) -> None:

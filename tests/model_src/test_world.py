@@ -1,0 +1,171 @@
+"""Several processes: the same run as one process that computes the same parts."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model_src.batching import Grouped, count_steps, micro_batches
+from model_src.checkpoint import load_checkpoint
+from model_src.config import TrainConfig
+from model_src.world import World, processes
+
+from .conftest import TINY, attach, changed, command
+
+PARTED = changed(
+    TINY,
+    train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "amp": "auto"},
+    augment={"preset": "little"},
+    predict={"tta": "hflip"},
+)
+"""Batches of 3 in parts of 2 and 1, so that the parts weigh differently, and a last one that is smaller."""
+
+
+def run(root: Path, config: dict[str, Any], *, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the training program with one thread a process: how many threads add up a sum changes its last digits."""
+    arguments, settings = command(root, config)
+    settings["env"]["OMP_NUM_THREADS"] = "1"
+    arguments = [arguments[0], *launcher, *arguments[1:]]
+    return subprocess.run(arguments, check=False, capture_output=True, timeout=240, **settings)
+
+
+def read(root: Path, name: str) -> Any:
+    """A JSON file of the run's output."""
+    return json.loads((root / "working" / name).read_text())
+
+
+def epochs(root: Path) -> list[dict[str, Any]]:
+    """The metrics of each epoch."""
+    events = map(json.loads, (root / "working" / "metrics.jsonl").read_text().splitlines())
+    return [event["metrics"] for event in events if event["event"] == "epoch"]
+
+
+def assert_same(one: Path, two: Path) -> None:
+    """Weights, figures and files are equal to the last bit."""
+    assert epochs(one) == epochs(two)
+    for fold in range(2):
+        first, second = (load_checkpoint(root / "working" / f"fold{fold}.pth") for root in (one, two))
+        for name, value in first["model"].items():
+            assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
+    for name in ("oof.csv", "submission.csv", "thresholds.csv", "oracle.csv", "folds.csv"):
+        assert (one / "working" / name).read_bytes() == (two / "working" / name).read_bytes(), name
+    first, second = read(one, "metrics.json"), read(two, "metrics.json")
+    for part in ("primary", "metrics", "choice", "ablation", "oracle"):
+        assert first[part] == second[part], part
+
+
+@pytest.fixture(scope="module")
+def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a run of one process that computes each step in two parts."""
+    root = tmp_path_factory.mktemp("alone")
+    attach(root, sample_data)
+    done = run(root, PARTED)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.mark.slow
+def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
+    """Each computes one part of each step and every other batch of an evaluation, over gloo on the processor."""
+    attach(tmp_path, sample_data)
+    done = run(tmp_path, changed(PARTED, train={"processes": 2}))
+    assert done.returncode == 0, done.stderr
+    assert_same(alone, tmp_path)
+    assert read(tmp_path, "metrics.json")["devices"] == ["cpu", "cpu"]
+    assert done.stdout.count('"event": "end"') == 1
+    # One process's files are kept: the other one's are nowhere.
+    assert sorted(path.name for path in (tmp_path / "working").iterdir()) == sorted(
+        path.name for path in (alone / "working").iterdir()
+    )
+
+
+@pytest.mark.slow
+def test_started_by_torchrun_and_continued_by_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
+    """Two processes that stop after some steps leave a state that a single one goes on from, to the same end."""
+    attach(tmp_path, sample_data)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    done = run(tmp_path, changed(PARTED, train={"stop_after_steps": 4}), launcher=torchrun)
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path, "metrics.json")["status"] == "incomplete"
+    done = run(tmp_path, changed(PARTED, train={"resume_from": "."}))
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path, "metrics.json")["resumed"]["from"] == "."
+    assert_same(alone, tmp_path)
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_one_ends_all(sample_data: Path, tmp_path: Path) -> None:
+    """The code is the failed process's, the report says what it was, and nothing waits for the other one."""
+    attach(tmp_path, sample_data)
+    done = run(tmp_path, changed(PARTED, data={"source": "ann/not-there"}, train={"processes": 2}))
+    assert done.returncode == 1
+    assert read(tmp_path, "metrics.json")["error"]["type"] == "InputMissing"
+    assert "ann/not-there is not attached" in done.stderr
+
+
+@pytest.mark.slow
+def test_request_to_end_reaches_all(sample_data: Path, tmp_path: Path) -> None:
+    """SIGTERM to the process that started them: the state is saved, the report is there, nobody is left."""
+    attach(tmp_path, sample_data)
+    config = changed(PARTED, train={"processes": 2, "epochs": 500, "evaluate_every": 500})
+    arguments, settings = command(tmp_path, config)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"event": "epoch"' in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()  # ends when the last of them has closed it
+    assert process.returncode == 128 + signal.SIGTERM
+    assert read(tmp_path, "metrics.json")["error"]["type"] == "SystemExit"
+    assert (tmp_path / "working" / "resume.pth").exists()
+
+
+def test_parts_of_a_step() -> None:
+    """Neighbours of nearly one size; every picture in one part; a rest of fewer pictures than parts is left out."""
+    alone = World()
+    assert micro_batches(7, 4, 1, alone) == [[0, 1, 2, 3], [4, 5, 6]]
+    assert micro_batches(7, 4, 2, alone) == [[0, 1], [2, 3], [4, 5], [6]]
+    assert micro_batches(7, 4, 2, alone, done=1) == [[4, 5], [6]]
+    assert micro_batches(9, 4, 2, alone) == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    assert [micro_batches(7, 4, 2, World(rank, 2)) for rank in (0, 1)] == [[[0, 1], [4, 5]], [[2, 3], [6]]]
+    assert [count_steps(9, 4, parts) for parts in (1, 2)] == [3, 2]
+    assert count_steps(1, 4, 2) == 0
+    grouped = Grouped(micro_batches(7, 4, 2, alone), 2)
+    assert (len(grouped), list(grouped)) == (2, [[[0, 1], [2, 3]], [[4, 5], [6]]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "cards", "expected"),
+    [
+        ({}, 0, 1),
+        ({}, 2, 2),
+        ({"batch_size": 1}, 2, 1),
+        ({"micro_batches": 1}, 2, 1),
+        ({"micro_batches": 4}, 3, 2),
+        ({"processes": 2}, 0, 2),
+        ({"processes": 1}, 2, 1),
+    ],
+)
+def test_number_of_processes(
+    settings: dict[str, Any], cards: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One a card, but the parts of a step have to be dealt out evenly."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert processes(TrainConfig(**settings)) == expected
+
+
+def test_impossible_divisions_are_refused() -> None:
+    """More parts than pictures, more processes than parts, none at all."""
+    with pytest.raises(ValueError, match="micro_batches must be at most batch_size, 4, is 5"):
+        TrainConfig(micro_batches=5)
+    with pytest.raises(ValueError, match="processes must be at most micro_batches, else batch_size, 2, is 3"):
+        TrainConfig(micro_batches=2, processes=3)
+    with pytest.raises(ValueError, match="processes must be >= 1 or null, is 0"):
+        TrainConfig(processes=0)
