@@ -27,7 +27,7 @@ from .data import load_data
 from .dataset import ChestXrays
 from .fold import train_fold
 from .folds import FOLDS_HEADER, fold_rows, make_folds, sides
-from .inputs import find_file, kaggle_root
+from .inputs import kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
@@ -39,6 +39,7 @@ from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
 from .thresholds import Rule
 from .timing import LoopTimer
+from .weights import find_weights
 
 OUTPUT = Path()
 """A kernel's output is whatever lies in its working directory."""
@@ -102,7 +103,17 @@ def prepare(config: Config, report: Report, stop: Stop) -> Run:
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     report.update(config=to_dict(config), versions=versions(), devices=[device_name(device)])
-    weights = find_file(config.model.weights, kaggle_root()) if config.model.weights else None
+    new_model = functools.partial(
+        build_model,
+        config.model,
+        config.proposals,
+        image_size=config.data.image_size,
+        weights=find_weights(config.model, root=kaggle_root(), say=report.message),
+        # All models of a run take over the same: said once.
+        say=functools.cache(report.message),
+    )
+    # Weights that don't fit end the run here, not after the pictures were read.
+    new_model()
     with report.stage("data"):
         data = load_data(config.data, root=kaggle_root(), say=report.message)
     report.update(counts=data.counts)
@@ -114,9 +125,7 @@ def prepare(config: Config, report: Report, stop: Stop) -> Run:
         stop=stop,
         timer=LoopTimer(device),
         output=OUTPUT,
-        new_model=functools.partial(
-            build_model, config.model, config.proposals, image_size=config.data.image_size, weights=weights
-        ),
+        new_model=new_model,
         earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
     )
 
