@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path, PurePosixPath
 from types import UnionType
@@ -131,6 +132,17 @@ class MaskLossConfig:
         )
 
 
+FROM_SCRATCH = "none"
+"""What `model.weights` may say instead of null, for where a file's format has no null, such as TOML."""
+PUBLISHED = {
+    "resnet18": ("IMAGENET1K_V1",),
+    "resnet34": ("IMAGENET1K_V1",),
+    "resnet50": ("COCO_V1", "IMAGENET1K_V1", "IMAGENET1K_V2"),
+}
+"""Names under which torchvision has published weights: COCO for the whole detector, ImageNet for the backbone."""
+LIKE_PUBLISHED = re.compile(r"(COCO|IMAGENET1K)_V\d+", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network."""
@@ -138,7 +150,10 @@ class ModelConfig:
     backbone: Literal["resnet18", "resnet34", "resnet50"] = "resnet50"
     """The residual network under the feature pyramid."""
     weights: str | None = None
-    """A state dict to start from: a path, or a file's name in any attached input; None = from scratch."""
+    """A state dict to start from: a path, a file's name in any attached input, or a published name, such as COCO_V1.
+
+    None or "none" = from scratch. `PUBLISHED` has the names for each backbone.
+    """
     trainable_layers: int = 3
     """Backbone stages that are trained, from the top, 0 to 5. Without weights all are, whatever this says."""
     channels: int = 256
@@ -154,8 +169,14 @@ class ModelConfig:
     """Keep weights and features with the channels innermost: the numbers mean the same, convolutions are faster."""
 
     def __post_init__(self) -> None:
+        published = PUBLISHED[self.backbone]
+        looks_published = self.weights is not None and LIKE_PUBLISHED.fullmatch(self.weights) is not None
         _refuse(
             (self.weights == "", "weights must name a file or be null, is empty"),
+            (
+                looks_published and self.weights not in published,
+                f"weights must be {' or '.join(published)} for {self.backbone}, or name a file, is {self.weights!r}",
+            ),
             (
                 not 0 <= self.trainable_layers <= 5,
                 f"trainable_layers must be from 0 to 5, is {self.trainable_layers}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from .config import ModelConfig, ProposalsConfig
 from .roi_heads import MaskLossRoIHeads
+from .weights import load_weights
 
 CLASSES = 2
 STAGES = ("layer4", "layer3", "layer2", "layer1", "conv1")
@@ -26,10 +28,18 @@ LEAST_SCORE = 0.05
 """Instances below are dropped inside the detector, as torchvision does; the prediction's threshold comes later."""
 
 
-def build_model(config: ModelConfig, proposals: ProposalsConfig, *, image_size: int, weights: Path | None) -> nn.Module:
+def build_model(
+    config: ModelConfig,
+    proposals: ProposalsConfig,
+    *,
+    image_size: int,
+    weights: Path | None,
+    say: Callable[[str], None] = print,
+) -> nn.Module:
     """The detector, on the CPU. With `weights` (a state dict) the batch norms and the lower stages are frozen.
 
-    The parts are those of `maskrcnn_resnet50_fpn` with both predictors replaced, so its published weights fit.
+    The parts are those of `maskrcnn_resnet50_fpn` with both predictors replaced, so its published weights fit. What
+    was taken over from `weights` is said in one line. Raises BadWeights when they are for something else.
     """
     # Statistics frozen at their random start would never let the backbone learn.
     norm = nn.BatchNorm2d if weights is None else FrozenBatchNorm2d
@@ -71,22 +81,7 @@ def build_model(config: ModelConfig, proposals: ProposalsConfig, *, image_size: 
     )
     model.roi_heads = MaskLossRoIHeads(model.roi_heads, config.mask_loss)
     if weights is not None:
-        _load(model, weights)
+        load_weights(model, weights, say)
     # The layout that CPU and GPU kernels for convolutions are fastest in; the numbers mean the same.
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     return cast(nn.Module, model.to(memory_format=layout))
-
-
-def _load(model: nn.Module, path: Path) -> None:
-    """Take over every tensor of a state dict that fits; what doesn't, such as heads of 91 classes, stays random.
-
-    Raises ValueError when the backbone would not be filled: then it is a file for something else.
-    """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    state = state.get("model", state)
-    own = model.state_dict()
-    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
-    missing = [name for name in own if name.startswith("backbone.body.") and name not in fitting]
-    if missing:
-        raise ValueError(f"{path} does not fit the model: {len(missing)} backbone tensors such as {missing[0]}")
-    model.load_state_dict(fitting, strict=False)

@@ -32,7 +32,7 @@ from .data import load_data
 from .dataset import ChestXrays
 from .fold import train_fold
 from .folds import FOLDS_HEADER, fold_rows, make_folds, sides
-from .inputs import find_file, kaggle_root
+from .inputs import kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
@@ -44,6 +44,7 @@ from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
 from .thresholds import Rule
 from .timing import LoopTimer
+from .weights import find_weights
 from .world import World, is_launched, join, launch, leave, processes
 
 OUTPUT = Path()
@@ -151,7 +152,17 @@ def prepare(config: Config, report: Report, stop: Stop, output: Path, world: Wor
     # From here on the parts are a number: whoever continues the run has to divide the batches in the same way.
     parts = config.train.micro_batches or world.size
     config = replace(config, train=replace(config.train, micro_batches=parts))
-    weights = find_file(config.model.weights, kaggle_root()) if config.model.weights else None
+    new_model = functools.partial(
+        build_model,
+        config.model,
+        config.proposals,
+        image_size=config.data.image_size,
+        weights=world.first(lambda: find_weights(config.model, root=kaggle_root(), say=report.message)),
+        # All models of a run take over the same: said once.
+        say=functools.cache(report.message),
+    )
+    # Weights that don't fit end the run here, not after the pictures were read.
+    new_model()
     with report.stage("data"):
         data = world.first(lambda: load_data(config.data, root=kaggle_root(), say=report.message))
     report.update(counts=data.counts)
@@ -163,9 +174,7 @@ def prepare(config: Config, report: Report, stop: Stop, output: Path, world: Wor
         stop=stop,
         timer=LoopTimer(device),
         output=output,
-        new_model=functools.partial(
-            build_model, config.model, config.proposals, image_size=config.data.image_size, weights=weights
-        ),
+        new_model=new_model,
         earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
         world=world,
     )

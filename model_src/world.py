@@ -75,17 +75,17 @@ class World:
         """What the first process makes, for all of them. What goes wrong there goes on there, and ends the others."""
         if self.size == 1:
             return make()
-        made: list[Item | None] = [None]
+        made: list[tuple[Item] | None] = [None]
         if self.is_first:
             try:
-                made = [make()]
+                made = [(make(),)]
             finally:
                 dist.broadcast_object_list(made)
         else:
             dist.broadcast_object_list(made)
         if made[0] is None:
             raise SystemExit(f"process {self.rank + 1} of {self.size} ends: the first one could not go on")
-        return made[0]
+        return made[0][0]
 
 
 def join() -> tuple[World, torch.device]:

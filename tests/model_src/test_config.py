@@ -47,6 +47,15 @@ def test_reads_back_what_it_writes(tmp_path: Path) -> None:
         ({"folds": {"n": 3, "run": [0, 3]}}, r"run must hold folds from 0 to 2, holds \[3\]"),
         ({"folds": {"run": ["a"]}}, r"folds.run\[0\] must be a whole number, is 'a'"),
         ({"model": {"backbone": "vgg"}}, "model.backbone must be one of resnet18, resnet34, resnet50, is 'vgg'"),
+        (
+            {"model": {"backbone": "resnet18", "weights": "COCO_V1"}},
+            "model: weights must be IMAGENET1K_V1 for resnet18, or name a file, is 'COCO_V1'",
+        ),
+        (
+            {"model": {"weights": "coco_v1"}},
+            "weights must be COCO_V1 or IMAGENET1K_V1 or IMAGENET1K_V2 for resnet50, or name a file, is 'coco_v1'",
+        ),
+        ({"model": {"weights": ""}}, "weights must name a file or be null, is empty"),
         ({"data": {"image_size": 100}}, "image_size must be a multiple of 32, is 100"),
         ({"data": {"limit": 0}}, "limit must be >= 1 or null, is 0"),
         ({"predict": {"choose_presence": 1}}, "predict.choose_presence must be true or false, is 1"),

@@ -124,6 +124,47 @@ def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], sample_dat
     assert read(tmp_path, "metrics.json")["metrics"][0]["sd"] is None
 
 
+def test_starts_from_an_earlier_runs_model(finished: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
+    """A fold's file in an attached kernel's output is where another run starts, and what is frozen stays."""
+    attach(tmp_path, sample_data)
+    earlier = tmp_path / "input" / "notebooks" / "ann" / "earlier"
+    earlier.parent.mkdir(parents=True)
+    earlier.symlink_to(finished[0] / "working")
+    config = changed(
+        TINY, model={"weights": "fold1.pth"}, folds={"run": [0]}, train={"epochs": 1}, evaluate={"oracle": False}
+    )
+    done = train(tmp_path, config)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("142 of 142 tensors taken over from fold1.pth") == 1
+    was, now = (
+        torch.load(path, weights_only=True)["model"]
+        for path in (earlier / "fold1.pth", tmp_path / "working" / "fold0.pth")
+    )
+    assert torch.equal(was["backbone.body.layer1.0.conv1.weight"], now["backbone.body.layer1.0.conv1.weight"])
+    assert not torch.equal(was["backbone.body.layer4.0.conv1.weight"], now["backbone.body.layer4.0.conv1.weight"])
+
+
+def test_weights_that_are_missing_end_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without internet the report says what to attach."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    done = train(tmp_path, changed(TINY, model={"weights": "IMAGENET1K_V1"}))
+    assert done.returncode == 1
+    error = read(tmp_path, "metrics.json")["error"]
+    assert error["type"] == "InputMissing"
+    assert error["message"].startswith("model.weights: IMAGENET1K_V1 needs resnet18-")
+    assert "`enable_internet: true`" in error["message"]
+
+
+def test_weights_that_do_not_fit_end_a_run_before_it_reads_pictures(tmp_path: Path) -> None:
+    """Nothing else is attached, and still they are what the report complains of."""
+    torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    done = train(tmp_path, changed(TINY, model={"weights": str(tmp_path / "other.pth")}))
+    assert done.returncode == 1
+    error = read(tmp_path, "metrics.json")["error"]
+    assert error["type"] == "BadWeights"
+    assert "other.pth does not fit the model" in error["message"]
+
+
 @pytest.mark.parametrize("unreadable", ["stop", "skip"])
 def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) -> None:
     """By the setting, the run ends with an error that names the file, or goes on without it and counts it."""
