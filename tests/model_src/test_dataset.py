@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from PIL import Image
 
 from model_src.augment import Preset, augment
 from model_src.dataset import ChestXrays, scaled_masks, target
-from model_src.labels import encode, read_labels
+from model_src.labels import read_labels
 from model_src.picture_cache import PictureCache
 from model_src.pictures import Pictures, find_dicoms, read_pictures
+from model_src.rle import Mask, decode, encode, write
 from model_src.sampling import epoch_order, ratio_at
 
 
@@ -70,15 +72,51 @@ def test_masks_shrink_with_the_picture() -> None:
     assert np.argwhere(small).tolist() == [[1, 1], [1, 2], [2, 1], [2, 2]]
 
 
+def scaled_as_a_whole(code: str, shape: tuple[int, int], size: int) -> Mask:
+    """The plain way: all pixels drawn, all of them scaled."""
+    whole = Image.fromarray(decode(code, *shape).astype(np.uint8) * 255)
+    return np.asarray(whole.resize((size, size), Image.Resampling.BOX)) >= 128
+
+
 @given(st.tuples(st.integers(1, 70), st.integers(1, 70)), st.sampled_from([32, 48]), st.data())
 def test_scaling_a_part_is_scaling_the_whole(shape: tuple[int, int], size: int, data: st.DataObject) -> None:
-    """Whatever the two sizes, and wherever the mask lies: what is left out while scaling was empty."""
+    """Whatever the two sizes, and wherever the masks lie: what is left out while scaling was empty."""
+    shape = data.draw(st.sampled_from([shape, (size, size), (2 * size, 2 * size)]))
+    codes = [data.draw(st.sampled_from([rectangles_code, runs_code]))(shape, data) for _ in range(2)]
+    expected = np.stack([scaled_as_a_whole(code, shape, size) for code in codes])
+    scaled = scaled_masks(codes, shape, size)
+    assert (str(scaled.dtype), scaled.shape) == ("bool", (2, size, size))
+    assert np.array_equal(scaled, expected)
+
+
+def rectangles_code(shape: tuple[int, int], data: st.DataObject) -> str:
+    """Up to two rectangles, which may overlap."""
     mask = np.zeros(shape, bool)
     for _ in range(data.draw(st.integers(0, 2))):
         row, column = (data.draw(st.integers(0, edge - 1)) for edge in shape)
         mask[row : row + data.draw(st.integers(1, 70)), column : column + data.draw(st.integers(1, 70))] = True
-    whole = Image.fromarray(mask.astype(np.uint8) * 255).resize((size, size), Image.Resampling.BOX)
-    assert np.array_equal(scaled_masks([encode(mask)], shape, size)[0], np.asarray(whole) >= 128)
+    return encode(mask)
+
+
+def runs_code(shape: tuple[int, int], data: st.DataObject) -> str:
+    """Any runs: several in a column, some over many columns, some that touch."""
+    edges = data.draw(st.lists(st.integers(0, shape[0] * shape[1]), max_size=8))
+    pairs = [(begin, end) for begin, end in itertools.pairwise(sorted(edges)) if end > begin]
+    pairs = pairs[:: data.draw(st.integers(1, 2))]
+    return write(np.array(pairs, np.int64).reshape(-1))
+
+
+@pytest.mark.parametrize("size", [1024, 512, 640])
+def test_real_targets_are_those_of_whole_masks(real_labels: Path, size: int) -> None:
+    """Masks of the competition, at the full size, half of it and one that does not divide it: every pixel and box."""
+    positives = [codes for codes in read_labels(real_labels).values() if codes]
+    for codes in positives[::90]:
+        expected = np.stack([scaled_as_a_whole(code, (1024, 1024), size) for code in codes])
+        each = target(scaled_masks(codes, (1024, 1024), size), 0)
+        assert np.array_equal(each["masks"].numpy(), expected)
+        places = [np.nonzero(mask) for mask in expected]
+        boxes = [[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] for rows, columns in places]
+        assert each["boxes"].tolist() == boxes
 
 
 @pytest.mark.parametrize("preset", ["little", "more"])
