@@ -1,4 +1,4 @@
-"""Pictures and labels as the detector wants them: an image tensor and one target with all its instances."""
+"""Pictures and labels as samples: a picture in bytes, and the detector's target with all its instances."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .pictures import Pictures
 from .rle import draw, parse, span
 
 Sample = tuple[Tensor, dict[str, Tensor]]
+"""A grey picture uint8 (1, size, size), which becomes the detector's image on the device, and its `target`."""
 
 
 class ChestXrays(Dataset[Sample]):
@@ -50,15 +51,15 @@ class ChestXrays(Dataset[Sample]):
         pixels = self.pictures.pixels(index)
         masks = scaled_masks(self.labels.get(self.pictures.ids[index], ()), self.pictures.shapes[index], len(pixels))
         pixels, masks = augment(pixels, masks, self.preset, np.random.default_rng([*self.seeds, place]))
-        image = torch.from_numpy(np.divide(pixels, np.float32(255)))
-        return image.expand(3, -1, -1), target(masks, index)
+        # A kept picture stays where it is mapped: torch wants it writable and in order, and copies only what is not.
+        return torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None], target(masks, index)
 
 
 def scaled_masks(encoded: Sequence[str], shape: tuple[int, int], size: int) -> npt.NDArray[np.bool_]:
     """Masks (n, size, size) from codes of the original (height, width): a pixel counts when half of it is covered."""
     scaled = np.zeros((len(encoded), size, size), bool)
-    # Most of a picture is empty: only the part with the mask is drawn and scaled, cut where pixels of both sizes begin and end.
-    # Where these never meet inside the picture the part is the picture.
+    # Most of a picture is empty: only the part with the mask is drawn and scaled, cut where pixels of both sizes begin
+    # and end. Where these never meet inside the picture the part is the picture.
     down, across = (edge // math.gcd(edge, size) for edge in shape)
     for mask, code in zip(scaled, encoded, strict=True):
         runs = parse(code, shape[0] * shape[1])
@@ -107,5 +108,5 @@ def _outwards(part: slice, step: int) -> slice:
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict[str, Any]]]:
-    """Images and targets as two lists: the detector takes pictures one by one."""
-    return [image for image, _ in samples], [each for _, each in samples]
+    """Pictures and targets as two lists: the detector takes pictures one by one."""
+    return [picture for picture, _ in samples], [each for _, each in samples]

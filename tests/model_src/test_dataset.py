@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from PIL import Image
 from model_src.augment import Preset, augment
 from model_src.dataset import ChestXrays, scaled_masks, target
 from model_src.labels import read_labels
-from model_src.picture_cache import PictureCache
+from model_src.picture_cache import HEAD, PictureCache
 from model_src.pictures import Pictures, find_dicoms, read_pictures
 from model_src.rle import Mask, decode, encode, write
 from model_src.sampling import epoch_order, ratio_at
@@ -37,7 +39,7 @@ def test_target_holds_all_instances_of_a_picture(sample_data: Path, pictures: Pi
     assert max(map(len, labels.values())) > 1
     for place, image_id in enumerate(pictures.ids):
         image, each = xrays[place]
-        assert (image.shape, image.dtype) == ((3, 64, 64), torch.float32)
+        assert (image.shape, image.dtype) == ((1, 64, 64), torch.uint8)
         assert len(each["boxes"]) == len(each["labels"]) == len(each["masks"]) == len(labels[image_id])
         for (x1, y1, x2, y2), mask in zip(each["boxes"].int().tolist(), each["masks"], strict=True):
             inside = mask[y1:y2, x1:x2]
@@ -117,6 +119,31 @@ def test_real_targets_are_those_of_whole_masks(real_labels: Path, size: int) -> 
         places = [np.nonzero(mask) for mask in expected]
         boxes = [[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] for rows, columns in places]
         assert each["boxes"].tolist() == boxes
+
+
+def test_kept_pictures_are_not_copied(sample_data: Path, pictures: Pictures) -> None:
+    """A sample's picture lies in the mapped file, behind its head; writing to it leaves the file as it was."""
+    xrays = ChestXrays(pictures, read_labels(sample_data / "train-rle.csv"), range(len(pictures.ids)))
+    for place in range(len(xrays)):
+        picture, _ = xrays[place]
+        assert picture.data_ptr() % mmap.PAGESIZE == HEAD
+        before = picture.clone()
+        picture.fill_(7)
+        assert torch.equal(xrays[place][0], before)
+
+
+def test_pictures_that_are_not_kept_are_the_same(sample_data: Path, pictures: Pictures) -> None:
+    """Decoded for each sample, mirrored or not, they are what the kept ones are, and can be written to."""
+    labels = read_labels(sample_data / "train-rle.csv")
+    unkept = dataclasses.replace(pictures, kept=(None,) * len(pictures.ids))
+    presets: list[Preset] = ["none", "little", "more"]
+    for preset in presets:
+        here, there = (ChestXrays(each, labels, range(6), preset=preset, seeds=(1,)) for each in (pictures, unkept))
+        for place in range(6):
+            (picture, targets), (other, other_targets) = here[place], there[place]
+            assert torch.equal(picture, other)
+            assert all(torch.equal(targets[name], other_targets[name]) for name in targets)
+            other.fill_(0)
 
 
 @pytest.mark.parametrize("preset", ["little", "more"])
