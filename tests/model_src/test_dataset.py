@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import mmap
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ from model_src.picture_cache import HEAD, PictureCache
 from model_src.pictures import Pictures, find_dicoms, read_pictures
 from model_src.rle import Mask, decode, encode, write
 from model_src.sampling import epoch_order, ratio_at
+
+from .conftest import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +257,21 @@ def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
     )
     assert all(torch.equal(one, other) for one, other in zip(here, there, strict=True))
     assert not torch.equal(here[0], ChestXrays(pictures, labels, range(6), preset="more", seeds=(1, 3))[0][0])
+
+
+def test_benchmark_runs(real_labels: Path) -> None:
+    """On four pictures; it checks first that kept pictures and those decoded anew give the same samples."""
+    arguments = [real_labels, "--images", 4, "--size", 64, "--repetitions", 1]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.data", *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"^\| 64 pixels: .* \| +[\d.]+ \|$", done.stdout, re.MULTILINE)) == 5
+    assert done.stdout.startswith("4 pictures, ")
 
 
 def test_two_files_of_one_image_are_refused(sample_data: Path, tmp_path: Path) -> None:
