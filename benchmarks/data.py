@@ -1,53 +1,82 @@
 """An epoch's data: from kept pictures, and decoding every DICOM file each time.
 
-    python -m benchmarks.data [--images N] [--size PX] [--repetitions N]
+    python -m benchmarks.data [LABELS.csv[.gz]] [--images N] [--size PX ...] [--repetitions N]
 
-Both go through the program's own code, one with a cache and one with a cache that has no room, on drawn pictures in
-the competition's format (JPEG Baseline of 1024 pixels), half of them with masks, in one process. "Pixels" are what the
-cache holds; "samples" are what the detector is given: float pictures, masks and boxes, which both ways have to make.
+Both go through the program's own code, one with a cache and one with a cache that has no room, in one process, turn by
+turn. Pictures are drawn around real masks in the competition's format (JPEG Baseline of 1024 pixels); without a label
+file, those in torchxrayvision's wheel. "Pixels" are what the cache holds. "Samples" are what leaves the data set:
+pictures in bytes, masks and boxes; all of it is read, because a mapped file that nobody looks at costs nothing.
+"Images" are samples turned into floats on this processor, which a graphics card does otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import tempfile
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
+import torch
 
-from benchmarks.measure import machine, print_table, seconds
-from model_src.dataset import ChestXrays
+from benchmarks.measure import machine, print_table, seconds, wheel_labels
+from model_src.dataset import ChestXrays, Sample
 from model_src.labels import read_labels
 from model_src.picture_cache import PictureCache
 from model_src.pictures import Pictures, find_dicoms, read_pictures
+from model_src.transfer import images_on_device
 from runner_test.sample_data import write_sample_data
+
+Labels = dict[str, tuple[str, ...]]
+
+CPU = torch.device("cpu")
+REAL_SHARE = 0.22
+"""Of the competition's images that have a mask."""
 
 
 def main() -> None:
     """Draw, read, check that both ways give the same, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=int, default=60, metavar="N", help="pictures an epoch (60)")
+    parser.add_argument("labels", type=Path, nargs="?", help="ImageId,EncodedPixels of pictures of 1024 pixels")
+    parser.add_argument("--images", type=int, default=100, metavar="N", help="pictures, half of them with masks (100)")
     parser.add_argument(
         "--size", type=int, nargs="+", default=[1024, 512], metavar="PX", help="edges of the model's pictures"
     )
     parser.add_argument("--repetitions", type=int, default=7, metavar="N", help="epochs of each kind (7)")
     wanted = parser.parse_args()
+    labels = _choose(read_labels(wanted.labels or wheel_labels()), wanted.images)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_sample_data(folder / "data", images=wanted.images, test_images=0, size=1024, positive=0.5)
-        labels = read_labels(folder / "data" / "train-rle.csv")
+        _write_data(folder, labels)
         for size in wanted.size:
             kept, decoded = _read(folder, size, limit=2**40), _read(folder, size, limit=0)
-            assert all(np.array_equal(kept.pixels(i), decoded.pixels(i)) for i in range(wanted.images))
-            for what, walk in (("pixels", _pixels), ("samples", partial(_samples, labels=labels))):
+            for what, walk in _epochs(kept.ids, labels).items():
+                assert walk(kept) == walk(decoded), f"{what} of {size} pixels are not the same"
                 taken = seconds({"kept": partial(walk, kept), "decoded": partial(walk, decoded)}, wanted.repetitions)
-                rates = [wanted.images / taken[way] for way in ("decoded", "kept")]
+                count = len(walk(kept))
+                rates = [count / taken[way] for way in ("decoded", "kept")]
                 ratio = taken["decoded"] / taken["kept"]
-                rows.append([f"{what}, {size} pixels", *(f"{rate:.0f}" for rate in rates), f"{ratio:.1f}"])
-    print(f"{wanted.images} pictures; {machine()}.\n")
+                rows.append([f"{size} pixels: {what}", *(f"{rate:.0f}" for rate in rates), f"{ratio:.1f}"])
+    masks = sum(map(len, labels.values()))
+    print(f"{len(labels)} pictures, {masks} masks; torch {torch.__version__}, {machine()}.\n")
     print_table(["an epoch of", "decoded each time, images/s", "kept, images/s", "ratio"], rows)
+
+
+def _choose(labels: Labels, count: int) -> Labels:
+    """Real labels, half of them with masks: the first of each kind, sorted by ImageId as text."""
+    kinds = [sorted(each for each in labels if bool(labels[each]) == positive) for positive in (True, False)]
+    return {image_id: labels[image_id] for kind in kinds for image_id in kind[: max(count // 2, 1)]}
+
+
+def _write_data(folder: Path, labels: Labels) -> None:
+    """A DICOM file for every label."""
+    with (folder / "labels.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["ImageId", "EncodedPixels"])
+        rows.writerows((image_id, code) for image_id, codes in labels.items() for code in codes or ("-1",))
+    write_sample_data(folder / "data", images=len(labels), test_images=0, labels=folder / "labels.csv")
 
 
 def _read(folder: Path, size: int, *, limit: int) -> Pictures:
@@ -57,17 +86,42 @@ def _read(folder: Path, size: int, *, limit: int) -> Pictures:
     return read_pictures(files, cache=cache, image_size=size, unreadable="stop", threads=2)
 
 
-def _pixels(pictures: Pictures) -> None:
+def _epochs(ids: Sequence[str], labels: Labels) -> dict[str, Callable[[Pictures], list[int]]]:
+    """What is measured: ways through the pictures, each giving one number for every picture that it read."""
+    positives = [index for index, image_id in enumerate(ids) if labels[image_id]]
+    negatives = [index for index, image_id in enumerate(ids) if not labels[image_id]]
+    real = negatives + positives[: round(len(negatives) * REAL_SHARE / (1 - REAL_SHARE))]
+    return {
+        "pixels": _pixels,
+        f"samples, {REAL_SHARE:.0%} with masks": partial(_samples, labels=labels, order=real, read=_look),
+        "samples, 50% with masks": partial(_samples, labels=labels, order=negatives + positives, read=_look),
+        "samples, all with masks": partial(_samples, labels=labels, order=positives, read=_look),
+        f"images, {REAL_SHARE:.0%} with masks": partial(_samples, labels=labels, order=real, read=_convert),
+    }
+
+
+def _pixels(pictures: Pictures) -> list[int]:
     """Every picture's pixels, read to the last."""
-    for index in range(len(pictures.ids)):
-        pictures.pixels(index).max()
+    return [int(pictures.pixels(index).max()) for index in range(len(pictures.ids))]
 
 
-def _samples(pictures: Pictures, labels: dict[str, tuple[str, ...]]) -> None:
-    """Every picture's sample."""
-    xrays = ChestXrays(pictures, labels, range(len(pictures.ids)))
-    for place in range(len(xrays)):
-        xrays[place]
+def _samples(pictures: Pictures, labels: Labels, order: Sequence[int], read: Callable[[Sample], int]) -> list[int]:
+    """The samples at these positions."""
+    xrays = ChestXrays(pictures, labels, order)
+    return [read(xrays[place]) for place in range(len(xrays))]
+
+
+def _look(sample: Sample) -> int:
+    """Reads picture and masks to the last."""
+    picture, target = sample
+    return int(picture.numpy().max()) + int(target["masks"].numpy().max(initial=0))
+
+
+def _convert(sample: Sample) -> int:
+    """Reads both, the picture as floats."""
+    picture, target = sample
+    (image,) = images_on_device([picture], CPU)
+    return round(255 * image[0, 0, 0].item()) + int(target["masks"].numpy().max(initial=0))
 
 
 if __name__ == "__main__":

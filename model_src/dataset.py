@@ -1,4 +1,4 @@
-"""Pictures and labels as the detector wants them: an image tensor and one target with all its instances."""
+"""Pictures and labels as samples: a picture in bytes, and the detector's target with all its instances."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .augment import Preset, augment
-from .labels import decode
 from .pictures import Pictures
+from .rle import draw, parse, span
 
 Sample = tuple[Tensor, dict[str, Tensor]]
+"""A grey picture uint8 (1, size, size), which becomes the detector's image on the device, and its `target`."""
 
 
 class ChestXrays(Dataset[Sample]):
@@ -50,24 +51,24 @@ class ChestXrays(Dataset[Sample]):
         pixels = self.pictures.pixels(index)
         masks = scaled_masks(self.labels.get(self.pictures.ids[index], ()), self.pictures.shapes[index], len(pixels))
         pixels, masks = augment(pixels, masks, self.preset, np.random.default_rng([*self.seeds, place]))
-        image = torch.from_numpy(np.divide(pixels, np.float32(255)))
-        return image.expand(3, -1, -1), target(masks, index)
+        # A kept picture stays where it is mapped: torch wants it writable and in order, and copies only what is not.
+        return torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None], target(masks, index)
 
 
 def scaled_masks(encoded: Sequence[str], shape: tuple[int, int], size: int) -> npt.NDArray[np.bool_]:
     """Masks (n, size, size) from codes of the original (height, width): a pixel counts when half of it is covered."""
     scaled = np.zeros((len(encoded), size, size), bool)
-    # Most of a picture is empty: only the part with the mask is scaled, cut where pixels of both sizes begin and end.
-    # Where these never meet inside the picture the part is the picture.
+    # Most of a picture is empty: only the part with the mask is drawn and scaled, cut where pixels of both sizes begin
+    # and end. Where these never meet inside the picture the part is the picture.
     down, across = (edge // math.gcd(edge, size) for edge in shape)
     for mask, code in zip(scaled, encoded, strict=True):
-        full = decode(code, *shape)
-        rows, columns = _extent(full.any(1), down), _extent(full.any(0), across)
+        runs = parse(code, shape[0] * shape[1])
+        rows, columns = map(_outwards, span(runs, shape[0]), (down, across))
         there = tuple(
             slice(each.start * size // edge, each.stop * size // edge)
             for each, edge in zip((rows, columns), shape, strict=True)
         )
-        part, small = full[rows, columns], mask[there]
+        part, small = draw(runs, shape[0], rows, columns), mask[there]
         if part.shape == small.shape:
             small[:] = part
         else:
@@ -82,10 +83,10 @@ def target(masks: npt.NDArray[np.bool_], index: int) -> dict[str, Tensor]:
     boxes float (n, 4) as x1, y1, x2, y2 around the covered pixels, labels int64 (n) all 1, masks uint8 (n, height,
     width), image_id int64 the picture's position. Without instances n is 0.
     """
-    is_left = masks.any((1, 2))
+    covered = np.asarray(masks.any(2))
+    is_left = covered.any(1)
     kept = np.ascontiguousarray(masks if is_left.all() else masks[is_left])
-    sides = [(_extent(mask.any(0)), _extent(mask.any(1))) for mask in kept]
-    boxes = [(columns.start, rows.start, columns.stop, rows.stop) for columns, rows in sides]
+    boxes = [_box(mask, np.flatnonzero(rows)) for mask, rows in zip(kept, covered[is_left], strict=True)]
     return {
         "boxes": torch.tensor(np.array(boxes, np.float32).reshape(-1, 4)),
         "labels": torch.ones(len(kept), dtype=torch.int64),
@@ -94,12 +95,18 @@ def target(masks: npt.NDArray[np.bool_], index: int) -> dict[str, Tensor]:
     }
 
 
-def _extent(covered: npt.ArrayLike, step: int = 1) -> slice:
-    """From the first to the last place that is covered, each taken outwards to a multiple of `step`; none: nothing."""
-    places = np.flatnonzero(covered)
-    return slice(places[0] // step * step, -(-(places[-1] + 1) // step) * step) if len(places) else slice(0, 0)
+def _box(mask: npt.NDArray[np.bool_], rows: npt.NDArray[np.intp]) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 around a mask that covers something in these rows."""
+    top, bottom = rows[0], rows[-1] + 1
+    columns = np.flatnonzero(mask[top:bottom].any(0))
+    return columns[0], top, columns[-1] + 1, bottom
+
+
+def _outwards(part: slice, step: int) -> slice:
+    """The part with both ends taken outwards to a multiple of `step`."""
+    return slice(part.start // step * step, -(-part.stop // step) * step)
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict[str, Any]]]:
-    """Images and targets as two lists: the detector takes pictures one by one."""
-    return [image for image, _ in samples], [each for _, each in samples]
+    """Pictures and targets as two lists: the detector takes pictures one by one."""
+    return [picture for picture, _ in samples], [each for _, each in samples]

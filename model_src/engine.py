@@ -16,12 +16,13 @@ from .metric_logger import MetricLogger, SizedIterable
 from .optim import Precision
 from .running_statistics import RunningStatistics
 from .timing import LoopTimer
+from .transfer import images_on_device
 from .world import World
 
 ALONE = World()
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
-"""Images and their targets, as they are collated."""
+"""Pictures uint8 (1, height, width) and their targets, as they are collated."""
 
 SHORT_NAMES = {
     "loss_objectness": "rpn_cls",
@@ -160,10 +161,10 @@ def as_if_training(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def on_device(batch: Batch, device: torch.device) -> Batch:
-    """A batch's images and targets where the model is."""
-    images, targets = batch
+def on_device(batch: Batch, device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
+    """A batch as the model takes it, where the model is: images float (3, height, width) from 0 to 1, and targets."""
+    pictures, targets = batch
     return (
-        [image.to(device, non_blocking=True) for image in images],
+        images_on_device(pictures, device),
         [{name: value.to(device, non_blocking=True) for name, value in each.items()} for each in targets],
     )

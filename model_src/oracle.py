@@ -39,6 +39,7 @@ from .model import CLASSES
 from .predict import in_shape, united
 from .score import ImageScore, dice, split_loss
 from .thresholds import Rule
+from .transfer import images_on_device
 
 STAGES = ("rpn", "cls", "box", "mask", "pres")
 LADDER = ("pres", "rpn", "cls", "box", "mask")
@@ -112,10 +113,10 @@ def oracle_dice(
     """Every picture of the loader with each set of stages replaced."""
     model.eval()
     with torch.inference_mode():
-        for images, targets in loader:
+        for pictures, targets in loader:
             indices = [int(target["image_id"]) for target in targets]
-            truths = [true_instances(data, index, images[0].shape[-1], device) for index in indices]
-            batch = [image.to(device, non_blocking=True) for image in images]
+            truths = [true_instances(data, index, pictures[0].shape[-1], device) for index in indices]
+            batch = images_on_device(pictures, device)
             masks = replaced_masks(model, batch, truths, rule, MEASURED)
             for place, (index, truth) in enumerate(zip(indices, truths, strict=True)):
                 yield graded(data.train.ids[index], truth, {swaps: masks[swaps][place] for swaps in MEASURED})

@@ -42,7 +42,7 @@ class Pictures:
     """How many were decoded, were kept already, and have to be decoded each time."""
 
     def pixels(self, index: int) -> npt.NDArray[np.uint8]:
-        """uint8 (size, size), not to be written to; straight from the kept file, or decoded again without one."""
+        """uint8 (size, size), straight from the kept file, or decoded again without one; the latter is read-only."""
         kept = self.kept[index]
         if kept is not None:
             try:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from .engine import Batch
 from .thresholds import Rule
+from .transfer import images_on_device
 
 Tta = Literal["none", "hflip"]
 
@@ -64,8 +65,8 @@ def predict(
     for model in models:
         model.eval()
     with torch.inference_mode():
-        for images, targets in loader:
-            batch = [image.to(device, non_blocking=True) for image in images]
+        for pictures, targets in loader:
+            batch = images_on_device(pictures, device)
             outputs = [(model(batch), False) for model in models]
             if tta == "hflip":
                 outputs += [(model([image.flip(-1) for image in batch]), True) for model in models]

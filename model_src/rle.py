@@ -115,6 +115,34 @@ def union(encoded: Iterable[str], height: int, width: int) -> Mask:
     return flat.reshape(width, height).T
 
 
+def span(runs: Runs, height: int) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle with all runs of a mask of that height; of no runs, an empty one.
+
+    Where a run goes on in the next column, all rows.
+    """
+    if not len(runs):
+        return slice(0, 0), slice(0, 0)
+    first_columns, first_rows = np.divmod(runs[::2], height)
+    last_columns, last_rows = np.divmod(runs[1::2] - 1, height)
+    columns = slice(int(first_columns[0]), int(last_columns[-1]) + 1)
+    if (first_columns != last_columns).any():
+        return slice(0, height), columns
+    return slice(int(first_rows.min()), int(last_rows.max()) + 1), columns
+
+
+def draw(runs: Runs, height: int, rows: slice, columns: slice) -> Mask:
+    """These rows and columns of the mask of that height that the runs mean; they hold at least the runs' `span`."""
+    edge, width = rows.stop - rows.start, columns.stop - columns.start
+    begin_columns, begin_rows = np.divmod(runs[::2], height)
+    begins = (begin_columns - columns.start) * edge + begin_rows - rows.start
+    # Counted from its begin: a run down to the last row ends in its column, which is where the next one begins.
+    ends = begins + runs[1::2] - runs[::2]
+    edges = np.concatenate(([0], np.stack((begins, ends), axis=1).reshape(-1), [width * edge]))
+    # In a small part, writing every pixel is faster than writing the runs one by one.
+    flat = np.repeat(np.arange(len(edges) - 1) % 2 == 1, np.diff(edges))
+    return flat.reshape(width, edge).T
+
+
 def find_runs(mask: Mask) -> Runs:
     """The runs of a mask (height, width); they neither overlap nor touch."""
     flat = mask.T.ravel()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig, ScheduleConfig, TrainConfig
 from model_src.dataset import target
-from model_src.engine import Batch, seed_of, train_epoch, validation_losses
+from model_src.engine import Batch, on_device, seed_of, train_epoch, validation_losses
 from model_src.fold import is_better
 from model_src.metric_logger import MetricLogger
 from model_src.model import build_model
@@ -40,7 +40,8 @@ def batch(*, seed: int = 0, positive: bool = True) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     masks = np.zeros((1, 64, 64), bool)
     masks[0, 10:40, 20:50] = positive
-    return [torch.rand(3, 64, 64, generator=generator) for _ in range(2)], [target(masks, index) for index in range(2)]
+    pictures = [torch.randint(256, (1, 64, 64), generator=generator, dtype=torch.uint8) for _ in range(2)]
+    return pictures, [target(masks, index) for index in range(2)]
 
 
 def train(
@@ -154,7 +155,8 @@ def test_half_precision_learns_the_same(dtype: torch.dtype) -> None:
         torch.manual_seed(1)
         chosen = precision(CPU, kind)
         assert chosen.scaler.is_enabled() == (kind == torch.float16)
-        losses.append(train(model, [batch()], precision_=chosen, clip_norm=1.0)["loss"])
+        # Not any pictures: where two proposals score nearly the same, rounding decides which of them is trained on.
+        losses.append(train(model, [batch(seed=1)], precision_=chosen, clip_norm=1.0)["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     assert losses[1] != losses[0]
     name = "roi_heads.box_head.fc6.weight"
@@ -215,7 +217,7 @@ def test_validation_loss_is_the_sum_without_the_rpns_boxes() -> None:
     for (number, mean, pictures), (expected_number, each) in zip(found, batches, strict=True):
         torch.manual_seed(seed_of(3, number))
         with torch.no_grad():
-            losses = model(*each)
+            losses = model(*on_device(each, CPU))
         assert mean == pytest.approx(sum(losses[name].item() for name in names), rel=1e-6)
         assert (number, pictures) == (expected_number, len(each[0]))
 

@@ -20,7 +20,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from benchmarks.official import mask_to_rle, rle_to_mask
 from model_src.labels import check_codes, choose, main, read_ids, read_labels, statistics_of
-from model_src.rle import Mask, area, decode, encode, find_runs, parse, times_covered, union, unite, write
+from model_src.rle import Mask, area, decode, draw, encode, find_runs, parse, span, times_covered, union, unite, write
 
 from .conftest import PROJECT
 
@@ -82,6 +82,35 @@ def test_the_competitions_algorithm_agrees(mask: Mask) -> None:
     assert (mask_to_rle(image, width, height) or "-1") == encode(mask)
     if mask.any():
         assert np.array_equal(rle_to_mask(encode(mask), width, height), image)
+
+
+@given(masks, st.data())
+def test_a_part_is_what_the_whole_holds_there(mask: Mask, data: st.DataObject) -> None:
+    """The span is tight, or has all rows where a run goes on in the next column; any part around it can be drawn."""
+    height, width = mask.shape
+    runs = find_runs(mask)
+    rows, columns = span(runs, height)
+    if not mask.any():
+        assert (rows, columns) == (slice(0, 0), slice(0, 0))
+    else:
+        covered = np.nonzero(mask)
+        tight = [slice(int(places.min()), int(places.max()) + 1) for places in covered]
+        goes_on = any(begin // height != (end - 1) // height for begin, end in runs.reshape(-1, 2).tolist())
+        assert (rows, columns) == (slice(0, height) if goes_on else tight[0], tight[1])
+    around = tuple(
+        slice(data.draw(st.integers(0, part.start)), data.draw(st.integers(part.stop, edge)))
+        for part, edge in ((rows, height), (columns, width))
+    )
+    for part in ((rows, columns), around):
+        drawn = draw(runs, height, *part)
+        assert drawn.dtype == bool
+        assert np.array_equal(drawn, mask[part])
+
+
+def test_runs_that_touch_are_drawn() -> None:
+    """Also where one ends with its column and the next begins with the next column."""
+    runs = parse("1 1 0 1 0 2")
+    assert np.array_equal(draw(runs, 3, *span(runs, 3)), decode("1 4", 3, 4)[:, :2])
 
 
 def test_benchmark_runs(tmp_path: Path, real_labels: Path) -> None:

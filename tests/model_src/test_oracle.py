@@ -41,8 +41,9 @@ from model_src.oracle_report import oracle_chart, oracle_lines, oracle_rows
 from model_src.predict import predict
 from model_src.score import dice
 from model_src.thresholds import Rule
+from model_src.transfer import images_on_device
 
-from .test_predict import CPU, FEW, SMALL, one_thread
+from .test_predict import CPU, FEW, SMALL, noise, one_thread
 
 Mask = npt.NDArray[np.bool_]
 
@@ -59,9 +60,8 @@ def model(request: pytest.FixtureRequest) -> Iterator[MaskRCNN]:
 
 
 def pictures(count: int, seed: int = 0) -> list[Tensor]:
-    """Noise, (3, 64, 64) each."""
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.rand(3, SIZE, SIZE, generator=generator) for _ in range(count)]
+    """Noise, uint8 (1, 64, 64) each."""
+    return list(noise(count, seed=seed))
 
 
 def rectangle(shape: tuple[int, int], top: int, left: int, height: int, width: int) -> Mask:
@@ -84,7 +84,7 @@ def truths() -> list[Truth]:
 def replaced(model: MaskRCNN, truth: list[Truth], wanted: Collection[Swaps], seed: int = 0) -> dict[Swaps, list[Mask]]:
     """The masks of noise pictures under these truths."""
     with torch.inference_mode():
-        return replaced_masks(model, pictures(len(truth), seed), truth, RULE, wanted)
+        return replaced_masks(model, images_on_device(pictures(len(truth), seed), CPU), truth, RULE, wanted)
 
 
 def test_without_an_oracle_it_is_the_models_own_prediction(model: MaskRCNN) -> None:

@@ -43,8 +43,13 @@ def model() -> Iterator[nn.Module]:
         yield build_model(SMALL, FEW, image_size=64, weights=None)
 
 
+def noise(count: int, *, seed: int) -> Tensor:
+    """Pictures of noise, uint8 (count, 1, 64, 64)."""
+    return torch.randint(256, (count, 1, 64, 64), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
 def predictions(model: nn.Module, pictures: Tensor, tta: Tta) -> list[Prediction]:
-    """Of pictures (n, 3, 64, 64), two at a time."""
+    """Of pictures (n, 1, 64, 64), two at a time."""
     samples = [(picture, {"image_id": torch.tensor(index)}) for index, picture in enumerate(pictures)]
     loader: DataLoader[Sample] = DataLoader(samples, batch_size=2, collate_fn=collate)  # type: ignore[arg-type]  # a list will do
     return list(predict([model], loader, tta=tta, device=CPU))
@@ -96,7 +101,7 @@ def test_maps_at_several_thresholds_are_those_at_each() -> None:
 
 def test_mirrored_picture_is_a_second_view_turned_back(model: nn.Module) -> None:
     """Each picture's second view is what the model says about the mirrored picture, mirrored again."""
-    pictures = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    pictures = noise(3, seed=0)
     for plain, both, mirrored in zip(
         predictions(model, pictures, "none"),
         predictions(model, pictures, "hflip"),
@@ -112,7 +117,7 @@ def test_mirrored_picture_is_a_second_view_turned_back(model: nn.Module) -> None
 
 def test_mirroring_the_picture_mirrors_the_prediction(model: nn.Module) -> None:
     """With the mirrored view averaged in, left and right are treated alike, whatever the weights."""
-    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    pictures = noise(2, seed=1)
     straight, mirrored = predictions(model, pictures, "hflip"), predictions(model, pictures.flip(-1), "hflip")
     for one, other in zip(straight, mirrored, strict=True):
         assert one.top_score == pytest.approx(other.top_score)
