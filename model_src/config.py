@@ -51,7 +51,7 @@ class DataConfig:
     num_workers: int = 2
     """Processes that prepare batches, and threads that decode; 0 = none beside the main one."""
     unreadable: Literal["stop", "skip"] = "stop"
-    """A picture that can't be read stops the run, or is left out, counted and reported."""
+    """A picture that can't be read stops the run, or is left out, counted and reported; one to predict gets no mask."""
     limit: int | None = None
     """Only the first n pictures, sorted by ImageId, of train and of test; None = all. For quick tries."""
     extra_labels: str | None = None

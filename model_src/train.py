@@ -31,6 +31,7 @@ from .inputs import find_file, kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
+from .pictures import Pictures
 from .predict import predict
 from .report import Report
 from .resume import drop_progress, find_earlier
@@ -90,7 +91,7 @@ def run(config: Config, report: Report, stop: Stop) -> None:
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
         masks = predict_test(this, folds, rule, presence)
-        write_submission(OUTPUT / "submission.csv", masks, dict(zip(data.test.ids, data.test.shapes, strict=True)))
+        write_submission(OUTPUT / "submission.csv", *with_unreadable(data.test, masks))
 
     # Last, because a session that ends in it has everything else.
     with report.stage("explain"):
@@ -129,6 +130,18 @@ def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -
     for each in predict(models, loader, tta=this.config.predict.tta, device=this.device):
         mask = each.mask(test.shapes[each.index], rule)
         yield test.ids[each.index], encode(mask) if each.top_score >= presence else NO_MASK
+
+
+def with_unreadable(
+    test: Pictures, masks: Iterable[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], dict[str, tuple[int, int]]]:
+    """A row for each test picture, sorted by ImageId, and the pictures' shapes: one that can't be read has no mask.
+
+    Kaggle refuses a submission in which a picture is missing.
+    """
+    # Of their size nothing is known, and an empty mask fits any.
+    shapes = dict(zip(test.ids, test.shapes, strict=True)) | dict.fromkeys(test.skipped, (0, 0))
+    return sorted([*masks, *((image_id, NO_MASK) for image_id in test.skipped)]), shapes
 
 
 def versions() -> dict[str, str | None]:
