@@ -16,6 +16,7 @@ import numpy.typing as npt
 from torch import nn
 from torch.utils.data import DataLoader
 
+from .config import Config
 from .curves import write_curves
 from .data import Data
 from .dataset import ChestXrays, Sample
@@ -24,11 +25,14 @@ from .oracle import oracle_dice, summarize
 from .oracle_report import oracle_lines, write_oracle
 from .outputs import write_csv
 from .overlays import write_worst
-from .predict import Prediction, Tta, predict
+from .predict import VIEWS, Prediction, Tta, predict
 from .run import Run
 from .score import Scored
 from .thresholds import Choice, Counts, Rule, choose, count, grid
 from .thresholds import summary as choice_summary
+
+ORACLE_VIEWS = 4
+"""The analysis of bottlenecks is given as long a picture as so many views of a prediction; on a processor it takes 2."""
 
 Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
@@ -42,10 +46,11 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     config, data = run.config, run.data
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
-    ttas: tuple[Tta, ...] = ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
+    ttas = ttas_to_try(config)
     rows: dict[Tta, dict[str, Row]] = {tta: {} for tta in ttas}
     for model, loader in by_fold(run, scored):
-        for each in predict([model], loader, tta=ttas[-1], device=run.device):
+        predictions = predict([model], loader, tta=ttas[-1], device=run.device)
+        for each in run.stop.paced(predictions, views=VIEWS[ttas[-1]]):
             for tta in ttas:
                 seen = each.part(slice(1)) if tta == "none" else each
                 rows[tta][data.train.ids[each.index]] = counted(seen, data, scores, thresholds)
@@ -73,21 +78,34 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     return choice
 
 
+def ttas_to_try(config: Config) -> tuple[Tta, ...]:
+    """What the rule is chosen for; the last one has the views of all."""
+    return ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
+
+
 def explain(run: Run, scored: Sequence[Scored]) -> None:
     """Draw curves and the worst pictures, and find the bottleneck.
 
-    Writes learning.png, worst.png, worst/, oracle.csv and oracle.png.
+    Writes learning.png, worst.png, worst/, oracle.csv and oracle.png. The bottleneck, which takes longest, is left out
+    when there is no time for it.
     """
     write_curves(run.output)
     write_worst(run.output, scored, run.data, most=run.config.evaluate.worst)
     if not run.config.evaluate.oracle:
         return
+    if lack := run.stop.lack(len(scored) * ORACLE_VIEWS, again=len(scored) * VIEWS[run.config.predict.tta]):
+        run.report.message(f"the bottleneck is not looked for: {lack}")
+        return
     rule = Rule.of(run.config.predict)
-    pictures = [
-        picture
-        for model, loader in by_fold(run, scored)
-        for picture in oracle_dice(model, loader, run.data, rule, run.device)
-    ]
+    pictures = []
+    for model, loader in by_fold(run, scored):
+        for picture in oracle_dice(model, loader, run.data, rule, run.device):
+            pictures.append(picture)
+            if run.stop.left() <= 0:
+                run.report.message(
+                    f"the bottleneck is not found: the time is over after {len(pictures)} of {len(scored)} pictures"
+                )
+                return
     found = summarize(pictures)
     run.report.update(oracle=found)
     write_oracle(run.output, found)

@@ -288,7 +288,10 @@ class TrainConfig:
     time_limit_seconds: float | None = None
     """Seconds from the start after which a run saves its state and ends as incomplete; None = none.
 
-    Below the session's own limit: the longest step or evaluation so far is kept free, nothing for the prediction.
+    Below the session's own limit. Kept free while a fold trains: the longest step, evaluation and save so far, nothing
+    for what comes after the folds. The rule is chosen and the test pictures are predicted if there is time left for it
+    at the pace of the slowest evaluation, and half as much more; if not, the run ends before as incomplete, and one
+    that continues it does only that. The analysis of bottlenecks is left out if there is no time for it.
     """
     stop_after_steps: int | None = None
     """Optimizer steps, all folds together, after which a run does the same; None = none."""

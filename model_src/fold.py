@@ -46,7 +46,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
         report.message(f"fold {fold} was finished before, after epoch {finished['history'][-1]['epoch']}")
         training.report_epochs(finished["history"])
         model.load_state_dict(finished["model"])
-        with report.stage("evaluate"):
+        with report.stage("evaluate"), run.stop.timed("evaluate"):
             return validation.evaluate(run, model, fold, outside)
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
@@ -78,7 +78,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
     if best is None:
         # The best epoch lies before the state that was gone on from.
         model.load_state_dict(progress.best_model)
-        with report.stage("evaluate"):
+        with report.stage("evaluate"), run.stop.timed("evaluate"):
             best = validation.evaluate(run, model, fold, outside)
     return best
 

@@ -17,6 +17,8 @@ from .dataset import Sample
 from .thresholds import Rule
 
 Tta = Literal["none", "hflip"]
+VIEWS: dict[Tta, int] = {"none": 1, "hflip": 2}
+"""How often each model looks at a picture."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 import torchvision
 
-from .analysis import choose_rule, explain
+from .analysis import choose_rule, explain, ttas_to_try
 from .config import Config, load, to_dict
 from .data import load_data
 from .dataset import ChestXrays
@@ -32,7 +32,7 @@ from .labels import NO_MASK, encode
 from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
 from .pictures import Pictures
-from .predict import predict
+from .predict import VIEWS, predict
 from .report import Report
 from .resume import drop_progress, find_earlier
 from .run import Run
@@ -81,6 +81,12 @@ def run(config: Config, report: Report, stop: Stop) -> None:
         report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
     drop_progress(OUTPUT)
     report.message(this.timer.profile()["text"])
+    require_time(
+        this,
+        "choosing the rule and predicting the test pictures",
+        len(out_of_fold) * VIEWS[ttas_to_try(config)[-1]] + len(data.test.ids) * len(folds) * VIEWS[config.predict.tta],
+        again=len(out_of_fold) * VIEWS[config.predict.tta],
+    )
 
     with report.stage("choose"):
         choice = choose_rule(this, out_of_fold)
@@ -120,6 +126,13 @@ def prepare(config: Config, report: Report, stop: Stop) -> Run:
         ),
         earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
     )
+
+
+def require_time(this: Run, what: str, views: int, *, again: int) -> None:
+    """Leave the run before something for which there is no time; the arguments are those of `Stop.lack`."""
+    if reason := this.stop.lack(views, again=again):
+        this.report.update(stopped={"reason": reason})
+        this.stop.leave(f"stopped before {what}: {reason}")
 
 
 def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> Iterable[tuple[str, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,14 +49,19 @@ Experiment = Callable[..., Path]
 def experiment(sample_data: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     """Runs an experiment in this process in a session root, and says where the root is."""
 
-    def do(root: Path, config: Mapping[str, Any], earlier: Path | None = None) -> Path:
-        return experiment_in(root, config, sample_data, earlier, monkeypatch)
+    def do(root: Path, config: Mapping[str, Any], earlier: Path | None = None, **how: Any) -> Path:
+        return experiment_in(root, config, sample_data, earlier, monkeypatch, **how)
 
     return do
 
 
 def experiment_in(
-    root: Path, config: Mapping[str, Any], data: Path, earlier: Path | None, monkeypatch: pytest.MonkeyPatch
+    root: Path,
+    config: Mapping[str, Any],
+    data: Path,
+    earlier: Path | None,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Path:
     """One run in `root`, with the output of the run in the root `earlier` attached as a kernel's."""
     if not (root / "input").exists():
@@ -68,7 +75,7 @@ def experiment_in(
     monkeypatch.setenv("COORD_KAGGLE_ROOT", str(root))
     with Report(Path(), experiment="tiny", run_id="1", digest="2") as report:
         try:
-            run(settings.load(root / "config.json"), report, Stop())
+            run(settings.load(root / "config.json"), report, Stop(clock))
         except OutOfTime as reason:
             report.incomplete(str(reason))
     return root
@@ -182,6 +189,63 @@ def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterru
     assert summary(tmp_path)["status"] == "incomplete"
     assert start("never", None) == 0
     assert_same(uninterrupted, tmp_path, folds=[1])
+
+
+def leaping(name: str, text: str = "", *, times: int = 1, spare: int = 0) -> Callable[[], float]:
+    """A clock for a run of 10 000 s in the working directory: a second passes at each look at it.
+
+    Once a file has a text so many times, and after `spare` looks more, the run's last seconds come.
+    """
+    looks = itertools.count()
+    spared = itertools.count()
+
+    def read() -> float:
+        path = Path(name)
+        is_there = path.exists() and path.read_text(errors="replace").count(text) >= times
+        return next(looks) + (9_990 if is_there and next(spared) >= spare else 0)
+
+    return read
+
+
+def test_run_without_time_for_its_ending_is_continued(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """All folds finished, and no time for the rest: incomplete; the run that goes on is the one that wasn't stopped.
+
+    One that goes on with too little time again is told how much it needs. Neither trains anything.
+    """
+    limited = changed(QUICK, train={"time_limit_seconds": 10_000})
+    first = experiment(tmp_path / "first", limited, clock=leaping("metrics.jsonl", '"event": "fold"', times=2))
+    left = summary(first)
+    assert (left["status"], left["error"], left["stages"].keys()) == ("incomplete", None, {"data", "train", "evaluate"})
+    assert "s of the limit of 10000 s are left" in left["stopped"]["reason"]
+    assert len(left["metrics"][0]["folds"]) == 2
+    assert not (first / "working" / "submission.csv").exists()
+    limited["train"]["resume_from"] = "ann/siim-tiny"
+    second = experiment(tmp_path / "second", limited, first, clock=leaping("metrics.jsonl", '"event": "fold"', times=2))
+    assert summary(second)["status"] == "incomplete"
+    assert "is too short for it even when nothing is left to train" in summary(second)["stopped"]["reason"]
+    third = experiment(tmp_path / "third", limited, second)
+    assert_same(uninterrupted, third)
+    assert ["train" in summary(root)["stages"] for root in (first, second, third)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("spare", "said"), [(0, "is not looked for: it takes about"), (1, "the time is over after 1 of 4 pictures")]
+)
+def test_bottleneck_is_left_out_without_time_for_it(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str], spare: int, said: str
+) -> None:
+    """The run is complete with all but this: not begun, or given up when it takes longer than thought."""
+    config = changed(
+        QUICK, folds={"run": [0]}, evaluate={"oracle": True}, train={"epochs": 1, "time_limit_seconds": 10_000}
+    )
+    root = experiment(tmp_path, config, clock=leaping("learning.png", spare=spare))
+    assert summary(root)["status"] == "complete"
+    assert summary(root)["oracle"] is None
+    assert said in capsys.readouterr().out
+    assert {path.name for path in (root / "working").iterdir()} >= {"learning.png", "submission.csv", "thresholds.csv"}
+    assert not (root / "working" / "oracle.csv").exists()
 
 
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
