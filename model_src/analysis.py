@@ -32,7 +32,7 @@ from .thresholds import Choice, Counts, Rule, choose, count, grid
 from .thresholds import summary as choice_summary
 
 ORACLE_VIEWS = 4
-"""The analysis of bottlenecks is given as long a picture as so many views of a prediction; on a processor it takes 2."""
+"""As long as so many views of a prediction is a picture given in the analysis of bottlenecks; 2 on a processor."""
 
 Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""

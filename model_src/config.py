@@ -294,7 +294,7 @@ class TrainConfig:
     that continues it does only that. The analysis of bottlenecks is left out if there is no time for it.
     """
     stop_after_steps: int | None = None
-    """Optimizer steps, all folds together, after which a run does the same; None = none."""
+    """Optimizer steps, all folds and repeats together, after which a run does the same; None = none."""
     resume_from: str | None = None
     """An earlier run to continue: the output of a kernel ("owner/slug") that is attached, or a folder.
 
@@ -408,6 +408,11 @@ class Config:
 
     seed: int = 0
     """Seeds the folds, the weights, the sampling and the augmentation."""
+    repeat: int = 1
+    """How often the cross-validation is done, on the same folds, with the seeds from `seed` on: how much is luck?
+
+    All but the spread of the figure (`repeats` in metrics.json) is of the first one; the others come after it.
+    """
     data: DataConfig = field(default_factory=DataConfig)
     folds: FoldsConfig = field(default_factory=FoldsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -420,7 +425,14 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
-        _refuse((not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"))
+        _refuse(
+            (not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"),
+            (self.repeat < 1, f"repeat must be >= 1, is {self.repeat}"),
+            (
+                self.seed + max(self.repeat, 1) > 2**31,
+                f"seed + repeat - 1 must be at most 2147483647, is {self.seed + self.repeat - 1}",
+            ),
+        )
 
 
 def load(path: Path | None) -> Config:

@@ -43,7 +43,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
     training = FoldTraining(run, fold, inside, outside)
     model, settings, report = training.model, run.config.train, run.report
     if finished := finished_fold(run.earlier, training.identity, run.output, report.message):
-        report.message(f"fold {fold} was finished before, after epoch {finished['history'][-1]['epoch']}")
+        report.message(f"{training.name} was finished before, after epoch {finished['history'][-1]['epoch']}")
         training.report_epochs(finished["history"])
         model.load_state_dict(finished["model"])
         with report.stage("evaluate"), run.stop.timed("evaluate"):
@@ -71,7 +71,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
         progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
         if settings.patience and progress.since_best >= settings.patience:
             value = f"{settings.monitor} of {progress.best_value:.4f}"
-            report.message(f"fold {fold} stops after epoch {epoch}: no better {value}")
+            report.message(f"{training.name} stops after epoch {epoch}: no better {value}")
             break
     save_fold(run.output, progress, training.identity, is_finished=True)
     drop_progress(run.output)
@@ -90,6 +90,7 @@ class FoldTraining:
         """A new model at its start. Raises ValueError when there is nothing to train on or to validate."""
         self.run = run
         self.fold = fold
+        self.name = run.name(fold)
         self.outside = outside
         self.positives = [index for index in inside if run.data.is_positive(index)]
         self.negatives = [index for index in inside if not run.data.is_positive(index)]
@@ -103,7 +104,7 @@ class FoldTraining:
         self.optimizer = build_optimizer(run.config.optim, self.model.parameters())
         self.precision = choose_precision(run.config.train.amp, run.device)
         self.progress = Progress()
-        self.identity = identify(run.config, fold, described(run.data, inside, outside))
+        self.identity = identify(run.config, fold, described(run.data, inside, outside), suffix=run.suffix)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `save` wrote."""
@@ -111,7 +112,7 @@ class FoldTraining:
             state, model=self.model, optimizer=self.optimizer, scaler=self.precision.scaler
         )
         report, where = self.run.report, self.place()
-        report.message(f"fold {self.fold} goes on in epoch {where['epoch']} after step {where['step']}")
+        report.message(f"{self.name} goes on in epoch {where['epoch']} after step {where['step']}")
         report.update(resumed={"from": self.run.config.train.resume_from, **where})
         self.report_epochs(self.progress.history)
 
@@ -128,12 +129,14 @@ class FoldTraining:
 
     def place(self) -> dict[str, int]:
         """Where the training is, for the report."""
-        return {"fold": self.fold, "epoch": self.progress.epoch, "step": self.progress.step}
+        seed = {} if self.run.extra_seed is None else {"seed": self.run.extra_seed}
+        return {**seed, "fold": self.fold, "epoch": self.progress.epoch, "step": self.progress.step}
 
     def report_epochs(self, history: Sequence[Mapping[str, Any]]) -> None:
         """One event for each of the epochs."""
         for each in history:
-            self.run.report.epoch(fold=self.fold, epochs=self.run.config.train.epochs, **each)
+            run = self.run
+            run.report.epoch(fold=self.fold, epochs=run.config.train.epochs, seed=run.extra_seed, **each)
 
     def epoch(self, *, is_evaluated: bool) -> dict[str, float]:
         """What is left of the epoch that the progress is in; its mean losses. `is_evaluated` says what comes next."""
@@ -141,7 +144,7 @@ class FoldTraining:
         with run.report.stage("train"), run.stop.deferred():
             xrays = self.pictures()
             steps = math.ceil(len(xrays) / config.train.batch_size)
-            heading = f"fold {self.fold}  epoch {progress.epoch}/{config.train.epochs}"
+            heading = f"{self.name}  epoch {progress.epoch}/{config.train.epochs}"
             logger = MetricLogger(heading, every=config.train.log_every, sums=progress.sums, count=progress.step)
             run.stop.begin()
 
@@ -188,7 +191,7 @@ class FoldTraining:
             self.save()
             where = self.place()
             self.run.report.update(stopped={"reason": reason, **where})
-            stop.leave(f"stopped in fold {where['fold']}, epoch {where['epoch']}, after step {where['step']}: {reason}")
+            stop.leave(f"stopped in {self.name}, epoch {where['epoch']}, after step {where['step']}: {reason}")
         if every and progress.steps % every == 0:
             with stop.timed("save"):
                 self.save()

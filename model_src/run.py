@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -35,11 +35,26 @@ class Run:
     """Builds the untrained model, on the CPU."""
     earlier: Path | None = None
     """The folder with the state of the run to continue."""
+    extra_seed: int | None = None
+    """The seed of a repeat after the first; None in the first."""
+
+    @property
+    def suffix(self) -> str:
+        """What the names of a repeat's files have before their extension; nothing in the first."""
+        return "" if self.extra_seed is None else f".seed{self.extra_seed}"
+
+    def name(self, fold: int) -> str:
+        """A fold, for messages."""
+        return f"fold {fold}" if self.extra_seed is None else f"seed {self.extra_seed}, fold {fold}"
+
+    def repeated(self, seed: int) -> Run:
+        """The same with another seed, as a repeat."""
+        return replace(self, config=replace(self.config, seed=seed, repeat=1), extra_seed=seed)
 
     def best_model(self, fold: int) -> nn.Module:
         """The model that the fold's training kept, on the device."""
         model = self.new_model()
-        model.load_state_dict(load_checkpoint(self.output / f"fold{fold}.pth")["model"])
+        model.load_state_dict(load_checkpoint(self.output / f"fold{fold}{self.suffix}.pth")["model"])
         return model.to(self.device)
 
     def batches(self, xrays: ChestXrays, *, start: int = 0) -> DataLoader[Sample]:

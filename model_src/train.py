@@ -5,7 +5,8 @@
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
 and writes into the working directory: metrics.jsonl and metrics.json as it goes, folds.csv, fold<k>.pth, oof.csv,
 submission.csv, and what was found out: thresholds.csv, oracle.csv, oracle.png, worst.png and worst/. The same seed on
-the same machine gives the same numbers; a fold's don't depend on which others run.
+the same machine gives the same numbers; a fold's don't depend on which others run. How much another seed changes is
+what repeats say, which leave fold<k>.seed<s>.pth and oof.seed<s>.csv.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
 from .pictures import Pictures
 from .predict import VIEWS, predict
-from .report import Report
-from .resume import drop_progress, find_earlier
+from .report import Report, spread
+from .resume import carry_over, drop_progress, find_earlier
 from .run import Run
 from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
@@ -71,15 +72,7 @@ def run(config: Config, report: Report, stop: Stop) -> None:
     fold_of = make_folds(config, data)
     write_csv(OUTPUT / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)
-    out_of_fold: list[Scored] = []
-    for fold in folds:
-        scored = train_fold(this, fold, *sides(data, fold_of, fold))
-        out_of_fold += scored
-        report.update(profile=this.timer.profile())
-        write_oof(OUTPUT / "oof.csv", out_of_fold)
-        summarize(config, out_of_fold, report)
-        report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
-    drop_progress(OUTPUT)
+    out_of_fold = cross_validate(this, fold_of)
     report.message(this.timer.profile()["text"])
     require_time(
         this,
@@ -99,9 +92,39 @@ def run(config: Config, report: Report, stop: Stop) -> None:
         masks = predict_test(this, folds, rule, presence)
         write_submission(OUTPUT / "submission.csv", *with_unreadable(data.test, masks))
 
-    # Last, because a session that ends in it has everything else.
+    # After these, because a session that ends in it has everything that is submitted.
     with report.stage("explain"):
         explain(this, out_of_fold)
+
+    # Last, because a session that ends in them has everything else.
+    dice = {config.seed: mean_dice(out_of_fold)}
+    for seed in range(config.seed + 1, config.seed + config.repeat):
+        dice[seed] = mean_dice(cross_validate(this.repeated(seed), fold_of, before=len(dice) * len(out_of_fold)))
+        report.update(repeats=spread("cv/dice", "max", dice))
+    drop_progress(OUTPUT)
+
+
+def cross_validate(this: Run, fold_of: Mapping[str, int], *, before: int = 0) -> list[Scored]:
+    """Train each fold and predict its pictures; out-of-fold rows and, of the first repeat, figures as they come.
+
+    `before` are the pictures that the repeats before this one have predicted out of fold.
+    """
+    config, data, report = this.config, this.data, this.report
+    folds = config.folds.run or range(config.folds.n)
+    views = VIEWS[config.predict.tta]
+    out_of_fold: list[Scored] = []
+    for fold in folds:
+        inside, outside = sides(data, fold_of, fold)
+        if this.extra_seed is not None:
+            require_time(this, this.name(fold), len(outside) * views, again=(before + len(out_of_fold)) * views)
+        scored = train_fold(this, fold, inside, outside)
+        out_of_fold += scored
+        report.update(profile=this.timer.profile())
+        write_oof(OUTPUT / f"oof{this.suffix}.csv", out_of_fold)
+        if this.extra_seed is None:
+            summarize(config, out_of_fold, report)
+        report.fold(fold=fold, folds=len(folds), seed=this.extra_seed, metrics={"cv/dice": mean_dice(scored)})
+    return out_of_fold
 
 
 def prepare(config: Config, report: Report, stop: Stop) -> Run:
@@ -132,6 +155,7 @@ def require_time(this: Run, what: str, views: int, *, again: int) -> None:
     """Leave the run before something for which there is no time; the arguments are those of `Stop.lack`."""
     if reason := this.stop.lack(views, again=again):
         this.report.update(stopped={"reason": reason})
+        carry_over(this.earlier, this.output)
         this.stop.leave(f"stopped before {what}: {reason}")
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import torch
 from model_src import config as settings
 from model_src import resume
 from model_src.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from model_src.folds import make_folds
 from model_src.inputs import InputMissing
 from model_src.report import Report
 from model_src.stopping import OutOfTime, Stop
-from model_src.train import run
+from model_src.train import cross_validate, prepare, run
 
 from .conftest import TINY, attach, changed, command
 
@@ -62,6 +64,7 @@ def experiment_in(
     earlier: Path | None,
     monkeypatch: pytest.MonkeyPatch,
     clock: Callable[[], float] = time.monotonic,
+    work: Callable[[settings.Config, Report, Stop], None] = run,
 ) -> Path:
     """One run in `root`, with the output of the run in the root `earlier` attached as a kernel's."""
     if not (root / "input").exists():
@@ -75,7 +78,7 @@ def experiment_in(
     monkeypatch.setenv("COORD_KAGGLE_ROOT", str(root))
     with Report(Path(), experiment="tiny", run_id="1", digest="2") as report:
         try:
-            run(settings.load(root / "config.json"), report, Stop(clock))
+            work(settings.load(root / "config.json"), report, Stop(clock))
         except OutOfTime as reason:
             report.incomplete(str(reason))
     return root
@@ -93,10 +96,23 @@ def summary(root: Path) -> dict[str, Any]:
     return dict(json.loads((root / "working" / "metrics.json").read_text()))
 
 
-def epochs(root: Path) -> list[tuple[int, int, int, dict[str, float]]]:
-    """Fold, epoch, step and metrics of each epoch that was reported."""
+def epochs(root: Path, seed: int | None = None) -> list[tuple[int, int, int, dict[str, float]]]:
+    """Fold, epoch, step and metrics of each epoch that was reported, of the first repeat or of that with the seed."""
     events = map(json.loads, (root / "working" / "metrics.jsonl").read_text().splitlines())
-    return [(e["fold"], e["epoch"], e["step"], e["metrics"]) for e in events if e["event"] == "epoch"]
+    return [
+        (e["fold"], e["epoch"], e["step"], e["metrics"])
+        for e in events
+        if e["event"] == "epoch" and e.get("seed") == seed
+    ]
+
+
+def assert_same_fold(one: Path, other: Path) -> None:
+    """Two checkpoints of finished folds have the same weights, to the last bit."""
+    first, second = load_checkpoint(one), load_checkpoint(other)
+    assert (first["epoch"], first["value"], first["finished"]) == (second["epoch"], second["value"], True)
+    assert first["model"].keys() == second["model"].keys()
+    for name, value in first["model"].items():
+        assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
 
 
 def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> None:
@@ -105,11 +121,7 @@ def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> Non
     Of the second run, which may have had fewer folds, the status is checked, too, and that no state is left.
     """
     for fold in folds:
-        first, second = (load_checkpoint(root / "working" / f"fold{fold}.pth") for root in (one, other))
-        assert (first["epoch"], first["value"], first["finished"]) == (second["epoch"], second["value"], True)
-        assert first["model"].keys() == second["model"].keys()
-        for name, value in first["model"].items():
-            assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
+        assert_same_fold(one / "working" / f"fold{fold}.pth", other / "working" / f"fold{fold}.pth")
     assert [each for each in epochs(one) if each[0] in folds] == epochs(other)
     assert summary(other)["status"] == "complete"
     assert not list((other / "working").glob("resume*"))
@@ -246,6 +258,52 @@ def test_bottleneck_is_left_out_without_time_for_it(
     assert said in capsys.readouterr().out
     assert {path.name for path in (root / "working").iterdir()} >= {"learning.png", "submission.csv", "thresholds.csv"}
     assert not (root / "working" / "oracle.csv").exists()
+
+
+def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """The first is the run without any; the next is one with the next seed, however often it is stopped.
+
+    Stopped by its steps in a fold of the repeat, then by its time before it got there, at last to the end.
+    """
+    twice = changed(QUICK, repeat=2)
+    first = experiment(tmp_path / "first", changed(twice, train={"stop_after_steps": 12 + 4 + 1}))
+    where = {"seed": 4, "fold": 1, "epoch": 1, "step": 1}
+    assert summary(first)["stopped"] == {"reason": "stop_after_steps is 17", **where}
+    assert (summary(first)["status"], summary(first)["repeats"]) == ("incomplete", None)
+    files = ("submission.csv", "oof.csv", "learning.png")
+    for name in files:
+        assert (first / "working" / name).read_bytes() == (uninterrupted / "working" / name).read_bytes()
+
+    on = changed(twice, train={"resume_from": "ann/siim-tiny"})
+    limited = changed(on, train={"time_limit_seconds": 10_000})
+    second = experiment(tmp_path / "second", limited, first, clock=leaping("submission.csv"))
+    assert summary(second)["status"] == "incomplete"
+    assert '"stopped before seed 4, fold 0: it takes about ' in (second / "working" / "metrics.jsonl").read_text()
+
+    third = experiment(tmp_path / "third", on, second)
+    assert summary(third)["resumed"] == {"from": "ann/siim-tiny", **where}
+    assert_same(uninterrupted, third)
+
+    def on_the_first_folds(config: settings.Config, report: Report, stop: Stop) -> None:
+        this = prepare(config, report, stop)
+        cross_validate(this, make_folds(replace(config, seed=3), this.data))
+
+    alone = experiment(tmp_path / "alone", changed(QUICK, seed=4), work=on_the_first_folds)
+    for fold in (0, 1):
+        assert_same_fold(alone / "working" / f"fold{fold}.pth", third / "working" / f"fold{fold}.seed4.pth")
+    assert epochs(alone) == epochs(third, seed=4) != epochs(third)
+    assert (alone / "working" / "oof.csv").read_bytes() == (third / "working" / "oof.seed4.csv").read_bytes()
+    values = [summary(root)["primary"]["value"] for root in (uninterrupted, alone)]
+    assert summary(third)["repeats"] == {
+        "metric": "cv/dice",
+        "mode": "max",
+        "values": [{"seed": 3, "value": values[0]}, {"seed": 4, "value": values[1]}],
+        "mean": pytest.approx(sum(values) / 2),
+        "sd": pytest.approx(abs(values[0] - values[1]) / 2**0.5),
+        "n": 2,
+    }
 
 
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
