@@ -117,12 +117,12 @@ def save_fold(output: Path, progress: Progress, identity: Mapping[str, Any], *, 
         "model": progress.best_model,
         "history": progress.history,
     }
-    save_checkpoint(output / fold_file(identity), state)
+    save_checkpoint(output / fold_file(identity["fold"], identity["suffix"]), state)
 
 
-def fold_file(identity: Mapping[str, Any]) -> str:
-    """The name of the file with a fold's best weights."""
-    return f"fold{identity['fold']}{identity['suffix']}.pth"
+def fold_file(fold: int, suffix: str) -> str:
+    """The name of the file with a fold's best weights; `suffix` is the repeat's."""
+    return f"fold{fold}{suffix}.pth"
 
 
 def drop_progress(output: Path) -> None:
@@ -225,7 +225,7 @@ def finished_fold(
     earlier: Path | None, identity: Mapping[str, Any], output: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """What an earlier run left of this fold if it finished it, or nothing; the file is copied to the output."""
-    path = (earlier or output) / fold_file(identity)
+    path = (earlier or output) / fold_file(identity["fold"], identity["suffix"])
     if earlier is None or not path.exists():
         return {}
     try:

@@ -15,6 +15,7 @@ from .config import Config
 from .data import Data
 from .dataset import ChestXrays, Sample, collate
 from .report import Report
+from .resume import fold_file
 from .stopping import Stop
 from .timing import LoopTimer
 
@@ -54,7 +55,7 @@ class Run:
     def best_model(self, fold: int) -> nn.Module:
         """The model that the fold's training kept, on the device."""
         model = self.new_model()
-        model.load_state_dict(load_checkpoint(self.output / f"fold{fold}{self.suffix}.pth")["model"])
+        model.load_state_dict(load_checkpoint(self.output / fold_file(fold, self.suffix))["model"])
         return model.to(self.device)
 
     def batches(self, xrays: ChestXrays, *, start: int = 0) -> DataLoader[Sample]:

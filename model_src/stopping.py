@@ -13,7 +13,6 @@ from typing import Literal, NoReturn, TypeVar
 
 Item = TypeVar("Item")
 
-
 MARGIN = 1.5
 """A prediction is given so much more time than it would take at the pace of the slowest one before."""
 
@@ -106,8 +105,8 @@ class Stop:
     def lack(self, views: int, *, again: int = 0) -> str | None:
         """Why a prediction of so many views doesn't fit into the time that is left, and what to do; None if it does.
 
-        `again` are the views that a run which continues this one has to predict before. If these don't fit into the
-        limit either, continuing would be of no use.
+        `again` are the views that a run which continues this one has to predict before. Where the limit is too short
+        for these, too, continuing under it would be of no use.
         """
         needed, left = self._estimate(views), self.left()
         if self._seconds is None or needed < left:
