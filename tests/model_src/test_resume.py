@@ -339,6 +339,18 @@ def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: P
     assert (kept["epoch"], kept["value"]) == min(losses.items(), key=lambda item: item[1])
 
 
+def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
+    """Though the fold has the same number: a damaged fold of the first repeat begins anew, and is no error."""
+    config = settings.Config()
+    first = resume.identify(config, 0, [])
+    repeat = resume.identify(replace(config, seed=1), 0, [], suffix=".seed1")
+    save_checkpoint(tmp_path / "resume.pth", repeat)
+    said: list[str] = []
+    assert resume.unfinished_fold(tmp_path, first, said.append) == {}
+    assert resume.unfinished_fold(tmp_path, repeat, said.append) == repeat
+    assert said == []
+
+
 def test_nothing_to_continue_from(tmp_path: Path) -> None:
     """An attached output without a state is an error that shows what is there; an empty working directory is not."""
     output = tmp_path / "input" / "notebooks" / "ann" / "siim-tiny"
