@@ -347,7 +347,7 @@ def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "resume.pth", repeat)
     said: list[str] = []
     assert resume.unfinished_fold(tmp_path, first, said.append) == {}
-    assert resume.unfinished_fold(tmp_path, repeat, said.append) == repeat
+    assert resume.unfinished_fold(tmp_path, repeat, said.append).items() >= repeat.items()
     assert said == []
 
 
