@@ -83,8 +83,10 @@ def event(line: str) -> dict[str, Any] | None:
 
 
 def describe(found: dict[str, Any]) -> str:
-    """An event in a few words: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`."""
+    """An event in a few words: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`; a repeat's with its seed."""
     words = []
+    if isinstance(found.get("seed"), int):
+        words.append(f"seed {found['seed']}")
     if isinstance(found.get("fold"), int):
         words.append(f"fold {found['fold']}")
     if isinstance(found.get("epoch"), int):
@@ -134,6 +136,28 @@ def metric_tables(summary: dict[str, Any]) -> list[MetricTable]:
         )
     primary = primary_name(summary)
     return sorted(tables, key=lambda table: table.name != primary)
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """One metric over repeats with several seeds."""
+
+    metric: str
+    values: tuple[float, ...]
+    mean: float | None
+    sd: float | None
+
+
+def repeats(summary: dict[str, Any]) -> Repeats | None:
+    """The summary's spread over seeds, if it has one of at least two."""
+    found = summary.get("repeats")
+    if not isinstance(found, dict):
+        return None
+    read = [_number(each.get("value")) for each in _list(found.get("values"))]
+    values = tuple(value for value in read if value is not None)
+    if len(values) < 2:
+        return None
+    return Repeats(clean(str(found.get("metric"))), values, _number(found.get("mean")), _number(found.get("sd")))
 
 
 def primary_name(summary: dict[str, Any]) -> str | None:

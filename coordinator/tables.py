@@ -89,6 +89,9 @@ def results(title: str, summary: dict[str, Any]) -> RenderableType:
         parts.append(Text(f"{title}, cross-validation", style="bold"))
         for start in range(0, len(found), _COLUMNS):
             parts.append(_cross_validation(found[start : start + _COLUMNS], summary))
+    repeats = metrics.repeats(summary)
+    if repeats is not None:
+        parts.append(Text(_spread(repeats)))
     found_bottlenecks = metrics.bottlenecks(summary)
     if found_bottlenecks is not None and found_bottlenecks.alone:
         parts += _bottlenecks(found_bottlenecks)
@@ -142,6 +145,13 @@ def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:
         rungs = " -> ".join(f"{name} {_figure(value)}" for name, value in found.ladder)
         parts.append(Text(f"one after the other: {rungs}"))
     return [*parts, *([losses] if found.losses else [])]
+
+
+def _spread(found: metrics.Repeats) -> str:
+    """`cv/dice over 3 seeds: mean 0.9120, sd 0.0040, min 0.9081, max 0.9162`."""
+    least, most = _figure(min(found.values)), _figure(max(found.values))
+    over = f"{found.metric} over {len(found.values)} seeds"
+    return f"{over}: mean {_figure(found.mean)}, sd {_figure(found.sd)}, min {least}, max {most}"
 
 
 def age(since: str) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from .config import Config
 from .curves import write_curves
 from .data import Data
 from .dataset import ChestXrays
@@ -24,11 +25,14 @@ from .oracle import oracle_dice, summarize
 from .oracle_report import oracle_lines, write_oracle
 from .outputs import write_csv
 from .overlays import write_worst
-from .predict import Prediction, Tta, predict
+from .predict import VIEWS, Prediction, Tta, predict
 from .run import Run
 from .score import Scored
 from .thresholds import Choice, Counts, Rule, choose, count, grid
 from .thresholds import summary as choice_summary
+
+ORACLE_VIEWS = 4
+"""As long as so many views of a prediction is a picture given in the analysis of bottlenecks; 2 on a processor."""
 
 Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
@@ -42,10 +46,11 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     config, data = run.config, run.data
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
-    ttas: tuple[Tta, ...] = ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
+    ttas = ttas_to_try(config)
     seen: list[tuple[Tta, str, Row]] = []
     for model, loader in by_fold(run, scored):
-        for each in predict([model], loader, tta=ttas[-1], device=run.device):
+        predictions = predict([model], loader, tta=ttas[-1], device=run.device)
+        for each in run.stop.paced(predictions, views=VIEWS[ttas[-1]]):
             for tta in ttas:
                 views = each.part(slice(1)) if tta == "none" else each
                 seen.append((tta, data.train.ids[each.index], counted(views, data, scores, thresholds)))
@@ -74,23 +79,41 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     return choice
 
 
+def ttas_to_try(config: Config) -> tuple[Tta, ...]:
+    """What the rule is chosen for; the last one has the views of all."""
+    return ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
+
+
 def explain(run: Run, scored: Sequence[Scored]) -> None:
     """Draw curves and the worst pictures, and find the bottleneck.
 
-    Writes learning.png, worst.png, worst/, oracle.csv and oracle.png.
+    Writes learning.png, worst.png, worst/, oracle.csv and oracle.png. The bottleneck, which takes longest, is left out
+    when there is no time for it.
     """
     write_curves(run.output)
     write_worst(run.output, scored, run.data, most=run.config.evaluate.worst)
     if not run.config.evaluate.oracle:
         return
+    if lack := run.lack(len(scored) * ORACLE_VIEWS, again=len(scored) * VIEWS[run.config.predict.tta]):
+        run.report.message(f"the bottleneck is not looked for: {lack}")
+        return
     rule = Rule.of(run.config.predict)
-    pictures = [
-        picture
-        for model, loader in by_fold(run, scored)
-        for picture in oracle_dice(model, loader, run.data, rule, run.device)
-    ]
+    pictures = []
+    for model, loader in by_fold(run, scored):
+        for picture in oracle_dice(model, loader, run.data, rule, run.device):
+            pictures.append(picture)
+            if run.stop.left() <= 0:
+                break
+        if run.stop.left() <= 0:
+            break
+    pictures = run.world.gather(pictures)
+    if len(pictures) < len(scored):
+        run.report.message(
+            f"the bottleneck is not found: the time is over after {len(pictures)} of {len(scored)} pictures"
+        )
+        return
     place = {each.image_id: place for place, each in enumerate(scored)}
-    found = summarize(sorted(run.world.gather(pictures), key=lambda each: place[each.baseline.image_id]))
+    found = summarize(sorted(pictures, key=lambda each: place[each.baseline.image_id]))
     run.report.update(oracle=found)
     write_oracle(run.output, found)
     for line in oracle_lines(found):

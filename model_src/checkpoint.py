@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-SCHEMA = 2
+SCHEMA = 3
 MARK = b"\nsha256:"
 TAIL = len(MARK) + 64
 

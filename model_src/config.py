@@ -52,7 +52,7 @@ class DataConfig:
     num_workers: int = 2
     """Processes that prepare batches, and threads that decode; 0 = none beside the main one."""
     unreadable: Literal["stop", "skip"] = "stop"
-    """A picture that can't be read stops the run, or is left out, counted and reported."""
+    """A picture that can't be read stops the run, or is left out, counted and reported; one to predict gets no mask."""
     limit: int | None = None
     """Only the first n pictures, sorted by ImageId, of train and of test; None = all. For quick tries."""
     extra_labels: str | None = None
@@ -316,10 +316,13 @@ class TrainConfig:
     time_limit_seconds: float | None = None
     """Seconds from the start after which a run saves its state and ends as incomplete; None = none.
 
-    Below the session's own limit: the longest step or evaluation so far is kept free, nothing for the prediction.
+    Below the session's own limit. Kept free while a fold trains: the longest step, evaluation and save so far, nothing
+    for what comes after the folds. The rule is chosen and the test pictures are predicted if there is time left for it
+    at the pace of the slowest evaluation, and half as much more; if not, the run ends before as incomplete, and one
+    that continues it does only that. The analysis of bottlenecks is left out if there is no time for it.
     """
     stop_after_steps: int | None = None
-    """Optimizer steps, all folds together, after which a run does the same; None = none."""
+    """Optimizer steps, all folds and repeats together, after which a run does the same; None = none."""
     resume_from: str | None = None
     """An earlier run to continue: the output of a kernel ("owner/slug") that is attached, or a folder.
 
@@ -446,6 +449,11 @@ class Config:
 
     seed: int = 0
     """Seeds the folds, the weights, the sampling and the augmentation."""
+    repeat: int = 1
+    """How often the cross-validation is done, on the same folds, with the seeds from `seed` on: how much is luck?
+
+    All but the spread of the figure (`repeats` in metrics.json) is of the first one; the others come after it.
+    """
     data: DataConfig = field(default_factory=DataConfig)
     folds: FoldsConfig = field(default_factory=FoldsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -458,7 +466,14 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
-        _refuse((not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"))
+        _refuse(
+            (not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"),
+            (self.repeat < 1, f"repeat must be >= 1, is {self.repeat}"),
+            (
+                self.seed + max(self.repeat, 1) > 2**31,
+                f"seed + repeat - 1 must be at most 2147483647, is {self.seed + self.repeat - 1}",
+            ),
+        )
 
 
 def load(path: Path | None) -> Config:

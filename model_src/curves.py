@@ -13,9 +13,12 @@ PANELS = (("val/dice", "Dice of the pictures outside the fold"), ("train/loss", 
 
 
 def write_curves(output: Path) -> None:
-    """Writes learning.png from the epochs in metrics.jsonl: one curve a fold. Does nothing before the first epoch."""
+    """Writes learning.png from the epochs in metrics.jsonl: one curve a fold. Does nothing before the first epoch.
+
+    Only the first repeat's, whose events have no seed.
+    """
     lines = (output / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    epochs = [event for event in map(json.loads, lines) if event["event"] == "epoch"]
+    epochs = [event for event in map(json.loads, lines) if event["event"] == "epoch" and "seed" not in event]
     panels = [(heading, curves(epochs, metric)) for metric, heading in PANELS]
     drawn = [(heading, found) for heading, found in panels if found]
     if drawn:

@@ -69,7 +69,7 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
             unreadable=config.unreadable,
             threads=config.num_workers,
         )
-        for line in pictures.skipped:
+        for line in pictures.skipped.values():
             say(f"skipped {line}")
         return pictures
 
@@ -79,6 +79,7 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
         "positive": sum(bool(labels[image_id]) for image_id in train.ids),
         "test_images": len(test.ids),
         "skipped": sum(len(each.skipped) for each in (train, test, extra)),
+        "test_skipped": len(test.skipped),
         "unlabelled": len(found.keys() - labels.keys()),
         "without_picture": len(labels.keys() - found.keys()),
         "extra": len(extra.ids),
@@ -95,6 +96,8 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
             f"{counts['not_kept']} pictures are decoded each time that they are used: {cache.folder} has no room for "
             f"them; data.cache_gib is {config.cache_gib:g}"
         )
+    if test.skipped:
+        say(f"test pictures that can't be read: {len(test.skipped)}; the submission has an empty mask (-1) for each")
     if both := sorted(set(extra.ids) & set(test.ids)):
         say(f"{len(both)} extra pictures, such as {both[0]}, are predicted as well: their score will not be honest")
     if not counts["positive"]:

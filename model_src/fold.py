@@ -48,10 +48,10 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
     training = FoldTraining(run, fold, inside, outside)
     model, report = training.model, run.report
     if finished := finished_fold(run.earlier, training.identity, run.output, report.message):
-        report.message(f"fold {fold} was finished before, after epoch {finished['history'][-1]['epoch']}")
+        report.message(f"{training.name} was finished before, after epoch {finished['history'][-1]['epoch']}")
         training.report_epochs(finished["history"])
         model.load_state_dict(finished["model"])
-        with report.stage("evaluate"):
+        with report.stage("evaluate"), run.stop.timed("evaluate"):
             return validation.evaluate(run, model, fold, outside)
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
@@ -61,7 +61,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
     if best is None:
         # The best epoch lies before the state that was gone on from.
         model.load_state_dict(training.progress.best_model)
-        with report.stage("evaluate"):
+        with report.stage("evaluate"), run.stop.timed("evaluate"):
             best = validation.evaluate(run, model, fold, outside)
     return best
 
@@ -92,7 +92,7 @@ def train_epochs(run: Run, training: FoldTraining) -> list[Scored] | None:
         progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
         if settings.patience and progress.since_best >= settings.patience:
             value = f"{settings.monitor} of {progress.best_value:.4f}"
-            run.report.message(f"fold {training.fold} stops after epoch {epoch}: no better {value}")
+            run.report.message(f"{training.name} stops after epoch {epoch}: no better {value}")
             break
     save_fold(run.output, progress, training.identity, is_finished=True)
     drop_progress(run.output)
@@ -106,6 +106,7 @@ class FoldTraining:
         """A new model at its start. Raises ValueError when there is nothing to train on or to validate."""
         self.run = run
         self.fold = fold
+        self.name = run.name(fold)
         self.outside = outside
         self.positives = [index for index in inside if run.data.is_positive(index)]
         self.negatives = [index for index in inside if not run.data.is_positive(index)]
@@ -127,7 +128,7 @@ class FoldTraining:
         self.optimizer = build_optimizer(run.config.optim, self.model.parameters())
         self.precision = choose_precision(run.config.train.amp, run.device)
         self.progress = Progress()
-        self.identity = identify(run.config, fold, described(run.data, inside, outside))
+        self.identity = identify(run.config, fold, described(run.data, inside, outside), suffix=run.suffix)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `save` wrote."""
@@ -135,7 +136,7 @@ class FoldTraining:
             state, model=self.model, optimizer=self.optimizer, scaler=self.precision.scaler
         )
         report, where = self.run.report, self.place()
-        report.message(f"fold {self.fold} goes on in epoch {where['epoch']} after step {where['step']}")
+        report.message(f"{self.name} goes on in epoch {where['epoch']} after step {where['step']}")
         report.update(resumed={"from": self.run.config.train.resume_from, **where})
         self.report_epochs(self.progress.history)
 
@@ -152,12 +153,14 @@ class FoldTraining:
 
     def place(self) -> dict[str, int]:
         """Where the training is, for the report."""
-        return {"fold": self.fold, "epoch": self.progress.epoch, "step": self.progress.step}
+        seed = {} if self.run.extra_seed is None else {"seed": self.run.extra_seed}
+        return {**seed, "fold": self.fold, "epoch": self.progress.epoch, "step": self.progress.step}
 
     def report_epochs(self, history: Sequence[Mapping[str, Any]]) -> None:
         """One event for each of the epochs."""
         for each in history:
-            self.run.report.epoch(fold=self.fold, epochs=self.run.config.train.epochs, **each)
+            run = self.run
+            run.report.epoch(fold=self.fold, epochs=run.config.train.epochs, seed=run.extra_seed, **each)
 
     def epoch(self, *, is_evaluated: bool) -> dict[str, float]:
         """What is left of the epoch that the progress is in; its mean losses. `is_evaluated` says what comes next."""
@@ -167,10 +170,10 @@ class FoldTraining:
             steps = count_steps(len(xrays), config.train.batch_size, run.parts)
             if not steps:
                 raise ValueError(
-                    f"an epoch of fold {self.fold} has {len(xrays)} pictures, too few for a step in {run.parts} parts; "
+                    f"an epoch of {self.name} has {len(xrays)} pictures, too few for a step in {run.parts} parts; "
                     "lower train.micro_batches"
                 )
-            heading = f"fold {self.fold}  epoch {progress.epoch}/{config.train.epochs}"
+            heading = f"{self.name}  epoch {progress.epoch}/{config.train.epochs}"
             logger = MetricLogger(heading, every=config.train.log_every, sums=progress.sums, count=progress.step)
             run.stop.begin()
 
@@ -220,7 +223,7 @@ class FoldTraining:
             self.save()
             where = self.place()
             self.run.report.update(stopped={"reason": reason, **where})
-            text = f"stopped in fold {where['fold']}, epoch {where['epoch']}, after step {where['step']}: {reason}"
+            text = f"stopped in {self.name}, epoch {where['epoch']}, after step {where['step']}: {reason}"
             stop.leave(text, is_request=reason == ASKED)
         if every and progress.steps % every == 0:
             with stop.timed("save"):

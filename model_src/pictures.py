@@ -36,8 +36,8 @@ class Pictures:
     """Where the pixels of each are kept; None = there was no room."""
     size: int
     """Edge of the square that each was scaled to, in pixels."""
-    skipped: tuple[str, ...] = ()
-    """One line for each file that could not be read."""
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """One line for each file that could not be read, under its ImageId."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """How many were decoded, were kept already, and have to be decoded each time."""
 
@@ -60,7 +60,7 @@ class Pictures:
             self.files + others.files,
             self.kept + others.kept,
             self.size,
-            self.skipped + others.skipped,
+            {**self.skipped, **others.skipped},
             Counter(self.counts) + Counter(others.counts),
         )
 
@@ -123,7 +123,7 @@ def read_pictures(
         return decoded, "decoded"
 
     found: list[tuple[str, Path, Path | None, tuple[int, int], str]] = []
-    skipped: list[str] = []
+    skipped: dict[str, str] = {}
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         keys = list(pool.map(key_of, paths))
         room = cache.make_room([key for key in keys if isinstance(key, str)], image_size)
@@ -135,7 +135,7 @@ def read_pictures(
                 if isinstance(result, UnreadableDicom):
                     if unreadable == "stop":
                         raise result
-                    skipped.append(str(result))
+                    skipped[image_id] = str(result)
                     continue
                 decoded, how = result
                 counts[how] += 1
@@ -148,6 +148,6 @@ def read_pictures(
         files=tuple(path for _, path, *_ in found),
         kept=tuple(kept for _, _, kept, *_ in found),
         size=image_size,
-        skipped=tuple(skipped),
+        skipped=skipped,
         counts=counts,
     )

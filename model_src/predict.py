@@ -17,6 +17,8 @@ from .thresholds import Rule
 from .transfer import images_on_device
 
 Tta = Literal["none", "hflip"]
+VIEWS: dict[Tta, int] = {"none": 1, "hflip": 2}
+"""How often each model looks at a picture."""
 
 
 @dataclass(frozen=True)

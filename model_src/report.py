@@ -47,6 +47,7 @@ class Report:
             "primary": None,
             "metrics": [],
             "baselines": [],
+            "repeats": None,
             "thresholds": {},
             "choice": None,
             "ablation": [],
@@ -106,14 +107,19 @@ class Report:
         """Something that a reader of the run should know."""
         self._event("message", text=text)
 
-    def epoch(self, *, fold: int, epoch: int, epochs: int, step: int, metrics: Mapping[str, float]) -> None:
-        """An epoch is over; `epoch` counts from 1, `step` all of the fold's optimizer steps."""
-        self._event("epoch", fold=fold, epoch=epoch, epochs=epochs, step=step, metrics=dict(metrics))
+    def epoch(
+        self, *, fold: int, epoch: int, epochs: int, step: int, metrics: Mapping[str, float], seed: int | None = None
+    ) -> None:
+        """An epoch is over; `epoch` counts from 1, `step` all of the fold's optimizer steps.
+
+        `seed` is that of a repeat; None = the first.
+        """
+        self._event("epoch", **_of(seed), fold=fold, epoch=epoch, epochs=epochs, step=step, metrics=dict(metrics))
         self.update()
 
-    def fold(self, *, fold: int, folds: int, metrics: Mapping[str, float]) -> None:
-        """A fold is over; `folds` is how many there are."""
-        self._event("fold", fold=fold, folds=folds, metrics=dict(metrics))
+    def fold(self, *, fold: int, folds: int, metrics: Mapping[str, float], seed: int | None = None) -> None:
+        """A fold is over; `folds` is how many there are, `seed` as for an epoch."""
+        self._event("fold", **_of(seed), fold=fold, folds=folds, metrics=dict(metrics))
         self.update()
 
     def _end(self, status: str) -> None:
@@ -133,6 +139,11 @@ class Report:
         return round(time.monotonic() - self._started, 3)
 
 
+def _of(seed: int | None) -> dict[str, int]:
+    """What an event says about the repeat that it is of: nothing in the first."""
+    return {} if seed is None else {"seed": seed}
+
+
 def metric(name: str, mode: Mode, folds: Sequence[tuple[int, float, int]]) -> dict[str, Any]:
     """A cross-validated metric as the summary holds it, from (fold, value, images) of each fold.
 
@@ -146,6 +157,18 @@ def metric(name: str, mode: Mode, folds: Sequence[tuple[int, float, int]]) -> di
         "mean": statistics.fmean(values) if values else None,
         "sd": statistics.stdev(values) if len(values) > 1 else None,
         "n": sum(n for _, _, n in folds),
+    }
+
+
+def spread(name: str, mode: Mode, values: Mapping[int, float]) -> dict[str, Any]:
+    """A metric over repeats as the summary holds it, from its value under each seed; `sd` is of the sample."""
+    return {
+        "metric": name,
+        "mode": mode,
+        "values": [{"seed": seed, "value": value} for seed, value in values.items()],
+        "mean": statistics.fmean(values.values()),
+        "sd": statistics.stdev(values.values()) if len(values) > 1 else None,
+        "n": len(values),
     }
 
 

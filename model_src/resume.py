@@ -1,9 +1,9 @@
 """Where a fold's training is, on disk: enough to go on as if nothing had happened.
 
 A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`; a finished fold leaves
-`fold<k>.pth`, its best weights. The optimizer's state is in the former alone: nothing goes on from the best epoch, and
-it would double what a run leaves. Predictions are in neither: the best weights give the same ones again. Nor are random
-states: whatever is random follows from the seed and its place in the run.
+`fold<k>.pth`, its best weights, or `fold<k>.seed<s>.pth` in a repeat. The optimizer's state is in the former alone:
+nothing goes on from the best epoch, and it would double what a run leaves. Predictions are in neither: the best weights
+give the same ones again. Nor are random states: whatever is random follows from the seed and its place in the run.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .inputs import InputMissing, find_source, tree
 LATEST, PREVIOUS, UNNAMED = "resume.pth", "resume.previous.pth", "resume.new.pth"
 
 FREE: tuple[str, ...] = (
+    "repeat",
     "train.checkpoint_every",
     "train.time_limit_seconds",
     "train.stop_after_steps",
@@ -113,7 +114,12 @@ def save_fold(output: Path, progress: Progress, identity: Mapping[str, Any], *, 
         "model": progress.best_model,
         "history": progress.history,
     }
-    save_checkpoint(output / f"fold{identity['fold']}.pth", state)
+    save_checkpoint(output / fold_file(identity["fold"], identity["suffix"]), state)
+
+
+def fold_file(fold: int, suffix: str) -> str:
+    """The name of the file with a fold's best weights; `suffix` is the repeat's."""
+    return f"fold{fold}{suffix}.pth"
 
 
 def drop_progress(output: Path) -> None:
@@ -122,13 +128,15 @@ def drop_progress(output: Path) -> None:
         (output / name).unlink(missing_ok=True)
 
 
-def identify(config: Config, fold: int, pictures: Sequence[tuple[str, bool, Sequence[str]]]) -> dict[str, Any]:
-    """What a checkpoint belongs to: the fold, the config and a digest of its pictures.
+def identify(
+    config: Config, fold: int, pictures: Sequence[tuple[str, bool, Sequence[str]]], *, suffix: str = ""
+) -> dict[str, Any]:
+    """What a checkpoint belongs to: the fold, the repeat, the config and a digest of its pictures.
 
-    `pictures` are (ImageId, whether it is trained on, encoded masks) in their order.
+    `pictures` are (ImageId, whether it is trained on, encoded masks) in their order; `suffix` is the repeat's.
     """
     digest = hashlib.sha256(repr([(id_, inside, list(masks)) for id_, inside, masks in pictures]).encode())
-    return {"fold": fold, "config": to_dict(config), "pictures": digest.hexdigest()}
+    return {"fold": fold, "suffix": suffix, "config": to_dict(config), "pictures": digest.hexdigest()}
 
 
 def check_identity(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
@@ -204,7 +212,7 @@ def unfinished_fold(earlier: Path | None, identity: Mapping[str, Any], say: Call
         except TornCheckpoint as error:
             say(f"{error}: passed over")
             continue
-        if state["fold"] == identity["fold"]:
+        if (state["fold"], state["suffix"]) == (identity["fold"], identity["suffix"]):
             check_identity(state, identity, path)
             return state
     return {}
@@ -214,7 +222,7 @@ def finished_fold(
     earlier: Path | None, identity: Mapping[str, Any], output: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
     """What an earlier run left of this fold if it finished it, or nothing; the file is copied to the output."""
-    path = (earlier or output) / f"fold{identity['fold']}.pth"
+    path = (earlier or output) / fold_file(identity["fold"], identity["suffix"])
     if earlier is None or not path.exists():
         return {}
     try:
@@ -226,7 +234,19 @@ def finished_fold(
         return {}
     check_identity(state, identity, path)
     if earlier.resolve() != output.resolve():
-        unfinished = output / f"{path.name}.tmp"
-        shutil.copyfile(path, unfinished)
-        unfinished.replace(output / path.name)
+        copy_whole(path, output)
     return state
+
+
+def carry_over(earlier: Path | None, output: Path) -> None:
+    """Copy what an earlier run left to continue from and this one did not get to, so that a third can continue it."""
+    for path in (*earlier.glob("fold*.pth"), earlier / LATEST, earlier / PREVIOUS) if earlier else ():
+        if path.exists() and not (output / path.name).exists():
+            copy_whole(path, output)
+
+
+def copy_whole(path: Path, folder: Path) -> None:
+    """Copy a file, which is in the folder completely or not at all."""
+    unfinished = folder / f"{path.name}.tmp"
+    shutil.copyfile(path, unfinished)
+    unfinished.replace(folder / path.name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from .dataset import ChestXrays, collate
 from .engine import Batch
 from .metric_logger import SizedIterable
 from .report import Report
+from .resume import fold_file
 from .stopping import Stop
 from .timing import LoopTimer
 from .world import World
@@ -41,11 +43,31 @@ class Run:
     """The folder with the state of the run to continue."""
     world: World = field(default_factory=World)
     """The processes that share the run, of which this is one."""
+    extra_seed: int | None = None
+    """The seed of a repeat after the first; None in the first."""
+
+    @property
+    def suffix(self) -> str:
+        """What the names of a repeat's files have before their extension; nothing in the first."""
+        return "" if self.extra_seed is None else f".seed{self.extra_seed}"
+
+    def name(self, fold: int) -> str:
+        """A fold, for messages."""
+        return f"fold {fold}" if self.extra_seed is None else f"seed {self.extra_seed}, fold {fold}"
+
+    def repeated(self, seed: int) -> Run:
+        """The same with another seed, as a repeat."""
+        return replace(self, config=replace(self.config, seed=seed, repeat=1), extra_seed=seed)
+
+    def lack(self, views: int, *, again: int) -> str | None:
+        """Why a prediction of so many views, all processes together, is not to be begun; see `Stop.lack`."""
+        own, own_again = (math.ceil(count / self.world.size) for count in (views, again))
+        return self.world.agree(self.stop.lack(own, again=own_again))
 
     def best_model(self, fold: int) -> nn.Module:
         """The model that the fold's training kept, on the device."""
         model = self.new_model()
-        model.load_state_dict(load_checkpoint(self.output / f"fold{fold}.pth")["model"])
+        model.load_state_dict(load_checkpoint(self.output / fold_file(fold, self.suffix))["model"])
         return model.to(self.device)
 
     @property

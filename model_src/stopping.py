@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TypeVar
+
+Item = TypeVar("Item")
+
+MARGIN = 1.5
+"""A prediction is given so much more time than it would take at the pace of the slowest one before."""
 
 ASKED = "asked to end"
 
@@ -20,12 +26,13 @@ class OutOfTime(Exception):
 class Stop:
     """Knows how long a run may go on, and turns a request to end (SIGTERM) into SystemExit.
 
-    The clock begins with the object. Inside `deferred` a request waits for a part that is `interruptible`, or for
-    somebody who asks for the `reason` to stop.
+    The clock, in seconds, begins with the object. Inside `deferred` a request waits for a part that is `interruptible`,
+    or for somebody who asks for the `reason` to stop.
     """
 
-    def __init__(self) -> None:
-        self._begun = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun = clock()
         self._seconds: float | None = None
         self._steps: int | None = None
         self._deferring = self._asked = False
@@ -33,6 +40,8 @@ class Stop:
         self._done = 0
         self._step_begun = self._begun
         self._longest: dict[str, float] = {}
+        self._trained = 0.0  # seconds of steps, evaluations and saves
+        self._pace = 0.0  # seconds a view of the slowest prediction
 
     def limit(self, *, seconds: float | None, steps: int | None) -> None:
         """How long the run may take, each counted from its start; None = no limit."""
@@ -80,11 +89,11 @@ class Stop:
 
     def begin(self) -> None:
         """The first of a row of steps begins."""
-        self._step_begun = time.monotonic()
+        self._step_begun = self._clock()
 
     def step(self) -> None:
         """An optimizer step is done, and the next one begins."""
-        now = time.monotonic()
+        now = self._clock()
         self._took("step", now - self._step_begun)
         self._step_begun = now
         self._done += 1
@@ -92,15 +101,57 @@ class Stop:
     @contextlib.contextmanager
     def timed(self, what: Literal["evaluate", "save"]) -> Iterator[None]:
         """Remember how long it takes, so that time is left for it in the end."""
-        begun = time.monotonic()
+        begun = self._clock()
         try:
             yield
         finally:
-            self._took(what, time.monotonic() - begun)
+            self._took(what, self._clock() - begun)
             self.begin()
 
     def _took(self, what: str, seconds: float) -> None:
         self._longest[what] = max(seconds, self._longest.get(what, 0.0))
+        self._trained += seconds
+
+    def paced(self, predictions: Iterable[Item], *, views: int) -> Iterator[Item]:
+        """Walk the predictions and measure their pace; each is of so many views: models, times flips."""
+        begun = self._clock()
+        seen = 0
+        for each in predictions:
+            yield each
+            seen += views
+        if seen:
+            self._pace = max(self._pace, (self._clock() - begun) / seen)
+
+    def left(self) -> float:
+        """Seconds until the limit, below 0 after it; infinite without one."""
+        return math.inf if self._seconds is None else self._seconds - self._elapsed()
+
+    def lack(self, views: int, *, again: int = 0) -> str | None:
+        """Why a prediction of so many views doesn't fit into the time that is left, and what to do; None if it does.
+
+        `again` are the views that a run which continues this one has to predict before. Where the limit is too short
+        for these, too, continuing under it would be of no use.
+        """
+        needed, left = self._estimate(views), self.left()
+        if self._seconds is None or needed < left:
+            return None
+        # What isn't training comes once more: imports, reading the pictures, what else was done since.
+        least = self._elapsed() - self._trained + self._estimate(again) + needed
+        text = (
+            f"it takes about {needed:.0f} s, and {max(left, 0.0):.0f} s of the limit of {self._seconds:.0f} s are left"
+        )
+        if least < self._seconds:
+            return f"{text}; continue the run (train.resume_from) to have it done"
+        return (
+            f"{text}; train.time_limit_seconds is too short for it even when nothing is left to train: continue the "
+            f"run (train.resume_from) with more than {least:.0f} s"
+        )
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._begun
+
+    def _estimate(self, views: int) -> float:
+        return MARGIN * self._pace * views
 
     def reason(self, *, is_evaluation_next: bool = False) -> str | None:
         """Why the run has to stop now, or None if one more piece of work and a save fit into its time."""
@@ -110,7 +161,7 @@ class Stop:
             return f"stop_after_steps is {self._steps}"
         needed = self._longest.get("save", 0.0) + self._longest.get("step", 0.0)
         needed += self._longest.get("evaluate", 0.0) if is_evaluation_next else 0.0
-        seconds = time.monotonic() - self._begun
+        seconds = self._elapsed()
         if self._seconds is not None and seconds + needed >= self._seconds:
             return (
                 f"{seconds:.0f} s of the limit of {self._seconds:.0f} s are over, the next piece takes {needed:.0f} s"

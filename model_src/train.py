@@ -5,8 +5,9 @@
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
 and writes into the working directory: metrics.jsonl and metrics.json as it goes, folds.csv, fold<k>.pth, oof.csv,
 submission.csv, and what was found out: thresholds.csv, oracle.csv, oracle.png, worst.png and worst/. The same seed on
-the same machine gives the same numbers; a fold's don't depend on which others run. With several graphics cards it runs
-as one process a card; `torchrun -m model_src.train` does the same by hand.
+the same machine gives the same numbers; a fold's don't depend on which others run. How much another seed changes is
+what repeats say, which leave fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards it runs as one
+process a card; `torchrun -m model_src.train` does the same by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import platform
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import numpy as np
 import torch
 import torchvision
 
-from .analysis import choose_rule, explain
+from .analysis import choose_rule, explain, ttas_to_try
 from .config import Config, load, to_dict
 from .data import load_data
 from .dataset import ChestXrays
@@ -36,9 +37,10 @@ from .inputs import kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
-from .predict import predict
-from .report import Report
-from .resume import drop_progress, find_earlier
+from .pictures import Pictures
+from .predict import VIEWS, predict
+from .report import Report, spread
+from .resume import carry_over, drop_progress, find_earlier
 from .run import Run
 from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
@@ -118,16 +120,14 @@ def run(
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)
-    out_of_fold: list[Scored] = []
-    for fold in folds:
-        scored = train_fold(this, fold, *sides(data, fold_of, fold))
-        out_of_fold += scored
-        report.update(profile=this.timer.profile())
-        write_oof(output / "oof.csv", out_of_fold)
-        summarize(config, out_of_fold, report)
-        report.fold(fold=fold, folds=len(folds), metrics={"cv/dice": mean_dice(scored)})
-    drop_progress(output)
+    out_of_fold = cross_validate(this, fold_of)
     report.message(this.timer.profile()["text"])
+    require_time(
+        this,
+        "choosing the rule and predicting the test pictures",
+        len(out_of_fold) * VIEWS[ttas_to_try(config)[-1]] + len(data.test.ids) * len(folds) * VIEWS[config.predict.tta],
+        again=len(out_of_fold) * VIEWS[config.predict.tta],
+    )
 
     with report.stage("choose"):
         choice = choose_rule(this, out_of_fold)
@@ -138,14 +138,51 @@ def run(
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
         masks = predict_test(this, folds, rule, presence)
-        write_submission(output / "submission.csv", masks, dict(zip(data.test.ids, data.test.shapes, strict=True)))
+        write_submission(output / "submission.csv", *with_unreadable(data.test, masks))
 
-    # Last, because a session that ends in it has everything else.
+    # After these, because a session that ends in it has everything that is submitted.
     with report.stage("explain"):
         explain(this, out_of_fold)
 
+    # Last, because a session that ends in them has everything else.
+    dice = {config.seed: mean_dice(out_of_fold)}
+    for seed in range(config.seed + 1, config.seed + config.repeat):
+        dice[seed] = mean_dice(cross_validate(this.repeated(seed), fold_of, before=len(dice) * len(out_of_fold)))
+        report.update(repeats=spread("cv/dice", "max", dice))
+    drop_progress(output)
 
-def prepare(config: Config, report: Report, stop: Stop, output: Path, world: World, device: torch.device) -> Run:
+
+def cross_validate(this: Run, fold_of: Mapping[str, int], *, before: int = 0) -> list[Scored]:
+    """Train each fold and predict its pictures; out-of-fold rows and, of the first repeat, figures as they come.
+
+    `before` are the pictures that the repeats before this one have predicted out of fold.
+    """
+    config, data, report = this.config, this.data, this.report
+    folds = config.folds.run or range(config.folds.n)
+    views = VIEWS[config.predict.tta]
+    out_of_fold: list[Scored] = []
+    for fold in folds:
+        inside, outside = sides(data, fold_of, fold)
+        if this.extra_seed is not None:
+            require_time(this, this.name(fold), len(outside) * views, again=(before + len(out_of_fold)) * views)
+        scored = train_fold(this, fold, inside, outside)
+        out_of_fold += scored
+        report.update(profile=this.timer.profile())
+        write_oof(this.output / f"oof{this.suffix}.csv", out_of_fold)
+        if this.extra_seed is None:
+            summarize(config, out_of_fold, report)
+        report.fold(fold=fold, folds=len(folds), seed=this.extra_seed, metrics={"cv/dice": mean_dice(scored)})
+    return out_of_fold
+
+
+def prepare(
+    config: Config,
+    report: Report,
+    stop: Stop,
+    output: Path = OUTPUT,
+    world: World = ALONE,
+    device: torch.device = CPU,
+) -> Run:
     """Everything that a run needs, found and read."""
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     report.update(config=to_dict(config), versions=versions(), devices=world.gather([device_name(device)]))
@@ -180,6 +217,14 @@ def prepare(config: Config, report: Report, stop: Stop, output: Path, world: Wor
     )
 
 
+def require_time(this: Run, what: str, views: int, *, again: int) -> None:
+    """Leave the run before something for which there is no time; the arguments are those of `Run.lack`."""
+    if reason := this.lack(views, again=again):
+        this.report.update(stopped={"reason": reason})
+        carry_over(this.earlier, this.output)
+        this.stop.leave(f"stopped before {what}: {reason}")
+
+
 def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
     """ImageId and encoded mask of every test picture: the folds' mean, blank below the score for presence."""
     test = this.data.test
@@ -190,6 +235,18 @@ def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -
         mask = each.mask(test.shapes[each.index], rule)
         masks[each.index] = encode(mask) if each.top_score >= presence else NO_MASK
     return [(test.ids[index], code) for index, code in sorted(this.world.gather(masks.items()))]
+
+
+def with_unreadable(
+    test: Pictures, masks: Iterable[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], dict[str, tuple[int, int]]]:
+    """A row for each test picture, sorted by ImageId, and the pictures' shapes: one that can't be read has no mask.
+
+    Kaggle refuses a submission in which a picture is missing.
+    """
+    # Of their size nothing is known, and an empty mask fits any.
+    shapes = dict(zip(test.ids, test.shapes, strict=True)) | dict.fromkeys(test.skipped, (0, 0))
+    return sorted([*masks, *((image_id, NO_MASK) for image_id in test.skipped)]), shapes
 
 
 def versions() -> dict[str, str | None]:

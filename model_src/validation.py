@@ -12,7 +12,7 @@ from .dataset import ChestXrays
 from .engine import validation_losses
 from .labels import encode, union
 from .optim import Precision
-from .predict import predict
+from .predict import VIEWS, predict
 from .run import Run
 from .score import Scored, dice
 from .thresholds import Rule
@@ -24,7 +24,8 @@ def evaluate(run: Run, model: nn.Module, fold: int, indices: Sequence[int]) -> l
     loader = run.batches(ChestXrays(data.train, data.labels, indices))
     rule = Rule.of(run.config.predict)
     scored = []
-    for each in predict([model], loader, tta=run.config.predict.tta, device=run.device):
+    tta = run.config.predict.tta
+    for each in run.stop.paced(predict([model], loader, tta=tta, device=run.device), views=VIEWS[tta]):
         image_id, shape = data.train.ids[each.index], data.train.shapes[each.index]
         truth = union(data.labels[image_id], *shape)
         mask = each.mask(shape, rule)

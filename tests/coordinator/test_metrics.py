@@ -133,6 +133,7 @@ def test_events() -> None:
             "fold 0, epoch 3/8: val/dice 0.7123",
         ),
         ({"event": "epoch", "epoch": 3}, "epoch 3"),
+        ({"event": "fold", "seed": 4, "fold": 0, "metrics": {"cv/dice": 0.5}}, "seed 4, fold 0: cv/dice 0.5000"),
         ({"event": "end", "metrics": {"cv/dice": None, "x": True, "y": "a"}}, "end"),
         ({"event": "message", "text": "4 \x1b[31mpictures\x1b[0m skipped"}, "4 pictures skipped"),
         ({"event": "\x1b[31mx"}, "x"),
@@ -245,6 +246,30 @@ def test_bottlenecks_are_read_and_shown() -> None:
     assert "false positive" in shown
     assert metrics.bottlenecks({}) is None
     assert metrics.bottlenecks({"oracle": "no"}) is None
+
+
+def test_repeats_are_one_line_beside_the_folds() -> None:
+    """Their spread is shown, their values are no rows of the table; fewer than two values have no spread."""
+    summary: dict[str, Any] = {
+        **SUMMARY,
+        "repeats": {
+            "metric": "cv/dice",
+            "values": [{"seed": 3, "value": 0.908}, {"seed": 4, "value": 0.9162}, {"seed": 5, "value": 0.9118}, {}],
+            "mean": 0.912,
+            "sd": 0.0041,
+        },
+    }
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(tables.results("try", summary))
+    shown = console.export_text()
+    assert "cv/dice over 3 seeds: mean 0.9120, sd 0.0041, min 0.9080, max 0.9162\n" in shown
+    console.print(tables.results("try", SUMMARY))
+    assert shown.replace("cv/dice over 3 seeds: mean 0.9120, sd 0.0041, min 0.9080, max 0.9162\n", "") == (
+        console.export_text()
+    )
+    none: list[Any] = [None, [], {"values": 3}, {"values": [{"seed": 3, "value": 0.9}, {"seed": 4, "value": None}]}]
+    for bad in none:
+        assert metrics.repeats({"repeats": bad}) is None
 
 
 def test_many_metrics_stay_within_a_terminal() -> None:

@@ -60,6 +60,8 @@ def test_reads_back_what_it_writes(tmp_path: Path) -> None:
         ({"data": {"limit": 0}}, "limit must be >= 1 or null, is 0"),
         ({"predict": {"choose_presence": 1}}, "predict.choose_presence must be true or false, is 1"),
         ({"seed": -1}, "seed must be from 0 to 2147483647, is -1"),
+        ({"repeat": 0}, "config: repeat must be >= 1, is 0$"),
+        ({"seed": 2**31 - 2, "repeat": 3}, r"seed \+ repeat - 1 must be at most 2147483647, is 2147483648"),
     ],
 )
 def test_refuses(tmp_path: Path, values: dict[str, Any], message: str) -> None:

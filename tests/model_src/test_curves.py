@@ -39,6 +39,16 @@ def test_the_picture_has_a_curve_of_each_fold(tmp_path: Path) -> None:
         assert (pixels == color).all(axis=1).sum() > 200
 
 
+def test_other_repeats_are_not_drawn(tmp_path: Path) -> None:
+    """Their folds have the numbers of the first repeat's, and would go into its curves."""
+    drawn = []
+    for events in (EPOCHS, [*EPOCHS, {**EPOCHS[1], "seed": 1, "epoch": 9}]):
+        (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+        write_curves(tmp_path)
+        drawn.append((tmp_path / "learning.png").read_bytes())
+    assert drawn[0] == drawn[1]
+
+
 def test_one_epoch_is_drawn_too(tmp_path: Path) -> None:
     """A single point on each axis is no division by zero."""
     (tmp_path / "metrics.jsonl").write_text(json.dumps(EPOCHS[1]) + "\n")

@@ -24,12 +24,15 @@ def summary(directory: Path) -> dict[str, Any]:
 
 
 def test_events_are_in_the_file_and_in_the_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each event is one line of metrics.jsonl and one `COORD` line of the log, without NaN."""
+    """Each event is one line of metrics.jsonl and one `COORD` line of the log, without NaN; a repeat's has its seed."""
     with new(tmp_path) as report:
         report.epoch(fold=0, epoch=1, epochs=2, step=5, metrics={"val/dice": math.nan, "train/loss": 0.5})
+        report.epoch(fold=0, epoch=1, epochs=2, step=5, metrics={"val/dice": math.nan, "train/loss": 0.5}, seed=7)
         report.message("hello")
     events = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert [event["event"] for event in events] == ["start", "epoch", "message", "end"]
+    assert [event["event"] for event in events] == ["start", "epoch", "epoch", "message", "end"]
+    assert "seed" not in events[1]
+    assert events[2] == {**events[1], "time": events[2]["time"], "seed": 7}
     assert events[1]["metrics"] == {"val/dice": None, "train/loss": 0.5}
     logged = [line for line in capsys.readouterr().out.splitlines() if line.startswith("COORD ")]
     assert [json.loads(line.removeprefix("COORD ")) for line in logged] == events

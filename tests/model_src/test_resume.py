@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +19,11 @@ import torch
 from model_src import config as settings
 from model_src import resume
 from model_src.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from model_src.folds import make_folds
 from model_src.inputs import InputMissing
 from model_src.report import Report
 from model_src.stopping import OutOfTime, Stop
-from model_src.train import run
+from model_src.train import cross_validate, prepare, run
 
 from .conftest import TINY, attach, changed, command
 
@@ -46,14 +50,20 @@ Experiment = Callable[..., Path]
 def experiment(sample_data: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
     """Runs an experiment in this process in a session root, and says where the root is."""
 
-    def do(root: Path, config: Mapping[str, Any], earlier: Path | None = None) -> Path:
-        return experiment_in(root, config, sample_data, earlier, monkeypatch)
+    def do(root: Path, config: Mapping[str, Any], earlier: Path | None = None, **how: Any) -> Path:
+        return experiment_in(root, config, sample_data, earlier, monkeypatch, **how)
 
     return do
 
 
 def experiment_in(
-    root: Path, config: Mapping[str, Any], data: Path, earlier: Path | None, monkeypatch: pytest.MonkeyPatch
+    root: Path,
+    config: Mapping[str, Any],
+    data: Path,
+    earlier: Path | None,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Callable[[], float] = time.monotonic,
+    work: Callable[[settings.Config, Report, Stop], None] = run,
 ) -> Path:
     """One run in `root`, with the output of the run in the root `earlier` attached as a kernel's."""
     if not (root / "input").exists():
@@ -67,7 +77,7 @@ def experiment_in(
     monkeypatch.setenv("COORD_KAGGLE_ROOT", str(root))
     with Report(Path(), experiment="tiny", run_id="1", digest="2") as report:
         try:
-            run(settings.load(root / "config.json"), report, Stop())
+            work(settings.load(root / "config.json"), report, Stop(clock))
         except OutOfTime as reason:
             report.incomplete(str(reason))
     return root
@@ -85,10 +95,23 @@ def summary(root: Path) -> dict[str, Any]:
     return dict(json.loads((root / "working" / "metrics.json").read_text()))
 
 
-def epochs(root: Path) -> list[tuple[int, int, int, dict[str, float]]]:
-    """Fold, epoch, step and metrics of each epoch that was reported."""
+def epochs(root: Path, seed: int | None = None) -> list[tuple[int, int, int, dict[str, float]]]:
+    """Fold, epoch, step and metrics of each epoch that was reported, of the first repeat or of that with the seed."""
     events = map(json.loads, (root / "working" / "metrics.jsonl").read_text().splitlines())
-    return [(e["fold"], e["epoch"], e["step"], e["metrics"]) for e in events if e["event"] == "epoch"]
+    return [
+        (e["fold"], e["epoch"], e["step"], e["metrics"])
+        for e in events
+        if e["event"] == "epoch" and e.get("seed") == seed
+    ]
+
+
+def assert_same_fold(one: Path, other: Path) -> None:
+    """Two checkpoints of finished folds have the same weights, to the last bit."""
+    first, second = load_checkpoint(one), load_checkpoint(other)
+    assert (first["epoch"], first["value"], first["finished"]) == (second["epoch"], second["value"], True)
+    assert first["model"].keys() == second["model"].keys()
+    for name, value in first["model"].items():
+        assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
 
 
 def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> None:
@@ -97,11 +120,7 @@ def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> Non
     Of the second run, which may have had fewer folds, the status is checked, too, and that no state is left.
     """
     for fold in folds:
-        first, second = (load_checkpoint(root / "working" / f"fold{fold}.pth") for root in (one, other))
-        assert (first["epoch"], first["value"], first["finished"]) == (second["epoch"], second["value"], True)
-        assert first["model"].keys() == second["model"].keys()
-        for name, value in first["model"].items():
-            assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
+        assert_same_fold(one / "working" / f"fold{fold}.pth", other / "working" / f"fold{fold}.pth")
     assert [each for each in epochs(one) if each[0] in folds] == epochs(other)
     assert summary(other)["status"] == "complete"
     assert not list((other / "working").glob("resume*"))
@@ -183,6 +202,109 @@ def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterru
     assert_same(uninterrupted, tmp_path, folds=[1])
 
 
+def leaping(name: str, text: str = "", *, times: int = 1, spare: int = 0) -> Callable[[], float]:
+    """A clock for a run of 10 000 s in the working directory: a second passes at each look at it.
+
+    Once a file has a text so many times, and after `spare` looks more, the run's last seconds come.
+    """
+    looks = itertools.count()
+    spared = itertools.count()
+
+    def read() -> float:
+        path = Path(name)
+        is_there = path.exists() and path.read_text(errors="replace").count(text) >= times
+        return next(looks) + (9_990 if is_there and next(spared) >= spare else 0)
+
+    return read
+
+
+def test_run_without_time_for_its_ending_is_continued(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """All folds finished, and no time for the rest: incomplete; the run that goes on is the one that wasn't stopped.
+
+    One that goes on with too little time again is told how much it needs. Neither trains anything.
+    """
+    limited = changed(QUICK, train={"time_limit_seconds": 10_000})
+    first = experiment(tmp_path / "first", limited, clock=leaping("metrics.jsonl", '"event": "fold"', times=2))
+    left = summary(first)
+    assert (left["status"], left["error"], left["stages"].keys()) == ("incomplete", None, {"data", "train", "evaluate"})
+    assert "s of the limit of 10000 s are left" in left["stopped"]["reason"]
+    assert len(left["metrics"][0]["folds"]) == 2
+    assert not (first / "working" / "submission.csv").exists()
+    limited["train"]["resume_from"] = "ann/siim-tiny"
+    second = experiment(tmp_path / "second", limited, first, clock=leaping("metrics.jsonl", '"event": "fold"', times=2))
+    assert summary(second)["status"] == "incomplete"
+    assert "is too short for it even when nothing is left to train" in summary(second)["stopped"]["reason"]
+    third = experiment(tmp_path / "third", limited, second)
+    assert_same(uninterrupted, third)
+    assert ["train" in summary(root)["stages"] for root in (first, second, third)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("spare", "said"), [(0, "is not looked for: it takes about"), (1, "the time is over after 1 of 4 pictures")]
+)
+def test_bottleneck_is_left_out_without_time_for_it(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str], spare: int, said: str
+) -> None:
+    """The run is complete with all but this: not begun, or given up when it takes longer than thought."""
+    config = changed(
+        QUICK, folds={"run": [0]}, evaluate={"oracle": True}, train={"epochs": 1, "time_limit_seconds": 10_000}
+    )
+    root = experiment(tmp_path, config, clock=leaping("learning.png", spare=spare))
+    assert summary(root)["status"] == "complete"
+    assert summary(root)["oracle"] is None
+    assert said in capsys.readouterr().out
+    assert {path.name for path in (root / "working").iterdir()} >= {"learning.png", "submission.csv", "thresholds.csv"}
+    assert not (root / "working" / "oracle.csv").exists()
+
+
+def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
+    experiment: Experiment, uninterrupted: Path, tmp_path: Path
+) -> None:
+    """The first is the run without any; the next is one with the next seed, however often it is stopped.
+
+    Stopped by its steps in a fold of the repeat, then by its time before it got there, at last to the end.
+    """
+    twice = changed(QUICK, repeat=2)
+    first = experiment(tmp_path / "first", changed(twice, train={"stop_after_steps": 12 + 4 + 1}))
+    where = {"seed": 4, "fold": 1, "epoch": 1, "step": 1}
+    assert summary(first)["stopped"] == {"reason": "stop_after_steps is 17", **where}
+    assert (summary(first)["status"], summary(first)["repeats"]) == ("incomplete", None)
+    files = ("submission.csv", "oof.csv", "learning.png")
+    for name in files:
+        assert (first / "working" / name).read_bytes() == (uninterrupted / "working" / name).read_bytes()
+
+    on = changed(twice, train={"resume_from": "ann/siim-tiny"})
+    limited = changed(on, train={"time_limit_seconds": 10_000})
+    second = experiment(tmp_path / "second", limited, first, clock=leaping("submission.csv"))
+    assert summary(second)["status"] == "incomplete"
+    assert '"stopped before seed 4, fold 0: it takes about ' in (second / "working" / "metrics.jsonl").read_text()
+
+    third = experiment(tmp_path / "third", on, second)
+    assert summary(third)["resumed"] == {"from": "ann/siim-tiny", **where}
+    assert_same(uninterrupted, third)
+
+    def on_the_first_folds(config: settings.Config, report: Report, stop: Stop) -> None:
+        this = prepare(config, report, stop)
+        cross_validate(this, make_folds(replace(config, seed=3), this.data))
+
+    alone = experiment(tmp_path / "alone", changed(QUICK, seed=4), work=on_the_first_folds)
+    for fold in (0, 1):
+        assert_same_fold(alone / "working" / f"fold{fold}.pth", third / "working" / f"fold{fold}.seed4.pth")
+    assert epochs(alone) == epochs(third, seed=4) != epochs(third)
+    assert (alone / "working" / "oof.csv").read_bytes() == (third / "working" / "oof.seed4.csv").read_bytes()
+    values = [summary(root)["primary"]["value"] for root in (uninterrupted, alone)]
+    assert summary(third)["repeats"] == {
+        "metric": "cv/dice",
+        "mode": "max",
+        "values": [{"seed": 3, "value": values[0]}, {"seed": 4, "value": values[1]}],
+        "mean": pytest.approx(sum(values) / 2),
+        "sd": pytest.approx(abs(values[0] - values[1]) / 2**0.5),
+        "n": 2,
+    }
+
+
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     """The message names each value that differs; what changes no weight may differ."""
     config = changed(QUICK, folds={"run": [0]}, train={"stop_after_steps": 1})
@@ -214,6 +336,18 @@ def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: P
     assert len(set(losses.values())) == 3
     kept = load_checkpoint(root / "working" / "fold0.pth")
     assert (kept["epoch"], kept["value"]) == min(losses.items(), key=lambda item: item[1])
+
+
+def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
+    """Though the fold has the same number: a damaged fold of the first repeat begins anew, and is no error."""
+    config = settings.Config()
+    first = resume.identify(config, 0, [])
+    repeat = resume.identify(replace(config, seed=1), 0, [], suffix=".seed1")
+    save_checkpoint(tmp_path / "resume.pth", repeat)
+    said: list[str] = []
+    assert resume.unfinished_fold(tmp_path, first, said.append) == {}
+    assert resume.unfinished_fold(tmp_path, repeat, said.append).items() >= repeat.items()
+    assert said == []
 
 
 def test_nothing_to_continue_from(tmp_path: Path) -> None:

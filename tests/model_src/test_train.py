@@ -167,7 +167,10 @@ def test_weights_that_do_not_fit_end_a_run_before_it_reads_pictures(tmp_path: Pa
 
 @pytest.mark.parametrize("unreadable", ["stop", "skip"])
 def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) -> None:
-    """By the setting, the run ends with an error that names the file, or goes on without it and counts it."""
+    """By the setting, the run ends with an error that names the file, or goes on without it and counts it.
+
+    One of the pictures to predict is broken, too: Kaggle wants a row for it, so it gets an empty mask.
+    """
     source = tmp_path / "source"
     for path in sample_data.rglob("*"):
         if path.is_file():
@@ -176,6 +179,8 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
             copy.write_bytes(path.read_bytes())
     broken = sorted((source / "dicom-images-train").rglob("*.dcm"))[0]
     broken.write_bytes(b"not a picture")
+    to_predict = sorted((source / "dicom-images-test").rglob("*.dcm"), key=lambda path: path.stem)
+    to_predict[1].write_bytes(b"not a picture")
     root = tmp_path / "root"
     attach(root, source)
     config = changed(TINY, data={"unreadable": unreadable}, folds={"run": [0]}, train={"epochs": 1})
@@ -188,8 +193,14 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
         assert "model_src/pictures.py" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
-        assert (left["status"], left["counts"]["skipped"], left["counts"]["images"]) == ("complete", 1, 15)
+        counts = left["counts"]
+        assert (left["status"], counts["images"], counts["test_images"]) == ("complete", 15, 2)
+        assert (counts["skipped"], counts["test_skipped"]) == (2, 1)
         assert broken.name in done.stdout
+        assert "test pictures that can't be read: 1; the submission has an empty mask (-1) for each" in done.stdout
+        submission = rows(root, "submission.csv")
+        assert [row["ImageId"] for row in submission] == [path.stem for path in to_predict]
+        assert submission[1]["EncodedPixels"] == "-1"
 
 
 def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) -> None:
