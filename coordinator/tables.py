@@ -1,4 +1,4 @@
-"""How values look on a terminal: rich renderables, made of plain values. Printing them is cli.py's job."""
+"""How values look on a terminal: rich renderables, made of plain values. Printing them is cli/terminal.py's job."""
 
 from __future__ import annotations
 

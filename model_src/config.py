@@ -338,11 +338,11 @@ class TrainConfig:
                 for name, count in (("micro_batches", self.micro_batches), ("processes", self.processes))
             ),
             (
-                (self.micro_batches or 1) > self.batch_size,
+                (self.micro_batches or 0) > self.batch_size,
                 f"micro_batches must be at most batch_size, {self.batch_size}, is {self.micro_batches}",
             ),
             (
-                bool(self.processes) and (self.micro_batches or self.batch_size) < (self.processes or 1),
+                (self.processes or 0) > (self.micro_batches or self.batch_size),
                 f"processes must be at most micro_batches, else batch_size, "
                 f"{self.micro_batches or self.batch_size}, is {self.processes}",
             ),

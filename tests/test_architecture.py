@@ -117,7 +117,7 @@ def test_only_the_command_line_prints() -> None:
         for node in ast.walk(ast.parse(file.read_bytes()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
-    assert printing == {"cli.py", "bootstrap.py"}
+    assert printing == {"terminal.py", "bootstrap.py"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -37,7 +37,7 @@ class Coord:
             check=False,
         )
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "coordinator/cli.py" not in done.stderr, done.stderr
+        assert "coordinator/cli/" not in done.stderr, done.stderr
         return done
 
     def json(self, *arguments: str) -> Any:

@@ -1,0 +1,47 @@
+"""The commands: parse, call a verb, print.
+
+Verbs are imported inside the commands, so that `coord --help` does not wait for what it does not need.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coordinator import __version__
+from coordinator.cli import experiments, kernels, local, runs
+from coordinator.cli.terminal import complain, show_text
+from coordinator.errors import UsageError
+
+app = typer.Typer(
+    help="Write a model as an ordinary Python package, run it as one Kaggle kernel, get its numbers back.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help and errors: shorter, and rich's take longer to import than the commands
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (experiments, kernels, runs):
+    app.add_typer(group.app)
+app.add_typer(local.app, name="local")
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print coord's version.", is_eager=True)] = False,
+    project: Annotated[
+        Path | None, typer.Option("--project", "-C", help="Work in this folder's project.", metavar="DIR")
+    ] = None,
+) -> None:
+    if version:
+        show_text(f"coord {__version__}")
+        raise typer.Exit
+    if project is not None:
+        try:
+            os.chdir(project)
+        except OSError as error:
+            complain(UsageError(f"--project {project}: {error.strerror}"))
+            raise typer.Exit(2) from None

@@ -1,0 +1,33 @@
+"""Commands that look at experiments."""
+
+from __future__ import annotations
+
+import typer
+
+from coordinator.cli.common import Exp, Json, Sets, command, this_project
+from coordinator.cli.terminal import answer
+
+app = typer.Typer()
+
+
+@app.command()
+@command
+def experiments(as_json: Json = False) -> None:
+    """List the experiments, with recorded figures."""
+    from coordinator import tables
+    from coordinator.experiment import experiment_names, resolve
+
+    project = this_project()
+    found = [resolve(project, name) for name in experiment_names(project)]
+    answer([item.to_json() for item in found] if as_json else None, lambda: tables.experiments(found))
+
+
+@app.command()
+@command
+def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
+    """Show an experiment's config and what is special."""
+    from coordinator import tables
+    from coordinator.experiment import resolve
+
+    found = resolve(this_project(), exp, sets)
+    answer(found.to_json() if as_json else None, lambda: tables.experiment(found))

@@ -1,0 +1,48 @@
+"""Commands for the local Kaggle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coordinator.cli.common import command, this_project
+from coordinator.cli.terminal import say
+
+app = typer.Typer(help="The local Kaggle: serve it, feed it.", no_args_is_help=True)
+
+
+@app.command()
+@command
+def serve(port: Annotated[int, typer.Option("--port", help="Port on this machine.", min=0, max=65535)] = 7788) -> None:
+    """Answer other clients (the official kaggle command works unmodified) until Ctrl-C."""
+    from coordinator import local
+
+    local.serve(this_project(), port)
+
+
+@app.command("add-dataset")
+@command
+def add_dataset(
+    ref: Annotated[str, typer.Argument(help="owner/slug, as dataset_sources name it.")],
+    directory: Annotated[Path, typer.Argument(help="The folder that holds it.")],
+) -> None:
+    """Make a folder known to the local Kaggle as a data set."""
+    from coordinator import local
+
+    local.add_dataset(this_project(), ref, directory)
+    say(f"{ref} is {directory}")
+
+
+@app.command("add-competition")
+@command
+def add_competition(
+    slug: Annotated[str, typer.Argument(help="The slug, as competition_sources name it.")],
+    directory: Annotated[Path, typer.Argument(help="The folder that holds its data.")],
+) -> None:
+    """Make a folder known to the local Kaggle as a competition's data."""
+    from coordinator import local
+
+    local.add_competition(this_project(), slug, directory)
+    say(f"{slug} is {directory}")
