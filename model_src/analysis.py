@@ -1,4 +1,4 @@
-"""What is found out after the training from the out-of-fold pictures, each seen once more by its fold's best model.
+"""What is found out after the training from the out-of-fold pictures, each seen once more by its fold's model.
 
 `scored` are these pictures as the training left them, a fold's in the order in which they were predicted, so that the
 same batches give the same numbers.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 from torch import nn
 from torch.utils.data import DataLoader
 
+from .best_epochs import Weights
+from .config import Config
 from .curves import write_curves
 from .data import Data
 from .dataset import ChestXrays, Sample
@@ -34,42 +37,59 @@ Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
 
 
+@dataclass(frozen=True)
+class Variant:
+    """One way to predict with what a fold has left."""
+
+    weights: Weights
+    tta: Tta
+
+
 def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
-    """Choose the rule for masks and measure what the mirrored picture is worth; writes thresholds.csv.
+    """Choose the rule for masks and measure what the settings of the ablation are worth; writes thresholds.csv.
 
     The choice's arrays are in the order of `scored`.
     """
     config, data = run.config, run.data
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
-    ttas: tuple[Tta, ...] = ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
-    rows: dict[Tta, dict[str, Row]] = {tta: {} for tta in ttas}
-    for model, loader in by_fold(run, scored):
-        for each in predict([model], loader, tta=ttas[-1], device=run.device):
-            for tta in ttas:
-                seen = each.part(slice(1)) if tta == "none" else each
-                rows[tta][data.train.ids[each.index]] = counted(seen, data, scores, thresholds)
+    configured = Variant(config.predict.weights, config.predict.tta)
+    compared = compare(config, configured) if config.evaluate.ablation else []
+    variants = list(dict.fromkeys([configured, *(variant for *_, variant in compared)]))
+    rows: dict[Variant, dict[str, Row]] = {variant: {} for variant in variants}
+    for weights in dict.fromkeys(variant.weights for variant in variants):
+        same = [variant for variant in variants if variant.weights == weights]
+        tta: Tta = "hflip" if any(variant.tta == "hflip" for variant in same) else "none"
+        for model, loader in by_fold(run, scored, weights):
+            for each in predict([model], loader, tta=tta, device=run.device):
+                for variant in same:
+                    seen = each.part(slice(1)) if variant.tta == "none" else each
+                    rows[variant][data.train.ids[each.index]] = counted(seen, data, scores, thresholds)
 
     shape_of = dict(zip(data.train.ids, data.train.shapes, strict=True))
     counts = {
-        tta: Counts(
+        variant: Counts(
             scores=scores,
             thresholds=thresholds,
             folds=np.array([each.fold for each in scored], np.int64),
             pixels=np.array([math.prod(shape_of[each.image_id]) for each in scored], np.int64),
             truth=np.array([each.truth_area for each in scored], np.int64),
-            area=np.stack([rows[tta][each.image_id][0] for each in scored]),
-            overlap=np.stack([rows[tta][each.image_id][1] for each in scored]),
+            area=np.stack([rows[variant][each.image_id][0] for each in scored]),
+            overlap=np.stack([rows[variant][each.image_id][1] for each in scored]),
         )
-        for tta in ttas
+        for variant in variants
     }
-    choices = {tta: choose(counts[tta], rules) for tta in ttas}
-    choice = choices[config.predict.tta]
+    choices = {variant: choose(counts[variant], rules) for variant in variants}
+    choice = choices[configured]
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
     write_csv(run.output / "thresholds.csv", list(choice.curve[0]), curve)
     run.report.update(choice=choice_summary(choice))
-    if config.evaluate.ablation:
-        run.report.update(ablation=[ablation_row(tta, counts[tta], plain, choices[tta]) for tta in ttas])
+    run.report.update(
+        ablation=[
+            ablation_row(name, value, counts[variant].dice(plain), choices[variant])
+            for name, value, variant in compared
+        ]
+    )
     return choice
 
 
@@ -95,13 +115,18 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
         run.report.message(line)
 
 
-def by_fold(run: Run, scored: Sequence[Scored]) -> Iterator[tuple[nn.Module, DataLoader[Sample]]]:
-    """Each fold's best model, and the pictures that it had not seen in the batches in which it was validated."""
+def by_fold(
+    run: Run, scored: Sequence[Scored], weights: Weights | None = None
+) -> Iterator[tuple[nn.Module, DataLoader[Sample]]]:
+    """Each fold's model, and the pictures that it had not seen in the batches in which it was validated.
+
+    With the named weights; None = those that predict.
+    """
     data = run.data
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
     for fold in sorted({each.fold for each in scored}):
         outside = [index_of[each.image_id] for each in scored if each.fold == fold]
-        yield run.best_model(fold), run.batches(ChestXrays(data.train, data.labels, outside))
+        yield run.kept_model(fold, weights), run.batches(ChestXrays(data.train, data.labels, outside))
 
 
 def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresholds: Sequence[float]) -> Row:
@@ -111,13 +136,24 @@ def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresho
     return count(prediction.probabilities(shape, scores), truth, thresholds)
 
 
-def ablation_row(tta: Tta, counts: Counts, plain: Rule, choice: Choice) -> dict[str, Any]:
+def compare(config: Config, configured: Variant) -> list[tuple[str, str, Variant]]:
+    """(setting, value, what predicts then) for each setting that out-of-fold pictures can say something about."""
+    ttas: tuple[Tta, ...] = ("none", "hflip")
+    kept: tuple[Weights, ...] = ("best", "average") if config.train.average_best > 1 else ()
+    return [
+        *(("tta", tta, replace(configured, tta=tta)) for tta in ttas),
+        *(("weights", weights, replace(configured, weights=weights)) for weights in kept),
+    ]
+
+
+def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: Choice) -> dict[str, Any]:
     """One row of the comparison: the dice under the config's thresholds, and under rules chosen anew."""
     return {
-        "name": "tta",
-        "value": tta,
+        "name": name,
+        "value": value,
         "metric": "cv/dice",
-        "dice": statistics.fmean(counts.dice(plain).tolist()),
+        "images": len(dice),
+        "dice": statistics.fmean(dice.tolist()),
         "dice_chosen": float(choice.chosen_dice.mean()),
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
     }

@@ -14,7 +14,7 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,8 @@ from .config import Config, load, to_dict
 from .data import load_data
 from .dataset import ChestXrays
 from .fold import train_fold
-from .folds import FOLDS_HEADER, fold_rows, make_folds, sides
+from .folds import FOLDS_HEADER, fold_rows, held_out, make_folds, sides
+from .holdout import measure_holdout
 from .inputs import find_file, kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
@@ -86,6 +87,10 @@ def run(config: Config, report: Report, stop: Stop) -> None:
     write_oof(OUTPUT / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
 
+    if held := held_out(data, fold_of):
+        with report.stage("holdout"):
+            measure_holdout(this, held, folds, choice.rule)
+
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
@@ -121,10 +126,13 @@ def prepare(config: Config, report: Report, stop: Stop) -> Run:
     )
 
 
-def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> Iterable[tuple[str, str]]:
-    """ImageId and encoded mask of every test picture: the folds' mean, blank below the score for presence."""
+def predict_test(this: Run, folds: Sequence[int], rule: Rule, presence: float) -> Iterable[tuple[str, str]]:
+    """ImageId and encoded mask of every test picture, blank below the score for presence.
+
+    By the folds' mean, or by the best of them.
+    """
     test = this.data.test
-    models = [this.best_model(fold) for fold in folds]
+    models = [this.kept_model(fold) for fold in this.predicting(folds)]
     loader = this.batches(ChestXrays(test, {}, range(len(test.ids))))
     for each in predict(models, loader, tta=this.config.predict.tta, device=this.device):
         mask = each.mask(test.shapes[each.index], rule)
