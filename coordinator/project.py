@@ -80,7 +80,7 @@ class Settings:
     scorer: str | None = None
     """The competition's metric, module:name."""
     attached: tuple[str, ...] = ()
-    """Paths in the config whose values must be attached sources, such as data.source."""
+    """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
     templates: str | None = None
     """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
     experiments: str = "experiments"

@@ -20,9 +20,10 @@ from .conftest import TINY, attach, changed, command
 
 PARTED = changed(
     TINY,
-    train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "amp": "auto"},
+    folds={"n": 2, "holdout": 0.2},
+    train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "average_best": 2},
     augment={"preset": "little"},
-    predict={"tta": "hflip"},
+    predict={"tta": "hflip", "weights": "average"},
 )
 """Batches of 3 in parts of 2 and 1, so that the parts weigh differently, and a last one that is smaller."""
 
