@@ -10,7 +10,10 @@ from typing import Any
 
 from coordinator.bundle.script import Script, render
 from coordinator.bundle.sources import collect
+from coordinator.bundle.third_party import check_third_party
+from coordinator.bundle.vendor import vendored
 from coordinator.experiment import Experiment, kernel_titles
+from coordinator.image import image_of
 from coordinator.locks import held
 from coordinator.metadata import (
     CODE_FILE,
@@ -32,6 +35,7 @@ class Build:
     metadata: KernelMetadata
     manifest: dict[str, Any]
     directory: Path
+    warnings: tuple[str, ...] = ()
 
     @property
     def code_file(self) -> Path:
@@ -41,9 +45,19 @@ class Build:
 def build(project: Project, experiment: Experiment) -> Build:
     """Renders, checks, and swaps the result in as `build/<experiment>/`.
 
-    Raises BundleError or MetadataError; nothing is written then.
+    Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
-    files = collect(project.root, project.settings.entry)
+    settings, image = project.settings, image_of(project)
+    sources = collect(project.root, settings.entry, python=image.python)
+    vendor = vendored(project.root, settings.vendor, image=image, extra=settings.image_extra)
+    warnings = check_third_party(
+        sources,
+        image,
+        entry=settings.entry,
+        there=(*vendor.modules, *settings.image_extra),
+        installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
+    )
+    files = sorted((*sources, *vendor.files), key=lambda file: file.path)
     script = render(
         project.template("kernel.py.j2"),
         experiment=experiment.name,
@@ -80,7 +94,7 @@ def build(project: Project, experiment: Experiment) -> Build:
     # Two builds at once must not each move the other's away.
     with held(project.build_lock(experiment.name), wait=True):
         _swap_in(directory, contents)
-    return Build(experiment=experiment, script=script, metadata=metadata, manifest=manifest, directory=directory)
+    return Build(experiment, script, metadata, manifest, directory, warnings)
 
 
 def _swap_in(directory: Path, contents: dict[str, str]) -> None:

@@ -19,6 +19,8 @@ def build(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B0
 
     project = this_project()
     built = prepare(project, exp, sets)
+    for warning in built.warnings:
+        say(f"warning: {warning}")
     if as_json:
         answer({**built.manifest, "directory": str(built.directory), "metadata": built.metadata.data})
         return

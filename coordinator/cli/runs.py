@@ -55,6 +55,9 @@ def push(
     if not exp:
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {', '.join(experiment_names(project))}")
     builds = [verb.prepare(project, name, sets) for name in exp]
+    for built in builds:
+        for warning in built.warnings:
+            say(f"warning: {warning}")
     name = target_name(project, target)
     with open_ledger(project) as ledger, open_target(project, name) as opened:
         pushed = []
