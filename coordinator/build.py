@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coordinator.bundle.fit import fit
 from coordinator.bundle.script import Script, render
 from coordinator.bundle.sources import collect
-from coordinator.bundle.third_party import check_third_party
-from coordinator.bundle.vendor import vendored
+from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
 from coordinator.image import image_of
 from coordinator.locks import held
@@ -48,16 +48,18 @@ def build(project: Project, experiment: Experiment) -> Build:
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
     settings, image = project.settings, image_of(project)
-    sources = collect(project.root, settings.entry, python=image.python)
-    vendor = vendored(project.root, settings.vendor, image=image, extra=settings.image_extra)
-    warnings = check_third_party(
+    with newer_syntax_explained(image.python):
+        sources = collect(project.root, settings.entry)
+    fitted = fit(
         sources,
-        image,
+        root=project.root,
         entry=settings.entry,
-        there=(*vendor.modules, *settings.image_extra),
+        image=image,
+        vendor=settings.vendor,
+        extra=settings.image_extra,
         installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
-    files = sorted((*sources, *vendor.files), key=lambda file: file.path)
+    files = fitted.files
     script = render(
         project.template("kernel.py.j2"),
         experiment=experiment.name,
@@ -94,7 +96,7 @@ def build(project: Project, experiment: Experiment) -> Build:
     # Two builds at once must not each move the other's away.
     with held(project.build_lock(experiment.name), wait=True):
         _swap_in(directory, contents)
-    return Build(experiment, script, metadata, manifest, directory, warnings)
+    return Build(experiment, script, metadata, manifest, directory, fitted.warnings)
 
 
 def _swap_in(directory: Path, contents: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Which top-level modules the standard library of a Python version has, told by the Python that runs here.
 
-`sys.stdlib_module_names` speaks of the running version only; the differences are in "What's New in Python 3.12" to 3.14
-(removed: PEP 594 and PEP 632; added: PEP 649 and PEP 784).
+`sys.stdlib_module_names` speaks of the running version only; the public modules that came and went since 3.11 are a
+table here, from "What's New in Python 3.12" to 3.14 (removed: PEP 594 and PEP 632; added: PEP 749 and PEP 784).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _REMOVED: dict[int, frozenset[str]] = {
 _ADDED: dict[int, frozenset[str]] = {14: frozenset({"annotationlib", "compression"})}
 
 
-def standard_library(python: str, *, running: tuple[int, int] = sys.version_info[:2]) -> frozenset[str]:
+def standard_library(python: str) -> frozenset[str]:
     """Names that `import` finds in the standard library of Python `python` ("3.12")."""
-    names, here, there = set(sys.stdlib_module_names), running[1], minor(python)
+    names, here, there = set(sys.stdlib_module_names), sys.version_info[1], minor(python)
     for version in range(here + 1, there + 1):
         names = (names - _REMOVED.get(version, frozenset())) | _ADDED.get(version, frozenset())
     for version in range(there + 1, here + 1):

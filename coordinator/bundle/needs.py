@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import ast
-import functools
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from coordinator.bundle.syntax import parse
-
-if TYPE_CHECKING:
-    from coordinator.bundle.sources import SourceFile
 
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
@@ -27,13 +22,34 @@ class Need:
     """It stands in a `try` that catches ImportError, in `suppress(ImportError)`, or under `if TYPE_CHECKING`."""
 
 
-@functools.lru_cache(maxsize=4096)
-def needs(source: SourceFile, python: str | None = None) -> tuple[Need, ...]:
-    """Absolute imports wherever in the module they stand. Kept, because more than one step of a build asks.
+# `from X import`, or `import X, Y as Z` up to its end, wherever they stand in a line: in texts, too.
+_STATEMENT = re.compile(rb"\bfrom\b([\w. \t\f]*?)\bimport\b|\bimport\b([\w., \t\f]+)")
 
-    Raises BundleError if Python `python` ("3.12"; None: the one that runs here) cannot read the module.
+
+def may_need(source: bytes) -> set[str] | None:
+    """Top-level names among which are all those of the module's absolute imports; None if only its tree tells.
+
+    A plain search, in a hundredth of the time that a tree takes. Python normalises names (NFKC) and a declared encoding
+    may spell them in any way: those sources need their tree.
     """
-    return tuple(_needs(parse(source, python).body, optional=False))
+    if not source.isascii() or b"coding" in source[:200]:
+        return None
+    lines = source.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ").splitlines()
+    names = set()
+    for match in _STATEMENT.finditer(b"\n".join(line for line in lines if b"import" in line)):
+        for name in (match[1] if match[2] is None else match[2]).split(b","):
+            first = name.split(maxsplit=1)[:1]
+            if first and not first[0].startswith(b"."):
+                names.add(first[0].partition(b".")[0].decode("ascii"))
+    return names
+
+
+def needs(source: bytes) -> Iterator[Need]:
+    """Absolute imports wherever in the module they stand. The source is one that Python can read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes and the like are told when the program runs
+        tree = ast.parse(source)
+    yield from _needs(tree.body, optional=False)
 
 
 def _needs(statements: list[ast.stmt], *, optional: bool) -> Iterator[Need]:

@@ -7,13 +7,13 @@ of the project are refused, not skipped: leaving them out silently would hide wh
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.bundle.needs import needs
 from coordinator.errors import BundleError
 
 _SKIPPED_NAMES = {"__pycache__", ".git", ".DS_Store", ".ipynb_checkpoints"}
@@ -43,11 +43,10 @@ class SourceFile:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def collect(root: Path, entry: str, *, python: str | None = None) -> tuple[SourceFile, ...]:
+def collect(root: Path, entry: str) -> tuple[SourceFile, ...]:
     """The files that the entry module (dotted name) needs, sorted by path.
 
-    Raises BundleError if the entry is missing, a file is refused, or Python `python` ("3.12"; None: the one that runs
-    here) cannot read a source.
+    Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused.
     """
     entry_file = root.joinpath(*entry.split(".")).with_suffix(".py")
     if not entry_file.is_file() and not root.joinpath(*entry.split("."), "__main__.py").is_file():
@@ -66,7 +65,7 @@ def collect(root: Path, entry: str, *, python: str | None = None) -> tuple[Sourc
             source = _read(root, path)
             files[source.path] = source
             if path.suffix == ".py":
-                waiting.extend({need.module for need in needs(source, python)})
+                waiting.extend(_imported(source))
     return tuple(files[path] for path in sorted(files))
 
 
@@ -124,3 +123,20 @@ def _read(root: Path, path: Path) -> SourceFile:
                 hint="Remove it (and revoke it, if it was ever pushed).",
             )
     return SourceFile(relative, data)
+
+
+def _imported(source: SourceFile) -> set[str]:
+    """The top-level names of a module's absolute imports, wherever in the module they stand."""
+    try:
+        tree = ast.parse(source.data, filename=source.path)
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise BundleError(f"{source.path}{line}: {message}") from error
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.partition(".")[0])
+    return names

@@ -1,9 +1,12 @@
-"""Parses sources as the image's Python would: syntax that is newer is refused, by file and line."""
+"""Whether the image's Python can read the sources: syntax that is newer is refused, by file and line."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from coordinator.errors import BundleError
@@ -15,38 +18,43 @@ if TYPE_CHECKING:
 _HERE = sys.version_info[1]
 
 
-def parse(source: SourceFile, python: str | None = None) -> ast.Module:
-    """The module's tree. Raises BundleError if Python `python` ("3.12"; None: the one that runs here) cannot read it.
+def check_syntax_of(python: str, files: Sequence[SourceFile]) -> None:
+    """Raises BundleError if a file, which the Python here can read, is too new for Python `python` ("3.12").
 
-    A newer Python here refuses what an older one there does not know, as far as its parser tells versions apart
-    (`feature_version`: match, except*, type parameters and their defaults, and later syntax; not the f-strings of PEP
-    701). An older one here cannot read newer syntax at all, and the error says so.
+    Found is what the parser here tells versions apart by (`feature_version`): match, except*, type parameters and their
+    defaults, and what came later. The f-strings of 3.12 (PEP 701) are not.
     """
-    there = _HERE if python is None else minor(python)
+    there = minor(python)
+    if there >= _HERE:
+        return
+    for file in files:
+        if file.path.endswith(".py"):
+            _check(file, there)
+
+
+def _check(file: SourceFile, there: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes and the like are told when the program runs
+        try:
+            ast.parse(file.data, filename=file.path, feature_version=(3, there))
+        except SyntaxError as error:
+            line = f":{error.lineno}" if error.lineno else ""
+            raise BundleError(
+                f"{file.path}{line}: {error.msg}",
+                hint=f"The Python 3.{_HERE} here reads it, the kernel's image has Python 3.{there}.",
+            ) from error
+
+
+@contextlib.contextmanager
+def newer_syntax_explained(python: str) -> Iterator[None]:
+    """An older Python here cannot read newer syntax at all: its error gets a hint that says so."""
     try:
-        # Without a version where none is needed: the parser is then the one that imports would use.
-        return ast.parse(source.data, filename=source.path, feature_version=(3, there) if there < _HERE else None)
-    except SyntaxError as error:
-        line = f":{error.lineno}" if error.lineno else ""
-        raise BundleError(f"{source.path}{line}: {error.msg}", hint=_hint(source, there)) from error
-    except ValueError as error:
-        raise BundleError(f"{source.path}: {error}") from error
-
-
-def _hint(source: SourceFile, there: int) -> str | None:
-    if there > _HERE:
-        return (
-            f"This Python 3.{_HERE} cannot read it. If it is syntax of Python 3.{there}, which the image has, "
-            f"run coord with that Python."
-        )
-    if there < _HERE and _is_python(source):
-        return f"Python 3.{_HERE} reads it, but the image has Python 3.{there}."
-    return None
-
-
-def _is_python(source: SourceFile) -> bool:
-    try:
-        ast.parse(source.data)
-    except (SyntaxError, ValueError):
-        return False
-    return True
+        yield
+    except BundleError as error:
+        if isinstance(error.__cause__, SyntaxError) and minor(python) > _HERE:
+            hint = (
+                f"The Python 3.{_HERE} here cannot read it. If it is syntax of Python {python}, which the kernel's "
+                "image has, run coord with that Python."
+            )
+            raise BundleError(error.what, hint=hint) from error.__cause__
+        raise

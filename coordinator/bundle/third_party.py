@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from coordinator.bundle.needs import needs
+from coordinator.bundle.needs import may_need, needs
 from coordinator.bundle.sources import SourceFile
 from coordinator.bundle.vendor import why_not_pure
 from coordinator.errors import BundleError
@@ -38,16 +38,22 @@ def lacking(
     local = _top_level(files, entry) | set(there)
     distributions = {normalised(name) for name in there}
     has: dict[str, bool] = {}
+
+    def is_there(name: str) -> bool:
+        if name not in has:
+            has[name] = name in local or image.has_module(name) or normalised(name) in distributions
+        return has[name]
+
     places: dict[str, list[str]] = {}
     for file in files:
         if not file.path.endswith(".py"):
             continue
-        for need in needs(file, image.python):
-            name = need.module
-            if name not in has:
-                has[name] = name in local or image.has_module(name) or normalised(name) in distributions
-            if not has[name] and not need.optional:
-                places.setdefault(name, []).append(f"{file.path}:{need.line}")
+        perhaps = may_need(file.data)
+        if perhaps is not None and all(is_there(name) for name in perhaps):
+            continue
+        for need in needs(file.data):
+            if not need.optional and not is_there(need.module):
+                places.setdefault(need.module, []).append(f"{file.path}:{need.line}")
     return tuple(Lacking(name, tuple(places[name])) for name in sorted(places))
 
 
