@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution, PackagePath
 
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
 
 _NATIVE = {".so", ".pyd", ".dll", ".dylib", ".a", ".lib", ".o"}
 # They describe this installation, not the distribution; with them the bundle would differ from machine to machine.
@@ -100,7 +101,7 @@ def _find(name: str) -> tuple[Requirement, Distribution]:
         raise BundleError(
             f'vendor: "{requirement.name}" is not installed here', hint=f"Run: pip install '{name}'"
         ) from error
-    if not requirement.specifier.contains(found.version, prereleases=True):
+    if not _fits(requirement.specifier, found.version):
         raise BundleError(
             f'vendor: "{name}", but {found.name} {found.version} is installed here',
             hint=f"Run: pip install '{name}'",
@@ -116,8 +117,7 @@ def _unfit(found: Distribution) -> Iterator[str]:
 
 def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image, extra: set[str]) -> Iterator[str]:
     """What the chosen ones require that will not be there, and a Python that is not the image's."""
-    from packaging.requirements import Requirement
-    from packaging.specifiers import SpecifierSet
+    from packaging.requirements import InvalidRequirement, Requirement
 
     there: dict[str, str | None] = {**image.packages, **dict.fromkeys(extra)}
     there |= {normalised(found.name): found.version for _, found in chosen}
@@ -126,17 +126,32 @@ def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image, e
     for wanted, found in chosen:
         label = f"{found.name} {found.version}"
         versions = "".join(found.metadata.get_all("Requires-Python") or [])
-        if not SpecifierSet(versions).contains(python):
+        if not _fits(versions, python):
             yield f"{label} needs Python {versions}, the image has {image.python}"
         for text in found.requires or []:
-            need = Requirement(text)
+            try:
+                need = Requirement(text)
+            except InvalidRequirement:
+                yield f"{label} needs something that cannot be read: {text}"
+                continue
             if not any(_applies(need, image, one) for one in ("", *wanted.extras)):
                 continue
             name, version = normalised(need.name), there.get(normalised(need.name))
             if name not in there:
                 yield f"{label} needs {_bare(need)}, which is neither in the image nor vendored"
-            elif version is not None and not need.specifier.contains(version, prereleases=True):
+            elif version is not None and not _fits(need.specifier, version):
                 yield f"{label} needs {_bare(need)}, but {need.name} {version} is there"
+
+
+def _fits(specifier: SpecifierSet | str, version: str) -> bool:
+    """Whether the version is one of those; yes where one of the two is older than the rules for them (PEP 440)."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return SpecifierSet(str(specifier)).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return True
 
 
 def _applies(need: Requirement, image: Image, extra: str) -> bool:

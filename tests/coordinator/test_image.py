@@ -248,3 +248,15 @@ def test_the_commands(coord: Coord, tmp_path: Path) -> None:
     assert coord("image", "refresh", str(tmp_path / "freeze.txt")).stdout == "kaggle-image.json\n"
     assert coord.json("image", "show")["packages"]["filler3"] == "1.3"
     coord("image", "refresh", str(tmp_path / "freeze.txt"), "--python", "three", code=1)
+
+
+def test_the_log_of_a_fetched_run(coord: Coord) -> None:
+    """A kernel that printed its packages is run on the local Kaggle and fetched; its log makes the table."""
+    printed = "\\n".join(FROZEN)
+    (coord.root / "tiny_model" / "train.py").write_text(f'print("Python 3.12.4\\n{printed}\\ndone")\n')
+    coord("push", "--exp", "base", "--wait")
+    assert "is not here" in coord("image", "refresh", "--exp", "base", code=1).stderr
+    coord("fetch-results", "--exp", "base")
+    said = coord("image", "refresh", "--exp", "base").stderr
+    assert said.endswith(f"(Python 3.12): {len(FROZEN)} packages\n")
+    coord("image", "refresh", "--exp", "base", "kernel.log", code=2)

@@ -225,6 +225,16 @@ def test_requirements_in_the_images_terms(tmp_path: Path, site: Path) -> None:
     assert vendored(tmp_path, ["wants"], image=newer).modules == set()
 
 
+def test_metadata_older_than_its_rules(tmp_path: Path, site: Path) -> None:
+    """A version or a Python that cannot be read is no reason to refuse; a requirement that cannot be read is one."""
+    install(site, "old", "1.0-final-2", files={"old.py": ""}, python=">=3.6.*")
+    assert _vendor(tmp_path, "old").modules == {"old"}
+    install(site, "odd", files={"odd.py": ""}, requires=["numpy (>=1", "old>=1"])
+    assert _error(tmp_path, "odd", "old").what.splitlines()[1:] == [
+        "  odd 1.0 needs something that cannot be read: numpy (>=1"
+    ]
+
+
 @pytest.mark.parametrize("local", ["thing.py", "thing/__init__.py"])
 def test_a_module_of_the_projects_own_is_not_hidden(tmp_path: Path, site: Path, local: str) -> None:
     """Which one would be imported must not be left to chance."""
