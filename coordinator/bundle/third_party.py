@@ -17,6 +17,8 @@ from coordinator.stdlib import removed_in
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
+_MODULES = {".py", ".so", ".pyd"}
+
 
 @dataclass(frozen=True)
 class Lacking:
@@ -128,6 +130,7 @@ def _top_level(files: Sequence[SourceFile], entry: str) -> set[str]:
     for file in files:
         path = PurePosixPath(file.path)
         for root in roots:
-            if path.suffix == ".py" and path.is_relative_to(root):
-                names.add(path.relative_to(root).parts[0].removesuffix(".py"))
+            if path.suffix in _MODULES and path.is_relative_to(root):
+                # Of "fast.cpython-312-x86_64-linux-gnu.so", too, the name ends at the first dot.
+                names.add(path.relative_to(root).parts[0].partition(".")[0])
     return names

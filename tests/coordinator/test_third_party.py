@@ -107,6 +107,9 @@ def test_what_is_there_is_not_lacking() -> None:
     )
     assert lacking(files, IMAGE, there=("vendored", "My.Wheel")) == ()
     assert [each.module for each in lacking(files, IMAGE)] == ["my_wheel", "vendored"]
+    compiled = SourceFile("fast.cpython-312-x86_64-linux-gnu.so", b"\x7fELF")
+    assert lacking([*_files(train="import fast, folder\n"), compiled, SourceFile("folder/_c.so", b"")], IMAGE) == ()
+    assert len(lacking([*_files(train="import words\n"), SourceFile("words.txt", b"")], IMAGE)) == 1
 
 
 def test_what_is_lacking_is_told_with_every_place() -> None:
