@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coordinator.bundle.fit import fit
 from coordinator.bundle.script import Script, render
 from coordinator.bundle.sources import collect
+from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
+from coordinator.image import image_of
 from coordinator.locks import held
 from coordinator.metadata import (
     CODE_FILE,
@@ -32,6 +35,7 @@ class Build:
     metadata: KernelMetadata
     manifest: dict[str, Any]
     directory: Path
+    warnings: tuple[str, ...] = ()
 
     @property
     def code_file(self) -> Path:
@@ -41,9 +45,21 @@ class Build:
 def build(project: Project, experiment: Experiment) -> Build:
     """Renders, checks, and swaps the result in as `build/<experiment>/`.
 
-    Raises BundleError or MetadataError; nothing is written then.
+    Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
-    files = collect(project.root, project.settings.entry)
+    settings, image = project.settings, image_of(project)
+    with newer_syntax_explained(image.python):
+        sources = collect(project.root, settings.entry)
+    fitted = fit(
+        sources,
+        root=project.root,
+        entry=settings.entry,
+        image=image,
+        vendor=settings.vendor,
+        extra=settings.image_extra,
+        installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
+    )
+    files = fitted.files
     script = render(
         project.template("kernel.py.j2"),
         experiment=experiment.name,
@@ -80,7 +96,7 @@ def build(project: Project, experiment: Experiment) -> Build:
     # Two builds at once must not each move the other's away.
     with held(project.build_lock(experiment.name), wait=True):
         _swap_in(directory, contents)
-    return Build(experiment=experiment, script=script, metadata=metadata, manifest=manifest, directory=directory)
+    return Build(experiment, script, metadata, manifest, directory, fitted.warnings)
 
 
 def _swap_in(directory: Path, contents: dict[str, str]) -> None:

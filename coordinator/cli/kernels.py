@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from coordinator.cli.common import Exp, Json, Sets, command, this_project
+from coordinator.cli.common import Exp, Json, Sets, command, prepare, this_project
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
 from coordinator.errors import RunFailed
 
@@ -15,8 +15,6 @@ app = typer.Typer()
 @command
 def build(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
     """Make build/NAME/: script, metadata, manifest."""
-    from coordinator.push import prepare
-
     project = this_project()
     built = prepare(project, exp, sets)
     if as_json:
@@ -37,7 +35,6 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     """
     from coordinator import tables
     from coordinator.dry_run import dry_run as verb
-    from coordinator.push import prepare
 
     project = this_project()
     printer = LogPrinter(to_stderr=True)
