@@ -1,4 +1,7 @@
-"""experiment -> build/<experiment>/{kernel.py or .ipynb, kernel-metadata.json, manifest.json}: text first, effect last."""
+"""experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}: text first, the effect last.
+
+(kernel.ipynb, where the kernel is a notebook.)
+"""
 
 from __future__ import annotations
 

@@ -63,9 +63,7 @@ def run_once(
     return outcome.exit_code if outcome.exit_code >= 0 else 128 - outcome.exit_code
 
 
-def _laid_out(
-    root: Path, source: bytes, inputs: Mapping[str, Path], python: str, *, is_notebook: bool
-) -> list[str]:
+def _laid_out(root: Path, source: bytes, inputs: Mapping[str, Path], python: str, *, is_notebook: bool) -> list[str]:
     """Lays the session out and returns the command that runs it."""
     if is_notebook:
         return notebook.command(python, lay_out(root, source, inputs, NOTEBOOK), root / WORKING)

@@ -118,11 +118,11 @@ def _cover(title: str, experiment: str, about: str) -> str:
 {described}The experiment `{experiment}`, made by `coord build --exp {experiment}`, not by hand: the same sources make \
 the same cells.
 
-The code cells, joined with an empty line between any two, are one Python script: its stamp and its config, each source \
-file under its path, and the bootstrap, which unpacks the files and runs them. The digest in the stamp is the SHA-256 of \
-the script without its first line. The cell *coord in a notebook* is not a part of it: it runs the script as a process \
-of its own when the last cell is run. **Run All** does everything; a change of the config or of a source takes effect, \
-and is said in the log."""
+The code cells, joined with an empty line between any two, are one Python script: its stamp and its config, each \
+source file under its path, and the bootstrap, which unpacks the files and runs them. The digest in the stamp is the \
+SHA-256 of the script without its first line. The cell *coord in a notebook* is not a part of it: it runs the script \
+as a process of its own when the last cell is run. **Run All** does everything. A change of the config takes effect, \
+and the log says that there was one."""
 
 
 def _plain(text: str) -> str:

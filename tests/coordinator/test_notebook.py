@@ -60,7 +60,9 @@ def _notebook(script: str) -> Notebook:
 
 
 def _as_notebook(tiny: Project) -> Project:
-    changed = tiny.pyproject.read_text().replace("[tool.coord.kernel]\n", '[tool.coord.kernel]\nkernel_type = "notebook"\n')
+    changed = tiny.pyproject.read_text().replace(
+        "[tool.coord.kernel]\n", '[tool.coord.kernel]\nkernel_type = "notebook"\n'
+    )
     write_files(tiny.root, {"pyproject.toml": changed})
     return find_project(tiny.root)
 
@@ -74,7 +76,7 @@ def _code(notebook: Notebook) -> list[str]:
 
 
 def test_both_types_hold_the_same_script(tiny: Project) -> None:
-    """The tiny project as a notebook has the text, the digest and the files of the script; only the wrapping differs."""
+    """The tiny project as a notebook has the script's text, digest and files; only the wrapping differs."""
     script = _build(tiny)
     notebook = _build(_as_notebook(tiny))
     assert notebook.code_file.name == "kernel.ipynb"
@@ -127,7 +129,7 @@ def test_the_title_and_the_description_are_text(tiny: Project) -> None:
 
 
 def test_it_is_a_notebook_by_the_book(tiny: Project) -> None:
-    """nbformat finds it valid and would write the same bytes; Kaggle's form has one string a cell and the same cells."""
+    """nbformat finds it valid and would write the same bytes; Kaggle's form has the same cells, one string each."""
     text = _build(_as_notebook(tiny)).code_file.read_text(encoding="utf-8")
     read: Any = nbformat.reads(text, as_version=4)
     nbformat.validate(read)
@@ -171,7 +173,22 @@ def test_jupytexts_script_runs(tmp_path: Path) -> None:
 
 
 _PIECES = (
-    *("'''", '"""', "\\", "\n", "\n\n\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\ufeff", "😀", "%%time\n", "!ls\n"),
+    *(
+        "'''",
+        '"""',
+        "\\",
+        "\n",
+        "\n\n\n",
+        "\x0b",
+        "\x0c",
+        "\x1c",
+        "\x85",
+        "\u2028",
+        "\ufeff",
+        "😀",
+        "%%time\n",
+        "!ls\n",
+    ),
     *(in_notebook.RULER, f"\n\n{in_notebook.RULER}coord's start\n", in_notebook.STAMP, "# %%\n", "?", ">>> ", "a"),
 )
 _texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=4), max_size=8).map("".join)
