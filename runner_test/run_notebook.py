@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ _TICK = 1.0  # seconds between two looks at a silent kernel
 
 
 class KernelDied(Exception):
-    """The notebook's kernel has ended in the middle of a cell."""
+    """The notebook's kernel has not started, or has ended in the middle of a cell; with its exit code."""
 
 
 def main(source: str, executed: str) -> int:
@@ -39,14 +40,29 @@ def main(source: str, executed: str) -> int:
             client = BlockingKernelClient(connection_file=file)
             try:
                 client.load_connection_file()
-                client.start_channels()
-                client.wait_for_ready(timeout=_START_SECONDS)
+                # Without the heartbeat: on a machine that is busy it takes a slow kernel for a dead one.
+                client.start_channels(hb=False)
+                _wait_until_ready(client, kernel)
                 return _run_cells(notebook, Path(executed), client, kernel)
             except KernelDied as error:
-                print(f"The notebook's kernel died with exit code {error}.", file=sys.stderr)
+                print(f"The notebook's kernel died, or did not start: exit code {error}.", file=sys.stderr)
                 return 1
             finally:
                 _shut_down(client, kernel)
+
+
+def _wait_until_ready(client: Any, kernel: "subprocess.Popen[bytes]") -> None:
+    """Wait until the kernel answers, and what it publishes arrives. Raises KernelDied."""
+    give_up = time.monotonic() + _START_SECONDS
+    while kernel.poll() is None and time.monotonic() < give_up:
+        try:
+            client.wait_for_ready(timeout=_TICK)
+            client.kernel_info()
+            client.get_iopub_msg(timeout=_TICK)
+            return
+        except (RuntimeError, queue.Empty):
+            continue  # not yet
+    raise KernelDied(kernel.poll())
 
 
 def _shut_down(client: Any, kernel: "subprocess.Popen[bytes]") -> None:
