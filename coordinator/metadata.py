@@ -18,7 +18,8 @@ from coordinator.experiment import Experiment
 from coordinator.kaggle_rules import MACHINE_SHAPES, SOURCE_MAX, SOURCE_PREFIXES, TITLE_MAX, TITLE_MIN
 from coordinator.schema import leaves, plain
 
-CODE_FILES = {"script": "kernel.py", "notebook": "kernel.ipynb"}
+CODE_FILE = "kernel.py"
+CODE_FILES = {"script": CODE_FILE, "notebook": "kernel.ipynb"}
 """The code file's name by the kernel's type."""
 METADATA_FILE = "kernel-metadata.json"
 
