@@ -69,7 +69,7 @@ def run(**_: Any) -> None:
     missing = [name.removeprefix(RULER) for name in CELLS if name not in found]
     if missing:
         raise RuntimeError(f"coord: {len(missing)} of {len(CELLS)} cells have not run ({missing[0]}): choose Run All")
-    directory = Path(tempfile.mkdtemp(prefix="coord-"))
+    directory = Path(tempfile.mkdtemp(prefix="coord-notebook-"))
     try:
         script = directory / "script.py"
         script.write_bytes(joined(found[name] for name in CELLS).encode("utf-8"))

@@ -104,9 +104,9 @@ def test_an_experiment_chooses_its_type(tiny: Project) -> None:
 
 
 def test_cells_that_read_well(tiny: Project) -> None:
-    """Markdown on top, then stamp and config, a cell a file under its path, the archive, the bootstrap, the start."""
+    """Markdown on top, then stamp and config, a cell a file under its path, the bootstrap, the start."""
     notebook = _notebook(_build(tiny).script.text)
-    assert [cell["cell_type"] for cell in notebook.cells] == ["markdown"] + ["code"] * 10
+    assert [cell["cell_type"] for cell in notebook.cells] == ["markdown"] + ["code"] * (len(notebook.cells) - 1)
     first = [cell["source"].partition("\n")[0].removeprefix(in_notebook.RULER) for cell in notebook.cells]
     assert first[0] == "# a title"
     assert first[1].startswith("# coord: run=- digest=sha256:")
@@ -117,8 +117,7 @@ def test_cells_that_read_well(tiny: Project) -> None:
         "tiny_model/engine.py",
         "tiny_model/train.py",
     ]
-    assert first[7].startswith("coord's archive")
-    assert first[8:] == ["coord's bootstrap", "coord in a notebook", "coord's start"]
+    assert first[-3:] == ["coord's bootstrap", "coord in a notebook", "coord's start"]
     assert '"lr": 0.1' in notebook.cells[1]["source"]
 
 
@@ -147,7 +146,8 @@ def test_a_change_of_one_file_changes_one_cell(tiny: Project) -> None:
     assert len(before) == len(after)
     changed = [line for line, other in zip(before, after, strict=True) if line != other]
     assert len(changed) == 3  # the stamp, the file's own digest, the docstring
-    assert len({line for line in after if line.startswith('   "id": ')}) == 11
+    ids = [line for line in after if line.startswith('   "id": ')]
+    assert len(ids) == len(set(ids)) > 8
 
 
 def test_jupytext_and_back() -> None:
