@@ -8,6 +8,7 @@ cell that only a notebook needs is tagged `active-ipynb`.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import json
 import re
@@ -47,6 +48,7 @@ class Notebook:
         return json.dumps(_document(self.cells), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
+@functools.lru_cache(maxsize=1)  # a build asks for its size, its file and what is sent
 def notebook_of(script: str, *, title: str, experiment: str, about: str) -> Notebook:
     """The notebook of a rendered script. Raises BundleError if the template's script cannot be cut into cells."""
     pieces = _split(script)
