@@ -1,14 +1,19 @@
-"""experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}: text first, the effect last."""
+"""experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}: text first, the effect last.
+
+(kernel.ipynb, where the kernel is a notebook.)
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from coordinator.bundle.fit import fit
+from coordinator.bundle.notebook import Notebook, notebook_of
 from coordinator.bundle.script import Script, render
 from coordinator.bundle.sources import collect
 from coordinator.bundle.syntax import newer_syntax_explained
@@ -16,11 +21,12 @@ from coordinator.experiment import Experiment, kernel_titles
 from coordinator.image import image_of
 from coordinator.locks import held
 from coordinator.metadata import (
-    CODE_FILE,
+    CODE_FILES,
     METADATA_FILE,
     KernelMetadata,
     check_collisions,
     check_source_size,
+    kernel_title,
     render_metadata,
 )
 from coordinator.project import Project
@@ -39,7 +45,11 @@ class Build:
 
     @property
     def code_file(self) -> Path:
-        return self.directory / CODE_FILE
+        return self.directory / CODE_FILES[self.experiment.kernel.kernel_type]
+
+    def as_sent(self, script: str) -> str:
+        """What the target gets for this build's script (with a stamp): itself, or the notebook that it makes."""
+        return _as_sent(self.experiment, script)
 
 
 def build(project: Project, experiment: Experiment) -> Build:
@@ -67,8 +77,10 @@ def build(project: Project, experiment: Experiment) -> Build:
         entry=project.settings.entry,
         config=experiment.config,
         files=files,
+        as_sent=partial(_as_sent, experiment),
     )
-    check_source_size(len(script.text.encode("utf-8")))
+    size = len(_as_sent(experiment, script.text).encode("utf-8"))
+    check_source_size(size)
     check_collisions(experiment, kernel_titles(project))
     metadata = render_metadata(
         project.template("kernel-metadata.json.j2"),
@@ -82,14 +94,15 @@ def build(project: Project, experiment: Experiment) -> Build:
         "digest": script.digest,
         "form": script.form,
         "entry": project.settings.entry,
-        "bytes": len(script.text.encode("utf-8")),
+        "kernel_type": experiment.kernel.kernel_type,
+        "bytes": size,
         "config": experiment.config,
         "overrides": list(experiment.overrides),
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
     contents = {
-        CODE_FILE: script.text,
+        CODE_FILES[experiment.kernel.kernel_type]: _on_disk(experiment, script.text),
         METADATA_FILE: metadata.text,
         "manifest.json": json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
     }
@@ -97,6 +110,19 @@ def build(project: Project, experiment: Experiment) -> Build:
     with held(project.build_lock(experiment.name), wait=True):
         _swap_in(directory, contents)
     return Build(experiment, script, metadata, manifest, directory, fitted.warnings)
+
+
+def _notebook(experiment: Experiment, script: str) -> Notebook:
+    title = kernel_title(experiment.kernel.title, experiment.name)
+    return notebook_of(script, title=title, experiment=experiment.name, about=experiment.about)
+
+
+def _as_sent(experiment: Experiment, script: str) -> str:
+    return script if experiment.kernel.kernel_type == "script" else _notebook(experiment, script).for_kaggle()
+
+
+def _on_disk(experiment: Experiment, script: str) -> str:
+    return script if experiment.kernel.kernel_type == "script" else _notebook(experiment, script).for_disk()
 
 
 def _swap_in(directory: Path, contents: dict[str, str]) -> None:

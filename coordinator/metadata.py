@@ -19,6 +19,8 @@ from coordinator.kaggle_rules import MACHINE_SHAPES, SOURCE_MAX, SOURCE_PREFIXES
 from coordinator.schema import leaves, plain
 
 CODE_FILE = "kernel.py"
+CODE_FILES = {"script": CODE_FILE, "notebook": "kernel.ipynb"}
+"""The code file's name by the kernel's type."""
 METADATA_FILE = "kernel-metadata.json"
 
 _OWNER_PLACEHOLDER = "OWNER"
@@ -83,7 +85,7 @@ def render_metadata(
         "slug": kernel_slug(settings.title, experiment.name),
         # A build needs no credentials, so the owner may be known only at the push.
         "owner": owner or _OWNER_PLACEHOLDER,
-        "code_file": CODE_FILE,
+        "code_file": CODE_FILES[settings.kernel_type],
         "machine": shape.kind if shape else "cpu",
     }
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
@@ -154,10 +156,11 @@ def _broken_rules(data: Any) -> list[str]:
     )
     if data.get("language") != "python":
         problems.append(f'language must be "python", is "{data.get("language")}"')
-    if data.get("kernel_type") != "script":
-        problems.append(f'kernel_type must be "script", is "{data.get("kernel_type")}"')
-    if data.get("code_file") != CODE_FILE:
-        problems.append(f'code_file must be "{CODE_FILE}", is "{data.get("code_file")}"')
+    code_file = CODE_FILES.get(str(data.get("kernel_type")))
+    if code_file is None:
+        problems.append(f'kernel_type must be "script" or "notebook", is "{data.get("kernel_type")}"')
+    elif data.get("code_file") != code_file:
+        problems.append(f'code_file must be "{code_file}", is "{data.get("code_file")}"')
     for key in ("is_private", "enable_internet"):
         if not isinstance(data.get(key), bool):
             problems.append(f"{key} must be there and be true or false, is {json.dumps(data.get(key))}")

@@ -29,6 +29,8 @@ class KernelSettings:
 
     title: str = "{experiment}"
     """Title on Kaggle; `{experiment}` stands for the experiment's name. Its slug is the kernel's address."""
+    kernel_type: Literal["script", "notebook"] = "script"
+    """Some competitions take notebooks only. Kaggle does not let a kernel change its type later."""
     is_private: bool = True
     enable_internet: bool = False
     machine_shape: str | None = None

@@ -27,15 +27,16 @@ def push(
 ) -> Run:
     """Pushes a built kernel and returns its run.
 
-    Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the target refused,
-    or if it did not accept an attached source (the version that started is named). Raises NoAnswer if the answer was
-    lost; the ledger then knows, and `coord status` settles it.
+    Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
+    the other type, if the target refused, or if it did not accept an attached source (the version that started is
+    named). Raises NoAnswer if the answer was lost; the ledger then knows, and `coord status` settles it.
     """
     metadata = with_owner(built.metadata, target.owner)
     with held(project.push_lock(target.name, metadata.slug), wait=True):
         _check_active(project, target, ledger, built.experiment.name, force=force)
+        _check_type(target, ledger, metadata)
         run = _intent(project, target, built, metadata)
-        source = stamped(built.script.text, run_id=run.id, git=run.git)
+        source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
         check_source_size(len(source.encode("utf-8")))
         ledger.add(run)
         say(f"pushing {metadata.data['id']} to {target.name}: {len(source.encode('utf-8')):,} bytes, {run.digest[:19]}")
@@ -55,6 +56,19 @@ def _check_active(project: Project, target: Target, ledger: Ledger, experiment: 
                 f"{current.label} is {current.state}: {current.url}",
                 hint=f"Wait for it (coord logs --exp {experiment} --follow), or start a second session with --force.",
             )
+
+
+def _check_type(target: Target, ledger: Ledger, metadata: KernelMetadata) -> None:
+    """A kernel stays a script or a notebook for good; what Kaggle does with the other is not documented."""
+    address = (target.owner, metadata.slug)
+    earlier = (run for run in ledger.runs(target=target.name) if (run.owner, run.slug) == address and run.version)
+    before = next((run.metadata.get("kernel_type") for run in earlier), None)
+    if before in (None, metadata.data["kernel_type"]) or target.source(*address) is None:
+        return
+    raise TargetError(
+        f"{metadata.data['id']} is a {before} on {target.name}, and a kernel's type can't be changed",
+        hint="Give the experiment another title ([tool.coord.kernel] title), or delete the kernel first.",
+    )
 
 
 def _intent(project: Project, target: Target, built: Build, metadata: KernelMetadata) -> Run:

@@ -8,6 +8,7 @@ from typing import Any
 
 from coordinator import metrics
 from coordinator.bundle.bootstrap import stamp_of
+from coordinator.bundle.notebook import script_in
 from coordinator.ledger import Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
@@ -61,7 +62,7 @@ def settle(target: Target, ledger: Ledger, run: Run) -> Run:
     version, text = newest or (0, "")
     # Versions come in the order of the pushes: what an earlier run pushed ends the search. (Their numbers would not do:
     # a kernel that was deleted counts from 1 again.)
-    while version > 0 and (stamped_by := stamp_of(text).get("run")) not in earlier:
+    while version > 0 and (stamped_by := stamp_of(script_in(text)).get("run")) not in earlier:
         if stamped_by == run.id:
             url = target.url(run.owner, run.slug)
             return ledger.update(run.id, state=RunState.QUEUED, version=version, url=url, pushed_at=now())

@@ -4,6 +4,7 @@ LocalKaggleError
 ├── BadName         a reference that Kaggle could not have
 ├── MissingFolder   a folder to register or to mount that is not there
 ├── RootInUse       a session root that an earlier session has left full
+├── NoJupyter       a notebook to run, and nothing that runs it
 ├── NotLoopback     an address that other machines could reach
 ├── StartFailed     a server or a session that did not come up
 └── StopFailed      a session that does not end
@@ -24,6 +25,10 @@ class MissingFolder(LocalKaggleError):
 
 class RootInUse(LocalKaggleError):
     """A session root that an earlier session has left full."""
+
+
+class NoJupyter(LocalKaggleError):
+    """A notebook to run, and nothing that runs it."""
 
 
 class NotLoopback(LocalKaggleError):

@@ -1,4 +1,4 @@
-"""Runs one script as a process group of its own and turns what it says into log records, live."""
+"""Runs one program as a session of processes and turns what it says into log records, live."""
 
 import codecs
 import os
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from runner_test.log import Record
 
 _CHUNK = 65536
 _TICK = 0.2  # seconds between two looks at `stop`
+_KILLING = 10.0  # seconds that killed processes are given to go
 _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 
 # Becomes the script after asking the kernel to end it when we die, even by SIGKILL: nobody would collect its log or
@@ -77,8 +78,7 @@ class _Stream:
 
 
 def execute(
-    python: str,
-    script: Path,
+    command: Sequence[str],
     *,
     cwd: Path,
     environment: Mapping[str, str],
@@ -86,21 +86,21 @@ def execute(
     on_record: Callable[[Record], None],
     stop: Callable[[], bool],
 ) -> Outcome:
-    """Run `python script` until it ends, `timeout` seconds are over or `stop()` says so, then end its whole group.
+    """Run `command` until it ends, `timeout` seconds are over or `stop()` says so, then end all that it started.
 
     `on_record` is called with every piece of output as it comes. Any exception, KeyboardInterrupt included, ends the
-    group before it goes on.
+    program before it goes on.
     """
     # Waits for nothing in __exit__ but the pipes' closing: the process has been reaped by then.
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), python, str(script)],
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command],
         cwd=cwd,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
-        process_group=0,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -116,19 +116,41 @@ def execute(
         try:
             stopped = _pump(process.pid, streams, begin, timeout, stop)
         finally:
-            _kill_group(process)
+            _kill_session(process)
         for stream in streams:
             stream.drain()
         return Outcome(process.wait(), stopped)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End the script and what it started, before it is reaped: its number cannot be somebody else's yet."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # the script has moved itself to another group
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """End the script and what it started, before it is reaped: its number cannot be somebody else's yet.
+
+    Its process group is not all: a notebook's script has one of its own, as has what a shell starts.
+    """
+    give_up = time.monotonic() + _KILLING
+    while (members := _members(process.pid)) and time.monotonic() < give_up:
+        for pid in members:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has just ended
+        time.sleep(0.002)
     process.kill()
+
+
+def _members(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has just been reaped
+            # After the name: the state, the parent, the group, the session.
+            if int(fields[3]) == session and fields[0] not in (b"Z", b"X"):
+                found.append(int(folder.name))
+    return found
 
 
 def _pump(

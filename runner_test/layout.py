@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from runner_test.errors import BadName, MissingFolder, RootInUse
 
 SCRIPT = PurePosixPath("src/script.py")
+NOTEBOOK = PurePosixPath("src/__notebook__.ipynb")
 WORKING = PurePosixPath("working")
 
 # Nothing of the user's environment reaches a script but what says where programs and devices are: no credentials, no
@@ -17,8 +18,10 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
 _KEPT_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_")
 
 
-def lay_out(root: Path, source: bytes, inputs: Mapping[str, Path]) -> Path:
-    """Fill `root` with `src/script.py` (read-only), `input/` and an empty `working/`; return the script's path.
+def lay_out(root: Path, source: bytes, inputs: Mapping[str, Path], code: PurePosixPath = SCRIPT) -> Path:
+    """Fill `root` with `src/script.py` (read-only; `code` has another name), `input/` and an empty `working/`.
+
+    Returns the script's path.
 
     `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders; they are linked, not copied.
     Raises RootInUse, MissingFolder and BadName.
@@ -35,7 +38,7 @@ def lay_out(root: Path, source: bytes, inputs: Mapping[str, Path]) -> Path:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(folder, target_is_directory=True)
     (root / "input").mkdir(exist_ok=True)
-    script = root / SCRIPT
+    script = root / code
     script.parent.mkdir()
     script.write_bytes(source)
     script.chmod(0o444)

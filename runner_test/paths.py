@@ -29,7 +29,7 @@ class VersionPaths:
 
     @property
     def source(self) -> Path:
-        """The script as it was pushed."""
+        """The script as it was pushed, or the notebook (JSON)."""
         return self.folder / "source.py"
 
     @property

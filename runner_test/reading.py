@@ -47,7 +47,7 @@ def get_kernel(caller: Caller, request: ApiGetKernelRequest) -> Answer:
         ApiKernelBlob,
         source=caller.store.paths(version).source.read_bytes().decode("utf-8"),
         language="python",
-        kernel_type="script",
+        kernel_type=version.kernel_type,
         slug=kernel.slug,
     )
     return new(ApiGetKernelResponse, metadata=_metadata(caller, kernel, version), blob=blob)
@@ -64,7 +64,7 @@ def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMeta
         # Without a zone, because the SDK's writer adds a Z to whatever it gets.
         last_run_time=datetime.fromtimestamp(version.created, UTC).replace(tzinfo=None),
         language="python",
-        kernel_type="script",
+        kernel_type=version.kernel_type,
         is_private=kernel.is_private,
         enable_gpu=rules.is_gpu(version.machine_shape),
         enable_tpu=rules.is_tpu(version.machine_shape),

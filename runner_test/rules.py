@@ -57,8 +57,8 @@ def kind_problem(language: str, kernel_type: str) -> str | None:
         return f"The language must be one of {', '.join(LANGUAGES)}, not {language!r}."
     if kernel_type not in KERNEL_TYPES:
         return f"The kernel type must be one of {', '.join(KERNEL_TYPES)}, not {kernel_type!r}."
-    if (language, kernel_type) != ("python", "script"):
-        return f"The local Kaggle runs Python scripts only, no {language} {kernel_type}."
+    if language != "python":
+        return f"The local Kaggle runs Python only, no {language} {kernel_type}."
     return None
 
 

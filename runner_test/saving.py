@@ -12,7 +12,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
-from runner_test import access, rules, sources
+from runner_test import access, notebook, rules, sources
 from runner_test.errors import BadName, StopFailed
 from runner_test.reference import Reference, check_name
 from runner_test.rpc import Answer, Caller, Refusal, new
@@ -36,6 +36,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         ("The kernel has no source." if not source else None)
         or rules.title_problem(title)
         or rules.kind_problem(request.language, request.kernel_type)
+        or _type_problem(caller, existing, request)
         or (f"There is no machine shape {request.machine_shape!r}." if shape is None else None)
         or ("The local Kaggle runs what it saves: no other execution type." if quick_save else None)
     )
@@ -67,6 +68,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
             competition_sources=competitions,
             kernel_sources=kernels,
             docker_image=request.docker_image,
+            kernel_type=request.kernel_type,
         ),
     )
     kernel = caller.store.kernel(reference)
@@ -98,6 +100,16 @@ def _target(caller: Caller, request: ApiSaveKernelRequest) -> tuple[Reference, K
     if reference.owner != caller.user:
         raise access.denied("kernels.update")
     return reference, caller.store.kernel(reference)
+
+
+def _type_problem(caller: Caller, existing: Kernel | None, request: ApiSaveKernelRequest) -> str | None:
+    """What is wrong with a notebook, or with a kernel that becomes one or ceases to be one."""
+    newest = caller.store.newest(existing.reference) if existing else None
+    if newest and newest.kernel_type != request.kernel_type:
+        return f"The kernel is a {newest.kernel_type}: its type can't be changed to {request.kernel_type}."
+    if request.kernel_type == "notebook":
+        return notebook.problem(request.text) or notebook.missing()
+    return None
 
 
 def _split(names: Sequence[str], known: Callable[[str], bool]) -> tuple[tuple[str, ...], list[str]]:

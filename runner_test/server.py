@@ -31,7 +31,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner_test import log, reading
+from runner_test import log, notebook, reading
 from runner_test.errors import BadName, NotLoopback, StartFailed
 from runner_test.methods import METHODS
 from runner_test.page import kernel_page
@@ -155,6 +155,8 @@ def _page_html(store: Store, owner: str, slug: str) -> str:
     if kernel is None or not versions:
         raise Refusal(404, f"There is no kernel {reference}")
     source = store.paths(versions[0][0]).source.read_text(encoding="utf-8")
+    if versions[0][0].kernel_type == "notebook":
+        source = notebook.as_text(source)
     return kernel_page(kernel, versions, source)
 
 

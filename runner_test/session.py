@@ -1,4 +1,4 @@
-"""Runs one script the way Kaggle does: detached, with a supervisor, or once in the foreground.
+"""Runs one script or notebook the way Kaggle does: detached, with a supervisor, or once in the foreground.
 
 `start` leaves a process behind that belongs to nobody: it survives the command that pushed, its terminal and the
 server. `python -m runner_test.session <version folder> <descriptor of the held lock>` is that process. `run_once` is
@@ -10,15 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from signal import strsignal
 
-from runner_test import log, progress, slots, sources
-from runner_test.errors import LocalKaggleError, StartFailed
+from runner_test import log, notebook, progress, slots, sources
+from runner_test.errors import LocalKaggleError, NoJupyter, StartFailed
 from runner_test.execute import Outcome, Stopped, execute
-from runner_test.layout import WORKING, environment, inherited, lay_out
+from runner_test.layout import NOTEBOOK, WORKING, environment, inherited, lay_out
 from runner_test.log import Record
 from runner_test.paths import VersionPaths
 from runner_test.progress import Progress, State
@@ -37,19 +37,22 @@ def run_once(
     on_record: Callable[[Record], None],
     python: str = sys.executable,
 ) -> int:
-    """Run `script` in the session root `root` (made, or there without a session's folders) and wait for its end.
+    """Run `script`, or a notebook (*.ipynb), in the session root `root` and wait for its end.
 
+    `root` is made, or there without a session's folders.
     `inputs` maps mount paths below `input/` to folders, `overrides` becomes COORD_OVERRIDES, `timeout` is in seconds.
     Returns the exit code as a shell would give it: the script's own, 128 + n where signal n ended it, 124 where the
     time was up. An exception, KeyboardInterrupt included, ends the script and all that it started.
-    Raises RootInUse, MissingFolder and BadName.
+    Raises RootInUse, MissingFolder, BadName and NoJupyter.
     """
+    is_notebook = script.suffix == ".ipynb"
+    if is_notebook and (problem := notebook.missing()):
+        raise NoJupyter(problem)
     root.mkdir(parents=True, exist_ok=True)
     root = root.resolve()
     outcome = _run(
-        lay_out(root, script.read_bytes(), inputs),
+        _laid_out(root, script.read_bytes(), inputs, python, is_notebook=is_notebook),
         root,
-        python,
         extra={} if overrides is None else {"COORD_OVERRIDES": overrides},
         timeout=timeout,
         on_record=on_record,
@@ -60,10 +63,16 @@ def run_once(
     return outcome.exit_code if outcome.exit_code >= 0 else 128 - outcome.exit_code
 
 
+def _laid_out(root: Path, source: bytes, inputs: Mapping[str, Path], python: str, *, is_notebook: bool) -> list[str]:
+    """Lays the session out and returns the command that runs it."""
+    if is_notebook:
+        return notebook.command(python, lay_out(root, source, inputs, NOTEBOOK), root / WORKING)
+    return [python, str(lay_out(root, source, inputs))]
+
+
 def _run(
-    script: Path,
+    command: Sequence[str],
     root: Path,
-    python: str,
     *,
     extra: Mapping[str, str],
     timeout: float | None,
@@ -74,8 +83,7 @@ def _run(
     # have paths of at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="kaggle-", ignore_cleanup_errors=True) as scratch:
         return execute(
-            python,
-            script,
+            command,
             cwd=root / WORKING,
             environment=environment(root, Path(scratch)) | dict(extra),
             timeout=timeout,
@@ -133,13 +141,18 @@ def supervise(paths: VersionPaths) -> None:
 
 
 def _session(paths: VersionPaths, version: Version, now: Progress, stop: Callable[[], bool]) -> Progress:
-    script = lay_out(paths.session, paths.source.read_bytes(), sources.mounts(paths.root, version))
+    command = _laid_out(
+        paths.session,
+        paths.source.read_bytes(),
+        sources.mounts(paths.root, version),
+        version.python,
+        is_notebook=version.kernel_type == "notebook",
+    )
     file = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         outcome = _run(
-            script,
+            command,
             paths.session,
-            version.python,
             extra={},
             timeout=version.timeout,
             on_record=lambda record: log.append(file, record),
@@ -147,20 +160,20 @@ def _session(paths: VersionPaths, version: Version, now: Progress, stop: Callabl
         )
     finally:
         os.close(file)
-    state, failure = _verdict(outcome, version.timeout)
+    state, failure = _verdict(outcome, version)
     return replace(now, state=state, failure=failure, exit_code=outcome.exit_code)
 
 
-def _verdict(outcome: Outcome, timeout: float) -> tuple[State, str | None]:
+def _verdict(outcome: Outcome, version: Version) -> tuple[State, str | None]:
     if outcome.stopped is Stopped.CANCELLED:
         return State.CANCEL_ACKNOWLEDGED, None
     if outcome.stopped is Stopped.TIMEOUT:
-        return State.ERROR, f"The session was ended after its time limit of {timeout:g} seconds."
+        return State.ERROR, f"The session was ended after its time limit of {version.timeout:g} seconds."
     if outcome.exit_code < 0:
         number = -outcome.exit_code
-        return State.ERROR, f"The script was killed by signal {number} ({strsignal(number)})."
+        return State.ERROR, f"The {version.kernel_type} was killed by signal {number} ({strsignal(number)})."
     if outcome.exit_code > 0:
-        return State.ERROR, f"The script ended with exit code {outcome.exit_code}."
+        return State.ERROR, f"The {version.kernel_type} ended with exit code {outcome.exit_code}."
     return State.COMPLETE, None
 
 

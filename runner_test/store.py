@@ -220,6 +220,7 @@ class Store:
             competition_sources=submission.competition_sources,
             kernel_sources=submission.kernel_sources,
             docker_image=submission.docker_image,
+            kernel_type=submission.kernel_type,
         )
 
     @contextmanager

@@ -24,6 +24,7 @@ class Submission:
     competition_sources: tuple[str, ...]
     kernel_sources: tuple[str, ...]
     docker_image: str
+    kernel_type: str  # "script" or "notebook"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Version:
     competition_sources: tuple[str, ...]
     kernel_sources: tuple[str, ...]
     docker_image: str
+    kernel_type: str = "script"  # "script" or "notebook"; records of earlier days don't say
 
     @property
     def reference(self) -> Reference:

@@ -104,11 +104,20 @@ def test_local_kaggle_never_imports_coordinator(file: Path) -> None:
         assert imported.partition(".")[0] not in {"coordinator", "model_src"}, f"{file.name} imports {imported}"
 
 
-@pytest.mark.parametrize("file", ["bundle/bootstrap.py", "image_probe.py"])
-def test_what_runs_in_the_kernel_needs_the_standard_library_only(file: str) -> None:
-    """The bootstrap's text runs before anything of ours is there, the probe's alone."""
-    for _, imported in _imports(ROOT / "coordinator" / file):
-        assert imported.partition(".")[0] in STANDARD_LIBRARY
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [("bundle/bootstrap.py", set()), ("bundle/in_notebook.py", {"IPython"}), ("image_probe.py", set())],
+)
+def test_what_runs_in_the_kernel_needs_the_standard_library_only(name: str, others: set[str]) -> None:
+    """Its text runs inside the kernel, before anything of ours is there; a notebook's kernel is IPython's."""
+    for _, imported in _imports(ROOT / "coordinator" / name):
+        assert imported.partition(".")[0] in STANDARD_LIBRARY | others
+
+
+def test_what_runs_a_notebook_needs_nothing_of_ours() -> None:
+    """A session starts it as a program, with the interpreter that it was saved for."""
+    for _, imported in _imports(ROOT / "runner_test" / "run_notebook.py"):
+        assert imported.partition(".")[0] in STANDARD_LIBRARY | {"jupyter_client"}
 
 
 def test_only_the_command_line_prints() -> None:
@@ -130,7 +139,7 @@ def test_every_module_says_what_it_is_for() -> None:
                 assert ast.get_docstring(ast.parse(file.read_bytes())), f"{file.relative_to(ROOT)} has no docstring"
 
 
-@pytest.mark.parametrize("heavy", ["torch", "numpy", "pandas", "pydicom", "kaggle", "runner_test"])
+@pytest.mark.parametrize("heavy", ["torch", "numpy", "pandas", "pydicom", "kaggle", "runner_test", "IPython"])
 def test_the_coordinator_is_light(heavy: str) -> None:
     """Importing every module of the coordinator imports none of these (`import kaggle` would even authenticate)."""
     names = [

@@ -11,7 +11,7 @@ import json
 import lzma
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -37,12 +37,19 @@ class Script:
 
 
 def render(
-    template: Path, *, experiment: str, about: str, entry: str, config: Mapping[str, Any], files: Sequence[SourceFile]
+    template: Path,
+    *,
+    experiment: str,
+    about: str,
+    entry: str,
+    config: Mapping[str, Any],
+    files: Sequence[SourceFile],
+    as_sent: Callable[[str], str] = str,
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
     Falls back to one compressed archive when readable text would pass Kaggle's limit of 1 MiB; raises BundleError, with
-    the largest files, when that would too.
+    the largest files, when that would too. `as_sent` makes of the script what is sent, which is what the limit is for.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["literal"] = literal
@@ -72,7 +79,7 @@ def render(
             raise BundleError(f"{template.name}: {error}") from error
         text = f"{bootstrap.STAMP}run=- digest={bootstrap.digest_of(body)}\n{body}"
         # The stamp grows by a run id and a commit at the push.
-        if len(text.encode("utf-8")) + 200 <= SOURCE_MAX:
+        if len(as_sent(text).encode("utf-8")) + 200 <= SOURCE_MAX:
             return Script(text=text, digest=bootstrap.digest_of(text), form=form)
     largest = sorted(files, key=lambda file: len(file.data), reverse=True)[:5]
     sizes = "\n".join(f"  {len(file.data):>12,} bytes  {file.path}" for file in largest)

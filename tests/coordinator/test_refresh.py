@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.bundle import in_notebook
+from coordinator.bundle.notebook import notebook_of
 from coordinator.bundle.script import stamped
 from coordinator.errors import NoAnswer
 from coordinator.ledger import Ledger, Run
@@ -72,6 +74,14 @@ class Shelf:
 
 def _source(run_id: str) -> str:
     return stamped("# coord: run=- digest=-\nprint()\n", run_id=run_id, git=None)
+
+
+def test_a_lost_answer_is_settled_in_a_notebook_too(ledger: Ledger) -> None:
+    """The stamp stands in the notebook's first code cell then."""
+    ledger.add(LOST)
+    script = f"{_source('lost')}\n{in_notebook.RULER}coord's start\nprint()\n"
+    notebook = notebook_of(script, title="t", experiment="e", about="").for_kaggle()
+    assert settle(Shelf(["not one", notebook]), ledger, LOST).version == 2
 
 
 def _records(*lines: str) -> list[LogRecord]:

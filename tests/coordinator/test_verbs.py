@@ -62,6 +62,61 @@ def test_the_whole_way(coord: Coord) -> None:
     assert run["summary"]["primary"]["value"] == 0.755
 
 
+def _as_notebooks(coord: Coord) -> None:
+    file = coord.root / "pyproject.toml"
+    table = "[tool.coord.kernel]\n"
+    file.write_text(file.read_text().replace(table, f'{table}kernel_type = "notebook"\n'))
+
+
+def test_the_whole_way_of_a_notebook(coord: Coord) -> None:
+    """The same verbs, the same files, the same digests; the executed notebook comes home with them."""
+    _as_notebooks(coord)
+    pushed = coord("push", "--exp", "base", "--wait")
+    assert "fold 1, epoch 3/3: val/dice 0.7600" in pushed.stderr
+    assert "a word from the package data ünïcødé" in coord("logs", "--exp", "base").stdout
+    fetched = coord("fetch-results")
+    assert "0.7550" in fetched.stdout
+    assert "warning" not in fetched.stderr
+    results = coord.root / "results" / "base" / "local-v1"
+    summary = json.loads((results / "metrics.json").read_text())
+    manifest = json.loads((coord.root / "build" / "base" / "manifest.json").read_text())
+    (run,) = coord.json("status")
+    assert (run["state"], run["metadata"]["kernel_type"]) == ("complete", "notebook")
+    assert manifest["digest"] == summary["digest"] == run["digest"]
+    assert summary["run_id"] == run["id"]
+    assert run["id"] in (results / "__notebook__.ipynb").read_text()
+
+    done = coord("dry-run", "--exp", "base")
+    assert "base dry run" in done.stdout
+    summary = json.loads((coord.root / ".coord" / "dry-run" / "base" / "working" / "metrics.json").read_text())
+    assert (summary["digest"], summary["config"]["train"]["epochs"]) == (manifest["digest"], 1)
+
+
+def test_a_notebook_that_crashes(coord: Coord) -> None:
+    """The run is an error, and its log has the script's own traceback and the exit code."""
+    _as_notebooks(coord)
+    pushed = coord("push", "--exp", "crash", "--wait", code=1)
+    assert "crash local-v1 is error: The notebook ended with exit code 1." in pushed.stderr
+    log = coord("logs", "--exp", "crash").stdout
+    assert 'File "tiny_model/engine.py", line 6, in epoch' in log
+    assert "RuntimeError: the loss is not finite" in log
+    assert "the script ended with exit code 1" in log
+    coord("fetch-results", "--exp", "crash")
+    assert (coord.root / "results" / "crash" / "local-v1" / "metrics.jsonl").is_file()
+
+
+def test_a_script_does_not_become_a_notebook(coord: Coord) -> None:
+    """Kaggle cannot change a kernel's type: coord says so before it pushes, and no more once the kernel is deleted."""
+    coord("push", "--exp", "base", "--wait")
+    _as_notebooks(coord)
+    refused = coord("push", "--exp", "base", code=1)
+    assert "ada/tiny-base is a script on local, and a kernel's type can't be changed" in refused.stderr
+    assert len(coord.states()) == 1
+    shutil.rmtree(coord.root / ".coord" / "local-kaggle" / "kernels" / "ada" / "tiny-base")
+    coord("push", "--exp", "base", "--wait")
+    assert coord.states() == ["complete", "complete"]
+
+
 def test_push_returns_while_the_session_runs_and_its_death_changes_nothing(coord: Coord) -> None:
     """Two sessions run, the third waits; killing the pushing shell's whole process group stops none of them."""
     shell = coord.start("push", "--exp", "slow", "--wait")

@@ -89,6 +89,32 @@ def test_the_daily_round(local: Local, tmp_path: Path) -> None:
     assert local.store.kernels() == []
 
 
+def test_a_notebook(local: Local, tmp_path: Path) -> None:
+    """The command pushes a notebook as Jupyter writes it, and pulls it again under its own ending."""
+    folder = kernel_folder(tmp_path, code_file="kernel.ipynb", kernel_type="notebook", dataset_sources=[])
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {},
+        "execution_count": 3,
+        "outputs": [{"output_type": "stream"}],
+    }
+    cells = [{**cell, "source": ["x = 1\n", "print('hello', x)"]}]
+    (folder / "kernel.ipynb").write_text(
+        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    said = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
+    assert "Kernel version 1 successfully pushed" in said
+    local.reach("by-command", "COMPLETE")
+    log = json.loads(kaggle(local, tmp_path, "kernels", "logs", "me/by-command"))
+    assert "".join(record["data"] for record in log) == "hello 1\n"
+    pulled = tmp_path / "pulled"
+    kaggle(local, tmp_path, "kernels", "pull", "me/by-command", "-p", str(pulled), "-m")
+    (cell,) = json.loads((pulled / "by-command.ipynb").read_text())["cells"]
+    assert (cell["source"], cell["outputs"]) == ("x = 1\nprint('hello', x)", [])
+    assert json.loads((pulled / "kernel-metadata.json").read_text())["kernel_type"] == "notebook"
+
+
 def test_with_an_access_token(local: Local, tmp_path: Path) -> None:
     """A token works too; its user is the server's."""
     folder = kernel_folder(tmp_path, id="local/by-token", title="By token", dataset_sources=[])

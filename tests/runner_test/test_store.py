@@ -49,6 +49,7 @@ def submission(source: str) -> Submission:
         competition_sources=(),
         kernel_sources=(),
         docker_image="",
+        kernel_type="script",
     )
 
 
