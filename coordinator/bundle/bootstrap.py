@@ -245,7 +245,11 @@ def start(sources: Path, entry: str, loaded: Iterable[str] | None) -> None:
         for name in set(sys.modules).difference(loaded):
             if name.partition(".")[0] in local:
                 del sys.modules[name]
-    main = sys.modules["__main__"] = ModuleType("__main__")
+    main = ModuleType("__main__")
+    main.__dict__.update(
+        {name: value for name, value in globals().items() if name in ("__annotations__", "__cached__")}
+    )
+    sys.modules["__main__"] = main
     sys.excepthook = without_bootstrap(sys.excepthook)
     if is_script:
         sys.argv[0] = main.__file__ = str(path)
