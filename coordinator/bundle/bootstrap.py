@@ -50,13 +50,13 @@ def stamp_of(script: str) -> dict[str, str]:
 
 
 def packed_in(files: Packed, archive: str) -> Packed:
-    """Everything in the bundle. `archive` is a Packed as JSON, compressed, in base 85; `files` then only lists it."""
+    """Everything in the bundle. `archive` is a Packed as JSON, compressed, in base 64; `files` then only lists it."""
     packed = dict(files)
     if archive:
         import base64
-        import lzma
+        import bz2
 
-        packed.update(json.loads(lzma.decompress(base64.b85decode("".join(archive.split())))))
+        packed.update(json.loads(bz2.decompress(base64.b64decode(archive))))
     return packed
 
 
