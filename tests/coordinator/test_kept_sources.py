@@ -37,7 +37,7 @@ FILES: dict[str, str | bytes] = {
     "pack/train.py": TELL,
     "pack/leaf.py": "VALUE = 'as bundled'\n",
 }
-MANY: dict[str, str | bytes] = FILES | {f"pack/data/{number}.txt": f"{number}" for number in range(2000)}
+MANY: dict[str, str | bytes] = FILES | {f"pack/data/{number}.txt": f"{number}" for number in range(1000)}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount, and give files to others")
 
 

@@ -131,7 +131,7 @@ def test_people_can_read_sources_of_any_encoding(data: bytes, encoding: str, sho
 _CODECS = ("utf-8", "utf-8-sig", "latin-1", "cp1252", "shift_jis", "euc-jp", "utf-7", "koi8-r", "iso2022_jp", "hz")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(_CODECS), _texts, st.sampled_from(["\n", "\r\n", "\r"]))
 @example("utf-7", "\ud800", "\n")
 def test_sources_of_any_encoding_come_out_again(codec: str, text: str, line_end: str) -> None:
@@ -146,7 +146,7 @@ def test_sources_of_any_encoding_come_out_again(codec: str, text: str, line_end:
     assert decoded(encoding, packed) == data
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(_texts, _values, max_size=5))
 def test_the_config_in_the_kernel_is_the_config(config: dict[str, Any]) -> None:
     """Quotes, backslashes, braces, the template's syntax, any character: what Python reads is what was given."""
@@ -172,7 +172,7 @@ def test_a_config_that_no_kernel_can_hold(config: dict[str, Any], message: str) 
     assert caught.value.what == message
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(_texts, st.text(st.characters(categories=["Cs"]), min_size=1), min_size=1, max_size=2))
 def test_no_half_character_gets_through(config: dict[str, Any]) -> None:
     """Lone surrogates are refused wherever they stand."""
