@@ -83,11 +83,11 @@ def _remove(directory: Path, owner: int) -> None:
 
 
 def run(
-    *, files: dict[str, tuple[str, str, str]], archive: str, config: dict[str, Any], entry: str, experiment: str
+    *, files: dict[str, tuple[str, str, str]], archive: str, config: dict[str, Any] | None, entry: str, experiment: str
 ) -> None:
     """Unpacks the sources into a temporary directory and runs `entry` as `__main__`."""
     script = Path(__file__).read_text(encoding="utf-8")
-    resolved = overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}"))
+    resolved = overridden(config or {}, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}"))
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
@@ -96,12 +96,18 @@ def run(
     for path, data in unpack(files, archive).items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_bytes(data)
-    (directory / "coord_config.json").write_text(json.dumps(resolved, indent=2), encoding="utf-8")
-    os.environ["COORD_CONFIG"] = str(directory / "coord_config.json")
+    if config is not None:
+        (directory / "coord_config.json").write_text(json.dumps(resolved, indent=2), encoding="utf-8")
+        os.environ["COORD_CONFIG"] = str(directory / "coord_config.json")
     os.environ["COORD_EXPERIMENT"] = experiment
     os.environ["COORD_RUN_ID"] = stamp_of(script).get("run", "-")
     os.environ["COORD_BUNDLE_DIGEST"] = digest
     # PYTHONPATH is for children: spawned workers and torchrun start a fresh interpreter.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(directory), os.environ.get("PYTHONPATH")]))
     sys.path.insert(0, str(directory))
-    runpy.run_module(entry, run_name="__main__", alter_sys=True)
+    if entry.endswith(".py"):
+        sys.path.insert(0, str((directory / entry).parent))
+        sys.argv[0] = str(directory / entry)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    else:
+        runpy.run_module(entry, run_name="__main__", alter_sys=True)

@@ -37,7 +37,7 @@ class Script:
 
 
 def render(
-    template: Path, *, experiment: str, about: str, entry: str, config: Mapping[str, Any], files: Sequence[SourceFile]
+    template: Path, *, experiment: str, about: str, entry: str, config: Mapping[str, Any] | None, files: Sequence[SourceFile]
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
@@ -57,7 +57,7 @@ def render(
         # It goes into a comment, where a line end or a NUL would end the comment or the script.
         "about": " ".join("".join(char if char.isprintable() else " " for char in about).split()),
         "entry": entry,
-        "config": json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False),
+        "config": None if config is None else json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False),
         "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
     }
     packed = {file.path: (file.sha256, *_encoded(file.data)) for file in sorted(files, key=lambda file: file.path)}
