@@ -6,9 +6,9 @@ and coord imports it as a module too, for the digest.
 
 import atexit
 import base64
+import bz2
 import hashlib
 import json
-import lzma
 import os
 import re
 import runpy
@@ -37,11 +37,11 @@ def stamp_of(script: str) -> dict[str, str]:
 def unpack(files: dict[str, tuple[str, str, str]], archive: str) -> dict[str, bytes]:
     """Path -> bytes, each checked against its SHA-256.
 
-    `files` has path -> (sha256, encoding, text); `archive` is the same, as JSON, compressed, in base 85.
+    `files` has path -> (sha256, encoding, text); `archive` is the same, as JSON, compressed, in base 64.
     """
     packed = dict(files)
     if archive:
-        packed.update(json.loads(lzma.decompress(base64.b85decode("".join(archive.split())))))
+        packed.update(json.loads(bz2.decompress(base64.b64decode(archive))))
     unpacked = {}
     for path, (sha256, encoding, text) in packed.items():
         data = base64.b64decode(text) if encoding == "base64" else text[1:].encode("utf-8")
