@@ -24,7 +24,7 @@ LAYERS = [
     {"bundle", "metadata", "credentials", "git", "locks"},
     {"experiment"},
     {"kaggle_rules", "project", "yaml_file"},
-    {"schema"},
+    {"schema", "templates"},
     {"errors"},
     {"__init__"},
 ]

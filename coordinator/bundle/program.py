@@ -10,7 +10,7 @@ from pathlib import Path
 from coordinator.bundle.script import Form, Script, render
 from coordinator.bundle.sources import SourceFile, collect
 from coordinator.errors import BundleError, UsageError
-from coordinator.project import default_template
+from coordinator.templates import default_template
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def bundle(
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    reached_only: bool = False,
     form: Form | None = None,
     output: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
@@ -64,6 +65,7 @@ def bundle(
         program.entry,
         include=include,
         exclude=exclude,
+        reached_only=reached_only,
         output=output.parent.resolve() / output.name if output else None,
         say=say,
     )

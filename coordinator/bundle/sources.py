@@ -12,12 +12,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.ignore import COORDIGNORE, EXCLUDE, Ignored, Rule
-from coordinator.bundle.imports import Import, check_syntax, imports_of, may_import, named_texts, parse
+from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
 
@@ -56,20 +56,22 @@ def collect(
     *,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    reached_only: bool = False,
     output: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[SourceFile, ...]:
     """The files that the entry needs, sorted by path.
 
     `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `include` are globs of
-    further files, `exclude` patterns as in .gitignore. `output` is where the bundle will be written: an older one there
+    further files, `exclude` patterns as in .gitignore. With `reached_only`, packages do not go in whole, but those of
+    their modules that import statements reach, and data beside them. `output` is where the bundle will be written: an older one there
     is no part of the program. `say` is told what went in, or stayed out, for another reason than an import.
 
     Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused.
     """
     script = root / entry if entry.endswith(".py") else None
     folders = list(dict.fromkeys([script.parent, root] if script else [root]))
-    collection = _Collection(root, folders, Ignored(root, exclude), output, say)
+    collection = _Collection(root, folders, Ignored(root, exclude), reached_only=reached_only, output=output, say=say)
     if script:
         if not script.is_file():
             raise BundleError(f"there is no script {entry} in {root}")
@@ -87,12 +89,23 @@ class _Collection:
     """The files so far, and what is still to be looked at."""
 
     def __init__(
-        self, root: Path, folders: Sequence[Path], ignored: Ignored, output: Path | None, say: Callable[[str], None]
+        self,
+        root: Path,
+        folders: Sequence[Path],
+        ignored: Ignored,
+        *,
+        reached_only: bool,
+        output: Path | None,
+        say: Callable[[str], None],
     ) -> None:
         self.files: dict[str, SourceFile] = {}
         self._root = root
         self._folders = folders
         self._ignored = ignored
+        self._reached_only = reached_only
+        self._packages: dict[str, list[Path]] = {}
+        """Folders of top-level packages of which only what is reached goes in."""
+        self._seen_packages: set[str] = set()
         self._output = output
         self._say = say
         self._modules: list[_Module] = []
@@ -110,6 +123,8 @@ class _Collection:
             return
         source = _read(self._root, path)
         self.files[name] = source
+        if path.stem in self._open and path.parent in self._folders and self._located(path.stem) == [path]:
+            self._open.discard(path.stem)
         if path.suffix == ".py":
             self._modules.append(_Module(source, path.parent, package))
 
@@ -121,6 +136,7 @@ class _Collection:
                 hint='Set entry = "package.module" in [tool.coord].',
             )
         self._take(entry.partition(".")[0], Import(entry, 0, False), "the entry")
+        self._reach(entry)
 
     def include(self, pattern: str) -> None:
         """The files that match; what was asked for goes in although it is ignored."""
@@ -137,22 +153,25 @@ class _Collection:
 
     def follow_imports(self) -> None:
         """Takes in what the modules import, and what those import, and so on; finds syntax errors on the way."""
+        unparsed = []
         for module in self._modules:  # grows while it is walked through
             path, data = module.source.path, module.source.data
             at_top = not module.package
-            if not at_top and not any(may_import(data, name) for name in self._open):
-                check_syntax(data, path)
+            if not at_top and not self._reached_only and not may_import(data, self._open):
+                unparsed.append((path, data))
                 continue
             tree = parse(data, path)
-            found = imports_of(tree, module.package)
+            found = imports_of(tree, module.package, data)
             for imported in found.imports:
                 self._take(imported.name.partition(".")[0], imported, f"{path}:{imported.line}")
+                self._reach(imported.name)
             if at_top:
                 texts = dict(reversed(list(named_texts(tree))))
                 if found.computed:
                     self._take_siblings(module, found.computed[0], set(texts))
                 for text, line in sorted(texts.items()):
                     self._add_named(module, text, line)
+        check_all_syntax(unparsed)
 
     def _take(self, name: str, imported: Import, where: str) -> None:
         """The local top-level module or package of that name, if there is one."""
@@ -162,15 +181,51 @@ class _Collection:
             rule = self._rule(path, directory=path.is_dir())
             if rule:
                 if rule.source != EXCLUDE:
-                    self._refuse_or_say(path, rule, imported, where)
+                    # A folder that is no package may only share its name with a library: build/, say.
+                    doubtful = path.is_dir() and not (path / "__init__.py").is_file()
+                    self._refuse_or_say(path, rule, replace(imported, optional=imported.optional or doubtful), where)
                 return
         self._open.discard(name)
         for path in self._located(name):
             _checked(self._root, path)
-            if path.is_dir():
+            if path.is_dir() and self._reached_only:
+                self._packages.setdefault(name, []).append(path)
+            elif path.is_dir():
                 self._add_folder(path, name, (path.resolve(),))
             else:
                 self.add(path)
+
+    def _reach(self, name: str) -> None:
+        """Of the packages that do not go in whole: the module of that name, and the packages that it lies in."""
+        top, *rest = name.split(".")
+        for folder in self._packages.get(top, ()):
+            dotted = top
+            self._reach_package(folder, dotted)
+            for part in rest:
+                module = folder / f"{part}.py"
+                folder /= part  # noqa: PLW2901  # one step down
+                if not folder.is_dir() and module.is_file():
+                    self._add_unless_ignored(module, dotted, f"{dotted}.{part}")
+                if not folder.is_dir():
+                    break
+                dotted = f"{dotted}.{part}"
+                self._reach_package(folder, dotted)
+
+    def _reach_package(self, folder: Path, dotted: str) -> None:
+        """Its __init__.py and its data."""
+        if dotted in self._seen_packages:
+            return
+        self._seen_packages.add(dotted)
+        for path in _entries(folder):
+            if path.is_file() and (path.suffix != ".py" or path.name in ("__init__.py", "__main__.py")):
+                self._add_unless_ignored(path, dotted, dotted)
+
+    def _add_unless_ignored(self, path: Path, package: str, dotted: str) -> None:
+        rule = self._rule(_checked(self._root, path))
+        if not rule:
+            self.add(path, package)
+        elif path.suffix == ".py" and rule.source != EXCLUDE:
+            self._left_out[dotted] = (path, rule)
 
     def _located(self, name: str) -> list[Path]:
         """What Python would import, in its order; a folder without __init__.py only where there is nothing else."""
@@ -270,12 +325,13 @@ class _Collection:
         """Refuses a bundle whose modules import one that is ignored inside a package."""
         last = {name.rpartition(".")[2] for name in self._left_out}
         for module in self._modules:
-            if not any(may_import(module.source.data, name) for name in last):
+            path, data = module.source.path, module.source.data
+            if not may_import(data, last):
                 continue
-            for imported in imports_of(parse(module.source.data, module.source.path), module.package).imports:
-                for name, (path, rule) in self._left_out.items():
+            for imported in imports_of(parse(data, path), module.package, data).imports:
+                for name, (ignored, rule) in self._left_out.items():
                     if f"{imported.name}.".startswith(f"{name}."):
-                        self._refuse_or_say(path, rule, imported, f"{module.source.path}:{imported.line}")
+                        self._refuse_or_say(ignored, rule, imported, f"{path}:{imported.line}")
 
     def _refuse_or_say(self, path: Path, rule: Rule, imported: Import, where: str) -> None:
         name = path.relative_to(self._root).as_posix() + "/" * path.is_dir()

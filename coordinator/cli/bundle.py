@@ -33,6 +33,9 @@ def bundle(
     exclude: Annotated[
         list[str], typer.Option("--exclude", help="Not these, as in .gitignore; repeatable.", metavar="GLOB")
     ] = [],  # noqa: B006
+    reached: Annotated[
+        bool, typer.Option("--reached", help="Not whole packages: only modules that import statements reach.")
+    ] = False,
     form: Annotated[
         Literal["auto", "text", "archive"],
         typer.Option("--form", help="Readable text, one compressed archive, or what fits into a kernel."),
@@ -56,7 +59,13 @@ def bundle(
     program = verb.module_of(module, root) if module else verb.script_at(path or Path(), root)
     file = None if output == "-" else Path(output)
     script, files = verb.bundle(
-        program, include=include, exclude=exclude, form=None if form == "auto" else form, output=file, say=say
+        program,
+        include=include,
+        exclude=exclude,
+        reached_only=reached,
+        form=None if form == "auto" else form,
+        output=file,
+        say=say,
     )
     size = len(script.text.encode("utf-8"))
     if file:
