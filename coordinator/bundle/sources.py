@@ -105,7 +105,8 @@ class _Collection:
         self._reached_only = reached_only
         self._packages: dict[str, list[Path]] = {}
         """Folders of top-level packages of which only what is reached goes in."""
-        self._seen_packages: set[str] = set()
+        self._reached: set[str] = set()
+        self._reached_folders: set[Path] = set()
         self._output = output
         self._say = say
         self._modules: list[_Module] = []
@@ -197,8 +198,11 @@ class _Collection:
 
     def _reach(self, name: str) -> None:
         """Of the packages that do not go in whole: the module of that name, and the packages that it lies in."""
+        if name in self._reached:
+            return
         top, *rest = name.split(".")
         for folder in self._packages.get(top, ()):
+            self._reached.add(name)
             dotted = top
             self._reach_package(folder, dotted)
             for part in rest:
@@ -213,9 +217,9 @@ class _Collection:
 
     def _reach_package(self, folder: Path, dotted: str) -> None:
         """Its __init__.py and its data."""
-        if dotted in self._seen_packages:
+        if folder in self._reached_folders:
             return
-        self._seen_packages.add(dotted)
+        self._reached_folders.add(folder)
         for path in _entries(folder):
             if path.is_file() and (path.suffix != ".py" or path.name in ("__init__.py", "__main__.py")):
                 self._add_unless_ignored(path, dotted, dotted)
