@@ -39,7 +39,9 @@ def main() -> None:
         programs = [found for name in ("rich", "sympy") if (found := program(Path(directory) / name, name))]
         peer = importlib.util.find_spec("stickytape") is not None
         print(f"Python {platform.python_version()}, {platform.machine()}", end="")
-        print(f"; stickytape {importlib.metadata.version('stickytape')}\n" if peer else "; stickytape is not installed\n")
+        print(
+            f"; stickytape {importlib.metadata.version('stickytape')}\n" if peer else "; stickytape is not installed\n"
+        )
         for script in programs:
             compare(script, given.repetitions, peer=peer)
             print()
@@ -83,9 +85,8 @@ def compare(script: Path, repetitions: int, *, peer: bool) -> None:
     sizes = {name: (out / name).stat().st_size for name in commands}
     first = next(iter(taken))
     rows = [
-        [name, f"{taken[name]:.2f}", f"{taken[name] / taken[first]:.2f}"]
-        + [f"{sizes[name]:,}", f"{sizes[name] / sizes[first]:.2f}"]
-        for name in taken
+        [name, f"{time:.2f}", f"{time / taken[first]:.2f}", f"{sizes[name]:,}", f"{sizes[name] / sizes[first]:.2f}"]
+        for name, time in taken.items()
     ]
     print_table([f"one script of {script.parent.name}", "seconds", "ratio", "bytes", "ratio"], rows)
 

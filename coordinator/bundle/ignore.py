@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from coordinator.errors import BundleError
 
@@ -43,7 +43,7 @@ class _Rules:
     spec: GitIgnoreSpec
     rules: Sequence[Rule]
 
-    def verdict(self, path: Path, *, directory: bool) -> Rule | bool | None:
+    def verdict(self, path: Path, *, directory: bool) -> Rule | Literal[False] | None:
         """The rule that ignores the path; False if a rule takes it in again; None if none says anything."""
         found = self.spec.check_file(path.relative_to(self.base).as_posix() + "/" * directory)
         if found.index is None:
@@ -90,7 +90,7 @@ class Ignored:
             rules = self._gitignore(folder)
             found = rules.verdict(path, directory=directory) if rules else None
             if found is not None:
-                return found or None
+                return found if isinstance(found, Rule) else None
             if folder in (self._top, folder.parent):
                 return None
             folder = folder.parent

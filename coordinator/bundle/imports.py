@@ -8,7 +8,7 @@ import re
 import symtable
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.errors import BundleError
@@ -93,11 +93,13 @@ def syntax_error(path: str, error: SyntaxError | ValueError) -> BundleError:
     )
 
 
-def may_import(source: bytes, names: Iterable[str]) -> bool:
+def may_import(source: bytes, names: Collection[str]) -> bool:
     """Whether the source could import one of the modules: False only where it surely does not.
 
     A plain search, so that the thousand modules of a package that goes in whole need no tree.
     """
+    if not names:
+        return False
     if source.isascii() and not _ENCODING.match(source):
         return any(name.encode() in source for name in names)
     try:

@@ -87,7 +87,8 @@ def render(
         if fits(text) or (form == forms[-1] and not refuse):
             return Script(text=text, digest=bootstrap.digest_of(text), form=form)
     raise BundleError(
-        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, not even compressed; the largest:\n{largest(files)}",
+        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, not even compressed; the largest:\n"
+        + largest(files),
         hint="Move large files into a data set and attach it (dataset_sources).",
     )
 

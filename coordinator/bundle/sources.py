@@ -64,8 +64,9 @@ def collect(
 
     `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `include` are globs of
     further files, `exclude` patterns as in .gitignore. With `reached_only`, packages do not go in whole, but those of
-    their modules that import statements reach, and data beside them. `output` is where the bundle will be written: an older one there
-    is no part of the program. `say` is told what went in, or stayed out, for another reason than an import.
+    their modules that import statements reach, and data beside them. `output` is where the bundle will be written: an
+    older one there is no part of the program. `say` is told what went in, or stayed out, for another reason than an
+    import.
 
     Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused.
     """
@@ -207,7 +208,7 @@ class _Collection:
             self._reach_package(folder, dotted)
             for part in rest:
                 module = folder / f"{part}.py"
-                folder /= part  # noqa: PLW2901  # one step down
+                folder /= part
                 if not folder.is_dir() and module.is_file():
                     self._add_unless_ignored(module, dotted, f"{dotted}.{part}")
                 if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""`coord bundle`: samples run the same with their sources and as one script without them; and what it says and refuses."""
+"""`coord bundle`: samples run alike with their sources and as one script without; what it says, what it refuses."""
 
 from __future__ import annotations
 
@@ -245,7 +245,9 @@ def test_only_what_is_reached(tmp_path: Path) -> None:
     assert {file.path for file in found} == set(files) - out
     assert run_kernel(script.text, tmp_path / "session").out == "pack.deep.three\n"
     write_files(tmp_path, {".gitignore": "three.py\n"})
-    with pytest.raises(BundleError, match=r"pack/one\.py:1 imports pack\.deep\.three, but pack/deep/three\.py is ignored"):
+    with pytest.raises(
+        BundleError, match=r"pack/one\.py:1 imports pack\.deep\.three, but pack/deep/three\.py is ignored"
+    ):
         bundle(script_at(tmp_path / "main.py"), reached_only=True)
 
 
@@ -279,19 +281,37 @@ def test_what_names_no_file_below_the_root(tmp_path: Path) -> None:
     assert said == ["left out: link.txt, named in main.py:1: a link out of the tree"]
 
 
-_PIECES = ("'''", '"""', "'", '"', "\\", "{{", "}}", "{%", "%}", "{#", "#}", "\n", "é", "😀", "# coding: x", "FILES", " ")
+_PIECES = (
+    "'''",
+    '"""',
+    "'",
+    '"',
+    "\\",
+    "{{",
+    "}}",
+    "{%",
+    "%}",
+    "{#",
+    "#}",
+    "\n",
+    "é",
+    "😀",
+    "# coding: x",
+    "FILES",
+    " ",
+)
 _texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=4), max_size=8).map("".join)
 # Names that a file system takes, one level deep.
 _names = _texts.map(lambda text: "".join(char for char in text if char.isprintable() and char != "/")[:40]).filter(
-    lambda name: name.strip(".") != "" and not name.startswith(".") and not name.endswith((".py", ".pyc", ".key", ".pem"))
+    lambda name: (
+        name.strip(".") != "" and not name.startswith(".") and not name.endswith((".py", ".pyc", ".key", ".pem"))
+    )
 )
 
 
 @settings(max_examples=15, deadline=None)
 @given(text=_texts, names=st.sets(_names, max_size=3))
-def test_sources_and_names_of_any_text(
-    text: str, names: set[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_sources_and_names_of_any_text(text: str, names: set[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     """What a program holds in its literals and in the names of its data comes out of the bundle again."""
     root = tmp_path_factory.mktemp("root")
     main = f"# coding: utf-8\nimport os, pack\nprint(ascii({text!r}), ascii(sorted(os.listdir(pack.__path__[0]))))\n"
@@ -303,5 +323,5 @@ def test_sources_and_names_of_any_text(
     script, _ = bundle(script_at(root / "main.py"))
     ran = run_kernel(script.text, root / "session", variables={"PYTHONDONTWRITEBYTECODE": "1"})
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == f"{ascii(text)} {ascii(sorted([*names, '__init__.py']))}\n"
+    assert ran.out == f"{text!a} {sorted([*names, '__init__.py'])!a}\n"
     ast.parse(script.text)

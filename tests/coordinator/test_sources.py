@@ -304,7 +304,11 @@ def test_coordignore_has_the_last_word(tmp_path: Path) -> None:
         ("import far", {"far.py": ""}, "pack/train.py:2 imports far, but far.py is ignored by .gitignore:1 (far*)"),
         ("from far import x", {"far/__init__.py": ""}, "pack/train.py:2 imports far, but far/ is ignored by"),
         ("from . import far", {"pack/far.py": ""}, "pack/train.py:2 imports pack.far, but pack/far.py is ignored by"),
-        ("from .far.deep import x", {"pack/far/deep.py": ""}, "pack/train.py:2 imports pack.far.deep, but pack/far/ is"),
+        (
+            "from .far.deep import x",
+            {"pack/far/deep.py": ""},
+            "pack/train.py:2 imports pack.far.deep, but pack/far/ is",
+        ),
         ("import pack.far as f", {"pack/far.py": ""}, "pack/train.py:2 imports pack.far, but pack/far.py is ignored"),
     ],
 )
