@@ -115,6 +115,8 @@ class _Collection:
         """Top-level names that could be imported and have not been taken in."""
         self._left_out: dict[str, tuple[Path, Rule]] = {}
         """Dotted names of modules in the bundle's packages that are ignored."""
+        self._unpacked: list[str] = []
+        """Paths in those packages that are ignored."""
 
     # ------------------------------------------------------------------ what goes in
 
@@ -253,6 +255,7 @@ class _Collection:
             dotted = f"{package}.{path.name.removesuffix('.py')}".removesuffix(".__init__")
             rule = self._rule(path, directory=directory)
             if rule:
+                self._unpacked.append(f"{path.relative_to(self._root).as_posix()}{'/' * directory}")
                 if (directory or path.suffix == ".py") and rule.source != EXCLUDE:
                     self._left_out[dotted] = (path, rule)
             elif directory:
@@ -272,13 +275,11 @@ class _Collection:
             return
         taken = []
         for name in sorted(self._open & set(_names_in(module.folder))):
-            located = self._located(name)
             # Any folder could be a package without __init__.py; one that is meant is named somewhere.
-            if not located or any(
-                self._rule(path, directory=path.is_dir())
-                or (path.is_dir() and name not in texts and not (path / "__init__.py").is_file())
-                for path in located
-            ):
+            if name not in texts and not _is_module(module.folder, name):
+                continue
+            located = self._located(name)
+            if not located or any(self._rule(path, directory=path.is_dir()) for path in located):
                 continue
             where = f"{module.source.path}:{line}"
             self._take(name, Import(name, line, True), where)
@@ -327,7 +328,10 @@ class _Collection:
         return self._ignored.whole_folder(path) if directory else self._ignored.rule(path)
 
     def check_ignored_modules(self) -> None:
-        """Refuses a bundle whose modules import one that is ignored inside a package."""
+        """Says what is ignored inside packages, and refuses a bundle whose modules import some of it."""
+        if self._unpacked:
+            shown, more = ", ".join(self._unpacked[:5]), len(self._unpacked) - 5
+            self._say(f"left out as ignored: {shown}{f' and {more} more' if more > 0 else ''}")
         last = {name.rpartition(".")[2] for name in self._left_out}
         for module in self._modules:
             path, data = module.source.path, module.source.data
@@ -353,6 +357,12 @@ def _names_in(folder: Path) -> Iterator[str]:
             name = entry.name.partition(".")[0]
             if name.isidentifier() and (entry.name.endswith(_MODULE_SUFFIXES) or entry.is_dir()):
                 yield name
+
+
+def _is_module(folder: Path, name: str) -> bool:
+    return (folder / name / "__init__.py").is_file() or any(
+        (folder / f"{name}{suffix}").is_file() for suffix in _MODULE_SUFFIXES
+    )
 
 
 def _entries(folder: Path) -> list[Path]:

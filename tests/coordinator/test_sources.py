@@ -279,6 +279,15 @@ def test_ignored_files_are_those_that_git_ignores(tmp_path: Path, above: str) ->
     assert not {"pack/top.txt", "pack/a.log", "pack/folder/x.txt", "pack/.env"} & set(listed)
 
 
+def test_what_is_ignored_is_said(tmp_path: Path) -> None:
+    """The first few by name: a package's data may be ignored, and be missed."""
+    write_files(tmp_path, {**ENTRY, ".gitignore": "*.bin\nmade/\n", "pack/made/x": ""})
+    write_files(tmp_path, {f"pack/{number}.bin": "" for number in range(6)})
+    said: list[str] = []
+    collect(tmp_path, "pack.train", say=said.append)
+    assert said == ["left out as ignored: pack/0.bin, pack/1.bin, pack/2.bin, pack/3.bin, pack/4.bin and 2 more"]
+
+
 def test_coordignore_has_the_last_word(tmp_path: Path) -> None:
     """It leaves more out, and takes in again what git ignores: even out of an ignored folder."""
     write_files(
