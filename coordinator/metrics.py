@@ -23,7 +23,7 @@ _CONTROL = re.compile(
 )
 
 # In a traceback, the folder into which the kernel's bootstrap unpacked the sources: what is left is the project's path.
-_UNPACKED = re.compile(r'File "/(?:[^"]*/)?coord-[a-z0-9_]{8}/')
+_UNPACKED = re.compile(r'File "/(?:[^"]*/)?coord-\d+(?:-[0-9a-f]{16}|/session-[0-9a-f]{16})?/[0-9a-f]{16}/')
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def bundle(
     script = render(
         default_template("kernel.py.j2"),
         experiment="",
-        about=program.entry,
+        about="",
         entry=program.entry,
         config=None,
         files=files,

@@ -1,17 +1,21 @@
 """The script's text: the template filled with the config, the sources and the bootstrap, the same bytes every time.
 
 Sources are raw string literals, because people read and compare kernels on Kaggle's page. What no raw literal can hold
-byte for byte goes in escaped or as base64; if the whole would pass Kaggle's limit, all sources become one archive.
+goes in escaped, and what is no text as base64; if the whole would pass Kaggle's limit, all sources become one archive.
 """
 
 from __future__ import annotations
 
 import base64
 import bz2
+import codecs
+import io
 import json
+import math
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +57,10 @@ def render(
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
-    Without a `form`, falls back to one compressed archive when readable text would pass Kaggle's limit of 1 MiB; raises
-    BundleError, with the largest files, when that would too, unless told not to `refuse`.
+    `entry` is a module's name or the path of a script among the files; a bundle that is no project's has no
+    `experiment` ("") and no `config`. Without a `form`, falls back to one compressed archive when readable text would
+    pass Kaggle's limit of 1 MiB. Raises BundleError, with the largest files, when that would too (unless told not to
+    `refuse`), and for a config that JSON cannot hold.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["literal"] = literal
@@ -69,16 +75,20 @@ def render(
         # It goes into a comment, where a line end or a NUL would end the comment or the script.
         "about": " ".join("".join(char if char.isprintable() else " " for char in about).split()),
         "entry": entry,
-        "config": None if config is None else json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False),
+        "config": None if config is None else _config_text(config),
         "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
     }
-    packed = {file.path: (file.sha256, *_encoded(file.data)) for file in sorted(files, key=lambda file: file.path)}
+    files = sorted(files, key=lambda file: file.path)
+    packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
     forms: list[Form] = [form] if form else ["text", "archive"]
     if sum(len(file.data) for file in files) > SOURCE_MAX and len(forms) > 1:
         forms.remove("text")  # it is longer than the sources
     for form in forms:
-        in_text = form == "text"
-        sources = {"files": packed if in_text else {}, "archive": "" if in_text else _archive(packed)}
+        if form == "text":
+            sources: dict[str, Any] = {"files": packed, "archive": ""}
+        else:
+            listed = {file.path: (file.sha256, len(file.data)) for file in files}
+            sources = {"files": listed, "archive": _archive(packed)}
         try:
             body = _ENCODING + compiled.render(**values, **sources)
         except jinja2.TemplateError as error:
@@ -114,28 +124,79 @@ def stamped(text: str, *, run_id: str, git: str | None) -> str:
 
 def literal(text: str) -> str:
     """A Python string literal of `text`, raw and on lines of its own where that is possible."""
-    for quotes in ("'''", '"""'):
-        # A raw literal can hold neither its own quotes nor end in one of them, nor in a backslash.
-        if quotes not in text and not text.endswith((quotes[0], "\\")):
-            return f"r{quotes}{text}{quotes}"
+    if not _ESCAPED.search(text):
+        for quotes in ("'''", '"""'):
+            # A raw literal can hold neither its own quotes nor end in one of them, nor in a backslash.
+            if quotes not in text and not text.endswith((quotes[0], "\\")):
+                return f"r{quotes}{text}{quotes}"
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'''{escaped}'''"
+    return f"'''{_ESCAPED.sub(lambda found: ascii(found[0])[1:-1], escaped)}'''"
 
 
-# Line ends other than "\n" would be changed, and a NUL refused, when Python reads the script. A source with a byte
-# order mark is kept as it is.
-_NOT_AS_TEXT = re.compile("[\r\0\ufeff]")
+# Read as Python, a carriage return would become a newline, and a NUL be refused; a byte order mark is not seen.
+_ESCAPED = re.compile("[\r\0\ufeff]")
 
 
-def _encoded(data: bytes) -> tuple[str, str]:
-    """(encoding, text). Readable text begins with a newline that is not part of it, to stand on lines of its own."""
+def _encoded(file: SourceFile) -> tuple[str, str]:
+    """(encoding, text), as `bootstrap.decoded` takes them."""
+    for codec in _codecs(file):
+        try:
+            text = file.data.decode(codec)
+            if "\r\n" in text and "\n" not in text.replace("\r\n", ""):
+                candidate = (f"{codec} crlf", "\n" + text.replace("\r\n", "\n"))
+            else:
+                candidate = (codec, "\n" + text)
+            candidate[1].encode(
+                "utf-8"
+            )  # as which it will stand in the kernel: not all codecs keep to what it can hold
+            # A NUL is in no source. Some codecs read more than they write.
+            if "\0" not in text and bootstrap.decoded(*candidate) == file.data:
+                return candidate
+        except (UnicodeError, LookupError):
+            pass
+    return "base64", "\n" + "\n".join(textwrap.wrap(base64.b64encode(file.data).decode("ascii"), 120))
+
+
+def _codecs(file: SourceFile) -> Iterator[str]:
+    """In which codecs the file may be text: a Python source says so itself."""
+    yield "utf-8-sig" if file.data.startswith(codecs.BOM_UTF8) else "utf-8"
+    if file.path.endswith(".py"):
+        try:
+            yield tokenize.detect_encoding(io.BytesIO(file.data).readline)[0]
+        except SyntaxError:
+            pass
+
+
+def _config_text(config: Mapping[str, Any]) -> str:
+    """The config as JSON. Raises BundleError, with its place, for a value that JSON or UTF-8 cannot hold."""
+    for path, value in _values("", config):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BundleError(f"config: {path} is {value}, which JSON does not have")
+        if isinstance(value, str) and not _is_unicode(value):
+            raise BundleError(f"config: {path} is {value!a}, which is half a character (a lone surrogate)")
+    return json.dumps(config, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _values(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """(dotted path, value) of every key and value inside."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            place = f"{path}.{key}".lstrip(".")
+            yield ascii(place)[1:-1], key
+            yield from _values(place, inner)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _values(f"{path}.{index}", inner)
+    else:
+        yield path, value
+
+
+def _is_unicode(text: str) -> bool:
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = "\0"
-    if _NOT_AS_TEXT.search(text):
-        return "base64", "\n".join(textwrap.wrap(base64.b64encode(data).decode("ascii"), 120))
-    return "text", "\n" + text
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _archive(packed: Mapping[str, tuple[str, str, str]]) -> str:

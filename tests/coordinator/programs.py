@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from coordinator.bundle.sources import SourceFile
 from coordinator.project import default_template
 
 NONE: Mapping[str, str] = {}
+_KEPT = re.compile(r"coord-\d+(/[0-9a-f]{16}(/.*)?)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Ran:
     left: tuple[str, ...]
     """Names in the working directory."""
     temporary: tuple[str, ...]
-    """Names in the temporary directory."""
+    """Paths in the temporary directory, but for the sources that are kept there."""
 
 
 def run_kernel(text: str, directory: Path, *, variables: Mapping[str, str] = NONE) -> Ran:
@@ -48,8 +50,14 @@ def run_kernel(text: str, directory: Path, *, variables: Mapping[str, str] = NON
             timeout=60,
             check=False,
         )
-        left, remains = (tuple(sorted(path.name for path in folder.iterdir())) for folder in (working, Path(temporary)))
-    return Ran(done.returncode, done.stdout, done.stderr, left, remains)
+        left = tuple(sorted(path.name for path in working.iterdir()))
+        return Ran(done.returncode, done.stdout, done.stderr, left, left_in(Path(temporary)))
+
+
+def left_in(temporary: Path) -> tuple[str, ...]:
+    """What lies in a temporary directory beside the sources that kernels keep there."""
+    paths = (path.relative_to(temporary).as_posix() for path in temporary.rglob("*"))
+    return tuple(sorted(path for path in paths if not _KEPT.fullmatch(path)))
 
 
 def write_files(root: Path, files: Mapping[str, str | bytes]) -> Path:

@@ -31,7 +31,7 @@ import hashlib, json, os
 from pathlib import Path
 
 root = Path(__file__).parent.parent
-files = [path for path in root.rglob("*") if path.is_file() and path.name != "coord_config.json"]
+files = [path for path in root.rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
 sums = {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 print(json.dumps({"files": sums, "config": json.loads(Path(os.environ["COORD_CONFIG"]).read_text("utf-8"))}))
 """
@@ -153,7 +153,14 @@ def test_too_much_text_becomes_an_archive_that_runs(tmp_path: Path) -> None:
     files = {**PACK, "pack/long.py": "# text\n" * (SOURCE_MAX // 7), "pack/data/x.bin": bytes(range(256))}
     script = script_of(files)
     assert script.form == "archive"
-    assert "compressed into one\n# archive, because" in script.text[:600]
+    head = script.text.partition("\nARCHIVE = ")[0]
+    assert "They are compressed into one\n# archive" in head
+    for path, content in files.items():
+        data = content if isinstance(content, bytes) else content.encode()
+        assert (
+            f'\nFILES["{path}"] = ("{hashlib.sha256(data).hexdigest()}", "archive", "")  # {len(data):,} bytes\n'
+            in head
+        )
     assert len(script.text) < SOURCE_MAX // 10
     assert script_of(dict(reversed(files.items()))) == script
     ran = run_kernel(script.text, tmp_path)

@@ -1,0 +1,3 @@
+import pack.sub.low
+
+NAME = 'high over ' + pack.sub.low.NAME

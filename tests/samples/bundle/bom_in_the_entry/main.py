@@ -1,0 +1,3 @@
+﻿print('ä', __doc__)
+print('''a
+b'''.encode())

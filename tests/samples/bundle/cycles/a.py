@@ -1,0 +1,7 @@
+import b
+
+NAME = 'a'
+
+
+def value():
+    return NAME + b.NAME + b.other()

@@ -1,0 +1,7 @@
+import a
+
+NAME = 'b'
+
+
+def other():
+    return a.NAME

@@ -1,0 +1,5 @@
+from . import right
+
+
+def value():
+    return right.__name__

@@ -1,0 +1,5 @@
+from . import left
+
+
+def value():
+    return left.__name__

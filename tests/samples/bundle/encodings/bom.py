@@ -1,0 +1,5 @@
+﻿VALUE = 'ä'
+
+
+def f():
+    return 'ö'

@@ -1,0 +1,6 @@
+# -*- coding: utf-8 -*-
+VALUE = 'ä'
+
+
+def f():
+    return 'ö'

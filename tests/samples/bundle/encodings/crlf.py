@@ -1,0 +1,6 @@
+VALUE = '''a
+b'''
+
+
+def f():
+    return 1

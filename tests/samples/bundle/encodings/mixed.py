@@ -1,0 +1,7 @@
+VALUE = '''a
+b
+c'''
+
+
+def f():
+    return 1

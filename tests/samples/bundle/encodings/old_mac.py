@@ -1,0 +1,1 @@
+VALUE = 'mac'def f():    return 1

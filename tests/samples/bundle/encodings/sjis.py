@@ -1,0 +1,7 @@
+#!/usr/bin/env python
+# -*- coding: shift_jis -*-
+VALUE = '“ú–{'
+
+
+def f():
+    return 'ƒ\'

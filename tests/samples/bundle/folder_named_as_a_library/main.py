@@ -1,0 +1,4 @@
+import json
+import logging
+
+print(json.dumps([1]), logging.INFO)

@@ -1,0 +1,4 @@
+def again():
+    import main
+
+    return main

@@ -1,0 +1,2 @@
+TEXT = """a'''b\\ """ + '''c"""''' + "\N{DASH}" if False else "FILES = {}" + "\\"
+#\

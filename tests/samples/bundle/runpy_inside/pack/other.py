@@ -1,0 +1,4 @@
+import sys
+
+NAME = __name__
+print(NAME, sys.argv[1:])

@@ -1,0 +1,5 @@
+import json
+
+from . import shutil
+
+print(json.VALUE, shutil.VALUE)

@@ -1,0 +1,3 @@
+import shutil
+
+VALUE = 'ours', hasattr(shutil, 'rmtree')

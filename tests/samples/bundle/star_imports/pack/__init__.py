@@ -1,0 +1,3 @@
+__all__ = ['leaf', 'ONE']
+ONE = 1
+TWO = 2

@@ -1,0 +1,2 @@
+THREE = 3
+_four = 4

@@ -1,0 +1,4 @@
+import sys
+
+print(input('name? '))
+print(sys.stdin.readlines(), sys.stdin.isatty())

@@ -1,0 +1,8 @@
+import other
+
+
+def f():
+    other.g()
+
+
+f()

@@ -1,0 +1,4 @@
+# two
+# lines
+def g():
+    1 / 0

@@ -1,0 +1,2 @@
+def fail(what):
+    raise RuntimeError(what)
