@@ -125,6 +125,8 @@ class _Collection:
         name = path.relative_to(self._root).as_posix()
         if name in self.files:
             return
+        if not name.isprintable():  # it would break the script that shows it
+            raise BundleError(f"{name!a}: rename it, its name holds what cannot be printed")
         source = _read(self._root, path)
         self.files[name] = source
         if path.stem in self._open and path.parent in self._folders and self._located(path.stem) == [path]:
@@ -375,11 +377,9 @@ def _is_skipped(name: str) -> bool:
 
 
 def _checked(root: Path, path: Path) -> Path:
-    """The path, unless it leads out of the project or has a name that would break the script that shows it."""
+    """The path, unless it leads out of the project."""
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
         raise BundleError(f"{path.relative_to(root)} is a link to {path.resolve()}, outside the project")
-    if not path.name.isprintable():
-        raise BundleError(f"{str(path.relative_to(root))!a}: rename it, its name holds what cannot be printed")
     return path
 
 

@@ -137,6 +137,15 @@ def _run(kernel: Path, session: Path) -> Ran:
     return run_kernel(kernel.read_text(encoding="utf-8"), session)
 
 
+@pytest.mark.parametrize("name", ["a\nb/main.py", "\udcff.py", "x\u2028.py"])
+def test_the_entrys_name_stands_in_a_comment(tmp_path: Path, name: str) -> None:
+    """A line end in it would be the start of code, and half a character is no text: refused, in plain ASCII."""
+    write_files(tmp_path, {name: ""})
+    with pytest.raises(BundleError) as caught:
+        bundle(script_at(tmp_path / name, tmp_path))
+    assert caught.value.what == f"{name!a}: rename it, its name holds what cannot be printed"
+
+
 def test_to_standard_output(tmp_path: Path) -> None:
     """-o - writes the same bytes as -o FILE."""
     write_files(tmp_path, SMALL)
