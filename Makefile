@@ -63,12 +63,13 @@ format: $(READY)
 
 bench: $(READY)
 	@# Peers that only the benchmarks need; what cannot be installed is skipped there, saying so.
-	-$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) pycocotools
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) pycocotools stickytape==0.2.1
 	$(BIN)/python -m benchmarks.rle
 	$(BIN)/python -m benchmarks.score
 	$(BIN)/python -m benchmarks.data
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.bundle
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

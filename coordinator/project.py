@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from coordinator.errors import ProjectError
 from coordinator.schema import Problem, check, join
+from coordinator.templates import default_template as default_template  # where it used to be
 
 TargetName = Literal["kaggle", "local"]
 
@@ -183,13 +184,6 @@ class Project:
         if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
             raise ProjectError(f"{where} is not a dataclass")
         return found
-
-
-def default_template(name: str) -> Path:
-    """A template that coord ships with: inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).parent
-    installed = package / "kernel_templates" / name
-    return installed if installed.is_file() else package.parent / "kernel_templates" / name
 
 
 def find_project(start: Path | None = None) -> Project:

@@ -1,39 +1,37 @@
 """Which files go into the bundle.
 
-The package that holds the entry module goes in whole (modules that are imported by computed names and package data
-included); every other local module or package that its import statements reach goes in as well. Secrets and links out
-of the project are refused, not skipped: leaving them out silently would hide where they lie.
+Packages go in whole: modules that are imported by computed names and package data included. Which local packages and
+modules, the import statements say, from the entry on, in Python's own order: the folder of the entry script first, then
+the root. Ignored files are left out, unless the program imports them: that is an error. Secrets and links out of the
+tree are refused, not skipped: leaving them out silently would hide where they lie.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path, PurePosixPath
 
+from coordinator.bundle.ignore import COORDIGNORE, EXCLUDE, Ignored, Rule
+from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
+from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
 
+NAMED_MAX = 1_000_000
+"""Bytes of a data file that goes in only because a script names it: larger ones are rather something else."""
+
 _SKIPPED_NAMES = {"__pycache__", ".git", ".DS_Store", ".ipynb_checkpoints"}
-_SKIPPED_SUFFIXES = {".pyc", ".pyo"}
-_SECRET_FILES = {".env", "kaggle.json", "access_token", "access_token.txt", ".netrc", "id_rsa", "id_ed25519"}
-_SECRET_SUFFIXES = {".pem", ".key", ".p12", ".pfx"}
-# Text that is a secret wherever it stands.
-_SECRET_TEXTS = (
-    (re.compile(rb"\bKGAT_[0-9A-Za-z]{16,}"), "a Kaggle access token"),
-    (re.compile(rb'"key"\s*:\s*"[0-9a-f]{32}"'), "a Kaggle API key"),
-    (re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"), "a private key"),
-    (re.compile(rb"\bAKIA[0-9A-Z]{16}\b"), "an AWS access key"),
-    (re.compile(rb"\bgh[pousr]_[0-9A-Za-z]{36}\b"), "a GitHub token"),
-    (re.compile(rb"\bhf_[0-9A-Za-z]{30,}\b"), "a Hugging Face token"),
-)
+_SKIPPED_SUFFIXES = (".pyc", ".pyo")
+_MODULE_SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of the bundle: its POSIX path relative to the project, and its bytes."""
+    """One file of the bundle: its POSIX path relative to the root, and its bytes."""
 
     path: str
     data: bytes
@@ -43,100 +41,364 @@ class SourceFile:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def collect(root: Path, entry: str) -> tuple[SourceFile, ...]:
-    """The files that the entry module (dotted name) needs, sorted by path.
+@dataclass(frozen=True)
+class _Module:
+    """A Python source of the bundle, and the package (dotted; empty at the top) in which its imports are relative."""
+
+    source: SourceFile
+    folder: Path
+    package: str
+
+
+def collect(
+    root: Path,
+    entry: str,
+    *,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    reached_only: bool = False,
+    output: Path | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[SourceFile, ...]:
+    """The files that the entry needs, sorted by path.
+
+    `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `include` are globs of
+    further files, `exclude` patterns as in .gitignore. With `reached_only`, packages do not go in whole, but those of
+    their modules that import statements reach, and data beside them. `output` is where the bundle will be written: an
+    older one there is no part of the program. `say` is told what went in, or stayed out, for another reason than an
+    import.
 
     Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused.
     """
-    entry_file = root.joinpath(*entry.split(".")).with_suffix(".py")
-    if not entry_file.is_file() and not root.joinpath(*entry.split("."), "__main__.py").is_file():
-        raise BundleError(
-            f'there is no entry module "{entry}": {entry_file.relative_to(root)} is missing',
-            hint='Set entry = "package.module" in [tool.coord].',
-        )
-    files: dict[str, SourceFile] = {}
-    waiting, seen = [entry.partition(".")[0]], set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for path in _module_files(root, name):
-            source = _read(root, path)
-            files[source.path] = source
-            if path.suffix == ".py":
-                waiting.extend(_imported(source))
-    return tuple(files[path] for path in sorted(files))
+    script = root / entry if entry.endswith(".py") else None
+    folders = list(dict.fromkeys([script.parent, root] if script else [root]))
+    collection = _Collection(root, folders, Ignored(root, exclude), reached_only=reached_only, output=output, say=say)
+    if script:
+        if not script.is_file():
+            raise BundleError(f"there is no script {entry} in {root}")
+        collection.add(script)
+    else:
+        collection.add_entry_module(entry)
+    for pattern in include:
+        collection.include(pattern)
+    collection.follow_imports()
+    collection.check_ignored_modules()
+    return tuple(collection.files[path] for path in sorted(collection.files))
 
 
-def _module_files(root: Path, name: str) -> Iterator[Path]:
-    """The files of the local top-level module or package `name`; none if it is not local."""
-    single, package = root / f"{name}.py", root / name
-    # Both, where there are both: which one Python takes depends on an __init__.py.
-    if single.is_file():
-        yield _checked(root, single)
-    if package.is_dir() and any(package.rglob("*.py")):
-        yield from _walk(root, _checked(root, package), (package.resolve(),))
+class _Collection:
+    """The files so far, and what is still to be looked at."""
 
+    def __init__(
+        self,
+        root: Path,
+        folders: Sequence[Path],
+        ignored: Ignored,
+        *,
+        reached_only: bool,
+        output: Path | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.files: dict[str, SourceFile] = {}
+        self._root = root
+        self._folders = folders
+        self._ignored = ignored
+        self._reached_only = reached_only
+        self._packages: dict[str, list[Path]] = {}
+        """Folders of top-level packages of which only what is reached goes in."""
+        self._reached: set[str] = set()
+        self._reached_folders: set[Path] = set()
+        self._output = output
+        self._say = say
+        self._modules: list[_Module] = []
+        self._open = {name for folder in folders for name in _names_in(folder)}
+        """Top-level names that could be imported and have not been taken in."""
+        self._left_out: dict[str, tuple[Path, Rule]] = {}
+        """Dotted names of modules in the bundle's packages that are ignored."""
+        self._unpacked: list[str] = []
+        """Paths in those packages that are ignored."""
 
-def _walk(root: Path, directory: Path, above: tuple[Path, ...]) -> Iterator[Path]:
-    for path in sorted(directory.iterdir()):
-        if path.name in _SKIPPED_NAMES or path.suffix in _SKIPPED_SUFFIXES:
-            continue
-        _checked(root, path)
-        if path.is_dir():
-            if path.resolve() in above:
-                raise BundleError(f"{path.relative_to(root)} is a link to a folder that it lies in")
-            yield from _walk(root, path, (*above, path.resolve()))
-        elif path.is_file():
-            yield path
+    # ------------------------------------------------------------------ what goes in
+
+    def add(self, path: Path, package: str = "") -> None:
+        """One file, and its imports to be followed if it is a source of Python."""
+        name = path.relative_to(self._root).as_posix()
+        if name in self.files:
+            return
+        if not name.isprintable():  # it would break the script that shows it
+            raise BundleError(f"{name!a}: rename it, its name holds what cannot be printed")
+        source = _read(self._root, path)
+        self.files[name] = source
+        if path.stem in self._open and path.parent in self._folders and self._located(path.stem) == [path]:
+            self._open.discard(path.stem)
+        if path.suffix == ".py":
+            self._modules.append(_Module(source, path.parent, package))
+
+    def add_entry_module(self, entry: str) -> None:
+        file = self._root.joinpath(*entry.split(".")).with_suffix(".py")
+        if not file.is_file() and not self._root.joinpath(*entry.split("."), "__main__.py").is_file():
+            raise BundleError(
+                f'there is no entry module "{entry}": {file.relative_to(self._root)} is missing',
+                hint='Set entry = "package.module" in [tool.coord].',
+            )
+        self._take(entry.partition(".")[0], Import(entry, 0, False), "the entry")
+        self._reach(entry)
+
+    def include(self, pattern: str) -> None:
+        """The files that match; what was asked for goes in although it is ignored."""
+        try:
+            found = sorted(self._root.glob(pattern))
+        except (ValueError, NotImplementedError) as error:
+            raise BundleError(f"--include {pattern}: {error}") from error
+        files = [path for path in found if _checked(self._root, path).is_file()]
+        if not files:
+            raise BundleError(f"--include {pattern}: no file in {self._root} matches")
+        for path in files:
+            if path != self._output and not _is_skipped(path.name):
+                self.add(path)
+
+    def follow_imports(self) -> None:
+        """Takes in what the modules import, and what those import, and so on; finds syntax errors on the way."""
+        unparsed = []
+        for module in self._modules:  # grows while it is walked through
+            path, data = module.source.path, module.source.data
+            at_top = not module.package
+            if not at_top and not self._reached_only and not may_import(data, self._open):
+                unparsed.append((path, data))
+                continue
+            tree = parse(data, path)
+            found = imports_of(tree, module.package, data)
+            for imported in found.imports:
+                self._take(imported.name.partition(".")[0], imported, f"{path}:{imported.line}")
+                self._reach(imported.name)
+            if at_top:
+                texts = dict(reversed(list(named_texts(tree))))
+                if found.computed:
+                    self._take_siblings(module, found.computed[0], set(texts))
+                for text, line in sorted(texts.items()):
+                    self._add_named(module, text, line)
+        check_all_syntax(unparsed)
+
+    def _take(self, name: str, imported: Import, where: str) -> None:
+        """The local top-level module or package of that name, if there is one."""
+        if name not in self._open:
+            return
+        for path in self._located(name):
+            rule = self._rule(path, directory=path.is_dir())
+            if rule:
+                if rule.source != EXCLUDE:
+                    # A folder that is no package may only share its name with a library: build/, say.
+                    doubtful = path.is_dir() and not (path / "__init__.py").is_file()
+                    self._refuse_or_say(path, rule, replace(imported, optional=imported.optional or doubtful), where)
+                return
+        self._open.discard(name)
+        for path in self._located(name):
+            _checked(self._root, path)
+            if path.is_dir() and self._reached_only:
+                self._packages.setdefault(name, []).append(path)
+            elif path.is_dir():
+                self._add_folder(path, name, (path.resolve(),))
+            else:
+                self.add(path)
+
+    def _reach(self, name: str) -> None:
+        """Of the packages that do not go in whole: the module of that name, and the packages that it lies in."""
+        if name in self._reached:
+            return
+        top, *rest = name.split(".")
+        for folder in self._packages.get(top, ()):
+            self._reached.add(name)
+            dotted = top
+            self._reach_package(folder, dotted)
+            for part in rest:
+                module = folder / f"{part}.py"
+                folder /= part
+                if not folder.is_dir() and module.is_file():
+                    self._add_unless_ignored(module, dotted, f"{dotted}.{part}")
+                if not folder.is_dir():
+                    break
+                dotted = f"{dotted}.{part}"
+                self._reach_package(folder, dotted)
+
+    def _reach_package(self, folder: Path, dotted: str) -> None:
+        """Its __init__.py and its data."""
+        if folder in self._reached_folders:
+            return
+        self._reached_folders.add(folder)
+        for path in _entries(folder):
+            if path.is_file() and (path.suffix != ".py" or path.name in ("__init__.py", "__main__.py")):
+                self._add_unless_ignored(path, dotted, dotted)
+
+    def _add_unless_ignored(self, path: Path, package: str, dotted: str) -> None:
+        rule = self._rule(_checked(self._root, path))
+        if not rule:
+            self.add(path, package)
+        elif path.suffix == ".py" and rule.source != EXCLUDE:
+            self._left_out[dotted] = (path, rule)
+
+    def _located(self, name: str) -> list[Path]:
+        """What Python would import, in its order; a folder without __init__.py only where there is nothing else."""
+        portions = []
+        for folder in self._folders:
+            package = folder / name
+            if (package / "__init__.py").is_file():
+                return [package]
+            modules = [file for suffix in _MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
+            if modules:
+                return modules
+            if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
+                portions.append(package)
+        return portions
+
+    def _add_folder(self, folder: Path, package: str, above: tuple[Path, ...]) -> None:
+        for path in _entries(folder):
+            _checked(self._root, path)
+            directory = path.is_dir()
+            dotted = f"{package}.{path.name.removesuffix('.py')}".removesuffix(".__init__")
+            rule = self._rule(path, directory=directory)
+            if rule:
+                self._unpacked.append(f"{path.relative_to(self._root).as_posix()}{'/' * directory}")
+                if (directory or path.suffix == ".py") and rule.source != EXCLUDE:
+                    self._left_out[dotted] = (path, rule)
+            elif directory:
+                if path.resolve() in above:
+                    raise BundleError(f"{path.relative_to(self._root)} is a link to a folder that it lies in")
+                self._add_folder(path, dotted, (*above, path.resolve()))
+            elif path.is_file():
+                self.add(path, package)
+            else:
+                raise BundleError(
+                    f"{path.relative_to(self._root)} is not a file: a link to nothing, a pipe or a device"
+                )
+
+    def _take_siblings(self, module: _Module, line: int, texts: set[str]) -> None:
+        """A name that is known only at run time may be that of any module beside the one that imports it."""
+        if module.folder not in self._folders:
+            return
+        taken = []
+        for name in sorted(self._open & set(_names_in(module.folder))):
+            # Any folder could be a package without __init__.py; one that is meant is named somewhere.
+            if name not in texts and not _is_module(module.folder, name):
+                continue
+            located = self._located(name)
+            if not located or any(self._rule(path, directory=path.is_dir()) for path in located):
+                continue
+            where = f"{module.source.path}:{line}"
+            self._take(name, Import(name, line, True), where)
+            taken.append(name)
+        if taken:
+            self._say(f"{module.source.path}:{line} computes a name to import; beside it: {', '.join(taken)}")
+
+    def _add_named(self, module: _Module, text: str, line: int) -> None:
+        """A file that a script names, such as "data/words.txt": the script most likely reads it."""
+        path = self._existing(module.folder, text)
+        if path is None or path.relative_to(self._root).as_posix() in self.files:
+            return
+        name, where = path.relative_to(self._root).as_posix(), f"{module.source.path}:{line}"
+        rule = self._rule(path)
+        why_not = ""
+        if rule:
+            why_not = f"ignored by {rule}"
+        elif path.is_symlink() and not path.resolve().is_relative_to(self._root.resolve()):
+            why_not = "a link out of the tree"
+        elif is_secret_name(path) or find_secret(path.read_bytes()[: NAMED_MAX + 1]):
+            why_not = "it looks like a secret"
+        elif path.stat().st_size > NAMED_MAX:
+            why_not = f"{path.stat().st_size:,} bytes; take it with --include"
+        if why_not:
+            self._say(f"left out: {name}, named in {where}: {why_not}")
         else:
-            raise BundleError(f"{path.relative_to(root)} is not a file: a link to nothing, a pipe or a device")
+            self._say(f"data: {name}, named in {where}")
+            self.add(path)
+
+    def _existing(self, folder: Path, text: str) -> Path | None:
+        """The regular file of that name below the folder or the root."""
+        if not text.isprintable() or not 0 < len(text) < 256 or PurePosixPath(text).is_absolute():
+            return None
+        for base in (folder, self._root):
+            path = Path(os.path.normpath(base / text))
+            inside = path.is_relative_to(base) and path != self._output
+            if inside and path.is_file() and not any(_is_skipped(part) for part in path.relative_to(base).parts):
+                return path
+        return None
+
+    # ------------------------------------------------------------------ what does not
+
+    def _rule(self, path: Path, *, directory: bool = False) -> Rule | None:
+        if path == self._output:
+            return Rule(EXCLUDE, 0, str(path))
+        return self._ignored.whole_folder(path) if directory else self._ignored.rule(path)
+
+    def check_ignored_modules(self) -> None:
+        """Says what is ignored inside packages, and refuses a bundle whose modules import some of it."""
+        if self._unpacked:
+            shown, more = ", ".join(self._unpacked[:5]), len(self._unpacked) - 5
+            self._say(f"left out as ignored: {shown}{f' and {more} more' if more > 0 else ''}")
+        last = {name.rpartition(".")[2] for name in self._left_out}
+        for module in self._modules:
+            path, data = module.source.path, module.source.data
+            if not may_import(data, last):
+                continue
+            for imported in imports_of(parse(data, path), module.package, data).imports:
+                for name, (ignored, rule) in self._left_out.items():
+                    if f"{imported.name}.".startswith(f"{name}."):
+                        self._refuse_or_say(ignored, rule, imported, f"{path}:{imported.line}")
+
+    def _refuse_or_say(self, path: Path, rule: Rule, imported: Import, where: str) -> None:
+        name = path.relative_to(self._root).as_posix() + "/" * path.is_dir()
+        said = f"{where} imports {imported.name}, but {name} is ignored by {rule}"
+        if not imported.optional:
+            raise BundleError(said, hint=f'To bundle it, write "!/{name}" into {COORDIGNORE} in {self._root}.')
+        self._say(f"left out: {said}")
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    """Names of the modules and folders that an import could find in the folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name.partition(".")[0]
+            if name.isidentifier() and (entry.name.endswith(_MODULE_SUFFIXES) or entry.is_dir()):
+                yield name
+
+
+def _is_module(folder: Path, name: str) -> bool:
+    return (folder / name / "__init__.py").is_file() or any(
+        (folder / f"{name}{suffix}").is_file() for suffix in _MODULE_SUFFIXES
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [folder / name for name in sorted(entry.name for entry in entries) if not _is_skipped(name)]
+
+
+def _is_skipped(name: str) -> bool:
+    return name in _SKIPPED_NAMES or name.endswith(_SKIPPED_SUFFIXES)
 
 
 def _checked(root: Path, path: Path) -> Path:
-    """The path, unless it leads out of the project or has a name that would break the script that shows it."""
+    """The path, unless it leads out of the project."""
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
         raise BundleError(f"{path.relative_to(root)} is a link to {path.resolve()}, outside the project")
-    if not path.name.isprintable():
-        raise BundleError(f"{str(path.relative_to(root))!a}: rename it, its name holds what cannot be printed")
     return path
 
 
 def _read(root: Path, path: Path) -> SourceFile:
     relative = path.relative_to(root).as_posix()
-    if path.name in _SECRET_FILES or path.name.startswith(".env.") or path.suffix in _SECRET_SUFFIXES:
+    if is_secret_name(path):
         raise BundleError(
             f"{relative} looks like a secret and would become part of the kernel's source",
-            hint="Move it out of the model source.",
+            hint="Move it out of the model source, or name it in .gitignore.",
         )
     try:
         data = path.read_bytes()
     except OSError as error:
         raise BundleError(f"{relative} cannot be read: {error.strerror}") from error
-    for pattern, what in _SECRET_TEXTS:
-        found = pattern.search(data)
-        if found:
-            line = data.count(b"\n", 0, found.start()) + 1
-            raise BundleError(
-                f"{relative}:{line} holds what looks like {what}; it would become part of the kernel's source",
-                hint="Remove it (and revoke it, if it was ever pushed).",
-            )
+    secret = find_secret(data)
+    if secret:
+        line, what = secret
+        raise BundleError(
+            f"{relative}:{line} holds what looks like {what}; it would become part of the kernel's source",
+            hint="Remove it (and revoke it, if it was ever pushed).",
+        )
     return SourceFile(relative, data)
-
-
-def _imported(source: SourceFile) -> set[str]:
-    """The top-level names of a module's absolute imports, wherever in the module they stand."""
-    try:
-        tree = ast.parse(source.data, filename=source.path)
-    except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        message = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise BundleError(f"{source.path}{line}: {message}") from error
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names.update(alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.partition(".")[0])
-    return names

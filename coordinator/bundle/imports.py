@@ -1,0 +1,234 @@
+"""What a module's source says that it imports: by statement, by a literal name, or by a name computed at run time."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import symtable
+import unicodedata
+import warnings
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from coordinator.errors import BundleError
+
+# Functions that import the module that their first argument names; in every module that calls one stands its name.
+_CALLS = frozenset({"import_module", "__import__", "run_module"})
+_CALLS_IN_SOURCE = [name.encode() for name in _CALLS]
+
+# PEP 263: a comment in one of the first two lines.
+_ENCODING = re.compile(rb"(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
+
+# Below this many bytes, starting processes takes longer than they save.
+_PARALLEL = 4_000_000
+
+
+@dataclass(frozen=True)
+class Import:
+    """A module that a source imports; of `from a import b` both `a` and `a.b`, because b may be a module."""
+
+    name: str
+    """Absolute dotted name."""
+    line: int
+    optional: bool
+    """The program goes on without it: in a `try` that catches ImportError, or for type checkers only."""
+
+
+@dataclass(frozen=True)
+class Imports:
+    """All that one source imports."""
+
+    imports: tuple[Import, ...]
+    computed: tuple[int, ...]
+    """Lines that import a name of which nothing is known before the program runs."""
+
+
+def parse(source: bytes, path: str) -> ast.Module:
+    """Raises BundleError, with file and line, on a syntax error."""
+    with warnings.catch_warnings():
+        # Python tells invalid escapes and the like when the program runs, and to whom it concerns.
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(source, filename=path)
+        except (SyntaxError, ValueError) as error:
+            raise syntax_error(path, error) from error
+
+
+def check_syntax(source: bytes, path: str) -> None:
+    """As `parse`, in half the time, where no tree is needed: what is parsed does not become Python objects."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            symtable.symtable(source, path, "exec")  # type: ignore[arg-type]  # takes bytes, with their encoding
+        except (SyntaxError, ValueError) as error:
+            raise syntax_error(path, error) from error
+
+
+def check_all_syntax(sources: Sequence[tuple[str, bytes]]) -> None:
+    """`check_syntax` of each (path, source); many at once on several processors."""
+    if sum(len(source) for _, source in sources) < _PARALLEL:
+        return _check_each(sources)
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    batches = [sources[start : start + 50] for start in range(0, len(sources), 50)]
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("fork")) as pool:
+        for _ in pool.map(_check_each, batches):
+            pass
+    return None
+
+
+def _check_each(sources: Sequence[tuple[str, bytes]]) -> None:
+    for path, source in sources:
+        check_syntax(source, path)
+
+
+def syntax_error(path: str, error: SyntaxError | ValueError) -> BundleError:
+    """What Python says about a source, with file and line."""
+    line = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return BundleError(
+        f"{path}{line}: {message}", hint="If it is no module of the program, leave it out: name it in .coordignore."
+    )
+
+
+def may_import(source: bytes, names: Collection[str]) -> bool:
+    """Whether the source could import one of the modules: False only where it surely does not.
+
+    A plain search, so that the thousand modules of a package that goes in whole need no tree.
+    """
+    if not names:
+        return False
+    if source.isascii() and not _ENCODING.match(source):
+        return any(name.encode() in source for name in names)
+    try:
+        text = unicodedata.normalize("NFKC", _decoded(source))  # as Python does with the names in it
+    except (UnicodeDecodeError, LookupError):
+        return True  # a syntax error, most likely: the parser will say
+    return any(unicodedata.normalize("NFKC", name) in text for name in names)
+
+
+def _decoded(source: bytes) -> str:
+    found = _ENCODING.match(source)
+    return source.decode(found[1].decode() if found else "utf-8")
+
+
+def imports_of(tree: ast.Module, package: str, source: bytes) -> Imports:
+    """What a module imports that lies in `package` (dotted name; empty for a script or a top-level module)."""
+    found: list[Import] = []
+    computed: list[int] = []
+    for node, optional in _statements(tree.body):
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, node.lineno, optional) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node.module or "", node.level, package)
+            if base:
+                names = [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
+                found += [Import(name, node.lineno, optional) for name in names]
+    for call in _import_calls(tree) if any(word in source for word in _CALLS_IN_SOURCE) else ():
+        text, whole = _beginning(call.args[0])
+        if text.startswith("."):
+            continue  # of its own package, which goes in whole
+        known = text if whole else text.rpartition(".")[0]
+        if known:
+            found.append(Import(known, call.lineno, True))
+        elif not whole:
+            computed.append(call.lineno)
+    return Imports(tuple(found), tuple(computed))
+
+
+def _absolute(module: str, level: int, package: str) -> str:
+    """`from ..module import` in `package`, as an absolute name; empty where that leads above the top."""
+    if level == 0:
+        return module
+    above = package.split(".")[: len(package.split(".")) - level + 1] if package else []
+    return ".".join([*above, module] if module else above) if above else ""
+
+
+def _statements(body: Sequence[ast.stmt], *, optional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+    """Every statement below, and whether the program can do without it. Expressions are not visited: it is faster."""
+    for node in body:
+        yield node, optional
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign):
+            continue
+        guarded = optional or _is_guard(node)
+        yield from _statements(getattr(node, "body", ()), optional=guarded)
+        for name in ("orelse", "finalbody"):
+            yield from _statements(getattr(node, name, ()), optional=optional)
+        for name in ("handlers", "cases"):
+            for part in getattr(node, name, ()):
+                yield from _statements(part.body, optional=optional)
+
+
+def _is_guard(node: ast.stmt) -> bool:
+    """`try` with a handler for ImportError (or more), or `if TYPE_CHECKING`."""
+    if isinstance(node, ast.Try):
+        caught = [name for handler in node.handlers for name in _names(handler.type)]
+        return not {"ImportError", "ModuleNotFoundError", "Exception", "BaseException", ""}.isdisjoint(caught)
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in _names(node.test)
+
+
+def _names(node: ast.expr | None) -> list[str]:
+    """The last parts of the names in an expression like `a.B` or `(A, B)`; an empty one for no expression."""
+    if node is None:
+        return [""]
+    if isinstance(node, ast.Tuple):
+        return [name for part in node.elts for name in _names(part)]
+    return [node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else "?"]
+
+
+def _import_calls(tree: ast.Module) -> Iterator[ast.Call]:
+    functions = set(_CALLS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            functions |= {alias.asname for alias in node.names if alias.name in _CALLS and alias.asname}
+        elif isinstance(node, ast.Call) and node.args and not functions.isdisjoint(_names(node.func)):
+            yield node
+
+
+def _beginning(node: ast.expr) -> tuple[str, bool]:
+    """(the text that a string expression begins with, as far as it is known; whether that is all of it)."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text, True
+        case ast.JoinedStr(values=[ast.Constant(value=str(text)), *_]):
+            return text, False
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            text, whole = _beginning(left)
+            more, all_of_it = _beginning(right) if whole else ("", False)
+            return text + more, whole and all_of_it
+        case ast.BinOp(left=ast.Constant(value=str(text)), op=ast.Mod()):
+            return text.partition("%")[0], False
+        case ast.Call(func=ast.Attribute(value=ast.Constant(value=str(text)), attr="format")):
+            return text.partition("{")[0], False
+    return "", False
+
+
+def named_texts(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """(text, line) of every string literal, and of literals joined to a path by `/`, join() or joinpath()."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Constant(value=str(text)):
+                yield text, node.lineno
+            case ast.BinOp(op=ast.Div()):
+                yield _joined(_parts(node)), node.lineno
+            case ast.Call(func=ast.Attribute(attr="join" | "joinpath") | ast.Name(id="join"), args=arguments):
+                yield _joined(arguments), node.lineno
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """a, b, c of `a / b / c`."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+        return [*_parts(node.left), node.right]
+    return [node]
+
+
+def _joined(parts: Sequence[ast.expr]) -> str:
+    """The literals at the end of a path; empty if there is none."""
+    texts: list[str] = []
+    for part in reversed(parts):
+        if not (isinstance(part, ast.Constant) and isinstance(part.value, str)):
+            break
+        texts.insert(0, part.value)
+    return "/".join(texts)

@@ -1,0 +1,88 @@
+"""The command that makes one script of any program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from coordinator.cli.common import Json, command
+from coordinator.cli.terminal import answer, say, show_text
+from coordinator.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command()
+@command
+def bundle(
+    path: Annotated[Path | None, typer.Argument(help="A script, or a folder with a __main__.py.")] = None,
+    module: Annotated[
+        str | None, typer.Option("--module", "-m", help="A module in place of PATH, as in python -m.", metavar="NAME")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="The file to write; - is standard output.", metavar="FILE")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="Folder above, where local modules lie, too.", metavar="DIR")
+    ] = None,
+    include: Annotated[
+        list[str], typer.Option("--include", help="Also these files of the root; repeatable.", metavar="GLOB")
+    ] = [],  # noqa: B006  # typer copies it
+    exclude: Annotated[
+        list[str], typer.Option("--exclude", help="Not these, as in .gitignore; repeatable.", metavar="GLOB")
+    ] = [],  # noqa: B006
+    reached: Annotated[
+        bool, typer.Option("--reached", help="Not whole packages: only modules that import statements reach.")
+    ] = False,
+    form: Annotated[
+        Literal["auto", "text", "archive"],
+        typer.Option("--form", help="Readable text, one compressed archive, or what fits into a kernel."),
+    ] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Make one script of any program; no project needed.
+
+    Its local packages go in whole, with their data.
+    """
+    from coordinator.bundle import program as verb
+    from coordinator.bundle.script import fits, largest
+    from coordinator.kaggle_rules import SOURCE_MAX
+
+    if (path is None) == (module is None):
+        raise UsageError("what is to be bundled? Name a script, a folder with a __main__.py, or a module with -m")
+    if output is None:
+        raise UsageError("where to? Name the file to write with -o (- is standard output)")
+    if output == "-" and as_json:
+        raise UsageError("-o - and --json both want standard output")
+    program = verb.module_of(module, root) if module else verb.script_at(path or Path(), root)
+    file = None if output == "-" else Path(output)
+    script, files = verb.bundle(
+        program,
+        include=include,
+        exclude=exclude,
+        reached_only=reached,
+        form=None if form == "auto" else form,
+        output=file,
+        say=say,
+    )
+    size = len(script.text.encode("utf-8"))
+    if file:
+        verb.write(file, script.text)
+    say(f"{len(files)} files as {script.form}, {size:,} bytes, {script.digest}")
+    if not fits(script.text):
+        say(f"too large for a Kaggle kernel, which may have {SOURCE_MAX:,} bytes; the largest files:\n{largest(files)}")
+    if as_json:
+        answer(
+            {
+                "output": output,
+                "entry": program.entry,
+                "digest": script.digest,
+                "form": script.form,
+                "bytes": size,
+                "files": [{"path": each.path, "bytes": len(each.data), "sha256": each.sha256} for each in files],
+            }
+        )
+    elif not file:
+        show_text(script.text.removesuffix("\n"))

@@ -1,0 +1,5 @@
+from library import text
+
+
+def word():
+    return text.first()

@@ -1,0 +1,1 @@
+from .strip import strip

@@ -1,0 +1,4 @@
+import beside
+
+print(beside.NAME, __name__, __package__ or "")
+raise SystemExit(3)

@@ -1,0 +1,3 @@
+from .first import star
+
+__all__ = ["star", "second"]

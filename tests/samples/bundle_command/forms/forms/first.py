@@ -1,0 +1,3 @@
+from . import second
+
+star = "star"

@@ -1,0 +1,3 @@
+import forms as above
+
+value = 1

@@ -1,0 +1,3 @@
+from . import first
+
+name = first.__name__

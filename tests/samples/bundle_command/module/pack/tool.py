@@ -1,0 +1,3 @@
+from .part import NAME
+
+print(NAME, __name__, __package__)

@@ -1,0 +1,4 @@
+import beside
+
+NAME = beside.NAME
+print(__name__, NAME)

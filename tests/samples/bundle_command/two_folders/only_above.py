@@ -1,0 +1,3 @@
+import both
+
+NAME = both.NAME + " from above"
