@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coordinator.bundle.script import Script, render
-from coordinator.bundle.sources import collect
+from coordinator.bundle.sources import SourceFile, collect
 from coordinator.experiment import Experiment, kernel_titles
 from coordinator.locks import held
 from coordinator.metadata import (
@@ -22,13 +23,16 @@ from coordinator.metadata import (
 )
 from coordinator.project import Project
 
+MANIFEST = "manifest.json"
+
 
 @dataclass(frozen=True)
 class Build:
-    """A kernel that is ready to be pushed, and where it lies."""
+    """A kernel that is ready to be pushed, and where it lies (once it was written)."""
 
     experiment: Experiment
     script: Script
+    files: tuple[SourceFile, ...]
     metadata: KernelMetadata
     manifest: dict[str, Any]
     directory: Path
@@ -43,9 +47,28 @@ def build(project: Project, experiment: Experiment) -> Build:
 
     Raises BundleError or MetadataError; nothing is written then.
     """
+    built = assemble(project, experiment)
+    contents = {
+        CODE_FILE: built.script.text,
+        METADATA_FILE: built.metadata.text,
+        MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
+    }
+    # Two builds at once must not each move the other's away.
+    with held(project.build_lock(experiment.name), wait=True):
+        _swap_in(built.directory, contents)
+    return built
+
+
+def assemble(project: Project, experiment: Experiment) -> Build:
+    """What `build` would write, made of the working tree as it is now, in memory. Raises BundleError or MetadataError.
+
+    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
+    (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
+    its `bytes` and its `sha256`. Nothing in it depends on when, where or at which commit it was made.
+    """
     files = collect(project.root, project.settings.entry)
-    script = render(
-        project.template("kernel.py.j2"),
+    script = render_script(
+        project,
         experiment=experiment.name,
         about=experiment.about,
         entry=project.settings.entry,
@@ -72,15 +95,15 @@ def build(project: Project, experiment: Experiment) -> Build:
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    contents = {
-        CODE_FILE: script.text,
-        METADATA_FILE: metadata.text,
-        "manifest.json": json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
-    }
-    # Two builds at once must not each move the other's away.
-    with held(project.build_lock(experiment.name), wait=True):
-        _swap_in(directory, contents)
-    return Build(experiment=experiment, script=script, metadata=metadata, manifest=manifest, directory=directory)
+    return Build(experiment, script, files, metadata, manifest, directory)
+
+
+def render_script(
+    project: Project, *, experiment: str, about: str, entry: str, config: Mapping[str, Any], files: Sequence[SourceFile]
+) -> Script:
+    """The kernel's script by the project's template. Raises BundleError."""
+    template = project.template("kernel.py.j2")
+    return render(template, experiment=experiment, about=about, entry=entry, config=config, files=files)
 
 
 def _swap_in(directory: Path, contents: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"tables"},
-    {"dry_run", "fetch", "follow", "push", "status"},
+    {"check", "dry_run", "fetch", "follow", "push", "status"},
     {"refresh"},
     {"build", "kaggle", "ledger", "local", "metrics", "targets"},
     {"target"},

@@ -34,17 +34,27 @@ def stamp_of(script: str) -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S+)", first)) if first.startswith(STAMP) else {}
 
 
-def unpack(files: dict[str, tuple[str, str, str]], archive: str) -> dict[str, bytes]:
-    """Path -> bytes, each checked against its SHA-256.
+def packed_in(files: dict[str, tuple[str, str, str]], archive: str) -> dict[str, tuple[str, str, str]]:
+    """Path -> (sha256, encoding, text) of everything in the bundle.
 
-    `files` has path -> (sha256, encoding, text); `archive` is the same, as JSON, compressed, in base 85.
+    `files` is the same, readable; `archive` is the same as JSON, compressed, in base 85.
     """
     packed = dict(files)
     if archive:
         packed.update(json.loads(lzma.decompress(base64.b85decode("".join(archive.split())))))
+    return packed
+
+
+def decoded(encoding: str, text: str) -> bytes:
+    """The bytes of one file of the bundle."""
+    return base64.b64decode(text) if encoding == "base64" else text[1:].encode("utf-8")
+
+
+def unpack(files: dict[str, tuple[str, str, str]], archive: str) -> dict[str, bytes]:
+    """Path -> bytes, each checked against its SHA-256."""
     unpacked = {}
-    for path, (sha256, encoding, text) in packed.items():
-        data = base64.b64decode(text) if encoding == "base64" else text[1:].encode("utf-8")
+    for path, (sha256, encoding, text) in packed_in(files, archive).items():
+        data = decoded(encoding, text)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise SystemExit(f"coord: {path} is not what was bundled (its SHA-256 differs): build and push again")
         unpacked[path] = data
