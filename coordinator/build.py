@@ -24,6 +24,7 @@ from coordinator.metadata import (
 from coordinator.project import Project
 
 MANIFEST = "manifest.json"
+TEMPLATE = "kernel.py.j2"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def render_script(
     project: Project, *, experiment: str, about: str, entry: str, config: Mapping[str, Any], files: Sequence[SourceFile]
 ) -> Script:
     """The kernel's script by the project's template. Raises BundleError."""
-    template = project.template("kernel.py.j2")
+    template = project.template(TEMPLATE)
     return render(template, experiment=experiment, about=about, entry=entry, config=config, files=files)
 
 

@@ -76,7 +76,7 @@ class Run:
     created_at: str
     """ISO 8601, UTC, as all times here."""
     git: str | None = None
-    """Commit of the project, with "+dirty" when the work tree differed."""
+    """Commit of the project, with "-dirty" when the working tree differed from it."""
     version: int | None = None
     """None until the target has answered."""
     url: str = ""

@@ -36,7 +36,7 @@ FULL = dataclasses.replace(
     metadata={"id": "ada/smoke", "is_private": True},
     overrides=["optim.lr=0.1"],
     state=RunState.ERROR,
-    git="0123456789ab+dirty",
+    git="0123456789ab-dirty",
     version=3,
     url="https://www.kaggle.com/code/ada/smoke",
     message="it broke\nhere",
