@@ -71,6 +71,7 @@ def _intent(project: Project, target: Target, built: Build, metadata: KernelMeta
         overrides=list(built.experiment.overrides),
         state=RunState.PUSHING,
         created_at=now(),
+        files={file.path: file.sha256 for file in built.files},
         git=git.commit(project.root, _inputs(project, built)),
     )
 

@@ -21,7 +21,7 @@ LAYERS = [
     {"refresh"},
     {"build", "kaggle", "ledger", "local", "metrics", "targets"},
     {"target"},
-    {"bundle", "metadata", "credentials", "git", "locks"},
+    {"bundle", "metadata", "credentials", "git", "locks", "tracebacks"},
     {"experiment"},
     {"kaggle_rules", "project", "yaml_file"},
     {"schema"},

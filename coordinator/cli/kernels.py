@@ -80,10 +80,12 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     from coordinator import tables
     from coordinator.dry_run import dry_run as verb
     from coordinator.push import prepare
+    from coordinator.tracebacks import Sources
 
     project = this_project()
-    printer = LogPrinter(to_stderr=True)
-    done = verb(project, prepare(project, exp, sets), on_record=printer.record)
+    built = prepare(project, exp, sets)
+    printer = LogPrinter(Sources(project.root, {file.path: file.sha256 for file in built.files}), to_stderr=True)
+    done = verb(project, built, on_record=printer.record)
     printer.end()
     summary = done.summary
     if as_json:
