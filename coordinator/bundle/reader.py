@@ -129,7 +129,10 @@ class _Values:
         return value
 
     def packed(self) -> dict[str, tuple[str, str, str]]:
-        """Path -> (sha256, encoding, text), whether it is readable or an archive."""
+        """Path -> (sha256, encoding, text), whether it is readable or an archive.
+
+        Beside an archive, `files` may list what is in it: then it is that digest which a file must have.
+        """
         files, archive = self.value("files"), self.string("archive")
         if not isinstance(files, dict):
             raise self.error("files", "it is not a dictionary")
@@ -139,10 +142,10 @@ class _Values:
             Exception
         ) as error:  # a damaged archive: base 85, compression, UTF-8 and JSON each have errors of their own
             raise self.error("archive", str(error)) from error
-        for path, file in packed.items():
+        for path, file in (*files.items(), *packed.items()):
             if not (isinstance(path, str) and len(file) == 3 and all(isinstance(part, str) for part in file)):
                 raise self.error("files", f"{path!r} is not (SHA-256, encoding, text)")
-        return packed
+        return {path: (files.get(path, file)[0], *file[1:]) for path, file in packed.items()}
 
     def error(self, argument: str, what: str, line: int | None = None) -> BundleError:
         place = f"{self._name}:{line or self._call[argument].lineno}"

@@ -103,10 +103,9 @@ def test_a_file_that_was_tampered_with_is_reported(size: int) -> None:
 def test_nothing_in_a_kernel_is_run(tmp_path: Path) -> None:
     """Neither its top level nor what stands where a value should be."""
     text = script_of(PACK).text
-    for place in ("FILES = {}", "ARCHIVE = r''''''"):
-        name = place.partition(" ")[0]
-        touched = tmp_path / name
-        bad = text.replace(place, f"open({str(touched)!r}, 'w')\n{name} = open({str(touched)!r}, 'w')")
+    for place in ("FILES = ", "CONFIG = "):
+        touched = tmp_path / place.split()[0]
+        bad = text.replace(place, f"open({str(touched)!r}, 'w')\n{place}open({str(touched)!r}, 'w') or ", 1)
         assert bad != text
         with pytest.raises(BundleError):
             _read(bad)
