@@ -87,11 +87,9 @@ class Sources:
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """What may be the source's path: what follows a folder `coord-...`, or that and one more."""
+    """What may be the source's path: what follows a folder `coord-...`, without up to two more folders."""
     parts = name.split("/")
     for number, part in enumerate(parts):
         rest = parts[number + 1 :]
-        if part.startswith("coord-") and rest and ".." not in rest and "" not in rest:
-            yield "/".join(rest)
-            if len(rest) > 1:
-                yield "/".join(rest[1:])
+        if part.startswith("coord-") and ".." not in rest and "" not in rest:
+            yield from ("/".join(rest[start:]) for start in range(min(3, len(rest))))
