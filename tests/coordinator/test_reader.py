@@ -159,7 +159,7 @@ def test_another_template(tmp_path: Path, tiny: Project) -> None:
     text = textwrap.dedent(
         """
         from coord import run
-        run(files={"a.py": ("%s", "text", "\\nx = 1\\n")}, archive="", config=None, entry="a.py", experiment="")
+        run(files={"a.py": ("%s", "base64", "eCA9IDEK")}, archive="", config=None, entry="a.py", experiment="")
         """
     )
     kernel = _read(text % ("0" * 64))
