@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coordinator.bundle.fit import fit
 from coordinator.bundle.script import Script, render
 from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
+from coordinator.image import image_of
 from coordinator.locks import held
 from coordinator.metadata import (
     CODE_FILE,
@@ -37,6 +40,7 @@ class Build:
     metadata: KernelMetadata
     manifest: dict[str, Any]
     directory: Path
+    warnings: tuple[str, ...] = ()
 
     @property
     def code_file(self) -> Path:
@@ -46,7 +50,7 @@ class Build:
 def build(project: Project, experiment: Experiment) -> Build:
     """Renders, checks, and swaps the result in as `build/<experiment>/`.
 
-    Raises BundleError or MetadataError; nothing is written then.
+    Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
     built = assemble(project, experiment)
     contents = {
@@ -61,13 +65,27 @@ def build(project: Project, experiment: Experiment) -> Build:
 
 
 def assemble(project: Project, experiment: Experiment) -> Build:
-    """What `build` would write, made of the working tree as it is now, in memory. Raises BundleError or MetadataError.
+    """What `build` would write, made of the working tree as it is now, in memory.
+
+    Raises BundleError, MetadataError or ProjectError.
 
     The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
     (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
     its `bytes` and its `sha256`. Nothing in it depends on when, where or at which commit it was made.
     """
-    files = collect(project.root, project.settings.entry)
+    settings, image = project.settings, image_of(project)
+    with newer_syntax_explained(image.python):
+        sources = collect(project.root, settings.entry)
+    fitted = fit(
+        sources,
+        root=project.root,
+        entry=settings.entry,
+        image=image,
+        vendor=settings.vendor,
+        extra=settings.image_extra,
+        installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
+    )
+    files = fitted.files
     script = render_script(
         project,
         experiment=experiment.name,
@@ -96,7 +114,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    return Build(experiment, script, files, metadata, manifest, directory)
+    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings)
 
 
 def render_script(

@@ -175,14 +175,17 @@ def _broken_rules(data: Any) -> list[str]:
 
 
 def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: Sequence[str]) -> list[str]:
-    """A kernel whose data is not attached would find that out after it has waited for its machine."""
+    """A kernel whose data is not attached would find that out after it has waited for its machine.
+
+    A path (`.`, `/kaggle/...`) is no source: what it names lies in the session.
+    """
     sources = [source for key in _SOURCE_FORMS for source in data.get(key, [])]
     values = dict(leaves(config))
     problems = []
     for path in attached:
         if path not in values:
             problems.append(f'[tool.coord] attached names "{path}", which the config does not have')
-        elif values[path] and values[path] not in sources:
+        elif values[path] and not str(values[path]).startswith((".", "/")) and values[path] not in sources:
             problems.append(
                 f'config {path} is "{values[path]}", which is not attached: add it to {"/".join(_SOURCE_FORMS)}'
             )

@@ -224,6 +224,37 @@ def bottlenecks(summary: dict[str, Any]) -> Bottlenecks | None:
     )
 
 
+@dataclass(frozen=True)
+class Ablated:
+    """What one value of a setting is worth, everything else as the run has it."""
+
+    setting: str
+    value: str
+    is_used: bool
+    """Whether the run predicts with it."""
+    metric: str
+    images: int | None
+    figures: tuple[float | None, ...]
+    """Under the thresholds of the config, under the rule chosen out of fold, and under rules chosen fold by fold."""
+
+
+def ablation(summary: dict[str, Any]) -> list[Ablated]:
+    """The summary's rows of settings that were compared."""
+    config = summary.get("config")
+    used = config.get("predict") if isinstance(config, dict) else None
+    return [
+        Ablated(
+            setting=clean(str(row.get("name"))),
+            value=clean(str(row.get("value"))),
+            is_used=isinstance(used, dict) and used.get(str(row.get("name"))) == row.get("value"),
+            metric=clean(str(row.get("metric"))),
+            images=_whole(row.get("images")),
+            figures=tuple(_number(row.get(name)) for name in ("dice", "dice_chosen", "dice_nested")),
+        )
+        for row in _list(summary.get("ablation"))
+    ]
+
+
 def _list(value: Any) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 

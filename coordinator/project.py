@@ -80,10 +80,16 @@ class Settings:
     scorer: str | None = None
     """The competition's metric, module:name."""
     attached: tuple[str, ...] = ()
-    """Paths in the config whose values must be attached sources, such as data.source."""
+    """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
     templates: str | None = None
     """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
     experiments: str = "experiments"
+    vendor: tuple[str, ...] = ()
+    """Installed pure-Python distributions that go into the bundle, as "einops" or "einops==0.8.2"."""
+    image: str | None = None
+    """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default."""
+    image_extra: tuple[str, ...] = ()
+    """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
 
@@ -102,6 +108,11 @@ class Project:
     @property
     def experiments(self) -> Path:
         return self.root / self.settings.experiments
+
+    @property
+    def image_table(self) -> Path:
+        """What `coord image refresh` writes; it need not be there."""
+        return self.root / (self.settings.image or "kaggle-image.json")
 
     @property
     def state(self) -> Path:

@@ -114,11 +114,15 @@ def results(title: str, summary: dict[str, Any]) -> RenderableType:
     found = metrics.metric_tables(summary)
     if found:
         parts.append(Text(f"{title}, cross-validation", style="bold"))
-        for start in range(0, len(found), _COLUMNS):
-            parts.append(_cross_validation(found[start : start + _COLUMNS], summary))
+        # What was measured apart from the folds has images of its own.
+        for group in ([each for each in found if each.folds], [each for each in found if not each.folds]):
+            for start in range(0, len(group), _COLUMNS):
+                parts.append(_cross_validation(group[start : start + _COLUMNS], summary))
     repeats = metrics.repeats(summary)
     if repeats is not None:
         parts.append(Text(_spread(repeats)))
+    if ablated := metrics.ablation(summary):
+        parts += _ablation(ablated)
     found_bottlenecks = metrics.bottlenecks(summary)
     if found_bottlenecks is not None and found_bottlenecks.alone:
         parts += _bottlenecks(found_bottlenecks)
@@ -151,6 +155,28 @@ def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, A
         shown = [_figure(score[name]) if name in score else "" for score in scores]
         table.add_row(f"baseline {name}", "", *shown, style="dim")
     return table
+
+
+def _ablation(found: Sequence[metrics.Ablated]) -> list[RenderableType]:
+    """A row a value of a setting, a section a setting; `*` marks what the run predicts with."""
+    table = _table("setting", "value", "metric", "images", "as set", "chosen", "nested")
+    for column in table.columns[3:]:
+        column.justify = "right"
+    for place, row in enumerate(found):
+        is_first = place == 0 or row.setting != found[place - 1].setting
+        if is_first and place:
+            table.add_section()
+        value = f"{row.value}{' *' * row.is_used}"
+        table.add_row(row.setting * is_first, value, row.metric, _count(row.images), *map(_figure, row.figures))
+    return [
+        Text("what a setting is worth", style="bold"),
+        table,
+        Text(
+            "* is what the run predicts with. Its rule for masks: as set; chosen on all out-of-fold images; "
+            "nested, chosen for each fold on the others.",
+            style="dim",
+        ),
+    ]
 
 
 def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:

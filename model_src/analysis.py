@@ -1,4 +1,4 @@
-"""What is found out after the training from the out-of-fold pictures, each seen once more by its fold's best model.
+"""What is found out after the training from the out-of-fold pictures, each seen once more by its fold's model.
 
 `scored` are these pictures as the training left them, a fold's in the order in which they were predicted, so that the
 same batches give the same numbers.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from .best_epochs import Weights
 from .config import Config
 from .curves import write_curves
 from .data import Data
@@ -38,50 +40,66 @@ Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
 
 
+@dataclass(frozen=True)
+class Variant:
+    """One way to predict with what a fold has left."""
+
+    weights: Weights
+    tta: Tta
+
+
 def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
-    """Choose the rule for masks and measure what the mirrored picture is worth; writes thresholds.csv.
+    """Choose the rule for masks and measure what the settings of the ablation are worth; writes thresholds.csv.
 
     The choice's arrays are in the order of `scored`.
     """
     config, data = run.config, run.data
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
-    ttas = ttas_to_try(config)
-    seen: list[tuple[Tta, str, Row]] = []
-    for model, loader in by_fold(run, scored):
-        predictions = predict([model], loader, tta=ttas[-1], device=run.device)
-        for each in run.stop.paced(predictions, views=VIEWS[ttas[-1]]):
-            for tta in ttas:
-                views = each.part(slice(1)) if tta == "none" else each
-                seen.append((tta, data.train.ids[each.index], counted(views, data, scores, thresholds)))
-    row_of = {(tta, image_id): row for tta, image_id, row in run.world.gather(seen)}
+    compared = compare(config)
+    variants = list(dict.fromkeys([configured(config), *(variant for *_, variant in compared)]))
+    seen: list[tuple[Variant, str, Row]] = []
+    for weights, tta in passes(config).items():
+        same = [variant for variant in variants if variant.weights == weights]
+        for model, batches in by_fold(run, scored, weights):
+            for each in run.stop.paced(predict([model], batches, tta=tta, device=run.device), views=VIEWS[tta]):
+                for variant in same:
+                    views = each.part(slice(1)) if variant.tta == "none" else each
+                    seen.append((variant, data.train.ids[each.index], counted(views, data, scores, thresholds)))
+    row_of = {(variant, image_id): row for variant, image_id, row in run.world.gather(seen)}
 
     shape_of = dict(zip(data.train.ids, data.train.shapes, strict=True))
     counts = {
-        tta: Counts(
+        variant: Counts(
             scores=scores,
             thresholds=thresholds,
             folds=np.array([each.fold for each in scored], np.int64),
             pixels=np.array([math.prod(shape_of[each.image_id]) for each in scored], np.int64),
             truth=np.array([each.truth_area for each in scored], np.int64),
-            area=np.stack([row_of[tta, each.image_id][0] for each in scored]),
-            overlap=np.stack([row_of[tta, each.image_id][1] for each in scored]),
+            area=np.stack([row_of[variant, each.image_id][0] for each in scored]),
+            overlap=np.stack([row_of[variant, each.image_id][1] for each in scored]),
         )
-        for tta in ttas
+        for variant in variants
     }
-    choices = {tta: choose(counts[tta], rules) for tta in ttas}
-    choice = choices[config.predict.tta]
+    choices = {variant: choose(counts[variant], rules) for variant in variants}
+    choice = choices[configured(config)]
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
     write_csv(run.output / "thresholds.csv", list(choice.curve[0]), curve)
     run.report.update(choice=choice_summary(choice))
-    if config.evaluate.ablation:
-        run.report.update(ablation=[ablation_row(tta, counts[tta], plain, choices[tta]) for tta in ttas])
+    run.report.update(
+        ablation=[
+            ablation_row(name, value, counts[variant].dice(plain), choices[variant])
+            for name, value, variant in compared
+        ]
+    )
     return choice
 
 
-def ttas_to_try(config: Config) -> tuple[Tta, ...]:
-    """What the rule is chosen for; the last one has the views of all."""
-    return ("none", "hflip") if config.evaluate.ablation else (config.predict.tta,)
+def passes(config: Config) -> dict[Weights, Tta]:
+    """The weights that `choose_rule` predicts with, each with all the views that any of its variants has."""
+    wanted = [configured(config), *(variant for *_, variant in compare(config))]
+    mirrored = {variant.weights for variant in wanted if variant.tta == "hflip"}
+    return {variant.weights: "hflip" if variant.weights in mirrored else "none" for variant in wanted}
 
 
 def explain(run: Run, scored: Sequence[Scored]) -> None:
@@ -120,13 +138,18 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
         run.report.message(line)
 
 
-def by_fold(run: Run, scored: Sequence[Scored]) -> Iterator[tuple[nn.Module, Iterable[Batch]]]:
-    """Each fold's best model, and the pictures that it had not seen in the batches in which it was validated."""
+def by_fold(
+    run: Run, scored: Sequence[Scored], weights: Weights | None = None
+) -> Iterator[tuple[nn.Module, Iterable[Batch]]]:
+    """Each fold's model, and the pictures that it had not seen in the batches in which it was validated.
+
+    With the named weights; None = those that predict.
+    """
     data = run.data
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
     for fold in sorted({each.fold for each in scored}):
         outside = [index_of[each.image_id] for each in scored if each.fold == fold]
-        yield run.best_model(fold), run.batches(ChestXrays(data.train, data.labels, outside))
+        yield run.kept_model(fold, weights), run.batches(ChestXrays(data.train, data.labels, outside))
 
 
 def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresholds: Sequence[float]) -> Row:
@@ -136,13 +159,34 @@ def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresho
     return count(prediction.probabilities(shape, scores), truth, thresholds)
 
 
-def ablation_row(tta: Tta, counts: Counts, plain: Rule, choice: Choice) -> dict[str, Any]:
+def configured(config: Config) -> Variant:
+    """The one that the run predicts with."""
+    return Variant(config.predict.weights, config.predict.tta)
+
+
+def compare(config: Config) -> list[tuple[str, str, Variant]]:
+    """(setting, value, what predicts then) for each setting that out-of-fold pictures can say something about.
+
+    None without evaluate.ablation.
+    """
+    if not config.evaluate.ablation:
+        return []
+    ttas: tuple[Tta, ...] = ("none", "hflip")
+    kept: tuple[Weights, ...] = ("best", "average") if config.train.average_best > 1 else ()
+    return [
+        *(("tta", tta, replace(configured(config), tta=tta)) for tta in ttas),
+        *(("weights", weights, replace(configured(config), weights=weights)) for weights in kept),
+    ]
+
+
+def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: Choice) -> dict[str, Any]:
     """One row of the comparison: the dice under the config's thresholds, and under rules chosen anew."""
     return {
-        "name": "tta",
-        "value": tta,
+        "name": name,
+        "value": value,
         "metric": "cv/dice",
-        "dice": statistics.fmean(counts.dice(plain).tolist()),
+        "images": len(dice),
+        "dice": statistics.fmean(dice.tolist()),
         "dice_chosen": float(choice.chosen_dice.mean()),
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
     }

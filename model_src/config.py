@@ -102,6 +102,11 @@ class FoldsConfig:
     """Groups of one size that the pictures with a mask are sorted into by its area, for each fold to get its share."""
     run: tuple[int, ...] = ()
     """Folds to train, counted from 0; empty = all."""
+    holdout: float = 0.0
+    """Share of the labelled pictures that no fold trains on or validates, chosen like the folds.
+
+    What the mean of the folds' models is worth can be measured on these alone. 0 = none.
+    """
 
     def __post_init__(self) -> None:
         outside = [fold for fold in self.run if not 0 <= fold < self.n]
@@ -110,6 +115,7 @@ class FoldsConfig:
             (self.area_bins < 1, f"area_bins must be >= 1, is {self.area_bins}"),
             (bool(outside), f"run must hold folds from 0 to {self.n - 1}, holds {outside}"),
             (len(set(self.run)) < len(self.run), f"run must name each fold once, is {list(self.run)}"),
+            (not 0 <= self.holdout < 1, f"holdout must be at least 0 and below 1, is {self.holdout}"),
         )
 
 
@@ -300,6 +306,11 @@ class TrainConfig:
     """The metric that decides which epoch is the best; "_positive" looks at the pictures with a mask alone."""
     monitor_mode: Literal["max", "min"] = "max"
     """Whether more of it is better, or less."""
+    average_best: int = 1
+    """How many of a fold's best evaluated epochs are kept, for the average of their weights; 1 = no average.
+
+    The state to go on from has all of them, a finished fold its best epoch and the average.
+    """
     validation_loss: bool = False
     """Report val/loss, which the diary called "metric": the losses on the validated pictures, less the RPN's box loss.
 
@@ -355,6 +366,7 @@ class TrainConfig:
                 f"negatives_per_positive_end must be >= 0 or null, is {self.negatives_per_positive_end}",
             ),
             (self.patience < 0, f"patience must be >= 0, is {self.patience}"),
+            (self.average_best < 1, f"average_best must be >= 1, is {self.average_best}"),
             (self.evaluate_every < 1, f"evaluate_every must be >= 1, is {self.evaluate_every}"),
             (self.log_every < 1, f"log_every must be >= 1, is {self.log_every}"),
             (
@@ -396,6 +408,10 @@ class PredictConfig:
     """Submit under the rule that was best out of fold, not under the two thresholds; cv/dice stays under these."""
     tta: Literal["none", "hflip"] = "none"
     """hflip: average each prediction with that of the mirrored picture; takes twice as long."""
+    weights: Literal["best", "average"] = "best"
+    """Of a fold: those of its best epoch, or the average of its train.average_best best; for oof.csv and submission."""
+    folds: Literal["mean", "best"] = "mean"
+    """Test pictures: the mean of all folds' predictions, or those of the fold with the best monitored value."""
 
     def __post_init__(self) -> None:
         _refuse(
@@ -418,7 +434,10 @@ class EvaluateConfig:
     oracle: bool = True
     """Find the bottleneck: replace one stage's output by the truth, keep the rest, score again."""
     ablation: bool = True
-    """Score the out-of-fold predictions with and without the mirrored picture, whatever predict.tta says."""
+    """Score the predictions with and without the mirrored picture, whatever predict.tta says.
+
+    Likewise predict.weights if train.average_best is above 1, and predict.folds if there is a holdout.
+    """
     worst: int = 12
     """Most pictures with the lowest dice that are drawn with truth and prediction; 0 = none."""
     score_thresholds: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -472,6 +491,10 @@ class Config:
             (
                 self.seed + max(self.repeat, 1) > 2**31,
                 f"seed + repeat - 1 must be at most 2147483647, is {self.seed + self.repeat - 1}",
+            ),
+            (
+                self.predict.weights == "average" and self.train.average_best == 1,
+                "predict.weights must be best when train.average_best is 1, is average",
             ),
         )
 

@@ -1,12 +1,11 @@
-"""One fold: train on the pictures inside, validate on those outside, keep the best epoch."""
+"""One fold: train on the pictures inside, validate on those outside, keep the best epochs."""
 
 from __future__ import annotations
 
 import functools
-import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from . import validation
 from .batching import count_steps
+from .best_epochs import STORED, with_epoch
 from .data import Data
 from .dataset import ChestXrays
 from .engine import train_epoch
@@ -41,35 +41,36 @@ from .stopping import ASKED
 def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int]) -> list[Scored]:
     """Train on the pictures `inside`, stop when the metric on those `outside` doesn't get better, save the best.
 
-    Goes on from what an earlier run left of this fold. Returns the best epoch's predictions of the pictures outside.
-    That epoch was chosen on the same pictures, so their dice is a little too good. Raises OutOfTime or SystemExit
-    after a step when the run has to stop, with the state saved.
+    Goes on from what an earlier run left of this fold. Returns the predictions of the pictures outside by the weights
+    that predict.weights names. Their epochs were chosen on the same pictures, so their dice is a little too good.
+    Raises OutOfTime or SystemExit after a step when the run has to stop, with the state saved.
     """
     training = FoldTraining(run, fold, inside, outside)
     model, report = training.model, run.report
+    weights = STORED[run.config.predict.weights]
     if finished := finished_fold(run.earlier, training.identity, run.output, report.message):
         report.message(f"{training.name} was finished before, after epoch {finished['history'][-1]['epoch']}")
         training.report_epochs(finished["history"])
-        model.load_state_dict(finished["model"])
+        model.load_state_dict(finished[weights])
         with report.stage("evaluate"), run.stop.timed("evaluate"):
             return validation.evaluate(run, model, fold, outside)
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
         training.restore(state)
     with run.stop.deferred():
-        best = train_epochs(run, training)
-    if best is None:
-        # The best epoch lies before the state that was gone on from.
-        model.load_state_dict(training.progress.best_model)
+        best, finished = train_epochs(run, training)
+    if best is None or run.config.predict.weights != "best":
+        # The best epoch lies before the state that was gone on from, or what predicts is no epoch's weights.
+        model.load_state_dict(finished[weights])
         with report.stage("evaluate"), run.stop.timed("evaluate"):
             best = validation.evaluate(run, model, fold, outside)
     return best
 
 
-def train_epochs(run: Run, training: FoldTraining) -> list[Scored] | None:
-    """Train until the last epoch or until it doesn't get better; the best epoch's predictions, if it was one of these.
+def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None, dict[str, Any]]:
+    """Train until the last epoch or until it doesn't get better; leaves the fold's file, and no state.
 
-    Leaves the fold's file, and no state.
+    Returns the best epoch's predictions, None if it was none of these, and what is in the fold's file.
     """
     settings, progress = run.config.train, training.progress
     best: list[Scored] | None = None
@@ -81,22 +82,25 @@ def train_epochs(run: Run, training: FoldTraining) -> list[Scored] | None:
             scored, measured = training.evaluate()
             metrics |= measured
             progress.since_best += 1
-            if is_better(metrics[settings.monitor], progress.best_value, settings.monitor_mode):
+            value, most = metrics[settings.monitor], settings.average_best
+            progress.best = with_epoch(
+                progress.best, epoch, value, training.model, most=most, mode=settings.monitor_mode
+            )
+            if progress.best[0].epoch == epoch:
                 best, progress.since_best = scored, 0
-                progress.best_epoch, progress.best_value = epoch, metrics[settings.monitor]
-                weights = training.model.state_dict()
-                progress.best_model = {name: value.cpu().clone() for name, value in weights.items()}
                 save_fold(run.output, progress, training.identity, is_finished=False)
         progress.history.append({"epoch": epoch, "step": progress.steps, "metrics": metrics})
         training.report_epochs(progress.history[-1:])
         progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
         if settings.patience and progress.since_best >= settings.patience:
-            value = f"{settings.monitor} of {progress.best_value:.4f}"
-            run.report.message(f"{training.name} stops after epoch {epoch}: no better {value}")
+            figure = f"{settings.monitor} of {progress.best[0].value:.4f}"
+            run.report.message(f"{training.name} stops after epoch {epoch}: no better {figure}")
             break
-    save_fold(run.output, progress, training.identity, is_finished=True)
+    finished = save_fold(
+        run.output, progress, training.identity, is_finished=True, is_averaged=settings.average_best > 1
+    )
     drop_progress(run.output)
-    return best
+    return best, finished
 
 
 class FoldTraining:
@@ -266,10 +270,3 @@ def described(data: Data, inside: Sequence[int], outside: Sequence[int]) -> list
     """The pictures that a fold trains on and validates, as a checkpoint knows them."""
     pictures = [(index, True) for index in inside] + [(index, False) for index in outside]
     return [(data.train.ids[index], is_inside, data.labels[data.train.ids[index]]) for index, is_inside in pictures]
-
-
-def is_better(value: float, best: float | None, mode: Literal["max", "min"]) -> bool:
-    """Whether a metric's value beats the best so far; anything beats none and not-a-number."""
-    if best is None or math.isnan(best):
-        return True
-    return value > best if mode == "max" else value < best

@@ -89,6 +89,10 @@ class Report:
         self._summary["seconds"] = self._seconds()
         write_text(self._directory / "metrics.json", json.dumps(finite(self._summary), indent=2) + "\n")
 
+    def extend(self, **parts: Sequence[Mapping[str, Any]]) -> None:
+        """Add to those parts of the summary that are lists, and write it."""
+        self.update(**{name: [*self._summary[name], *more] for name, more in parts.items()})
+
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the seconds spent inside to a stage's; stages may be entered many times, but not in one another."""

@@ -1,9 +1,10 @@
 """Where a fold's training is, on disk: enough to go on as if nothing had happened.
 
 A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`; a finished fold leaves
-`fold<k>.pth`, its best weights, or `fold<k>.seed<s>.pth` in a repeat. The optimizer's state is in the former alone:
-nothing goes on from the best epoch, and it would double what a run leaves. Predictions are in neither: the best weights
-give the same ones again. Nor are random states: whatever is random follows from the seed and its place in the run.
+`fold<k>.pth`, its best weights and, if asked for, the average of its best epochs; in a repeat `fold<k>.seed<s>.pth`.
+The optimizer's state is in the former alone: nothing goes on from the best epoch, and it would double what a run
+leaves. Predictions are in neither: the same weights give the same ones again. Nor are random states: whatever is random
+follows from the seed and its place in the run.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from .best_epochs import Kept, average, averageable
 from .checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
 from .config import Config, to_dict
 from .inputs import InputMissing, find_source, tree
@@ -36,6 +38,8 @@ FREE: tuple[str, ...] = (
     "data.cache",
     "folds.run",
     "predict.choose",
+    "predict.weights",
+    "predict.folds",
     "evaluate",
 )
 """What may differ between a run and the one that it continues: settings that change no weight.
@@ -54,11 +58,8 @@ class Progress:
     """Optimizer steps of all epochs."""
     sums: dict[str, float] = field(default_factory=dict)
     """Of the losses over the steps of this epoch."""
-    best_epoch: int = 0
-    """0 = no epoch was evaluated yet."""
-    best_value: float | None = None
-    """Of the monitored metric."""
-    best_model: dict[str, Tensor] = field(default_factory=dict)
+    best: list[Kept] = field(default_factory=list)
+    """The best evaluated epochs, the best first; empty = none was evaluated yet."""
     since_best: int = 0
     """Evaluations after the best one."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +78,8 @@ def save_progress(
     """Write the state of the fold in training; the one before is kept until the next."""
     state = {
         **identity,
-        "progress": vars(progress),
+        # A checkpoint holds plain values.
+        "progress": {**vars(progress), "best": [(each.epoch, each.value, each.model) for each in progress.best]},
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
@@ -101,20 +103,30 @@ def restore_progress(
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     scaler.load_state_dict(state["scaler"])
-    return Progress(**state["progress"])
+    return Progress(**{**state["progress"], "best": [Kept(*each) for each in state["progress"]["best"]]})
 
 
-def save_fold(output: Path, progress: Progress, identity: Mapping[str, Any], *, is_finished: bool) -> None:
-    """Write the fold's best weights so far, and what was reported of its epochs."""
+def save_fold(
+    output: Path, progress: Progress, identity: Mapping[str, Any], *, is_finished: bool, is_averaged: bool = False
+) -> dict[str, Any]:
+    """Write the fold's best weights so far, and what was reported of its epochs; returns what was written.
+
+    With `is_averaged` the average of the kept epochs is in it, too, and which these are.
+    """
+    best = progress.best[0]
     state = {
         **identity,
         "finished": is_finished,
-        "epoch": progress.best_epoch,
-        "value": progress.best_value,
-        "model": progress.best_model,
+        "epoch": best.epoch,
+        "value": best.value,
+        "model": best.model,
         "history": progress.history,
     }
+    if is_averaged:
+        kept = averageable(progress.best)
+        state |= {"average": average([each.model for each in kept]), "averaged": [each.epoch for each in kept]}
     save_checkpoint(output / fold_file(identity["fold"], identity["suffix"]), state)
+    return state
 
 
 def fold_file(fold: int, suffix: str) -> str:

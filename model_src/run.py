@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
 from .batching import Grouped, micro_batches
+from .best_epochs import STORED, Weights, is_better
 from .checkpoint import load_checkpoint
 from .config import Config
 from .data import Data
@@ -64,11 +66,31 @@ class Run:
         own, own_again = (math.ceil(count / self.world.size) for count in (views, again))
         return self.world.agree(self.stop.lack(own, again=own_again))
 
-    def best_model(self, fold: int) -> nn.Module:
-        """The model that the fold's training kept, on the device."""
+    def kept_model(self, fold: int, weights: Weights | None = None) -> nn.Module:
+        """The model that the fold's training kept, on the device; None = with the weights that predict."""
         model = self.new_model()
-        model.load_state_dict(load_checkpoint(self.output / fold_file(fold, self.suffix))["model"])
+        model.load_state_dict(self._kept(fold)[STORED[weights or self.config.predict.weights]])
         return model.to(self.device)
+
+    def best_fold(self, folds: Sequence[int]) -> int:
+        """The fold whose best epoch has the best value of the monitored metric, the first of equals.
+
+        Each was measured on pictures of its own, so that luck with these counts, too.
+        """
+        best, best_value = folds[0], None
+        for fold in folds:
+            value = self._kept(fold)["value"]
+            if is_better(value, best_value, self.config.train.monitor_mode):
+                best, best_value = fold, value
+        return best
+
+    def predicting(self, folds: Sequence[int]) -> list[int]:
+        """Those of the folds whose models predict the test pictures."""
+        return [self.best_fold(folds)] if self.config.predict.folds == "best" else list(folds)
+
+    def _kept(self, fold: int) -> dict[str, Any]:
+        """What the fold's training left."""
+        return load_checkpoint(self.output / fold_file(fold, self.suffix))
 
     @property
     def parts(self) -> int:

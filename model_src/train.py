@@ -19,7 +19,7 @@ import platform
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,12 +27,13 @@ import numpy as np
 import torch
 import torchvision
 
-from .analysis import choose_rule, explain, ttas_to_try
+from .analysis import choose_rule, explain, passes
 from .config import Config, load, to_dict
 from .data import load_data
 from .dataset import ChestXrays
 from .fold import train_fold
-from .folds import FOLDS_HEADER, fold_rows, make_folds, sides
+from .folds import FOLDS_HEADER, fold_rows, held_out, make_folds, sides
+from .holdout import measure_holdout
 from .inputs import kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
@@ -122,17 +123,23 @@ def run(
     folds = config.folds.run or range(config.folds.n)
     out_of_fold = cross_validate(this, fold_of)
     report.message(this.timer.profile()["text"])
+    held, views = held_out(data, fold_of), VIEWS[config.predict.tta]
     require_time(
         this,
         "choosing the rule and predicting the test pictures",
-        len(out_of_fold) * VIEWS[ttas_to_try(config)[-1]] + len(data.test.ids) * len(folds) * VIEWS[config.predict.tta],
-        again=len(out_of_fold) * VIEWS[config.predict.tta],
+        len(out_of_fold) * sum(VIEWS[tta] for tta in passes(config).values())
+        + (len(held) + len(data.test.ids)) * len(folds) * views,
+        again=len(out_of_fold) * views,
     )
 
     with report.stage("choose"):
         choice = choose_rule(this, out_of_fold)
     write_oof(output / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
+
+    if held:
+        with report.stage("holdout"):
+            measure_holdout(this, held, folds, choice.rule)
 
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
@@ -225,10 +232,13 @@ def require_time(this: Run, what: str, views: int, *, again: int) -> None:
         this.stop.leave(f"stopped before {what}: {reason}")
 
 
-def predict_test(this: Run, folds: Iterable[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
-    """ImageId and encoded mask of every test picture: the folds' mean, blank below the score for presence."""
+def predict_test(this: Run, folds: Sequence[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
+    """ImageId and encoded mask of every test picture, blank below the score for presence.
+
+    By the folds' mean, or by the best of them.
+    """
     test = this.data.test
-    models = [this.best_model(fold) for fold in folds]
+    models = [this.kept_model(fold) for fold in this.predicting(folds)]
     batches = this.batches(ChestXrays(test, {}, range(len(test.ids))))
     masks = {}
     for each in predict(models, batches, tta=this.config.predict.tta, device=this.device):

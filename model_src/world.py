@@ -90,7 +90,7 @@ class World:
 
 def join() -> tuple[World, torch.device]:
     """The world that the launcher started this process into, or one of its own; and the device to compute on."""
-    rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    rank, size = (int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])) if is_launched() else (0, 1)
     card = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
     if card:
         torch.cuda.set_device(card)
@@ -118,7 +118,7 @@ def processes(config: TrainConfig) -> int:
 
 def is_launched() -> bool:
     """Whether a launcher started this process."""
-    return "WORLD_SIZE" in os.environ
+    return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
 
 
 def launch(module: str, count: int) -> int:

@@ -17,14 +17,15 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"tables"},
-    {"check", "dry_run", "fetch", "follow", "push", "status"},
+    {"check", "dry_run", "fetch", "follow", "image_refresh", "push", "status"},
     {"refresh"},
     {"build", "kaggle", "ledger", "local", "metrics", "targets"},
     {"target"},
     {"bundle", "metadata", "credentials", "git", "locks", "tracebacks"},
-    {"experiment"},
+    {"experiment", "image", "image_probe"},
     {"kaggle_rules", "project", "yaml_file"},
     {"schema"},
+    {"stdlib"},
     {"errors"},
     {"__init__"},
 ]
@@ -103,21 +104,22 @@ def test_local_kaggle_never_imports_coordinator(file: Path) -> None:
         assert imported.partition(".")[0] not in {"coordinator", "model_src"}, f"{file.name} imports {imported}"
 
 
-def test_the_bootstrap_needs_the_standard_library_only() -> None:
-    """Its text runs inside the kernel, before anything of ours is there."""
-    for _, imported in _imports(ROOT / "coordinator" / "bundle" / "bootstrap.py"):
+@pytest.mark.parametrize("file", ["bundle/bootstrap.py", "image_probe.py"])
+def test_what_runs_in_the_kernel_needs_the_standard_library_only(file: str) -> None:
+    """The bootstrap's text runs before anything of ours is there, the probe's alone."""
+    for _, imported in _imports(ROOT / "coordinator" / file):
         assert imported.partition(".")[0] in STANDARD_LIBRARY
 
 
 def test_only_the_command_line_prints() -> None:
-    """A verb returns values. (The bootstrap prints inside the kernel.)"""
+    """A verb returns values. (The bootstrap and the probe print inside the kernel.)"""
     printing = {
         file.name
         for file in _modules("coordinator")
         for node in ast.walk(ast.parse(file.read_bytes()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
-    assert printing == {"terminal.py", "bootstrap.py"}
+    assert printing == {"terminal.py", "bootstrap.py", "image_probe.py"}
 
 
 def test_every_module_says_what_it_is_for() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+GROUPS = ("image", "local")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -25,14 +26,14 @@ def _commands() -> list[tuple[str, ...]]:
     def listed(text: str) -> list[str]:
         return re.findall(r"^  ([a-z][a-z-]+)  ", text.partition("Commands:")[2], flags=re.MULTILINE)
 
-    top = [name for name in listed(_help()) if name != "local"]
-    return [*((name,) for name in top), *(("local", name) for name in listed(_help("local")))]
+    top = [name for name in listed(_help()) if name not in GROUPS]
+    return [*((name,) for name in top), *((group, name) for group in GROUPS for name in listed(_help(group)))]
 
 
 def test_every_command_is_in_the_readme() -> None:
     """The table of commands has each one that `coord --help` lists."""
     commands = _commands()
-    assert len(commands) == 11
+    assert len(commands) == 14
     for command in commands:
         assert f"| `coord {' '.join(command)}" in README, f"coord {' '.join(command)} is not in README.md"
 
@@ -46,7 +47,7 @@ def test_every_documented_command_exists_with_its_options() -> None:
             r"(?:^|`|\$ )coord ([a-z][a-z-]*(?: [^`#\n|;&]*)?)", document.read_text(encoding="utf-8"), flags=re.M
         ):
             parts = words.split()
-            command = tuple(parts[:2]) if parts[0] == "local" else (parts[0],)
+            command = tuple(parts[:2]) if parts[0] in GROUPS else (parts[0],)
             if command not in helps:
                 raise AssertionError(f"{document.name}: there is no command coord {words}")
             seen += 1

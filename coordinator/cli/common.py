@@ -16,6 +16,7 @@ from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, RunFailed, did_you_mean
 
 if TYPE_CHECKING:
+    from coordinator.build import Build
     from coordinator.ledger import Ledger, Run
     from coordinator.project import Project
     from coordinator.target import Target
@@ -65,6 +66,16 @@ def this_project() -> Project:
     from coordinator.project import find_project
 
     return find_project()
+
+
+def prepare(project: Project, exp: str, sets: list[str]) -> Build:
+    """The experiment's kernel, built; what should be said about it is said."""
+    from coordinator.push import prepare as verb
+
+    built = verb(project, exp, sets)
+    for warning in built.warnings:
+        say(f"warning: {warning}")
+    return built
 
 
 def open_ledger(project: Project) -> Ledger:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.common import Exp, Json, Sets, command, this_project
+from coordinator.cli.common import Exp, Json, Sets, command, prepare, this_project
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
 
@@ -35,8 +35,6 @@ def build(
 
     With --check it only compares a kernel with the working tree, and names what differs (exit code 1).
     """
-    from coordinator.push import prepare
-
     project = this_project()
     if check:
         _check(project, exp, sets, kernel, as_json=as_json)
@@ -79,7 +77,6 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     """
     from coordinator import tables
     from coordinator.dry_run import dry_run as verb
-    from coordinator.push import prepare
     from coordinator.tracebacks import Sources
 
     project = this_project()

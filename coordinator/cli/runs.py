@@ -19,6 +19,7 @@ from coordinator.cli.common import (
     command,
     find_run,
     open_ledger,
+    prepare,
     target_of,
     this_project,
 )
@@ -54,7 +55,7 @@ def push(
     project = this_project()
     if not exp:
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {', '.join(experiment_names(project))}")
-    builds = [verb.prepare(project, name, sets) for name in exp]
+    builds = [prepare(project, name, sets) for name in exp]
     name = target_name(project, target)
     with open_ledger(project) as ledger, open_target(project, name) as opened:
         pushed = []

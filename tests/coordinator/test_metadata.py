@@ -264,4 +264,5 @@ def test_data_that_the_config_names_must_be_attached() -> None:
     assert problem("siim-acr", competition_sources=("siim-acr",)) == ""
     assert problem(None) == ""
     assert 'config data.source is "ada/pictures", which is not attached' in problem("ada/pictures")
+    assert problem(".") == problem("/kaggle/working") == ""
     assert 'attached names "data.sauce", which the config does not have' in problem("x", attached="data.sauce")

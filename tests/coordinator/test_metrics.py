@@ -265,6 +265,43 @@ def test_repeats_are_one_line_beside_the_folds() -> None:
         assert metrics.repeats({"repeats": bad}) is None
 
 
+def test_the_ablation_is_read_and_shown() -> None:
+    """A row a value, what the run predicts with is marked, and all of it fits a terminal; what is missing is blank."""
+    figures = {"dice": 0.812345, "dice_chosen": 0.82, "dice_nested": 0.81, "images": 10675}
+    rows: list[Any] = [
+        {"name": "weights", "value": "best", "metric": "cv/dice", **figures},
+        {"name": "weights", "value": "average", "metric": "cv/dice", **figures},
+        {"name": "folds", "value": "mean", "metric": "holdout/dice", **figures, "dice_nested": None},
+        {"value": "a\x1b[2Jb", "dice": "nonsense"},
+        "nonsense",
+    ]
+    summary = {"ablation": rows, "config": {"predict": {"weights": "average", "folds": "best"}}}
+    best, average, mean, poor = metrics.ablation(summary)
+    assert (best.is_used, average.is_used, mean.is_used, poor.is_used) == (False, True, False, False)
+    assert average.figures == (0.812345, 0.82, 0.81)
+    assert (mean.metric, mean.images, mean.figures[2]) == ("holdout/dice", 10675, None)
+    assert (poor.setting, poor.value, poor.images, poor.figures) == ("None", "ab", None, (None, None, None))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(tables.results("try", summary))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["weights", "best", "cv/dice", "10675", "0.8123", "0.8200", "0.8100"] in lines
+    assert ["average", "*", "cv/dice", "10675", "0.8123", "0.8200", "0.8100"] in lines
+    assert ["folds", "mean", "holdout/dice", "10675", "0.8123", "0.8200", "-"] in lines
+    assert metrics.ablation({"ablation": None, "config": None}) == []
+
+
+def test_a_metric_apart_from_the_folds_has_its_own_images() -> None:
+    """It stands in a table of its own, with its own number of images."""
+    folds = [{"fold": 0, "value": 0.5, "n": 30}]
+    apart = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.7, "sd": None, "n": 6}
+    summary = {"metrics": [{"name": "cv/dice", "mode": "max", "folds": folds, "mean": 0.5, "n": 30}, apart]}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(tables.results("try", summary))
+    lines = [line.split() for line in console.export_text().splitlines()]
+    assert ["mean", "30", "0.5000"] in lines
+    assert ["mean", "6", "0.7000"] in lines
+
+
 def test_many_metrics_stay_within_a_terminal() -> None:
     """More metrics than fit side by side go into tables below each other."""
     folds = [{"fold": 0, "value": 0.5, "n": 3}]

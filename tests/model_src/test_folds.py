@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from model_src.config import Config, FoldsConfig
 from model_src.data import Data
-from model_src.folds import Labelled, assign_folds, fold_rows, make_folds, sides
+from model_src.folds import HOLDOUT, Labelled, assign_folds, fold_rows, held_out, hold_out, make_folds, sides
 from model_src.labels import read_labels
 from model_src.pictures import Pictures
 from model_src.rle import area, parse, unite
@@ -169,3 +169,83 @@ def test_extra_pictures_are_trained_on_and_never_validated() -> None:
     rows = list(fold_rows(data, fold_of))
     assert rows[0] == ("a", fold_of["a"], "p", 1, 3)
     assert rows[4:] == [("x", "", "p", 1, 2), ("y", "", "", 0, 0)]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.25, 0.5])
+def test_holdout_is_a_fair_share_of_the_real_file(real_images: list[Labelled], share: float) -> None:
+    """Its size and its positives are their share by half an image, every tenth of the areas by two at most."""
+    held = set(hold_out(real_images, share=share, n=5, seed=0, area_bins=10))
+    positives = sorted((each for each in real_images if each.area), key=lambda each: each.area)
+    assert abs(len(held) - share * len(real_images)) <= 0.5 + 1e-6
+    assert abs(sum(each.image_id in held for each in positives) - share * len(positives)) <= 0.5 + 1e-6
+    for tenth in range(10):
+        first, last = (len(positives) * (tenth + end) // 10 for end in (0, 1))
+        part = positives[first:last]
+        # One in a stratum; the test cuts the tenths a little elsewhere, as images of one area have no order.
+        assert abs(sum(each.image_id in held for each in part) - share * len(part)) <= 2
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), st.tuples(st.integers(0, 3), st.sampled_from(["", "p", "q", "r", "s"]))),
+    st.floats(0, 0.9),
+    st.randoms(use_true_random=False),
+)
+def test_holdout_keeps_patients_together(facts: dict[str, tuple[int, str]], share: float, random: Random) -> None:
+    """For any images and patients, in any order: all of a patient's or none, unless one has more than a fold can hold.
+
+    None without a share.
+    """
+    images = [Labelled(image_id, area, patient) for image_id, (area, patient) in facts.items()]
+    held = hold_out(images, share=share, n=3, seed=0, area_bins=3)
+    assert len(set(held)) == len(held)
+    for patient in "pqrs":
+        of_patient = {each.image_id for each in images if each.patient == patient}
+        assert len(of_patient & set(held)) in (0, len(of_patient)) or len(of_patient) > len(images) / 3
+    random.shuffle(images)
+    assert hold_out(images, share=share, n=3, seed=0, area_bins=3) == held
+    assert hold_out(images, share=0.0, n=3, seed=0, area_bins=3) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_holdout_of_patients_is_fair(seed: int) -> None:
+    """With one to six images a patient, images and positives are within three of their share; the seed matters."""
+    images = patients(np.random.default_rng(seed), 500)
+    held = set(hold_out(images, share=0.2, n=5, seed=seed, area_bins=4))
+    assert abs(len(held) - 0.2 * len(images)) <= 3
+    positives = [each for each in images if each.area]
+    assert abs(sum(each.image_id in held for each in positives) - 0.2 * len(positives)) <= 3
+    assert held != set(hold_out(images, share=0.2, n=5, seed=seed + 1, area_bins=4))
+
+
+def test_nobody_sees_the_holdout() -> None:
+    """No fold trains on it or validates it, nor trains on an extra picture of its patients; folds.csv says so."""
+    images = [(f"{number:02}", f"{number} 3" if number % 2 else "", f"p{number // 2}") for number in range(24)]
+    data = made_up(
+        [*images, *(("x" + patient, "", patient) for patient in ("", *(f"p{n}" for n in range(12))))], extra=13
+    )
+    config = Config(folds=FoldsConfig(n=2, holdout=0.25))
+    fold_of = make_folds(config, data)
+    held = {data.train.ids[index] for index in held_out(data, fold_of)}
+    whose = {patient for image_id, _, patient in images if image_id in held}
+    assert held == {image_id for image_id, _, patient in images if patient in whose}
+    assert (len(held), len(whose)) == (6, 3)
+    seen: list[str] = []
+    for fold in (0, 1):
+        inside, outside = ([data.train.ids[index] for index in side] for side in sides(data, fold_of, fold))
+        assert not held & {*inside, *outside}
+        assert not {f"x{patient}" for patient in whose} & set(inside)
+        assert "x" in inside
+        assert len([each for each in inside if each[0] != "x"]) + len(outside) == 18
+        seen += outside
+    assert sorted([*seen, *held]) == [image_id for image_id, *_ in images]
+    marked = {row[0] for row in fold_rows(data, fold_of) if row[1] == "holdout"}
+    assert marked == held
+    assert {row[1] for row in fold_rows(data, fold_of) if row[0] not in held} == {0, 1, ""}
+    assert HOLDOUT not in make_folds(Config(folds=FoldsConfig(n=2)), data).values()
+
+
+def test_holdout_without_a_mask_is_refused() -> None:
+    """A share of so few pictures that it can say nothing."""
+    data = made_up([(f"{number}", "0 3" if number < 3 else "", "") for number in range(20)], extra=0)
+    with pytest.raises(ValueError, match=r"folds\.holdout of 0\.1 takes 2 of 20 pictures and none with a mask; use a"):
+        make_folds(Config(folds=FoldsConfig(n=2, holdout=0.1)), data)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -109,9 +110,11 @@ def assert_same_fold(one: Path, other: Path) -> None:
     """Two checkpoints of finished folds have the same weights, to the last bit."""
     first, second = load_checkpoint(one), load_checkpoint(other)
     assert (first["epoch"], first["value"], first["finished"]) == (second["epoch"], second["value"], True)
-    assert first["model"].keys() == second["model"].keys()
-    for name, value in first["model"].items():
-        assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
+    assert first.keys() == second.keys()
+    for weights in first.keys() & {"model", "average"}:
+        assert first[weights].keys() == second[weights].keys()
+        for name, value in first[weights].items():
+            assert value.numpy().tobytes() == second[weights][name].numpy().tobytes(), name
 
 
 def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> None:
@@ -305,6 +308,34 @@ def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
     }
 
 
+def test_average_of_the_best_epochs_survives_a_stop(experiment: Experiment, tmp_path: Path) -> None:
+    """Stopped before the second epoch counts, and again in the other fold: the same average, and what it predicts.
+
+    It is the mean of both epochs, whichever is the best.
+    """
+    config = changed(QUICK, train={"average_best": 2}, predict={"weights": "average"})
+    again = changed(config, train={"resume_from": "ann/siim-tiny"})
+    whole = experiment(tmp_path / "whole", config)
+    first = experiment(tmp_path / "first", changed(config, train={"stop_after_steps": 4}))
+    second = experiment(tmp_path / "second", changed(again, train={"stop_after_steps": 5}), first)
+    stopped = summary(second)["stopped"]
+    assert {name: stopped[name] for name in ("fold", "epoch", "step")} == {"fold": 1, "epoch": 2, "step": 1}
+    assert_same(whole, experiment(tmp_path / "third", again, second))
+
+    state, kept = load_checkpoint(first / "working" / "resume.pth"), load_checkpoint(whole / "working" / "fold0.pth")
+    ((number, value, earlier),) = state["progress"]["best"]
+    assert (number, value) == (1, kept["history"][0]["metrics"]["val/dice"])
+    assert sorted(kept["averaged"]) == [1, 2]
+    later = state["model"]
+    assert any(not torch.equal(earlier[name], later[name]) for name in earlier)
+    for name, tensor in kept["average"].items():
+        both = [each[name].numpy() for each in (earlier, later)]
+        best = kept["model"][name].numpy()
+        assert np.array_equal(best, both[kept["epoch"] - 1])
+        mean = np.mean(both, axis=0, dtype=np.float64).astype(np.float32)
+        assert np.array_equal(tensor.numpy(), mean if tensor.is_floating_point() else best)
+
+
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     """The message names each value that differs; what changes no weight may differ."""
     config = changed(QUICK, folds={"run": [0]}, train={"stop_after_steps": 1})
@@ -377,6 +408,15 @@ def test_more_epochs_are_allowed_where_nothing_depends_on_their_number() -> None
     for section in ({"schedule": {"name": "cosine"}}, {"train": {"negatives_per_positive_end": 2.0}}):
         before = values(**section)
         assert resume.differences(before, changed(before, train=longer)) == [("train.epochs", 10, 20)]
+
+
+def test_what_predicts_may_change_and_the_holdout_may_not() -> None:
+    """Best or average, one fold or all: no weight depends on it. Which pictures are trained on is another thing."""
+    before = settings.to_dict(settings.Config(train=settings.TrainConfig(average_best=3)))
+    other = changed(before, predict={"weights": "average", "folds": "best"}, folds={"holdout": 0.1})
+    assert resume.differences(before, other) == [("folds.holdout", 0.0, 0.1)]
+    fewer = changed(before, train={"average_best": 2})
+    assert resume.differences(before, fewer) == [("train.average_best", 3, 2)]
 
 
 def test_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ from .conftest import TINY, attach, changed, command
 
 PARTED = changed(
     TINY,
-    train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "amp": "auto"},
+    folds={"n": 2, "holdout": 0.2},
+    train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "average_best": 2},
     augment={"preset": "little"},
-    predict={"tta": "hflip"},
+    predict={"tta": "hflip", "weights": "average"},
 )
 """Batches of 3 in parts of 2 and 1, so that the parts weigh differently, and a last one that is smaller."""
 
@@ -72,12 +73,16 @@ def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
-    """Each computes one part of each step and every other batch of an evaluation, over gloo on the processor."""
+    """They go on where a single one stopped, each with one part of each step and every other batch of an evaluation."""
     attach(tmp_path, sample_data)
-    done = run(tmp_path, changed(PARTED, train={"processes": 2}))
+    done = run(tmp_path, changed(PARTED, train={"stop_after_steps": 2}))
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path, "metrics.json")["devices"] == ["cpu"]
+    done = run(tmp_path, changed(PARTED, train={"resume_from": ".", "processes": 2}))
     assert done.returncode == 0, done.stderr
     assert_same(alone, tmp_path)
-    assert read(tmp_path, "metrics.json")["devices"] == ["cpu", "cpu"]
+    left = read(tmp_path, "metrics.json")
+    assert (left["devices"], left["resumed"]["step"]) == (["cpu", "cpu"], 2)
     assert done.stdout.count('"event": "end"') == 1
     # One process's files are kept: the other one's are nowhere.
     assert sorted(path.name for path in (tmp_path / "working").iterdir()) == sorted(
@@ -86,17 +91,14 @@ def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_started_by_torchrun_and_continued_by_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
-    """Two processes that stop after some steps leave a state that a single one goes on from, to the same end."""
+def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
+    """A run that somebody has started in two processes starts no more."""
     attach(tmp_path, sample_data)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    done = run(tmp_path, changed(PARTED, train={"stop_after_steps": 4}), launcher=torchrun)
+    done = run(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}), launcher=torchrun)
     assert done.returncode == 0, done.stderr
-    assert read(tmp_path, "metrics.json")["status"] == "incomplete"
-    done = run(tmp_path, changed(PARTED, train={"resume_from": "."}))
-    assert done.returncode == 0, done.stderr
-    assert read(tmp_path, "metrics.json")["resumed"]["from"] == "."
-    assert_same(alone, tmp_path)
+    left = read(tmp_path, "metrics.json")
+    assert (left["status"], left["devices"], left["stopped"]["step"]) == ("incomplete", ["cpu", "cpu"], 1)
 
 
 @pytest.mark.slow

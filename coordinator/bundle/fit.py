@@ -1,0 +1,44 @@
+"""Makes collected sources fit for the kernel's image: its Python reads them, what they import is there or vendored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.syntax import check_syntax_of
+from coordinator.bundle.third_party import check_third_party
+from coordinator.bundle.vendor import vendored
+from coordinator.image import Image
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All files of a bundle, and what should be said about them."""
+
+    files: tuple[SourceFile, ...]
+    """Sorted by path."""
+    warnings: tuple[str, ...]
+
+
+def fit(
+    sources: Sequence[SourceFile],
+    *,
+    root: Path,
+    entry: str,
+    image: Image,
+    vendor: Sequence[str] = (),
+    extra: Collection[str] = (),
+    installs: bool = False,
+) -> Fitted:
+    """The sources with the distributions that `vendor` names.
+
+    `extra` names modules or distributions that the kernel has all the same. With `installs` (it may install something,
+    or runs another image) missing ones are warnings. Raises BundleError if a source is too new for the image's Python,
+    a distribution cannot be vendored, or an import finds nothing.
+    """
+    check_syntax_of(image.python, sources)
+    packed = vendored(root, vendor, image=image, extra=extra)
+    warnings = check_third_party(sources, image, entry=entry, there=(*packed.modules, *extra), installs=installs)
+    return Fitted(tuple(sorted((*sources, *packed.files), key=lambda file: file.path)), warnings)

@@ -1,0 +1,136 @@
+"""Finds imports that the kernel's image cannot satisfy before they cost a session, and says the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from coordinator.bundle.needs import may_need, needs
+from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.vendor import why_not_pure
+from coordinator.errors import BundleError
+from coordinator.image import Image, normalised
+from coordinator.stdlib import removed_in
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
+
+_MODULES = {".py", ".so", ".pyd"}
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """A module that the image does not have, and the imports that name it."""
+
+    module: str
+    places: tuple[str, ...]
+    """file:line"""
+
+
+def lacking(
+    files: Sequence[SourceFile], image: Image, *, entry: str = "", there: Collection[str] = ()
+) -> tuple[Lacking, ...]:
+    """Modules that the files import and that neither the files, the image nor `there` has, sorted by name.
+
+    `there` names modules (or distributions) that are vendored or come with attached wheels. Imports that the program
+    can do without are left out. An `entry` that is a script ("tools/main.py") finds what lies beside it, too.
+    """
+    local = _top_level(files, entry) | set(there)
+    distributions = {normalised(name) for name in there}
+    has: dict[str, bool] = {}
+
+    def is_there(name: str) -> bool:
+        if name not in has:
+            has[name] = name in local or image.has_module(name) or normalised(name) in distributions
+        return has[name]
+
+    places: dict[str, list[str]] = {}
+    for file in files:
+        if not file.path.endswith(".py"):
+            continue
+        perhaps = may_need(file.data)
+        if perhaps is not None and all(is_there(name) for name in perhaps):
+            continue
+        for need in needs(file.data):
+            if not need.optional and not is_there(need.module):
+                places.setdefault(need.module, []).append(f"{file.path}:{need.line}")
+    return tuple(Lacking(name, tuple(places[name])) for name in sorted(places))
+
+
+def check_third_party(
+    files: Sequence[SourceFile],
+    image: Image,
+    *,
+    entry: str = "",
+    there: Collection[str] = (),
+    installs: bool = False,
+) -> tuple[str, ...]:
+    """Raises BundleError if the image lacks what the files import; else returns nothing.
+
+    With `installs` (the kernel has internet and may install something, or runs another image) they are returned as
+    warnings instead.
+    """
+    found = lacking(files, image, entry=entry, there=there)
+    if not found:
+        return ()
+    if installs:
+        return tuple(
+            f"{each.places[0]} imports {each.module}, which {image} lacks: the kernel must install it first"
+            for each in found
+        )
+    lines = [f"  {place}: {each.module}" for each in found for place in each.places]
+    raise BundleError(
+        "\n".join([f"{image} lacks what the sources import:", *lines]),
+        hint="\n".join([*(way for each in found for way in _ways_out(each.module, image)), _NOT_SO]),
+    )
+
+
+_NOT_SO = (
+    'If the kernel has it all the same, say so: image_extra = ["module"] in [tool.coord]. '
+    "coord image show says where the table comes from, coord image refresh makes it anew."
+)
+
+
+def _ways_out(module: str, image: Image) -> list[str]:
+    removed = removed_in(module)
+    if removed is not None:
+        return [f"{module}: the standard library has it no longer since Python {removed}."]
+    found = _installed(module)
+    if found is None:
+        return [
+            f"{module}: no distribution installed here has it. Install one: if it is pure Python, vendor packs it.",
+        ]
+    name = normalised(found.name)
+    why_not = why_not_pure(found)
+    if why_not is None:
+        return [f'{module}: vendor = ["{name}"] in [tool.coord] packs {found.name} {found.version} into the bundle.']
+    return [
+        f"{module}: {found.name} {found.version} {why_not}; vendor cannot pack it. Attach wheels as a data set:",
+        f"  pip download {name} -d wheels --only-binary :all: --python-version {image.python} "
+        "--platform manylinux2014_x86_64",
+        f"  and in the kernel, before the import: pip install --no-index --find-links /kaggle/input/... {name}",
+    ]
+
+
+def _installed(module: str) -> Distribution | None:
+    from importlib.metadata import distribution, packages_distributions
+
+    names = packages_distributions().get(module)
+    return distribution(names[0]) if names else None
+
+
+def _top_level(files: Sequence[SourceFile], entry: str) -> set[str]:
+    """Names that `import` finds among the files: at the bundle's root, and beside an entry that is a script."""
+    roots = {PurePosixPath(".")}
+    if entry.endswith(".py"):
+        roots.add(PurePosixPath(entry).parent)
+    names = set()
+    for file in files:
+        path = PurePosixPath(file.path)
+        for root in roots:
+            if path.suffix in _MODULES and path.is_relative_to(root):
+                # Of "fast.cpython-312-x86_64-linux-gnu.so", too, the name ends at the first dot.
+                names.add(path.relative_to(root).parts[0].partition(".")[0])
+    return names

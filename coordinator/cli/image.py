@@ -1,0 +1,120 @@
+"""Commands for what the kernel's image has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from coordinator.cli.common import (
+    Json,
+    OptionalExp,
+    TargetOption,
+    Version,
+    command,
+    find_run,
+    open_ledger,
+    this_project,
+)
+from coordinator.cli.terminal import answer, say, show_text
+from coordinator.errors import ProjectError, UsageError, did_you_mean
+
+app = typer.Typer(help="What the image that kernels run in has: show it, read it anew.", no_args_is_help=True)
+
+
+@app.command()
+@command
+def show(
+    name: Annotated[str | None, typer.Argument(help="A package or a module.", metavar="[NAME]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what the table has: when and how it was made, or one package.
+
+    Exit code 1 if the image does not have that one.
+    """
+    from coordinator.image import image_of, normalised
+    from coordinator.schema import plain
+
+    project = this_project()
+    image = image_of(project)
+    if name is None:
+        if as_json:
+            answer(plain(image))
+            return
+        own = project.image_table.is_file()
+        show_text(f"{image}: {len(image.packages)} packages")
+        show_text(f"table   {project.relative(project.image_table) if own else 'the one that coord ships'}")
+        show_text(f"source  {image.source}")
+        return
+    distribution = normalised(name) if normalised(name) in image.packages else image.distribution_of(name)
+    if distribution not in image.packages and not image.has_module(name):
+        near = did_you_mean(name, [*image.packages, *image.modules])
+        raise ProjectError(f"{image} has no {name}{near}", hint="A table that is too old: coord image refresh LOG")
+    if distribution is None or distribution not in image.packages:
+        found: dict[str, Any] = {"module": name, "distribution": None}
+        text = f"import {name}: {'the standard library' if name in image.standard_library else 'no distribution'}"
+    else:
+        version, modules = image.packages[distribution], image.modules_of(distribution)
+        found = {"distribution": distribution, "version": version, "modules": modules}
+        text = f"{distribution} {version or '(version not known)'}, import {', '.join(modules)}"
+    if as_json:
+        answer(found)
+    else:
+        show_text(text)
+
+
+@app.command()
+@command
+def refresh(
+    log: Annotated[Path | None, typer.Argument(help="A kernel's log, or pip's list.", metavar="[LOG]")] = None,
+    exp: OptionalExp = None,
+    target: TargetOption = None,
+    version: Version = None,
+    python: Annotated[
+        str | None, typer.Option("--python", help="Python of the image, if the log does not say it.", metavar="3.N")
+    ] = None,
+) -> None:
+    """Make the project's own table from a log, or from the log of a fetched run (--exp)."""
+    from coordinator.image_refresh import refresh_image
+
+    project = this_project()
+    if (log is None) == (exp is None):
+        raise UsageError("which log? name a file, or a fetched run with --exp")
+    if log is None:
+        from coordinator.fetch import LOG_RECORDS
+
+        with open_ledger(project) as ledger:
+            run = find_run(ledger, exp, target, version)
+        log = project.results(run.experiment, run.target, run.ref.version) / LOG_RECORDS
+        if not log.is_file():
+            raise ProjectError(
+                f"the log of {run.label} is not here", hint=f"Run: coord fetch-results --exp {run.experiment}"
+            )
+    image = refresh_image(project, log, python=python)
+    say(f"{image}: {len(image.packages)} packages")
+    show_text(project.relative(project.image_table))
+
+
+@app.command()
+@command
+def probe(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write it to this file.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Print the script that says, run as a kernel, what its image has.
+
+    Its log is what `coord image refresh` reads.
+    """
+    from coordinator import image_probe
+
+    text = Path(image_probe.__file__).read_text(encoding="utf-8")
+    if output is None:
+        show_text(text.rstrip("\n"))
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from error
+    show_text(str(output))
