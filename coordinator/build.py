@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from coordinator.bundle.fit import fit
 from coordinator.bundle.notebook import Notebook, notebook_of
 from coordinator.bundle.script import Script, render
-from coordinator.bundle.sources import collect
+from coordinator.bundle.sources import SourceFile, collect
 from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
 from coordinator.image import image_of
@@ -31,13 +32,17 @@ from coordinator.metadata import (
 )
 from coordinator.project import Project
 
+MANIFEST = "manifest.json"
+TEMPLATE = "kernel.py.j2"
+
 
 @dataclass(frozen=True)
 class Build:
-    """A kernel that is ready to be pushed, and where it lies."""
+    """A kernel that is ready to be pushed, and where it lies (once it was written)."""
 
     experiment: Experiment
     script: Script
+    files: tuple[SourceFile, ...]
     metadata: KernelMetadata
     manifest: dict[str, Any]
     directory: Path
@@ -57,6 +62,27 @@ def build(project: Project, experiment: Experiment) -> Build:
 
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
+    built = assemble(project, experiment)
+    contents = {
+        built.code_file.name: _on_disk(experiment, built.script.text),
+        METADATA_FILE: built.metadata.text,
+        MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
+    }
+    # Two builds at once must not each move the other's away.
+    with held(project.build_lock(experiment.name), wait=True):
+        _swap_in(built.directory, contents)
+    return built
+
+
+def assemble(project: Project, experiment: Experiment) -> Build:
+    """What `build` would write, made of the working tree as it is now, in memory.
+
+    Raises BundleError, MetadataError or ProjectError.
+
+    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
+    (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
+    its `bytes` and its `sha256`. Nothing in it depends on when, where or at which commit it was made.
+    """
     settings, image = project.settings, image_of(project)
     with newer_syntax_explained(image.python):
         sources = collect(project.root, settings.entry)
@@ -70,8 +96,8 @@ def build(project: Project, experiment: Experiment) -> Build:
         installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
     files = fitted.files
-    script = render(
-        project.template("kernel.py.j2"),
+    script = render_script(
+        project,
         experiment=experiment.name,
         about=experiment.about,
         entry=project.settings.entry,
@@ -101,15 +127,24 @@ def build(project: Project, experiment: Experiment) -> Build:
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    contents = {
-        CODE_FILES[experiment.kernel.kernel_type]: _on_disk(experiment, script.text),
-        METADATA_FILE: metadata.text,
-        "manifest.json": json.dumps(manifest, indent=2, ensure_ascii=False) + "\n",
-    }
-    # Two builds at once must not each move the other's away.
-    with held(project.build_lock(experiment.name), wait=True):
-        _swap_in(directory, contents)
-    return Build(experiment, script, metadata, manifest, directory, fitted.warnings)
+    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings)
+
+
+def render_script(
+    project: Project,
+    *,
+    experiment: str,
+    about: str,
+    entry: str,
+    config: Mapping[str, Any],
+    files: Sequence[SourceFile],
+    as_sent: Callable[[str], str] = str,
+) -> Script:
+    """The kernel's script by the project's template. Raises BundleError."""
+    template = project.template(TEMPLATE)
+    return render(
+        template, experiment=experiment, about=about, entry=entry, config=config, files=files, as_sent=as_sent
+    )
 
 
 def _notebook(experiment: Experiment, script: str) -> Notebook:

@@ -10,11 +10,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator import metrics
+from coordinator.bundle.bootstrap import stamp_of
+from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
 from coordinator.refresh import refresh
 from coordinator.target import LogRecord, OutputFile, Target
+from coordinator.tracebacks import Sources
 
 LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
 SUMMARY = "metrics.json"
@@ -42,7 +45,7 @@ def fetch(
     force: bool,
     start: Callable[[str], Callable[[int], None]],
 ) -> Fetched:
-    """Brings back log and output of a run that has ended (successfully or not).
+    """Brings back log, output and kernel of a run that has ended (successfully or not).
 
     `start` is called with the name of each file that is transferred and returns what is called with every number of
     bytes. Raises RunFailed if the run has not ended, TargetError if the output is not this run's or has a hostile name.
@@ -65,7 +68,9 @@ def fetch(
         size += _download(target, file, directory / path, start(str(path)))
     records = target.log(run.ref)
     _write(directory / LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
-    _write(directory / LOG_TEXT, "".join(f"{line}\n" for line in metrics.lines(records)))
+    sources = Sources(project.root, run.files)
+    _write(directory / LOG_TEXT, "".join(f"{sources.relative(line)}\n" for line in metrics.lines(records)))
+    _save_source(target, run, directory)
     summary = metrics.read_summary(directory / SUMMARY)
     run = ledger.update(run.id, fetched_at=now(), summary=_checked(run, summary))
     return Fetched(run, directory, _names(directory), size, _warnings(run, records))
@@ -75,6 +80,13 @@ def _provenance(run: Run) -> dict[str, Any]:
     """What these results are of: enough to build the same kernel again."""
     names = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
     return {name: getattr(run, name) for name in names} | {"config": run.config, "metadata": run.metadata}
+
+
+def _save_source(target: Target, run: Run, directory: Path) -> None:
+    """Saves the kernel that ran, if the target still gives it: the one whose stamp names this run, and no other."""
+    found = target.source(run.owner, run.slug, run.ref.version)
+    if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+        _write(directory / run.metadata["code_file"], found[1])
 
 
 def _make_room(directory: Path, run: Run) -> None:

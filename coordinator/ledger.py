@@ -46,6 +46,7 @@ _MIGRATIONS = (
     );
     CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
     """,
+    "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
 )
 
 
@@ -75,8 +76,10 @@ class Run:
     state: RunState
     created_at: str
     """ISO 8601, UTC, as all times here."""
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Path -> SHA-256 of every file that went in; empty for runs that were pushed before this was written down."""
     git: str | None = None
-    """Commit of the project, with "+dirty" when the work tree differed."""
+    """Commit of the project, with "-dirty" when the working tree differed from it."""
     version: int | None = None
     """None until the target has answered."""
     url: str = ""
@@ -106,7 +109,7 @@ class Run:
         return dataclasses.asdict(self)
 
 
-_JSON_COLUMNS = ("config", "metadata", "overrides", "last_event", "summary")
+_JSON_COLUMNS = ("config", "metadata", "overrides", "last_event", "summary", "files")
 
 
 def new_run_id() -> str:

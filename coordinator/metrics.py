@@ -22,9 +22,6 @@ _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
 )
 
-# In a traceback, the folder into which the kernel's bootstrap unpacked the sources: what is left is the project's path.
-_UNPACKED = re.compile(r'File "/(?:[^"]*/)?coord-\d+(?:-[0-9a-f]{16}|/session-[0-9a-f]{16})?/[0-9a-f]{16}/')
-
 
 @dataclass(frozen=True)
 class MetricTable:
@@ -68,7 +65,7 @@ def lines(records: Iterable[LogRecord]) -> Iterator[str]:
 
 def clean(text: str) -> str:
     """The text as it may be written to a terminal; a carriage return starts the line anew, as progress bars mean it."""
-    return _UNPACKED.sub('File "', _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2]))
+    return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
 
 
 def event(line: str) -> dict[str, Any] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from coordinator import git
-from coordinator.build import Build, build
+from coordinator.build import TEMPLATE, Build, build
 from coordinator.bundle.script import stamped
 from coordinator.errors import CoordError, NoAnswer, TargetError
 from coordinator.experiment import resolve
@@ -84,8 +85,20 @@ def _intent(project: Project, target: Target, built: Build, metadata: KernelMeta
         overrides=list(built.experiment.overrides),
         state=RunState.PUSHING,
         created_at=now(),
-        git=git.commit(project.root),
+        files={file.path: file.sha256 for file in built.files},
+        git=git.commit(project.root, _inputs(project, built)),
     )
+
+
+def _inputs(project: Project, built: Build) -> list[Path]:
+    """Every file that the kernel's text is made of."""
+    experiments = (built.experiment.name, *built.experiment.bases)
+    return [
+        *(project.root / file.path for file in built.files),
+        *(project.experiment_file(name) for name in experiments),
+        project.template(TEMPLATE),
+        project.pyproject,
+    ]
 
 
 def _send(

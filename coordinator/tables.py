@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Group, RenderableType
@@ -18,6 +18,10 @@ from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
 from coordinator.target import RunState
 
+if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+    from coordinator.check import Check
+
+_DIFF_LINES = 40
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
@@ -79,6 +83,29 @@ def runs(found: Sequence[Run]) -> RenderableType:
         state = Text(run.state.upper(), style=_COLOURS[run.state])
         table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), about)
     return table
+
+
+def check(found: Check) -> RenderableType:
+    """What differs between a kernel and the working tree: names first, then lines, as many as one looks at."""
+    parts: list[RenderableType] = []
+    if found.files:
+        files = _table("file", "what")
+        for file in found.files:
+            files.add_row(metrics.clean(file.path), file.state)
+        parts.append(files)
+    if found.settings or found.config:
+        values = _table("value", "in the kernel", "in the working tree")
+        for change in (*found.settings, *found.config):
+            values.add_row(metrics.clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
+        parts.append(values)
+    if found.text:
+        parts.append(Text("\nThe text around files and config differs: the header, the template or coord's bootstrap."))
+    lines = [line for diff in (*(file.diff for file in found.files), found.text) for line in diff]
+    if lines:
+        parts.append(Text("\n" + "\n".join(metrics.clean(line) for line in lines[:_DIFF_LINES]), overflow="fold"))
+    if len(lines) > _DIFF_LINES:
+        parts.append(Text(f"... and {len(lines) - _DIFF_LINES} more lines of differences: --json has them all"))
+    return Group(*parts)
 
 
 def results(title: str, summary: dict[str, Any]) -> RenderableType:

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
 from coordinator.cli.common import Exp, Json, Sets, command, prepare, this_project
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
-from coordinator.errors import RunFailed
+from coordinator.errors import BundleError, RunFailed, UsageError
+
+if TYPE_CHECKING:
+    from coordinator.project import Project
 
 app = typer.Typer()
 
 
 @app.command()
 @command
-def build(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
-    """Make build/NAME/: script, metadata, manifest."""
+def build(
+    exp: Exp,
+    kernel: Annotated[
+        Path | None,
+        typer.Argument(help="With --check: a kernel's file, or a folder that has one.", metavar="KERNEL"),
+    ] = None,
+    sets: Sets = [],  # noqa: B006  # typer copies it
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing: is the built kernel, or KERNEL, what would be built now?")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make build/NAME/: script, metadata, manifest.
+
+    With --check it only compares a kernel with the working tree, and names what differs (exit code 1).
+    """
     project = this_project()
+    if check:
+        _check(project, exp, sets, kernel, as_json=as_json)
+        return
+    if kernel is not None:
+        raise UsageError(f"{kernel}: a kernel is for --check", hint=f"coord build --exp {exp} --check {kernel}")
     built = prepare(project, exp, sets)
     if as_json:
         answer({**built.manifest, "directory": str(built.directory), "metadata": built.metadata.data})
@@ -24,6 +49,23 @@ def build(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B0
         say("as readable text the sources would pass Kaggle's limit: they went in as one compressed archive")
     say(f"{built.manifest['bytes']:,} bytes from {len(built.manifest['files'])} files, {built.script.digest}")
     show_text(project.relative(built.directory))
+
+
+def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, as_json: bool) -> None:
+    from coordinator import tables
+    from coordinator.build import assemble
+    from coordinator.check import check
+    from coordinator.experiment import resolve
+
+    found = check(project, assemble(project, resolve(project, exp, sets)), kernel)
+    if as_json:
+        answer(found.to_json())
+    elif found.is_same:
+        show_text(f"{found.name} is what the working tree gives: {found.kernel.digest}")
+    else:
+        answer(None, lambda: tables.check(found))
+    if not found.is_same:
+        raise BundleError(f"{found.name} is not what the working tree gives: {found.summary}", hint=found.hint)
 
 
 @app.command("dry-run")
@@ -35,10 +77,12 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     """
     from coordinator import tables
     from coordinator.dry_run import dry_run as verb
+    from coordinator.tracebacks import Sources
 
     project = this_project()
-    printer = LogPrinter(to_stderr=True)
-    done = verb(project, prepare(project, exp, sets), on_record=printer.record)
+    built = prepare(project, exp, sets)
+    printer = LogPrinter(Sources(project.root, {file.path: file.sha256 for file in built.files}), to_stderr=True)
+    done = verb(project, built, on_record=printer.record)
     printer.end()
     summary = done.summary
     if as_json:

@@ -127,12 +127,13 @@ def logs(
     """
     from coordinator.follow import follow as verb
     from coordinator.refresh import current_log
+    from coordinator.tracebacks import Sources
 
     project = this_project()
     with open_ledger(project) as ledger:
         run = find_run(ledger, exp, target, version)
         with target_of(project, run) as opened:
-            printer = LogPrinter(as_json=as_json, raw=raw)
+            printer = LogPrinter(Sources(project.root, run.files), as_json=as_json, raw=raw)
             if not follow:
                 for record in current_log(project, opened, ledger, run):
                     printer.record(record)
@@ -198,8 +199,9 @@ def fetch_results(
 
 def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     from coordinator.follow import follow
+    from coordinator.tracebacks import Sources
 
-    printer = LogPrinter(to_stderr=True)
+    printer = LogPrinter(Sources(project.root, run.files), to_stderr=True)
     try:
         for item in follow(project, target, ledger, run):
             run = printer.item(item) or run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,20 @@ if TYPE_CHECKING:
 
     from coordinator.ledger import Run
     from coordinator.target import LogRecord
+    from coordinator.tracebacks import Place, Sources
 
 
 class LogPrinter:
-    """Prints a log's whole lines as they come, its events in words."""
+    """Prints a log's whole lines as they come, its events in words, its tracebacks with the project's own files."""
 
-    def __init__(self, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False) -> None:
+    def __init__(self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False) -> None:
         from coordinator.metrics import Lines
 
+        self._sources = sources
         self._as_json = as_json
         self._raw = raw
         self._out = sys.stderr if to_stderr else sys.stdout
+        self._links = self._out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._lines = Lines()
 
     def item(self, item: Run | LogRecord) -> Run | None:
@@ -52,7 +56,16 @@ class LogPrinter:
 
         for line in lines:
             event = None if self._raw else metrics.event(line)
-            print(f"» {metrics.describe(event)}" if event else line, file=self._out, flush=True)
+            place = None if self._raw else self._sources.place(line)
+            text = f"» {metrics.describe(event)}" if event else self._shown(place) if place else line
+            print(text, file=self._out, flush=True)
+
+    def _shown(self, place: Place) -> str:
+        """The line with the path as a link, where that can be followed; the rest of it as it stands."""
+        text = place.text
+        if self._links and place.file is not None:
+            text = f"{place.before}\x1b]8;;{place.file.as_uri()}\x1b\\{place.path}\x1b]8;;\x1b\\{place.after}"  # OSC 8
+        return text + ("  (changed since)" if place.is_changed else "")
 
 
 @contextlib.contextmanager

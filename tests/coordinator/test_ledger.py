@@ -36,7 +36,8 @@ FULL = dataclasses.replace(
     metadata={"id": "ada/smoke", "is_private": True},
     overrides=["optim.lr=0.1"],
     state=RunState.ERROR,
-    git="0123456789ab+dirty",
+    files={"model_src/train.py": "0" * 64},
+    git="0123456789ab-dirty",
     version=3,
     url="https://www.kaggle.com/code/ada/smoke",
     message="it broke\nhere",
@@ -206,6 +207,20 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         ledger.add(_run(2, state=RunState.PUSHING))
         ledger.update("n2", state=RunState.QUEUED, version=2)
         assert ledger.get("n1").state is RunState.RUNNING
+
+
+def test_a_ledger_of_an_older_coord_is_taken_over(file: Path) -> None:
+    """Its runs are all there, without what was not written down then; new ones have it."""
+    with Ledger(file) as ledger:
+        ledger.add(FULL)
+    with sqlite3.connect(file) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN files")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Ledger(file) as ledger:
+        assert ledger.get(FULL.id) == dataclasses.replace(FULL, files={})
+        ledger.add(dataclasses.replace(FULL, id="new"))
+        assert ledger.get("new").files == FULL.files
 
 
 def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:

@@ -254,8 +254,8 @@ def test_the_digest_covers_all_but_the_first_line() -> None:
     script = script_of(PACK)
     assert script.text.startswith(f"# coord: run=- digest={script.digest}\n")
     assert script.digest == "sha256:" + hashlib.sha256(script.text.partition("\n")[2].encode()).hexdigest()
-    text = stamped(script.text, run_id="0123abcd", git="abc+dirty")
-    assert stamp_of(text) == {"run": "0123abcd", "digest": script.digest, "git": "abc+dirty"}
+    text = stamped(script.text, run_id="0123abcd", git="abc-dirty")
+    assert stamp_of(text) == {"run": "0123abcd", "digest": script.digest, "git": "abc-dirty"}
     assert digest_of(text) == script.digest
     assert stamped(text, run_id="-", git=None) == script.text
     assert digest_of(text + " ") != script.digest
@@ -294,7 +294,7 @@ def test_the_limit_to_the_byte() -> None:
     fits = SOURCE_MAX - 200 - overhead
     kept = script_of({**PACK, "pack/data.txt": "x" * fits})
     assert kept.form == "text"
-    longest = stamped(kept.text, run_id="f" * 16, git="0" * 12 + "+dirty")
+    longest = stamped(kept.text, run_id="f" * 16, git="0" * 12 + "-dirty")
     assert len(longest.encode()) <= SOURCE_MAX
     assert script_of({**PACK, "pack/data.txt": "x" * (fits + 1)}).form == "archive"
 

@@ -51,8 +51,11 @@ def test_the_whole_way(coord: Coord) -> None:
     ):
         assert expected in fetched.stdout
     results = coord.root / "results" / "base" / "local-v1"
-    names = ["kernel.log", "kernel.log.json", "metrics.json", "metrics.jsonl", "oof.csv", "run.json", "submission.csv"]
-    assert sorted(path.name for path in results.iterdir()) == names
+    names = ["kernel.log", "kernel.log.json", "kernel.py", "metrics.json", "metrics.jsonl", "oof.csv", "run.json"]
+    assert sorted(path.name for path in results.iterdir()) == [*names, "submission.csv"]
+    script = coord.session_root("tiny-base", 1) / "src" / "script.py"
+    assert (results / "kernel.py").read_bytes() == script.read_bytes()
+    assert "is what the working tree gives" in coord("build", "--exp", "base", "--check", str(results)).stdout
 
     manifest = json.loads((coord.root / "build" / "base" / "manifest.json").read_text())
     summary = json.loads((results / "metrics.json").read_text())

@@ -1,0 +1,187 @@
+"""Reads a kernel back, as it lies on disk or came from Kaggle, without running a line of it.
+
+The kernel's call of `run(files=..., archive=..., config=..., entry=..., experiment=...)` says what it holds. Each value
+is taken from the literals that it names, so a project's own template reads back as well as coord's.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from coordinator.bundle import bootstrap
+from coordinator.bundle.notebook import script_in
+from coordinator.bundle.sources import SourceFile
+from coordinator.errors import BundleError
+
+_ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
+_NONE_OF_OURS = "This is no kernel that coord made, or it was damaged."
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a kernel holds."""
+
+    text: str
+    """Its lines end in a newline alone, whatever they ended in when it was read."""
+    stamp: Mapping[str, str]
+    """The first line: `run`, `digest`, perhaps `git`; empty if there is none."""
+    experiment: str
+    entry: str
+    config: dict[str, Any] | None
+    form: Literal["text", "archive"]
+    files: tuple[SourceFile, ...]
+    """Sorted by path."""
+    damaged: Mapping[str, str]
+    """Path -> the SHA-256 that the kernel gives, where its file has another: such a kernel refuses to run."""
+
+    @property
+    def digest(self) -> str:
+        """Of the text as it is, which may not be what the stamp says."""
+        return bootstrap.digest_of(self.text)
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it was changed after it was built, its first line included."""
+        return self.stamp.get("digest") != self.digest
+
+
+def read(data: bytes, name: str) -> Kernel:
+    """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if it is none of coord's."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BundleError(f"{name}:{line}: it is not UTF-8", hint=_NONE_OF_OURS) from error
+    # No kernel of coord's holds a carriage return; one that was stored with CRLF runs all the same.
+    text = script_in(text.replace("\r\n", "\n"))
+    values = _Values(name, _parsed(text, name))
+    files = []
+    damaged = {}
+    for path, (sha256, encoding, content) in sorted(values.packed().items()):
+        try:
+            file = SourceFile(path, bootstrap.decoded(encoding, content))
+        except (ValueError, LookupError) as error:
+            raise values.error("files", f"{path} cannot be decoded ({error})") from error
+        files.append(file)
+        if file.sha256 != sha256:
+            damaged[path] = sha256
+    return Kernel(
+        text=text,
+        stamp=bootstrap.stamp_of(text),
+        experiment=values.string("experiment"),
+        entry=values.string("entry"),
+        config=values.config(),
+        form="archive" if values.string("archive") else "text",
+        files=tuple(files),
+        damaged=damaged,
+    )
+
+
+def _parsed(text: str, name: str) -> ast.Module:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the sources' own escapes, if the kernel was edited by hand
+            return ast.parse(text)
+    except SyntaxError as error:
+        raise BundleError(f"{name}:{error.lineno or 1}: {error.msg}", hint=_NONE_OF_OURS) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BundleError(f"{name}:1: {str(error) or type(error).__name__}", hint=_NONE_OF_OURS) from error
+
+
+class _Values:
+    """The arguments of the kernel's call of `run`."""
+
+    def __init__(self, name: str, tree: ast.Module) -> None:
+        self._name = name
+        self._tree = tree
+        self._call = self._find_call()
+
+    def string(self, argument: str) -> str:
+        value = self.value(argument)
+        if not isinstance(value, str):
+            raise self.error(argument, "it is not a string")
+        return value
+
+    def config(self) -> dict[str, Any] | None:
+        value = self.value("config")
+        if not isinstance(value, dict | None):
+            raise self.error("config", "it is neither a dictionary nor None")
+        return value
+
+    def value(self, argument: str) -> Any:
+        given = self._call[argument]
+        if not isinstance(given, ast.Name):
+            return self._literal(argument, given)
+        assignments = list(self._assignments(given.id))
+        if not assignments:
+            raise self.error(argument, f"nothing is assigned to {given.id}")
+        value: Any = None
+        for key, assigned in assignments:
+            read = self._literal(argument, assigned)
+            if key is None:
+                value = read
+            elif isinstance(value, dict):
+                value[self._literal(argument, key)] = read
+        return value
+
+    def packed(self) -> dict[str, tuple[str, str, str]]:
+        """Path -> (sha256, encoding, text), whether it is readable or an archive.
+
+        Beside an archive, `files` may list what is in it: then it is that digest which a file must have.
+        """
+        files, archive = self.value("files"), self.string("archive")
+        if not isinstance(files, dict):
+            raise self.error("files", "it is not a dictionary")
+        try:
+            packed = bootstrap.packed_in(files, archive)
+        except Exception as error:  # a damaged archive: base 64, compression and JSON each have errors of their own
+            raise self.error("archive", str(error)) from error
+        for path, file in (*files.items(), *packed.items()):
+            if not (isinstance(path, str) and len(file) == 3 and all(isinstance(part, str) for part in file)):
+                raise self.error("files", f"{path!r} is not (SHA-256, encoding, text)")
+        return {path: (files.get(path, file)[0], *file[1:]) for path, file in packed.items()}
+
+    def error(self, argument: str, what: str, line: int | None = None) -> BundleError:
+        place = f"{self._name}:{line or self._call[argument].lineno}"
+        return BundleError(f"{place}: {argument} cannot be read: {what}", hint=_NONE_OF_OURS)
+
+    def _literal(self, argument: str, node: ast.expr) -> Any:
+        """The value of a literal, or of `json.loads(literal)`."""
+        try:
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "json.loads" and len(node.args) == 1:
+                return json.loads(ast.literal_eval(node.args[0]))
+            return ast.literal_eval(node)
+        except (ValueError, TypeError, RecursionError) as error:  # json's errors are ValueErrors
+            what = str(error).partition(": <")[0]  # without the address of a node
+            raise self.error(argument, what, node.lineno) from error
+
+    def _assignments(self, name: str) -> Iterator[tuple[ast.expr | None, ast.expr]]:
+        """(key or None, value) of every `name = value` and `name[key] = value`."""
+        for statement in self._tree.body:
+            if not (isinstance(statement, ast.Assign) and len(statement.targets) == 1):
+                continue
+            target = statement.targets[0]
+            if isinstance(target, ast.Name) and target.id == name:
+                yield None, statement.value
+            elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id == name:
+                yield target.slice, statement.value
+
+    def _find_call(self) -> dict[str, ast.expr]:
+        last = 1
+        for statement in self._tree.body:
+            last = statement.end_lineno or last
+            for inner in statement.body if isinstance(statement, ast.If) else [statement]:
+                call = inner.value if isinstance(inner, ast.Expr) else None
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "run":
+                    arguments = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+                    missing = [name for name in _ARGUMENTS if name not in arguments]
+                    if missing:
+                        what = f"{self._name}:{call.lineno}: the call of run() lacks {', '.join(missing)}"
+                        raise BundleError(what, hint=_NONE_OF_OURS)
+                    return arguments
+        raise BundleError(f"{self._name}:{last}: it ends without a call of run()", hint=_NONE_OF_OURS)
