@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from coordinator.bundle.bootstrap import digest_of, stamp_of
+from coordinator.bundle.bootstrap import decoded, digest_of, stamp_of
 from coordinator.bundle.script import literal, render, stamped
 from coordinator.bundle.sources import SourceFile, collect
 from coordinator.errors import BundleError
@@ -37,6 +37,7 @@ print(json.dumps({"files": sums, "config": json.loads(Path(os.environ["COORD_CON
 """
 PACK: dict[str, str | bytes] = {"pack/__init__.py": "", "pack/train.py": TELL}
 
+CODE = str(Path(__file__).parents[2])
 _PIECES = (
     *("'''", '"""', "'", '"', "\\", "\\\\", "\\'", "{{", "}}", "{%", "%}", "{#", "#}", "{{ kernel }}", "{% raw %}"),
     *("\n", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x1c", "\x7f", "\x85", "\u2028", "\u2029", "\ufeff", "\0", "é", "😀"),
@@ -96,6 +97,113 @@ def test_people_can_read_the_sources() -> None:
     assert f"r'''\n{source}''')\n" in text
 
 
+@pytest.mark.parametrize(
+    ("data", "encoding", "shown"),
+    [
+        (b"a\r\nb\r\n", "utf-8 crlf", "r'''\na\nb\n'''"),
+        (b"a\r\nb\n", "utf-8", "'''\na\\r\nb\n'''"),
+        (b"a\rb", "utf-8", "'''\na\\rb'''"),
+        (b"\xef\xbb\xbfa\n", "utf-8-sig", "r'''\na\n'''"),
+        (b"\xef\xbb\xbfa\r\n", "utf-8-sig crlf", "r'''\na\n'''"),
+        ("a\ufeff\\n\n".encode(), "utf-8", "'''\na\\ufeff\\\\n\n'''"),
+        ("# coding: latin-1\nx = 'ä'\n".encode("latin-1"), "iso-8859-1", "r'''\n# coding: latin-1\nx = 'ä'\n'''"),
+        (
+            "# -*- coding: shift_jis -*-\r\nx = 'ソ'\r\n".encode("shift_jis"),
+            "shift_jis crlf",
+            "r'''\n# -*- coding: shift_jis -*-\nx = 'ソ'\n'''",
+        ),
+        # What says one thing and is another, or nothing that a kernel could hold.
+        (b"# coding: ascii\nx = '\xe4'\n", "base64", "r'''\nIyBjb2Rpbmc6IGFzY2lpCnggPSAn5CcK'''"),
+        (b"# coding: nothing\nx = '\xe4'\n", "base64", "r'''\nIyBjb2Rpbmc6IG5vdGhpbmcKeCA9ICfkJwo='''"),
+        (b"# coding: rot13\n\xff", "base64", "r'''\nIyBjb2Rpbmc6IHJvdDEzCv8='''"),
+        (b"a\0b", "base64", "r'''\nYQBi'''"),
+        (b"", "utf-8", "r'''\n'''"),
+    ],
+)
+def test_people_can_read_sources_of_any_encoding(data: bytes, encoding: str, shown: str) -> None:
+    """Line ends, byte order marks and declared encodings are said beside the text, which stays text."""
+    script = script_of({**PACK, "pack/odd.py": data})
+    assert f'FILES["pack/odd.py"] = ("{hashlib.sha256(data).hexdigest()}", "{encoding}", {shown})\n' in script.text
+    text = ast.literal_eval(shown)
+    assert decoded(encoding, text) == data
+
+
+_CODECS = ("utf-8", "utf-8-sig", "latin-1", "cp1252", "shift_jis", "euc-jp", "utf-7", "koi8-r", "iso2022_jp", "hz")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(_CODECS), _texts, st.sampled_from(["\n", "\r\n", "\r"]))
+@example("utf-7", "\ud800", "\n")
+def test_sources_of_any_encoding_come_out_again(codec: str, text: str, line_end: str) -> None:
+    """Whatever a source declares and holds: its bytes are those that were bundled, and the kernel is UTF-8."""
+    declared = f"# coding: {codec}\n{text}\n".replace("\n", line_end)
+    data = declared.encode(codec, "surrogatepass" if codec == "utf-7" else "replace")
+    kernel = script_of({"pack/odd.py": data}).text
+    kernel.encode("utf-8")
+    (call,) = [node for node in ast.parse(kernel).body if ast.unparse(node).startswith("FILES[")]
+    assert isinstance(call, ast.Assign)
+    _, encoding, packed = ast.literal_eval(call.value)
+    assert decoded(encoding, packed) == data
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.dictionaries(_texts, _values, max_size=5))
+def test_the_config_in_the_kernel_is_the_config(config: dict[str, Any]) -> None:
+    """Quotes, backslashes, braces, the template's syntax, any character: what Python reads is what was given."""
+    kernel = script_of(PACK, config=config).text
+    namespace: dict[str, Any] = {}
+    exec(kernel.partition("\nFILES = {}")[0], namespace)
+    assert namespace["CONFIG"] == config
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"optim": {"lr": float("nan")}}, "config: optim.lr is nan, which JSON does not have"),
+        ({"a": [1, {"b": -float("inf")}]}, "config: a.1.b is -inf, which JSON does not have"),
+        ({"note": "x\ud83d"}, r"config: note is 'x\ud83d', which is half a character (a lone surrogate)"),
+        ({"a": {"\udc00": 1}}, r"config: a.\udc00 is '\udc00', which is half a character (a lone surrogate)"),
+    ],
+)
+def test_a_config_that_no_kernel_can_hold(config: dict[str, Any], message: str) -> None:
+    """It is refused, with the value and where it stands."""
+    with pytest.raises(BundleError) as caught:
+        script_of(PACK, config=config)
+    assert caught.value.what == message
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.dictionaries(_texts, st.text(st.characters(categories=["Cs"]), min_size=1), min_size=1, max_size=2))
+def test_no_half_character_gets_through(config: dict[str, Any]) -> None:
+    """Lone surrogates are refused wherever they stand."""
+    with pytest.raises(BundleError, match="half a character"):
+        script_of(PACK, config={"section": [config]})
+
+
+def test_a_bundle_without_a_project(tmp_path: Path) -> None:
+    """It says nothing of an experiment, and its program finds neither a config nor the name of one."""
+    tell = "import os\nprint([name for name in ('COORD_CONFIG', 'COORD_EXPERIMENT') if name in os.environ])\n"
+    source = SourceFile("tools/main.py", tell.encode())
+    script = render(
+        default_template("kernel.py.j2"), experiment="", about="", entry="tools/main.py", config=None, files=[source]
+    )
+    head = script.text.partition("\nFILES = {}")[0]
+    assert "# tools/main.py, bundled\n#\n" in head
+    assert "experiment" not in head
+    assert "CONFIG" not in head
+    ran = run_kernel(script.text, tmp_path, variables={"COORD_OVERRIDES": '{"a": 1}'})
+    assert (ran.code, ran.out, ran.err, ran.temporary) == (0, "[]\n", "", ())
+
+
+def test_two_versions_differ_where_they_differ() -> None:
+    """A changed line of a source changes itself, the source's digest and the kernel's: what a reader of a diff sees."""
+    source = "".join(f"line_{number} = {number}\n" for number in range(100))
+    before = script_of({**PACK, "pack/a.py": source}).text.splitlines()
+    after = script_of({**PACK, "pack/a.py": source.replace("= 50\n", "= 51\n")}).text.splitlines()
+    changed = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert [line.partition(" ")[0] for line in changed] == ["#", 'FILES["pack/a.py"]', "line_50"]
+
+
 def test_the_same_bytes_whatever_the_order() -> None:
     """Neither a second time nor the order of the files makes a difference; a file's content or name does."""
     files = {**PACK, "pack/a.py": "a", "pack/b.py": "b"}
@@ -106,27 +214,39 @@ def test_the_same_bytes_whatever_the_order() -> None:
     assert script_of(files, config={"a": 1}).digest != script.digest
 
 
-def test_the_same_bytes_in_another_process(tiny: Project) -> None:
-    """Other seeds of Python's hashes, other working directories: the same kernel."""
+def test_the_same_bytes_elsewhere(tiny: Project, tmp_path: Path) -> None:
+    """Other seeds of Python's hashes, locales, umasks, working directories, times and checkouts, users: the same."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom coordinator.bundle.sources import collect\n"
+        "import os, sys\nos.umask(int(sys.argv[2], 8))\nfrom pathlib import Path\n"
+        "from coordinator.bundle.sources import collect\n"
         "from coordinator.bundle.script import render\nfrom coordinator.project import default_template\n"
-        "script = render(default_template('kernel.py.j2'), experiment='e', about='', entry='tiny_model.train',\n"
-        "                config={'b': 1, 'a': {'d': 2, 'c': 3}},\n"
+        "script = render(default_template('kernel.py.j2'), experiment='e', about='ü', entry='tiny_model.train',\n"
+        "                config={'b': 1, 'a': {'d': 'é', 'c': 3}},\n"
         "                files=collect(Path(sys.argv[1]), 'tiny_model.train'))\n"
-        "sys.stdout.write(script.text)"
+        "sys.stdout.buffer.write(script.text.encode())"
     )
+    copy = tmp_path / "quite" / "another place"
+    # Another order on disk, too: the files are made from the last to the first.
+    for file in sorted(tiny.root.rglob("*"), reverse=True):
+        if file.is_file():
+            write_files(copy, {file.relative_to(tiny.root).as_posix(): file.read_bytes()})
+            os.utime(copy / file.relative_to(tiny.root), (1, 1))
     texts = {
         subprocess.run(
-            [sys.executable, "-c", code, str(tiny.root)],
+            [sys.executable, "-c", code, str(root), umask],
             cwd=directory,
-            env={**os.environ, "PYTHONHASHSEED": seed},
+            env={**os.environ, "PYTHONPATH": CODE, "PYTHONHASHSEED": seed, "LC_ALL": locale, "USER": user, "TZ": zone},
             capture_output=True,
             check=True,
         ).stdout
-        for seed, directory in (("1", tiny.root), ("2", tiny.root.parent), ("0", Path("/")))
+        for root, seed, locale, umask, user, zone, directory in (
+            (tiny.root, "1", "C", "022", "ada", "UTC", tiny.root),
+            (tiny.root, "2", "C.UTF-8", "077", "bob", "Asia/Tokyo", tiny.root.parent),
+            (copy, "0", "POSIX", "002", "", "America/Lima", Path("/")),
+        )
     }
-    assert len(texts) == 1
+    (text,) = texts
+    assert str(tiny.root.parent).encode() not in text
 
 
 def test_the_digest_covers_all_but_the_first_line() -> None:
@@ -154,7 +274,7 @@ def test_too_much_text_becomes_an_archive_that_runs(tmp_path: Path) -> None:
     script = script_of(files)
     assert script.form == "archive"
     head = script.text.partition("\nARCHIVE = ")[0]
-    assert "They are compressed into one\n# archive" in head
+    assert "compressed into one archive, ARCHIVE" in head
     for path, content in files.items():
         data = content if isinstance(content, bytes) else content.encode()
         assert (
