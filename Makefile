@@ -68,8 +68,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.score
 	$(BIN)/python -m benchmarks.data
 	$(BIN)/python -m benchmarks.train_step
-	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.bundle
+	$(BIN)/python -m benchmarks.startup
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache
