@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from coordinator import git
-from coordinator.build import TEMPLATE, Build, build
+from coordinator.build import TEMPLATE, Build
 from coordinator.bundle.script import stamped
 from coordinator.errors import CoordError, NoAnswer, TargetError
-from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata, check_source_size, with_owner
 from coordinator.project import Project
 from coordinator.refresh import refresh, settle
 from coordinator.target import RunState, Target
-
-
-def prepare(project: Project, experiment: str, overrides: Sequence[str] = ()) -> Build:
-    """Everything that can go wrong before a request is sent."""
-    return build(project, resolve(project, experiment, overrides))
 
 
 def push(

@@ -70,9 +70,10 @@ def this_project() -> Project:
 
 def prepare(project: Project, exp: str, sets: list[str]) -> Build:
     """The experiment's kernel, built; what should be said about it is said."""
-    from coordinator.push import prepare as verb
+    from coordinator.build import build
+    from coordinator.experiment import resolve
 
-    built = verb(project, exp, sets)
+    built = build(project, resolve(project, exp, sets))
     for warning in built.warnings:
         say(f"warning: {warning}")
     return built
