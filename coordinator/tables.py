@@ -172,8 +172,7 @@ def _ablation(found: Sequence[metrics.Ablated]) -> list[RenderableType]:
         Text("what a setting is worth", style="bold"),
         table,
         Text(
-            "* is what the run predicts with. Its rule for masks: as set; chosen on all out-of-fold images; "
-            "nested, chosen for each fold on the others.",
+            "* predicts; rule for masks: as set, chosen on all, nested (on the other folds)\n",
             style="dim",
         ),
     ]
