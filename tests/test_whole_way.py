@@ -59,7 +59,7 @@ def _with_data(project: Path, data: Path, *arguments: str) -> Coord:
         check=True,
         capture_output=True,
     )
-    coord = Coord(project, os.environ | {"COORD_TARGET": "local", "OMP_NUM_THREADS": "2"})
+    coord = Coord(project, os.environ | {"COORD_TARGET": "local"})
     coord("local", "add-dataset", "local/siim-sample", str(data))
     return coord
 

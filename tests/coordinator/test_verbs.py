@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runner_test.store import Store
 from tests.coordinator.command import COORD, Coord, until
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -20,14 +21,13 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 @pytest.fixture
 def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a copy of the tiny project; what still runs there at the end is let go."""
+    """`coord` in a copy of the tiny project; what still runs there at the end is stopped."""
     root = tmp_path / "tiny"
     shutil.copytree(SAMPLES / "tiny", root)
-    coord = Coord(root, dict(os.environ))
-    yield coord
-    for session in root.glob(".coord/local-kaggle/kernels/*/*/versions/*/kaggle"):
-        (session / "go").touch()
-    until(lambda: not any(s in ("queued", "running") for s in coord.states()), "the end of all sessions")
+    yield Coord(root, dict(os.environ))
+    store = Store(root / ".coord" / "local-kaggle")
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
 
 
 def test_the_whole_way(coord: Coord) -> None:

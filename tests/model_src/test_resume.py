@@ -26,7 +26,7 @@ from model_src.report import Report
 from model_src.stopping import OutOfTime, Stop
 from model_src.train import cross_validate, prepare, run
 
-from .conftest import TINY, attach, changed, command
+from .conftest import TINY, attach, changed, command, train
 
 QUICK = changed(
     TINY,
@@ -182,26 +182,28 @@ def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterru
     """
     attach(tmp_path, sample_data)
 
-    def start(until: str, number: int | None, **train: Any) -> int:
-        config = changed(QUICK, folds={"run": [1]}, train={"resume_from": ".", **train})
-        arguments, process_settings = command(tmp_path, config)
+    def config(**settings: Any) -> dict[str, Any]:
+        return changed(QUICK, folds={"run": [1]}, train={"resume_from": ".", **settings})
+
+    def end(until: str, number: int, **settings: Any) -> int:
+        arguments, process_settings = command(tmp_path, config(**settings))
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, **process_settings) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                if until in line and number is not None:
+                if until in line:
                     process.send_signal(number)
                     break
             process.stdout.read()
         return process.returncode
 
     # Whichever step the signals meet, nothing may differ in the end.
-    assert start("step 1/4", signal.SIGKILL, checkpoint_every=1, log_every=1) == -signal.SIGKILL
+    assert end("step 1/4", signal.SIGKILL, checkpoint_every=1, log_every=1) == -signal.SIGKILL
     assert (tmp_path / "working" / "resume.pth").exists()
-    assert start("goes on in epoch", signal.SIGTERM) == 128 + signal.SIGTERM
+    assert end("goes on in epoch", signal.SIGTERM) == 128 + signal.SIGTERM
     assert summary(tmp_path)["error"]["type"] == "SystemExit"
-    assert start("never", None, stop_after_steps=1) == 0
+    assert train(tmp_path, config(stop_after_steps=1)).returncode == 0
     assert summary(tmp_path)["status"] == "incomplete"
-    assert start("never", None) == 0
+    assert train(tmp_path, config()).returncode == 0
     assert_same(uninterrupted, tmp_path, folds=[1])
 
 

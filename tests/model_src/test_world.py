@@ -16,7 +16,7 @@ from model_src.checkpoint import load_checkpoint
 from model_src.config import TrainConfig
 from model_src.world import World, processes
 
-from .conftest import TINY, attach, changed, command
+from .conftest import TINY, attach, changed, command, train
 
 PARTED = changed(
     TINY,
@@ -25,15 +25,10 @@ PARTED = changed(
     augment={"preset": "little"},
     predict={"tta": "hflip", "weights": "average"},
 )
-"""Batches of 3 in parts of 2 and 1, so that the parts weigh differently, and a last one that is smaller."""
+"""Batches of 3 in parts of 2 and 1, so that the parts weigh differently, and a last one that is smaller.
 
-
-def run(root: Path, config: dict[str, Any], *, launcher: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Run the training program with one thread a process: how many threads add up a sum changes its last digits."""
-    arguments, settings = command(root, config)
-    settings["env"]["OMP_NUM_THREADS"] = "1"
-    arguments = [arguments[0], *launcher, *arguments[1:]]
-    return subprocess.run(arguments, check=False, capture_output=True, timeout=240, **settings)
+Every process has one thread (see tests/conftest.py): how many threads add up a sum changes its last digits.
+"""
 
 
 def read(root: Path, name: str) -> Any:
@@ -66,7 +61,7 @@ def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The root of a run of one process that computes each step in two parts."""
     root = tmp_path_factory.mktemp("alone")
     attach(root, sample_data)
-    done = run(root, PARTED)
+    done = train(root, PARTED)
     assert done.returncode == 0, done.stderr
     return root
 
@@ -75,10 +70,10 @@ def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
     """They go on where a single one stopped, each with one part of each step and every other batch of an evaluation."""
     attach(tmp_path, sample_data)
-    done = run(tmp_path, changed(PARTED, train={"stop_after_steps": 2}))
+    done = train(tmp_path, changed(PARTED, train={"stop_after_steps": 2}))
     assert done.returncode == 0, done.stderr
     assert read(tmp_path, "metrics.json")["devices"] == ["cpu"]
-    done = run(tmp_path, changed(PARTED, train={"resume_from": ".", "processes": 2}))
+    done = train(tmp_path, changed(PARTED, train={"resume_from": ".", "processes": 2}))
     assert done.returncode == 0, done.stderr
     assert_same(alone, tmp_path)
     left = read(tmp_path, "metrics.json")
@@ -95,7 +90,8 @@ def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
     """A run that somebody has started in two processes starts no more."""
     attach(tmp_path, sample_data)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    done = run(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}), launcher=torchrun)
+    (python, *module), settings = command(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}))
+    done = subprocess.run([python, *torchrun, *module], check=False, capture_output=True, timeout=240, **settings)
     assert done.returncode == 0, done.stderr
     left = read(tmp_path, "metrics.json")
     assert (left["status"], left["devices"], left["stopped"]["step"]) == ("incomplete", ["cpu", "cpu"], 1)
@@ -105,7 +101,7 @@ def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
 def test_what_goes_wrong_in_one_ends_all(sample_data: Path, tmp_path: Path) -> None:
     """The code is the failed process's, the report says what it was, and nothing waits for the other one."""
     attach(tmp_path, sample_data)
-    done = run(tmp_path, changed(PARTED, data={"source": "ann/not-there"}, train={"processes": 2}))
+    done = train(tmp_path, changed(PARTED, data={"source": "ann/not-there"}, train={"processes": 2}))
     assert done.returncode == 1
     assert read(tmp_path, "metrics.json")["error"]["type"] == "InputMissing"
     assert "ann/not-there is not attached" in done.stderr

@@ -12,7 +12,7 @@ class Here(Numbers):
 
 if __name__ == '__main__':
     for method in ('fork', 'spawn', 'forkserver'):
-        loader = DataLoader(Here(6), batch_size=2, num_workers=2, collate_fn=collate, multiprocessing_context=method, persistent_workers=True)
+        loader = DataLoader(Here(6), batch_size=2, num_workers=1, collate_fn=collate, multiprocessing_context=method, persistent_workers=True)
         print(method, [batch.tolist() for batch in loader])
     buffer = io.BytesIO()
     torch.save(Numbers(2), buffer)
