@@ -38,8 +38,8 @@ class Import:
     """Absolute dotted name."""
     line: int
     optional: bool
-    """The program goes on without it: in a `try` that catches ImportError or in its handlers, in `suppress(ImportError)`,
-    or for type checkers only."""
+    """The program may go on without it: in a `try` that catches ImportError, its handlers and its `else`, in
+    `suppress(ImportError)`, or for type checkers only."""
 
 
 @dataclass(frozen=True)
