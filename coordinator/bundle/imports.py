@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import signal
 import symtable
 import unicodedata
 import warnings
@@ -81,7 +82,13 @@ def check_all_syntax(sources: Sequence[tuple[str, bytes]]) -> None:
 
     batches = [sources[start : start + 50] for start in range(0, len(sources), 50)]
     with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("fork")) as pool:
-        for _ in pool.map(_check_each, batches):
+        # Ctrl-C is for this process: a worker that dies of it may hold a lock, and the pool would wait for ever.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            results = pool.map(_check_each, batches)  # starts the workers, which inherit the mask
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for _ in results:
             pass
     return None
 
