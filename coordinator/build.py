@@ -47,6 +47,8 @@ class Build:
     manifest: dict[str, Any]
     directory: Path
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What went in, or stayed out, for another reason than an import."""
 
     @property
     def code_file(self) -> Path:
@@ -84,8 +86,9 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     its `bytes` and its `sha256`. Nothing in it depends on when, where or at which commit it was made.
     """
     settings, image = project.settings, image_of(project)
+    notes: list[str] = []
     with newer_syntax_explained(image.python):
-        sources = collect(project.root, settings.entry)
+        sources = collect(project.root, settings.entry, say=notes.append)
     fitted = fit(
         sources,
         root=project.root,
@@ -127,7 +130,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings)
+    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes))
 
 
 def render_script(

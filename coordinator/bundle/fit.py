@@ -1,4 +1,6 @@
-"""Makes collected sources fit for the kernel's image: its Python reads them, what they import is there or vendored."""
+"""Makes collected sources fit for where they will run: vendored distributions join them; an image's Python reads them,
+and it has what they import.
+"""
 
 from __future__ import annotations
 
@@ -27,18 +29,21 @@ def fit(
     *,
     root: Path,
     entry: str,
-    image: Image,
+    image: Image | None,
     vendor: Sequence[str] = (),
     extra: Collection[str] = (),
     installs: bool = False,
 ) -> Fitted:
-    """The sources with the distributions that `vendor` names.
+    """The sources with the distributions that `vendor` names. Without an image nothing is known of where they will run.
 
     `extra` names modules or distributions that the kernel has all the same. With `installs` (it may install something,
     or runs another image) missing ones are warnings. Raises BundleError if a source is too new for the image's Python,
     a distribution cannot be vendored, or an import finds nothing.
     """
-    check_syntax_of(image.python, sources)
+    if image:
+        check_syntax_of(image.python, sources)
     packed = vendored(root, vendor, image=image, extra=extra)
-    warnings = check_third_party(sources, image, entry=entry, there=(*packed.modules, *extra), installs=installs)
+    warnings = packed.needs
+    if image:
+        warnings = check_third_party(sources, image, entry=entry, there=(*packed.modules, *extra), installs=installs)
     return Fitted(tuple(sorted((*sources, *packed.files), key=lambda file: file.path)), warnings)

@@ -113,8 +113,8 @@ class Ignored:
         name = file.relative_to(self._root).as_posix() if file.is_relative_to(self._root) else str(file)
         try:
             lines = file.read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"{name} cannot be read: {error}") from error
+        except UnicodeDecodeError as error:
+            raise BundleError(f"{name} is no text in UTF-8: {error}") from error
         return _rules(
             file.parent,
             [

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.script import Form, Script, render
-from coordinator.bundle.sources import SourceFile, collect
-from coordinator.errors import BundleError, UsageError
+from coordinator.bundle.sources import SourceFile, collect, failures_told
+from coordinator.errors import BundleError, UsageError, did_you_mean
 from coordinator.templates import default_template
 
 
@@ -28,9 +31,11 @@ def script_at(path: Path, root: Path | None = None) -> Program:
 
     As in Python, its modules lie beside it, unless a folder above is named as the root: they are looked for in both.
     """
-    script = path.absolute() / "__main__.py" if path.is_dir() else path.absolute()
-    if not script.is_file():
-        raise UsageError(f"there is no script {path}" + "/__main__.py" * path.is_dir())
+    with failures_told(Path()):
+        script = path.absolute() / "__main__.py" if path.is_dir() else path.absolute()
+        if not script.is_file():
+            near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.py")])
+            raise UsageError(f"there is no script {path}" + ("/__main__.py" if path.is_dir() else near))
     if script.suffix != ".py":
         raise UsageError(f"{path} is no Python source: its name does not end in .py")
     # Only the folder: the script itself may be a link to another folder of the tree.
@@ -43,7 +48,14 @@ def script_at(path: Path, root: Path | None = None) -> Program:
 
 def module_of(name: str, root: Path | None = None) -> Program:
     """The program that `python -m NAME` runs in the folder `root` (default: the working directory)."""
-    return Program(_folder(root or Path()), name)
+    top = _folder(root or Path())
+    place = top.joinpath(*name.split("."))
+    with failures_told(top):
+        if place.is_dir() and not place.with_name(f"{place.name}.py").is_file():
+            place /= "__main__"
+        if not place.with_name(f"{place.name}.py").is_file():
+            raise UsageError(f"there is no module {name} in {top}: {place.relative_to(top)}.py is missing")
+    return Program(top, name)
 
 
 def bundle(
@@ -53,22 +65,46 @@ def bundle(
     exclude: Sequence[str] = (),
     reached_only: bool = False,
     form: Form | None = None,
+    vendor: Sequence[str] = (),
+    kaggle: bool = False,
     output: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Script, tuple[SourceFile, ...]]:
     """The program as one script, and the files in it. `output`, where it will be written, is no part of it.
 
-    Raises BundleError if a file that it needs is missing, ignored or refused.
+    `vendor` names installed distributions that go in, too. With `kaggle` the script is for a kernel: syntax that is
+    newer than its image's Python and a script above its limit are refused, and what the image lacks is said (not
+    refused: whether the kernel may install it is not known here). Raises BundleError for these, and if a file that the
+    program needs is missing, ignored or refused, or is the `output`.
     """
-    files = collect(
-        program.root,
-        program.entry,
-        include=include,
-        exclude=exclude,
-        reached_only=reached_only,
-        output=output.parent.resolve() / output.name if output else None,
-        say=say,
-    )
+    target = Path(os.path.realpath(output)) if output else None
+    image = None
+    explained: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if kaggle:
+        from coordinator.bundle.syntax import newer_syntax_explained
+        from coordinator.image import shipped_image
+
+        image = shipped_image()
+        explained = newer_syntax_explained(image.python)
+    with explained:
+        files = collect(
+            program.root,
+            program.entry,
+            include=include,
+            exclude=exclude,
+            reached_only=reached_only,
+            output=target if target and _is_bundle(target) else None,
+            say=say,
+        )
+    if target and target in (program.root / file.path for file in files):
+        raise BundleError(f"{output} is part of the program", hint="Name another file with -o.")
+    if kaggle or vendor:
+        from coordinator.bundle.fit import fit
+
+        fitted = fit(files, root=program.root, entry=program.entry, image=image, vendor=vendor, installs=True)
+        for warning in fitted.warnings:
+            say(f"warning: {warning}")
+        files = fitted.files
     script = render(
         default_template("kernel.py.j2"),
         experiment="",
@@ -77,21 +113,42 @@ def bundle(
         config=None,
         files=files,
         form=form,
-        refuse=False,
+        refuse=kaggle,
     )
     return script, files
 
 
 def write(path: Path, text: str) -> None:
-    """Writes the file whole or not at all."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    """Writes the file whole or not at all; where a link leads; into a pipe or a device, which stays what it is."""
     try:
-        new.write_bytes(text.encode("utf-8"))
-        new.replace(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(text.encode("utf-8"))
+        else:
+            _replace(Path(os.path.realpath(path)), text.encode("utf-8"))
     except OSError as error:
         raise BundleError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        new.write_bytes(data)
+        new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether the file was made by coord: an older one, of which nothing is a part."""
+    try:
+        if not path.is_file():  # to open a pipe is to wait for who writes to it
+            return False
+        with path.open("rb") as file:
+            return file.read(len(STAMP)) == STAMP.encode()
+    except OSError:
+        return False
 
 
 def _folder(path: Path) -> Path:

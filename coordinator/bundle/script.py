@@ -98,9 +98,9 @@ def render(
         text = f"{bootstrap.STAMP}run=- digest={bootstrap.digest_of(body)}\n{body}"
         if fits(as_sent(text)) or (form == forms[-1] and not refuse):
             return Script(text=text, digest=bootstrap.digest_of(text), form=form)
+    how = "not even compressed" if "archive" in forms else "as text"
     raise BundleError(
-        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, not even compressed; the largest:\n"
-        + largest(files),
+        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest(files),
         hint="Move large files into a data set and attach it (dataset_sources).",
     )
 

@@ -8,6 +8,7 @@ tree are refused, not skipped: leaving them out silently would hide where they l
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -68,22 +69,40 @@ def collect(
     older one there is no part of the program. `say` is told what went in, or stayed out, for another reason than an
     import.
 
-    Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused.
+    Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused or cannot be read.
     """
-    script = root / entry if entry.endswith(".py") else None
-    folders = list(dict.fromkeys([script.parent, root] if script else [root]))
-    collection = _Collection(root, folders, Ignored(root, exclude), reached_only=reached_only, output=output, say=say)
-    if script:
-        if not script.is_file():
-            raise BundleError(f"there is no script {entry} in {root}")
-        collection.add(script)
-    else:
-        collection.add_entry_module(entry)
-    for pattern in include:
-        collection.include(pattern)
-    collection.follow_imports()
-    collection.check_ignored_modules()
-    return tuple(collection.files[path] for path in sorted(collection.files))
+    with failures_told(root):
+        script = root / entry if entry.endswith(".py") else None
+        folders = list(dict.fromkeys([script.parent, root] if script else [root]))
+        collection = _Collection(
+            root, folders, Ignored(root, exclude), reached_only=reached_only, output=output, say=say
+        )
+        if script:
+            if not script.is_file():
+                raise BundleError(f"there is no script {entry} in {root}")
+            collection.add(script)
+        else:
+            collection.add_entry_module(entry)
+        for pattern in include:
+            collection.include(pattern)
+        collection.follow_imports()
+        collection.check_ignored_modules()
+        return tuple(collection.files[path] for path in sorted(collection.files))
+
+
+@contextlib.contextmanager
+def failures_told(root: Path) -> Iterator[None]:
+    """A folder or a file that cannot be looked at, wherever that is noticed, becomes a BundleError."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(f"{_below(root, error.filename)} cannot be read: {error.strerror}") from error
+
+
+def _below(root: Path, name: object) -> str:
+    """The name of a file or folder, relative to the root where it lies there."""
+    path = Path(str(name))
+    return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else str(name)
 
 
 class _Collection:
@@ -390,10 +409,7 @@ def _read(root: Path, path: Path) -> SourceFile:
             f"{relative} looks like a secret and would become part of the kernel's source",
             hint="Move it out of the model source, or name it in .gitignore.",
         )
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{relative} cannot be read: {error.strerror}") from error
+    data = path.read_bytes()
     secret = find_secret(data)
     if secret:
         line, what = secret

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from coordinator.bundle.needs import may_need, needs
+from coordinator.bundle.imports import imports_of, names_imported, parse
 from coordinator.bundle.sources import SourceFile
 from coordinator.bundle.vendor import why_not_pure
 from coordinator.errors import BundleError
@@ -46,16 +46,18 @@ def lacking(
             has[name] = name in local or image.has_module(name) or normalised(name) in distributions
         return has[name]
 
-    places: dict[str, list[str]] = {}
+    places: dict[str, dict[str, None]] = {}
     for file in files:
         if not file.path.endswith(".py"):
             continue
-        perhaps = may_need(file.data)
+        perhaps = names_imported(file.data)
         if perhaps is not None and all(is_there(name) for name in perhaps):
             continue
-        for need in needs(file.data):
-            if not need.optional and not is_there(need.module):
-                places.setdefault(need.module, []).append(f"{file.path}:{need.line}")
+        # Relative imports lead to the bundle's own files: in no package, none is told.
+        for imported in imports_of(parse(file.data, file.path), "", file.data).imports:
+            module = imported.name.partition(".")[0]
+            if not imported.optional and not is_there(module):
+                places.setdefault(module, {})[f"{file.path}:{imported.line}"] = None
     return tuple(Lacking(name, tuple(places[name])) for name in sorted(places))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError
-from coordinator.image import Image, normalised, shipped_image
+from coordinator.image import Image, normalised
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, PackagePath
@@ -37,21 +37,24 @@ class Vendored:
     """Sorted by path."""
     modules: frozenset[str] = frozenset()
     """Their top-level names."""
+    needs: tuple[str, ...] = ()
+    """Without an image: what they need that is not among them, a sentence each."""
 
 
 def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, extra: Collection[str] = ()) -> Vendored:
     """The files of installed distributions, given as "einops" or "einops==0.8.2".
 
-    `image` (the shipped one if None) and `extra` (what is in the kernel all the same) must have what
-    they need. Raises BundleError, with all problems, if one is not installed, is another version, is not pure Python,
-    was not installed from a wheel, needs what the kernel lacks, or hides a module of the project at `root`.
+    `image` and `extra` (what is in the kernel all the same) must have what they need; without an image, this Python is
+    asked what that is. Raises BundleError, with all problems, if one is not installed, is another version, is not pure
+    Python, was not installed from a wheel, needs what the kernel lacks, or hides a module of the project at `root`.
     """
     if not names:
         return Vendored()
     chosen = [_find(name) for name in names]
     problems = [problem for _, found in chosen for problem in _unfit(found)]
-    if not problems:
-        problems = list(_missing(chosen, image or shipped_image(), {normalised(name) for name in extra}))
+    missing = [] if problems else list(_missing(chosen, image, {normalised(name) for name in extra}))
+    if image:
+        problems += missing
     if problems:
         raise BundleError(
             "\n".join(["what vendor names cannot go into the bundle:", *(f"  {problem}" for problem in problems)]),
@@ -65,7 +68,8 @@ def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, ex
                 raise BundleError(f"vendor: {file.path} is in two of the distributions, and not the same")
         modules |= _modules(found)
     _check_not_local(root, modules)
-    return Vendored(tuple(files[path] for path in sorted(files)), frozenset(modules))
+    packed = tuple(files[path] for path in sorted(files))
+    return Vendored(packed, frozenset(modules), needs=() if image else tuple(missing))
 
 
 def why_not_pure(distribution: Distribution) -> str | None:
@@ -115,18 +119,17 @@ def _unfit(found: Distribution) -> Iterator[str]:
         yield f"{found.name} {found.version} {why}"
 
 
-def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image, extra: set[str]) -> Iterator[str]:
+def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image | None, extra: set[str]) -> Iterator[str]:
     """What the chosen ones require that will not be there, and a Python that is not the image's."""
     from packaging.requirements import InvalidRequirement, Requirement
 
-    there: dict[str, str | None] = {**image.packages, **dict.fromkeys(extra)}
+    there: dict[str, str | None] = {**(image.packages if image else {}), **dict.fromkeys(extra)}
     there |= {normalised(found.name): found.version for _, found in chosen}
-    # Only major and minor are known; the image has one of the last micro versions.
-    python = f"{image.python}.99"
     for wanted, found in chosen:
         label = f"{found.name} {found.version}"
         versions = "".join(found.metadata.get_all("Requires-Python") or [])
-        if not _fits(versions, python):
+        # Only major and minor are known; the image has one of the last micro versions.
+        if image and not _fits(versions, f"{image.python}.99"):
             yield f"{label} needs Python {versions}, the image has {image.python}"
         for text in found.requires or []:
             try:
@@ -138,7 +141,7 @@ def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image, e
                 continue
             name, version = normalised(need.name), there.get(normalised(need.name))
             if name not in there:
-                yield f"{label} needs {_bare(need)}, which is neither in the image nor vendored"
+                yield f"{label} needs {_bare(need)}, which is {'neither in the image nor' if image else 'not'} vendored"
             elif version is not None and not _fits(need.specifier, version):
                 yield f"{label} needs {_bare(need)}, but {need.name} {version} is there"
 
@@ -154,9 +157,15 @@ def _fits(specifier: SpecifierSet | str, version: str) -> bool:
         return True
 
 
-def _applies(need: Requirement, image: Image, extra: str) -> bool:
-    """Whether the requirement's marker holds in the image."""
-    environment = {
+def _applies(need: Requirement, image: Image | None, extra: str) -> bool:
+    """Whether the requirement's marker holds in the image; without one, here."""
+    environment = _environment(image) if image else {}
+    return need.marker is None or need.marker.evaluate({**environment, "extra": extra})
+
+
+def _environment(image: Image) -> dict[str, str]:
+    """What markers are about (PEP 508)."""
+    return {
         "implementation_name": "cpython",
         "implementation_version": f"{image.python}.0",
         "os_name": "posix",
@@ -166,9 +175,7 @@ def _applies(need: Requirement, image: Image, extra: str) -> bool:
         "python_full_version": f"{image.python}.0",
         "python_version": image.python,
         "sys_platform": "linux",
-        "extra": extra,
     }
-    return need.marker is None or need.marker.evaluate(environment)
 
 
 def _bare(need: Requirement) -> str:

@@ -36,6 +36,13 @@ def bundle(
     reached: Annotated[
         bool, typer.Option("--reached", help="Not whole packages: only modules that import statements reach.")
     ] = False,
+    vendor: Annotated[
+        list[str],
+        typer.Option("--vendor", help="Also this installed pure-Python distribution; repeatable.", metavar="NAME"),
+    ] = [],  # noqa: B006
+    kaggle: Annotated[
+        bool, typer.Option("--kaggle", help="For a kernel: check what its image lacks, its Python and its limit.")
+    ] = False,
     form: Annotated[
         Literal["auto", "text", "archive"],
         typer.Option("--form", help="Readable text, one compressed archive, or what fits into a kernel."),
@@ -52,7 +59,7 @@ def bundle(
 
     if (path is None) == (module is None):
         raise UsageError("what is to be bundled? Name a script, a folder with a __main__.py, or a module with -m")
-    if output is None:
+    if not output:
         raise UsageError("where to? Name the file to write with -o (- is standard output)")
     if output == "-" and as_json:
         raise UsageError("-o - and --json both want standard output")
@@ -64,6 +71,8 @@ def bundle(
         exclude=exclude,
         reached_only=reached,
         form=None if form == "auto" else form,
+        vendor=vendor,
+        kaggle=kaggle,
         output=file,
         say=say,
     )

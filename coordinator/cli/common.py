@@ -74,6 +74,8 @@ def prepare(project: Project, exp: str, sets: list[str]) -> Build:
     from coordinator.experiment import resolve
 
     built = build(project, resolve(project, exp, sets))
+    for note in built.notes:
+        say(note)
     for warning in built.warnings:
         say(f"warning: {warning}")
     return built

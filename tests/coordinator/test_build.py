@@ -156,3 +156,9 @@ def test_a_build_without_an_owner(tiny: Project) -> None:
     settings = tiny.pyproject.read_text().replace('owner = "ada"\n', "")
     write_files(tiny.root, {"pyproject.toml": settings})
     assert _build(find_project(tiny.root)).metadata.data["id"] == "OWNER/tiny-base"
+
+
+def test_what_stays_out_is_said(tiny: Project) -> None:
+    """Ignored data of the package would be missed only in the kernel."""
+    write_files(tiny.root, {".gitignore": "*.bin\n", "tiny_model/weights.bin": ""})
+    assert build(tiny, resolve(tiny, "base", ())).notes == ("left out as ignored: tiny_model/weights.bin",)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,10 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.bundle.program import Program, bundle, module_of, script_at
+from coordinator.bundle.program import Program, bundle, module_of, script_at, write
 from coordinator.bundle.script import Form
+from coordinator.bundle.sources import failures_told
 from coordinator.errors import BundleError
-from tests.coordinator.command import COORD
+from tests.coordinator.command import COORD, until
+from tests.coordinator.distributions import install
 from tests.coordinator.programs import Ran, run_kernel, write_files
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "bundle_command"
@@ -173,6 +178,10 @@ def test_as_json(tmp_path: Path) -> None:
         (("main.py",), "where to? Name the file to write with -o (- is standard output)"),
         (("main.py", "-o", "-", "--json"), "-o - and --json both want standard output"),
         (("gone.py", "-o", "x.py"), "there is no script gone.py"),
+        (("mian.py", "-o", "x.py"), 'there is no script mian.py (did you mean "main.py"?)'),
+        (("main.py", "-o", ""), "where to? Name the file to write with -o"),
+        (("-m", "gone", "-o", "x.py"), "there is no module gone in "),
+        (("-m", "folder", "-o", "x.py"), "there is no module folder in "),
         (("folder", "-o", "x.py"), "there is no script folder/__main__.py"),
         (("words.txt", "-o", "x.py"), "words.txt is no Python source: its name does not end in .py"),
         (("main.py", "-o", "x.py", "--root", "folder"), "main.py does not lie below --root folder"),
@@ -195,9 +204,101 @@ def test_failures_leave_the_old_file(tmp_path: Path) -> None:
     write_files(tmp_path, SMALL)
     said = _coord(tmp_path, "main.py", "-o", "gone/kernel.py", code=1).stderr
     assert "gone/kernel.py cannot be written: No such file or directory" in said
-    assert _coord(tmp_path, "-m", "gone", "-o", "x.py", code=1).stderr.startswith(
-        'coord: there is no entry module "gone": gone.py is missing'
+    said = _coord(tmp_path, "main.py", "-o", ".", code=1).stderr
+    assert "coord: . cannot be written: Is a directory\n" in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["helper.py", "kernel.py", "main.py", "words.txt"]
+
+
+@pytest.mark.parametrize("output", ["main.py", "helper.py", "words.txt", "link.py"])
+def test_a_source_is_never_overwritten(tmp_path: Path, output: str) -> None:
+    """What would go into the bundle, whichever way it got there, and by whichever name."""
+    write_files(tmp_path, SMALL)
+    (tmp_path / "link.py").symlink_to("helper.py")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    said = _coord(tmp_path, "main.py", "-o", output, code=1).stderr
+    assert f"coord: {output} is part of the program\nName another file with -o.\n" in said
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_an_older_bundle_in_a_package_is_no_part_of_it(tmp_path: Path) -> None:
+    """It would grow with each bundle."""
+    write_files(tmp_path, {"main.py": "import pack\n", "pack/__init__.py": ""})
+    sizes = []
+    for _ in range(2):
+        _coord(tmp_path, "main.py", "-o", "pack/kernel.py")
+        sizes.append((tmp_path / "pack" / "kernel.py").stat().st_size)
+    assert sizes[0] == sizes[1]
+
+
+def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
+    """Through a link its target is written, and a pipe (or a device) is written to, not replaced by a file."""
+    link, pipe = tmp_path / "link.py", tmp_path / "pipe"
+    link.symlink_to("real.py")
+    write(link, "x = 1\n")
+    assert (link.is_symlink(), (tmp_path / "real.py").read_text()) == (True, "x = 1\n")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        write(pipe, "x = 2\n")
+        assert reader.communicate(timeout=60)[0] == "x = 2\n"
+    assert pipe.is_fifo()
+
+
+def test_vendored_distributions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go in; what they need besides is said, and refused for a kernel, whose image is known."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    install(tmp_path / "site", "zoo", files={"zoo/__init__.py": "X = 1\n"}, requires=["cage-of-no-image"])
+    write_files(tmp_path / "program", {"main.py": "import zoo\nprint(zoo.X)\n"})
+    program = script_at(tmp_path / "program" / "main.py")
+    said: list[str] = []
+    script, files = bundle(program, vendor=["zoo"], say=said.append)
+    assert said == ["warning: zoo 1.0 needs cage-of-no-image, which is not vendored"]
+    assert {"main.py", "zoo/__init__.py"} < {file.path for file in files}
+    assert run_kernel(script.text, tmp_path / "session", variables={"PYTHONPATH": ""}).out == "1\n"
+    with pytest.raises(BundleError, match="which is neither in the image nor vendored"):
+        bundle(program, vendor=["zoo"], kaggle=True)
+
+
+def test_for_kaggle(tmp_path: Path) -> None:
+    """Missing imports are a warning, for the kernel may install them; what is too large is refused, nothing written."""
+    write_files(tmp_path, {"main.py": "import zoo, numpy, pack\n", "pack/__init__.py": ""})
+    assert "zoo" not in _coord(tmp_path, "main.py", "-o", "kernel.py").stderr
+    told = _coord(tmp_path, "main.py", "-o", "kernel.py", "--kaggle").stderr
+    assert told.startswith("warning: main.py:1 imports zoo, which the image of ")
+    (tmp_path / "pack" / "noise.bin").write_bytes(os.urandom(1_100_000))
+    said = _coord(tmp_path, "main.py", "-o", "large.py", "--kaggle", code=1).stderr
+    assert "do not fit into Kaggle's 1,048,576 bytes, not even compressed; the largest:\n" in said
+    said = _coord(tmp_path, "main.py", "-o", "large.py", "--kaggle", "--form", "text", code=1).stderr
+    assert "bytes, as text; the largest:\n" in said
+    assert not (tmp_path / "large.py").exists()
+
+
+def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    """One message, with the name below the root. (To root nothing is forbidden: the error is made here.)"""
+    with pytest.raises(BundleError, match=r"^pack/one\.py cannot be read: Permission denied$"), failures_told(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "pack" / "one.py"))
+
+
+def test_ctrl_c_while_many_sources_are_checked(tmp_path: Path) -> None:
+    """To the whole group, as a terminal sends it: workers leave it to coord, which says so and writes nothing."""
+    write_files(tmp_path, {"main.py": "import pack\n", "pack/__init__.py": ""})
+    text = "def f(x):\n    return [x + 1, {'a': x}]\n" * 2_000
+    write_files(tmp_path, {f"pack/part_{number}.py": text for number in range(60)})
+    started = subprocess.Popen(
+        [*COORD, "bundle", "main.py", "-o", "kernel.py"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
+    children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+    workers = until(lambda: children.read_text().split(), "the start of the workers")
+    for worker in workers:
+        (blocked,) = re.findall(r"^SigBlk:\s*(\w+)$", Path(f"/proc/{worker}/status").read_text(), re.MULTILINE)
+        assert int(blocked, 16) & 1 << (signal.SIGINT - 1)
+    os.killpg(started.pid, signal.SIGINT)
+    err = started.communicate(timeout=60)[1]
+    assert (started.returncode, err) == (130, "interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["main.py", "pack"]
 
 
 def test_too_large_for_kaggle_is_said(tmp_path: Path) -> None:

@@ -335,11 +335,18 @@ def test_an_ignored_module_that_is_imported(
     assert set(files) <= set(_paths(tmp_path))
 
 
+OPTIONAL = (
+    "try:\n    {}\nexcept ImportError:\n    pass\n",
+    "with contextlib.suppress(ImportError):\n    {}\n",
+    "try:\n    {}\nexcept* ImportError:\n    pass\n",
+)
+
+
 @pytest.mark.parametrize("module", ["far.py", "pack/far.py"])
-def test_an_ignored_module_that_is_optional(tmp_path: Path, module: str) -> None:
+@pytest.mark.parametrize("text", OPTIONAL)
+def test_an_ignored_module_that_is_optional(tmp_path: Path, module: str, text: str) -> None:
     """The program says itself that it does without: such as settings that are private to one machine."""
-    statement = "from . import far" if module.startswith("pack") else "import far"
-    source = f"try:\n    {statement}\nexcept ImportError:\n    pass\n"
+    source = text.format("from . import far" if module.startswith("pack") else "import far")
     write_files(tmp_path, {**ENTRY, "pack/train.py": source, ".gitignore": "far.py\n", module: ""})
     said: list[str] = []
     assert module not in [file.path for file in collect(tmp_path, "pack.train", say=said.append)]

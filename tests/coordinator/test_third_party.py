@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.build import build
-from coordinator.bundle.needs import Need, may_need, needs
+from coordinator.bundle.imports import Import, imports_of, names_imported, parse
 from coordinator.bundle.sources import SourceFile, collect
 from coordinator.bundle.syntax import check_syntax_of, newer_syntax_explained
 from coordinator.bundle.third_party import check_third_party, lacking
@@ -72,16 +72,26 @@ def _lacking(text: str, *there: str) -> dict[str, tuple[str, ...]]:
 def test_what_a_module_needs(text: str, needed: set[str], optional: set[str], end: str) -> None:
     """Absolute imports in all their forms, wherever they stand; and those that the program can do without."""
     source = (text + "\n").replace("\n", end).encode()
-    found = list(needs(source))
-    assert {need.module for need in found if not need.optional} == needed
-    assert {need.module for need in found if need.optional} == optional
-    quick = may_need(source)
+    found = _imports(source)
+    assert {_top(each) for each in found if not each.optional} == needed
+    assert {_top(each) for each in found if each.optional} == optional
+    quick = names_imported(source)
     assert quick is None or quick >= needed | optional
 
 
-def test_the_line_of_a_need() -> None:
-    """Each import of a module is told."""
-    assert list(needs(b"import a\n\nfrom b import c\n")) == [Need("a", 1, False), Need("b", 3, False)]
+def _imports(source: bytes) -> tuple[Import, ...]:
+    return imports_of(parse(source, "x.py"), "", source).imports
+
+
+def _top(imported: Import) -> str:
+    return imported.name.partition(".")[0]
+
+
+def test_the_line_of_an_import() -> None:
+    """Each import of a module is told; what is imported from it may be a module, too."""
+    assert _imports(b"import a\n\nfrom b import c\n") == (
+        *(Import("a", 1, False), Import("b", 3, False), Import("b.c", 3, False)),
+    )
 
 
 def test_the_quick_search_misses_nothing() -> None:
@@ -92,9 +102,9 @@ def test_the_quick_search_misses_nothing() -> None:
     unparsed = 0
     for file in files[::2]:
         source = file.read_bytes()
-        quick = may_need(source)
+        quick = names_imported(source)
         unparsed += quick is not None
-        assert quick is None or {need.module for need in needs(source)} <= quick, file
+        assert quick is None or {_top(each) for each in _imports(source) if not each.optional} <= quick, file
     assert unparsed > 50
 
 

@@ -91,8 +91,22 @@ def test_what_it_needs_must_be_there(tmp_path: Path) -> None:
         f"  markdown-it-py {version} needs mdurl~=0.1, which is neither in the image nor vendored"
     ]
     assert _vendor(tmp_path, "markdown-it-py", extra=("mdurl",)).modules == {"markdown_it"}
-    assert vendored(tmp_path, ["markdown-it-py"]).modules == {"markdown_it"}
+    assert vendored(tmp_path, ["markdown-it-py"], image=shipped_image()).modules == {"markdown_it"}
     assert "mdurl" in shipped_image().packages
+
+
+def test_without_an_image_what_it_needs_is_said(tmp_path: Path, site: Path) -> None:
+    """Nobody knows what will be there: no reason to refuse. Markers are asked of this Python."""
+    requires = ["other>=2", "never; python_version < '3'", "always; sys_platform == '" + sys.platform + "'"]
+    install(site, "wants", files={"wants.py": ""}, requires=requires, python=">=99")
+    found = vendored(tmp_path, ["wants"])
+    assert found.modules == {"wants"}
+    assert found.needs == (
+        "wants 1.0 needs other>=2, which is not vendored",
+        "wants 1.0 needs always, which is not vendored",
+    )
+    install(site, "other", "2.0", files={"other.py": ""})
+    assert len(vendored(tmp_path, ["wants", "other"]).needs) == 1
 
 
 def test_the_files_of_a_distribution(tmp_path: Path, site: Path) -> None:
