@@ -11,6 +11,8 @@ import pytest
 
 GUARD = Path(__file__).parent / "guard"
 
+collect_ignore = ["samples"]  # programs, one of which has tests of its own: they would be run, and stay imported
+
 _PREFIXES = ("KAGGLE_", "COORD_", "GIT_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
