@@ -58,7 +58,8 @@ CPU = torch.device("cpu")
 
 def main() -> int:
     """Run the experiment that the environment names, in as many processes as it wants."""
-    path = Path(os.environ["COORD_CONFIG"]) if "COORD_CONFIG" in os.environ else None
+    given = os.environ.get("COORD_CONFIG")
+    path = Path(given) if given else None
     if not is_launched() and (count := wanted_processes(path)) > 1:
         return launch("model_src.train", count)
     world, device = join()
@@ -73,7 +74,7 @@ def main() -> int:
     try:
         with output_of(world) as output, Report(output, **identity) as report:
             try:
-                run(load(path), report, stop, output, world, device)
+                run(prepare(load(path), report, stop, output, world, device))
             except OutOfTime as reason:
                 report.incomplete(str(reason))
     except RuntimeError:
@@ -107,17 +108,9 @@ def wanted_processes(path: Path | None) -> int:
         return 1
 
 
-def run(
-    config: Config,
-    report: Report,
-    stop: Stop,
-    output: Path = OUTPUT,
-    world: World = ALONE,
-    device: torch.device = CPU,
-) -> None:
+def run(this: Run) -> None:
     """The whole experiment, or, if its time is over before, the first part of it."""
-    this = prepare(config, report, stop, output, world, device)
-    data = this.data
+    config, data, report, output = this.config, this.data, this.report, this.output
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)

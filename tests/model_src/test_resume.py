@@ -23,6 +23,7 @@ from model_src.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoin
 from model_src.folds import make_folds
 from model_src.inputs import InputMissing
 from model_src.report import Report
+from model_src.run import Run
 from model_src.stopping import OutOfTime, Stop
 from model_src.train import cross_validate, prepare, run
 
@@ -64,7 +65,7 @@ def experiment_in(
     earlier: Path | None,
     monkeypatch: pytest.MonkeyPatch,
     clock: Callable[[], float] = time.monotonic,
-    work: Callable[[settings.Config, Report, Stop], None] = run,
+    work: Callable[[Run], object] = run,
 ) -> Path:
     """One run in `root`, with the output of the run in the root `earlier` attached as a kernel's."""
     if not (root / "input").exists():
@@ -78,7 +79,7 @@ def experiment_in(
     monkeypatch.setenv("COORD_KAGGLE_ROOT", str(root))
     with Report(Path(), experiment="tiny", run_id="1", digest="2") as report:
         try:
-            work(settings.load(root / "config.json"), report, Stop(clock))
+            work(prepare(settings.load(root / "config.json"), report, Stop(clock)))
         except OutOfTime as reason:
             report.incomplete(str(reason))
     return root
@@ -290,9 +291,8 @@ def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
     assert summary(third)["resumed"] == {"from": "ann/siim-tiny", **where}
     assert_same(uninterrupted, third)
 
-    def on_the_first_folds(config: settings.Config, report: Report, stop: Stop) -> None:
-        this = prepare(config, report, stop)
-        cross_validate(this, make_folds(replace(config, seed=3), this.data))
+    def on_the_first_folds(this: Run) -> None:
+        cross_validate(this, make_folds(replace(this.config, seed=3), this.data))
 
     alone = experiment(tmp_path / "alone", changed(QUICK, seed=4), work=on_the_first_folds)
     for fold in (0, 1):
