@@ -106,6 +106,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         entry=project.settings.entry,
         config=experiment.config,
         files=files,
+        command=experiment.build_command,
         as_sent=partial(_as_sent, experiment),
     )
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
@@ -141,18 +142,28 @@ def render_script(
     entry: str,
     config: Mapping[str, Any],
     files: Sequence[SourceFile],
+    command: str,
     as_sent: Callable[[str], str] = str,
 ) -> Script:
     """The kernel's script by the project's template. Raises BundleError."""
     template = project.template(TEMPLATE)
     return render(
-        template, experiment=experiment, about=about, entry=entry, config=config, files=files, as_sent=as_sent
+        template,
+        experiment=experiment,
+        about=about,
+        entry=entry,
+        config=config,
+        files=files,
+        command=command,
+        as_sent=as_sent,
     )
 
 
 def _notebook(experiment: Experiment, script: str) -> Notebook:
     title = kernel_title(experiment.kernel.title, experiment.name)
-    return notebook_of(script, title=title, experiment=experiment.name, about=experiment.about)
+    return notebook_of(
+        script, title=title, experiment=experiment.name, about=experiment.about, command=experiment.build_command
+    )
 
 
 def _as_sent(experiment: Experiment, script: str) -> str:

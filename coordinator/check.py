@@ -15,7 +15,7 @@ from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.reader import Kernel, read
 from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError
-from coordinator.experiment import Change
+from coordinator.experiment import Change, build_command
 from coordinator.metadata import METADATA_FILE
 from coordinator.project import Project
 from coordinator.schema import leaves
@@ -115,9 +115,10 @@ def check(project: Project, built: Build, file: Path | None = None) -> Check:
         {"experiment": kernel.experiment, "entry": kernel.entry},
         {"experiment": built.experiment.name, "entry": project.settings.entry},
     )
+    overrides = _overrides(path)
     text: tuple[str, ...] = ()
     if kernel.digest != built.script.digest:
-        text = _text_around(project, built, kernel)
+        text = _text_around(project, built, kernel, overrides)
         if not (files or config or settings or text):  # the order of the config's values, say
             text = _text(kernel.text, built.script.text)
     return Check(
@@ -128,7 +129,7 @@ def check(project: Project, built: Build, file: Path | None = None) -> Check:
         config=config,
         settings=settings,
         text=text,
-        overrides=_overrides(path),
+        overrides=overrides,
         given=built.experiment.overrides,
     )
 
@@ -187,7 +188,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Chang
     )
 
 
-def _text_around(project: Project, built: Build, kernel: Kernel) -> tuple[str, ...]:
+def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequence[str]) -> tuple[str, ...]:
     """The kernel beside one that is made now of the kernel's own files and config: what is left is the text around."""
     try:
         same_parts = render_script(
@@ -197,6 +198,7 @@ def _text_around(project: Project, built: Build, kernel: Kernel) -> tuple[str, .
             entry=kernel.entry,
             config=kernel.config or {},
             files=kernel.files,
+            command=build_command(kernel.experiment, overrides),
         ).text
     except BundleError:  # it fitted once, in another text
         return ()

@@ -46,6 +46,10 @@ class ProjectError(CoordError):
     """No project here, or its settings are wrong."""
 
 
+class NoProject(ProjectError):
+    """No folder from here up to the root is a project."""
+
+
 class ExperimentError(CoordError):
     """No such experiment, or its files are wrong."""
 

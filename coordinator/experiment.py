@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -73,6 +74,11 @@ class Experiment:
     """What differs from the nearest base (or from the dataclasses' defaults), `--set` included."""
     overrides: tuple[str, ...] = ()
     """The `--set` texts, as given."""
+
+    @property
+    def build_command(self) -> str:
+        """What makes its kernel again."""
+        return build_command(self.name, self.overrides)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -272,3 +278,18 @@ class _Report:
         count = len(self.problems)
         lines = "\n".join(self.problems)
         return ExperimentError(f'experiment "{name}" has {count} problem{"s" * (count != 1)}:\n{lines}')
+
+
+def build_command(name: str, overrides: Sequence[str]) -> str:
+    """What makes an experiment's kernel, for a shell, in one line whatever is in it."""
+    words = ["coord", "build", "--exp", name]
+    for override in overrides:
+        words += ["--set", override]
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
+    return f"$'{escaped}'"

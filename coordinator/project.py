@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from coordinator.errors import ProjectError
+from coordinator.errors import NoProject, ProjectError
 from coordinator.schema import Problem, check, join
 from coordinator.templates import default_template as default_template  # where it used to be
 
@@ -189,14 +189,14 @@ class Project:
 def find_project(start: Path | None = None) -> Project:
     """The project that `start` (default: the current directory) lies in.
 
-    Raises ProjectError if there is none up to the file system's root, or its settings have problems.
+    Raises NoProject if there is none up to the file system's root, ProjectError if its settings have problems.
     """
     here = (start or Path.cwd()).resolve()
     for directory in (here, *here.parents):
         table = _coord_table(directory / "pyproject.toml")
         if table is not None:
             return Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
-    raise ProjectError(
+    raise NoProject(
         f"no project here: neither {here} nor a folder above it has a pyproject.toml with a [tool.coord] table",
         hint="Change into your project, or name it with --project DIR.",
     )

@@ -49,7 +49,7 @@ class Notebook:
 
 
 @functools.lru_cache(maxsize=1)  # a build asks for its size, its file and what is sent
-def notebook_of(script: str, *, title: str, experiment: str, about: str) -> Notebook:
+def notebook_of(script: str, *, title: str, experiment: str, about: str, command: str) -> Notebook:
     """The notebook of a rendered script. Raises BundleError if the template's script cannot be cut into cells."""
     pieces = _split(script)
     *above, start = pieces
@@ -64,7 +64,7 @@ def notebook_of(script: str, *, title: str, experiment: str, about: str) -> Note
     runner = f"{in_notebook.THIS}\n{runner}\n\nCELLS = {json.dumps(headings, indent=4, ensure_ascii=False)}"
     return Notebook(
         (
-            _cell("markdown", "about", _cover(title, experiment, about)),
+            _cell("markdown", "about", _cover(title, experiment, about, command)),
             *(_cell("code", heading, piece) for heading, piece in zip(headings, above, strict=False)),
             _cell("code", in_notebook.THIS, runner, tags=["active-ipynb"]),
             _cell("code", _START, start),
@@ -113,11 +113,11 @@ def _document(cells: Any) -> dict[str, Any]:
     return {"cells": list(cells), "metadata": _METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _cover(title: str, experiment: str, about: str) -> str:
+def _cover(title: str, experiment: str, about: str, command: str) -> str:
     described = f"{_plain(' '.join(about.split()))}\n\n" if about.strip() else ""
     return f"""# {_plain(title)}
 
-{described}The experiment `{experiment}`, made by `coord build --exp {experiment}`, not by hand: the same sources make \
+{described}The experiment `{experiment}`, made by {_code(command)}, not by hand: the same sources make \
 the same cells.
 
 The code cells, joined with an empty line between any two, are one Python script: its stamp and its config, each \
@@ -125,6 +125,12 @@ source file under its path, and the bootstrap, which unpacks the files and runs 
 SHA-256 of the script without its first line. The cell *coord in a notebook* is not a part of it: it runs the script \
 as a process of its own when the last cell is run. **Run All** does everything. A change of the config takes effect, \
 and the log says that there was one."""
+
+
+def _code(text: str) -> str:
+    """Text as code in a line of markdown: between more backticks than stand together in it."""
+    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{ticks} {text} {ticks}" if len(ticks) > 1 else f"`{text}`"
 
 
 def _plain(text: str) -> str:

@@ -8,12 +8,16 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.script import Form, Script, render
 from coordinator.bundle.sources import SourceFile, collect, failures_told
-from coordinator.errors import BundleError, UsageError, did_you_mean
+from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.templates import default_template
+
+if TYPE_CHECKING:
+    from coordinator.image import Image
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,8 @@ def bundle(
     explained: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if kaggle:
         from coordinator.bundle.syntax import newer_syntax_explained
-        from coordinator.image import shipped_image
 
-        image = shipped_image()
+        image = _image_for(program.root)
         explained = newer_syntax_explained(image.python)
     with explained:
         files = collect(
@@ -149,6 +152,18 @@ def _is_bundle(path: Path) -> bool:
             return file.read(len(STAMP)) == STAMP.encode()
     except OSError:
         return False
+
+
+def _image_for(root: Path) -> Image:
+    """What kernels have, by the table of the project that the program lies in, or else by the shipped one."""
+    from coordinator.image import image_of, shipped_image
+    from coordinator.project import find_project
+
+    try:
+        project = find_project(root)
+    except NoProject:
+        return shipped_image()
+    return image_of(project)
 
 
 def _folder(path: Path) -> Path:

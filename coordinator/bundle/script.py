@@ -54,15 +54,16 @@ def render(
     files: Sequence[SourceFile],
     form: Form | None = None,
     refuse: bool = True,
+    command: str = "",
     as_sent: Callable[[str], str] = str,
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
     `entry` is a module's name or the path of a script among the files; a bundle that is no project's has no
-    `experiment` ("") and no `config`. Without a `form`, falls back to one compressed archive when readable text would
-    pass Kaggle's limit of 1 MiB. Raises BundleError, with the largest files, when that would too, unless told not to
-    `refuse`, and for a config that JSON cannot hold. `as_sent` makes of the script what is sent, which is what the
-    limit is for.
+    `experiment` ("") and no `config`. `command` is what makes it again. Without a `form`, falls back to one compressed
+    archive when readable text would pass Kaggle's limit of 1 MiB. Raises BundleError, with the largest files, when that
+    would too, unless told not to `refuse`, and for a config that JSON cannot hold. `as_sent` makes of the script what
+    is sent, which is what the limit is for.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["literal"] = literal
@@ -77,6 +78,7 @@ def render(
         # It goes into a comment, where a line end or a NUL would end the comment or the script.
         "about": " ".join("".join(char if char.isprintable() else " " for char in about).split()),
         "entry": entry,
+        "command": command,
         "config": None if config is None else _config_text(config),
         "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
     }

@@ -272,6 +272,18 @@ def test_for_kaggle(tmp_path: Path) -> None:
     assert not (tmp_path / "large.py").exists()
 
 
+def test_for_kaggle_in_a_project(tmp_path: Path) -> None:
+    """A project's own table of the image comes before the shipped one."""
+    table = {"date": "2026-01-02", "python": "3.12", "source": "a test", "packages": {"zoo": "1.0"}, "modules": {}}
+    write_files(tmp_path, {"main.py": "import zoo, numpy\n", "kaggle-image.json": json.dumps(table)})
+    assert "main.py:1 imports zoo" in _coord(tmp_path, "main.py", "-o", "kernel.py", "--kaggle").stderr
+    settings = '[tool.coord]\nmodel_source = "pack"\nentry = "pack.train"\nconfig = "pack.train:Config"\n'
+    write_files(tmp_path, {"pyproject.toml": settings, "pack/train.py": ""})
+    told = _coord(tmp_path, "main.py", "-o", "kernel.py", "--kaggle").stderr
+    assert "main.py:1 imports numpy, which the image of 2026-01-02" in told
+    assert "zoo" not in told
+
+
 def test_a_folder_that_cannot_be_looked_at(tmp_path: Path) -> None:
     """One message, with the name below the root. (To root nothing is forbidden: the error is made here.)"""
     with pytest.raises(BundleError, match=r"^pack/one\.py cannot be read: Permission denied$"), failures_told(tmp_path):

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from coordinator.bundle.script import render
-from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.sources import SourceFile, collect
+from coordinator.errors import BundleError
 from coordinator.project import default_template
 from tests.coordinator.programs import left_in
 
@@ -83,6 +84,10 @@ STARTED_AS_MODULES = {
     "deep_packages": "a.b.c.d.e.run",
     "threads": "pack",
 }
+# What import statements don't reach: `coord bundle --include` takes it.
+INCLUDED = {"own_paths": ("vendored/*.py",), "unittest_names": ("pack/*.py",)}
+# `coord bundle` refuses these, because a source is broken or the entry is missing: they are packed without it.
+REFUSED = ("missing_entry_module", "syntax_error", "syntax_error_of_a_module", "tracebacks")
 STARTED_IN_A_SPECIAL_WAY = [
     Sample("package_entry", "pack", ("--lr", "0.1")),
     Sample("script_entry", arguments=("--lr", "0.1")),
@@ -126,13 +131,14 @@ def _files(folder: Path) -> list[SourceFile]:
 
 
 def _kernel(sample: Sample) -> str:
+    folder, included = SAMPLES / sample.name, INCLUDED.get(sample.name, ())
     script = render(
         default_template("kernel.py.j2"),
         experiment="",
         about="",
         entry=sample.entry,
         config=None,
-        files=_files(SAMPLES / sample.name),
+        files=_files(folder) if sample.name in REFUSED else collect(folder, sample.entry, include=included),
     )
     return script.text
 
@@ -203,6 +209,21 @@ def test_bundled_for_another_user(sample: Sample, place: Path) -> None:
     assert _run(sample, [*AS_NOBODY, sys.executable, "renamed kernel"], readable, temporary) == _original(sample)
     assert [path.name for path in readable.iterdir()] == ["renamed kernel"]
     assert (temporary / f"coord-{NOBODY}").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("sample", [sample for sample in ONE_EACH if sample.name in REFUSED], ids=str)
+def test_broken_samples_are_refused(sample: Sample) -> None:
+    with pytest.raises(BundleError):
+        collect(SAMPLES / sample.name, sample.entry)
+
+
+def test_only_broken_samples_fail() -> None:
+    """A sample that fails by mistake would agree with its original, and show nothing."""
+    failing = {sample.name for sample in ALL if not sample.torch and _original(sample).code}
+    assert failing - {*REFUSED, "exit_codes", "signals", "argv", "argv_of_a_module", "traceback_of_a_script"} == {
+        "import_error_of_the_entry",
+        "latin_1_entry",
+    }
 
 
 def test_every_sample_is_run() -> None:

@@ -53,7 +53,7 @@ class Ran:
 
 
 def _cells(script: Script) -> dict[str, Any]:
-    notebook = notebook_of(script.text, title="a title", experiment="try", about="")
+    notebook = notebook_of(script.text, title="a title", experiment="try", about="", command="make it")
     document: dict[str, Any] = json.loads(notebook.for_disk())
     return document
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ PACK = {"pack/__init__.py": "", "pack/train.py": "print('trained')\n", "pack/nas
 
 
 def _notebook(script: str) -> Notebook:
-    return notebook_of(script, title="a title", experiment="try", about="")
+    return notebook_of(script, title="a title", experiment="try", about="", command="make it")
 
 
 def _as_notebook(tiny: Project) -> Project:
@@ -123,8 +124,25 @@ def test_cells_that_read_well(tiny: Project) -> None:
 
 def test_the_title_and_the_description_are_text(tiny: Project) -> None:
     """What markdown would take for its own is shown as it was written."""
-    notebook = notebook_of(_build(tiny).script.text, title="a_b [x](y)", experiment="e", about="<b>*bold*\n# no title")
+    notebook = notebook_of(
+        _build(tiny).script.text, title="a_b [x](y)", experiment="e", about="<b>*bold*\n# no title", command="make it"
+    )
     assert notebook.cells[0]["source"].startswith("# a\\_b \\[x\\]\\(y\\)\n\n\\<b\\>\\*bold\\* \\# no title\n\n")
+
+
+def test_it_says_how_to_make_it_again(tiny: Project) -> None:
+    """With what was overridden: a shell reads it so, and no value breaks the line or the markdown."""
+    overrides = ["optim.lr=0.5", 'train.tags=["`a`", "\'b\u2028"]']
+    experiment = resolve(_as_notebook(tiny), "base", overrides)
+    command = experiment.build_command
+    read = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
+    words = ["coord", "build", "--exp", "base", "--set", overrides[0], "--set", overrides[1]]
+    assert read.decode().split("\0") == [*words, ""]
+    built = build(find_project(tiny.root), experiment)
+    cover = json.loads(built.code_file.read_text(encoding="utf-8"))["cells"][0]["source"]
+    assert f"made by `` {command} ``, not by hand" in "".join(cover)
+    assert f"at that commit:         {command}\n" in built.script.text
+    assert f"with this file: {command} --check FILE\n" in built.script.text
 
 
 def test_it_is_a_notebook_by_the_book(tiny: Project) -> None:
@@ -203,7 +221,7 @@ def test_any_source_is_cut_and_joined(contents: list[str], value: str, about: st
     """
     files = {f"pack/data/{number}.txt": content for number, content in enumerate(contents)}
     script = script_of({**PACK, **files}, config={"value": value}, about=about).text
-    notebook = notebook_of(script, title="t", experiment="e", about=about)
+    notebook = notebook_of(script, title="t", experiment="e", about=about, command="make it")
     for text in (notebook.for_disk(), notebook.for_kaggle()):
         nbformat.validate(nbformat.reads(text, as_version=4))
         assert script_in(text) == script

@@ -80,7 +80,7 @@ def test_a_lost_answer_is_settled_in_a_notebook_too(ledger: Ledger) -> None:
     """The stamp stands in the notebook's first code cell then."""
     ledger.add(LOST)
     script = f"{_source('lost')}\n{in_notebook.RULER}coord's start\nprint()\n"
-    notebook = notebook_of(script, title="t", experiment="e", about="").for_kaggle()
+    notebook = notebook_of(script, title="t", experiment="e", about="", command="make it").for_kaggle()
     assert settle(Shelf(["not one", notebook]), ledger, LOST).version == 2
 
 

@@ -1,2 +1,2 @@
-TEXT = """a'''b\\ """ + '''c"""''' + "\N{DASH}" if False else "FILES = {}" + "\\"
+TEXT = """a'''b\\ """ + '''c"""''' + "\N{EM DASH}" + "FILES = {}" + "\\"
 #\
