@@ -73,11 +73,7 @@ class Report:
         if error is None:
             self._end(self._outcome)
             return
-        self._summary["error"] = {
-            "type": type(error).__name__,
-            "message": str(error),
-            "traceback": "".join(traceback.format_exception(error)),
-        }
+        self._summary["error"] = described(error)
         self._end("error")
 
     def update(self, **parts: Any) -> None:
@@ -141,6 +137,23 @@ class Report:
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._started, 3)
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """What went wrong, as the summary has it."""
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def blame(directory: Path, error: Mapping[str, Any]) -> None:
+    """Put what went wrong in another process into the summary there, whose own process ended because of it."""
+    file = directory / "metrics.json"
+    if file.is_file():
+        summary = json.loads(file.read_text(encoding="utf-8"))
+        write_text(file, json.dumps({**summary, "status": "error", "error": dict(error)}, indent=2) + "\n")
 
 
 def _of(seed: int | None) -> dict[str, int]:

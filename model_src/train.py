@@ -40,7 +40,7 @@ from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
 from .pictures import Pictures
 from .predict import VIEWS, predict
-from .report import Report, spread
+from .report import Report, blame, described, spread
 from .resume import carry_over, drop_progress, find_earlier
 from .run import Run
 from .score import Scored, choose_presence, mean_dice
@@ -48,7 +48,7 @@ from .stopping import OutOfTime, Stop
 from .thresholds import Rule
 from .timing import LoopTimer
 from .weights import find_weights
-from .world import World, is_launched, join, launch, leave, processes
+from .world import World, failures_noted, is_launched, join, launch, leave, processes
 
 OUTPUT = Path()
 """A kernel's output is whatever lies in its working directory."""
@@ -61,7 +61,10 @@ def main() -> int:
     given = os.environ.get("COORD_CONFIG")
     path = Path(given) if given else None
     if not is_launched() and (count := wanted_processes(path)) > 1:
-        return launch("model_src.train", count)
+        code, error = launch("model_src.train", count)
+        if error:
+            blame(OUTPUT, error)
+        return code
     world, device = join()
     # A session that is asked to end should leave its report behind, like one that fails.
     stop = Stop()
@@ -72,7 +75,7 @@ def main() -> int:
         "digest": os.environ.get("COORD_BUNDLE_DIGEST", "unbundled"),
     }
     try:
-        with output_of(world) as output, Report(output, **identity) as report:
+        with failures_noted(world, described), output_of(world) as output, Report(output, **identity) as report:
             try:
                 run(prepare(load(path), report, stop, output, world, device))
             except OutOfTime as reason:

@@ -7,13 +7,19 @@ each exchange is a collective, so every process has to come to it.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import os
+import signal
 import sys
+import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -26,6 +32,9 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from .config import TrainConfig
 
 Item = TypeVar("Item")
+
+_ERRORS = "COORD_ERRORS"
+"""Names the folder in which the processes note what went wrong."""
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: one may evaluate, save or draw alone."""
@@ -121,9 +130,23 @@ def is_launched() -> bool:
     return {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
 
 
-def launch(module: str, count: int) -> int:
-    """Run a module in so many processes; the exit code is that of the first one that failed, 0 if none did.
+@contextlib.contextmanager
+def failures_noted(world: World, describe: Callable[[BaseException], Mapping[str, str]]) -> Iterator[None]:
+    """What goes wrong inside is told to the process that started this one, and then goes on."""
+    try:
+        yield
+    except BaseException as error:
+        if _ERRORS in os.environ:
+            note = {"time": time.time(), "rank": world.rank, "error": describe(error)}
+            Path(os.environ[_ERRORS], f"{world.rank}.json").write_text(json.dumps(note), encoding="utf-8")
+        raise
 
+
+def launch(module: str, count: int) -> tuple[int, dict[str, str] | None]:
+    """Run a module in so many processes.
+
+    Returns the exit code of the first one that failed, 0 if none did; and what went wrong there, if it is another one
+    than the process that reports, which sees only that somebody is gone.
     A signal to this process reaches all of them, and they have half a minute to save what they have.
     """
     # Threads of several processes that fight for the same cores are slower than none.
@@ -141,11 +164,30 @@ def launch(module: str, count: int) -> int:
         local_addr="127.0.0.1",
         max_restarts=0,
     )
-    try:
-        elastic_launch(settings, sys.executable)("-m", module)
-    except ChildFailedError as error:
-        code = error.get_first_failure()[1].exitcode
-        return code if code > 0 else 128 - code
-    except SignalException as error:
-        return 128 + int(error.sigval)
-    return 0
+    with tempfile.TemporaryDirectory(prefix="coord-errors-") as folder:
+        os.environ[_ERRORS] = folder
+        try:
+            elastic_launch(settings, sys.executable)("-m", module)
+        except ChildFailedError as error:
+            rank, failure = error.get_first_failure()
+            return exit_code(failure.exitcode), _first_error(Path(folder), rank, failure.exitcode)
+        except SignalException as error:
+            return 128 + int(error.sigval), None
+    return 0, None
+
+
+def exit_code(code: int) -> int:
+    """As a shell has it: 128 and the signal's number for a process that a signal ended."""
+    return code if code >= 0 else 128 - code
+
+
+def _first_error(notes: Path, rank: int, code: int) -> dict[str, str] | None:
+    """What went wrong first in a process that is not the first; `rank` and `code` are those that the launcher names."""
+    if rank and code < 0:  # it could note nothing
+        what = f"process {rank + 1} was ended by {signal.Signals(-code).name}"
+        if code == -signal.SIGKILL:
+            what += ": the machine has most likely run out of memory"
+        return {"type": "ProcessFailed", "message": what, "traceback": ""}
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in notes.glob("*.json")]
+    first = min(found, key=lambda note: note["time"], default=None)
+    return first["error"] if first and first["rank"] else None

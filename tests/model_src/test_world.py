@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from model_src.checkpoint import load_checkpoint
 from model_src.config import TrainConfig
 from model_src.world import World, processes
 
-from .conftest import TINY, attach, changed, command, train
+from .conftest import PROJECT, TINY, attach, changed, command, train
 
 PARTED = changed(
     TINY,
@@ -105,6 +107,49 @@ def test_what_goes_wrong_in_one_ends_all(sample_data: Path, tmp_path: Path) -> N
     assert done.returncode == 1
     assert read(tmp_path, "metrics.json")["error"]["type"] == "InputMissing"
     assert "ann/not-there is not attached" in done.stderr
+
+
+SECOND_FAILS = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from model_src.report import Report, blame, described
+from model_src.world import failures_noted, is_launched, join, launch
+
+if not is_launched():
+    code, error = launch("program", 2)
+    blame(Path(), error)
+    sys.exit(code)
+world, _ = join()
+folder = Path() if world.is_first else Path("other")
+with failures_noted(world, described), Report(folder, experiment="e", run_id="r", digest="d"):
+    if not world.is_first:
+        {failure}
+    world.add(torch.zeros(1))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("failure", "code", "told"),
+    [
+        ("raise ValueError('a bad picture')", 1, "ValueError: a bad picture"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "ProcessFailed: process 2 was ended by SIGKILL"),
+    ],
+    ids=["raises", "killed"],
+)
+def test_report_names_what_failed_in_another_process(failure: str, code: int, told: str, tmp_path: Path) -> None:
+    """The first process only sees that the second is gone."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "program.py").write_text(SECOND_FAILS.replace("{failure}", failure))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT), os.environ["PYTHONPATH"]])}
+    done = subprocess.run(
+        [sys.executable, "-m", "program"], cwd=tmp_path, env=environment, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    summary = json.loads((tmp_path / "metrics.json").read_text())
+    assert summary["status"] == "error"
+    assert f"{summary['error']['type']}: {summary['error']['message']}".startswith(told)
 
 
 @pytest.mark.slow
