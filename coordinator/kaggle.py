@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,27 @@ class _Http(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk is not typed
 
     def __init__(self, endpoint: str, credentials: Credentials, *, read_seconds: float = _READ_SECONDS) -> None:
         env = KaggleEnv.PROD if endpoint == PRODUCTION else KaggleEnv.LOCAL
+        self._by_thread = threading.local()
+        self._sessions: list[requests.Session] = []
         super().__init__(env=env, user_agent=f"coord/{__version__}")
         self._endpoint = endpoint
         self._credentials = credentials
         self._read_seconds = read_seconds
+
+    @property
+    def _session(self) -> requests.Session | None:
+        """This thread's own: sessions may not be shared, and kagglesdk makes one when it is first needed."""
+        return getattr(self._by_thread, "session", None)
+
+    @_session.setter
+    def _session(self, session: requests.Session | None) -> None:
+        self._by_thread.session = session
+        if session is not None:
+            self._sessions.append(session)
+
+    def __exit__(self, *exc: object) -> None:
+        for session in self._sessions:
+            session.close()
 
     def _init_session(self) -> None:
         if self._session is not None:
@@ -93,10 +111,11 @@ class _Http(KaggleHttpClient):  # type: ignore[misc]  # kagglesdk is not typed
             session.mount(prefix + method, _TimedAdapter(_ONCE, self._read_seconds))
 
     def _try_fill_auth(self) -> None:
+        session: Any = self._session  # it is being made
         if self._credentials.token:
-            self._session.auth = KaggleHttpClient.BearerAuth(self._credentials.token)
+            session.auth = KaggleHttpClient.BearerAuth(self._credentials.token)
         else:
-            self._session.auth = (self._credentials.username, self._credentials.key)
+            session.auth = (self._credentials.username, self._credentials.key)
 
 
 class Kaggle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import metrics
+from coordinator.deadlines import Times, times
 from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
 from coordinator.target import RunState
@@ -75,14 +76,27 @@ def experiment(item: Experiment) -> RenderableType:
 
 
 def runs(found: Sequence[Run]) -> RenderableType:
-    table = _table("run", "state", "age", "last reported, and where")
+    """A row a run: `queued` is how long it waited, or waits, for its session."""
+    table = _table("run", "state", "age", "queued", "last reported, and where")
     for run in found:
+        at = times(run)
         last = metrics.describe(run.last_event) if run.last_event else ""
         about = Text("\n".join(filter(None, [metrics.clean(last), metrics.clean(run.message)])))
+        if at.is_stuck:
+            about.append(("\n" if about else "") + _stuck(run, at), style="red")
         about.append(("\n" if about else "") + run.url, style="dim")
-        state = Text(run.state.upper(), style=_COLOURS[run.state])
-        table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), about)
+        state = Text("STUCK", style="red") if at.is_stuck else Text(run.state.upper(), style=_COLOURS[run.state])
+        queued = "" if at.queued is None else duration(at.queued)
+        table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
     return table
+
+
+def _stuck(run: Run, at: Times) -> str:
+    ran = "" if at.running is None else f"{duration(at.running)} "
+    return (
+        f"said to run {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it does not "
+        f"run there, coord cancel --exp {run.experiment} --version {run.version}"
+    )
 
 
 def check(found: Check) -> RenderableType:
@@ -208,7 +222,12 @@ def _spread(found: metrics.Repeats) -> str:
 
 def age(since: str) -> str:
     """How long ago a time of the ledger was: 45s, 12m, 3h, 2d."""
-    seconds = int((datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds())
+    return duration(datetime.now(UTC) - datetime.fromisoformat(since))
+
+
+def duration(span: timedelta) -> str:
+    """A time span in its largest unit: 45s, 12m, 3h, 2d."""
+    seconds = int(span.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,14 +24,19 @@ from coordinator.cli.common import (
     this_project,
 )
 from coordinator.cli.terminal import LogPrinter, answer, complain, new_console, say, show_text, transfers
-from coordinator.errors import RunFailed, UsageError
+from coordinator.errors import Later, NoAnswer, RunFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coordinator.ledger import Ledger, Run
     from coordinator.project import Project
+    from coordinator.status import OpenTargets, Status
     from coordinator.target import Target
 
 app = typer.Typer()
+
+_ERRORS_SHOWN = 3
 
 
 @app.command()
@@ -83,32 +88,54 @@ def status(
     most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show where every run stands, newest first."""
+    """Show where every run stands, newest first.
+
+    A run that goes on after its session should have ended is shown as stuck.
+    """
     from coordinator import tables
+    from coordinator.status import open_targets
     from coordinator.status import status as verb
 
     project = this_project()
-    with open_ledger(project) as ledger:
+    with open_ledger(project) as ledger, open_targets(project) as targets:
 
-        def look() -> Any:
-            return verb(project, ledger, ledger.runs(experiment=exp, target=target)[:most])
+        def look() -> Status:
+            return verb(targets, ledger, ledger.runs(experiment=exp, target=target)[:most])
 
         now = look()
         if watch and not as_json:
-            from rich.live import Live
-
-            with Live(tables.runs(now.runs), console=new_console(), auto_refresh=False, transient=True) as live:
-                while any(run.state.is_active for run in now.runs) and not now.errors:
-                    live.update(tables.runs(now.runs), refresh=True)
-                    time.sleep(2.0)
-                    now = look()
+            now = _watch(targets, now, look)
         if not now.runs and not as_json:
             say("no runs yet; push one: coord push --exp NAME")
-        answer([run.to_json() for run in now.runs] if as_json else None, lambda: tables.runs(now.runs))
-    for error in now.errors:
+        answer(now.to_json() if as_json else None, lambda: tables.runs(now.runs))
+    for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
+    if len(now.errors) > _ERRORS_SHOWN:
+        say(f"and {len(now.errors) - _ERRORS_SHOWN} more runs are shown as last known, too: --json says why")
     if now.errors:
         raise typer.Exit(max(error.exit_code for error in now.errors))
+
+
+def _watch(targets: OpenTargets, now: Status, look: Callable[[], Status]) -> Status:
+    """Shows the runs until all have ended, or until nothing is left that asking again could tell."""
+    from rich.console import Group
+    from rich.live import Live
+
+    from coordinator import tables
+
+    with Live(console=new_console(), auto_refresh=False, transient=True) as live:
+        while any(run.state.is_active for run in now.runs):
+            hopeless = {run_id for run_id, error in now.failures.items() if not isinstance(error, (NoAnswer, Later))}
+            if all(run.id in hopeless for run in now.runs if run.state.is_active):
+                break
+            about = [error.what for error in now.errors[:_ERRORS_SHOWN]]
+            live.update(Group(tables.runs(now.runs), *about), refresh=True)
+            if about:
+                targets.close()  # perhaps it is the connection, or a sign-in that has to be renewed
+            is_local = all(run.target == "local" for run in now.runs if run.state.is_active)
+            time.sleep(2.0 if is_local else 10.0)
+            now = look()
+    return now
 
 
 @app.command()
