@@ -10,6 +10,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,16 +19,23 @@ import requests
 from kagglesdk.kaggle_creds import KaggleCredentials
 from kagglesdk.kaggle_env import KaggleEnv
 from kagglesdk.kaggle_http_client import KaggleHttpClient
+from kagglesdk.kaggle_object import FieldMetadata, PredefinedSerializer
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 from kagglesdk.kernels.types.kernels_api_service import (
+    ApiCancelKernelSessionRequest,
+    ApiDeleteKernelRequest,
+    ApiGetAcceleratorQuotaStatisticsRequest,
     ApiGetKernelRequest,
     ApiGetKernelSessionLogsStreamRequest,
     ApiGetKernelSessionStatusRequest,
+    ApiGetKernelSessionStatusResponse,
     ApiListKernelSessionOutputRequest,
     ApiListKernelsRequest,
     ApiSaveKernelRequest,
 )
 from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
+from kagglesdk.security.services.oauth_service import OAuthClient
+from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
@@ -36,7 +44,16 @@ from coordinator.credentials import Credentials
 from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle_rules import LOG_STREAM_END, WORKER_STATUS
 from coordinator.metadata import KernelMetadata
-from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+from coordinator.target import (
+    AcceleratorQuota,
+    KernelRef,
+    LogRecord,
+    OutputFile,
+    Pushed,
+    Quota,
+    RunState,
+    SessionState,
+)
 
 PRODUCTION = "https://api.kaggle.com"
 WEBSITE = "https://www.kaggle.com"
@@ -312,6 +329,122 @@ class Kaggle:
         if status >= 500:
             return NoAnswer(f"{doing}: {self.name} failed with HTTP {status}{message}")
         return _refusal(f"{doing}: {self.name} refused with HTTP {status}", message.removeprefix(": "))
+
+    # Sessions, the quota and attached sources
+
+    def cancel(self, ref: KernelRef) -> bool:
+        request = ApiGetKernelSessionStatusRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        with self._answering(f"asking for the session of {ref}"):
+            answer = self._http.call(_SERVICE, "GetKernelSessionStatus", request, _StatusWithSession)
+        if not answer.kernel_session_id:
+            return False
+        order = ApiCancelKernelSessionRequest()
+        order.kernel_session_id = answer.kernel_session_id
+        with self._answering(f"cancelling {ref}"):
+            refused = self._kernels.cancel_kernel_session(order).error_message
+        if refused:
+            raise TargetError(f"cancelling {ref}: {self.name} refused: {refused}")
+        return True
+
+    def delete(self, owner: str, slug: str) -> None:
+        request = ApiDeleteKernelRequest()
+        request.user_name, request.kernel_slug = owner, slug
+        with self._answering(f"deleting {owner}/{slug}"):
+            refused = self._kernels.delete_kernel(request).error_message
+        if refused:
+            raise TargetError(f"deleting {owner}/{slug}: {self.name} refused: {refused}")
+
+    def quota(self) -> Quota:
+        with self._answering("asking for the quota"):
+            answer = self._kernels.get_accelerator_quota_statistics(ApiGetAcceleratorQuotaStatisticsRequest())
+            refreshes_at = answer.quota_refresh_time
+            return Quota(
+                accelerators=tuple(
+                    AcceleratorQuota(
+                        kind=kind,
+                        used=each.time_used.total_seconds(),
+                        reserved=each.time_reserved.total_seconds(),
+                        total=each.total_time_allowed.total_seconds(),
+                    )
+                    for kind, each in (("gpu", answer.gpu_quota), ("tpu", answer.tpu_quota))
+                    if each is not None
+                ),
+                refreshes_at=refreshes_at.replace(tzinfo=UTC) if refreshes_at else None,
+            )
+
+    def user(self) -> str | None:
+        if not self._credentials.token:
+            self._check_access()
+            return self._credentials.username
+        request = IntrospectTokenRequest()
+        request.token = self._credentials.token
+        try:
+            with self._answering("asking whose the token is"):
+                answer = OAuthClient(self._http).introspect_token(request)
+        except NoAccess:
+            answer = IntrospectTokenResponse()
+        if not answer.active:
+            raise CredentialsError(
+                f"{self.name} says that the token from {self._credentials.source} is not, or no longer, valid",
+                hint="Make a new token at https://www.kaggle.com/settings.",
+            )
+        return str(answer.username) or None
+
+    def has_source(self, kind: str, name: str) -> bool:
+        request, ask = _source_question(self._http, kind, name)
+        try:
+            with self._answering(f"asking for {name}"):
+                ask(request)
+        except NoAccess:
+            return False
+        return True
+
+
+class _StatusWithSession(ApiGetKernelSessionStatusResponse):  # type: ignore[misc]  # kagglesdk is not typed
+    """A state with its session's number, which the local Kaggle tells and Kaggle does not."""
+
+    kernel_session_id = 0
+    _fields = (
+        *ApiGetKernelSessionStatusResponse._fields,
+        FieldMetadata("kernelSessionId", "kernel_session_id", "kernel_session_id", int, 0, PredefinedSerializer()),
+    )
+
+
+def _source_question(http: Any, kind: str, name: str) -> tuple[Any, Callable[[Any], Any]]:
+    """The request that only finds what is there, and what sends it."""
+    # Imported here: they take time that only `coord doctor` should pay.
+    from kagglesdk.competitions.services.competition_api_service import CompetitionApiClient
+    from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
+    from kagglesdk.datasets.services.dataset_api_service import DatasetApiClient
+    from kagglesdk.datasets.types.dataset_api_service import ApiGetDatasetRequest
+    from kagglesdk.models.services.model_api_service import ModelApiClient
+    from kagglesdk.models.types.model_api_service import ApiGetModelInstanceRequest
+    from kagglesdk.models.types.model_enums import ModelFramework
+
+    parts = name.split("/")
+    request: Any
+    if kind == "competition_sources":
+        request = ApiGetCompetitionRequest()
+        request.competition_name = name
+        return request, CompetitionApiClient(http).get_competition
+    if kind == "dataset_sources":
+        request = ApiGetDatasetRequest()
+        request.owner_slug, request.dataset_slug = parts[:2]
+        return request, DatasetApiClient(http).get_dataset
+    if kind == "kernel_sources":
+        request = ApiGetKernelRequest()
+        request.user_name, request.kernel_slug = parts[:2]
+        return request, KernelsApiClient(http).get_kernel
+    request = ApiGetModelInstanceRequest()
+    request.owner_slug, request.model_slug, framework, request.instance_slug = parts[:4]
+    names = {_plain(each.name.removeprefix("MODEL_FRAMEWORK_")): each for each in ModelFramework}
+    request.framework = names.get(_plain(framework), ModelFramework.MODEL_FRAMEWORK_OTHER)
+    return request, ModelApiClient(http).get_model_instance
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
 
 
 def oauth_token(file: Path) -> str:

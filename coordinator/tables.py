@@ -17,12 +17,13 @@ from coordinator import metrics
 from coordinator.deadlines import Times, times
 from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
-from coordinator.target import RunState
+from coordinator.target import AcceleratorQuota, Quota, RunState
 
 if TYPE_CHECKING:  # it brings the template engine, which most commands do without
     from coordinator.check import Check
 
 _DIFF_LINES = 40
+_BAR = 30
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
@@ -97,6 +98,33 @@ def _stuck(run: Run, at: Times) -> str:
         f"said to run {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it does not "
         f"run there, coord cancel --exp {run.experiment} --version {run.version}"
     )
+
+
+def quota(found: Quota) -> RenderableType:
+    """A row a kind of accelerator, with a bar of its whole quota: used, reserved by what runs, left."""
+    table = _table("", "", "used", "reserved", "left", "of")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for each in found.accelerators:
+        hours = (f"{seconds / 3600:.1f} h" for seconds in (each.used, each.reserved, each.left, each.total))
+        table.add_row(each.kind.upper(), _bar(each), *hours)
+    parts: list[RenderableType] = [table]
+    if found.refreshes_at is not None:
+        there = found.refreshes_at.astimezone(UTC)
+        left = duration(there - datetime.now(UTC))
+        parts.append(Text(f"█ used  ▒ reserved  ░ left     new in {left}, on {there:%A %d %B at %H:%M} UTC"))
+    return Group(*parts)
+
+
+def _bar(quota: AcceleratorQuota) -> Text:
+    """Its whole quota in `_BAR` characters; what is there at all gets one."""
+    parts, rest = [], _BAR
+    for seconds, character, colour in ((quota.used, "█", "cyan"), (quota.reserved, "▒", "yellow")):
+        share = seconds / quota.total if quota.total > 0 else 0.0
+        length = min(rest, max(1, round(share * _BAR)) if seconds > 0 else 0)
+        parts.append((character * length, colour))
+        rest -= length
+    return Text.assemble(*parts, ("░" * rest, "dim"))
 
 
 def check(found: Check) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from coordinator.cli.common import (
     INTERRUPTED,
+    Exp,
     Json,
     OptionalExp,
     Sets,
@@ -23,12 +25,13 @@ from coordinator.cli.common import (
     target_of,
     this_project,
 )
-from coordinator.cli.terminal import LogPrinter, answer, complain, new_console, say, show_text, transfers
+from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text, transfers
 from coordinator.errors import Later, NoAnswer, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
     from coordinator.project import Project
     from coordinator.status import OpenTargets, Status
@@ -222,6 +225,45 @@ def fetch_results(
             say(f"warning: {warning}")
     for skipped in failed:
         say(skipped.what)
+
+
+@app.command()
+@command
+def cancel(
+    exp: Exp,
+    version: Version = None,
+    target: TargetOption = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete the kernel without asking, if only that stops it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """End a run's session.
+
+    Where the target cancels none (as Kaggle), it offers to delete the kernel.
+    """
+    from coordinator import cancel as verb
+    from coordinator.project import target_name
+    from coordinator.target import RunState
+    from coordinator.targets import open_target
+
+    project = this_project()
+    name = target_name(project, target)
+    with open_ledger(project) as ledger, open_target(project, name) as opened:
+        find_run(ledger, exp, name, version)
+        chosen = verb.choose(project, opened, ledger, exp, version)
+
+        def confirm(deletion: Deletion) -> bool:
+            say(str(deletion))
+            return verb.confirmed(deletion, yes=yes, ask=ask if sys.stdin.isatty() else None)
+
+        run = verb.cancel(project, opened, ledger, chosen, confirm=confirm)
+    if as_json:
+        answer(run.to_json())
+    else:
+        show_text(f"{run.label} is {run.state}" + (f": {run.message}" if run.message else ""))
+    if run.state is not RunState.CANCELLED:
+        raise RunFailed(f"{run.label} had ended before it could be cancelled")
 
 
 def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:

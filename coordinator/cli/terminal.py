@@ -112,6 +112,12 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def ask(question: str) -> str:
+    """What is typed after a question; nothing at the end of the input."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
 def complain(error: CoordError) -> None:
     say(f"coord: {error.what}")
     if error.hint:
