@@ -58,6 +58,19 @@ def _candidates() -> Iterator[Credentials]:
         yield from _api_key_file(folder / "kaggle.json")
 
 
+def credential_files() -> list[Path]:
+    """The files there are in which credentials are looked for, used or not."""
+    home = Path.home() / ".kaggle"
+    token, config = os.environ.get("KAGGLE_API_TOKEN", "").strip(), os.environ.get("KAGGLE_CONFIG_DIR")
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    files = [
+        *([Path(token)] if 0 < len(token) < 256 else []),
+        *(home / name for name in ("access_token", "access_token.txt", "credentials.json")),
+        *(folder / "kaggle.json" for folder in ([Path(config)] if config else [home, xdg])),
+    ]
+    return [file for file in files if file.is_file()]
+
+
 def _token_file(file: Path) -> Iterator[Credentials]:
     try:
         token = file.read_text(encoding="utf-8").strip() if file.is_file() else ""

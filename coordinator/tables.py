@@ -21,9 +21,11 @@ from coordinator.target import AcceleratorQuota, Quota, RunState
 
 if TYPE_CHECKING:  # it brings the template engine, which most commands do without
     from coordinator.check import Check
+    from coordinator.doctor import Finding
 
 _DIFF_LINES = 40
 _BAR = 30
+_LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
@@ -125,6 +127,17 @@ def _bar(quota: AcceleratorQuota) -> Text:
         parts.append((character * length, colour))
         rest -= length
     return Text.assemble(*parts, ("░" * rest, "dim"))
+
+
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """A row a finding, its remedy below it."""
+    table = _table("check", "state", "what, and what to do about it")
+    for each in found:
+        about = Text(metrics.clean(each.what))
+        if each.remedy:
+            about.append(f"\n-> {metrics.clean(each.remedy)}", style="bold")
+        table.add_row(each.check, Text(each.level.upper(), style=_LEVEL_COLOURS[each.level]), about)
+    return table
 
 
 def check(found: Check) -> RenderableType:

@@ -20,7 +20,7 @@ ENDPOINT_VARIABLE = "COORD_KAGGLE_ENDPOINT"
 def open_target(project: Project, name: TargetName) -> Iterator[Target]:
     """Raises CredentialsError, ProjectError (owner unknown) or DependencyError before any request is sent."""
     # Imported here: kagglesdk takes a fifth of a second, which only commands that talk to a target should pay.
-    from coordinator.kaggle import PRODUCTION, Kaggle, oauth_token
+    from coordinator.kaggle import Kaggle, oauth_token
 
     with contextlib.ExitStack() as stack:
         if name == "local":
@@ -28,7 +28,7 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
             endpoint = stack.enter_context(local.local_kaggle(project))
             credentials = Credentials(source="the local target", username=owner, key="local")
         else:
-            endpoint, website = _endpoint() or PRODUCTION, None
+            endpoint, website = kaggle_endpoint(), None
             credentials = find_credentials()
             if credentials.oauth_file is not None:
                 token = oauth_token(credentials.oauth_file)
@@ -37,6 +37,13 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
         target = Kaggle(name=name, endpoint=endpoint, credentials=credentials, owner=owner, website=website)
         stack.callback(target.close)
         yield target
+
+
+def kaggle_endpoint() -> str:
+    """The address of the target `kaggle`. Raises ProjectError if the variable that overrides it is not one."""
+    from coordinator.kaggle import PRODUCTION
+
+    return _endpoint() or PRODUCTION
 
 
 def _endpoint() -> str | None:

@@ -19,7 +19,7 @@ LAYERS = [
     {"tables"},
     {"cancel", "check", "doctor", "dry_run", "fetch", "follow", "image_refresh", "push", "status"},
     {"deadlines", "refresh"},
-    {"build", "kaggle", "ledger", "local", "metrics", "targets"},
+    {"build", "kaggle", "ledger", "local", "metrics", "reachability", "targets"},
     {"target"},
     {"bundle", "metadata", "credentials", "git", "locks", "tracebacks"},
     {"experiment", "image", "image_probe"},
