@@ -15,13 +15,13 @@ from rich.text import Text
 
 from coordinator import metrics
 from coordinator.deadlines import Times, times
-from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
 from coordinator.target import AcceleratorQuota, Quota, RunState
 
-if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
     from coordinator.check import Check
     from coordinator.doctor import Finding
+    from coordinator.experiment import Change, Experiment, Recorded
 
 _DIFF_LINES = 40
 _BAR = 30

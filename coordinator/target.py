@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from coordinator.metadata import KernelMetadata
+if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+    from coordinator.metadata import KernelMetadata
 
 
 class RunState(StrEnum):
