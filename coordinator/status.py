@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from coordinator.deadlines import times
-from coordinator.errors import CoordError
+from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, TargetName
 from coordinator.refresh import Look, look, record, settled
@@ -18,6 +19,10 @@ from coordinator.targets import open_target
 
 AT_ONCE = 50
 """Runs that are asked about side by side; `coord status` shows 20 unless it is told otherwise."""
+
+
+_PAUSE = {"local": 2.0, "kaggle": 10.0}
+"""Seconds between two looks."""
 
 
 @dataclass(frozen=True)
@@ -99,3 +104,22 @@ def status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once
             except CoordError as error:
                 failures[asked[answer].id] = error
     return Status(runs=tuple(ledger.get(run.id) for run in runs), failures=failures)
+
+
+def watch(
+    targets: OpenTargets, look: Callable[[], Status], sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Status]:
+    """One look after the other, until all runs have ended, or until nothing is left that asking again could tell.
+
+    A lost connection, or a target that asks to slow down, passes.
+    """
+    while True:
+        now = look()
+        yield now
+        lasting = {run_id for run_id, error in now.failures.items() if not isinstance(error, (NoAnswer, Later))}
+        active = [run for run in now.runs if run.state.is_active and run.id not in lasting]
+        if not active:
+            return
+        if now.failures:
+            targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
+        sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +25,7 @@ from coordinator.cli.common import (
     this_project,
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text, transfers
-from coordinator.errors import Later, NoAnswer, RunFailed, UsageError
+from coordinator.errors import RunFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,9 +105,7 @@ def status(
         def look() -> Status:
             return verb(targets, ledger, ledger.runs(experiment=exp, target=target)[:most])
 
-        now = look()
-        if watch and not as_json:
-            now = _watch(targets, now, look)
+        now = _watch(targets, look) if watch and not as_json else look()
         if not now.runs and not as_json:
             say("no runs yet; push one: coord push --exp NAME")
         answer(now.to_json() if as_json else None, lambda: _table(now))
@@ -126,23 +123,16 @@ def _table(now: Status) -> RenderableType:
     return tables.runs(now.runs)
 
 
-def _watch(targets: OpenTargets, now: Status, look: Callable[[], Status]) -> Status:
-    """Shows the runs until all have ended, or until nothing is left that asking again could tell."""
+def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
     from rich.console import Group
     from rich.live import Live
 
+    from coordinator.status import watch
+
     with Live(console=new_console(), auto_refresh=False, transient=True) as live:
-        while any(run.state.is_active for run in now.runs):
-            hopeless = {run_id for run_id, error in now.failures.items() if not isinstance(error, (NoAnswer, Later))}
-            if all(run.id in hopeless for run in now.runs if run.state.is_active):
-                break
+        for now in watch(targets, look):
             about = [error.what for error in now.errors[:_ERRORS_SHOWN]]
             live.update(Group(_table(now), *about), refresh=True)
-            if about:
-                targets.close()  # perhaps it is the connection, or a sign-in that has to be renewed
-            is_local = all(run.target == "local" for run in now.runs if run.state.is_active)
-            time.sleep(2.0 if is_local else 10.0)
-            now = look()
     return now
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,10 +16,10 @@ import pytest
 from rich.console import Console
 
 from coordinator import tables
-from coordinator.errors import CredentialsError, NoAnswer
+from coordinator.errors import CredentialsError, NoAccess, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
-from coordinator.status import OpenTargets, status
+from coordinator.status import OpenTargets, Status, open_targets, status, watch
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.test_ledger import BARE
 from tests.coordinator.test_refresh import EPOCHS, RUNNING_SESSION, Shelf
@@ -168,6 +171,50 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
             return RUNNING_SESSION
 
     assert status(_targets(tiny, Overtaken()), ledger, [run]).runs[0].state is RunState.COMPLETE
+
+
+def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> None:
+    """It looks again, on a new connection, until all have ended; what will not pass is not waited for."""
+    lost, gone = NoAnswer("no connection"), NoAccess("no such kernel")
+    target = Many(session=RUNNING_SESSION)
+    answers: list[dict[str, SessionState | Exception]] = [
+        {"k0": lost, "k1": gone},
+        {"k0": RUNNING_SESSION, "k1": gone},
+        {"k0": SessionState(RunState.COMPLETE), "k1": gone},
+    ]
+    targets, slept = _targets(tiny, target), list[float]()
+    _add(ledger, 2)
+
+    def look() -> Status:
+        target.sessions = answers.pop(0)
+        targets._open["local"] = target  # as after opening it anew
+        return status(targets, ledger, ledger.runs())
+
+    looks = list(watch(targets, look, slept.append))
+    states = [{run.slug: str(run.state) for run in found.runs} for found in looks]
+    assert [each["k0"] for each in states] == ["queued", "running", "complete"]
+    assert all(found.failures for found in looks)
+    assert slept == [2.0, 2.0]
+    assert answers == []
+
+
+def test_a_target_stays_open_between_looks_that_go_well(tiny: Project) -> None:
+    """Connections are used again; after a failure they are not."""
+    with open_targets(tiny) as targets:
+        first = targets.get("local")
+        assert targets.get("local") is first
+        targets.close()
+        assert targets.get("local") is not first
+
+
+def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
+    """Without active runs it loads no table, no template engine and no client: that is most of what it would take."""
+    command = [sys.executable, "-X", "importtime", "-m", "coordinator", "status", "--json"]
+    done = subprocess.run(command, cwd=tiny.root, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "coordinator" in loaded
+    assert not loaded & {"rich", "jinja2", "kagglesdk", "requests", "slugify"}
 
 
 def _shown(runs: list[Run]) -> str:
