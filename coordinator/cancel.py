@@ -52,6 +52,15 @@ class Deletion:
         return "\n".join(lines)
 
 
+def where(ledger: Ledger, experiment: str, target: str | None, version: int | None) -> str | None:
+    """The one target on which such runs are active; None if there is none. Raises UsageError for several."""
+    runs = ledger.runs(experiment=experiment, target=target)
+    found = {run.target for run in runs if run.state.is_active and version in (None, run.version)}
+    if len(found) > 1:
+        raise UsageError(f"{experiment} is active on {' and '.join(sorted(found))}", hint="Name one with --target.")
+    return found.pop() if found else None
+
+
 def choose(project: Project, target: Target, ledger: Ledger, experiment: str, version: int | None) -> Run:
     """The run of the experiment that is to be cancelled: the one that is active, as it stands now.
 

@@ -79,8 +79,8 @@ def experiment(item: Experiment) -> RenderableType:
 
 
 def runs(found: Sequence[Run]) -> RenderableType:
-    """A row a run: `queued` is how long it waited, or waits, for its session."""
-    table = _table("run", "state", "age", "queued", "last reported, and where")
+    """A row a run: `wait` is how long it waited, or waits, for its session."""
+    table = _table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = times(run)
         last = metrics.describe(run.last_event) if run.last_event else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project
+    from coordinator.project import Project, TargetName
     from coordinator.status import OpenTargets, Status
     from coordinator.target import Target
 
@@ -238,21 +238,19 @@ def cancel(
     Where the target cancels none (as Kaggle), it offers to delete the kernel.
     """
     from coordinator import cancel as verb
-    from coordinator.project import target_name
     from coordinator.target import RunState
     from coordinator.targets import open_target
 
+    def confirm(deletion: Deletion) -> bool:
+        say(str(deletion))
+        return verb.confirmed(deletion, yes=yes, ask=ask if sys.stdin.isatty() else None)
+
     project = this_project()
-    name = target_name(project, target)
-    with open_ledger(project) as ledger, open_target(project, name) as opened:
-        find_run(ledger, exp, name, version)
-        chosen = verb.choose(project, opened, ledger, exp, version)
-
-        def confirm(deletion: Deletion) -> bool:
-            say(str(deletion))
-            return verb.confirmed(deletion, yes=yes, ask=ask if sys.stdin.isatty() else None)
-
-        run = verb.cancel(project, opened, ledger, chosen, confirm=confirm)
+    with open_ledger(project) as ledger:
+        name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
+        with open_target(project, cast("TargetName", name)) as opened:
+            chosen = verb.choose(project, opened, ledger, exp, version)
+            run = verb.cancel(project, opened, ledger, chosen, confirm=confirm)
     if as_json:
         answer(run.to_json())
     else:

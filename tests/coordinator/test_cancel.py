@@ -14,7 +14,7 @@ import pytest
 from coordinator import push
 from coordinator.build import build
 from coordinator.bundle.script import stamped
-from coordinator.cancel import Deletion, cancel, choose, confirmed
+from coordinator.cancel import Deletion, cancel, choose, confirmed, where
 from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.experiment import resolve
 from coordinator.kaggle import Kaggle
@@ -52,11 +52,9 @@ def _clear(root: Path) -> None:
 
 
 def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
-    """Only the version that is meant ends; which one is asked where two run; what has ended is an error."""
+    """Only the version that is meant ends; one that has ended is an error."""
     coord("push", "--exp", "slow")
     coord("push", "--exp", "slow", "--force")
-    ambiguous = coord("cancel", "--exp", "slow", code=2)
-    assert "which one? slow local-v2, slow local-v1 are active" in ambiguous.stderr
     assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 is cancelled\n"
     done = coord.json("cancel", "--exp", "slow")
     assert (done["version"], done["state"]) == (2, "cancelled")
@@ -197,6 +195,19 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
     with pytest.raises(UsageError, match="which one"):
         choose(tiny, target, ledger, "smoke", None)
     assert choose(tiny, target, ledger, "smoke", 3).id == "r3"
+
+
+def test_on_which_target(ledger: Ledger) -> None:
+    """Where it is active, wherever pushes go; two places have to be told apart."""
+    ledger.add(dataclasses.replace(RUN, id="r1", target="kaggle"))
+    ledger.add(dataclasses.replace(RUN, version=3, state=RunState.COMPLETE))
+    assert where(ledger, "smoke", None, None) == "kaggle"
+    assert where(ledger, "smoke", "local", None) is None
+    assert where(ledger, "smoke", None, 3) is None
+    ledger.add(dataclasses.replace(RUN, id="r4", version=4))
+    with pytest.raises(UsageError, match="smoke is active on kaggle and local"):
+        where(ledger, "smoke", None, None)
+    assert where(ledger, "smoke", None, 4) == where(ledger, "smoke", "local", None) == "local"
 
 
 def _deletion(**changes: object) -> Deletion:
