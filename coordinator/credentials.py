@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -23,6 +24,19 @@ class Credentials:
     token: str | None = field(default=None, repr=False)
     oauth_file: Path | None = None
     """A browser sign-in (`kaggle auth login`), whose token lives about an hour and has to be asked for."""
+
+    def authorization(self) -> str:
+        """The value of HTTP's header of that name."""
+        return f"Bearer {self.token}" if self.token else f"Basic {self._pair()}"
+
+    def hidden(self, text: str) -> str:
+        """The text without the secret: the other side may send back what it was sent."""
+        for secret in (self.token, self.key, self._pair() if self.key else None):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+    def _pair(self) -> str:
+        return base64.b64encode(f"{self.username}:{self.key}".encode()).decode("ascii")
 
 
 def find_credentials() -> Credentials:

@@ -141,9 +141,8 @@ def test_an_expired_token_is_not_taken_for_a_push_that_never_arrived(coord: Coor
     [
         ("400", 1, "kaggle refused with HTTP 400: planned"),
         ("401", 1, "did not accept the credentials from KAGGLE_USERNAME and KAGGLE_KEY"),
-        ("403", 1, "does not exist, is somebody else's and private, or your token has expired"),
+        ("403", 1, 'Your token is good. Is "ada" its user'),
         ("429", 75, "asks to slow down"),
-        ("409", 75, "still processing a data set"),
     ],
 )
 def test_a_refused_push_says_what_it_means(coord: Coord, proxy: Proxy, fault: str, code: int, message: str) -> None:
