@@ -141,7 +141,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if kind is int and isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 20:
         return int(value)  # protobuf's JSON writes 64 bits as text
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if value.bit_length() < 64 else math.inf
     if issubclass(kind, _AS_TEXT):
         _check(value, str, where)
         if len(value) > _TEXT_AT_MOST:
@@ -173,12 +173,11 @@ def records(data: Any) -> list[LogRecord]:
 def record(item: Any) -> LogRecord:
     """One record of a log. Raises Failed if it is none."""
     _check(item, dict, "a record of the log")
-    stream, seconds, data = item.get("stream_name") or "stdout", item.get("time") or 0.0, item.get("data") or ""
-    for value, kind, name in ((stream, str, "stream_name"), (data, str, "data")):
-        _check(value, kind, f"a record's {name}")
-    if isinstance(seconds, int):
-        seconds = min(float(seconds), 1e9) if seconds.bit_length() < 64 else 0.0
-    _check(seconds, float, "a record's time")
+    given = {"stream_name": "stdout", "time": 0.0, "data": ""} | {k: v for k, v in item.items() if v is not None}
+    stream, seconds, data = given["stream_name"], given["time"], given["data"]
+    for value, name in ((stream, "stream_name"), (data, "data")):
+        _check(value, str, f"a record's {name}")
+    seconds = _value(float, seconds, "a record's time")
     return LogRecord(stream=clean(stream), time=seconds if math.isfinite(seconds) else 0.0, data=clean(data))
 
 

@@ -185,9 +185,9 @@ class Kaggle:
             if not token:
                 return
             if token in seen:
-                break
+                raise TargetError(f"the list of {ref}'s output never ends: {self.name} repeats its page tokens")
             seen.add(token)
-        raise TargetError(f"the list of {ref}'s output never ends: {self.name} repeats its page tokens")
+        raise TargetError(f"the list of {ref}'s output never ends: it has more than {_PAGES_AT_MOST:,} pages")
 
     def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
         size = 0
@@ -224,7 +224,7 @@ class Kaggle:
                 raise self._why_no_access(error, kind, kernel) from failed
             raise error from failed
         except requests.exceptions.RequestException as error:  # of a body that the caller reads
-            raise self._explained(as_failed(error), kind, doing) from error
+            raise self._explained(as_failed(error), kind, doing) from None
 
     def _explained(self, failed: Failed, kind: Kind, doing: str) -> Exception:
         words = {"target": self.name, "endpoint": self._endpoint, "source": self._credentials.source}

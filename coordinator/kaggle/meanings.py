@@ -22,8 +22,8 @@ _NEW_TOKEN = "Make a new token at https://www.kaggle.com/settings."
 class Meaning:
     error: type[CoordError]
     what: str
-    """Follows what was being done. {target}, {endpoint}, {source} (of the credentials), {status} and {detail} (the
-    other side's own words, or nothing) are filled in."""
+    """Follows what was being done. {target}, {endpoint}, {source} (of the credentials), {status}, {detail} (the other
+    side's own words, or nothing) and {when} (it wants to be asked again) are filled in."""
     hint: str | None
     failures: frozenset[Failure] = frozenset()
     """Empty: any."""
@@ -62,7 +62,7 @@ MEANINGS = (
     Meaning(
         Later,
         "{target} asks to slow down{detail}",
-        "Try again in a few minutes.",
+        "Try again in {when}.",
         failures=frozenset({Failure.THROTTLED}),
     ),
     Meaning(
@@ -164,6 +164,7 @@ def explain(failed: Failed, kind: Kind, doing: str, *, target: str, endpoint: st
         "source": source,
         "status": failed.status,
         "detail": f": {failed.detail}" if failed.detail else "",
+        "when": "a few minutes" if failed.retry_after is None else f"{failed.retry_after:,.0f} seconds",
     }
     return row.error(f"{doing}: {row.what.format(**words)}", hint=row.hint and row.hint.format(**words))
 

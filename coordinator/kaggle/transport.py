@@ -6,6 +6,7 @@ them and reads answers of any size. Its service classes need only `call`, which 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
@@ -68,22 +69,19 @@ class Transport:
         limits = policy.limits(method)
         fields = request.to_dict()
 
-        def once(until: float) -> Any:
+        def once(until: float) -> tuple[Any, int]:
             address = f"{self._base}/{service}/{method}"
             response = self._send("POST", address, until, json=fields, headers=self._headers(limits))
-            try:
-                self._check(response, until)
-                if response_type in (FileDownload, HttpRedirect):
-                    return response
+            self._check(response, until)
+            if response_type in (FileDownload, HttpRedirect):
+                return response, response.status_code
+            with contextlib.closing(response):
                 body = answers.read(response, most=limits.answer, is_late=self._lateness(until))
-                data = answers.parse(self._credentials.hidden(body.decode("utf-8", errors="replace")))
-                self._check_code(data)
-                return None if response_type is None else answers.message(response_type, data)
-            finally:
-                if response_type not in (FileDownload, HttpRedirect):
-                    response.close()
+            data = answers.parse(self._credentials.hidden(body.decode("utf-8", errors="replace")))
+            self._check_code(data)
+            return answers.message(response_type, data), response.status_code
 
-        return self._try(method, limits, once)
+        return self._try(f"POST {urlsplit(self._base).path}/{service}/{method}", limits, once)
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> requests.Response:
         """A file at a signed address, without credentials; its body is still to come.
@@ -92,7 +90,7 @@ class Transport:
         TLS, also where a redirect leads to one.
         """
 
-        def once(until: float) -> requests.Response:
+        def once(until: float) -> tuple[requests.Response, int]:
             address = url
             for _ in range(_REDIRECTS):
                 if not is_safe(address, from_here=self._is_local):
@@ -101,22 +99,25 @@ class Transport:
                 if not response.is_redirect:
                     if response.status_code < 400 or response.status_code in policy.STATUSES:
                         self._check(response, until)
-                    return response
+                    return response, response.status_code
                 response.close()
                 address = _joined(address, response.headers["Location"])
             raise Failed(Failure.UNUSABLE, f"more than {_REDIRECTS} redirects")
 
-        return self._try("GET", policy.DOWNLOAD, once)
+        return self._try(f"GET {_without_signature(url)}", policy.DOWNLOAD, once)
 
-    def _try(self, name: str, limits: Limits, once: Callable[[float], T]) -> T:
-        """The answer of the first try that succeeds, as far as the policy allows another one. Raises Failed."""
+    def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]]) -> T:
+        """The answer of the first try that succeeds, as far as the policy allows another one. Raises Failed.
+
+        `once` takes the time until which the call may last, and returns an answer and its status.
+        """
         until = self._clock() + limits.deadline
         tries = 0
         while True:
             tries += 1
             started = self._clock()
             try:
-                answer = once(until)
+                answer, status = once(until)
             except Failed as failed:
                 self._note(name, tries, started, str(failed))
                 wait = policy.wait_before_next(limits.kind, failed, tries, self._chance())
@@ -126,7 +127,7 @@ class Transport:
                 _log.log(level, "%s: %s; trying again in %.1f s", name, failed, wait)
                 self._sleep(wait)
             else:
-                self._note(name, tries, started, "ok")
+                self._note(name, tries, started, str(status))
                 return answer
 
     def _send(self, method: str, url: str, until: float, **parts: Any) -> requests.Response:
@@ -139,7 +140,8 @@ class Transport:
             # The adapter itself: a session reads the body of a redirect whole, although it is not to follow it.
             return self._adapter.send(prepared, timeout=time_out, **settings)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            raise as_failed(error) from error
+            # Without the cause: what requests says of a header or an address has the secrets in it.
+            raise as_failed(error) from None
 
     def _check(self, response: requests.Response, until: float) -> None:
         """Raises Failed, with the answer's message, unless its status is that of a success."""
@@ -180,7 +182,7 @@ class Transport:
 
     def _note(self, name: str, tries: int, started: float, outcome: str) -> None:
         milliseconds = (self._clock() - started) * 1000
-        _log.debug("%s: %s, %.0f ms, try %d", name, outcome, milliseconds, tries)
+        _log.debug("%s %s %.0f ms (try %d)", name, outcome, milliseconds, tries)
 
 
 def as_failed(error: Exception) -> Failed:
@@ -191,7 +193,7 @@ def as_failed(error: Exception) -> Failed:
         return Failed(Failure.UNTRUSTED)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Failed(Failure.CONNECT, "it does not answer")
-    if isinstance(error, requests.exceptions.Timeout):
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
         return Failed(Failure.TIMEOUT)
     if isinstance(error, requests.exceptions.ProxyError):
         return Failed(Failure.CONNECT, "the proxy does not let us through")
@@ -214,6 +216,14 @@ def _host(url: str) -> str:
         return answers.shown(urlsplit(url).hostname or "this host")
     except ValueError:
         return "nowhere"
+
+
+def _without_signature(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "nowhere"
+    return answers.shown(f"{parts.hostname}{parts.path}")
 
 
 def _joined(url: str, location: str) -> str:
