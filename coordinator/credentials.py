@@ -31,9 +31,11 @@ class Credentials:
     oauth_file: Path | None = None
     """A browser sign-in (`kaggle auth login`), whose token lives about an hour and has to be asked for."""
 
-    def authorization(self) -> str:
-        """The value of HTTP's header of that name."""
-        return f"Bearer {self.token}" if self.token else f"Basic {self._pair()}"
+    def headers(self) -> dict[str, str]:
+        """What a request is sent with; nothing without a token or a user name."""
+        if self.token:
+            return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"Basic {self._pair()}"} if self.username else {}
 
     def hidden(self, text: str) -> str:
         """The text without the secret: the other side may send back what it was sent."""

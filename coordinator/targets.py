@@ -32,7 +32,7 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
             endpoint, website = _endpoint() or PRODUCTION, None
             credentials = find_credentials()
             if credentials.oauth_file is not None:
-                token = oauth_token(credentials.oauth_file)
+                token = oauth_token(credentials.oauth_file, endpoint)
                 credentials = Credentials(source=credentials.source, username=credentials.username, token=token)
             owner = _owner(project, credentials)
         target = Kaggle(name=name, endpoint=endpoint, credentials=credentials, owner=owner, website=website)

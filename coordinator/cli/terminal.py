@@ -116,10 +116,12 @@ def show_log(*, verbose: bool) -> None:
     """Shows what the modules log, on stderr: warnings, and each request to a target if that is wanted."""
     import logging  # a few milliseconds, which `coord --help` need not pay
 
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
     logger = logging.getLogger("coordinator")
-    logger.handlers, logger.propagate = [handler], False
+    logger.handlers = [Lines()]
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
 
 

@@ -148,6 +148,7 @@ METHODS = {
     "GetSubmission": Limits(Kind.READ, 120.0),
     "ListSubmissions": Limits(Kind.READ, 120.0, 16 * _MIB),
     "GetSubmissionLimits": Limits(Kind.READ, 60.0),
+    "GenerateAccessToken": Limits(Kind.READ, 60.0),  # a token more or less changes nothing
     "SaveKernel": Limits(Kind.WRITE, 300.0),
 }
 ANY_OTHER = Limits(Kind.WRITE, 120.0)

@@ -171,11 +171,7 @@ class Transport:
     def _headers(self, limits: Limits) -> dict[str, str]:
         # A live log has to come as it is written; packing would hold it back.
         packing = "identity" if limits.kind is policy.Kind.STREAM else "gzip"
-        return {
-            "User-Agent": f"coord/{__version__}",
-            "Accept-Encoding": packing,
-            "Authorization": self._credentials.authorization(),
-        }
+        return {"User-Agent": f"coord/{__version__}", "Accept-Encoding": packing, **self._credentials.headers()}
 
     def _lateness(self, until: float) -> Callable[[], bool]:
         return lambda: self._clock() > until
