@@ -183,8 +183,10 @@ def record(item: Any) -> LogRecord:
 
 def be_silent_at_most(response: requests.Response, seconds: float) -> None:
     """Sets the time-out for what is still to come; the answer's head had the longer one of the call."""
-    connection = getattr(response.raw, "connection", None)  # None if it is closed after this answer
-    sock = getattr(connection, "sock", None)
+    sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+    if sock is None:  # the connection ends with this answer, which then has the socket for itself
+        file = getattr(getattr(response.raw, "_fp", None), "fp", None)
+        sock = getattr(getattr(file, "raw", None), "_sock", None)
     if sock is not None:
         sock.settimeout(seconds)
 

@@ -124,7 +124,7 @@ class Transport:
                 if wait is None or self._clock() + wait >= until:
                     raise
                 level = logging.WARNING if wait >= _WORTH_SAYING else logging.DEBUG
-                _log.log(level, "%s: %s; trying again in %.1f s", name, failed, wait)
+                _log.log(level, "%s: %s; trying again in %.1f s", name.rpartition("/")[2], failed, wait)
                 self._sleep(wait)
             else:
                 self._note(name, tries, started, str(status))
@@ -186,7 +186,8 @@ def as_failed(error: Exception) -> Failed:
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
     if isinstance(error, requests.exceptions.SSLError):
-        return Failed(Failure.UNTRUSTED)
+        # Any other may come after something was sent.
+        return Failed(Failure.UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(reason) else Failure.RESET)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Failed(Failure.CONNECT, "it does not answer")
     if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):

@@ -36,6 +36,7 @@ class Scripted(ThreadingHTTPServer):
     """Gives the answers of `script`, method by method, in their order; the last one is given again and again."""
 
     daemon_threads = True
+    request_queue_size = 64  # so many threads may come at once
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

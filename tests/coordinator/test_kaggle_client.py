@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import ssl
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+import urllib3
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 
+from benchmarks import client_tables
 from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle import Kaggle, policy
 from coordinator.kaggle.meanings import MEANINGS, explain, meaning
 from coordinator.kaggle.policy import Failed, Failure, Kind
+from coordinator.kaggle.transport import as_failed
 from coordinator.metadata import KernelMetadata
 from coordinator.target import KernelRef, OutputFile, RunState
 from tests.coordinator.scripted import CREDENTIALS, Answer, Scripted, Time, cut, html, ok, raw, reset, said, scripted
@@ -116,12 +122,16 @@ def test_a_push_that_could_not_be_sent_is_sent_again(metadata: KernelMetadata) -
     assert time.waits == [0.5, 1.0, 2.0, 4.0]
 
 
-def test_a_data_set_that_is_being_processed_is_waited_for(server: Scripted, metadata: KernelMetadata) -> None:
+def test_a_data_set_that_is_being_processed_is_waited_for(
+    server: Scripted, metadata: KernelMetadata, caplog: pytest.LogCaptureFixture
+) -> None:
     """409 says that nothing was done; the push goes on when the data set is ready, and is `later` if it is not."""
+    caplog.set_level("WARNING")
     time = Time()
     server.script["SaveKernel"] = [said(409), said(409), SAVED]
     assert push(server.kaggle(time), metadata).ref.version == 4
     assert time.waits == [5.0, 10.0]
+    assert caplog.messages[1] == "SaveKernel: still processing: 409: planned; trying again in 10.0 s"
     time = Time()
     server.script["SaveKernel"] = [said(409, "Dataset is processing")]
     with pytest.raises(Later, match="still processing a data set: Dataset is processing"):
@@ -356,3 +366,53 @@ def test_credentials_need_tls() -> None:
             Kaggle(name="kaggle", endpoint=endpoint, credentials=CREDENTIALS, owner="ada")
     for endpoint in ("https://kaggle.example", "http://localhost:1", "http://127.0.0.2", "http://[::1]:80"):
         Kaggle(name="kaggle", endpoint=endpoint, credentials=CREDENTIALS, owner="ada").close()
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_silent_live_log_ends(server: Scripted, connection: str) -> None:
+    """After the silence that was asked for; the answer's head may take longer than that."""
+    over, waited_for = threading.Event(), list[str]()
+
+    def answer(handler: Any) -> None:
+        over.wait(0.15)
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/event-stream")
+        handler.send_header("Connection", connection)
+        if connection == "keep-alive":
+            handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        handler.send(b'data: {"data": "a"}\n')
+        if not over.wait(20):
+            waited_for.append("the server")
+
+    server.script["GetKernelSessionLogsStream"] = [answer]
+    assert [record.data for record in server.kaggle().follow(REF, idle_seconds=0.05)] == ["a"]
+    assert waited_for == []
+    over.set()
+
+
+def test_what_goes_wrong_with_tls(server: Scripted) -> None:
+    """A certificate that is not trusted is said; what else goes wrong may be after something was sent."""
+    plain = Kaggle(
+        name="kaggle",
+        endpoint=server.url.replace("http:", "https:"),
+        credentials=CREDENTIALS,
+        owner="ada",
+        sleep=lambda seconds: None,
+    )
+    with pytest.raises(NoAnswer, match="was lost before the answer"):
+        plain.state(REF)
+    assert server.seen == []
+    reason = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("[SSL: CERTIFICATE_VERIFY_FAILED] it is old"))
+    pool = urllib3.HTTPSConnectionPool("kaggle.example")
+    error = requests.exceptions.SSLError(urllib3.exceptions.MaxRetryError(pool, "/?secret", reason))
+    failed = as_failed(error)
+    assert failed.failure is Failure.UNTRUSTED
+    assert "secret" not in str(failed)
+
+
+def test_the_document_has_the_tables() -> None:
+    """docs/reliability.md says what the client does; if not: python -m benchmarks.client_tables."""
+    document = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    for table in client_tables.tables():
+        assert table in document
