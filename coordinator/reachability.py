@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
 
 import requests
 
+from coordinator.addresses import is_loopback
 from coordinator.errors import NoAnswer
 
 _TIME_OUT = (5.0, 10.0)  # seconds to connect, and to answer
@@ -30,7 +30,7 @@ def reach(endpoint: str, *, clock: Callable[[], float] = time.time) -> Reached:
     """Asks the address for its front page; any status will do. Raises NoAnswer."""
     taken, ahead = [], None
     with requests.Session() as session:
-        session.trust_env = urlsplit(endpoint).hostname not in ("127.0.0.1", "localhost", "::1")
+        session.trust_env = not is_loopback(endpoint)
         for _ in range(_QUESTIONS):
             begun, at = time.perf_counter(), clock()
             try:
