@@ -47,6 +47,7 @@ _MIGRATIONS = (
     CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
     """,
     "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE runs ADD COLUMN started_at TEXT; ALTER TABLE runs ADD COLUMN timeout_seconds INTEGER",
 )
 
 
@@ -85,7 +86,11 @@ class Run:
     url: str = ""
     message: str = ""
     """Why it failed."""
+    timeout_seconds: int | None = None
+    """The session's time limit that was asked for; None is the target's own."""
     pushed_at: str | None = None
+    started_at: str | None = None
+    """When its session started, as well as coord knows: when it was first seen running, or what its log says."""
     ended_at: str | None = None
     """When coord first saw it ended."""
     fetched_at: str | None = None

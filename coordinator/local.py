@@ -76,6 +76,17 @@ def run_once(
     return code
 
 
+def has_source(project: Project, kind: str, name: str) -> bool:
+    """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
+    root, sources, reference = project.local_kaggle, _module("sources"), _module("reference").Reference
+    with _explained():
+        if kind == "competition_sources":
+            return sources.competition(root, name) is not None
+        if kind == "dataset_sources":
+            return sources.dataset(root, reference.parse("/".join(name.split("/")[:2]))) is not None
+        return kind == "kernel_sources" and sources.kernel_output(root, reference.parse(name)) is not None
+
+
 def _register(project: Project, function: str, name: str, directory: Path) -> None:
     with _explained(UsageError):
         getattr(_module("store").Store(project.local_kaggle), function)(name, directory.resolve())

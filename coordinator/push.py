@@ -81,6 +81,7 @@ def _intent(project: Project, target: Target, built: Build, metadata: KernelMeta
         created_at=now(),
         files={file.path: file.sha256 for file in built.files},
         git=git.commit(project.root, _inputs(project, built)),
+        timeout_seconds=built.experiment.kernel.timeout_seconds,
     )
 
 

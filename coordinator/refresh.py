@@ -2,43 +2,99 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coordinator import metrics
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
+from coordinator.errors import CoordError
 from coordinator.ledger import Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
-from coordinator.target import KernelRef, LogRecord, RunState, Target
+from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 
-# The live log has no "you are up to date" mark: it is taken as read when nothing came for this long.
+# The live log has no "you are up to date" mark: it is taken as read when nothing came for about as long as an answer
+# takes, within these bounds.
+_QUIET_SECONDS = (0.05, 0.7)
 _IDLE_SECONDS = 0.7
 _LOOK_SECONDS = 5.0
 _EVENTS_SHOWN = ("epoch", "fold", "end")
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a target said about a run."""
+
+    session: SessionState
+    records: list[LogRecord]
+    """Its log as far as it was read; empty where nobody looked."""
+
+
 def refresh(project: Project, target: Target, ledger: Ledger, run: Run, *, look_at_log: bool = True) -> Run:
     """The run as it stands now, also in the ledger. A run that has ended is left alone."""
-    if run.state is RunState.PUSHING:
-        with held(project.push_lock(run.target, run.slug), wait=False) as ours:
-            if not ours:  # another process is pushing it at this moment
-                return run
-            run = settle(target, ledger, ledger.get(run.id))
+    run = settled(project, target, ledger, run)
     if not run.state.is_active or run.version is None:
         return run
+    return record(ledger, run, look(target, run, at_log=look_at_log))
+
+
+def settled(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
+    """The run, its lost answer settled; unchanged if there is none, or if another process is pushing it just now."""
+    if run.state is not RunState.PUSHING:
+        return run
+    with held(project.push_lock(run.target, run.slug), wait=False) as ours:
+        return settle(target, ledger, ledger.get(run.id)) if ours else run
+
+
+def look(target: Target, run: Run, *, at_log: bool = True, clock: Callable[[], float] = time.monotonic) -> Look:
+    """Asks for a run's state, and reads its log if that may have something new.
+
+    Nothing but questions to the target, so that many runs can be looked at side by side, each in a thread.
+    """
+    # What ran at the last look probably still does: its log is asked for without waiting for the state.
+    tail = _Tail(target, run.ref) if at_log and run.state is RunState.RUNNING else None
+    begun = clock()
     session = target.state(run.ref)
-    changes: dict[str, Any] = {"state": session.state}
-    if session.message:
-        changes["message"] = session.message
-    if not session.state.is_active:
+    took = clock() - begun
+    if session.state is RunState.RUNNING and at_log:
+        return Look(session, (tail or _Tail(target, run.ref)).records(took, clock))
+    return Look(session, [] if session.state.is_active else target.log(run.ref))
+
+
+def record(ledger: Ledger, run: Run, seen: Look) -> Run:
+    """The run after a look, also in the ledger; what another process knows of its end by now is left alone."""
+    current = ledger.get(run.id)
+    if not current.state.is_active:
+        return current
+    state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
+    if seen.session.message:
+        changes["message"] = seen.session.message
+    if seen.records:
+        changes["last_event"] = last_event(seen.records) or current.last_event
+    if state is RunState.RUNNING:
+        changes["started_at"] = _started_at(current, seen.records)
+    elif not state.is_active:
         changes["ended_at"] = now()
-        changes["last_event"] = last_event(target.log(run.ref)) or run.last_event
-    elif session.state is RunState.RUNNING and look_at_log:
-        changes["last_event"] = _last_live_event(target, run.ref) or run.last_event
+    if all(getattr(current, name) == value for name, value in changes.items()):
+        return current
     return ledger.update(run.id, **changes)
+
+
+def _started_at(run: Run, records: list[LogRecord]) -> str:
+    """When the session started: no later than was known, than now, and than the log's clock says; after the push."""
+    found = datetime.now(UTC) - timedelta(seconds=max((each.time for each in records), default=0.0))
+    known = [datetime.fromisoformat(each) for each in (run.started_at,) if each]
+    # The log's clock starts some moments after the session's, and ours may differ: small steps are no news.
+    if known and found > known[0] - timedelta(seconds=5):
+        return str(run.started_at)
+    pushed = datetime.fromisoformat(run.pushed_at) if run.pushed_at else found
+    return max(found, pushed).isoformat(timespec="seconds")
 
 
 def current_log(project: Project, target: Target, ledger: Ledger, run: Run) -> list[LogRecord]:
@@ -82,11 +138,32 @@ def last_event(records: list[LogRecord]) -> dict[str, Any] | None:
     return found
 
 
-def _last_live_event(target: Target, ref: KernelRef, clock: Callable[[], float] = time.monotonic) -> Any:
-    until = clock() + _LOOK_SECONDS
-    records = []
-    for record in target.follow(ref, idle_seconds=_IDLE_SECONDS):
-        records.append(record)
-        if clock() > until:
-            break
-    return last_event(records)
+class _Tail:
+    """A live log that a thread reads, so that whoever looks at it decides how long to wait for more."""
+
+    def __init__(self, target: Target, ref: KernelRef) -> None:
+        self._arrived: queue.SimpleQueue[LogRecord | None] = queue.SimpleQueue()
+        # A daemon: it may wait for a record that nobody wants any more, which must not keep the command from ending.
+        threading.Thread(target=self._read, args=(target, ref), daemon=True).start()
+
+    def _read(self, target: Target, ref: KernelRef) -> None:
+        try:
+            for each in target.follow(ref, idle_seconds=_LOOK_SECONDS):
+                self._arrived.put(each)
+        except CoordError:
+            pass  # the state is known all the same, and the next look finds the log
+        finally:
+            self._arrived.put(None)
+
+    def records(self, took: float, clock: Callable[[], float]) -> list[LogRecord]:
+        """What comes until the log ends or pauses; `took` is how many seconds an answer of this target takes."""
+        least, most = _QUIET_SECONDS
+        until = clock() + _LOOK_SECONDS
+        wait, found = max(most, 3 * took), list[LogRecord]()
+        try:
+            while clock() < until and (each := self._arrived.get(timeout=wait)) is not None:
+                found.append(each)
+                wait = min(max(least, took / 2), most)
+        except queue.Empty:
+            pass
+        return found

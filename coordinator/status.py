@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import cast
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-from coordinator.errors import CoordError
+from coordinator.deadlines import times
+from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, TargetName
-from coordinator.refresh import refresh
+from coordinator.refresh import Look, look, record, settled
+from coordinator.target import Target
 from coordinator.targets import open_target
+
+AT_ONCE = 50
+"""Runs that are asked about side by side; `coord status` shows 20 unless it is told otherwise."""
+
+
+_PAUSE = {"local": 2.0, "kaggle": 10.0}
+"""Seconds between two looks."""
 
 
 @dataclass(frozen=True)
@@ -18,19 +30,96 @@ class Status:
     """The runs, newest first, and what kept some of them from being brought up to date."""
 
     runs: tuple[Run, ...]
-    errors: tuple[CoordError, ...]
+    failures: dict[str, CoordError]
+    """By run id: that run is shown as last known."""
+
+    @property
+    def errors(self) -> tuple[CoordError, ...]:
+        """Each different error once: where there is no connection, no run has one."""
+        errors = [self.failures[run.id] for run in self.runs if run.id in self.failures]
+        return tuple({(type(each), each.what): each for each in errors}.values())
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The runs with their times, and why one is not up to date (`error`)."""
+        failed = {run_id: error.what for run_id, error in self.failures.items()}
+        return [{**run.to_json(), **times(run).to_json(), "error": failed.get(run.id)} for run in self.runs]
 
 
-def status(project: Project, ledger: Ledger, runs: Iterable[Run]) -> Status:
-    """Asks the targets about every run that may be going on; if a target fails, its runs stay as last known."""
+@dataclass
+class OpenTargets:
+    """Targets that were opened once and stay open, for one look after the other."""
+
+    project: Project
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _open: dict[str, Target] = field(default_factory=dict)
+
+    def get(self, name: str) -> Target:
+        """Raises what `open_target` does."""
+        if name not in self._open:
+            self._open[name] = self._stack.enter_context(open_target(self.project, cast(TargetName, name)))
+        return self._open[name]
+
+    def close(self) -> None:
+        """They are opened anew when they are needed again, with the credentials of that time."""
+        self._open.clear()
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def open_targets(project: Project) -> Iterator[OpenTargets]:
+    targets = OpenTargets(project)
+    try:
+        yield targets
+    finally:
+        targets.close()
+
+
+def status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
+    """Asks the targets about every run that may be going on, side by side; a run that fails stays as last known.
+
+    The threads ask, this one alone writes the ledger.
+    """
     runs = list(runs)
-    errors: list[CoordError] = []
-    for name in sorted({run.target for run in runs if run.state.is_active}):
-        try:
-            with open_target(project, cast(TargetName, name)) as target:
-                for run in runs:
-                    if run.target == name and run.state.is_active:
-                        refresh(project, target, ledger, run)
-        except CoordError as error:
-            errors.append(error)
-    return Status(runs=tuple(ledger.get(run.id) for run in runs), errors=tuple(errors))
+    failures: dict[str, CoordError] = {}
+    asked: dict[Future[Look], Run] = {}
+    with ThreadPoolExecutor(at_once, thread_name_prefix="status") as pool:
+        for name in sorted({run.target for run in runs if run.state.is_active}):
+            active = [run for run in runs if run.target == name and run.state.is_active]
+            try:
+                target = targets.get(name)
+            except CoordError as error:
+                failures.update((run.id, error) for run in active)
+                continue
+            for run in active:
+                try:
+                    current = settled(targets.project, target, ledger, run)
+                except CoordError as error:
+                    failures[run.id] = error
+                    continue
+                if current.state.is_active and current.version is not None:
+                    asked[pool.submit(look, target, current)] = current
+        for answer in as_completed(asked):
+            try:
+                record(ledger, asked[answer], answer.result())
+            except CoordError as error:
+                failures[asked[answer].id] = error
+    return Status(runs=tuple(ledger.get(run.id) for run in runs), failures=failures)
+
+
+def watch(
+    targets: OpenTargets, look: Callable[[], Status], sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Status]:
+    """One look after the other, until all runs have ended, or until nothing is left that asking again could tell.
+
+    A lost connection, or a target that asks to slow down, passes.
+    """
+    while True:
+        now = look()
+        yield now
+        lasting = {run_id for run_id, error in now.failures.items() if not isinstance(error, (NoAnswer, Later))}
+        active = [run for run in now.runs if run.state.is_active and run.id not in lasting]
+        if not active:
+            return
+        if now.failures:
+            targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
+        sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
@@ -14,14 +14,18 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import metrics
-from coordinator.experiment import Change, Experiment, Recorded
+from coordinator.deadlines import Times, times
 from coordinator.ledger import Run
-from coordinator.target import RunState
+from coordinator.target import AcceleratorQuota, Quota, RunState
 
-if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
     from coordinator.check import Check
+    from coordinator.doctor import Finding
+    from coordinator.experiment import Change, Experiment, Recorded
 
 _DIFF_LINES = 40
+_BAR = 30
+_LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
@@ -75,13 +79,64 @@ def experiment(item: Experiment) -> RenderableType:
 
 
 def runs(found: Sequence[Run]) -> RenderableType:
-    table = _table("run", "state", "age", "last reported, and where")
+    """A row a run: `wait` is how long it waited, or waits, for its session."""
+    table = _table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
+        at = times(run)
         last = metrics.describe(run.last_event) if run.last_event else ""
         about = Text("\n".join(filter(None, [metrics.clean(last), metrics.clean(run.message)])))
+        if at.is_stuck:
+            about.append(("\n" if about else "") + _stuck(run, at), style="red")
         about.append(("\n" if about else "") + run.url, style="dim")
-        state = Text(run.state.upper(), style=_COLOURS[run.state])
-        table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), about)
+        state = Text("STUCK", style="red") if at.is_stuck else Text(run.state.upper(), style=_COLOURS[run.state])
+        queued = "" if at.queued is None else duration(at.queued)
+        table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
+    return table
+
+
+def _stuck(run: Run, at: Times) -> str:
+    ran = "" if at.running is None else f"{duration(at.running)} "
+    return (
+        f"said to run {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it does not "
+        f"run there, coord cancel --exp {run.experiment} --version {run.version}"
+    )
+
+
+def quota(found: Quota) -> RenderableType:
+    """A row a kind of accelerator, with a bar of its whole quota: used, reserved by what runs, left."""
+    table = _table("", "", "used", "reserved", "left", "of")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for each in found.accelerators:
+        hours = (f"{seconds / 3600:.1f} h" for seconds in (each.used, each.reserved, each.left, each.total))
+        table.add_row(each.kind.upper(), _bar(each), *hours)
+    parts: list[RenderableType] = [table]
+    if found.refreshes_at is not None:
+        there = found.refreshes_at.astimezone(UTC)
+        left = duration(there - datetime.now(UTC))
+        parts.append(Text(f"█ used  ▒ reserved  ░ left     new in {left}, on {there:%A %d %B at %H:%M} UTC"))
+    return Group(*parts)
+
+
+def _bar(quota: AcceleratorQuota) -> Text:
+    """Its whole quota in `_BAR` characters; what is there at all gets one."""
+    parts, rest = [], _BAR
+    for seconds, character, colour in ((quota.used, "█", "cyan"), (quota.reserved, "▒", "yellow")):
+        share = seconds / quota.total if quota.total > 0 else 0.0
+        length = min(rest, max(1, round(share * _BAR)) if seconds > 0 else 0)
+        parts.append((character * length, colour))
+        rest -= length
+    return Text.assemble(*parts, ("░" * rest, "dim"))
+
+
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """A row a finding, its remedy below it."""
+    table = _table("check", "state", "what, and what to do about it")
+    for each in found:
+        about = Text(metrics.clean(each.what))
+        if each.remedy:
+            about.append(f"\n-> {metrics.clean(each.remedy)}", style="bold")
+        table.add_row(each.check, Text(each.level.upper(), style=_LEVEL_COLOURS[each.level]), about)
     return table
 
 
@@ -208,7 +263,12 @@ def _spread(found: metrics.Repeats) -> str:
 
 def age(since: str) -> str:
     """How long ago a time of the ledger was: 45s, 12m, 3h, 2d."""
-    seconds = int((datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds())
+    return duration(datetime.now(UTC) - datetime.fromisoformat(since))
+
+
+def duration(span: timedelta) -> str:
+    """A time span in its largest unit: 45s, 12m, 3h, 2d."""
+    seconds = int(span.total_seconds())
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from coordinator.metadata import KernelMetadata
+if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+    from coordinator.metadata import KernelMetadata
 
 
 class RunState(StrEnum):
@@ -44,6 +46,11 @@ class KernelRef:
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.slug} v{self.version}"
+
+    @property
+    def address(self) -> str:
+        """The kernel, as Kaggle names it."""
+        return f"{self.owner}/{self.slug}"
 
     @property
     def label(self) -> str:
@@ -86,6 +93,43 @@ class OutputFile:
     url: str
 
 
+@dataclass(frozen=True)
+class AcceleratorQuota:
+    """Hours of one kind of accelerator, in seconds."""
+
+    kind: str
+    """gpu or tpu"""
+    used: float
+    reserved: float
+    """Held by sessions that run, in addition to what is used."""
+    total: float
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.total - self.used - self.reserved)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What may be used until `refreshes_at` (UTC)."""
+
+    accelerators: tuple[AcceleratorQuota, ...]
+    refreshes_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        refreshes_at = self.refreshes_at.isoformat(timespec="seconds") if self.refreshes_at else None
+        kinds = {
+            each.kind: {
+                "used_seconds": each.used,
+                "reserved_seconds": each.reserved,
+                "left_seconds": each.left,
+                "total_seconds": each.total,
+            }
+            for each in self.accelerators
+        }
+        return {**kinds, "refreshes_at": refreshes_at}
+
+
 class Target(Protocol):
     """A place where kernels run. Every method raises TargetError (or a leaf of it) when it gets no usable answer."""
 
@@ -119,3 +163,21 @@ class Target(Protocol):
         ...
 
     def close(self) -> None: ...
+
+    def cancel(self, ref: KernelRef) -> bool:
+        """Asks for the end of that version's session. False: this target does not let one, and nothing happened."""
+        ...
+
+    def delete(self, owner: str, slug: str) -> None:
+        """Deletes the kernel with all its versions, which ends their sessions. Never repeated by itself."""
+        ...
+
+    def quota(self) -> Quota: ...
+
+    def user(self) -> str | None:
+        """Whose the credentials are, if that can be known. Raises CredentialsError if they are not accepted."""
+        ...
+
+    def has_source(self, kind: str, name: str) -> bool:
+        """Whether what `kind` (dataset_sources, competition_sources, ...) names is there, and readable for the user."""
+        ...

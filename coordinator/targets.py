@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from coordinator import local
+from coordinator.addresses import is_safe
 from coordinator.credentials import Credentials, find_credentials
 from coordinator.errors import CredentialsError, ProjectError
 from coordinator.project import Project, TargetName
@@ -20,7 +21,7 @@ ENDPOINT_VARIABLE = "COORD_KAGGLE_ENDPOINT"
 def open_target(project: Project, name: TargetName) -> Iterator[Target]:
     """Raises CredentialsError, ProjectError (owner unknown) or DependencyError before any request is sent."""
     # Imported here: kagglesdk takes a fifth of a second, which only commands that talk to a target should pay.
-    from coordinator.kaggle import PRODUCTION, Kaggle, oauth_token
+    from coordinator.kaggle import Kaggle, oauth_token
 
     with contextlib.ExitStack() as stack:
         if name == "local":
@@ -28,15 +29,22 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
             endpoint = stack.enter_context(local.local_kaggle(project))
             credentials = Credentials(source="the local target", username=owner, key="local")
         else:
-            endpoint, website = _endpoint() or PRODUCTION, None
+            endpoint, website = kaggle_endpoint(), None
             credentials = find_credentials()
             if credentials.oauth_file is not None:
-                token = oauth_token(credentials.oauth_file)
+                token = oauth_token(credentials.oauth_file, endpoint)
                 credentials = Credentials(source=credentials.source, username=credentials.username, token=token)
             owner = _owner(project, credentials)
         target = Kaggle(name=name, endpoint=endpoint, credentials=credentials, owner=owner, website=website)
         stack.callback(target.close)
         yield target
+
+
+def kaggle_endpoint() -> str:
+    """The address of the target `kaggle`. Raises ProjectError if the variable that overrides it is not one."""
+    from coordinator.kaggle import PRODUCTION
+
+    return _endpoint() or PRODUCTION
 
 
 def _endpoint() -> str | None:
@@ -46,7 +54,7 @@ def _endpoint() -> str | None:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ProjectError(f'{ENDPOINT_VARIABLE}: "{endpoint}" is not an address like https://host:port')
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if not is_safe(endpoint):
         raise ProjectError(f"{ENDPOINT_VARIABLE}: credentials are sent over https only, except to this machine")
     return endpoint
 

@@ -44,6 +44,25 @@ def version(caller: Caller, kernel: Kernel, label: str) -> Version:
     return found
 
 
+_VERSIONS = 1_000_000  # more than a kernel will ever have
+
+
+def session_id(kernel: Kernel, version: Version) -> int:
+    """The number of a version's session."""
+    return kernel.id * _VERSIONS + version.number
+
+
+def session(caller: Caller, number: int) -> Version:
+    """The version of the caller's whose session has that number. Raises Refusal."""
+    kernel_id, version_number = divmod(number, _VERSIONS)
+    for kernel in caller.store.kernels():
+        if kernel.id == kernel_id and kernel.owner == caller.user:
+            found = caller.store.version(kernel.reference, version_number)
+            if found is not None:
+                return found
+    raise denied("kernelSessions.cancel")
+
+
 def page_size(asked: int, most: int) -> int:
     """The size of a page: what was asked, within limits."""
     return min(asked, most) if asked > 0 else PAGE_SIZE

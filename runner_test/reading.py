@@ -120,11 +120,15 @@ def _uses(version: Version, request: ApiListKernelsRequest) -> bool:
 
 
 def get_kernel_session_status(caller: Caller, request: ApiGetKernelSessionStatusRequest) -> Answer:
-    """The state of a version's session."""
+    """The state of a version's session, and to its owner what Kaggle tells nobody: the session's number."""
     kernel = access.kernel(caller, request.user_name, request.kernel_slug)
-    progress = caller.store.progress(access.version(caller, kernel, request.version_label))
+    version = access.version(caller, kernel, request.version_label)
+    progress = caller.store.progress(version)
     status = KernelWorkerStatus[progress.state]
-    return new(ApiGetKernelSessionStatusResponse, status=status, failure_message=progress.failure)
+    answer = new(ApiGetKernelSessionStatusResponse, status=status, failure_message=progress.failure).to_dict()
+    if kernel.owner == caller.user:
+        answer["kernelSessionId"] = access.session_id(kernel, version)
+    return answer
 
 
 def list_kernel_session_output(caller: Caller, request: ApiListKernelSessionOutputRequest) -> Answer:

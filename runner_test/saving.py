@@ -156,7 +156,11 @@ def delete_kernel(caller: Caller, request: ApiDeleteKernelRequest) -> Answer:
 
 
 def cancel_kernel_session(caller: Caller, request: ApiCancelKernelSessionRequest) -> Answer:
-    """Refuse: it takes a session's number, which Kaggle tells no ordinary user."""
-    del caller, request
-    message = "Permission 'kernelSessions.cancel' was denied"
-    return new(ApiCancelKernelSessionResponse, error_message=message)
+    """End the session of a number, which the local Kaggle tells with the session's state (and Kaggle does not)."""
+    try:
+        version = access.session(caller, request.kernel_session_id)
+    except Refusal as refusal:
+        return new(ApiCancelKernelSessionResponse, error_message=refusal.message)
+    if not caller.store.progress(version).state.final:
+        caller.store.cancel(version)
+    return new(ApiCancelKernelSessionResponse)

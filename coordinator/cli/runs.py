@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import time
-from typing import TYPE_CHECKING, Annotated, Any
+import sys
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from coordinator.cli.common import (
     INTERRUPTED,
+    Exp,
     Json,
     OptionalExp,
     Sets,
@@ -23,15 +24,23 @@ from coordinator.cli.common import (
     target_of,
     this_project,
 )
-from coordinator.cli.terminal import LogPrinter, answer, complain, new_console, say, show_text, transfers
+from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text, transfers
 from coordinator.errors import RunFailed, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project
+    from coordinator.project import Project, TargetName
+    from coordinator.status import OpenTargets, Status
     from coordinator.target import Target
 
 app = typer.Typer()
+
+_ERRORS_SHOWN = 3
 
 
 @app.command()
@@ -83,32 +92,48 @@ def status(
     most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show where every run stands, newest first."""
-    from coordinator import tables
+    """Show where every run stands, newest first.
+
+    A run that goes on after its session should have ended is shown as stuck.
+    """
+    from coordinator.status import open_targets
     from coordinator.status import status as verb
 
     project = this_project()
-    with open_ledger(project) as ledger:
+    with open_ledger(project) as ledger, open_targets(project) as targets:
 
-        def look() -> Any:
-            return verb(project, ledger, ledger.runs(experiment=exp, target=target)[:most])
+        def look() -> Status:
+            return verb(targets, ledger, ledger.runs(experiment=exp, target=target)[:most])
 
-        now = look()
-        if watch and not as_json:
-            from rich.live import Live
-
-            with Live(tables.runs(now.runs), console=new_console(), auto_refresh=False, transient=True) as live:
-                while any(run.state.is_active for run in now.runs) and not now.errors:
-                    live.update(tables.runs(now.runs), refresh=True)
-                    time.sleep(2.0)
-                    now = look()
+        now = _watch(targets, look) if watch and not as_json else look()
         if not now.runs and not as_json:
             say("no runs yet; push one: coord push --exp NAME")
-        answer([run.to_json() for run in now.runs] if as_json else None, lambda: tables.runs(now.runs))
-    for error in now.errors:
+        answer(now.to_json() if as_json else None, lambda: _table(now))
+    for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
+    if len(now.errors) > _ERRORS_SHOWN:
+        say(f"and {len(now.errors) - _ERRORS_SHOWN} more runs are shown as last known, too: --json says why")
     if now.errors:
         raise typer.Exit(max(error.exit_code for error in now.errors))
+
+
+def _table(now: Status) -> RenderableType:
+    from coordinator import tables  # rich takes a third of the time of `coord status --json`, which does without
+
+    return tables.runs(now.runs)
+
+
+def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
+    from rich.console import Group
+    from rich.live import Live
+
+    from coordinator.status import watch
+
+    with Live(console=new_console(), auto_refresh=False, transient=True) as live:
+        for now in watch(targets, look):
+            about = [error.what for error in now.errors[:_ERRORS_SHOWN]]
+            live.update(Group(_table(now), *about), refresh=True)
+    return now
 
 
 @app.command()
@@ -195,6 +220,43 @@ def fetch_results(
             say(f"warning: {warning}")
     for skipped in failed:
         say(skipped.what)
+
+
+@app.command()
+@command
+def cancel(
+    exp: Exp,
+    version: Version = None,
+    target: TargetOption = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete the kernel without asking, if only that stops it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """End a run's session.
+
+    Where the target cancels none (as Kaggle), it offers to delete the kernel.
+    """
+    from coordinator import cancel as verb
+    from coordinator.target import RunState
+    from coordinator.targets import open_target
+
+    def confirm(deletion: Deletion) -> bool:
+        say(str(deletion))
+        return verb.confirmed(deletion, yes=yes, ask=ask if sys.stdin.isatty() else None)
+
+    project = this_project()
+    with open_ledger(project) as ledger:
+        name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
+        with open_target(project, cast("TargetName", name)) as opened:
+            chosen = verb.choose(project, opened, ledger, exp, version)
+            run = verb.cancel(project, opened, ledger, chosen, confirm=confirm)
+    if as_json:
+        answer(run.to_json())
+    else:
+        show_text(f"{run.label} is {run.state}" + (f": {run.message}" if run.message else ""))
+    if run.state is not RunState.CANCELLED:
+        raise RunFailed(f"{run.label} had ended before it could be cancelled")
 
 
 def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:

@@ -112,6 +112,25 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def ask(question: str) -> str:
+    """What is typed after a question; nothing at the end of the input."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def show_log(*, verbose: bool) -> None:
+    """Shows what the modules log, on stderr: warnings, and each request to a target if that is wanted."""
+    import logging  # a few milliseconds, which `coord --help` need not pay
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger = logging.getLogger("coordinator")
+    logger.handlers = [Lines()]
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
 def complain(error: CoordError) -> None:
     say(f"coord: {error.what}")
     if error.hint:

@@ -41,7 +41,9 @@ FULL = dataclasses.replace(
     version=3,
     url="https://www.kaggle.com/code/ada/smoke",
     message="it broke\nhere",
+    timeout_seconds=3600,
     pushed_at="2026-11-01T00:00:01+00:00",
+    started_at="2026-11-01T00:00:01+00:00",
     ended_at="2026-11-01T00:00:02+00:00",
     fetched_at="2026-11-01T00:00:03+00:00",
     last_event={"event": "epoch", "metrics": {"val/dice": 0.5}},
@@ -214,11 +216,12 @@ def test_a_ledger_of_an_older_coord_is_taken_over(file: Path) -> None:
     with Ledger(file) as ledger:
         ledger.add(FULL)
     with sqlite3.connect(file) as connection:
-        connection.execute("ALTER TABLE runs DROP COLUMN files")
+        for column in ("files", "started_at", "timeout_seconds"):
+            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     with Ledger(file) as ledger:
-        assert ledger.get(FULL.id) == dataclasses.replace(FULL, files={})
+        assert ledger.get(FULL.id) == dataclasses.replace(FULL, files={}, started_at=None, timeout_seconds=None)
         ledger.add(dataclasses.replace(FULL, id="new"))
         assert ledger.get("new").files == FULL.files
 

@@ -19,7 +19,7 @@ from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
 from coordinator.refresh import current_log, last_event, refresh, settle
-from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, Quota, RunState, SessionState
 from tests.coordinator.test_ledger import BARE
 
 RUNNING_SESSION = SessionState(RunState.RUNNING)
@@ -70,6 +70,21 @@ class Shelf:
         raise AssertionError("nothing is fetched here")
 
     def close(self) -> None: ...
+
+    def cancel(self, ref: KernelRef) -> bool:
+        raise AssertionError("nobody asked for it")
+
+    def delete(self, owner: str, slug: str) -> None:
+        raise AssertionError("nobody asked for it")
+
+    def quota(self) -> Quota:
+        raise AssertionError("nobody asked for it")
+
+    def user(self) -> str | None:
+        raise AssertionError("nobody asked for it")
+
+    def has_source(self, kind: str, name: str) -> bool:
+        raise AssertionError("nobody asked for it")
 
 
 def _source(run_id: str) -> str:

@@ -1,5 +1,6 @@
 """The methods, one by one, called with Kaggle's own client over HTTP."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -229,10 +230,21 @@ def test_quota(local: Local) -> None:
     assert local.api("anna").get_accelerator_quota_statistics().gpu_quota.time_used == timedelta(0)
 
 
-def test_cancelling_by_session_is_refused(local: Local) -> None:
-    """Ordinary users have no session numbers, so CancelKernelSession only ever says no."""
-    answer = local.api().cancel_kernel_session(fill(ApiCancelKernelSessionRequest(), kernel_session_id=1))
-    assert "denied" in answer.error_message
+def test_cancelling_a_session_by_its_number(local: Local) -> None:
+    """The local Kaggle tells its owner the number with the state, and nobody else; another's number is refused."""
+    local.push("waits", WAITS_FOR_GO)
+    body = {"userName": "me", "kernelSlug": "waits"}
+    headers = {"Authorization": "Basic " + base64.b64encode(b"me:key").decode()}
+    address = f"{local.url}/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
+    number = requests.post(address, json=body, headers=headers, timeout=30).json()["kernelSessionId"]
+    request = fill(ApiCancelKernelSessionRequest(), kernel_session_id=number)
+    assert "denied" in local.api("anna").cancel_kernel_session(request).error_message
+    unknown = fill(ApiCancelKernelSessionRequest(), kernel_session_id=number + 1)
+    assert "denied" in local.api().cancel_kernel_session(unknown).error_message
+    assert local.status("waits").status.name in ("QUEUED", "RUNNING")
+    assert local.api().cancel_kernel_session(request).error_message == ""
+    local.reach("waits", "CANCEL_ACKNOWLEDGED")
+    assert local.api().cancel_kernel_session(request).error_message == ""  # as often as one likes
 
 
 def test_any_access_token_is_somebody(local: Local) -> None:

@@ -1,0 +1,43 @@
+"""Commands about the account and this machine: what may be used, and whether everything is in place."""
+
+from __future__ import annotations
+
+import typer
+
+from coordinator.cli.common import Json, TargetOption, command, this_project
+from coordinator.cli.terminal import answer
+from coordinator.errors import CoordError
+
+app = typer.Typer()
+
+
+@app.command()
+@command
+def quota(target: TargetOption = None, as_json: Json = False) -> None:
+    """Show what is left of the GPU and TPU hours."""
+    from coordinator import tables
+    from coordinator.project import target_name
+    from coordinator.targets import open_target
+
+    project = this_project()
+    with open_target(project, target_name(project, target)) as opened:
+        found = opened.quota()
+    answer(found.to_json() if as_json else None, lambda: tables.quota(found))
+
+
+@app.command()
+@command
+def doctor(target: TargetOption = None, as_json: Json = False) -> None:
+    """Look whether everything is in place, and say what to do.
+
+    Exit code 1 if there is a problem.
+    """
+    from coordinator import tables
+    from coordinator.doctor import Level
+    from coordinator.doctor import doctor as verb
+
+    found = verb(target)
+    answer([each.to_json() for each in found] if as_json else None, lambda: tables.findings(found))
+    problems = sum(each.level is Level.PROBLEM for each in found)
+    if problems:
+        raise CoordError(f"{problems} problem{'s' * (problems != 1)}", hint="Each has its remedy in the answer.")
