@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,10 +34,10 @@ from urllib3.util import Retry
 
 from coordinator import __version__
 from coordinator.credentials import Credentials
-from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CredentialsError, Expired, Later, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle_rules import LOG_STREAM_END, WORKER_STATUS
 from coordinator.metadata import KernelMetadata
-from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+from coordinator.target import Download, KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
 
 PRODUCTION = "https://api.kaggle.com"
 WEBSITE = "https://www.kaggle.com"
@@ -43,6 +45,7 @@ WEBSITE = "https://www.kaggle.com"
 _SERVICE = "kernels.KernelsApiService"
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _PAGES_AT_MOST = 10_000
+_DOWNLOAD_CHUNK = 1 << 16  # bytes; when a transfer breaks off, what has come of a chunk is lost
 
 # Reads are repeated; whatever changes something is not, because its first try may have taken effect.
 _READS = Retry(
@@ -113,10 +116,7 @@ class Kaggle:
         self._credentials = credentials
         self._http = _Http(self._endpoint, credentials)
         self._kernels = KernelsApiClient(self._http)
-        self._downloads = requests.Session()
-        self._downloads.trust_env = not _is_loopback(self._endpoint)
-        for scheme in ("http://", "https://"):
-            self._downloads.mount(scheme, _TimedAdapter(_READS, _READ_SECONDS))
+        self._downloads = _Downloads(trust_env=not _is_loopback(self._endpoint))
 
     def close(self) -> None:
         self._http.__exit__(None, None, None)
@@ -230,21 +230,41 @@ class Kaggle:
             seen.add(token)
         raise TargetError(f"the list of {ref}'s output never ends: {self.name} repeats its page tokens")
 
-    def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
-        size = 0
-        with self._answering(f"downloading {file.name}"):
-            with self._downloads.get(file.url, stream=True) as response:
-                response.raise_for_status()
-                with destination.open("wb") as out:
-                    for chunk in response.iter_content(1 << 20):
-                        out.write(chunk)
-                        size += len(chunk)
-                        progress(len(chunk))
-                expected = response.headers.get("Content-Length")
-                encoded = response.headers.get("Content-Encoding")
-            if expected is not None and not encoded and int(expected) != size:
-                raise NoAnswer(f"downloading {file.name}: got {size:,} of {int(expected):,} bytes")
-        return size
+    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
+        doing = f"downloading {file.name}"
+        # Compressed on the way, a file could neither be counted nor gone on with.
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        with self._answering(doing):
+            response = self._downloads.get(file.url, headers=headers)
+        try:
+            if response.status_code == 416 and offset:  # what is here is longer than what is there
+                response.close()
+                return self.open_output(file)
+            self._check_download(doing, response)
+            with self._answering(doing):
+                start, size = _extent(response, offset)
+        except BaseException:
+            response.close()
+            raise
+
+        def chunks() -> Iterator[bytes]:
+            with self._answering(doing):
+                yield from response.iter_content(_DOWNLOAD_CHUNK)
+
+        etag = response.headers.get("ETag", "")
+        validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+        return Download(start=start, size=size, validator=validator, chunks=chunks(), close=response.close)
+
+    def _check_download(self, doing: str, response: requests.Response) -> None:
+        """Raises what an answer without the file means. Its body is not read: it may be of any size."""
+        status = response.status_code
+        if status == 429:
+            raise Later(f"{doing}: {self.name} asks to slow down", hint="Try again in a few minutes.")
+        if status >= 500 or status == 408:
+            raise NoAnswer(f"{doing}: {self.name} failed with HTTP {status}")
+        if status >= 400:
+            # Storage services say 400, 403 or 410 for an address whose time is over.
+            raise Expired(f"{doing}: {self.name} says HTTP {status}", hint="Its address has expired, or it is gone.")
 
     def _outputs_page(self, ref: KernelRef, token: str) -> Any:
         request = ApiListKernelSessionOutputRequest()
@@ -293,6 +313,46 @@ class Kaggle:
         if status >= 500:
             return NoAnswer(f"{doing}: {self.name} failed with HTTP {status}{message}")
         return _refusal(f"{doing}: {self.name} refused with HTTP {status}", message.removeprefix(": "))
+
+
+class _Downloads:
+    """Sessions for signed addresses, one a thread and without credentials: requests' sessions are of one thread."""
+
+    def __init__(self, *, trust_env: bool) -> None:
+        self._trust_env = trust_env
+        self._of_thread = threading.local()
+        self._all: list[requests.Session] = []
+
+    def get(self, url: str, *, headers: dict[str, str]) -> requests.Response:
+        if urlsplit(url).scheme != "https" and not _is_loopback(url):
+            raise TargetError("the address of an output file is not https, and not on this machine")
+        return self._session().get(url, headers=headers, stream=True)
+
+    def close(self) -> None:
+        for session in self._all:
+            session.close()
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._of_thread, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = self._trust_env
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, _TimedAdapter(_READS, _READ_SECONDS))
+            self._of_thread.session = session
+            self._all.append(session)
+        return session
+
+
+def _extent(response: requests.Response, offset: int) -> tuple[int, int | None]:
+    """(first byte that comes, size of the whole file) as the headers say. Raises ValueError."""
+    if response.status_code == 206:
+        found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != offset:
+            raise ValueError("it is another part of the file than was asked for")
+        return offset, None if found[2] == "*" else int(found[2])
+    length = response.headers.get("Content-Length")
+    return 0, None if length is None or response.headers.get("Content-Encoding") else int(length)
 
 
 def oauth_token(file: Path) -> str:

@@ -152,12 +152,19 @@ def fetch_results(
     all_runs: Annotated[bool, typer.Option("--all", help="Every run that has ended and is not here yet.")] = False,
     target: TargetOption = None,
     version: Version = None,
+    only: Annotated[
+        list[str], typer.Option("--only", help="Only files like this, e.g. '*.csv'; repeatable.", metavar="GLOB")
+    ] = [],  # noqa: B006  # typer copies it
+    skip: Annotated[
+        list[str], typer.Option("--skip", help="No files like this, e.g. '*.pth'; repeatable.", metavar="GLOB")
+    ] = [],  # noqa: B006
     force: Annotated[bool, typer.Option("--force", help="Transfer again what is here already.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring a run's log, metrics and files home.
 
-    They go into results/; its cross-validation table is shown.
+    They go into results/; its cross-validation table is shown. What is here already is not transferred again, and what
+    broke off goes on where it was.
     """
     from coordinator import fetch as verb
     from coordinator import tables
@@ -173,8 +180,12 @@ def fetch_results(
         fetched, failed = [], []
         for run in runs:
             try:
-                with target_of(project, run) as opened, transfers() as start:
-                    fetched.append(verb.fetch(project, opened, ledger, run, force=force, start=start))
+                with target_of(project, run) as opened, transfers() as show:
+                    choice = verb.Choice(only=only, skip=skip)
+                    fetched.append(verb.fetch(project, opened, ledger, run, force=force, show=show, choice=choice))
+            except KeyboardInterrupt:
+                say(f"interrupted: what came is kept; go on with: {verb.again(run)}")
+                raise typer.Exit(INTERRUPTED) from None
             except RunFailed as error:
                 # One run that has not ended must not keep the others from coming in.
                 if not all_runs:
@@ -182,15 +193,24 @@ def fetch_results(
                 failed.append(error)
     if as_json:
         answer(
-            [{**item.run.to_json(), "directory": str(item.directory), "files": list(item.files)} for item in fetched]
+            [
+                {
+                    **item.run.to_json(),
+                    "directory": str(item.directory),
+                    "files": list(item.files),
+                    "transferred": item.size,
+                    "left_out": item.left_out,
+                }
+                for item in fetched
+            ]
         )
     for item in fetched:
         if not as_json:
             if item.run.summary is not None:
                 answer(None, functools.partial(tables.results, item.run.label, item.run.summary))
-            show_text(
-                f"{item.run.label}: {item.run.state}, {len(item.files)} files in {project.relative(item.directory)}/"
-            )
+            left_out = f"; {item.left_out} left out" if item.left_out else ""
+            where = project.relative(item.directory)
+            show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
         for warning in item.warnings:
             say(f"warning: {warning}")
     for skipped in failed:

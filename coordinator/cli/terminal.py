@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from coordinator.ledger import Run
+    from coordinator.tally import Progress
     from coordinator.target import LogRecord
     from coordinator.tracebacks import Place, Sources
 
@@ -68,20 +70,39 @@ class LogPrinter:
         return text + ("  (changed since)" if place.is_changed else "")
 
 
+_PLAIN_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
 @contextlib.contextmanager
-def transfers() -> Iterator[Callable[[str], Callable[[int], None]]]:
-    """Progress of downloads on stderr; yields what a verb calls for each file."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+def transfers(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Progress], None]]:
+    """Progress of a fetch on stderr: one line that changes on a terminal, else a line every ten seconds."""
     console = new_console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    if not console.is_terminal:
+        last = clock()
 
-        def start(name: str) -> Callable[[int], None]:
-            task = progress.add_task(name, total=None)
-            return lambda count: progress.update(task, advance=count)
+        def tell(progress: Progress) -> None:
+            nonlocal last
+            if clock() - last >= _PLAIN_SECONDS:
+                last = clock()
+                say(str(progress))
 
-        yield start
+        yield tell
+        return
+
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+
+        def show(progress: Progress) -> None:
+            line = Table.grid(padding=(0, 1), expand=True)
+            line.add_column(ratio=1)
+            line.add_column(no_wrap=True)
+            line.add_row(ProgressBar(total=max(progress.of_size, 1), completed=progress.size), str(progress))
+            live.update(line, refresh=True)
+
+        yield show
 
 
 def new_console(*, stderr: bool = False) -> Console:
