@@ -93,7 +93,8 @@ class Results:
         """Gives a part that is whole its name. Noted first: a note without its file means nothing."""
         destination = self.directory / path
         destination.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({"name": str(path), **asdict(kept)}) + "\n"
+        # On a line of its own, even after a note that a killed process did not finish.
+        line = "\n" + json.dumps({"name": str(path), **asdict(kept)}) + "\n"
         with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(line)
         part.replace(destination)
