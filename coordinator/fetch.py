@@ -32,7 +32,7 @@ SUMMARY = "metrics.json"
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
 """What one looks at first: here, with the log, before anything large begins."""
 
-_THREADS = 16
+_THREADS = 32  # most output is many small files, whose time is the way to the target and back
 _BAD_FILES = 3  # that are left out before a fetch gives up
 
 
@@ -93,9 +93,9 @@ def fetch(
             f"{run.label} is {run.state}: there is nothing to fetch yet",
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
-    results = Results(project.results(run.experiment, run.target, run.ref.version))
     with held(project.fetch_lock(run.id), wait=True):
         run = ledger.get(run.id)  # another process may have just fetched it
+        results = Results(project.results(run.experiment, run.target, run.ref.version))
         if not force and _is_complete(run, results, choice):
             return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
         if run.fetched_at:

@@ -35,6 +35,7 @@ class Results:
         self.directory = directory
         self._parts = directory / PARTS
         self._lock = threading.Lock()
+        self._broken_off = {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
 
     def make_room(self, provenance: Mapping[str, Any]) -> None:
         """Makes the folder, and says in it which run it is of.
@@ -46,7 +47,7 @@ class Results:
         if "id" in known and known["id"] != provenance["id"]:
             self.directory.rename(self.directory.with_name(f"{self.directory.name}-{str(known['id'])[:8]}"))
             self.directory.mkdir()
-            known = {}
+            known, self._broken_off = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
 
     def fetched(self) -> dict[PurePosixPath, Kept]:
@@ -72,21 +73,26 @@ class Results:
         for path in paths:
             kept.pop(path, None)
         self._consolidate(kept)
+        self._broken_off = {}
         shutil.rmtree(self._parts, ignore_errors=True)
         self._parts.mkdir(exist_ok=True)
 
     def part(self, path: PurePosixPath) -> tuple[str, int] | None:
         """(identity, bytes) of what is here of a file whose transfer broke off."""
-        for part in sorted(self._parts.glob(f"{_short(str(path))}-*.part")):
-            return part.stem.partition("-")[2], part.stat().st_size
-        return None
+        part = self._broken_off.get(_short(str(path)))
+        try:
+            return None if part is None else (part.stem.partition("-")[2], part.stat().st_size)
+        except OSError:
+            return None
 
     def part_file(self, path: PurePosixPath, identity: str) -> Path:
-        """Where a part of that file is written; parts of another state of it are dropped."""
-        file = self._parts / f"{_short(str(path))}-{identity}.part"
-        for other in self._parts.glob(f"{_short(str(path))}-*.part"):
-            if other != file:
-                other.unlink(missing_ok=True)
+        """Where a part of that file is written; a part of another state of it is dropped."""
+        key = _short(str(path))
+        file = self._parts / f"{key}-{identity}.part"
+        other = self._broken_off.get(key, file)
+        if other != file:
+            other.unlink(missing_ok=True)
+        self._broken_off[key] = file
         return file
 
     def keep(self, path: PurePosixPath, part: Path, kept: Kept) -> None:
