@@ -98,7 +98,8 @@ def main() -> None:
         measured = seconds(ways, chosen.repetitions)
     print(
         f"\nMeasured: {chosen.files} files of {chosen.size:,} bytes, {1000 * chosen.latency:.0f} ms a request, "
-        f"median of {chosen.repetitions}; Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs.\n"
+        f"median of {chosen.repetitions};\nPython {platform.python_version()}, {platform.machine()}, "
+        f"{os.cpu_count()} CPUs.\n"
     )
     slowest = measured["kaggle kernels output"]
     print_table(

@@ -10,7 +10,6 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from coordinator.cli.terminal import transfers
 from coordinator.tally import Progress, Tally
 
 A, B = PurePosixPath("a"), PurePosixPath("b")
@@ -64,14 +63,19 @@ def test_the_longest_line_leaves_room_for_a_bar() -> None:
     assert len(line) < 70
 
 
-def test_without_a_terminal_a_plain_line_every_ten_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_a_plain_line_every_ten_seconds() -> None:
     """Nothing for what is quick."""
-    clock = [0.0]
-    with transfers(clock=lambda: clock[0]) as show:
-        for _ in range(50):
-            clock[0] += 0.5
-            show(Progress(1, 2, 100, 200, 10.0))
-    assert capsys.readouterr().err == "1/2 files, 100 B of 200 B, 10 B/s, 0:10 left\n" * 2
+    program = (
+        "from itertools import count\n"
+        "from coordinator.cli.terminal import transfers\n"
+        "from coordinator.tally import Progress\n"
+        "half_seconds = count()\n"
+        "with transfers(clock=lambda: next(half_seconds) / 2) as show:\n"
+        "    for _ in range(45):\n"
+        "        show(Progress(1, 2, 100, 200, 10.0))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == "1/2 files, 100 B of 200 B, 10 B/s, 0:10 left\n" * 2
 
 
 def test_on_a_terminal_one_line_that_changes_and_goes() -> None:
