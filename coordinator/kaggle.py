@@ -45,6 +45,7 @@ WEBSITE = "https://www.kaggle.com"
 _SERVICE = "kernels.KernelsApiService"
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _PAGES_AT_MOST = 10_000
+_LOG_LINE_MAX = 16 << 20  # bytes; a record of the live log is one line
 _DOWNLOAD_CHUNK = 1 << 16  # bytes; when a transfer breaks off, what has come of a chunk is lost
 
 # Reads are repeated; whatever changes something is not, because its first try may have taken effect.
@@ -404,7 +405,7 @@ def _record(item: Any) -> LogRecord:
 def _events(response: requests.Response) -> Iterator[LogRecord]:
     """The records of a live log; silence for the time-out, or a cut connection, ends it like its end mark."""
     try:
-        for line in response.iter_lines():
+        for line in _whole_lines(response):
             if not line.startswith(b"data:"):
                 continue
             payload = line.removeprefix(b"data:").strip().decode("utf-8", errors="replace")
@@ -412,8 +413,24 @@ def _events(response: requests.Response) -> Iterator[LogRecord]:
                 return
             try:
                 yield _record(json.loads(payload))
-            except (ValueError, AttributeError):
+            except (ValueError, AttributeError, TypeError):
                 yield LogRecord(stream="stdout", time=0.0, data=payload + "\n")
     except requests.exceptions.RequestException:
         # The caller asks for the state and reconnects; the log is replayed from its start then.
         return
+
+
+def _whole_lines(response: requests.Response) -> Iterator[bytes]:
+    """The lines of a stream. What follows the last line's end was cut: it is no line, and comes with the next stream.
+
+    Raises NoAnswer for a line that does not end.
+    """
+    rest = bytearray()
+    for chunk in response.iter_content(512):
+        rest += chunk
+        if b"\n" in chunk:
+            *lines, last = bytes(rest).split(b"\n")
+            rest = bytearray(last)
+            yield from lines
+        if len(rest) > _LOG_LINE_MAX:
+            raise NoAnswer(f"the live log has a line of more than {_LOG_LINE_MAX:,} bytes")

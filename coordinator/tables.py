@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import metrics
+from coordinator.board import Board
 from coordinator.experiment import Change, Experiment, Recorded
 from coordinator.ledger import Run
 from coordinator.target import RunState
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # it brings the template engine, which most commands do witho
     from coordinator.check import Check
 
 _DIFF_LINES = 40
+_BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
@@ -83,6 +85,21 @@ def runs(found: Sequence[Run]) -> RenderableType:
         state = Text(run.state.upper(), style=_COLOURS[run.state])
         table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), about)
     return table
+
+
+def board(label: str, found: Board) -> RenderableType:
+    """Where a run stands, and the figures of its fold."""
+    table = _table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
+    for name, figure in list(found.figures.items())[:_BOARD_ROWS]:
+        table.add_row(
+            name,
+            f"{figure.last:.4f}",
+            f"{figure.lowest:.4f}",
+            "" if figure.lowest_in is None else str(figure.lowest_in),
+            f"{figure.highest:.4f}",
+            "" if figure.highest_in is None else str(figure.highest_in),
+        )
+    return Group(Text(f"{label}: {metrics.clean(found.place)}", style="bold"), table)
 
 
 def check(found: Check) -> RenderableType:

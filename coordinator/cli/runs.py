@@ -123,7 +123,8 @@ def logs(
 ) -> None:
     """Print a run's log; --follow it live.
 
-    With --follow it ends with the run: exit code 1 if that failed.
+    With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
+    lowest and highest of its fold, stand below.
     """
     from coordinator.follow import follow as verb
     from coordinator.refresh import current_log
@@ -133,15 +134,17 @@ def logs(
     with open_ledger(project) as ledger:
         run = find_run(ledger, exp, target, version)
         with target_of(project, run) as opened:
-            printer = LogPrinter(Sources(project.root, run.files), as_json=as_json, raw=raw)
+            sources = Sources(project.root, run.files)
             if not follow:
+                printer = LogPrinter(sources, as_json=as_json, raw=raw)
                 for record in current_log(project, opened, ledger, run):
                     printer.record(record)
                 printer.end()
                 return
-            for item in verb(project, opened, ledger, run):
-                run = printer.item(item) or run
-            printer.end()
+            with LogPrinter(sources, as_json=as_json, raw=raw, label=run.label) as printer:
+                for item in verb(project, opened, ledger, run):
+                    run = printer.item(item) or run
+                printer.end()
     check_success(run, show_log=False)
 
 
@@ -221,12 +224,12 @@ def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     from coordinator.follow import follow
     from coordinator.tracebacks import Sources
 
-    printer = LogPrinter(Sources(project.root, run.files), to_stderr=True)
     try:
-        for item in follow(project, target, ledger, run):
-            run = printer.item(item) or run
+        with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:
+            for item in follow(project, target, ledger, run):
+                run = printer.item(item) or run
+            printer.end()
     except KeyboardInterrupt:
         say(f"stopped watching; {run.label} goes on: coord status")
         raise typer.Exit(INTERRUPTED) from None
-    printer.end()
     return run

@@ -38,6 +38,10 @@ class Depot(ThreadingHTTPServer):
         self.page_size = 100
         self.listings = 0
         self.log: list[dict[str, Any]] = [{"stream_name": "stdout", "time": 0.0, "data": "hello\n"}]
+        self.state = "COMPLETE"
+        self.streams: list[bytes] = []
+        """What each connection to the live log gets before it is cut; the last one ends the session as `ends_as`."""
+        self.ends_as = "COMPLETE"
         self.faults: dict[str, list[str]] = {}
         """Name -> what happens to its next transfers: "cut 100" (bytes), a status code, "whole" (no ranges), "hold"."""
         self.held = threading.Event()
@@ -86,6 +90,10 @@ class _Answers(BaseHTTPRequestHandler):
         method = self.path.rpartition("/")[2]
         if method == "ListKernelSessionOutput":
             self._json(200, self._page(int(body.get("pageToken") or 0)))
+        elif method == "GetKernelSessionStatus":
+            self._json(200, {"status": self.server.state})
+        elif method == "GetKernelSessionLogsStream":
+            self._stream()
         elif method == "ListKernels":
             self._json(200, {"kernels": []})
         else:  # no source: a kernel that is gone
@@ -125,6 +133,18 @@ class _Answers(BaseHTTPRequestHandler):
                 depot.held.set()
                 depot.go.wait(30)
                 self.wfile.write(body[half:])
+
+    def _stream(self) -> None:
+        """Without a length: a cut looks like an end."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        stream = self.server.streams.pop(0)
+        if not self.server.streams:
+            self.server.state = self.server.ends_as
+        self.wfile.write(stream)
+        self.close_connection = True
 
     def _page(self, start: int) -> dict[str, Any]:
         depot = self.server
