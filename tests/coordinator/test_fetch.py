@@ -348,6 +348,25 @@ def test_another_runs_folder_moves_aside(here: Here) -> None:
     assert (here.results.with_name("kaggle-v3-older123") / "oof.csv").read_bytes() == b"another run's"
 
 
+def test_a_large_file_is_not_held_in_memory(tiny: Project, depot: Depot) -> None:
+    """As a process: 200 MB take no more memory than 20 kB do."""
+    with Ledger(tiny.ledger) as ledger:
+        ledger.add(RUN)
+    variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
+    coord = Coord(tiny.root, {**os.environ, **variables})
+    peaks = []
+    for size in (20_000, 200_000_000):
+        depot.files["fold0.pth"] = bytes(size)
+        process = coord.start("fetch-results", "--exp", "base", "--force")
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        _, stderr = process.communicate()
+        assert process.returncode == 0, stderr
+        assert (tiny.results("base", "kaggle", 3) / "fold0.pth").stat().st_size == size
+        peaks.append(usage.ru_maxrss)  # KiB
+    assert peaks[1] - peaks[0] < 20_000
+
+
 def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(tiny: Project, depot: Depot) -> None:
     """As a process, in the middle of a file: exit code 130, nothing half under a final name, the rest comes later."""
     with Ledger(tiny.ledger) as ledger:
