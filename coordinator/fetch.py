@@ -176,8 +176,8 @@ class _Fetch:
         )
         for error in errors[:1]:
             others = f" (and {len(errors) - 1} more files could not be fetched)" if len(errors) > 1 else ""
-            hint = error.hint or f"The rest is here; for what is missing: {again(self.run)}"
-            raise type(error)(error.what + others, hint=hint)
+            go_on = f"What came is kept; go on with: {again(self.run)}"
+            raise type(error)(error.what + others, hint="\n".join(filter(None, [error.hint, go_on])))
 
     def _save_log(self) -> list[LogRecord]:
         records = self.target.log(self.run.ref)

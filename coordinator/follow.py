@@ -34,7 +34,7 @@ def follow(
 ) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
 
-    Raises NoAnswer or Later when the target stays silent after several tries; the run goes on without us.
+    Raises NoAnswer (or Later) when the target gives no answer in several tries; the run goes on without us.
     """
     yield run
     seen, failures, pace = 0, 0, Pace(most=2.0 if target.name == "local" else 15.0, pause=pause)

@@ -82,7 +82,7 @@ def test_a_stream_that_is_cut_loses_and_repeats_nothing(tiny: Project, depot: De
 
 def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not kept in memory for ever; the run's own end is still seen."""
-    monkeypatch.setattr("coordinator.kaggle._LOG_LINE_MAX", 10_000)
+    monkeypatch.setattr("coordinator.kaggle.answers._LINE", 10_000)
     depot.streams = [b"data: " + b"x" * 20_000]
     assert _followed(tiny, depot)[1] == LINES
 
