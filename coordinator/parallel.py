@@ -24,9 +24,9 @@ def run(
 ) -> list[E]:
     """Runs the jobs in their order, `threads` at a time, and returns the errors of the kind that is tolerated.
 
-    The first other error, more tolerated ones than `at_most`, or Ctrl-C begins no further job, sets `stop` for those
-    that run, and is raised. `beat` is called here several times a second. A thread that waits for a silent server is
-    not waited for: it does nothing more, and ends with the program.
+    More of these than `at_most`, any other error, or Ctrl-C begin no further job and set `stop` for those that run; the
+    latter two are raised. `beat` is called here several times a second. A thread that waits for a silent server is not
+    waited for then: it does nothing more, and ends with the program.
     """
     waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
@@ -54,7 +54,7 @@ def run(
         for worker in workers:
             worker.start()
         left = len(jobs)
-        while left:
+        while left and len(errors) <= at_most:
             try:
                 error = ended.get(timeout=_BEAT_SECONDS)
             except queue.Empty:
@@ -64,16 +64,15 @@ def run(
             beat()
             if isinstance(error, tolerated):
                 errors.append(error)
-                if len(errors) > at_most:
-                    raise errors[0]
             elif error is not None:
                 raise error
+        if left:
+            stop.set()
     except BaseException:
         stop.set()
+        raise
+    finally:
         for worker in workers:
             if worker.ident is not None:
-                worker.join(_END_SECONDS / len(workers))
-        raise
-    for worker in workers:
-        worker.join()
+                worker.join(_END_SECONDS / len(workers) if stop.is_set() else None)
     return errors
