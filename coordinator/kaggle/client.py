@@ -99,7 +99,7 @@ class Kaggle:
         request.docker_image_pinning_type = data.get("docker_image_pinning_type")
         request.session_timeout_seconds = timeout_seconds
         doing = f"pushing {data['id']}"
-        with self._answering(doing, kind=Kind.WRITE, kernel=data["id"]):
+        with self._answering(doing, kernel=data["id"]):
             answer = self._kernels.save_kernel(request)
             if answer.error:
                 raise Failed(Failure.REFUSED, answers.shown(answer.error), status=200)
@@ -227,21 +227,24 @@ class Kaggle:
         return self._kernels.list_kernel_session_output(request)
 
     @contextlib.contextmanager
-    def _answering(self, doing: str, *, kind: Kind = Kind.READ, kernel: str = "") -> Iterator[None]:
+    def _answering(self, doing: str, *, kernel: str = "") -> Iterator[None]:
         """Turns what goes wrong into what it means. A 403 about a `kernel` (owner/slug) is looked into."""
         try:
             yield
         except Failed as failed:
-            error = self._explained(failed, kind, doing)
+            error = self._explained(failed, doing)
             if kernel and isinstance(error, NoAccess):
-                raise self._why_no_access(error, kind, kernel) from failed
+                raise self._why_no_access(error, failed.kind, kernel) from failed
             raise error from failed
         except requests.exceptions.RequestException as error:  # of a body that the caller reads
-            raise self._explained(as_failed(error), kind, doing) from None
+            raise self._explained(as_failed(error), doing) from None
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            # What kagglesdk's types allow, and the caller can't use.
+            raise self._explained(Failed(Failure.UNUSABLE, answers.shown(str(error))), doing) from error
 
-    def _explained(self, failed: Failed, kind: Kind, doing: str) -> Exception:
-        words = {"target": self.name, "endpoint": self._endpoint, "source": self._credentials.source}
-        return meanings.explain(failed, kind, doing, **words)
+    def _explained(self, failed: Failed, doing: str) -> Exception:
+        source = self._credentials.source
+        return meanings.explain(failed, doing, target=self.name, endpoint=self._endpoint, source=source)
 
     def _why_no_access(self, error: NoAccess, kind: Kind, kernel: str) -> TargetError | CredentialsError:
         """Which of the three it is that Kaggle says 403 for, as far as another question tells."""

@@ -150,17 +150,17 @@ MEANINGS = (
 )
 
 
-def meaning(failed: Failed, kind: Kind) -> Meaning:
+def meaning(failed: Failed) -> Meaning:
     """The first row that fits; the last one fits everything."""
-    return next(row for row in MEANINGS if _fits(row, failed, kind))
+    return next(row for row in MEANINGS if _fits(row, failed))
 
 
-def explain(failed: Failed, kind: Kind, doing: str, *, target: str, endpoint: str, source: str) -> CoordError:
+def explain(failed: Failed, doing: str, *, target: str, endpoint: str, source: str) -> CoordError:
     """The error that a verb sees: what was being done, what happened, what to do."""
-    row = meaning(failed, kind)
+    row = meaning(failed)
     words = {
         "target": target,
-        "endpoint": endpoint,
+        "endpoint": failed.host or endpoint,
         "source": source,
         "status": failed.status,
         "detail": f": {failed.detail}" if failed.detail else "",
@@ -169,9 +169,9 @@ def explain(failed: Failed, kind: Kind, doing: str, *, target: str, endpoint: st
     return row.error(f"{doing}: {row.what.format(**words)}", hint=row.hint and row.hint.format(**words))
 
 
-def _fits(row: Meaning, failed: Failed, kind: Kind) -> bool:
+def _fits(row: Meaning, failed: Failed) -> bool:
     return (
-        kind in row.kinds
+        failed.kind in row.kinds
         and (not row.failures or failed.failure in row.failures)
         and (not row.statuses or failed.status in row.statuses)
         and (not row.words or re.search(row.words, failed.detail, re.IGNORECASE) is not None)

@@ -17,7 +17,7 @@ from typing import Any
 from coordinator.credentials import Credentials
 from coordinator.errors import CredentialsError
 from coordinator.kaggle import meanings
-from coordinator.kaggle.policy import Failed, Failure, Kind
+from coordinator.kaggle.policy import Failed, Failure
 from coordinator.kaggle.transport import Transport
 
 _MARGIN = timedelta(minutes=10)
@@ -50,8 +50,10 @@ def oauth_token(file: Path, endpoint: str) -> str:
     except Failed as failed:
         if failed.failure is Failure.REFUSED:
             raise _no_renewal(file) from failed
-        doing, source = "renewing the sign-in", str(file)
-        raise meanings.explain(failed, Kind.READ, doing, target="kaggle", endpoint=endpoint, source=source) from failed
+        source = str(file)
+        raise meanings.explain(
+            failed, "renewing the sign-in", target="kaggle", endpoint=endpoint, source=source
+        ) from failed
     finally:
         transport.close()
     if not answer.token:

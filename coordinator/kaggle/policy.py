@@ -72,6 +72,10 @@ class Failed(Exception):
         self.detail = detail
         self.status = status
         self.retry_after = retry_after
+        self.kind = Kind.READ
+        """What kind of call it was."""
+        self.host = ""
+        """Who should have answered, where that is not the endpoint."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,9 @@ def limits(method: str) -> Limits:
     return METHODS.get(method, ANY_OTHER)
 
 
-def wait_before_next(kind: Kind, failed: Failed, tries: int, chance: float) -> float | None:
+def wait_before_next(failed: Failed, tries: int, chance: float) -> float | None:
     """Seconds until another try, after so many `tries`; None if there is to be none. `chance` is between 0 and 1."""
-    rule = next((rule for rule in RULES if kind in rule.kinds and failed.failure in rule.failures), None)
+    rule = next((rule for rule in RULES if failed.kind in rule.kinds and failed.failure in rule.failures), None)
     if rule is None or tries > rule.times:
         return None
     wait = min(rule.most_wait, rule.first_wait * 2.0 ** (tries - 1)) * (0.5 + chance / 2)

@@ -18,12 +18,12 @@ import urllib3
 from kagglesdk.common.types.file_download import FileDownload
 from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.kaggle_object import KaggleObject
-from requests.adapters import HTTPAdapter
 
 from coordinator import __version__
 from coordinator.addresses import is_loopback, is_safe
 from coordinator.credentials import Credentials
 from coordinator.kaggle import answers, policy
+from coordinator.kaggle.connections import Adapter
 from coordinator.kaggle.policy import Failed, Failure, Limits
 
 PRODUCTION = "https://api.kaggle.com"
@@ -55,7 +55,7 @@ class Transport:
         self._is_local = is_loopback(endpoint)
         self._credentials = credentials
         self._clock, self._sleep, self._chance = clock, sleep, chance
-        self._adapter = HTTPAdapter(pool_connections=16, pool_maxsize=_POOL)
+        self._adapter = Adapter(pool_connections=16, pool_maxsize=_POOL)
         # Asked for proxies and certificates only: what a session remembers (cookies, say) threads must not share. A
         # proxy that is set for the internet must not see, or break, what stays on this machine.
         self._settings = requests.Session()
@@ -104,9 +104,9 @@ class Transport:
                 address = _joined(address, response.headers["Location"])
             raise Failed(Failure.UNUSABLE, f"more than {_REDIRECTS} redirects")
 
-        return self._try(f"GET {_without_signature(url)}", policy.DOWNLOAD, once)
+        return self._try(f"GET {_without_signature(url)}", policy.DOWNLOAD, once, host=_host(url))
 
-    def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]]) -> T:
+    def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]], *, host: str = "") -> T:
         """The answer of the first try that succeeds, as far as the policy allows another one. Raises Failed.
 
         `once` takes the time until which the call may last, and returns an answer and its status.
@@ -119,8 +119,9 @@ class Transport:
             try:
                 answer, status = once(until)
             except Failed as failed:
+                failed.kind, failed.host = limits.kind, host
                 self._note(name, tries, started, str(failed))
-                wait = policy.wait_before_next(limits.kind, failed, tries, self._chance())
+                wait = policy.wait_before_next(failed, tries, self._chance())
                 if wait is None or self._clock() + wait >= until:
                     raise
                 level = logging.WARNING if wait >= _WORTH_SAYING else logging.DEBUG
@@ -183,6 +184,9 @@ class Transport:
 
 def as_failed(error: Exception) -> Failed:
     """What an exception of requests' means for another try. Its text is not shown: it holds addresses with secrets."""
+    if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
+        status = error.response.status_code
+        return Failed(policy.STATUSES.get(status, Failure.REFUSED), status=status)
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
     if isinstance(error, requests.exceptions.SSLError):

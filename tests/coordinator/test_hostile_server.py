@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -179,6 +180,28 @@ def test_an_answer_that_drips(server: Scripted) -> None:
     with pytest.raises(NoAnswer, match="in time"):
         server.kaggle(time).state(REF)
     assert server.seen == [STATUS]
+
+
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\nX-A: b\r\nX-", b"HTTP/1.1 200 OK\r\nX-A: b\r\n"]
+)
+def test_a_head_that_drips(server: Scripted, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    """A byte every 10 ms would go on for ever; the head as a whole has the read time-out."""
+    monkeypatch.setattr(policy, "READ_SECONDS", 0.4)
+    over, sent = threading.Event(), list[int]()
+
+    def drip(handler: Any) -> None:
+        handler.send(line)
+        for number in range(2000):
+            if over.wait(0.01):
+                return
+            sent.append(number)
+            handler.send(b"x" if line[-1:] != b"\n" else b"X-A: b\r\n")
+
+    server.script[STATUS] = [drip, drip, ok(status="RUNNING")]
+    assert CALLS[STATUS](server.kaggle()).state == "running"
+    over.set()
+    assert len(sent) < 2000
 
 
 def test_endless_pages(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,14 +240,9 @@ def test_each_failure_has_a_meaning(
 ) -> None:
     """An error of its own kind, in words, and what to do next."""
     failure, detail, status = failed
-    found = explain(
-        Failed(failure, detail, status=status),
-        kind,
-        "pushing it",
-        target="kaggle",
-        endpoint="https://kaggle.example",
-        source="the test",
-    )
+    given = Failed(failure, detail, status=status)
+    given.kind = kind
+    found = explain(given, "pushing it", target="kaggle", endpoint="https://kaggle.example", source="the test")
     assert type(found) is error
     assert found.what.startswith("pushing it: ")
     assert words in found.what
@@ -257,7 +252,9 @@ def test_every_failure_has_a_meaning_of_its_own() -> None:
     """Whatever the kind of call; only a refusal in a field falls through to the last row."""
     for failure in set(Failure) - {Failure.REFUSED}:
         for kind in Kind:
-            row = meaning(Failed(failure), kind)
+            failed = Failed(failure)
+            failed.kind = kind
+            row = meaning(failed)
             assert row is not MEANINGS[-1]
             assert row.hint
 
@@ -353,6 +350,21 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
     assert (download.start, download.size, b"".join(download.chunks)) == (0, 7, b"content")
     download.close()
     assert not any("Authorization" in headers for headers in server.headers)
+    server.script["a.txt"] = [said(403, "expired")]
+    with pytest.raises(NoAccess, match=r"downloading a\.txt: kaggle says 403"):
+        server.kaggle().download(file, tmp_path / "b.txt", lambda count: None)
+    with scripted() as gone:
+        pass
+    file = OutputFile(name="a.txt", url=f"http://localhost:{gone.server_address[1]}/a.txt?signature=s")
+    with pytest.raises(NoAnswer, match=r"downloading a\.txt: no connection to localhost: Connection refused$"):
+        server.kaggle().download(file, tmp_path / "b.txt", lambda count: None)
+
+
+def test_what_a_caller_cannot_use(server: Scripted) -> None:
+    """Whatever is odd in an answer of the right types is one message, too."""
+    message = "reading it: kaggle's answer is not usable: invalid literal"
+    with pytest.raises(NoAnswer, match=message), server.kaggle()._answering("reading it"):
+        int("x")
 
 
 def test_credentials_need_tls() -> None:
