@@ -17,6 +17,9 @@ from coordinator.errors import CredentialsError
 
 _log = logging.getLogger(__name__)
 
+_SECRET_AT_LEAST = 16
+"""Characters. What is shorter is a word ("local" is the local Kaggle's key), and would be taken out of sources."""
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -40,7 +43,8 @@ class Credentials:
     def hidden(self, text: str) -> str:
         """The text without the secret: the other side may send back what it was sent."""
         for secret in (self.token, self.key, self._pair() if self.key else None):
-            text = text.replace(secret, "***") if secret else text
+            if secret and len(secret) >= _SECRET_AT_LEAST:
+                text = text.replace(secret, "***")
         return text
 
     def _pair(self) -> str:

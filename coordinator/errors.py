@@ -10,7 +10,8 @@
     ├── TargetError           the target (Kaggle, or the local one) refused, or gave no usable answer
     │   ├── NoAnswer          none, or one that makes no sense: it is not known whether a request took effect
     │   ├── NoAccess          no such kernel, somebody else's private one, or an expired token (Kaggle says 403 for all)
-    │   └── Later             exit code 75: the quota or the session limit is spent; nothing failed
+    │   ├── Later             exit code 75: the quota or the session limit is spent; nothing failed
+    │   └── Expired           a signed address of an output file works no longer: list the output again
     ├── LedgerError           the ledger cannot be read or written
     ├── RunNotFound           the ledger has no such run
     ├── RunFailed             the run itself ended without success
@@ -82,6 +83,10 @@ class Later(TargetError):
     """The quota or the session limit is spent: nothing failed, try again later (EX_TEMPFAIL)."""
 
     exit_code = 75
+
+
+class Expired(TargetError):
+    """A signed address of an output file works no longer: list the output again."""
 
 
 class LedgerError(CoordError):

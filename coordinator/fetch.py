@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import errno
+import fnmatch
+import functools
 import json
-import os
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from coordinator import metrics
+from coordinator import metrics, parallel
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.ledger import Ledger, Run, now
+from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh
+from coordinator.results import PARTS, RUN, Results
+from coordinator.tally import Progress, Tally
 from coordinator.target import LogRecord, OutputFile, Target
 from coordinator.tracebacks import Sources
+from coordinator.transfer import Addresses, Transfer
 
 LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
 SUMMARY = "metrics.json"
-RUN = "run.json"
+_FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
+"""What one looks at first: here, with the log, before anything large begins."""
+
+_THREADS = 32  # most output is many small files, whose time is the way to the target and back
+_BAD_FILES = 3  # that are left out before a fetch gives up
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,29 @@ class Fetched:
     files: tuple[str, ...]
     size: int
     """Bytes that were transferred; 0 if everything was here already."""
+    left_out: int = 0
+    """Files of the output that are not here, because a pattern left them out."""
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which files of the output are wanted: `only` these, without those to `skip`. Shell patterns.
+
+    A pattern with a slash is of the whole path, and any other of the file's name. `*` matches a slash, too.
+    """
+
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+
+    def takes(self, path: PurePosixPath) -> bool:
+        def matches(pattern: str) -> bool:
+            return fnmatch.fnmatchcase(str(path) if "/" in pattern else path.name, pattern)
+
+        return (not self.only or any(map(matches, self.only))) and not any(map(matches, self.skip))
+
+
+EVERYTHING = Choice()
 
 
 def fetch(
@@ -43,12 +77,15 @@ def fetch(
     run: Run,
     *,
     force: bool,
-    start: Callable[[str], Callable[[int], None]],
+    show: Callable[[Progress], None],
+    choice: Choice = EVERYTHING,
+    pause: Callable[[float], object] = time.sleep,
 ) -> Fetched:
-    """Brings back log, output and kernel of a run that has ended (successfully or not).
+    """Brings back log, output and kernel of a run that has ended (successfully or not): what is not here yet of it.
 
-    `start` is called with the name of each file that is transferred and returns what is called with every number of
-    bytes. Raises RunFailed if the run has not ended, TargetError if the output is not this run's or has a hostile name.
+    `force` counts what the choice takes as not here. `show` is told several times a second how far it is. What has come
+    of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
+    ended, TargetError if the output is not this run's or has a hostile name, CoordError if it cannot be written.
     """
     run = refresh(project, target, ledger, run)
     if run.state.is_active:
@@ -56,49 +93,121 @@ def fetch(
             f"{run.label} is {run.state}: there is nothing to fetch yet",
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
-    directory = project.results(run.experiment, run.target, run.ref.version)
-    if run.fetched_at and directory.is_dir() and not force:
-        return Fetched(run=run, directory=directory, files=_names(directory), size=0)
-    _make_room(directory, run)
-    _write(directory / RUN, json.dumps(_provenance(run), indent=2, ensure_ascii=False) + "\n")
-    files = list(target.outputs(run.ref))
-    paths = [_confined(file) for file in files]
-    size = 0
-    for file, path in zip(files, paths, strict=True):
-        size += _download(target, file, directory / path, start(str(path)))
-    records = target.log(run.ref)
-    _write(directory / LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
-    sources = Sources(project.root, run.files)
-    _write(directory / LOG_TEXT, "".join(f"{sources.relative(line)}\n" for line in metrics.lines(records)))
-    _save_source(target, run, directory)
-    summary = metrics.read_summary(directory / SUMMARY)
-    run = ledger.update(run.id, fetched_at=now(), summary=_checked(run, summary))
-    return Fetched(run, directory, _names(directory), size, _warnings(run, records))
+    with held(project.fetch_lock(run.id), wait=True):
+        run = ledger.get(run.id)  # another process may have just fetched it
+        results = Results(project.results(run.experiment, run.target, run.ref.version))
+        if not force and _is_complete(run, results, choice):
+            return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
+        if run.fetched_at:
+            run = ledger.update(run.id, fetched_at=None)
+        try:
+            return _Fetch(project, target, ledger, run, results, choice, force, show, pause).all()
+        except OSError as error:
+            raise _cannot_write(project, run, results, error) from error
+
+
+def again(run: Run) -> str:
+    """The command that fetches the rest."""
+    return f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """One fetch, under its lock."""
+
+    project: Project
+    target: Target
+    ledger: Ledger
+    run: Run
+    results: Results
+    choice: Choice
+    force: bool
+    show: Callable[[Progress], None]
+    pause: Callable[[float], object]
+
+    def all(self) -> Fetched:
+        run, results = self.run, self.results
+        results.make_room(_provenance(run))
+        files = self._listing()
+        wanted = [path for path in files if self.choice.takes(path)]
+        if self.force:
+            results.forget(wanted)
+        fetched = results.fetched()
+        missing = [path for path in wanted if not results.is_here(path, fetched.get(path))]
+        tally = Tally(len(missing))
+        transfer = Transfer(
+            self.target, results, Addresses(files, self._listing), tally, threading.Event(), pause=self.pause
+        )
+        records: list[LogRecord] = []
+        bring = {path: functools.partial(transfer.bring, path) for path in missing}
+        first = [bring.pop(path) for path in _FIRST if path in bring]
+        self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
+        summary = _checked(run, metrics.read_summary(results.directory / SUMMARY))
+        if summary is not None:
+            run = self.ledger.update(run.id, summary=summary)
+        self._run(transfer, list(bring.values()))
+        fetched = results.fetched()
+        left_out = sum(not results.is_here(path, fetched.get(path)) for path in files)
+        results.finish(complete=not left_out)
+        if not left_out:
+            run = self.ledger.update(run.id, fetched_at=now(), summary=summary)
+        warnings = _warnings(run, records, files)
+        return Fetched(run, results.directory, results.names(), tally.moved, left_out, warnings)
+
+    def _listing(self) -> dict[PurePosixPath, OutputFile]:
+        """The output by path, but for names that are coord's own here; of a name that comes twice, the first."""
+        ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
+        found: dict[PurePosixPath, OutputFile] = {}
+        for file in self.target.outputs(self.run.ref):
+            path = _confined(file)
+            if path.parts[0] not in ours:
+                found.setdefault(path, file)
+        return found
+
+    def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
+        """Raises the first error, once everything that can be fetched is here."""
+        errors = parallel.run(
+            jobs,
+            threads=_THREADS,
+            stop=transfer.stop,
+            beat=lambda: self.show(transfer.tally.progress()),
+            tolerated=TargetError,
+            at_most=_BAD_FILES,
+        )
+        for error in errors[:1]:
+            others = f" (and {len(errors) - 1} more files could not be fetched)" if len(errors) > 1 else ""
+            go_on = f"What came is kept; go on with: {again(self.run)}"
+            raise type(error)(error.what + others, hint="\n".join(filter(None, [error.hint, go_on])))
+
+    def _save_log(self) -> list[LogRecord]:
+        records = self.target.log(self.run.ref)
+        self.results.write(LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
+        sources = Sources(self.project.root, self.run.files)
+        text = "".join(f"{sources.relative(line)}\n" for line in metrics.lines(records))
+        self.results.write(LOG_TEXT, text)
+        return records
+
+    def _save_source(self) -> None:
+        """Saves the kernel that ran, if the target still gives it: the one whose stamp names this run, and no other."""
+        run = self.run
+        found = self.target.source(run.owner, run.slug, run.ref.version)
+        if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+            self.results.write(run.metadata["code_file"], found[1])
+
+
+def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
+    """Whether it was fetched as a whole, and what the choice takes of that is still here."""
+    return bool(
+        run.fetched_at
+        and results.directory.is_dir()
+        and all(results.is_here(path, kept) for path, kept in results.fetched().items() if choice.takes(path))
+    )
 
 
 def _provenance(run: Run) -> dict[str, Any]:
     """What these results are of: enough to build the same kernel again."""
     names = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
     return {name: getattr(run, name) for name in names} | {"config": run.config, "metadata": run.metadata}
-
-
-def _save_source(target: Target, run: Run, directory: Path) -> None:
-    """Saves the kernel that ran, if the target still gives it: the one whose stamp names this run, and no other."""
-    found = target.source(run.owner, run.slug, run.ref.version)
-    if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
-        _write(directory / run.metadata["code_file"], found[1])
-
-
-def _make_room(directory: Path, run: Run) -> None:
-    """Makes the folder. A deleted kernel counts its versions from 1 again: another run's results move aside."""
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        other = json.loads((directory / RUN).read_text(encoding="utf-8"))["id"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return
-    if other != run.id:
-        directory.rename(directory.with_name(f"{directory.name}-{str(other)[:8]}"))
-        directory.mkdir()
 
 
 def _confined(file: OutputFile) -> PurePosixPath:
@@ -110,23 +219,15 @@ def _confined(file: OutputFile) -> PurePosixPath:
     return path
 
 
-def _download(target: Target, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    partial = destination.with_name(f".{destination.name}.{os.getpid()}.part")
-    try:
-        size = target.download(file, partial, progress)
-        partial.replace(destination)
-    except OSError as error:
-        raise CoordError(f"{destination} cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return size
-
-
-def _write(file: Path, text: str) -> None:
-    partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(file)
+def _cannot_write(project: Project, run: Run, results: Results, error: OSError) -> CoordError:
+    where = project.relative(results.directory)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CoordError(
+            f"{where}/ cannot be written: {error.strerror}",
+            hint=f"What came is kept. Make room, and go on with: {again(run)}",
+        )
+    about = f" ({project.relative(Path(error.filename))})" if isinstance(error.filename, str) else ""
+    return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")
 
 
 def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -139,16 +240,13 @@ def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
     return summary
 
 
-def _warnings(run: Run, records: list[LogRecord]) -> tuple[str, ...]:
+def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:
     found = []
     if run.summary is None:
-        found.append(f"{run.label} left no {SUMMARY}: there are no metrics")
+        if PurePosixPath(SUMMARY) not in files:  # else it was not wanted
+            found.append(f"{run.label} left no {SUMMARY}: there are no metrics")
     elif run.summary.get("digest") != run.digest:
         found.append(f"the script that ran ({run.summary.get('digest')}) is not the one that was pushed ({run.digest})")
     if not records:
         found.append(f"{run.label} has an empty log")
     return tuple(found)
-
-
-def _names(directory: Path) -> tuple[str, ...]:
-    return tuple(sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from coordinator.errors import Later, NoAnswer
@@ -22,19 +22,22 @@ class Pace:
 
     wait: float = 0.2
     most: float = 10.0
+    pause: Callable[[float], object] = time.sleep
 
     def sleep(self) -> None:
-        time.sleep(self.wait)
+        self.pause(self.wait)
         self.wait = min(self.wait * 1.3, self.most)
 
 
-def follow(project: Project, target: Target, ledger: Ledger, run: Run) -> Iterator[Run | LogRecord]:
+def follow(
+    project: Project, target: Target, ledger: Ledger, run: Run, *, pause: Callable[[float], object] = time.sleep
+) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
 
     Raises NoAnswer (or Later) when the target gives no answer in several tries; the run goes on without us.
     """
     yield run
-    seen, failures, pace = 0, 0, Pace(most=2.0 if target.name == "local" else 15.0)
+    seen, failures, pace = 0, 0, Pace(most=2.0 if target.name == "local" else 15.0, pause=pause)
     while True:
         try:
             current = refresh(project, target, ledger, run, look_at_log=False)
@@ -52,7 +55,7 @@ def follow(project: Project, target: Target, ledger: Ledger, run: Run) -> Iterat
                     yield from target.log(run.ref)[seen:]
                 return
             failures = 0
-        except (NoAnswer, Later):
+        except (NoAnswer, Later):  # Later: it asks to slow down, which is what follows
             failures += 1
             if failures >= _TRIES:
                 raise

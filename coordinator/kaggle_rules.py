@@ -12,6 +12,7 @@ from typing import Literal
 TITLE_MIN, TITLE_MAX = 5, 50  # characters; 2026-11
 SOURCE_MAX = 1024 * 1024  # bytes of the kernel's one file, above it an opaque HTTP 400; 2026-11
 SESSION_MAX, TPU_SESSION_MAX = 12 * 3600, 9 * 3600  # seconds that a session may run at most; 2026-11
+OUTPUT_MAX = 20 << 30  # bytes of what a session leaves; 2026-11
 LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 
 # What the website shows before a source's name; the API refuses it. 2026-11

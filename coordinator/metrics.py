@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coordinator.errors import TargetError
+from coordinator.printable import clean as clean  # part of how a log is read
 from coordinator.target import LogRecord
 
 EVENT_PREFIX = "COORD "
 
 _METRICS_SHOWN = 3  # in a line about one event
-
-# What may not reach a terminal from a log: escape sequences (colours, titles), C0 and C1 control characters except tab
-# and newline, and lone surrogates, which no encoding can print.
-_CONTROL = re.compile(
-    r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
-)
 
 
 @dataclass(frozen=True)
@@ -63,11 +57,6 @@ def lines(records: Iterable[LogRecord]) -> Iterator[str]:
     yield from whole.end()
 
 
-def clean(text: str) -> str:
-    """The text as it may be written to a terminal; a carriage return starts the line anew, as progress bars mean it."""
-    return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
-
-
 def event(line: str) -> dict[str, Any] | None:
     """The event that a line of the log reports, if it does."""
     if not line.startswith(EVENT_PREFIX):
@@ -81,6 +70,15 @@ def event(line: str) -> dict[str, Any] | None:
 
 def describe(found: dict[str, Any]) -> str:
     """An event in a few words: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`; a repeat's with its seed."""
+    words = [place] if (place := where(found)) else []
+    if isinstance(found.get("text"), str):
+        words.append(found["text"])
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in list(figures(found).items())[:_METRICS_SHOWN])
+    return clean(": ".join(filter(None, [", ".join(words), shown]))) or clean(str(found["event"]))
+
+
+def where(found: dict[str, Any]) -> str:
+    """Where in a training an event is: `fold 0, epoch 3/8`, or an empty string."""
     words = []
     if isinstance(found.get("seed"), int):
         words.append(f"seed {found['seed']}")
@@ -89,15 +87,18 @@ def describe(found: dict[str, Any]) -> str:
     if isinstance(found.get("epoch"), int):
         total = found.get("epochs")
         words.append(f"epoch {found['epoch']}" + (f"/{total}" if isinstance(total, int) else ""))
-    if isinstance(found.get("text"), str):
-        words.append(found["text"])
+    return ", ".join(words)
+
+
+def figures(found: dict[str, Any]) -> dict[str, float]:
+    """An event's metrics: what was measured on unseen data first, then the sum of the losses rather than its parts."""
     metrics = found.get("metrics")
-    read = {name: _number(value) for name, value in metrics.items()} if isinstance(metrics, dict) else {}
+    read = {clean(name): _number(value) for name, value in metrics.items()} if isinstance(metrics, dict) else {}
     numbers = {name: number for name, number in read.items() if number is not None}
-    # What was measured on unseen data comes first, then the sum of the losses rather than its parts.
-    ranked = sorted(numbers, key=lambda name: (name.startswith("train/"), name != "train/loss"))
-    shown = ", ".join(f"{name} {numbers[name]:.4f}" for name in ranked[:_METRICS_SHOWN])
-    return clean(": ".join(filter(None, [", ".join(words), shown]))) or clean(str(found["event"]))
+    return {
+        name: numbers[name]
+        for name in sorted(numbers, key=lambda name: (name.startswith("train/"), name != "train/loss"))
+    }
 
 
 def read_summary(file: Path) -> dict[str, Any] | None:

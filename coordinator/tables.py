@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import metrics
+from coordinator.board import Board
 from coordinator.deadlines import Times, times
 from coordinator.ledger import Run
 from coordinator.target import AcceleratorQuota, Quota, RunState
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
 _DIFF_LINES = 40
 _BAR = 30
 _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
@@ -138,6 +140,21 @@ def findings(found: Sequence[Finding]) -> RenderableType:
             about.append(f"\n-> {metrics.clean(each.remedy)}", style="bold")
         table.add_row(each.check, Text(each.level.upper(), style=_LEVEL_COLOURS[each.level]), about)
     return table
+
+
+def board(label: str, found: Board) -> RenderableType:
+    """Where a run stands, and the figures of its fold."""
+    table = _table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
+    for name, figure in list(found.figures.items())[:_BOARD_ROWS]:
+        table.add_row(
+            name,
+            f"{figure.last:.4f}",
+            f"{figure.lowest:.4f}",
+            "" if figure.lowest_in is None else str(figure.lowest_in),
+            f"{figure.highest:.4f}",
+            "" if figure.highest_in is None else str(figure.highest_in),
+        )
+    return Group(Text(f"{label}: {metrics.clean(found.place)}", style="bold"), table)
 
 
 def check(found: Check) -> RenderableType:

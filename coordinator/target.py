@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # it brings the template engine, which most commands do without
@@ -130,6 +129,20 @@ class Quota:
         return {**kinds, "refreshes_at": refreshes_at}
 
 
+@dataclass(frozen=True)
+class Download:
+    """An output file that is being read. Close it, read to its end or not."""
+
+    start: int
+    """Offset of the first byte that comes: what was asked for, or 0 where the target does not go on in the middle."""
+    size: int | None
+    """Bytes of the whole file; None if the target does not say."""
+    validator: str
+    """Changes when the file does (HTTP's ETag, or else the time of its last change); empty if there is none."""
+    chunks: Iterator[bytes]
+    close: Callable[[], None]
+
+
 class Target(Protocol):
     """A place where kernels run. Every method raises TargetError (or a leaf of it) when it gets no usable answer."""
 
@@ -158,8 +171,11 @@ class Target(Protocol):
 
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]: ...
 
-    def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
-        """Writes the file's bytes to `destination`, checks their number, and returns it."""
+    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
+        """Begins to read a file, from `offset` on if the target can. Its chunks raise NoAnswer when they break off.
+
+        Raises Expired if the file's address works no longer. May be called from several threads.
+        """
         ...
 
     def close(self) -> None: ...

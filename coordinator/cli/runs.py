@@ -148,7 +148,8 @@ def logs(
 ) -> None:
     """Print a run's log; --follow it live.
 
-    With --follow it ends with the run: exit code 1 if that failed.
+    With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
+    lowest and highest of its fold, stand below.
     """
     from coordinator.follow import follow as verb
     from coordinator.refresh import current_log
@@ -158,15 +159,17 @@ def logs(
     with open_ledger(project) as ledger:
         run = find_run(ledger, exp, target, version)
         with target_of(project, run) as opened:
-            printer = LogPrinter(Sources(project.root, run.files), as_json=as_json, raw=raw)
+            sources = Sources(project.root, run.files)
             if not follow:
+                printer = LogPrinter(sources, as_json=as_json, raw=raw)
                 for record in current_log(project, opened, ledger, run):
                     printer.record(record)
                 printer.end()
                 return
-            for item in verb(project, opened, ledger, run):
-                run = printer.item(item) or run
-            printer.end()
+            with LogPrinter(sources, as_json=as_json, raw=raw, label=run.label) as printer:
+                for item in verb(project, opened, ledger, run):
+                    run = printer.item(item) or run
+                printer.end()
     check_success(run, show_log=False)
 
 
@@ -177,12 +180,19 @@ def fetch_results(
     all_runs: Annotated[bool, typer.Option("--all", help="Every run that has ended and is not here yet.")] = False,
     target: TargetOption = None,
     version: Version = None,
+    only: Annotated[
+        list[str], typer.Option("--only", help="Only files like this, e.g. '*.csv'; repeatable.", metavar="GLOB")
+    ] = [],  # noqa: B006  # typer copies it
+    skip: Annotated[
+        list[str], typer.Option("--skip", help="No files like this, e.g. '*.pth'; repeatable.", metavar="GLOB")
+    ] = [],  # noqa: B006
     force: Annotated[bool, typer.Option("--force", help="Transfer again what is here already.")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring a run's log, metrics and files home.
 
-    They go into results/; its cross-validation table is shown.
+    They go into results/; its cross-validation table is shown. What is here already is not transferred again, and what
+    broke off goes on where it was.
     """
     from coordinator import fetch as verb
     from coordinator import tables
@@ -198,8 +208,12 @@ def fetch_results(
         fetched, failed = [], []
         for run in runs:
             try:
-                with target_of(project, run) as opened, transfers() as start:
-                    fetched.append(verb.fetch(project, opened, ledger, run, force=force, start=start))
+                with target_of(project, run) as opened, transfers() as show:
+                    choice = verb.Choice(only=only, skip=skip)
+                    fetched.append(verb.fetch(project, opened, ledger, run, force=force, show=show, choice=choice))
+            except KeyboardInterrupt:
+                say(f"interrupted: what came is kept; go on with: {verb.again(run)}")
+                raise typer.Exit(INTERRUPTED) from None
             except RunFailed as error:
                 # One run that has not ended must not keep the others from coming in.
                 if not all_runs:
@@ -207,15 +221,24 @@ def fetch_results(
                 failed.append(error)
     if as_json:
         answer(
-            [{**item.run.to_json(), "directory": str(item.directory), "files": list(item.files)} for item in fetched]
+            [
+                {
+                    **item.run.to_json(),
+                    "directory": str(item.directory),
+                    "files": list(item.files),
+                    "transferred": item.size,
+                    "left_out": item.left_out,
+                }
+                for item in fetched
+            ]
         )
     for item in fetched:
         if not as_json:
             if item.run.summary is not None:
                 answer(None, functools.partial(tables.results, item.run.label, item.run.summary))
-            show_text(
-                f"{item.run.label}: {item.run.state}, {len(item.files)} files in {project.relative(item.directory)}/"
-            )
+            left_out = f"; {item.left_out} left out" if item.left_out else ""
+            where = project.relative(item.directory)
+            show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
         for warning in item.warnings:
             say(f"warning: {warning}")
     for skipped in failed:
@@ -263,12 +286,12 @@ def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     from coordinator.follow import follow
     from coordinator.tracebacks import Sources
 
-    printer = LogPrinter(Sources(project.root, run.files), to_stderr=True)
     try:
-        for item in follow(project, target, ledger, run):
-            run = printer.item(item) or run
+        with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:
+            for item in follow(project, target, ledger, run):
+                run = printer.item(item) or run
+            printer.end()
     except KeyboardInterrupt:
         say(f"stopped watching; {run.label} goes on: coord status")
         raise typer.Exit(INTERRUPTED) from None
-    printer.end()
     return run

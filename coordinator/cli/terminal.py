@@ -6,31 +6,56 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
+from coordinator.printable import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
 
     from coordinator.ledger import Run
+    from coordinator.tally import Progress
     from coordinator.target import LogRecord
     from coordinator.tracebacks import Place, Sources
 
 
 class LogPrinter:
-    """Prints a log's whole lines as they come, its events in words, its tracebacks with the project's own files."""
+    """Prints a log's whole lines as they come, its events in words, its tracebacks with the project's own files.
 
-    def __init__(self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False) -> None:
+    On a terminal, and entered as a context with the run's `label`, it shows the figures of the epochs below the lines.
+    """
+
+    def __init__(
+        self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False, label: str = ""
+    ) -> None:
+        from coordinator.board import Board
         from coordinator.metrics import Lines
 
         self._sources = sources
         self._as_json = as_json
         self._raw = raw
+        self._to_stderr = to_stderr
+        self._label = label
         self._out = sys.stderr if to_stderr else sys.stdout
-        self._links = self._out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._is_terminal = self._out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._lines = Lines()
+        self._board = Board()
+        self._is_followed = False
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        self._is_followed = self._is_terminal and bool(self._label) and not self._as_json
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_followed = False
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def item(self, item: Run | LogRecord) -> Run | None:
         """Prints a record, or says where the run stands (and returns it)."""
@@ -55,33 +80,79 @@ class LogPrinter:
         from coordinator import metrics
 
         for line in lines:
-            event = None if self._raw else metrics.event(line)
+            event = metrics.event(line)
             place = None if self._raw else self._sources.place(line)
-            text = f"» {metrics.describe(event)}" if event else self._shown(place) if place else line
-            print(text, file=self._out, flush=True)
+            text = f"» {metrics.describe(event)}" if event and not self._raw else line
+            if self._live is None:
+                print(self._shown(place) if place else text, file=self._out, flush=True)
+            else:
+                self._print_above(self._live, text, place)
+            if self._is_followed and event and self._board.feed(event):
+                self._show()
+
+    def _print_above(self, live: Live, text: str, place: Place | None) -> None:
+        from rich.style import Style
+        from rich.text import Text
+
+        shown = Text(text)
+        if place is not None:
+            link = Style(link=place.file.as_uri()) if place.file is not None else ""
+            changed = "  (changed since)" if place.is_changed else ""
+            shown = Text.assemble(place.before, (place.path, link), place.after, changed)
+        live.console.print(shown, soft_wrap=True)
+
+    def _show(self) -> None:
+        from coordinator import tables
+
+        table = tables.board(self._label, self._board)
+        if self._live is None:
+            from rich.live import Live
+
+            self._live = Live(console=new_console(stderr=self._to_stderr), auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(table, refresh=True)
 
     def _shown(self, place: Place) -> str:
         """The line with the path as a link, where that can be followed; the rest of it as it stands."""
         text = place.text
-        if self._links and place.file is not None:
+        if self._is_terminal and place.file is not None:
             text = f"{place.before}\x1b]8;;{place.file.as_uri()}\x1b\\{place.path}\x1b]8;;\x1b\\{place.after}"  # OSC 8
         return text + ("  (changed since)" if place.is_changed else "")
 
 
+_PLAIN_SECONDS = 10.0  # between two lines of progress where there is no terminal
+
+
 @contextlib.contextmanager
-def transfers() -> Iterator[Callable[[str], Callable[[int], None]]]:
-    """Progress of downloads on stderr; yields what a verb calls for each file."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+def transfers(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[Progress], None]]:
+    """Progress of a fetch on stderr: one line that changes on a terminal, else a line every ten seconds."""
     console = new_console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    if not console.is_terminal:
+        last = clock()
 
-        def start(name: str) -> Callable[[int], None]:
-            task = progress.add_task(name, total=None)
-            return lambda count: progress.update(task, advance=count)
+        def tell(progress: Progress) -> None:
+            nonlocal last
+            if clock() - last >= _PLAIN_SECONDS:
+                last = clock()
+                say(str(progress))
 
-        yield start
+        yield tell
+        return
+
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+
+        def show(progress: Progress) -> None:
+            line = Table.grid(padding=(0, 1), expand=True)
+            line.add_column(ratio=1)
+            line.add_column(no_wrap=True)
+            line.add_row(ProgressBar(total=max(progress.of_size, 1), completed=progress.size), str(progress))
+            live.update(line, refresh=True)
+
+        yield show
 
 
 def new_console(*, stderr: bool = False) -> Console:
@@ -103,13 +174,13 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
 
 
 def show_text(text: str) -> None:
-    """A line of the answer."""
-    print(text, flush=True)
+    """A line of the answer. Names and addresses in it may come from a target: no control characters pass."""
+    print(clean(text), flush=True)
 
 
 def say(text: str) -> None:
-    """A line of progress."""
-    print(text, file=sys.stderr, flush=True)
+    """A line of progress; see `show_text`."""
+    print(clean(text), file=sys.stderr, flush=True)
 
 
 def ask(question: str) -> str:

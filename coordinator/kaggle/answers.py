@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -77,6 +78,22 @@ def pieces(response: requests.Response) -> Iterator[bytes]:
         raise Failed(Failure.TIMEOUT) from error
     except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
         raise Failed(Failure.CUT) from error
+
+
+def extent(response: requests.Response, offset: int) -> tuple[int, int | None]:
+    """(first byte that comes, bytes of the whole file) of a file that was asked for from `offset` on. Raises Failed.
+
+    The size is None if the server does not say it.
+    """
+    if response.status_code == 206:
+        found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != offset:
+            raise Failed(Failure.UNUSABLE, "it is another part of the file than was asked for")
+        return offset, None if found[2] == "*" else int(found[2])
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise Failed(Failure.UNUSABLE, "it is packed, which was not asked for")
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if re.fullmatch(r"\d{1,15}", length) else None
 
 
 def error_message(response: requests.Response, is_late: Callable[[], bool]) -> str:
@@ -222,7 +239,5 @@ def _lines(response: requests.Response, most: int) -> Iterator[bytes]:
     except Failed as failed:
         if failed.failure is Failure.UNUSABLE:
             raise
-        # The caller asks for the state and reconnects; the log is replayed from its start then.
-        return
-    if rest:
-        yield rest
+        # The caller asks for the state and reconnects; the log is replayed from its start then. So does it where the
+        # end looks like a good one: what has no line's end was cut, and comes whole with the next stream.

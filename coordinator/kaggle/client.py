@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -32,7 +31,7 @@ from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, Intro
 
 from coordinator.addresses import is_safe
 from coordinator.credentials import Credentials
-from coordinator.errors import CredentialsError, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle import answers, meanings
 from coordinator.kaggle.asking import StatusWithSession, question
 from coordinator.kaggle.policy import Failed, Failure, Kind, limits
@@ -41,6 +40,7 @@ from coordinator.kaggle_rules import WORKER_STATUS
 from coordinator.metadata import KernelMetadata
 from coordinator.target import (
     AcceleratorQuota,
+    Download,
     KernelRef,
     LogRecord,
     OutputFile,
@@ -205,21 +205,35 @@ class Kaggle:
             seen.add(token)
         raise TargetError(f"the list of {ref}'s output never ends: it has more than {_PAGES_AT_MOST:,} pages")
 
-    def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
-        size = 0
-        with self._answering(f"downloading {file.name}"):
-            with self._downloads.get(file.url) as response:
-                response.raise_for_status()
-                with destination.open("wb") as out:
-                    for chunk in response.iter_content(1 << 20):
-                        out.write(chunk)
-                        size += len(chunk)
-                        progress(len(chunk))
-                expected = response.headers.get("Content-Length")
-                encoded = response.headers.get("Content-Encoding")
-            if expected is not None and not encoded and int(expected) != size:
-                raise NoAnswer(f"downloading {file.name}: got {size:,} of {int(expected):,} bytes")
-        return size
+    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
+        doing = f"downloading {file.name}"
+        # Packed on the way, a file could neither be counted nor gone on with.
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        with self._answering(doing):
+            response = self._downloads.get(file.url, headers=headers)
+        try:
+            if response.status_code == 416 and offset:  # what is here is longer than what is there
+                response.close()
+                return self.open_output(file)
+            if response.status_code >= 400:
+                # Storage services say 400, 403 or 410 for an address whose time is over.
+                hint = "Its address has expired, or it is gone."
+                raise Expired(f"{doing}: {self.name} says HTTP {response.status_code}", hint=hint)
+            with self._answering(doing):
+                start, size = answers.extent(response, offset)
+        except BaseException:
+            response.close()
+            raise
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                yield from answers.pieces(response)
+            except Failed as failed:
+                raise NoAnswer(f"{doing}: {self.name} broke off ({failed.failure})") from failed
+
+        etag = response.headers.get("ETag", "")
+        validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+        return Download(start=start, size=size, validator=validator, chunks=chunks(), close=response.close)
 
     def _outputs_page(self, ref: KernelRef, token: str) -> Any:
         request = ApiListKernelSessionOutputRequest()

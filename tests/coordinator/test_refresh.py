@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
 from coordinator.refresh import current_log, last_event, refresh, settle
-from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, Quota, RunState, SessionState
+from coordinator.target import Download, KernelRef, LogRecord, OutputFile, Pushed, Quota, RunState, SessionState
 from tests.coordinator.test_ledger import BARE
 
 RUNNING_SESSION = SessionState(RunState.RUNNING)
@@ -66,7 +66,7 @@ class Shelf:
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
         return iter(())
 
-    def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
+    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
         raise AssertionError("nothing is fetched here")
 
     def close(self) -> None: ...

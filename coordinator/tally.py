@@ -1,0 +1,99 @@
+"""How far a fetch is: files and bytes that came, how fast, and how long the rest will take."""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+_WINDOW = 15.0  # seconds that the speed is the mean of
+_SAMPLE = 0.25  # seconds between two samples in that window
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of a fetch."""
+
+    files: int
+    """That are here, of `of_files`."""
+    of_files: int
+    size: int
+    """Bytes that are here, of about `of_size`."""
+    of_size: int
+    """The sizes of files that were not opened yet are guessed: each is taken for an average one."""
+    speed: float
+    """Bytes a second, lately."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None as long as nothing moves."""
+        return max(0, self.of_size - self.size) / self.speed if self.speed > 0 else None
+
+    def __str__(self) -> str:
+        left = self.seconds_left
+        return (
+            f"{self.files}/{self.of_files} files, {_bytes(self.size)} of {_bytes(self.of_size)}, "
+            f"{_bytes(self.speed)}/s, {'-:--' if left is None else _time(left)} left"
+        )
+
+
+class Tally:
+    """Counts for all threads of a fetch. Its `moved` is the number of bytes that were transferred."""
+
+    def __init__(self, of_files: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.moved = 0
+        self._of_files = of_files
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._files: dict[PurePosixPath, tuple[int, int]] = {}
+        """Path -> (bytes that are here, bytes of the file)."""
+        self._done = 0
+        self._samples = collections.deque([(clock(), 0)])
+
+    def opened(self, path: PurePosixPath, position: int, size: int | None) -> None:
+        """A transfer begins at `position` of `size` bytes: for the first time, or again."""
+        with self._lock:
+            self._files[path] = (position, size or position)
+
+    def came(self, path: PurePosixPath, count: int) -> None:
+        with self._lock:
+            position, size = self._files[path]
+            self._files[path] = (position + count, max(size, position + count))
+            self.moved += count
+            now = self._clock()
+            if now - self._samples[-1][0] >= _SAMPLE:
+                self._samples.append((now, self.moved))
+
+    def done(self) -> None:
+        with self._lock:
+            self._done += 1
+
+    def progress(self) -> Progress:
+        with self._lock:
+            now = self._clock()
+            while len(self._samples) > 1 and now - self._samples[1][0] >= _WINDOW:
+                self._samples.popleft()
+            since, before = self._samples[0]
+            speed = (self.moved - before) / (now - since) if now > since else 0.0
+            here = sum(position for position, _ in self._files.values())
+            known = sum(size for _, size in self._files.values())
+            opened = len(self._files)
+            unopened = max(0, self._of_files - opened)
+            guessed = round(known / opened * unopened) if opened else 0
+            return Progress(self._done, self._of_files, here, known + guessed, speed)
+
+
+def _bytes(count: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count:.0f} B"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
