@@ -40,10 +40,13 @@ def local_kaggle(project: Project) -> Iterator[str]:
         yield server.url
 
 
-def serve(project: Project, port: int) -> None:
-    """Answers on a port of this machine until Ctrl-C. Raises TargetError if the port is taken."""
+def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:
+    """Answers on a port of this machine until Ctrl-C. `faults` is a plan of what goes wrong.
+
+    Raises TargetError if the port is taken, the plan makes no sense, or a planned fault has not happened in the end.
+    """
     with _explained():
-        _module("server").serve(project.local_kaggle, port)
+        _module("server").serve(project.local_kaggle, port, plan=faults, url_lifetime=url_lifetime)
 
 
 def add_dataset(project: Project, ref: str, directory: Path) -> None:

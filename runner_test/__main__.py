@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="answer on the loopback until Ctrl-C")
     serve.add_argument("--port", type=int, default=7777, help="0 picks a free one (%(default)s)")
+    serve.add_argument("--faults", type=Path, metavar="PLAN", help="JSON file: which call goes wrong, and how")
     dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
     dataset.add_argument("reference", help="owner/slug")
     dataset.add_argument("folder", type=Path)
@@ -38,7 +39,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
         from runner_test.server import serve  # only serving needs the HTTP libraries
 
-        serve(options.root, options.port)
+        serve(options.root, options.port, plan=options.faults)
         return
     store = Store(options.root)
     if options.command == "add-dataset":

@@ -33,6 +33,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from runner_test import log, notebook, reading
 from runner_test.errors import BadName, NotLoopback, StartFailed
+from runner_test.faults import Faults
+from runner_test.faulty import Faulty, Wire
 from runner_test.methods import METHODS
 from runner_test.page import kernel_page
 from runner_test.progress import State
@@ -289,15 +291,16 @@ def running_server(
     token_user: str = "local",
     python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
+    faults: Faults | None = None,
 ) -> Iterator[Running]:
     """Answer for the local Kaggle below `root` in a thread of this process, on a free port if `port` is 0.
 
-    `python` runs the sessions of what is pushed here; they go on when the server stops.
-    Raises NotLoopback and StartFailed.
+    `python` runs the sessions of what is pushed here; they go on when the server stops. `faults` is what goes wrong.
+    Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that ends well.
     """
     listener = _listen(host, port)
     app = create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime)
-    server = _server(app)
+    server = _server(app, faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
     try:
@@ -310,12 +313,26 @@ def running_server(
         server.should_exit = True
         thread.join()
         listener.close()
+    if faults is not None:
+        faults.check()
 
 
-def serve(root: Path, port: int, *, token_user: str = "local", python: str = sys.executable) -> None:
-    """Answer until Ctrl-C; then return. Raises StartFailed."""
+def serve(
+    root: Path,
+    port: int,
+    *,
+    token_user: str = "local",
+    python: str = sys.executable,
+    url_lifetime: float = URL_LIFETIME,
+    plan: Path | None = None,
+) -> None:
+    """Answer until Ctrl-C; then return. `plan` is a file of faults.
+
+    Raises StartFailed and BadPlan, and UnusedFaults in the end.
+    """
+    faults = None if plan is None else Faults.read(plan)
     with _listen("127.0.0.1", port) as listener:
-        server = _server(create_app(Store(root, python), token_user=token_user))
+        server = _server(create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime), faults)
         url = _url(*listener.getsockname()[:2])
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
         try:
@@ -323,6 +340,8 @@ def serve(root: Path, port: int, *, token_user: str = "local", python: str = sys
         except KeyboardInterrupt:
             pass  # uvicorn has stopped in good order and passes the signal on
         print("The local Kaggle has stopped; its sessions go on.", flush=True)
+    if faults is not None:
+        faults.check()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -341,10 +360,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
+    wire = Wire()
     config = uvicorn.Config(
-        app,
-        http="h11",
+        app if faults is None else Faulty(app, app.state.store, faults, wire),
+        http="h11" if faults is None else wire.protocol(),
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -355,5 +375,6 @@ def _server(app: Starlette) -> uvicorn.Server:
         timeout_graceful_shutdown=1,  # seconds, for downloads that nobody reads
     )
     server = uvicorn.Server(config)
+    wire.attach(server)
     app.state.stopping = lambda: server.should_exit
     return server

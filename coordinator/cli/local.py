@@ -15,11 +15,19 @@ app = typer.Typer(help="The local Kaggle: serve it, feed it.", no_args_is_help=T
 
 @app.command()
 @command
-def serve(port: Annotated[int, typer.Option("--port", help="Port on this machine.", min=0, max=65535)] = 7788) -> None:
+def serve(
+    port: Annotated[int, typer.Option("--port", help="Port on this machine.", min=0, max=65535)] = 7788,
+    faults: Annotated[
+        Path | None, typer.Option("--faults", help="JSON file: which call goes wrong, and how.", metavar="PLAN")
+    ] = None,
+    url_lifetime: Annotated[
+        float, typer.Option("--url-lifetime", help="Seconds that a file's signed address works.", min=0)
+    ] = 900,
+) -> None:
     """Answer other clients (the official kaggle command works unmodified) until Ctrl-C."""
     from coordinator import local
 
-    local.serve(this_project(), port)
+    local.serve(this_project(), port, faults=faults, url_lifetime=url_lifetime)
 
 
 @app.command("add-dataset")

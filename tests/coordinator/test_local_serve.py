@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -29,9 +30,7 @@ def coord(tmp_path: Path) -> Coord:
 @pytest.fixture
 def port(coord: Coord) -> Iterator[int]:
     """The port of a `coord local serve` that Ctrl-C ends with exit code 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = _free_port()
     server = coord.start("local", "serve", "--port", str(port))
     try:
         until(lambda: _answers(port), "the server's start")
@@ -41,6 +40,12 @@ def port(coord: Coord) -> Iterator[int]:
         _, stderr = server.communicate(timeout=20)
     assert server.returncode == 0, stderr
     assert "Traceback" not in stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _answers(port: int) -> bool:
@@ -86,6 +91,32 @@ def test_a_port_that_is_taken(coord: Coord, port: int) -> None:
     """One line says so."""
     done = coord("local", "serve", "--port", str(port), code=1)
     assert f"can't listen on 127.0.0.1, port {port}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_planned_faults_happen_or_are_told(coord: Coord, tmp_path: Path) -> None:
+    """A plan's fault meets the official command; what never happened is named in the end, with exit code 1."""
+    plan = tmp_path / "plan.json"
+    faults = [{"method": "ListKernels", "fault": "status", "status": 502}, {"method": "SaveKernel", "fault": "reset"}]
+    plan.write_text(json.dumps({"faults": faults}))
+    port = _free_port()
+    server = coord.start("local", "serve", "--port", str(port), "--faults", str(plan), "--url-lifetime", "60")
+    try:
+        until(lambda: _answers(port), "the server's start")
+        with pytest.raises(AssertionError, match="planned"):
+            _kaggle(port, coord.root, "kernels", "list", "--mine")
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, stderr = server.communicate(timeout=20)
+    assert server.returncode == 1
+    assert "reset before it takes effect, SaveKernel call 1: happened 0 times in 0 calls" in stderr
+    assert "ListKernels" not in stderr
+
+
+def test_a_plan_that_is_none(coord: Coord, tmp_path: Path) -> None:
+    """One line says so, and nothing is served."""
+    done = coord("local", "serve", "--faults", str(tmp_path / "none.json"), code=1)
+    assert "none.json can't be read" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
