@@ -150,18 +150,19 @@ class Kaggle:
         request.session_timeout_seconds = timeout_seconds
         with self._answering(f"pushing {data['id']}"):
             answer = self._kernels.save_kernel(request)
+            version = int(answer.version_number or 0)
+            refused = [
+                *(answer.invalid_dataset_sources or []),
+                *(answer.invalid_competition_sources or []),
+                *(answer.invalid_kernel_sources or []),
+                *(answer.invalid_model_sources or []),
+            ]
         if answer.error:
             raise _refusal(f"{self.name} refused {data['id']}", str(answer.error))
-        if not answer.version_number:
+        if not version:
             raise NoAnswer(f"{self.name} answered the push of {data['id']} without a version: {answer.to_json()}")
-        refused = [
-            *(answer.invalid_dataset_sources or []),
-            *(answer.invalid_competition_sources or []),
-            *(answer.invalid_kernel_sources or []),
-            *(answer.invalid_model_sources or []),
-        ]
         owner, _, slug = str(data["id"]).partition("/")
-        ref = KernelRef(owner, slug, int(answer.version_number))
+        ref = KernelRef(owner, slug, version)
         url = self.url(ref.owner, ref.slug) if self._website or not answer.url else str(answer.url)
         return Pushed(ref=ref, url=url, refused_sources=tuple(refused))
 
@@ -176,7 +177,11 @@ class Kaggle:
         except NoAccess:
             self._check_access()
             return None
-        return int(answer.metadata.current_version_number), str(answer.blob.source)
+        newest = answer.metadata.current_version_number if answer.metadata else 0
+        if not isinstance(newest, int) or newest < 1 or not answer.blob:
+            # Taken for a kernel without versions, it would make a push that arrived one that never did.
+            raise NoAnswer(f"reading {owner}/{slug}: {self.name} answered without a version")
+        return newest, str(answer.blob.source)
 
     def _check_access(self) -> None:
         """Raises NoAccess if it is the credentials that are refused; Kaggle says 403 for a missing kernel, too."""

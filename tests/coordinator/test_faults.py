@@ -1,0 +1,394 @@
+"""Every method that coord asks of Kaggle, and every way to fail: what is told, what is repeated, what is left behind.
+
+The tables are the documentation. A fault is planned in the local Kaggle, which fails the test if it never happens.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from requests.adapters import HTTPAdapter
+
+from coordinator.build import Build, build
+from coordinator.credentials import Credentials
+from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.experiment import resolve
+from coordinator.fetch import fetch
+from coordinator.kaggle import Kaggle
+from coordinator.ledger import Ledger, Run
+from coordinator.project import Project, find_project
+from coordinator.push import push
+from coordinator.refresh import refresh
+from coordinator.target import RunState
+from runner_test.faults import Fault, Faults, Kind
+from runner_test.reference import Reference
+from runner_test.server import running_server
+from runner_test.store import Store
+from tests.coordinator.command import until
+
+TINY = Path(__file__).parent.parent / "samples" / "tiny"
+
+STATUSES = ("400", "401", "403", "404", "409", "413", "429", "500", "502", "503", "504")
+CONNECTION = ("down", "reset", "timeout", "truncated")
+NOT_JSON = ("html", "cut", "garbled", "types")
+
+# What a failure means that does not pass. Each leaf of the tree has its exit code: 75 for Later, else 1.
+MEANING: dict[str, type[CoordError]] = {
+    **dict.fromkeys((*CONNECTION, *NOT_JSON, "500", "502", "503", "504"), NoAnswer),
+    "400": TargetError,
+    "401": CredentialsError,
+    "403": NoAccess,
+    "404": NoAccess,
+    "409": Later,
+    "413": TargetError,
+    "429": Later,
+    "expired": NoAccess,
+    "repeated_token": TargetError,
+    "endless_pages": TargetError,
+}
+EXIT_CODES: dict[type[CoordError], int] = {Later: 75}
+
+SECONDS = {"down": 0.0, "slow": 0.1}
+PAGES_AT_MOST = "coordinator.kaggle._PAGES_AT_MOST"
+
+# A read that fails this way once is repeated, without a word.
+PASSES_IF_REPEATED = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
+
+
+def fault(method: str, name: str, **values: Any) -> Fault:
+    """The fault of that name: a status or a kind."""
+    if name.isdecimal():
+        return Fault(method, Kind.STATUS, status=int(name), **values)
+    return Fault(method, Kind(name), seconds=SECONDS.get(name), **values)
+
+
+@dataclass
+class Patience:
+    """Seconds for the answer to a request."""
+
+    seconds: float = 10.0
+
+
+@dataclass
+class World:
+    """A project, its ledger, one complete run, and a Kaggle whose calls can be made to fail."""
+
+    project: Project
+    built: Build
+    ledger: Ledger
+    store: Store
+    faults: Faults
+    url: str
+    patience: Patience
+
+    def kaggle(self, owner: str = "ada") -> Kaggle:
+        """A client, as `open_target` makes it."""
+        credentials = Credentials(source="the test", username=owner, key="any")
+        return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner)
+
+    def push(self, kaggle: Kaggle) -> Run:
+        return push(self.project, kaggle, self.ledger, self.built, force=False, say=lambda _: None)
+
+    def fetch(self, kaggle: Kaggle, run: Run) -> Path:
+        return fetch(self.project, kaggle, self.ledger, run, force=True, start=lambda _: lambda _: None).directory
+
+    def settled(self, kaggle: Kaggle, run: Run) -> Run:
+        return refresh(self.project, kaggle, self.ledger, run, look_at_log=False)
+
+    def versions(self, owner: str) -> list[int]:
+        """The sessions that were started for an owner's kernel."""
+        return self.store.numbers(Reference(owner, "tiny-base"))
+
+    @property
+    def run(self) -> Run:
+        return next(run for run in self.ledger.runs() if run.owner == "ada")
+
+
+@pytest.fixture(scope="module")
+def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("faults")
+    shutil.copytree(TINY, folder / "tiny")
+    project = find_project(folder / "tiny")
+    built = build(project, resolve(project, "base"))
+    store, faults = Store(folder / "kaggle"), Faults()
+    with running_server(store.root, faults=faults) as server, Ledger(project.ledger) as ledger:
+        world = World(project, built, ledger, store, faults, server.url, Patience())
+        kaggle = world.kaggle()
+        world.push(kaggle)
+        until(lambda: world.settled(kaggle, world.run).state is RunState.COMPLETE, "the end of the session")
+        kaggle.close()
+        yield world
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+@pytest.fixture
+def world(_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Waits are short here, lists end soon, and no answer is waited for any longer than a test wants to."""
+    sleep, send = time.sleep, HTTPAdapter.send
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
+
+    def impatient(self: HTTPAdapter, request: Any, **kwargs: Any) -> Any:
+        return send(self, request, **kwargs | {"timeout": (5.0, _world.patience.seconds)})
+
+    monkeypatch.setattr(HTTPAdapter, "send", impatient)
+    monkeypatch.setattr(PAGES_AT_MOST, 20)
+    _world.faults.plan([])
+    yield _world
+    _world.patience.seconds = Patience.seconds
+    _world.faults.check()
+
+
+# Reading
+
+Read = Callable[[World, Kaggle], Any]
+
+
+def _download(world: World, kaggle: Kaggle) -> bytes:
+    file = next(file for file in kaggle.outputs(world.run.ref) if file.name == "metrics.json")
+    destination = world.project.root / "downloaded"
+    kaggle.download(file, destination, lambda _: None)
+    return destination.read_bytes()
+
+
+# The client's methods that only look, by the method of Kaggle's that is made to fail.
+READS: dict[str, tuple[str, Read]] = {
+    "source": ("GetKernel", lambda world, kaggle: kaggle.source("ada", "tiny-base", 1)),
+    "state": ("GetKernelSessionStatus", lambda world, kaggle: kaggle.state(world.run.ref)),
+    "log": ("ListKernelSessionOutput", lambda world, kaggle: kaggle.log(world.run.ref)),
+    "outputs": (
+        "ListKernelSessionOutput",
+        lambda world, kaggle: [file.name for file in kaggle.outputs(world.run.ref)],
+    ),
+    "follow": (
+        "GetKernelSessionLogsStream",
+        lambda world, kaggle: list(kaggle.follow(world.run.ref, idle_seconds=5.0)),
+    ),
+    "download": ("Download", _download),
+}
+PERSISTENT = [
+    (read, name)
+    for read, (method, _) in READS.items()
+    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
+    if fault("*", name).applies(method)
+    # A kernel that is not there is no failure of the question whether there is one (below).
+    and (read, name) not in {("source", "403"), ("source", "404")}
+    # The log comes with the first page, and nobody looks at its files.
+    and (read, name) not in {("log", "repeated_token"), ("log", "endless_pages"), ("log", "expired")}
+    # The addresses are tried out by the download.
+    and (read, name) != ("outputs", "expired")
+    # A page in place of a file: its size tells, which the verb knows.
+    and (read, name) != ("download", "html")
+]
+
+
+@pytest.mark.parametrize(("read", "name"), PERSISTENT)
+def test_a_read_that_keeps_failing(world: World, read: str, name: str) -> None:
+    """It is told as what it means, in one line, after a limited number of tries."""
+    method, ask = READS[read]
+    world.faults.plan([fault(method, name, times=None)])
+    world.patience.seconds = 0.05 if name == "timeout" else Patience.seconds
+    kaggle = world.kaggle()
+    before = world.run
+    with pytest.raises(CoordError) as error:
+        ask(world, kaggle)
+    kaggle.close()
+    assert type(error.value) is MEANING[name], error.value
+    assert error.value.exit_code == EXIT_CODES.get(MEANING[name], 1)
+    assert "\n" not in error.value.what
+    assert world.faults.calls[method] <= 30
+    assert world.run == before
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("name", PASSES_IF_REPEATED)
+def test_a_read_that_fails_once(world: World, read: str, name: str) -> None:
+    """What passes is repeated, and the answer is the right one."""
+    method, ask = READS[read]
+    kaggle = world.kaggle()
+    right = ask(world, kaggle)
+    world.faults.plan([fault(method, name)])
+    world.patience.seconds = 0.15 if name == "timeout" else Patience.seconds
+    assert ask(world, kaggle) == right
+    kaggle.close()
+    assert world.faults.calls[method] >= 2
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_slow_answer_is_an_answer(world: World, read: str) -> None:
+    """It drips for longer than one read may take, and is whole."""
+    method, ask = READS[read]
+    kaggle = world.kaggle()
+    right = ask(world, kaggle)
+    world.faults.plan([Fault(method, Kind.SLOW, seconds=0.1)])
+    assert ask(world, kaggle) == right
+    kaggle.close()
+
+
+@pytest.mark.parametrize("status", ["403", "404"])
+def test_a_kernel_that_is_not_there(world: World, status: str) -> None:
+    """Kaggle refuses to show it: there is none, if the credentials are good for anything else."""
+    world.faults.plan([fault("GetKernel", status, times=2)])
+    kaggle = world.kaggle()
+    assert kaggle.source("ada", "tiny-base") is None
+    world.faults.plan([fault("GetKernel", status), fault("ListKernels", status)])
+    with pytest.raises(NoAccess) as error:
+        kaggle.source("ada", "tiny-base")
+    assert "your token has expired" in str(error.value.hint)
+    kaggle.close()
+
+
+def test_how_long_to_wait_is_asked_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry-After is honoured."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    world.faults.plan([fault("GetKernelSessionStatus", "429", retry_after=7)])
+    kaggle = world.kaggle()
+    kaggle.state(world.run.ref)
+    kaggle.close()
+    assert any(7 <= wait < 8 for wait in waits)
+
+
+# Pushing
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a push comes to."""
+
+    name: str
+    when: str
+    error: type[CoordError] | None
+    arrived: bool
+    """Whether the version exists."""
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.when}"
+
+
+EITHER_WAY = ("down", "reset", "timeout", "500", "502", "503", "504", "html")
+PUSHES = [
+    *(Push(name, "before", NoAnswer, False) for name in EITHER_WAY),
+    *(Push(name, "after", NoAnswer, True) for name in EITHER_WAY),
+    *(Push(name, "after", NoAnswer, True) for name in ("cut", "garbled", "truncated", "types", "empty")),
+    *(Push(name, "before", MEANING[name], False) for name in STATUSES if int(name) < 500),
+    Push("slow", "after", None, True),
+]
+
+
+@pytest.fixture
+def fresh(world: World, tmp_path: Path) -> Iterator[World]:
+    """The same with an empty ledger; kernels other than the first go in the end."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        yield dataclasses.replace(world, ledger=ledger)
+    for kernel in world.store.kernels():
+        if kernel.owner != "ada":
+            world.store.delete(kernel.reference)
+
+
+@pytest.mark.parametrize("case", PUSHES, ids=str)
+def test_a_push_that_fails(fresh: World, case: Push) -> None:
+    """Whatever becomes of the answer, one session at most is started, and the ledger finds out whether it was."""
+    world = fresh
+    owner = f"ada-{case}"
+    kind = fault("*", case.name).fault
+    either = {"when": case.when} if kind in (Kind.DOWN, Kind.RESET, Kind.TIMEOUT, Kind.STATUS, Kind.HTML) else {}
+    planned = fault("SaveKernel", case.name, times=None, **either)
+    world.faults.plan([planned])
+    # Long enough for a version to be saved, which is what the answer is about.
+    world.patience.seconds = {"timeout-before": 0.1, "timeout-after": 1.0}.get(str(case), Patience.seconds)
+    kaggle = world.kaggle(owner)
+    if case.error is None:
+        world.push(kaggle)
+    else:
+        with pytest.raises(CoordError) as error:
+            world.push(kaggle)
+        assert type(error.value) is case.error, error.value
+        assert error.value.exit_code == EXIT_CODES.get(case.error, 1)
+    assert world.versions(owner) == [1] * case.arrived
+    if case.arrived:  # what may have taken effect is not sent again
+        assert world.faults.calls["SaveKernel"] == 1
+    world.faults.check()
+
+    world.faults.plan([])
+    (run,) = world.ledger.runs()
+    run = world.settled(kaggle, run)
+    assert (run.version, run.state is RunState.REFUSED) == ((1, False) if case.arrived else (None, True))
+    if not case.arrived:
+        assert world.push(kaggle).version == 1
+    assert world.versions(owner) == [1]
+    assert world.faults.calls["SaveKernel"] == (not case.arrived)
+    kaggle.close()
+
+
+@pytest.mark.parametrize("name", ["stale", "running"])
+def test_a_state_that_is_not_true(fresh: World, name: str) -> None:
+    """A run that is reported to run is not taken for ended, and one that has ended is not asked about again."""
+    world = fresh
+    world.faults.plan([])
+    kaggle = world.kaggle("ada-late")
+    run = world.push(kaggle)
+    store = world.store
+    version = store.newest(Reference("ada-late", "tiny-base"))
+    assert version is not None
+    until(lambda: store.progress(version).state.final, "the end of the session")
+    if name == "running":
+        world.faults.plan([fault("GetKernelSessionStatus", name, times=2)])
+        assert [world.settled(kaggle, run).state for _ in range(2)] == [RunState.RUNNING] * 2
+    run = world.settled(kaggle, run)
+    assert run.state is RunState.COMPLETE
+    asked = world.faults.calls["GetKernelSessionStatus"]
+    assert world.settled(kaggle, run) == run
+    assert world.faults.calls["GetKernelSessionStatus"] == asked
+    kaggle.close()
+
+
+# Fetching
+
+FETCHES = [
+    (method, name)
+    for method in ("ListKernelSessionOutput", "Download", "GetKernel")
+    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
+    if fault("*", name).applies(method)
+    # The kernel's text is saved only where the target still gives it.
+    and (method, name) not in {("GetKernel", "403"), ("GetKernel", "404")}
+    and (method, name) != ("Download", "html")
+]
+
+
+@pytest.mark.parametrize(("method", "name"), FETCHES)
+def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, name: str) -> None:
+    """Nothing half-written under a final name, nothing recorded, and the next fetch brings all of it."""
+    kaggle = world.kaggle()
+    directory = world.project.results("base", "kaggle", 1)
+    shutil.rmtree(directory, ignore_errors=True)
+    world.ledger.update(world.run.id, fetched_at=None, summary=None)
+    world.faults.plan([fault(method, name, times=None)])
+    world.patience.seconds = 0.05 if name == "timeout" else Patience.seconds
+    with pytest.raises(CoordError) as error:
+        world.fetch(kaggle, world.run)
+    assert type(error.value) is MEANING[name], error.value
+    world.faults.check()
+    version = world.store.newest(Reference("ada", "tiny-base"))
+    assert version is not None
+    working = world.store.paths(version).working
+    whole = {path.name: path.read_bytes() for path in working.iterdir()}
+    for path in directory.rglob("*"):
+        assert not path.name.endswith(".part")
+        if path.name in whole:
+            assert path.read_bytes() == whole[path.name]
+    assert (world.run.fetched_at, world.run.summary) == (None, None)
+
+    world.faults.plan([])
+    world.patience.seconds = Patience.seconds
+    world.fetch(kaggle, world.run)
+    assert {name: (directory / name).read_bytes() for name in whole} == whole
+    assert world.run.summary is not None
+    kaggle.close()
