@@ -1,10 +1,14 @@
 """Who may see which kernel, which version a label means, and where a page begins and ends."""
 
 import re
+import time
+from urllib.parse import quote, urlencode
 
 from runner_test.errors import BadName
 from runner_test.reference import Reference
 from runner_test.rpc import Caller, Refusal
+from runner_test.signing import Grant
+from runner_test.store import Store
 from runner_test.version import Kernel, Version
 
 PAGE_SIZE = 20  # where a request names none
@@ -44,6 +48,25 @@ def version(caller: Caller, kernel: Kernel, label: str) -> Version:
     return found
 
 
+_VERSIONS = 1_000_000  # more than a kernel will ever have
+
+
+def session_id(kernel: Kernel, version: Version) -> int:
+    """The number of a version's session."""
+    return kernel.id * _VERSIONS + version.number
+
+
+def session(caller: Caller, number: int) -> Version:
+    """The version of the caller's whose session has that number. Raises Refusal."""
+    kernel_id, version_number = divmod(number, _VERSIONS)
+    for kernel in caller.store.kernels():
+        if kernel.id == kernel_id and kernel.owner == caller.user:
+            found = caller.store.version(kernel.reference, version_number)
+            if found is not None:
+                return found
+    raise denied("kernelSessions.cancel")
+
+
 def page_size(asked: int, most: int) -> int:
     """The size of a page: what was asked, within limits."""
     return min(asked, most) if asked > 0 else PAGE_SIZE
@@ -59,3 +82,18 @@ def offset(token: str) -> int:
 def next_token(end: int, total: int) -> str | None:
     """The token of the page that begins at `end`, if there is one."""
     return str(end) if end < total else None
+
+
+def signed_url(caller: Caller, place: str, name: str) -> str:
+    """An address of one file that works for a while without credentials."""
+    grant = Grant(place, name, expires=int(time.time() + caller.url_lifetime))
+    query = {"expires": grant.expires, "signature": grant.signature(caller.store.secret())}
+    return f"{caller.url}/{place}/{quote(name)}?{urlencode(query)}"
+
+
+def check_signature(store: Store, place: str, name: str, *, expires: str, signature: str) -> None:
+    """Raises Refusal unless the address was signed for this file, and its time is not over."""
+    if not re.fullmatch(r"[0-9]{1,12}", expires, re.ASCII):
+        raise Refusal(403, "The address of this file is not signed")
+    if not Grant(place, name, int(expires)).allows(store.secret(), signature, time.time()):
+        raise Refusal(403, "The address of this file has expired or was changed: list the output again")

@@ -32,7 +32,7 @@ _PAGE = "<!doctype html><html><head><title>Kaggle</title></head><body><h1>Too ma
 _PATHS = (
     (re.compile(r"/api/v1/kernels/logs/stream/"), LOG_STREAM),
     (re.compile(r"/api/v1/[^/]+/([^/]+)$"), None),
-    (re.compile(r"/files/"), DOWNLOAD),
+    (re.compile(r"/(files|data|submissions|archives)/"), DOWNLOAD),
     (re.compile(r"/uploads/"), UPLOAD),
 )
 
@@ -357,7 +357,9 @@ def _no_log(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _running(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:
-    return {"status": "RUNNING"} if "status" in answer else answer
+    if "status" not in answer:
+        return answer
+    return {name: value for name, value in answer.items() if name != "failureMessage"} | {"status": "RUNNING"}
 
 
 def _expired(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:

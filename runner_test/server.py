@@ -7,6 +7,7 @@ import base64
 import binascii
 import ipaddress
 import json
+import secrets
 import socket
 import sys
 import threading
@@ -15,14 +16,15 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import uvicorn
 from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionLogsStreamRequest
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -31,7 +33,8 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner_test import log, notebook, reading
+from runner_test import access, competitions, log, notebook, reading, submitting
+from runner_test.archives import archive
 from runner_test.errors import BadName, NotLoopback, StartFailed
 from runner_test.faults import Faults
 from runner_test.faulty import Faulty, Wire
@@ -60,6 +63,11 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", _log_stream),
             Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
             Route("/files/{owner}/{slug}/{number:int}/{name:path}", _file),
+            Route("/data/{slug}/{name:path}", _data_file),
+            Route("/submissions/{number:int}/{name:path}", _submission_file),
+            Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", _output_archive),
+            Route("/archives/competitions/{name}", _data_archive),
+            Route("/uploads/{token}", _upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),
         ],
         middleware=[Middleware(_Targets)],
@@ -126,16 +134,73 @@ async def _log_stream(request: Request) -> Response:
 
 
 async def _file(request: Request) -> Response:
-    """An output file, for whoever has its signed address. Parts (Range) and conditions are Starlette's."""
-    open_file = partial(
-        reading.output_file,
-        request.app.state.store,
-        **request.path_params,
-        expires=request.query_params.get("expires", ""),
-        signature=request.query_params.get("signature", ""),
-    )
-    path = await run_in_threadpool(open_file)
-    return FileResponse(path, media_type="application/octet-stream")
+    """An output file, for whoever has its signed address."""
+    return await _signed(request, reading.output_file, **request.path_params)
+
+
+async def _data_file(request: Request) -> Response:
+    """A file of a competition's data."""
+    return await _signed(request, submitting.data_file, **request.path_params)
+
+
+async def _submission_file(request: Request) -> Response:
+    """A file that was submitted."""
+    return await _signed(request, submitting.submission_file, number=request.path_params["number"])
+
+
+async def _output_archive(request: Request) -> Response:
+    """All of a version's output."""
+    whole = {name: value for name, value in request.path_params.items() if name != "name"}
+    return await _signed(request, lambda store: archive(reading.output_files(store, **whole)), temporary=True)
+
+
+async def _data_archive(request: Request) -> Response:
+    """All of a competition's data."""
+    slug = request.path_params["name"].removesuffix(".zip")
+    return await _signed(request, lambda store: archive(submitting.data_files(store, slug)), temporary=True)
+
+
+async def _signed(request: Request, open_file: Callable[..., Path], *, temporary: bool = False, **of: Any) -> Response:
+    """A file, if the address is signed. Parts (Range) and conditions are Starlette's."""
+    store, query = request.app.state.store, request.query_params
+    # The last part of the path may have slashes of its own; what was signed is what was asked for.
+    name = request.path_params["name"]
+    place = request.scope["path"].lstrip("/").removesuffix(f"/{name}")
+
+    def checked() -> Path:
+        access.check_signature(
+            store, place, name, expires=query.get("expires", ""), signature=query.get("signature", "")
+        )
+        return open_file(store, **of)
+
+    path = await run_in_threadpool(checked)
+    gone = BackgroundTask(path.unlink) if temporary else None
+    return FileResponse(path, media_type="application/octet-stream", background=gone)
+
+
+async def _upload(request: Request) -> Response:
+    """A file that was announced, for whoever has its address. Nothing is kept of one that is not whole."""
+    root = request.app.state.store.root
+    token = request.path_params["token"]
+    upload = await run_in_threadpool(competitions.upload_of, root, token)
+    if upload is None:
+        raise Refusal(404, "There is no such upload: it has expired, or was never started")
+    content = competitions.upload_content(root, token)
+    partial = content.with_name(f"part.{secrets.token_hex(4)}")
+    size = 0
+    try:
+        with partial.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > upload.size:
+                    break
+                file.write(chunk)
+        if size != upload.size:
+            raise Refusal(400, f"{upload.file_name!r} was announced with {upload.size:,} bytes, not {size:,}")
+        partial.replace(content)
+    finally:
+        partial.unlink(missing_ok=True)
+    return JSONResponse({})
 
 
 async def _page(request: Request) -> Response:

@@ -1,6 +1,6 @@
 """Every method that coord asks of Kaggle, and every way to fail: what is told, what is repeated, what is left behind.
 
-The tables are the documentation. A fault is planned in the local Kaggle, which fails the test if it never happens.
+What is expected stands in `fault_table`. A fault is planned in the local Kaggle; one that never happens fails its test.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from coordinator.build import Build, build
 from coordinator.credentials import Credentials
-from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CoordError, NoAccess
 from coordinator.experiment import resolve
 from coordinator.fetch import fetch
 from coordinator.kaggle import Kaggle
@@ -32,41 +32,22 @@ from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.store import Store
 from tests.coordinator.command import until
+from tests.coordinator.fault_table import (
+    EXIT_CODES,
+    FETCHES,
+    MEANING,
+    PASSES_IF_REPEATED,
+    PERSISTENT,
+    PUSHES,
+    READS,
+    Push,
+    fault,
+    markdown,
+)
 
 TINY = Path(__file__).parent.parent / "samples" / "tiny"
 
-STATUSES = ("400", "401", "403", "404", "409", "413", "429", "500", "502", "503", "504")
-CONNECTION = ("down", "reset", "timeout", "truncated")
-NOT_JSON = ("html", "cut", "garbled", "types")
-
-# What a failure means that does not pass. Each leaf of the tree has its exit code: 75 for Later, else 1.
-MEANING: dict[str, type[CoordError]] = {
-    **dict.fromkeys((*CONNECTION, *NOT_JSON, "500", "502", "503", "504"), NoAnswer),
-    "400": TargetError,
-    "401": CredentialsError,
-    "403": NoAccess,
-    "404": NoAccess,
-    "409": Later,
-    "413": TargetError,
-    "429": Later,
-    "expired": NoAccess,
-    "repeated_token": TargetError,
-    "endless_pages": TargetError,
-}
-EXIT_CODES: dict[type[CoordError], int] = {Later: 75}
-
-SECONDS = {"down": 0.0, "slow": 0.1}
 PAGES_AT_MOST = "coordinator.kaggle._PAGES_AT_MOST"
-
-# A read that fails this way once is repeated, without a word.
-PASSES_IF_REPEATED = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
-
-
-def fault(method: str, name: str, **values: Any) -> Fault:
-    """The fault of that name: a status or a kind."""
-    if name.isdecimal():
-        return Fault(method, Kind.STATUS, status=int(name), **values)
-    return Fault(method, Kind(name), seconds=SECONDS.get(name), **values)
 
 
 @dataclass
@@ -158,41 +139,20 @@ def _download(world: World, kaggle: Kaggle) -> bytes:
     return destination.read_bytes()
 
 
-# The client's methods that only look, by the method of Kaggle's that is made to fail.
-READS: dict[str, tuple[str, Read]] = {
-    "source": ("GetKernel", lambda world, kaggle: kaggle.source("ada", "tiny-base", 1)),
-    "state": ("GetKernelSessionStatus", lambda world, kaggle: kaggle.state(world.run.ref)),
-    "log": ("ListKernelSessionOutput", lambda world, kaggle: kaggle.log(world.run.ref)),
-    "outputs": (
-        "ListKernelSessionOutput",
-        lambda world, kaggle: [file.name for file in kaggle.outputs(world.run.ref)],
-    ),
-    "follow": (
-        "GetKernelSessionLogsStream",
-        lambda world, kaggle: list(kaggle.follow(world.run.ref, idle_seconds=5.0)),
-    ),
-    "download": ("Download", _download),
+ASK: dict[str, Read] = {
+    "source": lambda world, kaggle: kaggle.source("ada", "tiny-base", 1),
+    "state": lambda world, kaggle: kaggle.state(world.run.ref),
+    "log": lambda world, kaggle: kaggle.log(world.run.ref),
+    "outputs": lambda world, kaggle: [file.name for file in kaggle.outputs(world.run.ref)],
+    "follow": lambda world, kaggle: list(kaggle.follow(world.run.ref, idle_seconds=5.0)),
+    "download": _download,
 }
-PERSISTENT = [
-    (read, name)
-    for read, (method, _) in READS.items()
-    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
-    if fault("*", name).applies(method)
-    # A kernel that is not there is no failure of the question whether there is one (below).
-    and (read, name) not in {("source", "403"), ("source", "404")}
-    # The log comes with the first page, and nobody looks at its files.
-    and (read, name) not in {("log", "repeated_token"), ("log", "endless_pages"), ("log", "expired")}
-    # The addresses are tried out by the download.
-    and (read, name) != ("outputs", "expired")
-    # A page in place of a file: its size tells, which the verb knows.
-    and (read, name) != ("download", "html")
-]
 
 
 @pytest.mark.parametrize(("read", "name"), PERSISTENT)
 def test_a_read_that_keeps_failing(world: World, read: str, name: str) -> None:
     """It is told as what it means, in one line, after a limited number of tries."""
-    method, ask = READS[read]
+    method, ask = READS[read], ASK[read]
     world.faults.plan([fault(method, name, times=None)])
     world.patience.seconds = 0.05 if name == "timeout" else Patience.seconds
     kaggle = world.kaggle()
@@ -211,7 +171,7 @@ def test_a_read_that_keeps_failing(world: World, read: str, name: str) -> None:
 @pytest.mark.parametrize("name", PASSES_IF_REPEATED)
 def test_a_read_that_fails_once(world: World, read: str, name: str) -> None:
     """What passes is repeated, and the answer is the right one."""
-    method, ask = READS[read]
+    method, ask = READS[read], ASK[read]
     kaggle = world.kaggle()
     right = ask(world, kaggle)
     world.faults.plan([fault(method, name)])
@@ -224,7 +184,7 @@ def test_a_read_that_fails_once(world: World, read: str, name: str) -> None:
 @pytest.mark.parametrize("read", READS)
 def test_a_slow_answer_is_an_answer(world: World, read: str) -> None:
     """It drips for longer than one read may take, and is whole."""
-    method, ask = READS[read]
+    method, ask = READS[read], ASK[read]
     kaggle = world.kaggle()
     right = ask(world, kaggle)
     world.faults.plan([Fault(method, Kind.SLOW, seconds=0.1)])
@@ -257,30 +217,6 @@ def test_how_long_to_wait_is_asked_for(world: World, monkeypatch: pytest.MonkeyP
 
 
 # Pushing
-
-
-@dataclass(frozen=True)
-class Push:
-    """What a push comes to."""
-
-    name: str
-    when: str
-    error: type[CoordError] | None
-    arrived: bool
-    """Whether the version exists."""
-
-    def __str__(self) -> str:
-        return f"{self.name}-{self.when}"
-
-
-EITHER_WAY = ("down", "reset", "timeout", "500", "502", "503", "504", "html")
-PUSHES = [
-    *(Push(name, "before", NoAnswer, False) for name in EITHER_WAY),
-    *(Push(name, "after", NoAnswer, True) for name in EITHER_WAY),
-    *(Push(name, "after", NoAnswer, True) for name in ("cut", "garbled", "truncated", "types", "empty")),
-    *(Push(name, "before", MEANING[name], False) for name in STATUSES if int(name) < 500),
-    Push("slow", "after", None, True),
-]
 
 
 @pytest.fixture
@@ -352,16 +288,6 @@ def test_a_state_that_is_not_true(fresh: World, name: str) -> None:
 
 # Fetching
 
-FETCHES = [
-    (method, name)
-    for method in ("ListKernelSessionOutput", "Download", "GetKernel")
-    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
-    if fault("*", name).applies(method)
-    # The kernel's text is saved only where the target still gives it.
-    and (method, name) not in {("GetKernel", "403"), ("GetKernel", "404")}
-    and (method, name) != ("Download", "html")
-]
-
 
 @pytest.mark.parametrize(("method", "name"), FETCHES)
 def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, name: str) -> None:
@@ -392,3 +318,9 @@ def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, 
     assert {name: (directory / name).read_bytes() for name in whole} == whole
     assert world.run.summary is not None
     kaggle.close()
+
+
+def test_the_documents_have_the_tables() -> None:
+    """docs/reliability.md shows these tables: python -m tests.coordinator.fault_table prints them."""
+    document = (Path(__file__).parents[2] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    assert markdown() in document, "copy what python -m tests.coordinator.fault_table prints"

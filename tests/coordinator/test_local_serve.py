@@ -120,6 +120,22 @@ def test_a_plan_that_is_none(coord: Coord, tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_a_competition_that_scores(coord: Coord, tmp_path: Path) -> None:
+    """`add-competition --solution` takes the project's scorer; it says so where there is none."""
+    solution = tmp_path / "solution.csv"
+    solution.write_text("id,label\na,1\nb,2\n")
+    (tmp_path / "data").mkdir()
+    command = ("local", "add-competition", "siim", str(tmp_path / "data"), "--solution", str(solution))
+    assert "pyproject.toml names no scorer" in coord(*command, code=2).stderr
+    settings = coord.root / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("[tool.coord]\n", '[tool.coord]\nscorer = "tiny:score"\n', 1))
+    assert "No module named 'tiny'" in coord(*command, code=2).stderr
+    (coord.root / "tiny.py").write_text("def score(submission, solution, ids):\n    return float(len(ids))\n")
+    assert "scored by tiny:score" in coord(*command, "--daily-limit", "2", "--code-only").stderr
+    rules = json.loads((coord.root / ".coord/local-kaggle/competition-rules/siim/rules.json").read_text())
+    assert (rules["daily_limit"], rules["kernels_only"], rules["project"]) == (2, True, str(coord.root))
+
+
 def test_both_see_the_same_kernels_and_pages(coord: Coord, port: int) -> None:
     """What coord pushed, the official command finds; the URL of the run is a page that a browser can show."""
     coord("push", "--exp", "base", "--wait")

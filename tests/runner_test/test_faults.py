@@ -137,7 +137,7 @@ def test_values_of_other_types(planned: Planned) -> None:
     """The names stay and the values are of types that nobody expects; or the answer is empty."""
     method = "GetKernelSessionStatus"
     planned.faults.plan([Fault(method, Kind.TYPES), Fault(method, Kind.EMPTY, call=2)])
-    assert planned.ask(method, versionLabel="v2").json() == {"status": ["a", 1]}
+    assert planned.ask(method, versionLabel="v2").json()["status"] == ["a", 1]
     assert planned.ask(method, versionLabel="v2").json() == {}
 
 
@@ -147,7 +147,7 @@ def test_states_that_are_not_true(planned: Planned) -> None:
     planned.faults.plan([Fault(method, Kind.STALE, times=2), Fault(method, Kind.RUNNING, call=3, times=None)])
     assert planned.ask(method, versionLabel="v2").json()["status"] == "ERROR"
     assert planned.ask(method, versionLabel="v2").json()["status"] == "ERROR"
-    assert [planned.ask(method, versionLabel=f"v{n}").json() for n in (1, 2, 1)] == [{"status": "RUNNING"}] * 3
+    assert [planned.ask(method, versionLabel=f"v{n}").json()["status"] for n in (1, 2, 1)] == ["RUNNING"] * 3
 
 
 def test_pages_that_do_not_end(planned: Planned) -> None:

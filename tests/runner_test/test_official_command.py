@@ -1,5 +1,7 @@
 """The official `kaggle` command, unmodified, as a process, with the local Kaggle as its proxy."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -8,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner_test.local import WAITS_FOR_GO, Local
+from runner_test.competitions import Rules
+from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 METADATA = {
     "id": "me/by-command",
@@ -87,6 +92,44 @@ def test_the_daily_round(local: Local, tmp_path: Path) -> None:
     assert "30.00h" in kaggle(local, tmp_path, "quota")
     kaggle(local, tmp_path, "kernels", "delete", "me/by-command", "-y")
     assert local.store.kernels() == []
+
+
+def test_a_competition(local: Local, tmp_path: Path) -> None:
+    """list, files, download, submit (a file, and a kernel's output) and submissions; this project's own scorer."""
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "sample_submission.csv").write_text("ImageId,EncodedPixels\na,-1\nb,-1\n")
+    solution = tmp_path / "solution.csv"
+    solution.write_text("ImageId,EncodedPixels,Usage\na,1 4,Public\nb,-1,Private\n")
+    rules = Rules("model_src.score:competition_score", str(REPOSITORY), sys.executable)
+    local.store.add_competition("siim", data, solution, rules)
+
+    def run(*arguments: str) -> str:
+        return kaggle(local, tmp_path, "competitions", *arguments)
+
+    assert "/competitions/siim" in run("list", "-s", "siim")
+    assert "sample_submission.csv" in run("files", "siim")
+    run("download", "siim", "-f", "sample_submission.csv", "-p", str(tmp_path / "one"))
+    sample = tmp_path / "one" / "sample_submission.csv"
+    assert sample.read_text() == (data / sample.name).read_text()
+    run("download", "siim", "-p", str(tmp_path / "all"))
+    assert [path.name for path in (tmp_path / "all").iterdir()] == ["siim.zip"]
+
+    said = run("submit", "siim", "-f", str(sample), "-m", "all empty")
+    assert "Successfully submitted to siim" in said
+    assert "4 submissions remaining today" in said
+    local.run("solver", "open('submission.csv', 'w').write('ImageId,EncodedPixels\\na,1 4\\nb,1 4\\n')")
+    assert "Successfully" in run("submit", "siim", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "mine")
+
+    def scored() -> list[dict[str, str]] | None:
+        rows = list(csv.DictReader(io.StringIO(run("submissions", "siim", "-v", "-q"))))
+        return rows if all(row["status"].endswith("COMPLETE") for row in rows) else None
+
+    rows = eventually(scored, "both are scored")
+    assert [(row["ref"], row["description"], row["publicScore"], row["privateScore"]) for row in rows] == [
+        ("2", "mine", "1.00000", "0.00000"),
+        ("1", "all empty", "0.00000", "1.00000"),
+    ]
 
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:
