@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
+import logging
 import os
+import shlex
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coordinator.errors import CredentialsError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,21 @@ class Credentials:
     oauth_file: Path | None = None
     """A browser sign-in (`kaggle auth login`), whose token lives about an hour and has to be asked for."""
 
+    def headers(self) -> dict[str, str]:
+        """What a request is sent with; nothing without a token or a user name."""
+        if self.token:
+            return {"Authorization": f"Bearer {self.token}"}
+        return {"Authorization": f"Basic {self._pair()}"} if self.username else {}
+
+    def hidden(self, text: str) -> str:
+        """The text without the secret: the other side may send back what it was sent."""
+        for secret in (self.token, self.key, self._pair() if self.key else None):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+    def _pair(self) -> str:
+        return base64.b64encode(f"{self.username}:{self.key}".encode()).decode("ascii")
+
 
 def find_credentials() -> Credentials:
     """Raises CredentialsError, which says how to get some, if there are none."""
@@ -38,6 +60,9 @@ def find_credentials() -> Credentials:
 
 
 def _candidates() -> Iterator[Credentials]:
+    if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") and os.environ.get("KAGGLE_DATA_PROXY_URL"):
+        # In a session on Kaggle, where the file belongs to the session.
+        yield from _token_file(Path(os.environ.get("KAGGLE_API_V1_TOKEN_PATH", "")), is_ours=False)
     home = Path.home() / ".kaggle"
     token = os.environ.get("KAGGLE_API_TOKEN", "").strip()
     if token:
@@ -45,26 +70,29 @@ def _candidates() -> Iterator[Credentials]:
         if len(token) < 256 and file.is_file():
             yield from _token_file(file)
         else:
-            yield Credentials(source="KAGGLE_API_TOKEN", token=token)
+            yield Credentials(source="KAGGLE_API_TOKEN", token=_sendable(token, "KAGGLE_API_TOKEN"))
     for name in ("access_token", "access_token.txt"):
         yield from _token_file(home / name)
     yield from _oauth_file(home / "credentials.json")
     username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     if username and key:
-        yield Credentials(source="KAGGLE_USERNAME and KAGGLE_KEY", username=username, key=key)
+        source = "KAGGLE_USERNAME and KAGGLE_KEY"
+        yield Credentials(source=source, username=username, key=_sendable(key.strip(), source))
     config = os.environ.get("KAGGLE_CONFIG_DIR")
     xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
     for folder in [Path(config)] if config else [home, xdg]:
         yield from _api_key_file(folder / "kaggle.json")
 
 
-def _token_file(file: Path) -> Iterator[Credentials]:
+def _token_file(file: Path, *, is_ours: bool = True) -> Iterator[Credentials]:
     try:
         token = file.read_text(encoding="utf-8").strip() if file.is_file() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise CredentialsError(f"{file} cannot be read: {error}") from error
     if token:
-        yield Credentials(source=str(file), token=token)
+        if is_ours:
+            _point_out(file)
+        yield Credentials(source=str(file), token=_sendable(token, str(file)))
 
 
 def _oauth_file(file: Path) -> Iterator[Credentials]:
@@ -73,6 +101,7 @@ def _oauth_file(file: Path) -> Iterator[Credentials]:
     except (OSError, ValueError):
         return  # Kaggle's client passes over a file that it cannot read, too
     if isinstance(data, dict) and data.get("refresh_token"):
+        _point_out(file)
         yield Credentials(source=str(file), username=data.get("username") or None, oauth_file=file)
 
 
@@ -84,10 +113,32 @@ def _api_key_file(file: Path) -> Iterator[Credentials]:
         username, key = data["username"], data["key"]
         if not (isinstance(username, str) and isinstance(key, str) and username and key):
             raise TypeError
-        found = Credentials(source=str(file), username=username, key=key)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CredentialsError(
             f'{file} is not {{"username": ..., "key": ...}} ({type(error).__name__})',
             hint="Download it again at https://www.kaggle.com/settings.",
         ) from error
-    yield found
+    _point_out(file)
+    yield Credentials(source=str(file), username=username, key=_sendable(key.strip(), str(file)))
+
+
+def _sendable(secret: str, source: str) -> str:
+    """The secret, which has to fit into one line of HTTP. Raises CredentialsError, without it."""
+    if secret.isascii() and secret.isprintable() and " " not in secret:
+        return secret
+    raise CredentialsError(
+        f"{source}: there is a space, a line break or a special character in it, which no token has",
+        hint="Copy the token again, and nothing but the token.",
+    )
+
+
+@functools.cache
+def _point_out(file: Path) -> None:
+    """Says once in a process that others may read a file of secrets."""
+    try:
+        is_open = bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return
+    if is_open:
+        quoted = shlex.quote(str(file))
+        _log.warning("warning: others on this machine can read %s; close it with: chmod 600 %s", file, quoted)

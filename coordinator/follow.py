@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from coordinator.errors import NoAnswer
+from coordinator.errors import Later, NoAnswer
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.refresh import refresh
@@ -31,7 +31,7 @@ class Pace:
 def follow(project: Project, target: Target, ledger: Ledger, run: Run) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
 
-    Raises NoAnswer when the target stays silent after several tries; the run goes on without us.
+    Raises NoAnswer (or Later) when the target gives no answer in several tries; the run goes on without us.
     """
     yield run
     seen, failures, pace = 0, 0, Pace(most=2.0 if target.name == "local" else 15.0)
@@ -52,7 +52,7 @@ def follow(project: Project, target: Target, ledger: Ledger, run: Run) -> Iterat
                     yield from target.log(run.ref)[seen:]
                 return
             failures = 0
-        except NoAnswer:
+        except (NoAnswer, Later):
             failures += 1
             if failures >= _TRIES:
                 raise

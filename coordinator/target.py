@@ -46,6 +46,11 @@ class KernelRef:
         return f"{self.owner}/{self.slug} v{self.version}"
 
     @property
+    def address(self) -> str:
+        """The kernel, as Kaggle names it."""
+        return f"{self.owner}/{self.slug}"
+
+    @property
     def label(self) -> str:
         """The version as Kaggle's requests want it."""
         return f"v{self.version}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from coordinator import local
+from coordinator.addresses import is_safe
 from coordinator.credentials import Credentials, find_credentials
 from coordinator.errors import CredentialsError, ProjectError
 from coordinator.project import Project, TargetName
@@ -31,7 +32,7 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
             endpoint, website = _endpoint() or PRODUCTION, None
             credentials = find_credentials()
             if credentials.oauth_file is not None:
-                token = oauth_token(credentials.oauth_file)
+                token = oauth_token(credentials.oauth_file, endpoint)
                 credentials = Credentials(source=credentials.source, username=credentials.username, token=token)
             owner = _owner(project, credentials)
         target = Kaggle(name=name, endpoint=endpoint, credentials=credentials, owner=owner, website=website)
@@ -46,7 +47,7 @@ def _endpoint() -> str | None:
     parts = urlsplit(endpoint)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ProjectError(f'{ENDPOINT_VARIABLE}: "{endpoint}" is not an address like https://host:port')
-    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if not is_safe(endpoint):
         raise ProjectError(f"{ENDPOINT_VARIABLE}: credentials are sent over https only, except to this machine")
     return endpoint
 

@@ -24,7 +24,7 @@ LAYERS = [
     {"bundle", "metadata", "credentials", "git", "locks", "tracebacks"},
     {"experiment", "image", "image_probe"},
     {"kaggle_rules", "project", "yaml_file"},
-    {"schema", "templates"},
+    {"addresses", "schema", "templates"},
     {"stdlib"},
     {"errors"},
     {"__init__"},

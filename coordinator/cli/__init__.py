@@ -13,7 +13,7 @@ import typer
 
 from coordinator import __version__
 from coordinator.cli import bundle, experiments, image, kernels, local, runs
-from coordinator.cli.terminal import complain, show_text
+from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
 app = typer.Typer(
@@ -36,10 +36,14 @@ def _main(
     project: Annotated[
         Path | None, typer.Option("--project", "-C", help="Work in this folder's project.", metavar="DIR")
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show each request to the target, without its content.")
+    ] = False,
 ) -> None:
     if version:
         show_text(f"coord {__version__}")
         raise typer.Exit
+    show_log(verbose=verbose)
     if project is not None:
         try:
             os.chdir(project)

@@ -112,6 +112,19 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def show_log(*, verbose: bool) -> None:
+    """Shows what the modules log, on stderr: warnings, and each request to a target if that is wanted."""
+    import logging  # a few milliseconds, which `coord --help` need not pay
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            say(record.getMessage())
+
+    logger = logging.getLogger("coordinator")
+    logger.handlers = [Lines()]
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING)
+
+
 def complain(error: CoordError) -> None:
     say(f"coord: {error.what}")
     if error.hint:

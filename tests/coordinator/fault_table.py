@@ -18,6 +18,7 @@ NOT_JSON = ("html", "cut", "garbled", "types")
 # What a failure means that does not pass. Each leaf of the tree has its exit code: 75 for Later, else 1.
 MEANING: dict[str, type[CoordError]] = {
     **dict.fromkeys((*CONNECTION, *NOT_JSON, "500", "502", "503", "504"), NoAnswer),
+    "html": Later,  # throttled, or down for maintenance
     "400": TargetError,
     "401": CredentialsError,
     "403": NoAccess,
@@ -32,9 +33,6 @@ MEANING: dict[str, type[CoordError]] = {
 EXIT_CODES: dict[type[CoordError], int] = {Later: 75}
 
 SECONDS = {"down": 0.0, "slow": 0.1}
-
-# A read that fails this way once is repeated, without a word.
-PASSES_IF_REPEATED = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
 
 
 def fault(method: str, name: str, **values: Any) -> Fault:
@@ -53,6 +51,14 @@ READS = {
     "follow": "GetKernelSessionLogsStream",
     "download": "Download",
 }
+# What is repeated, without a word, when it happens once. The body of a log or a file is read by the verb, which goes on
+# where it broke off.
+BEFORE_THE_BODY = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
+IN_THE_BODY = ("truncated", "html", "cut", "garbled")
+REPEATED = [
+    *((read, name) for read in READS for name in BEFORE_THE_BODY),
+    *((read, name) for read in READS for name in IN_THE_BODY if read not in ("follow", "download")),
+]
 PERSISTENT = [
     (read, name)
     for read, method in READS.items()
@@ -125,7 +131,7 @@ def markdown() -> str:
     rows = [
         [
             described(name),
-            "repeated" if name in PASSES_IF_REPEATED else "told",
+            ", ".join(read for read, each in REPEATED if each == name) or "none",
             told(MEANING[name]),
             ", ".join(read for read, each in PERSISTENT if each == name),
         ]
@@ -143,7 +149,7 @@ def markdown() -> str:
     ]
     return "\n\n".join(
         [
-            _table(["a read meets", "once", "for good", "methods"], rows),
+            _table(["a read meets", "repeated by", "error in the end", "of"], rows),
             _table(["a push meets", "its effect", "error", "asked what exists"], pushes),
         ]
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from coordinator.credentials import Credentials, find_credentials
-from coordinator.errors import CredentialsError
+from coordinator.credentials import Credentials, _point_out, find_credentials
+from coordinator.errors import CoordError, CredentialsError, NoAnswer
+from coordinator.kaggle import oauth_token
 from tests.coordinator.programs import write_files
+from tests.coordinator.scripted import Answer, ok, said, scripted
 
 SECRET = "not-to-be-seen"
 API_KEY = json.dumps({"username": "ada", "key": SECRET})
@@ -118,6 +121,102 @@ def test_a_name_without_a_key_is_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("KAGGLE_KEY", "")
     with pytest.raises(CredentialsError):
         find_credentials()
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "caf\u00e9", '{\n "username": "ada"}', "nul\x00"])
+def test_a_token_that_is_none_is_told_without_it(home: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """It would not fit into a header, whose error would show it."""
+    write_files(home, {".kaggle/access_token": f"{SECRET}{token}{SECRET}", ".kaggle/kaggle.json": API_KEY})
+    with pytest.raises(CredentialsError, match="which no token has") as caught:
+        find_credentials()
+    assert SECRET not in f"{caught.value!r} {caught.value.hint}"
+    if "\x00" not in token:  # an environment has none
+        monkeypatch.setenv("KAGGLE_API_TOKEN", f"{SECRET}{token}{SECRET}")
+        with pytest.raises(CredentialsError, match="KAGGLE_API_TOKEN: there is a space") as caught:
+            find_credentials()
+        assert SECRET not in f"{caught.value!r} {caught.value.hint}"
+
+
+def test_a_session_on_kaggle_has_a_token_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As kagglesdk finds it there, before anything else."""
+    file = write_files(tmp_path, {"session_token": SECRET}) / "session_token"
+    monkeypatch.setenv("KAGGLE_API_TOKEN", "another")
+    monkeypatch.setenv("KAGGLE_API_V1_TOKEN_PATH", str(file))
+    assert find_credentials().token == "another"
+    monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
+    monkeypatch.setenv("KAGGLE_DATA_PROXY_URL", "https://kaggle.example")
+    assert find_credentials() == Credentials(source=str(file), token=SECRET)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("access_token", SECRET),
+        ("credentials.json", json.dumps({"refresh_token": SECRET})),
+        ("kaggle.json", API_KEY),
+    ],
+)
+def test_a_file_that_others_can_read_is_pointed_out_once(
+    home: Path, caplog: pytest.LogCaptureFixture, name: str, content: str
+) -> None:
+    """With the command that closes it; a closed one is not mentioned, nor is one that is not used."""
+    file = write_files(home, {f".kaggle/{name}": content, ".config/kaggle/kaggle.json": API_KEY}) / ".kaggle" / name
+    file.chmod(0o600)
+    (home / ".config/kaggle/kaggle.json").chmod(0o644)
+    find_credentials()
+    assert caplog.messages == []
+    for mode in (0o640, 0o604):
+        file.chmod(mode)
+        _point_out.cache_clear()
+        caplog.clear()
+        find_credentials()
+        find_credentials()
+        assert caplog.messages == [f"warning: others on this machine can read {file}; close it with: chmod 600 {file}"]
+
+
+def sign_in(home: Path, **fields: object) -> Path:
+    """A browser sign-in's file; the access token has expired where nothing else is said."""
+    data = {"refresh_token": f"{SECRET}-refresh", "access_token": f"{SECRET}-old", "username": "grace", "scopes": ["a"]}
+    file = home / ".kaggle" / "credentials.json"
+    write_files(home, {".kaggle/credentials.json": json.dumps(data | fields)})
+    file.chmod(0o600)
+    return file
+
+
+def test_a_browser_sign_in_is_renewed(home: Path) -> None:
+    """With its refresh token and nothing else; what comes is kept for the next command, and for Kaggle's."""
+    file = sign_in(home, access_token_expiration=datetime.now(UTC).isoformat())
+    with scripted() as server:
+        server.script["GenerateAccessToken"] = [ok(token="new", expiresIn=3600)]
+        assert oauth_token(file, server.url) == "new"
+        assert "Authorization" not in server.headers[0]
+        kept = json.loads(file.read_text())
+        assert (kept["refresh_token"], kept["access_token"], kept["scopes"]) == (f"{SECRET}-refresh", "new", ["a"])
+        assert datetime.fromisoformat(kept["access_token_expiration"]) > datetime.now(UTC) + timedelta(minutes=50)
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert oauth_token(file, server.url) == "new"
+        assert server.seen == ["GenerateAccessToken"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        (said(400, f"{SECRET}-refresh is over"), CredentialsError, "could not be renewed"),
+        (said(401, f"{SECRET}-refresh is over"), CredentialsError, "could not be renewed"),
+        (ok(token=""), CredentialsError, "could not be renewed"),
+        (ok(token=["new"]), NoAnswer, "renewing the sign-in: kaggle's answer is not usable"),
+        (said(418, f"{SECRET}-refresh is over"), CredentialsError, "could not be renewed"),
+        (ok(code=501, message=f"{SECRET}-refresh"), CredentialsError, "could not be renewed"),
+    ],
+)
+def test_a_sign_in_that_is_not_renewed(home: Path, answer: Answer, error: type[CoordError], message: str) -> None:
+    """It says what to do, and shows nothing of it."""
+    file = sign_in(home)
+    with scripted() as server:
+        server.script["GenerateAccessToken"] = [answer]
+        with pytest.raises(error, match=message) as caught:
+            oauth_token(file, server.url)
+    assert SECRET not in f"{caught.value!r} {caught.value.hint}"
 
 
 def test_secrets_are_not_shown() -> None:

@@ -1,0 +1,11 @@
+"""The only package that talks to Kaggle: kagglesdk's messages over an HTTP client of ours.
+
+`client` has the calls, `transport` sends them, `policy` says as a table what is repeated and how long a call may take,
+`answers` reads what comes back without trusting it, `meanings` says as a table what each failure means.
+"""
+
+from coordinator.kaggle.client import Kaggle
+from coordinator.kaggle.oauth import oauth_token
+from coordinator.kaggle.transport import PRODUCTION
+
+__all__ = ["PRODUCTION", "Kaggle", "oauth_token"]

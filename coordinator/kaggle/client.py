@@ -1,0 +1,252 @@
+"""The calls: what a verb asks of a target, in kagglesdk's messages.
+
+The same class serves the local Kaggle: it speaks the same protocol at another address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiGetKernelRequest,
+    ApiGetKernelSessionLogsStreamRequest,
+    ApiGetKernelSessionStatusRequest,
+    ApiListKernelSessionOutputRequest,
+    ApiListKernelsRequest,
+    ApiSaveKernelRequest,
+)
+from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
+
+from coordinator.addresses import is_safe
+from coordinator.credentials import Credentials
+from coordinator.errors import CredentialsError, NoAccess, NoAnswer, TargetError
+from coordinator.kaggle import answers, meanings
+from coordinator.kaggle.policy import Failed, Failure, Kind, limits
+from coordinator.kaggle.transport import PRODUCTION, Transport, as_failed
+from coordinator.kaggle_rules import WORKER_STATUS
+from coordinator.metadata import KernelMetadata
+from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+
+WEBSITE = "https://www.kaggle.com"
+
+_PAGES_AT_MOST = 10_000
+
+
+class Kaggle:
+    """The target `kaggle`, or the same protocol at another address. See `target.Target` for the methods."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        endpoint: str,
+        credentials: Credentials,
+        owner: str,
+        website: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        """`website` overrides the address of the pages that the target names in its answers.
+
+        Its methods may be called from several threads at once. Raises CredentialsError if the endpoint would get the
+        credentials without TLS.
+        """
+        if not is_safe(endpoint):
+            raise CredentialsError(f"{endpoint}: credentials are sent over https only, except to this machine")
+        self.name = name
+        self.owner = owner
+        self._website = website
+        self._endpoint = endpoint.rstrip("/")
+        self._credentials = credentials
+        self._http = Transport(self._endpoint, credentials, clock=clock, sleep=sleep, chance=chance)
+        self._downloads = self._http
+        self._kernels = KernelsApiClient(self._http)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def url(self, owner: str, slug: str) -> str:
+        website = self._website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint)
+        return f"{website}/code/{owner}/{slug}"
+
+    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+        data = metadata.data
+        request = ApiSaveKernelRequest()
+        request.slug = data["id"]
+        request.new_title = data["title"]
+        request.text = source
+        request.language = data["language"]
+        request.kernel_type = data["kernel_type"]
+        request.is_private = data["is_private"]
+        request.enable_gpu = data.get("enable_gpu", False)
+        request.enable_tpu = data.get("enable_tpu", False)
+        request.enable_internet = data["enable_internet"]
+        request.dataset_data_sources = data.get("dataset_sources", [])
+        request.competition_data_sources = data.get("competition_sources", [])
+        request.kernel_data_sources = data.get("kernel_sources", [])
+        request.model_data_sources = data.get("model_sources", [])
+        request.category_ids = data.get("keywords", [])
+        # None leaves these unset on the wire.
+        request.machine_shape = data.get("machine_shape")
+        request.docker_image = data.get("docker_image")
+        request.docker_image_pinning_type = data.get("docker_image_pinning_type")
+        request.session_timeout_seconds = timeout_seconds
+        doing = f"pushing {data['id']}"
+        with self._answering(doing, kernel=data["id"]):
+            answer = self._kernels.save_kernel(request)
+            if answer.error:
+                raise Failed(Failure.REFUSED, answers.shown(answer.error), status=200)
+            if answer.version_number < 1:
+                raise Failed(Failure.UNUSABLE, "it names no version")
+        refused = [
+            *(answer.invalid_dataset_sources or []),
+            *(answer.invalid_competition_sources or []),
+            *(answer.invalid_kernel_sources or []),
+            *(answer.invalid_model_sources or []),
+        ]
+        owner, _, slug = str(data["id"]).partition("/")
+        ref = KernelRef(owner, slug, answer.version_number)
+        url = self.url(ref.owner, ref.slug) if self._website or not answer.url else answers.shown(answer.url)
+        return Pushed(ref=ref, url=url, refused_sources=tuple(map(answers.shown, refused)))
+
+    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
+        request = ApiGetKernelRequest()
+        request.user_name, request.kernel_slug = owner, slug
+        if version is not None:
+            request.version_label = f"v{version}"
+        try:
+            with self._answering(f"reading {owner}/{slug}"):
+                answer = self._kernels.get_kernel(request)
+        except NoAccess:
+            self._check_access()
+            return None
+        # Taken for a kernel without versions, it would make a push that arrived one that never did.
+        if answer.metadata is None or answer.blob is None or answer.metadata.current_version_number < 1:
+            raise NoAnswer(f"reading {owner}/{slug}: {self.name} answered without the kernel")
+        return answer.metadata.current_version_number, answer.blob.source
+
+    def _check_access(self) -> None:
+        """Raises CredentialsError if it is the credentials that are refused; Kaggle says 403 for both."""
+        request = ApiListKernelsRequest()
+        request.group = KernelsListViewType.PROFILE
+        request.page_size = 1
+        try:
+            with self._answering("listing your kernels"):
+                self._kernels.list_kernels(request)
+        except NoAccess as error:
+            raise CredentialsError(
+                f"{self.name} does not let the credentials from {self._credentials.source} list their own kernels: "
+                "your token has expired, or was revoked",
+                hint="Make a new one at https://www.kaggle.com/settings.",
+            ) from error
+
+    def state(self, ref: KernelRef) -> SessionState:
+        request = ApiGetKernelSessionStatusRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        with self._answering(f"asking for the state of {ref}", kernel=ref.address):
+            answer = self._kernels.get_kernel_session_status(request)
+        known = WORKER_STATUS.get(answer.status.name)
+        if known is None:
+            raise TargetError(f"{self.name} reports {ref} as {answer.status.name}, which coord does not know")
+        return SessionState(RunState(known), answers.shown(answer.failure_message))
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        with self._answering(f"reading the log of {ref}", kernel=ref.address):
+            return answers.records(answers.parse(self._outputs_page(ref, "").log or "[]"))
+
+    def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+        request = ApiGetKernelSessionLogsStreamRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        most = limits("GetKernelSessionLogsStream").answer
+        with self._answering(f"reading the live log of {ref}", kernel=ref.address):
+            response = self._kernels.get_kernel_session_logs_stream(request)
+        with contextlib.closing(response), self._answering(f"reading the live log of {ref}"):
+            if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
+                answers.be_silent_at_most(response, idle_seconds)
+                yield from answers.events(response, most=most)
+            else:  # the session has ended: its log as it is kept
+                body = answers.read(response, most=most, is_late=lambda: False)
+                yield from answers.records(answers.parse(body))
+
+    def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
+        token, seen = "", set[str]()
+        for _ in range(_PAGES_AT_MOST):
+            with self._answering(f"listing the output of {ref}", kernel=ref.address):
+                page = self._outputs_page(ref, token)
+            yield from (OutputFile(name=file.file_name, url=file.url) for file in page.files or [])
+            token = page.next_page_token or ""
+            if not token:
+                return
+            if token in seen:
+                raise TargetError(f"the list of {ref}'s output never ends: {self.name} repeats its page tokens")
+            seen.add(token)
+        raise TargetError(f"the list of {ref}'s output never ends: it has more than {_PAGES_AT_MOST:,} pages")
+
+    def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
+        size = 0
+        with self._answering(f"downloading {file.name}"):
+            with self._downloads.get(file.url) as response:
+                response.raise_for_status()
+                with destination.open("wb") as out:
+                    for chunk in response.iter_content(1 << 20):
+                        out.write(chunk)
+                        size += len(chunk)
+                        progress(len(chunk))
+                expected = response.headers.get("Content-Length")
+                encoded = response.headers.get("Content-Encoding")
+            if expected is not None and not encoded and int(expected) != size:
+                raise NoAnswer(f"downloading {file.name}: got {size:,} of {int(expected):,} bytes")
+        return size
+
+    def _outputs_page(self, ref: KernelRef, token: str) -> Any:
+        request = ApiListKernelSessionOutputRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        request.page_size = 100
+        if token:
+            request.page_token = token
+        return self._kernels.list_kernel_session_output(request)
+
+    @contextlib.contextmanager
+    def _answering(self, doing: str, *, kernel: str = "") -> Iterator[None]:
+        """Turns what goes wrong into what it means. A 403 about a `kernel` (owner/slug) is looked into."""
+        try:
+            yield
+        except Failed as failed:
+            error = self._explained(failed, doing)
+            if kernel and isinstance(error, NoAccess):
+                raise self._why_no_access(error, failed.kind, kernel) from failed
+            raise error from failed
+        except requests.exceptions.RequestException as error:  # of a body that the caller reads
+            raise self._explained(as_failed(error), doing) from None
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            # What kagglesdk's types allow, and the caller can't use.
+            raise self._explained(Failed(Failure.UNUSABLE, answers.shown(str(error))), doing) from error
+
+    def _explained(self, failed: Failed, doing: str) -> Exception:
+        source = self._credentials.source
+        return meanings.explain(failed, doing, target=self.name, endpoint=self._endpoint, source=source)
+
+    def _why_no_access(self, error: NoAccess, kind: Kind, kernel: str) -> TargetError | CredentialsError:
+        """Which of the three it is that Kaggle says 403 for, as far as another question tells."""
+        owner, _, slug = kernel.partition("/")
+        try:
+            self._check_access()
+        except CredentialsError as of_credentials:
+            return of_credentials
+        except TargetError:
+            return error
+        if owner.lower() != self.owner.lower():
+            hint = f'{owner} is not you ("{self.owner}"): the kernel is private, or there is none of that name.'
+        elif kind is Kind.WRITE:
+            hint = f'Your token is good. Is "{owner}" its user ([tool.coord] owner), and "{slug}" the title\'s slug?'
+        else:
+            hint = f'Your token is good, so there is no such kernel (or version): was "{slug}" deleted or renamed?'
+        return NoAccess(error.what, hint=hint)

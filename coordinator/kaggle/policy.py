@@ -1,0 +1,189 @@
+"""What is repeated, how often, after what wait, and how long a call may take: one table each.
+
+Whatever changes something is not repeated after a lost answer, because its first try may have taken effect: the verb
+asks what exists then (`refresh.settle`). Waits are doubled each time and shortened at random by up to a half, so that
+several processes do not come back together ("equal jitter": M. Brooker, Exponential Backoff And Jitter, 2015).
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
+"""Time-outs of one try: for the connection, and for each piece of the answer."""
+
+_MIB = 1 << 20
+
+
+class Kind(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    STREAM = "stream"
+    """A live log: its beginning is a read, and then it lasts as long as the session."""
+    DOWNLOAD = "download"
+    """A signed address: no credentials, and a body that the caller reads."""
+
+
+class Failure(StrEnum):
+    """How a try went wrong, as far as it matters for another one."""
+
+    CONNECT = "no connection"
+    """Nothing was sent."""
+    UNTRUSTED = "certificate not trusted"
+    TIMEOUT = "no answer in time"
+    RESET = "connection lost"
+    """After something was sent, before the answer."""
+    CUT = "answer cut off or garbled"
+    HTML = "a web page"
+    UNUSABLE = "unusable answer"
+    """Wrong types, endless, too deep, a redirect: the other side is broken or hostile."""
+    PROCESSING = "still processing"
+    THROTTLED = "throttled"
+    DOWN = "down"
+    REFUSED = "refused"
+    """Any other HTTP status."""
+
+
+STATUSES = {
+    408: Failure.DOWN,
+    409: Failure.PROCESSING,
+    429: Failure.THROTTLED,
+    500: Failure.DOWN,
+    502: Failure.DOWN,
+    503: Failure.DOWN,
+    504: Failure.DOWN,
+}
+"""What an HTTP status is; any other from 400 on is a refusal."""
+
+
+class Failed(Exception):
+    """One try of a call went wrong. This module says whether there is another, `meanings` what it means if not."""
+
+    def __init__(
+        self, failure: Failure, detail: str = "", *, status: int = 0, retry_after: float | None = None
+    ) -> None:
+        """`detail` is ready to be shown: without secrets and control characters. `retry_after` is in seconds."""
+        super().__init__(": ".join(filter(None, (failure.value, str(status or ""), detail))))
+        self.failure = failure
+        self.detail = detail
+        self.status = status
+        self.retry_after = retry_after
+        self.kind = Kind.READ
+        """What kind of call it was."""
+        self.host = ""
+        """Who should have answered, where that is not the endpoint."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    kinds: frozenset[Kind]
+    failures: frozenset[Failure]
+    times: int
+    """Repeated at most so often."""
+    first_wait: float
+    """Seconds; doubled each time."""
+    most_wait: float
+    because: str
+
+
+_PASSING = frozenset(
+    {
+        Failure.CONNECT,
+        Failure.TIMEOUT,
+        Failure.RESET,
+        Failure.CUT,
+        Failure.HTML,
+        Failure.THROTTLED,
+        Failure.DOWN,
+    }
+)
+
+RULES = (
+    Rule(
+        kinds=frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD}),
+        failures=_PASSING,
+        times=4,
+        first_wait=0.5,
+        most_wait=8.0,
+        because="asking twice changes nothing",
+    ),
+    Rule(
+        kinds=frozenset({Kind.WRITE}),
+        failures=frozenset({Failure.CONNECT}),
+        times=3,
+        first_wait=0.5,
+        most_wait=4.0,
+        because="nothing was sent",
+    ),
+    Rule(
+        kinds=frozenset({Kind.WRITE}),
+        failures=frozenset({Failure.PROCESSING}),
+        times=20,
+        first_wait=5.0,
+        most_wait=30.0,
+        because="409 says that nothing was done; the data set is ready in a while",
+    ),
+)
+"""The first that fits. What no rule names is never repeated."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    kind: Kind
+    deadline: float
+    """Seconds for all tries and the waits between them."""
+    answer: int = 1 * _MIB
+    """Bytes at most, unpacked."""
+
+
+METHODS = {
+    "GetKernel": Limits(Kind.READ, 120.0, 16 * _MIB),  # a source of 1 MiB, each character of it escaped
+    "ListKernels": Limits(Kind.READ, 120.0, 16 * _MIB),
+    "ListKernelFiles": Limits(Kind.READ, 120.0, 16 * _MIB),
+    "GetKernelSessionStatus": Limits(Kind.READ, 120.0),
+    "ListKernelSessionOutput": Limits(Kind.READ, 180.0, 64 * _MIB),  # it carries the whole log
+    "GetAcceleratorQuotaStatistics": Limits(Kind.READ, 60.0),
+    "GetKernelSessionLogsStream": Limits(Kind.STREAM, 120.0, 64 * _MIB),
+    "DownloadKernelOutput": Limits(Kind.STREAM, 120.0),
+    "GetSubmission": Limits(Kind.READ, 120.0),
+    "ListSubmissions": Limits(Kind.READ, 120.0, 16 * _MIB),
+    "GetSubmissionLimits": Limits(Kind.READ, 60.0),
+    "GenerateAccessToken": Limits(Kind.READ, 60.0),  # a token more or less changes nothing
+    "SaveKernel": Limits(Kind.WRITE, 300.0),
+}
+ANY_OTHER = Limits(Kind.WRITE, 120.0)
+"""A method that is not in the table is taken for one that changes something."""
+DOWNLOAD = Limits(Kind.DOWNLOAD, 180.0)
+"""Until the first byte of a file; how long the rest may take depends on its size."""
+
+
+def limits(method: str) -> Limits:
+    return METHODS.get(method, ANY_OTHER)
+
+
+def wait_before_next(failed: Failed, tries: int, chance: float) -> float | None:
+    """Seconds until another try, after so many `tries`; None if there is to be none. `chance` is between 0 and 1."""
+    rule = next((rule for rule in RULES if failed.kind in rule.kinds and failed.failure in rule.failures), None)
+    if rule is None or tries > rule.times:
+        return None
+    wait = min(rule.most_wait, rule.first_wait * 2.0 ** (tries - 1)) * (0.5 + chance / 2)
+    # What the server asks for is the least; a tenth more at most, for those whom it told the same.
+    return max(wait, (failed.retry_after or 0.0) * (1 + chance / 10))
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Seconds that a `Retry-After` header asks for, as a number or a date; None if it says nothing sensible."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - (time.time() if now is None else now)
+        except (ValueError, OverflowError, IndexError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,169 @@
+"""A server that answers each method of Kaggle's as a test says, well or ill; and a clock that the test turns."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from coordinator.credentials import Credentials
+from coordinator.kaggle import Kaggle
+
+KEY = "0123456789abcdef" * 2  # a key like Kaggle's, made up here
+CREDENTIALS = Credentials("the test", username="ada", key=KEY)
+
+
+@dataclass
+class Time:
+    """Seconds that pass only when somebody waits, or says so."""
+
+    now: float = 1000.0
+    waits: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
+
+
+class Scripted(ThreadingHTTPServer):
+    """Gives the answers of `script`, method by method, in their order; the last one is given again and again."""
+
+    daemon_threads = True
+    request_queue_size = 64  # so many threads may come at once
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.script: dict[str, list[Answer]] = {}
+        self.seen: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.sent = 0
+        """Bytes of bodies, as far as they were taken."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def kaggle(self, time: Time | None = None, *, chance: float = 1.0) -> Kaggle:
+        """A client of this server whose waits take no time."""
+        time = time or Time()
+        return Kaggle(
+            name="kaggle",
+            endpoint=self.url,
+            credentials=CREDENTIALS,
+            owner="ada",
+            clock=time.clock,
+            sleep=time.sleep,
+            chance=lambda: chance,
+        )
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait 40 ms for the first
+    server: Scripted
+
+    def handle(self) -> None:
+        with contextlib.suppress(ConnectionError):  # the client has heard enough
+            super().handle()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        method = self.path.partition("?")[0].rpartition("/")[2]
+        self.server.seen.append(method)
+        self.server.headers.append(dict(self.headers.items()))
+        answers = self.server.script.get(method)
+        if not answers:
+            said(500, f"nothing is planned for {method}")(self)
+            return
+        (answers.pop(0) if len(answers) > 1 else answers[0])(self)
+
+    def send(self, content: bytes) -> None:
+        self.wfile.write(content)
+        self.server.sent += len(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keeps quiet."""
+
+
+Answer = Callable[[_Handler], None]
+
+
+@contextlib.contextmanager
+def scripted() -> Iterator[Scripted]:
+    """The server, answering until the context is left."""
+    with Scripted() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def raw(status: int, content: bytes, content_type: str = "application/json", **headers: str) -> Answer:
+    """An answer with these bytes; a header's name has _ for -."""
+
+    def answer(handler: _Handler) -> None:
+        handler.send_response(status)
+        given = {"Content-Type": content_type, "Content-Length": str(len(content))}
+        for name, value in {**given, **{name.replace("_", "-"): value for name, value in headers.items()}}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.send(content)
+
+    return answer
+
+
+def ok(data: Any = None, **fields: Any) -> Answer:
+    """An answer of this JSON, or of an object with these fields."""
+    return raw(200, json.dumps(fields if data is None else data).encode())
+
+
+def said(status: int, message: str = "planned", **headers: str) -> Answer:
+    """An error in Kaggle's form."""
+    return raw(status, json.dumps({"code": status, "message": message}).encode(), **headers)
+
+
+def html(status: int = 200) -> Answer:
+    return raw(status, b"<html><body>Too many requests</body></html>", "text/html")
+
+
+def cut(handler: _Handler) -> None:
+    """Half of an answer."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.send(b'{"status": "RUN')
+    handler.close_connection = True
+
+
+def reset(handler: _Handler) -> None:
+    """No answer."""
+    handler.close_connection = True
+
+
+def stream(content: Iterator[bytes], content_type: str = "application/json", **headers: str) -> Answer:
+    """An answer that does not say how long it is."""
+
+    def answer(handler: _Handler) -> None:
+        handler.send_response(200)
+        for name, value in {"Content-Type": content_type, "Connection": "close", **headers}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.close_connection = True
+        for piece in content:
+            handler.send(piece)
+
+    return answer
