@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,10 +42,13 @@ def local_kaggle(project: Project) -> Iterator[str]:
         yield server.url
 
 
-def serve(project: Project, port: int) -> None:
-    """Answers on a port of this machine until Ctrl-C. Raises TargetError if the port is taken."""
+def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:
+    """Answers on a port of this machine until Ctrl-C. `faults` is a plan of what goes wrong.
+
+    Raises TargetError if the port is taken, the plan makes no sense, or a planned fault has not happened in the end.
+    """
     with _explained():
-        _module("server").serve(project.local_kaggle, port)
+        _module("server").serve(project.local_kaggle, port, plan=faults, url_lifetime=url_lifetime)
 
 
 def add_dataset(project: Project, ref: str, directory: Path) -> None:
@@ -51,9 +56,43 @@ def add_dataset(project: Project, ref: str, directory: Path) -> None:
     _register(project, "add_dataset", ref, directory)
 
 
-def add_competition(project: Project, slug: str, directory: Path) -> None:
-    """Makes a folder known as a competition's data. Raises UsageError if there is no such folder."""
-    _register(project, "add_competition", slug, directory)
+@dataclass(frozen=True)
+class Scoring:
+    """What makes a competition take submissions. They are scored by the project's scorer."""
+
+    solution: Path
+    """CSV file; a column `Usage` (Public, Private, Ignored) makes the parts, or else they are drawn."""
+    public_share: float
+    """Share of the ids in the public part, where they are drawn."""
+    daily_limit: int
+    kernels_only: bool
+    """A code competition: it takes kernels without the internet, and no files."""
+
+
+def add_competition(project: Project, slug: str, directory: Path, scoring: Scoring | None = None) -> None:
+    """Makes a folder known as a competition's data, and lets it take submissions if `scoring` says how.
+
+    Raises UsageError if there is no such folder, or it could not score: no scorer, no solution, one among the data.
+    """
+    if scoring is None:
+        _register(project, "add_competition", slug, directory)
+        return
+    if project.settings.scorer is None:
+        raise UsageError(
+            f"competition {slug} can't score: {project.relative(project.pyproject)} names no scorer",
+            hint='Set scorer = "module:function" in [tool.coord]: a function(submission, solution, ids) -> float.',
+        )
+    with _explained(UsageError):
+        rules = _module("competitions").Rules(
+            scorer=project.settings.scorer,
+            project=str(project.root),
+            python=sys.executable,
+            public_share=scoring.public_share,
+            daily_limit=scoring.daily_limit,
+            kernels_only=scoring.kernels_only,
+        )
+        store = _module("store").Store(project.local_kaggle)
+        store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)
 
 
 def run_once(

@@ -81,7 +81,8 @@ class Settings:
     config: str = "model_src.config:Config"
     """The config's dataclass, module:name."""
     scorer: str | None = None
-    """The competition's metric, module:name."""
+    """The competition's metric, module:function: `function(submission, solution, ids)` gets the paths of two CSV files
+    and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
     attached: tuple[str, ...] = ()
     """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
     templates: str | None = None

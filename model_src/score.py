@@ -226,6 +226,17 @@ def score(graded: Sequence[Graded]) -> Score:
     )
 
 
+def competition_score(submission: Path, solution: Path, ids: Collection[str]) -> float:
+    """The mean dice over `ids`, a part of the solution's images; the submission has to hold all of them.
+
+    This is the project's scorer (`[tool.coord] scorer`). Raises ValueError, with a description, for a submission that
+    is malformed, lacks an image or has one too many.
+    """
+    wanted = frozenset(ids)
+    graded = grade(read_labels(submission, shape=(SIZE, SIZE)), read_labels(solution))
+    return statistics.fmean(each.dice for each in graded if each.image_id in wanted)
+
+
 def table(found: Score) -> str:
     """The score as lines for a reader: figure, number of images, what they are."""
     split = found.split

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from runner_test.competitions import Rules
 from runner_test.errors import BadName, LocalKaggleError
 from runner_test.reference import Reference
 from runner_test.store import Store
@@ -18,12 +19,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="answer on the loopback until Ctrl-C")
     serve.add_argument("--port", type=int, default=7777, help="0 picks a free one (%(default)s)")
+    serve.add_argument("--faults", type=Path, metavar="PLAN", help="JSON file: which call goes wrong, and how")
     dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
     dataset.add_argument("reference", help="owner/slug")
     dataset.add_argument("folder", type=Path)
     competition = commands.add_parser("add-competition", help="register a folder as a competition's data")
     competition.add_argument("slug")
     competition.add_argument("folder", type=Path)
+    competition.add_argument("--solution", type=Path, help="CSV file with the truth: lets it take submissions")
+    competition.add_argument("--scorer", help="module:function of the working directory, which scores them")
     cancel = commands.add_parser("cancel", help="end the newest session of a kernel")
     cancel.add_argument("reference", help="owner/slug")
     try:
@@ -38,13 +42,15 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
         from runner_test.server import serve  # only serving needs the HTTP libraries
 
-        serve(options.root, options.port)
+        serve(options.root, options.port, plan=options.faults)
         return
     store = Store(options.root)
     if options.command == "add-dataset":
         store.add_dataset(options.reference, options.folder)
     elif options.command == "add-competition":
-        store.add_competition(options.slug, options.folder)
+        scored = options.solution is not None and options.scorer is not None
+        rules = Rules(options.scorer, str(Path.cwd()), sys.executable) if scored else None
+        store.add_competition(options.slug, options.folder, options.solution, rules)
     else:
         version = store.newest(Reference.parse(options.reference))
         if version is None:

@@ -1,10 +1,14 @@
 """Who may see which kernel, which version a label means, and where a page begins and ends."""
 
 import re
+import time
+from urllib.parse import quote, urlencode
 
 from runner_test.errors import BadName
 from runner_test.reference import Reference
 from runner_test.rpc import Caller, Refusal
+from runner_test.signing import Grant
+from runner_test.store import Store
 from runner_test.version import Kernel, Version
 
 PAGE_SIZE = 20  # where a request names none
@@ -78,3 +82,18 @@ def offset(token: str) -> int:
 def next_token(end: int, total: int) -> str | None:
     """The token of the page that begins at `end`, if there is one."""
     return str(end) if end < total else None
+
+
+def signed_url(caller: Caller, place: str, name: str) -> str:
+    """An address of one file that works for a while without credentials."""
+    grant = Grant(place, name, expires=int(time.time() + caller.url_lifetime))
+    query = {"expires": grant.expires, "signature": grant.signature(caller.store.secret())}
+    return f"{caller.url}/{place}/{quote(name)}?{urlencode(query)}"
+
+
+def check_signature(store: Store, place: str, name: str, *, expires: str, signature: str) -> None:
+    """Raises Refusal unless the address was signed for this file, and its time is not over."""
+    if not re.fullmatch(r"[0-9]{1,12}", expires, re.ASCII):
+        raise Refusal(403, "The address of this file is not signed")
+    if not Grant(place, name, int(expires)).allows(store.secret(), signature, time.time()):
+        raise Refusal(403, "The address of this file has expired or was changed: list the output again")

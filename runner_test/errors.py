@@ -6,6 +6,9 @@ LocalKaggleError
 ├── RootInUse       a session root that an earlier session has left full
 ├── NoJupyter       a notebook to run, and nothing that runs it
 ├── NotLoopback     an address that other machines could reach
+├── BadCompetition  a competition that could not score what is submitted
+├── BadPlan         a plan of faults that makes no sense
+├── UnusedFaults    planned faults that never happened
 ├── StartFailed     a server or a session that did not come up
 └── StopFailed      a session that does not end
 """
@@ -33,6 +36,18 @@ class NoJupyter(LocalKaggleError):
 
 class NotLoopback(LocalKaggleError):
     """An address that other machines could reach."""
+
+
+class BadCompetition(LocalKaggleError):
+    """A competition that could not score what is submitted."""
+
+
+class BadPlan(LocalKaggleError):
+    """A plan of faults that makes no sense."""
+
+
+class UnusedFaults(LocalKaggleError):
+    """Planned faults that never happened."""
 
 
 class StartFailed(LocalKaggleError):

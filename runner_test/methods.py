@@ -1,9 +1,25 @@
 """The table of methods: what Kaggle's services offer here, by the name in the request's path."""
 
+from kagglesdk.competitions.types.competition_api_service import (
+    ApiCreateCodeSubmissionRequest,
+    ApiCreateSubmissionRequest,
+    ApiDownloadDataFileRequest,
+    ApiDownloadDataFilesRequest,
+    ApiDownloadSubmissionRequest,
+    ApiGetCompetitionRequest,
+    ApiGetSubmissionLimitsRequest,
+    ApiGetSubmissionRequest,
+    ApiListCompetitionsRequest,
+    ApiListDataFilesRequest,
+    ApiListSubmissionsRequest,
+    ApiStartSubmissionUploadRequest,
+)
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
+    ApiCreateKernelSessionRequest,
     ApiDeleteKernelRequest,
     ApiDownloadKernelOutputRequest,
+    ApiDownloadKernelOutputZipRequest,
     ApiGetAcceleratorQuotaStatisticsRequest,
     ApiGetKernelRequest,
     ApiGetKernelSessionLogsStreamRequest,
@@ -15,7 +31,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from runner_test import quota, reading, saving
+from runner_test import quota, reading, saving, submitting
 from runner_test.rpc import Answer, Caller, Method, new
 
 
@@ -34,6 +50,8 @@ _KERNELS = {
     "ListKernelSessionOutput": Method(ApiListKernelSessionOutputRequest, reading.list_kernel_session_output),
     "GetKernelSessionLogsStream": Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream),
     "DownloadKernelOutput": Method(ApiDownloadKernelOutputRequest, reading.download_kernel_output),
+    "DownloadKernelOutputZip": Method(ApiDownloadKernelOutputZipRequest, reading.download_kernel_output_zip),
+    "CreateKernelSession": Method(ApiCreateKernelSessionRequest, saving.create_kernel_session),
     "DeleteKernel": Method(ApiDeleteKernelRequest, saving.delete_kernel),
     "CancelKernelSession": Method(ApiCancelKernelSessionRequest, saving.cancel_kernel_session),
     "GetAcceleratorQuotaStatistics": Method(
@@ -41,6 +59,23 @@ _KERNELS = {
     ),
 }
 
-METHODS = {f"kernels.KernelsApiService/{name}": method for name, method in _KERNELS.items()} | {
+_COMPETITIONS = {
+    "GetCompetition": Method(ApiGetCompetitionRequest, submitting.get_competition),
+    "ListCompetitions": Method(ApiListCompetitionsRequest, submitting.list_competitions),
+    "ListDataFiles": Method(ApiListDataFilesRequest, submitting.list_data_files),
+    "DownloadDataFile": Method(ApiDownloadDataFileRequest, submitting.download_data_file),
+    "DownloadDataFiles": Method(ApiDownloadDataFilesRequest, submitting.download_data_files),
+    "StartSubmissionUpload": Method(ApiStartSubmissionUploadRequest, submitting.start_submission_upload),
+    "CreateSubmission": Method(ApiCreateSubmissionRequest, submitting.create_submission),
+    "CreateCodeSubmission": Method(ApiCreateCodeSubmissionRequest, submitting.create_code_submission),
+    "GetSubmission": Method(ApiGetSubmissionRequest, submitting.get_submission),
+    "ListSubmissions": Method(ApiListSubmissionsRequest, submitting.list_submissions),
+    "GetSubmissionLimits": Method(ApiGetSubmissionLimitsRequest, submitting.get_submission_limits),
+    "DownloadSubmission": Method(ApiDownloadSubmissionRequest, submitting.download_submission),
+}
+
+METHODS = {
+    **{f"kernels.KernelsApiService/{name}": method for name, method in _KERNELS.items()},
+    **{f"competitions.CompetitionApiService/{name}": method for name, method in _COMPETITIONS.items()},
     "security.OAuthService/IntrospectToken": Method(IntrospectTokenRequest, introspect_token, public=True),
 }

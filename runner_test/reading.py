@@ -1,13 +1,11 @@
 """The methods that only look: kernels, sessions, logs, outputs."""
 
-import re
-import time
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiDownloadKernelOutputRequest,
+    ApiDownloadKernelOutputZipRequest,
     ApiGetKernelRequest,
     ApiGetKernelResponse,
     ApiGetKernelSessionLogsStreamRequest,
@@ -29,7 +27,6 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsLi
 from runner_test import access, log, rules
 from runner_test.reference import Reference
 from runner_test.rpc import Answer, Caller, LogOf, Redirect, Refusal, new
-from runner_test.signing import Grant
 from runner_test.store import Store
 from runner_test.version import Kernel, Version
 
@@ -171,12 +168,12 @@ def list_kernel_files(caller: Caller, request: ApiListKernelFilesRequest) -> Ans
 
 
 def download_kernel_output(caller: Caller, request: ApiDownloadKernelOutputRequest) -> Answer:
-    """A redirection to one file's address."""
+    """A redirection to one file's address, or to that of all of them in one archive."""
     kernel = access.kernel(caller, request.owner_slug, request.kernel_slug)
     label = str(request.version_number) if request.version_number else ""
     version = access.version(caller, kernel, label)
     if not request.file_path:
-        raise Refusal(400, "The local Kaggle makes no archives: name one file in filePath")
+        return _archive(caller, version)
     if all(output.name != request.file_path for output in caller.store.outputs(version)):
         raise Refusal(404, f"{kernel.reference} version {version.number} has no output {request.file_path!r}")
     return Redirect(output_url(caller, version, request.file_path))
@@ -191,23 +188,34 @@ def get_kernel_session_logs_stream(caller: Caller, request: ApiGetKernelSessionL
     return LogOf(version, min(request.wait_for_logs_url_seconds or LOG_WAIT, MAX_LOG_WAIT))
 
 
+def download_kernel_output_zip(caller: Caller, request: ApiDownloadKernelOutputZipRequest) -> Answer:
+    """All files of a session in one archive."""
+    return _archive(caller, access.session(caller, request.kernel_session_id))
+
+
+def _archive(caller: Caller, version: Version) -> Redirect:
+    place = f"archives/kernels/{version.reference}/{version.number}"
+    return Redirect(access.signed_url(caller, place, f"{version.slug}.zip"))
+
+
 def output_url(caller: Caller, version: Version, name: str) -> str:
     """An address of one output file that works for a while without credentials."""
-    path = f"{version.reference}/{version.number}"
-    grant = Grant(path, name, expires=int(time.time() + caller.url_lifetime))
-    query = {"expires": grant.expires, "signature": grant.signature(caller.store.secret())}
-    return f"{caller.url}/files/{path}/{quote(name)}?{urlencode(query)}"
+    return access.signed_url(caller, f"files/{version.reference}/{version.number}", name)
 
 
-def output_file(store: Store, owner: str, slug: str, number: int, name: str, *, expires: str, signature: str) -> Path:
+def output_file(store: Store, owner: str, slug: str, number: int, name: str) -> Path:
     """The file behind such an address. Raises Refusal."""
-    if not re.fullmatch(r"[0-9]{1,12}", expires, re.ASCII):
-        raise Refusal(403, "The address of this file is not signed")
-    grant = Grant(f"{owner}/{slug}/{number}", name, int(expires))
-    if not grant.allows(store.secret(), signature, time.time()):
-        raise Refusal(403, "The address of this file has expired or was changed: list the output again")
     version = store.version(Reference.parse(f"{owner}/{slug}"), number)
     path = store.output(version, name) if version else None
     if path is None:
         raise Refusal(404, f"There is no file {name!r} any more")
     return path
+
+
+def output_files(store: Store, owner: str, slug: str, number: int) -> list[tuple[str, Path]]:
+    """All files of a version's output, as (name, path). Raises Refusal."""
+    version = store.version(Reference.parse(f"{owner}/{slug}"), number)
+    if version is None:
+        raise Refusal(404, f"There is no version {number} of {owner}/{slug} any more")
+    found = ((output.name, store.output(version, output.name)) for output in store.outputs(version))
+    return [(name, path) for name, path in found if path is not None]

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from kagglesdk.common.types.operations import Operation
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
     ApiCancelKernelSessionResponse,
+    ApiCreateKernelSessionRequest,
     ApiDeleteKernelRequest,
     ApiDeleteKernelResponse,
     ApiSaveKernelRequest,
@@ -153,6 +155,18 @@ def delete_kernel(caller: Caller, request: ApiDeleteKernelRequest) -> Answer:
     except StopFailed as error:
         return new(ApiDeleteKernelResponse, error_message=str(error))
     return new(ApiDeleteKernelResponse)
+
+
+def create_kernel_session(caller: Caller, request: ApiCreateKernelSessionRequest) -> Answer:
+    """Refuse: it opens a notebook for somebody who sits before it, and there is no such editor here."""
+    access.kernel(caller, *_split_slug(request.slug))
+    error = new(Operation.Status, code=501, message="The local Kaggle has no interactive sessions: save a version")
+    return new(Operation, name="operations/none", done=True, error=error)
+
+
+def _split_slug(slug: str) -> tuple[str, str]:
+    owner, _, name = slug.partition("/")
+    return owner, name
 
 
 def cancel_kernel_session(caller: Caller, request: ApiCancelKernelSessionRequest) -> Answer:

@@ -7,6 +7,7 @@ import base64
 import binascii
 import ipaddress
 import json
+import secrets
 import socket
 import sys
 import threading
@@ -15,14 +16,15 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import uvicorn
 from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionLogsStreamRequest
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -31,8 +33,11 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner_test import log, notebook, reading
+from runner_test import access, competitions, log, notebook, reading, submitting
+from runner_test.archives import archive
 from runner_test.errors import BadName, NotLoopback, StartFailed
+from runner_test.faults import Faults
+from runner_test.faulty import Faulty, Wire
 from runner_test.methods import METHODS
 from runner_test.page import kernel_page
 from runner_test.progress import State
@@ -58,6 +63,11 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/api/v1/kernels/logs/stream/{owner}/{slug}", _log_stream),
             Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
             Route("/files/{owner}/{slug}/{number:int}/{name:path}", _file),
+            Route("/data/{slug}/{name:path}", _data_file),
+            Route("/submissions/{number:int}/{name:path}", _submission_file),
+            Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", _output_archive),
+            Route("/archives/competitions/{name}", _data_archive),
+            Route("/uploads/{token}", _upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),
         ],
         middleware=[Middleware(_Targets)],
@@ -124,16 +134,73 @@ async def _log_stream(request: Request) -> Response:
 
 
 async def _file(request: Request) -> Response:
-    """An output file, for whoever has its signed address. Parts (Range) and conditions are Starlette's."""
-    open_file = partial(
-        reading.output_file,
-        request.app.state.store,
-        **request.path_params,
-        expires=request.query_params.get("expires", ""),
-        signature=request.query_params.get("signature", ""),
-    )
-    path = await run_in_threadpool(open_file)
-    return FileResponse(path, media_type="application/octet-stream")
+    """An output file, for whoever has its signed address."""
+    return await _signed(request, reading.output_file, **request.path_params)
+
+
+async def _data_file(request: Request) -> Response:
+    """A file of a competition's data."""
+    return await _signed(request, submitting.data_file, **request.path_params)
+
+
+async def _submission_file(request: Request) -> Response:
+    """A file that was submitted."""
+    return await _signed(request, submitting.submission_file, number=request.path_params["number"])
+
+
+async def _output_archive(request: Request) -> Response:
+    """All of a version's output."""
+    whole = {name: value for name, value in request.path_params.items() if name != "name"}
+    return await _signed(request, lambda store: archive(reading.output_files(store, **whole)), temporary=True)
+
+
+async def _data_archive(request: Request) -> Response:
+    """All of a competition's data."""
+    slug = request.path_params["name"].removesuffix(".zip")
+    return await _signed(request, lambda store: archive(submitting.data_files(store, slug)), temporary=True)
+
+
+async def _signed(request: Request, open_file: Callable[..., Path], *, temporary: bool = False, **of: Any) -> Response:
+    """A file, if the address is signed. Parts (Range) and conditions are Starlette's."""
+    store, query = request.app.state.store, request.query_params
+    # The last part of the path may have slashes of its own; what was signed is what was asked for.
+    name = request.path_params["name"]
+    place = request.scope["path"].lstrip("/").removesuffix(f"/{name}")
+
+    def checked() -> Path:
+        access.check_signature(
+            store, place, name, expires=query.get("expires", ""), signature=query.get("signature", "")
+        )
+        return open_file(store, **of)
+
+    path = await run_in_threadpool(checked)
+    gone = BackgroundTask(path.unlink) if temporary else None
+    return FileResponse(path, media_type="application/octet-stream", background=gone)
+
+
+async def _upload(request: Request) -> Response:
+    """A file that was announced, for whoever has its address. Nothing is kept of one that is not whole."""
+    root = request.app.state.store.root
+    token = request.path_params["token"]
+    upload = await run_in_threadpool(competitions.upload_of, root, token)
+    if upload is None:
+        raise Refusal(404, "There is no such upload: it has expired, or was never started")
+    content = competitions.upload_content(root, token)
+    partial = content.with_name(f"part.{secrets.token_hex(4)}")
+    size = 0
+    try:
+        with partial.open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > upload.size:
+                    break
+                file.write(chunk)
+        if size != upload.size:
+            raise Refusal(400, f"{upload.file_name!r} was announced with {upload.size:,} bytes, not {size:,}")
+        partial.replace(content)
+    finally:
+        partial.unlink(missing_ok=True)
+    return JSONResponse({})
 
 
 async def _page(request: Request) -> Response:
@@ -289,15 +356,16 @@ def running_server(
     token_user: str = "local",
     python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
+    faults: Faults | None = None,
 ) -> Iterator[Running]:
     """Answer for the local Kaggle below `root` in a thread of this process, on a free port if `port` is 0.
 
-    `python` runs the sessions of what is pushed here; they go on when the server stops.
-    Raises NotLoopback and StartFailed.
+    `python` runs the sessions of what is pushed here; they go on when the server stops. `faults` is what goes wrong.
+    Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that ends well.
     """
     listener = _listen(host, port)
     app = create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime)
-    server = _server(app)
+    server = _server(app, faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
     try:
@@ -310,12 +378,26 @@ def running_server(
         server.should_exit = True
         thread.join()
         listener.close()
+    if faults is not None:
+        faults.check()
 
 
-def serve(root: Path, port: int, *, token_user: str = "local", python: str = sys.executable) -> None:
-    """Answer until Ctrl-C; then return. Raises StartFailed."""
+def serve(
+    root: Path,
+    port: int,
+    *,
+    token_user: str = "local",
+    python: str = sys.executable,
+    url_lifetime: float = URL_LIFETIME,
+    plan: Path | None = None,
+) -> None:
+    """Answer until Ctrl-C; then return. `plan` is a file of faults.
+
+    Raises StartFailed and BadPlan, and UnusedFaults in the end.
+    """
+    faults = None if plan is None else Faults.read(plan)
     with _listen("127.0.0.1", port) as listener:
-        server = _server(create_app(Store(root, python), token_user=token_user))
+        server = _server(create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime), faults)
         url = _url(*listener.getsockname()[:2])
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
         try:
@@ -323,6 +405,8 @@ def serve(root: Path, port: int, *, token_user: str = "local", python: str = sys
         except KeyboardInterrupt:
             pass  # uvicorn has stopped in good order and passes the signal on
         print("The local Kaggle has stopped; its sessions go on.", flush=True)
+    if faults is not None:
+        faults.check()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -341,10 +425,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
+    wire = Wire()
     config = uvicorn.Config(
-        app,
-        http="h11",
+        app if faults is None else Faulty(app, app.state.store, faults, wire),
+        http="h11" if faults is None else wire.protocol(),
         ws="none",
         loop="asyncio",
         lifespan="off",
@@ -355,5 +440,6 @@ def _server(app: Starlette) -> uvicorn.Server:
         timeout_graceful_shutdown=1,  # seconds, for downloads that nobody reads
     )
     server = uvicorn.Server(config)
+    wire.attach(server)
     app.state.stopping = lambda: server.should_exit
     return server

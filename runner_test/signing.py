@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Grant:
-    """Leave to read one file of one version until `expires` (seconds since 1970)."""
+    """Leave to read one file until `expires` (seconds since 1970)."""
 
-    version: str  # owner/slug/number
+    place: str  # where it is: the address's path without the file's name
     name: str
     expires: int
 
     def signature(self, secret: bytes) -> str:
         """What only a holder of the secret can make."""
-        text = "\n".join([str(self.expires), self.version, self.name])
+        text = "\n".join([str(self.expires), self.place, self.name])
         return hmac.new(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
     def allows(self, secret: bytes, signature: str, now: float) -> bool:

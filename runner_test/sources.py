@@ -36,6 +36,13 @@ def competition(root: Path, slug: str) -> Path | None:
     return _registered(_competition_link(root, slug))
 
 
+def competitions(root: Path) -> list[str]:
+    """The slugs of the competitions that are registered, sorted."""
+    folder = root / "competitions"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [name for name in names if competition(root, name) is not None]
+
+
 def kernel_output(root: Path, reference: Reference) -> Path | None:
     """The output folder of the kernel's newest complete version, or None."""
     for number in reversed(version_numbers(root, reference)):
@@ -72,10 +79,15 @@ def _competition_link(root: Path, slug: str) -> Path:
 
 
 def _register(link: Path, what: str, folder: Path) -> None:
-    if not folder.is_dir():
-        raise MissingFolder(f"{what}: no folder {folder}")
+    check_folder(what, folder)
     link.parent.mkdir(parents=True, exist_ok=True)
     atomic.replace_link(link, folder.resolve())
+
+
+def check_folder(what: str, folder: Path) -> None:
+    """Raises MissingFolder."""
+    if not folder.is_dir():
+        raise MissingFolder(f"{what}: no folder {folder}")
 
 
 def _registered(link: Path) -> Path | None:

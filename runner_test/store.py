@@ -5,6 +5,7 @@ whole elsewhere and then renamed; version numbers are given out under one lock; 
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
+    <root>/competition-rules, uploads, submissions             what is submitted and scored (competitions.py)
     <root>/queue, slots                                        whose turn it is (slots.py)
     <root>/new, trash                                          what isn't visible yet, or no more
     <root>/lock, counter, secret                               the lock of writers, the last kernel id, URLs' key
@@ -20,7 +21,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from runner_test import atomic, locks, progress, slots, sources
+from runner_test import atomic, competitions, locks, progress, slots, sources
+from runner_test.competitions import Rules
 from runner_test.errors import StopFailed
 from runner_test.layout import remove_tree
 from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
@@ -59,8 +61,16 @@ class Store:
         """Register `folder` as the data set `owner/slug`. Raises BadName, MissingFolder."""
         sources.add_dataset(self.root, reference, folder)
 
-    def add_competition(self, slug: str, folder: Path) -> None:
-        """Register `folder` as the data of a competition. Raises BadName, MissingFolder."""
+    def add_competition(
+        self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
+    ) -> None:
+        """Register `folder` as the data of a competition, which takes submissions where it has a solution and rules.
+
+        Raises BadName, MissingFolder and BadCompetition.
+        """
+        sources.check_folder(f"competition {slug}", folder)
+        if solution is not None and rules is not None:
+            competitions.register(self.root, slug, folder, solution, rules)
         sources.add_competition(self.root, slug, folder)
 
     # Writing

@@ -15,11 +15,19 @@ app = typer.Typer(help="The local Kaggle: serve it, feed it.", no_args_is_help=T
 
 @app.command()
 @command
-def serve(port: Annotated[int, typer.Option("--port", help="Port on this machine.", min=0, max=65535)] = 7788) -> None:
+def serve(
+    port: Annotated[int, typer.Option("--port", help="Port on this machine.", min=0, max=65535)] = 7788,
+    faults: Annotated[
+        Path | None, typer.Option("--faults", help="JSON file: which call goes wrong, and how.", metavar="PLAN")
+    ] = None,
+    url_lifetime: Annotated[
+        float, typer.Option("--url-lifetime", help="Seconds that a file's signed address works.", min=0)
+    ] = 900,
+) -> None:
     """Answer other clients (the official kaggle command works unmodified) until Ctrl-C."""
     from coordinator import local
 
-    local.serve(this_project(), port)
+    local.serve(this_project(), port, faults=faults, url_lifetime=url_lifetime)
 
 
 @app.command("add-dataset")
@@ -40,9 +48,22 @@ def add_dataset(
 def add_competition(
     slug: Annotated[str, typer.Argument(help="The slug, as competition_sources name it.")],
     directory: Annotated[Path, typer.Argument(help="The folder that holds its data.")],
+    solution: Annotated[
+        Path | None,
+        typer.Option("--solution", help="CSV file with the truth: lets it take submissions.", metavar="FILE"),
+    ] = None,
+    public_share: Annotated[
+        float, typer.Option("--public-share", help="Share of the public part, where no column Usage says it.")
+    ] = 0.3,
+    daily_limit: Annotated[int, typer.Option("--daily-limit", help="Submissions a day.")] = 5,
+    code_only: Annotated[
+        bool, typer.Option("--code-only", help="It takes kernels without the internet, and no files.")
+    ] = False,
 ) -> None:
-    """Make a folder known to the local Kaggle as a competition's data."""
+    """Make a folder known to the local Kaggle as a competition's data; with a solution it scores submissions."""
     from coordinator import local
 
-    local.add_competition(this_project(), slug, directory)
-    say(f"{slug} is {directory}")
+    scoring = None if solution is None else local.Scoring(solution, public_share, daily_limit, code_only)
+    project = this_project()
+    local.add_competition(project, slug, directory, scoring)
+    say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if scoring else ""))

@@ -144,7 +144,8 @@ class Kaggle:
         except NoAccess:
             self._check_access()
             return None
-        if answer.metadata is None or answer.blob is None:
+        # Taken for a kernel without versions, it would make a push that arrived one that never did.
+        if answer.metadata is None or answer.blob is None or answer.metadata.current_version_number < 1:
             raise NoAnswer(f"reading {owner}/{slug}: {self.name} answered without the kernel")
         return answer.metadata.current_version_number, answer.blob.source
 

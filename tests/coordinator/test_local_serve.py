@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -29,9 +30,7 @@ def coord(tmp_path: Path) -> Coord:
 @pytest.fixture
 def port(coord: Coord) -> Iterator[int]:
     """The port of a `coord local serve` that Ctrl-C ends with exit code 0."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = _free_port()
     server = coord.start("local", "serve", "--port", str(port))
     try:
         until(lambda: _answers(port), "the server's start")
@@ -41,6 +40,12 @@ def port(coord: Coord) -> Iterator[int]:
         _, stderr = server.communicate(timeout=20)
     assert server.returncode == 0, stderr
     assert "Traceback" not in stderr
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _answers(port: int) -> bool:
@@ -87,6 +92,48 @@ def test_a_port_that_is_taken(coord: Coord, port: int) -> None:
     done = coord("local", "serve", "--port", str(port), code=1)
     assert f"can't listen on 127.0.0.1, port {port}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_planned_faults_happen_or_are_told(coord: Coord, tmp_path: Path) -> None:
+    """A plan's fault meets the official command; what never happened is named in the end, with exit code 1."""
+    plan = tmp_path / "plan.json"
+    faults = [{"method": "ListKernels", "fault": "status", "status": 502}, {"method": "SaveKernel", "fault": "reset"}]
+    plan.write_text(json.dumps({"faults": faults}))
+    port = _free_port()
+    server = coord.start("local", "serve", "--port", str(port), "--faults", str(plan), "--url-lifetime", "60")
+    try:
+        until(lambda: _answers(port), "the server's start")
+        with pytest.raises(AssertionError, match="planned"):
+            _kaggle(port, coord.root, "kernels", "list", "--mine")
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, stderr = server.communicate(timeout=20)
+    assert server.returncode == 1
+    assert "reset before it takes effect, SaveKernel call 1: happened 0 times in 0 calls" in stderr
+    assert "ListKernels" not in stderr
+
+
+def test_a_plan_that_is_none(coord: Coord, tmp_path: Path) -> None:
+    """One line says so, and nothing is served."""
+    done = coord("local", "serve", "--faults", str(tmp_path / "none.json"), code=1)
+    assert "none.json can't be read" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_competition_that_scores(coord: Coord, tmp_path: Path) -> None:
+    """`add-competition --solution` takes the project's scorer; it says so where there is none."""
+    solution = tmp_path / "solution.csv"
+    solution.write_text("id,label\na,1\nb,2\n")
+    (tmp_path / "data").mkdir()
+    command = ("local", "add-competition", "siim", str(tmp_path / "data"), "--solution", str(solution))
+    assert "pyproject.toml names no scorer" in coord(*command, code=2).stderr
+    settings = coord.root / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("[tool.coord]\n", '[tool.coord]\nscorer = "tiny:score"\n', 1))
+    assert "No module named 'tiny'" in coord(*command, code=2).stderr
+    (coord.root / "tiny.py").write_text("def score(submission, solution, ids):\n    return float(len(ids))\n")
+    assert "scored by tiny:score" in coord(*command, "--daily-limit", "2", "--code-only").stderr
+    rules = json.loads((coord.root / ".coord/local-kaggle/competition-rules/siim/rules.json").read_text())
+    assert (rules["daily_limit"], rules["kernels_only"], rules["project"]) == (2, True, str(coord.root))
 
 
 def test_both_see_the_same_kernels_and_pages(coord: Coord, port: int) -> None:

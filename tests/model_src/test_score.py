@@ -24,6 +24,7 @@ from model_src.score import (
     Scored,
     all_empty,
     choose_presence,
+    competition_score,
     dice,
     grade,
     main,
@@ -129,6 +130,24 @@ def test_split_of_the_loss() -> None:
     assert losses == {"false_positive": sixth, "missed": sixth, "disjoint": sixth, "partial": sixth / 2}
     assert [part.ids for part in vars(found).values()] == [("fp",), ("missed",), ("disjoint",), ("half",)]
     assert found.partial.images == 2
+
+
+def test_the_competitions_score_of_a_part(tmp_path: Path) -> None:
+    """The mean over the part's images, with the whole submission checked; what is wrong with it is described."""
+    truth, submission = tmp_path / "solution.csv", tmp_path / "submission.csv"
+    truth.write_text("ImageId,EncodedPixels\na,1 4\nb,-1\nc,10 2\nc,20 2\nd,-1\n")
+    submission.write_text("ImageId,EncodedPixels\na,1 2\nb,-1\nc,-1\nd,5 5\n")
+    assert competition_score(submission, truth, ["a", "b"]) == pytest.approx((2 * 2 / (2 + 4) + 1) / 2)
+    assert competition_score(submission, truth, ["b"]) == 1
+    assert competition_score(submission, truth, ["c", "d"]) == 0
+    for text, message in (
+        ("a,1 2\nb,-1\nc,-1\n", "no row for 1 image: d"),
+        ("a,1 2\nb,-1\nc,-1\nd,-1\ne,-1\n", "not asked for: 1 image: e"),
+        ("a,1\nb,-1\nc,-1\nd,-1\n", "ImageId a"),
+    ):
+        submission.write_text(f"ImageId,EncodedPixels\n{text}")
+        with pytest.raises(ValueError, match=message):
+            competition_score(submission, truth, ["b"])
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -1,17 +1,24 @@
 """The methods, one by one, called with Kaggle's own client over HTTP."""
 
 import base64
+import inspect
+import io
 import json
+import re
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
+    ApiCreateKernelSessionRequest,
     ApiDeleteKernelRequest,
     ApiDownloadKernelOutputRequest,
+    ApiDownloadKernelOutputZipRequest,
     ApiGetKernelRequest,
     ApiGetKernelSessionLogsStreamRequest,
     ApiGetKernelSessionStatusRequest,
@@ -23,6 +30,9 @@ from kagglesdk.security.services.oauth_service import OAuthClient
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
 
 from runner_test import rules
+from runner_test.access import session_id
+from runner_test.methods import METHODS
+from runner_test.reference import Reference
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, fill
 
 
@@ -174,16 +184,42 @@ def test_a_running_session_has_no_output_yet(local: Local) -> None:
 
 
 def test_download_kernel_output(local: Local) -> None:
-    """DownloadKernelOutput leads to the file; an unknown name is 404, and a whole archive is declined by name."""
-    local.run("download", "open('weights.bin', 'wb').write(bytes(range(256)))")
+    """DownloadKernelOutput leads to the file, or without a name to an archive of all; an unknown name is 404."""
+    source = "import os; os.mkdir('sub'); open('sub/a?b #c', 'w').write('d')\n"
+    local.run("download", source + "open('weights.bin', 'wb').write(bytes(range(256)))")
     api = local.api()
     named = {"owner_slug": "me", "kernel_slug": "download"}
     request = fill(ApiDownloadKernelOutputRequest(), **named, file_path="weights.bin", version_number=1)
     assert api.download_kernel_output(request).content == bytes(range(256))
-    for path, code in (("../../source.py", 404), ("", 400)):
-        with pytest.raises(requests.HTTPError) as error:
-            api.download_kernel_output(fill(ApiDownloadKernelOutputRequest(), **named, file_path=path))
-        assert http_code(error) == code
+    odd = fill(ApiDownloadKernelOutputRequest(), **named, file_path="sub/a?b #c")
+    assert api.download_kernel_output(odd).text == "d"
+    with pytest.raises(requests.HTTPError) as error:
+        api.download_kernel_output(fill(ApiDownloadKernelOutputRequest(), **named, file_path="../../source.py"))
+    assert http_code(error) == 404
+    kernel = local.store.kernel(Reference("me", "download"))
+    assert kernel is not None
+    number = session_id(kernel, local.version("download"))
+    by_session = fill(ApiDownloadKernelOutputZipRequest(), kernel_session_id=number)
+    for answer in (
+        api.download_kernel_output(fill(ApiDownloadKernelOutputRequest(), **named)),
+        api.download_kernel_output_zip(by_session),
+    ):
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.namelist() == ["sub/a?b #c", "weights.bin"]
+            assert archive.read("weights.bin") == bytes(range(256))
+    with pytest.raises(requests.HTTPError, match="denied"):
+        local.api("anna").download_kernel_output_zip(by_session)
+
+
+def test_there_are_no_interactive_sessions(local: Local) -> None:
+    """CreateKernelSession answers with an operation that has failed and says why; a stranger's kernel is 403."""
+    local.run("edited", "pass")
+    operation = local.api().create_kernel_session(fill(ApiCreateKernelSessionRequest(), slug="me/edited"))
+    assert operation.done
+    assert "no interactive sessions" in operation.error.message
+    assert local.store.numbers(Reference("me", "edited")) == [1]
+    with pytest.raises(requests.HTTPError, match="denied"):
+        local.api("anna").create_kernel_session(fill(ApiCreateKernelSessionRequest(), slug="me/edited"))
 
 
 def test_deleting_a_kernel_stops_its_sessions(local: Local) -> None:
@@ -411,3 +447,11 @@ def test_session_limits() -> None:
     assert rules.session_limit("TpuV5E8", None) == 9 * 3600
     assert rules.session_limit("NvidiaTeslaT4", 60) == 60
     assert rules.session_limit("NvidiaTeslaT4", 10**6) == 12 * 3600
+
+
+def test_every_method_of_the_clients_is_there() -> None:
+    """What kagglesdk's client for kernels can ask is answered, and what submitting to a competition takes."""
+    source = inspect.getsource(KernelsApiClient)
+    asked = set(re.findall(r'"(kernels\.KernelsApiService)", "(\w+)"', source))
+    assert len(asked) == 13
+    assert {f"{service}/{name}" for service, name in asked} <= METHODS.keys()

@@ -1,0 +1,174 @@
+"""What becomes of every fault, as tables: the tests hold coord to them, and docs/reliability.md shows them.
+
+python -m tests.coordinator.fault_table
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from runner_test.faults import Fault, Kind
+
+STATUSES = ("400", "401", "403", "404", "409", "413", "429", "500", "502", "503", "504")
+CONNECTION = ("down", "reset", "timeout", "truncated")
+NOT_JSON = ("html", "cut", "garbled", "types")
+
+# What a failure means that does not pass. Each leaf of the tree has its exit code: 75 for Later, else 1.
+MEANING: dict[str, type[CoordError]] = {
+    **dict.fromkeys((*CONNECTION, *NOT_JSON, "500", "502", "503", "504"), NoAnswer),
+    "html": Later,  # throttled, or down for maintenance
+    "400": TargetError,
+    "401": CredentialsError,
+    "403": NoAccess,
+    "404": NoAccess,
+    "409": Later,
+    "413": TargetError,
+    "429": Later,
+    "expired": NoAccess,
+    "repeated_token": TargetError,
+    "endless_pages": TargetError,
+}
+EXIT_CODES: dict[type[CoordError], int] = {Later: 75}
+
+SECONDS = {"down": 0.0, "slow": 0.1}
+
+
+def fault(method: str, name: str, **values: Any) -> Fault:
+    """The fault of that name: a status or a kind."""
+    if name.isdecimal():
+        return Fault(method, Kind.STATUS, status=int(name), **values)
+    return Fault(method, Kind(name), seconds=SECONDS.get(name), **values)
+
+
+# The client's methods that only look, and the method of Kaggle's that each of them calls.
+READS = {
+    "source": "GetKernel",
+    "state": "GetKernelSessionStatus",
+    "log": "ListKernelSessionOutput",
+    "outputs": "ListKernelSessionOutput",
+    "follow": "GetKernelSessionLogsStream",
+    "download": "Download",
+}
+# What is repeated, without a word, when it happens once. The body of a log or a file is read by the verb, which goes on
+# where it broke off.
+BEFORE_THE_BODY = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
+IN_THE_BODY = ("truncated", "html", "cut", "garbled")
+REPEATED = [
+    *((read, name) for read in READS for name in BEFORE_THE_BODY),
+    *((read, name) for read in READS for name in IN_THE_BODY if read not in ("follow", "download")),
+]
+PERSISTENT = [
+    (read, name)
+    for read, method in READS.items()
+    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
+    if fault("*", name).applies(method)
+    # A kernel that is not there is no failure of the question whether there is one (below).
+    and (read, name) not in {("source", "403"), ("source", "404")}
+    # The log comes with the first page, and nobody looks at its files.
+    and (read, name) not in {("log", "repeated_token"), ("log", "endless_pages"), ("log", "expired")}
+    # The addresses are tried out by the download.
+    and (read, name) != ("outputs", "expired")
+    # A page in place of a file: its size tells, which the verb knows.
+    and (read, name) != ("download", "html")
+]
+
+
+@dataclass(frozen=True)
+class Push:
+    """What a push comes to."""
+
+    name: str
+    when: str
+    error: type[CoordError] | None
+    arrived: bool
+    """Whether the version exists."""
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.when}"
+
+
+EITHER_WAY = ("down", "reset", "timeout", "500", "502", "503", "504", "html")
+PUSHES = [
+    *(Push(name, "before", NoAnswer, False) for name in EITHER_WAY),
+    *(Push(name, "after", NoAnswer, True) for name in EITHER_WAY),
+    *(Push(name, "after", NoAnswer, True) for name in ("cut", "garbled", "truncated", "types", "empty")),
+    *(Push(name, "before", MEANING[name], False) for name in STATUSES if int(name) < 500),
+    Push("slow", "after", None, True),
+]
+
+FETCHES = [
+    (method, name)
+    for method in ("ListKernelSessionOutput", "Download", "GetKernel")
+    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
+    if fault("*", name).applies(method)
+    # The kernel's text is saved only where the target still gives it.
+    and (method, name) not in {("GetKernel", "403"), ("GetKernel", "404")}
+    and (method, name) != ("Download", "html")
+]
+
+_DESCRIBED = {
+    "down": "the server dies and comes back",
+    "reset": "connection reset",
+    "timeout": "no answer in time",
+    "truncated": "connection closed in the middle of the answer",
+    "html": "a page where JSON was expected",
+    "cut": "half of the JSON",
+    "garbled": "bytes that are no text",
+    "types": "values of other types",
+    "empty": "`{}`",
+    "slow": "an answer that drips",
+    "expired": "signed address that has expired",
+    "repeated_token": "a list whose page token repeats",
+    "endless_pages": "a list that always has another page",
+}
+
+
+def markdown() -> str:
+    """Both tables."""
+    reads = {name for _, name in PERSISTENT}
+    rows = [
+        [
+            described(name),
+            ", ".join(read for read, each in REPEATED if each == name) or "none",
+            told(MEANING[name]),
+            ", ".join(read for read, each in PERSISTENT if each == name),
+        ]
+        for name in MEANING
+        if name in reads
+    ]
+    pushes = [
+        [
+            described(case.name),
+            case.when,
+            "none" if case.error is None else told(case.error),
+            "the version is adopted" if case.arrived else "it never arrived; a next push makes the version",
+        ]
+        for case in PUSHES
+    ]
+    return "\n\n".join(
+        [
+            _table(["a read meets", "repeated by", "error in the end", "of"], rows),
+            _table(["a push meets", "its effect", "error", "asked what exists"], pushes),
+        ]
+    )
+
+
+def described(name: str) -> str:
+    """A fault in words."""
+    return f"HTTP {name}" if name.isdecimal() else _DESCRIBED[name]
+
+
+def told(error: type[CoordError]) -> str:
+    """An error and its exit code."""
+    return f"{error.__name__} ({EXIT_CODES.get(error, 1)})"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    print(markdown())

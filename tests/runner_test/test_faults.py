@@ -1,0 +1,291 @@
+"""Faults on demand: each happens when it is planned, as it is planned, and one that doesn't happen is told."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from runner_test.errors import BadPlan, UnusedFaults
+from runner_test.faults import EITHER_WAY, Fault, Faults, Kind
+from runner_test.reference import Reference
+from runner_test.server import running_server
+from runner_test.store import Store
+from tests.runner_test.local import Local, eventually
+from tests.runner_test.test_store import submission
+
+ME = ("me", "key")
+NAMED = {"userName": "me", "kernelSlug": "shared"}
+
+
+@dataclass
+class Planned:
+    """A local Kaggle whose next calls can be made to fail; it holds one kernel with two versions that have ended."""
+
+    local: Local
+    faults: Faults
+
+    def ask(self, method: str, /, **fields: Any) -> requests.Response:
+        """Call a method on a connection of its own; the answer as it comes."""
+        url = f"{self.local.url}/api/v1/kernels.KernelsApiService/{method}"
+        return requests.post(url, json=NAMED | fields, auth=ME, timeout=0.5)
+
+
+@pytest.fixture(scope="module")
+def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
+    store = Store(tmp_path_factory.mktemp("faults"))
+    reference = Reference("me", "shared")
+    for source in ("raise SystemExit(3)", "print('x')\nfor n in 'abc': open(n, 'w').write(n * 200000)"):
+        version = store.save(reference, submission(source))
+    eventually(lambda: store.progress(version).state.final, "the sessions end")
+    faults = Faults()
+    with running_server(store.root, faults=faults) as server:
+        yield Planned(Local(server.url, store), faults)
+    store.delete(reference)
+
+
+@pytest.fixture
+def planned(_served: Planned) -> Iterator[Planned]:
+    """The same for each test, with a plan of its own; what was planned has happened in the end."""
+    _served.faults.plan([])
+    yield _served
+    _served.faults.check()
+
+
+def failing(call: Callable[[], requests.Response]) -> str:
+    """The class of error that a request ends with."""
+    with pytest.raises(requests.RequestException) as error:
+        assert call().content
+    return type(error.value).__name__
+
+
+def test_the_planned_call_fails_and_no_other(planned: Planned) -> None:
+    """The second and third call fail, the first and fourth don't, and another method is not concerned."""
+    planned.faults.plan([Fault("ListKernels", Kind.STATUS, call=2, times=2, status=429, retry_after=7)])
+    answers = [planned.ask("ListKernels") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 429, 429, 200]
+    assert answers[1].headers["Retry-After"] == "7"
+    assert answers[1].json() == {"code": 429, "message": "planned"}
+    assert planned.ask("GetKernel").status_code == 200
+    assert planned.faults.calls == {"ListKernels": 4, "GetKernel": 1, "*": 5}
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [(Kind.RESET, "ConnectionError"), (Kind.TIMEOUT, "ReadTimeout"), (Kind.STATUS, "HTTPError")]
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_fault_before_or_after_the_effect(planned: Planned, kind: Kind, error: str, when: str) -> None:
+    """The client sees the same, and only the store knows whether the version was saved."""
+    planned.faults.plan([Fault("SaveKernel", kind, when=when)])
+    store = planned.local.store
+    before = store.numbers(Reference("me", "shared"))
+
+    def push() -> requests.Response:
+        fields = {"slug": "me/shared", "newTitle": "shared", "text": "pass", "language": "python"}
+        answer = planned.ask("SaveKernel", **fields, kernelType="script")
+        answer.raise_for_status()
+        return answer
+
+    assert failing(push) == error
+    made = [number for number in store.numbers(Reference("me", "shared")) if number not in before]
+    assert len(made) == (when == "after")
+    if made:
+        version = store.version(Reference("me", "shared"), made[0])
+        assert version is not None
+        eventually(lambda: store.progress(version).state.final, "the session ends")
+
+
+def test_a_server_that_dies_and_comes_back(planned: Planned) -> None:
+    """The connection breaks, new ones are refused, and after a while the same address answers again."""
+    planned.faults.plan([Fault("ListKernels", Kind.DOWN, seconds=0.3)])
+    assert failing(lambda: planned.ask("ListKernels")) == "ConnectionError"
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        planned.ask("ListKernels")
+
+    def answers() -> bool:
+        try:
+            return planned.ask("ListKernels").ok
+        except requests.ConnectionError:
+            return False
+
+    eventually(answers, "it comes back", 10)
+
+
+def test_answers_that_are_not_json(planned: Planned) -> None:
+    """A page, a half, and bytes that are no text: status 200 and complete, and no JSON."""
+    kinds = (Kind.HTML, Kind.CUT, Kind.GARBLED)
+    planned.faults.plan([Fault("ListKernels", kind, call=call) for call, kind in enumerate(kinds, start=1)])
+    for kind in ("html", "json", "json"):
+        answer = planned.ask("ListKernels")
+        assert (answer.status_code, kind in answer.headers["Content-Type"]) == (200, True)
+        with pytest.raises(ValueError, match=r"Expecting|codec|Unterminated|Extra|delimiter"):
+            answer.json()
+
+
+def test_a_slow_answer_is_whole(planned: Planned) -> None:
+    """It comes in drops, longer than the time-out of a read, and arrives."""
+    planned.faults.plan([Fault("ListKernelSessionOutput", Kind.SLOW, seconds=0.6)])
+    answer = planned.ask("ListKernelSessionOutput", versionLabel="v2")
+    assert [file["fileName"] for file in answer.json()["files"]] == ["a", "b", "c"]
+    assert answer.elapsed.total_seconds() < 0.6  # to the headers; requests' time-out of 0.5 s is for each read
+
+
+def test_values_of_other_types(planned: Planned) -> None:
+    """The names stay and the values are of types that nobody expects; or the answer is empty."""
+    method = "GetKernelSessionStatus"
+    planned.faults.plan([Fault(method, Kind.TYPES), Fault(method, Kind.EMPTY, call=2)])
+    assert planned.ask(method, versionLabel="v2").json()["status"] == ["a", 1]
+    assert planned.ask(method, versionLabel="v2").json() == {}
+
+
+def test_states_that_are_not_true(planned: Planned) -> None:
+    """The state of the version before, with or without a label, and RUNNING for ever."""
+    method = "GetKernelSessionStatus"
+    planned.faults.plan([Fault(method, Kind.STALE, times=2), Fault(method, Kind.RUNNING, call=3, times=None)])
+    assert planned.ask(method, versionLabel="v2").json()["status"] == "ERROR"
+    assert planned.ask(method, versionLabel="v2").json()["status"] == "ERROR"
+    assert [planned.ask(method, versionLabel=f"v{n}").json()["status"] for n in (1, 2, 1)] == ["RUNNING"] * 3
+
+
+def test_pages_that_do_not_end(planned: Planned) -> None:
+    """A token that repeats, and tokens that are always new, each with the first page."""
+    method = "ListKernelSessionOutput"
+    fields = {"versionLabel": "v2", "pageSize": 2}
+    planned.faults.plan(
+        [Fault(method, Kind.REPEATED_TOKEN, times=2), Fault(method, Kind.ENDLESS_PAGES, call=3, times=None)]
+    )
+    pages = [planned.ask(method, **fields, pageToken=token).json() for token in ("", "0", "2", "77")]
+    assert [page["nextPageToken"] for page in pages[:2]] == ["0", "0"]
+    assert pages[2]["nextPageToken"] != pages[3]["nextPageToken"]
+    assert [[file["fileName"] for file in page["files"]] for page in pages] == [["a", "b"]] * 4
+
+
+def test_downloads_that_fail(planned: Planned) -> None:
+    """A listing whose addresses are over, an address that is over when it is used, a file that ends half-way."""
+    planned.faults.plan(
+        [
+            Fault("ListKernelSessionOutput", Kind.EXPIRED),
+            Fault("Download", Kind.EXPIRED, call=2),
+            Fault("Download", Kind.TRUNCATED, call=3),
+        ]
+    )
+    old = planned.ask("ListKernelSessionOutput", versionLabel="v2").json()["files"][0]["url"]
+    new = planned.ask("ListKernelSessionOutput", versionLabel="v2").json()["files"][0]["url"]
+    for url in (old, new):
+        answer = requests.get(url, timeout=5)
+        assert (answer.status_code, "has expired" in answer.json()["message"]) == (403, True)
+    with requests.get(new, timeout=5, stream=True) as half:
+        assert half.headers["Content-Length"] == "200000"
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            assert half.content
+    assert requests.get(new, timeout=5).text == "a" * 200000
+
+
+def test_an_empty_log(planned: Planned) -> None:
+    """Both ways to a log say that there is nothing in it."""
+    planned.faults.plan(
+        [Fault("ListKernelSessionOutput", Kind.EMPTY_LOG), Fault("GetKernelSessionLogsStream", Kind.EMPTY_LOG)]
+    )
+    assert planned.ask("ListKernelSessionOutput", versionLabel="v2").json()["log"] == ""
+    live = requests.get(f"{planned.local.url}/api/v1/kernels/logs/stream/me/shared", auth=ME, timeout=5)
+    assert live.text == "data: END_OF_LOG\n\n"
+
+
+def test_through_a_proxys_target(planned: Planned) -> None:
+    """The official command's requests carry whole addresses; they are counted and fail like others."""
+    planned.faults.plan([Fault("ListKernels", Kind.STATUS, status=502)])
+    url = "http://localhost/api/v1/kernels.KernelsApiService/ListKernels"
+    answer = requests.post(url, json={}, auth=ME, timeout=5, proxies={"http": planned.local.url})
+    assert answer.status_code == 502
+
+
+def test_what_never_happened_is_named(tmp_path: Path) -> None:
+    """Not called, not called often enough, or without a difference: the block that planned it fails, and says which."""
+    faults = Faults(
+        [
+            Fault("SaveKernel", Kind.RESET),
+            Fault("ListKernels", Kind.STATUS, times=3),
+            Fault("GetKernelSessionStatus", Kind.RUNNING),
+        ]
+    )
+
+    def serve() -> None:
+        with running_server(tmp_path, faults=faults) as server:
+            planned = Planned(Local(server.url, Store(tmp_path)), faults)
+            assert planned.ask("ListKernels").status_code == 503
+            assert planned.ask("GetKernelSessionStatus").status_code == 403
+
+    with pytest.raises(UnusedFaults) as error:
+        serve()
+    assert str(error.value).splitlines()[1:] == [
+        "  reset before it takes effect, SaveKernel call 1: happened 0 times in 0 calls",
+        "  status 503 before it takes effect, ListKernels call 1, 3 times: happened 1 times in 1 calls",
+        "  running, GetKernelSessionStatus call 1: happened 0 times in 1 calls",
+    ]
+    # The test's own failure is the one that is shown.
+    with pytest.raises(ZeroDivisionError), running_server(tmp_path, faults=faults):
+        raise ZeroDivisionError
+
+
+def test_a_plans_file(tmp_path: Path) -> None:
+    """Every setting is read; what has a default may be left out."""
+    file = tmp_path / "plan.json"
+    one = {"method": "SaveKernel", "fault": "reset", "when": "after"}
+    two = {"method": "*", "fault": "status", "call": 2, "times": None, "status": 429, "retry_after": 3, "message": "m"}
+    file.write_text(json.dumps({"faults": [one, two, {"method": "Download", "fault": "slow", "seconds": 0.5}]}))
+    faults = Faults.read(file)
+    assert faults.next("SaveKernel") == Fault("SaveKernel", Kind.RESET, when="after")
+    everything = Fault("*", Kind.STATUS, call=2, times=None, status=429, retry_after=3, message="m")
+    assert faults.next("GetKernel") == everything
+    assert faults.next("Download") == everything
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"method": "SaveKernel"}, "fault 1 lacks fault"),
+        ({"fault": "reset"}, "fault 1 lacks method"),
+        ({"method": "SaveKernel", "fault": "explode"}, "no fault 'explode'; there are down, reset"),
+        ({"method": "SaveKernel", "fault": "reset", "wen": "after"}, "no setting 'wen'"),
+        ({"method": "SaveKernel", "fault": "reset", "call": "2"}, 'call can\'t be "2"'),
+        ({"method": "SaveKernel", "fault": "reset", "call": True}, "call can't be true"),
+        ({"method": "SaveKernel", "fault": "reset", "call": 0}, "count from 1"),
+        ({"method": "SaveKernel", "fault": "reset", "when": "during"}, "before or after"),
+        ({"method": "SaveKernel", "fault": "cut", "when": "after"}, "leave out when"),
+        ({"method": "SaveKernel", "fault": "status", "status": 200}, "from 400 to 599"),
+        ({"method": "SaveKernel", "fault": "slow", "seconds": -1}, "can't be negative"),
+        ({"method": "SaveKernel", "fault": "stale"}, "SaveKernel can't fail that way"),
+        ({"method": "Download", "fault": "types"}, "Download can't fail that way"),
+        ("reset", "is not an object"),
+    ],
+)
+def test_a_plan_that_makes_no_sense(tmp_path: Path, entry: object, message: str) -> None:
+    """One line names the file, the entry and what is wrong."""
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps({"faults": [entry]}))
+    with pytest.raises(BadPlan) as error:
+        Faults.read(file)
+    assert str(error.value).startswith(str(file))
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"fault": []}', '{"faults": {}}'])
+def test_a_file_that_is_no_plan(tmp_path: Path, text: str) -> None:
+    """Says what a plan looks like, or that it is not JSON."""
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    with pytest.raises(BadPlan, match=r"is not JSON|a plan is"):
+        Faults.read(file)
+    with pytest.raises(BadPlan, match="can't be read"):
+        Faults.read(tmp_path / "none.json")
+
+
+def test_every_kind_says_when_it_happens() -> None:
+    """The five that happen either way say so in their own words, the others don't."""
+    methods = ("ListKernels", "GetKernelSessionStatus", "Download", "ListKernelSessionOutput")
+    for kind in Kind:
+        method = next(name for name in methods if Fault("*", kind).applies(name))
+        assert ("takes effect" in str(Fault(method, kind))) == (kind in EITHER_WAY)
