@@ -6,6 +6,7 @@ from pathlib import Path
 
 from runner_test.errors import BadName, LocalKaggleError
 from runner_test.reference import Reference
+from runner_test.settings import Settings
 from runner_test.store import Store
 
 
@@ -18,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="answer on the loopback until Ctrl-C")
     serve.add_argument("--port", type=int, default=7777, help="0 picks a free one (%(default)s)")
+    serve.add_argument("--isolation", choices=("auto", "none"), default="auto", help="none: as you (%(default)s)")
+    serve.add_argument("--layout", choices=("2026", "2025"), default="2026", help="of the inputs (%(default)s)")
     dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
     dataset.add_argument("reference", help="owner/slug")
     dataset.add_argument("folder", type=Path)
@@ -38,7 +41,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
         from runner_test.server import serve  # only serving needs the HTTP libraries
 
-        serve(options.root, options.port)
+        serve(options.root, options.port, settings=Settings(isolation=options.isolation, layout=options.layout))
         return
     store = Store(options.root)
     if options.command == "add-dataset":

@@ -31,13 +31,14 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner_test import log, notebook, reading
+from runner_test import isolation, log, notebook, reading
 from runner_test.errors import BadName, NotLoopback, StartFailed
 from runner_test.methods import METHODS
 from runner_test.page import kernel_page
 from runner_test.progress import State
 from runner_test.reference import Reference
 from runner_test.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
+from runner_test.settings import DEFAULTS, Settings
 from runner_test.store import Store
 from runner_test.version import Version
 
@@ -289,14 +290,15 @@ def running_server(
     token_user: str = "local",
     python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
+    settings: Settings = DEFAULTS,
 ) -> Iterator[Running]:
     """Answer for the local Kaggle below `root` in a thread of this process, on a free port if `port` is 0.
 
-    `python` runs the sessions of what is pushed here; they go on when the server stops.
+    `python` runs the sessions of what is pushed here, as `settings` say; they go on when the server stops.
     Raises NotLoopback and StartFailed.
     """
     listener = _listen(host, port)
-    app = create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime)
+    app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
     server = _server(app)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
@@ -312,12 +314,21 @@ def running_server(
         listener.close()
 
 
-def serve(root: Path, port: int, *, token_user: str = "local", python: str = sys.executable) -> None:
+def serve(
+    root: Path,
+    port: int,
+    *,
+    token_user: str = "local",
+    python: str = sys.executable,
+    settings: Settings = DEFAULTS,
+) -> None:
     """Answer until Ctrl-C; then return. Raises StartFailed."""
     with _listen("127.0.0.1", port) as listener:
-        server = _server(create_app(Store(root, python), token_user=token_user))
+        server = _server(create_app(Store(root, python, settings), token_user=token_user))
         url = _url(*listener.getsockname()[:2])
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
+        if warning := isolation.warning(settings):
+            print(f"note: {warning}", file=sys.stderr, flush=True)
         try:
             server.run([listener])
         except KeyboardInterrupt:

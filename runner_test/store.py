@@ -20,13 +20,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from runner_test import atomic, locks, progress, slots, sources
+from runner_test import atomic, isolation, locks, progress, slots, sources
 from runner_test.errors import StopFailed
 from runner_test.layout import remove_tree
 from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
 from runner_test.progress import Progress
 from runner_test.reference import Reference
 from runner_test.session import start
+from runner_test.settings import DEFAULTS, Settings
 from runner_test.version import Kernel, Submission, Version, read_version, write_version
 
 _STOPPING = 10.0  # seconds that a session is given to end
@@ -43,10 +44,14 @@ class Output:
 
 @dataclass(frozen=True)
 class Store:
-    """The local Kaggle below `root`, which is made when needed. `python` runs the sessions of what is saved here."""
+    """The local Kaggle below `root`, which is made when needed.
+
+    `python` runs the sessions of what is saved here, as `settings` say.
+    """
 
     root: Path
     python: str = sys.executable
+    settings: Settings = DEFAULTS
 
     def __post_init__(self) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -221,6 +226,8 @@ class Store:
             kernel_sources=submission.kernel_sources,
             docker_image=submission.docker_image,
             kernel_type=submission.kernel_type,
+            settings=self.settings,
+            isolated=isolation.possible(self.settings),
         )
 
     @contextmanager
