@@ -178,7 +178,7 @@ def _interpreter(python: str) -> list[Path]:
     else:
         asked = subprocess.run([python, "-c", _ASKS], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True)
         prefix, base, search = json.loads(asked.stdout)
-    found = [Path(prefix), Path(base)]
+    found = [Path(prefix), Path(base), Path(python).parent]
     link = Path(python)
     while link.is_symlink():
         link = link.parent / link.readlink()

@@ -8,8 +8,8 @@ _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
-def members(session: int) -> list[int]:
-    """The living processes of the session that process `session` leads, and all that descend from it.
+def members(leader: int) -> list[int]:
+    """The living processes of the session that process `leader` leads, and all that descend from them.
 
     A program that begins a session of its own is found as long as its parents live; where the session has a process
     namespace, they always do.
@@ -26,7 +26,7 @@ def members(session: int) -> list[int]:
             if fields[0] not in (b"Z", b"X"):
                 pid = int(folder.name)
                 children.setdefault(int(fields[1]), []).append(pid)
-                if int(fields[3]) == session:
+                if leader in (pid, int(fields[3])):
                     found.add(pid)
     to_follow = list(found)
     while to_follow:
