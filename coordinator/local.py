@@ -6,6 +6,7 @@ There is no daemon: all its state is on disk, and its sessions are processes of 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -36,14 +37,14 @@ def _module(name: str) -> ModuleType:
 @contextlib.contextmanager
 def local_kaggle(project: Project) -> Iterator[str]:
     """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
-    with _explained(), _module("server").running_server(project.local_kaggle) as server:
+    with _explained(), _module("server").running_server(project.local_kaggle, settings=_settings(project)) as server:
         yield server.url
 
 
 def serve(project: Project, port: int) -> None:
     """Answers on a port of this machine until Ctrl-C. Raises TargetError if the port is taken."""
     with _explained():
-        _module("server").serve(project.local_kaggle, port)
+        _module("server").serve(project.local_kaggle, port, settings=_settings(project))
 
 
 def add_dataset(project: Project, ref: str, directory: Path) -> None:
@@ -56,12 +57,32 @@ def add_competition(project: Project, slug: str, directory: Path) -> None:
     _register(project, "add_competition", slug, directory)
 
 
-def run_once(
-    script: Path, root: Path, *, inputs: Mapping[str, Path], overrides: str, on_record: Callable[[LogRecord], None]
-) -> int:
-    """Runs a kernel's script in a session's layout and environment, in the foreground; returns its exit code.
+def isolation_warning(project: Project) -> str | None:
+    """What the user should know where this machine can't isolate sessions; said once in a project."""
+    with _explained():
+        warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
+    return warning
 
-    `root` is made anew: what an earlier run left there goes.
+
+def mount_path(project: Project, kind: str, source: str) -> str:
+    """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
+    path: str = _module("layout").mount_path(project.settings.local.layout, kind, source)
+    return path
+
+
+def run_once(
+    project: Project,
+    script: Path,
+    root: Path,
+    *,
+    inputs: Mapping[str, Path],
+    overrides: str,
+    internet: bool,
+    on_record: Callable[[LogRecord], None],
+) -> int:
+    """Runs a kernel's script as a session, in the foreground; returns its exit code.
+
+    `root` is made anew: what an earlier run left there goes. `internet` says whether an isolated session has a network.
     """
 
     def pass_on(record: Any) -> None:
@@ -71,9 +92,20 @@ def run_once(
         if root.exists():
             _module("layout").remove_tree(root)
         code: int = _module("session").run_once(
-            script, root, inputs=inputs, overrides=overrides, timeout=None, on_record=pass_on
+            script,
+            root,
+            inputs=inputs,
+            overrides=overrides,
+            timeout=None,
+            on_record=pass_on,
+            settings=_settings(project),
+            internet=internet,
         )
     return code
+
+
+def _settings(project: Project) -> Any:
+    return _module("settings").Settings(**dataclasses.asdict(project.settings.local))
 
 
 def _register(project: Project, function: str, name: str, directory: Path) -> None:

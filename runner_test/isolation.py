@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runner_test import run_notebook
+from runner_test import atomic, run_notebook
 from runner_test.layout import INPUT, KAGGLE, SRC, WORKING
 from runner_test.settings import Settings
 
@@ -86,6 +86,17 @@ def warning(settings: Settings) -> str | None:
         "the local Kaggle's sessions are not isolated on this machine: they run as you, see your files, and have your "
         f'network. {why[0].upper()}{why[1:]}; isolation = "none" in [tool.coord.local] says that this is meant.'
     )
+
+
+def first_warning(root: Path, settings: Settings) -> str | None:
+    """The warning, where the users of the store below `root` have not been told yet."""
+    text = warning(settings)
+    told = root / "told-isolation"
+    if text is None or (told.exists() and told.read_text(encoding="utf-8") == text):
+        return None
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    atomic.write_text(told, text)
+    return text
 
 
 def enclosed(

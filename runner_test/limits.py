@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner_test.log import Record
 from runner_test.processes import members, memory_above
-from runner_test.settings import GB, GIB, MIB, Settings
+from runner_test.settings import Settings
 
 _MEMORY_SECONDS, _OUTPUT_SECONDS = 0.2, 2.0  # between two looks, at least
 _SHARE = (
@@ -45,20 +45,19 @@ class Watch:
     def output_problem(self) -> str | None:
         """Whether there is too much in the working directory, in a sentence."""
         size, count = _content(self._working)
-        if size > self._settings.output_gb * GB:
-            return f"The output is {size / GB:.3g} GB, more than the {self._settings.output_gb:g} GB that may be kept."
-        if count > self._settings.output_files:
+        if size > self._settings.output:
+            return f"The output is {size / 1e9:.3g} GB, more than the {self._settings.output_gb:g} GB that may be kept."
+        if count > self._settings.files:
             return f"The output has {count} files, more than the {self._settings.output_files:g} that may be kept."
         return None
 
     def _memory_problem(self, session: int) -> str | None:
-        limit = self._settings.memory_gib * GIB
-        held = memory_above(limit, members(session))
+        held = memory_above(self._settings.memory, members(session))
         if held is None:
             return None
         return (
             "The session tried to allocate more memory than is available: "
-            f"{held / GIB:.3g} GiB, with a limit of {self._settings.memory_gib:g} GiB."
+            f"{held / (1 << 30):.3g} GiB, with a limit of {self._settings.memory_gib:g} GiB."
         )
 
     def _after(self, begin: float, least: float) -> float:
@@ -84,7 +83,7 @@ class Shortened:
 
     def __init__(self, settings: Settings, on_record: Callable[[Record], None]) -> None:
         self._limit = settings.log_mib
-        self._left = settings.log_mib * MIB
+        self._left = settings.log
         self._on_record = on_record
 
     def __call__(self, record: Record) -> None:

@@ -22,7 +22,7 @@ from runner_test.limits import Shortened, Watch
 from runner_test.log import Record
 from runner_test.paths import VersionPaths
 from runner_test.progress import Progress, State
-from runner_test.settings import DEFAULTS, GIB, Settings
+from runner_test.settings import DEFAULTS, Settings
 from runner_test.version import Version, read_version
 
 TIMED_OUT = 124  # run_once's answer to a script that ran out of time, after timeout(1)
@@ -116,7 +116,7 @@ class _Machine:
                     mounts,
                     python=self.python,
                     internet=self.internet,
-                    memory=self.settings.memory_gib * GIB,
+                    memory=self.settings.memory,
                 )
                 variables = environment(PurePosixPath(isolation.HOME), PurePosixPath("/tmp"), None)
             else:

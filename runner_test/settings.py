@@ -5,19 +5,15 @@ A version is saved with the settings of the server that took it, so its session 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final, Literal, TypeAlias
 
 Layout: TypeAlias = Literal["2026", "2025"]
 
-GIB: Final = 1 << 30
-MIB: Final = 1 << 20
-GB: Final = 10**9
-
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the local Kaggle. Limits may be `math.inf`, which is none. Raises ValueError for what can't be."""
+    """Settings of the local Kaggle; a limit of 0 is none. Raises ValueError for what can't be."""
 
     isolation: Literal["auto", "none"] = "auto"
     """auto: in namespaces of its own where this machine allows it; none: as the user who pushed."""
@@ -41,12 +37,30 @@ class Settings:
             raise ValueError(f'isolation must be "auto" or "none", is {self.isolation!r}')
         if self.layout not in ("2026", "2025"):
             raise ValueError(f'layout must be "2026" or "2025", is {self.layout!r}')
-        for name in ("memory_gib", "output_gb", "output_files", "log_mib"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be > 0 (inf is no limit), is {getattr(self, name)}")
-        for name in ("gpu_quota_hours", "tpu_quota_hours"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be a number of hours >= 0, is {getattr(self, name)}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, str) and not 0 <= value < math.inf:
+                raise ValueError(f"{field.name} must be >= 0, is {value:g}")
+
+    @property
+    def memory(self) -> float:
+        """Bytes."""
+        return self.memory_gib * (1 << 30) or math.inf
+
+    @property
+    def output(self) -> float:
+        """Bytes."""
+        return self.output_gb * 10**9 or math.inf
+
+    @property
+    def files(self) -> float:
+        """Their number."""
+        return self.output_files or math.inf
+
+    @property
+    def log(self) -> float:
+        """Bytes."""
+        return self.log_mib * (1 << 20) or math.inf
 
 
 DEFAULTS: Final = Settings()
