@@ -70,6 +70,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.bundle
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.sessions
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache
