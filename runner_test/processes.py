@@ -60,6 +60,8 @@ def _resident(pid: int) -> int:
 def _proportional(pid: int) -> int:
     try:
         lines = (_PROC / str(pid) / "smaps_rollup").read_bytes().splitlines()
+    except PermissionError:
+        return _resident(pid)  # it has given up its own rights, as bubblewrap does
     except OSError:
         return 0  # it has just ended
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith(b"Pss:")), 0)

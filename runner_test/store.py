@@ -8,6 +8,7 @@ whole elsewhere and then renamed; version numbers are given out under one lock; 
     <root>/queue, slots                                        whose turn it is (slots.py)
     <root>/new, trash                                          what isn't visible yet, or no more
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
+    <root>/told-isolation                                      what its users were told (isolation.py)
     <root>/lock, counter, secret                               the lock of writers, the last kernel id, URLs' key
 """
 
