@@ -32,8 +32,9 @@ _SYSTEM = ("/usr", "/opt", "/nix/store")
 _LINKS_OR_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = (
     "alternatives", "ca-certificates", "crypto-policies", "fonts", "host.conf", "ld.so.cache", "ld.so.conf",
-    "ld.so.conf.d", "ld-nix.so.preload", "localtime", "magic", "mime.types", "nsswitch.conf", "OpenCL", "pki",
-    "protocols", "resolv.conf", "services", "ssl", "static", "timezone", "vulkan",
+    "ld.so.conf.d", "ld-nix.so.preload", "localtime", "magic", "mime.types", "nsswitch.conf", "OpenCL",
+    "pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs", "pki/tls/openssl.cnf", "protocols", "resolv.conf", "services",
+    "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "static", "timezone", "vulkan",
 )  # fmt: skip
 _DEVICES = ("nvidia*", "dri", "kfd", "accel*", "vfio", "dxg")  # graphics cards and TPUs, patterns in /dev
 

@@ -176,12 +176,13 @@ class Store:
 
     def usage(self) -> list[Usage]:
         """What every session with an accelerator has used, those of deleted kernels included."""
-        kept = {item.ticket: item for item in usage.kept(self.root)}
         there = [
             self._usage(kernel.reference, number)
             for kernel in self.kernels()
             for number in self.numbers(kernel.reference)
         ]
+        # Read afterwards, so that what is deleted in between is in one of them.
+        kept = {item.ticket: item for item in usage.kept(self.root)}
         return list((kept | {item.ticket: item for item in there if item is not None}).values())
 
     def outputs(self, version: Version) -> list[Output]:

@@ -81,7 +81,14 @@ def test_what_an_isolated_script_finds(isolated: Local, tmp_path: Path, monkeypa
     credentials = Path.home() / ".kaggle" / "kaggle.json"
     credentials.parent.mkdir(exist_ok=True)
     credentials.write_text("s3cret-file")
-    hidden = [str(credentials), str(tmp_path), str(isolated.store.root), str(Path(__file__)), "/etc/shadow"]
+    hidden = [
+        str(credentials),
+        str(tmp_path),
+        str(isolated.store.root),
+        str(Path(__file__)),
+        "/etc/shadow",
+        "/etc/ssl/private",
+    ]
     assert isolated.run("look-around", TELLS % (hidden,)).status.name == "COMPLETE", isolated.said("look-around")
     said = isolated.said("look-around")
     assert "s3cret" not in said
