@@ -73,6 +73,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.startup_cli
 	$(BIN)/python -m benchmarks.status
 	$(BIN)/python -m benchmarks.fetch
+	$(BIN)/python -m benchmarks.sessions
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

@@ -40,22 +40,29 @@ def dry_run(project: Project, built: Build, *, on_record: Callable[[LogRecord], 
         folder = project.root / settings.input
         if not folder.is_dir():
             _prepare(project, folder)
-        inputs = dict.fromkeys(_mounts(built.experiment.kernel), folder)
+        inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
     root = project.dry_run(built.experiment.name)
     exit_code = local.run_once(
-        built.code_file, root, inputs=inputs, overrides=json.dumps(settings.overrides), on_record=on_record
+        project,
+        built.code_file,
+        root,
+        inputs=inputs,
+        overrides=json.dumps(settings.overrides),
+        internet=built.experiment.kernel.enable_internet,
+        on_record=on_record,
     )
     working = root / "working"
     return DryRun(exit_code, working, metrics.read_summary(working / SUMMARY))
 
 
-def _mounts(kernel: KernelSettings) -> list[str]:
+def _mounts(project: Project, kernel: KernelSettings) -> list[str]:
     """Where the attached sources are mounted, relative to the input folder."""
-    return [
-        *(f"datasets/{source}" for source in kernel.dataset_sources),
-        *(f"competitions/{source}" for source in kernel.competition_sources),
-        *(f"notebooks/{source}" for source in kernel.kernel_sources),
-    ]
+    attached = {
+        "datasets": kernel.dataset_sources,
+        "competitions": kernel.competition_sources,
+        "notebooks": kernel.kernel_sources,
+    }
+    return [local.mount_path(project, kind, source) for kind, names in attached.items() for source in names]
 
 
 def _prepare(project: Project, folder: Path) -> None:

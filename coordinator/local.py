@@ -6,6 +6,7 @@ There is no daemon: all its state is on disk, and its sessions are processes of 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +39,7 @@ def _module(name: str) -> ModuleType:
 @contextlib.contextmanager
 def local_kaggle(project: Project) -> Iterator[str]:
     """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
-    with _explained(), _module("server").running_server(project.local_kaggle) as server:
+    with _explained(), _module("server").running_server(project.local_kaggle, settings=_settings(project)) as server:
         yield server.url
 
 
@@ -48,7 +49,9 @@ def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: flo
     Raises TargetError if the port is taken, the plan makes no sense, or a planned fault has not happened in the end.
     """
     with _explained():
-        _module("server").serve(project.local_kaggle, port, plan=faults, url_lifetime=url_lifetime)
+        _module("server").serve(
+            project.local_kaggle, port, settings=_settings(project), plan=faults, url_lifetime=url_lifetime
+        )
 
 
 def add_dataset(project: Project, ref: str, directory: Path) -> None:
@@ -95,12 +98,32 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
         store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)
 
 
-def run_once(
-    script: Path, root: Path, *, inputs: Mapping[str, Path], overrides: str, on_record: Callable[[LogRecord], None]
-) -> int:
-    """Runs a kernel's script in a session's layout and environment, in the foreground; returns its exit code.
+def isolation_warning(project: Project) -> str | None:
+    """What the user should know where this machine can't isolate sessions; said once in a project."""
+    with _explained():
+        warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
+    return warning
 
-    `root` is made anew: what an earlier run left there goes.
+
+def mount_path(project: Project, kind: str, source: str) -> str:
+    """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
+    path: str = _module("layout").mount_path(project.settings.local.layout, kind, source)
+    return path
+
+
+def run_once(
+    project: Project,
+    script: Path,
+    root: Path,
+    *,
+    inputs: Mapping[str, Path],
+    overrides: str,
+    internet: bool,
+    on_record: Callable[[LogRecord], None],
+) -> int:
+    """Runs a kernel's script as a session, in the foreground; returns its exit code.
+
+    `root` is made anew: what an earlier run left there goes. `internet` says whether an isolated session has a network.
     """
 
     def pass_on(record: Any) -> None:
@@ -110,7 +133,14 @@ def run_once(
         if root.exists():
             _module("layout").remove_tree(root)
         code: int = _module("session").run_once(
-            script, root, inputs=inputs, overrides=overrides, timeout=None, on_record=pass_on
+            script,
+            root,
+            inputs=inputs,
+            overrides=overrides,
+            timeout=None,
+            on_record=pass_on,
+            settings=_settings(project),
+            internet=internet,
         )
     return code
 
@@ -124,6 +154,10 @@ def has_source(project: Project, kind: str, name: str) -> bool:
         if kind == "dataset_sources":
             return sources.dataset(root, reference.parse("/".join(name.split("/")[:2]))) is not None
         return kind == "kernel_sources" and sources.kernel_output(root, reference.parse(name)) is not None
+
+
+def _settings(project: Project) -> Any:
+    return _module("settings").Settings(**dataclasses.asdict(project.settings.local))
 
 
 def _register(project: Project, function: str, name: str, directory: Path) -> None:

@@ -68,6 +68,30 @@ class DryRunSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class LocalSettings:
+    """How the local Kaggle's sessions run: `runner_test/settings.py` has the same names, defaults and meanings."""
+
+    isolation: Literal["auto", "none"] = "auto"
+    """auto: in namespaces of their own, where this machine allows that; none: as you, with your files and network."""
+    layout: Literal["2026", "2025"] = "2026"
+    """Where inputs are mounted: input/datasets/owner/slug and its like, or input/slug, as before 2026."""
+    memory_gib: float = 30.0
+    """Memory of a session, all its processes together; of this limit and the next three, 0 is none."""
+    output_gb: float = 20.0
+    output_files: float = 10_000
+    log_mib: float = 64.0
+    gpu_quota_hours: float = 30.0
+    """A week; a push for a GPU is refused when they are spent."""
+    tpu_quota_hours: float = 20.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and value < 0:
+                raise ValueError(f"{field.name} must be >= 0, is {value:g}")
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The `[tool.coord]` table."""
 
@@ -96,6 +120,7 @@ class Settings:
     """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
+    local: LocalSettings = LocalSettings()
 
 
 @dataclasses.dataclass(frozen=True)

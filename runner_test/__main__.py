@@ -7,6 +7,7 @@ from pathlib import Path
 from runner_test.competitions import Rules
 from runner_test.errors import BadName, LocalKaggleError
 from runner_test.reference import Reference
+from runner_test.settings import Settings
 from runner_test.store import Store
 
 
@@ -20,6 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     serve = commands.add_parser("serve", help="answer on the loopback until Ctrl-C")
     serve.add_argument("--port", type=int, default=7777, help="0 picks a free one (%(default)s)")
     serve.add_argument("--faults", type=Path, metavar="PLAN", help="JSON file: which call goes wrong, and how")
+    serve.add_argument("--isolation", choices=("auto", "none"), default="auto", help="none: as you (%(default)s)")
+    serve.add_argument("--layout", choices=("2026", "2025"), default="2026", help="of the inputs (%(default)s)")
     dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
     dataset.add_argument("reference", help="owner/slug")
     dataset.add_argument("folder", type=Path)
@@ -42,7 +45,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
         from runner_test.server import serve  # only serving needs the HTTP libraries
 
-        serve(options.root, options.port, plan=options.faults)
+        settings = Settings(isolation=options.isolation, layout=options.layout)
+        serve(options.root, options.port, settings=settings, plan=options.faults)
         return
     store = Store(options.root)
     if options.command == "add-dataset":

@@ -13,9 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from runner_test.log import Record
+from runner_test.processes import members
 
 _CHUNK = 65536
-_TICK = 0.2  # seconds between two looks at `stop`
+_TICK = 0.2  # seconds between two looks at `stop` and `limit`
 _KILLING = 10.0  # seconds that killed processes are given to go
 _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 
@@ -36,6 +37,7 @@ class Stopped(StrEnum):
 
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
+    LIMIT = "limit"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Outcome:
 
     exit_code: int
     stopped: Stopped | None
+    reason: str | None = None  # which limit it passed, in a sentence
 
 
 class _Stream:
@@ -85,9 +88,11 @@ def execute(
     timeout: float | None,
     on_record: Callable[[Record], None],
     stop: Callable[[], bool],
+    limit: Callable[[int], str | None],
 ) -> Outcome:
     """Run `command` until it ends, `timeout` seconds are over or `stop()` says so, then end all that it started.
 
+    `limit` is asked, too, with the process that leads the session: an answer ends it, and is the outcome's reason.
     `on_record` is called with every piece of output as it comes. Any exception, KeyboardInterrupt included, ends the
     program before it goes on.
     """
@@ -114,12 +119,12 @@ def execute(
             _Stream("stderr", process.stderr.fileno(), emit),
         ]
         try:
-            stopped = _pump(process.pid, streams, begin, timeout, stop)
+            stopped, reason = _pump(process.pid, streams, begin, timeout, stop, limit)
         finally:
             _kill_session(process)
         for stream in streams:
             stream.drain()
-        return Outcome(process.wait(), stopped)
+        return Outcome(process.wait(), stopped, reason)
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:
@@ -128,8 +133,8 @@ def _kill_session(process: subprocess.Popen[bytes]) -> None:
     Its process group is not all: a notebook's script has one of its own, as has what a shell starts.
     """
     give_up = time.monotonic() + _KILLING
-    while (members := _members(process.pid)) and time.monotonic() < give_up:
-        for pid in members:
+    while (living := members(process.pid)) and time.monotonic() < give_up:
+        for pid in living:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -138,24 +143,14 @@ def _kill_session(process: subprocess.Popen[bytes]) -> None:
     process.kill()
 
 
-def _members(session: int) -> list[int]:
-    """The living processes of a session."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just been reaped
-            # After the name: the state, the parent, the group, the session.
-            if int(fields[3]) == session and fields[0] not in (b"Z", b"X"):
-                found.append(int(folder.name))
-    return found
-
-
 def _pump(
-    pid: int, streams: list[_Stream], begin: float, timeout: float | None, stop: Callable[[], bool]
-) -> Stopped | None:
+    pid: int,
+    streams: list[_Stream],
+    begin: float,
+    timeout: float | None,
+    stop: Callable[[], bool],
+    limit: Callable[[int], str | None],
+) -> tuple[Stopped | None, str | None]:
     """Pass output on until process `pid` ends (None) or has to be stopped (why)."""
     ended = os.pidfd_open(pid)
     try:
@@ -167,10 +162,12 @@ def _pump(
             while True:
                 now = time.monotonic()
                 if timeout is not None and now - begin >= timeout:
-                    return Stopped.TIMEOUT
+                    return Stopped.TIMEOUT, None
                 if now >= next_look:
                     if stop():
-                        return Stopped.CANCELLED
+                        return Stopped.CANCELLED, None
+                    if reason := limit(pid):
+                        return Stopped.LIMIT, reason
                     next_look = now + _TICK
                 wait = next_look - now if timeout is None else min(next_look - now, begin + timeout - now)
                 ready = [key for key, _ in selector.select(wait)]
@@ -178,6 +175,6 @@ def _pump(
                     if isinstance(key.data, _Stream) and not key.data.read():
                         selector.unregister(key.fileobj)
                 if any(key.fileobj == ended for key in ready):
-                    return None
+                    return None, None
     finally:
         os.close(ended)

@@ -5,12 +5,17 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from runner_test.errors import BadName, MissingFolder, RootInUse
+from runner_test.settings import Layout
 
-SCRIPT = PurePosixPath("src/script.py")
-NOTEBOOK = PurePosixPath("src/__notebook__.ipynb")
+KAGGLE = PurePosixPath("/kaggle")
+SRC = PurePosixPath("src")
+INPUT = PurePosixPath("input")
 WORKING = PurePosixPath("working")
+SCRIPT = SRC / "script.py"
+NOTEBOOK = SRC / "__notebook__.ipynb"
 
 # Nothing of the user's environment reaches a script but what says where programs and devices are: no credentials, no
 # Python settings, no proxies.
@@ -18,34 +23,43 @@ _KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
 _KEPT_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_")
 
 
-def lay_out(root: Path, source: bytes, inputs: Mapping[str, Path], code: PurePosixPath = SCRIPT) -> Path:
-    """Fill `root` with `src/script.py` (read-only; `code` has another name), `input/` and an empty `working/`.
+def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks"], source: str) -> str:
+    """Where Kaggle mounts a source, below `input/`: `datasets/owner/slug` and its like since 2026, `slug` before."""
+    return f"{kind}/{source}" if layout == "2026" else source.rpartition("/")[2]
 
-    Returns the script's path.
 
-    `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders; they are linked, not copied.
-    Raises RootInUse, MissingFolder and BadName.
+def lay_out(
+    root: Path, source: bytes, inputs: Mapping[str, Path], code: PurePosixPath, *, links: bool
+) -> dict[str, Path]:
+    """Fill `root` with the script or notebook `code`, read-only, `input/` and an empty `working/`.
+
+    `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders. With `links` they are linked
+    there; otherwise there are empty folders, to mount them at. Returns `inputs` with resolved paths. Raises RootInUse,
+    MissingFolder and BadName.
     """
     root.mkdir(exist_ok=True)
-    for name in ("src", "input", "working"):
+    for name in (SRC, INPUT, WORKING):
         if (root / name).exists():
             raise RootInUse(f"{root} already holds a session's {name}/: give a fresh folder")
     mounts = {_mount_path(mount): _folder(mount, folder) for mount, folder in inputs.items()}
 
     (root / WORKING).mkdir()
     for mount, folder in mounts.items():
-        link = root / "input" / mount
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(folder, target_is_directory=True)
-    (root / "input").mkdir(exist_ok=True)
+        at = root / INPUT / mount
+        at.parent.mkdir(parents=True, exist_ok=True)
+        if links:
+            at.symlink_to(folder, target_is_directory=True)
+        else:
+            at.mkdir(exist_ok=True)
+    (root / INPUT).mkdir(exist_ok=True)
     script = root / code
     script.parent.mkdir()
     script.write_bytes(source)
     script.chmod(0o444)
     script.parent.chmod(0o555)
-    for folder_path, _, _ in os.walk(root / "input", topdown=False):
+    for folder_path, _, _ in os.walk(root / INPUT, topdown=False):
         Path(folder_path).chmod(0o555)
-    return script
+    return {str(mount): folder for mount, folder in mounts.items()}
 
 
 def _mount_path(mount: str) -> PurePosixPath:
@@ -66,11 +80,11 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_KEPT_PREFIXES)}
 
 
-def environment(root: Path, scratch: Path) -> dict[str, str]:
-    """The variables of a session: Kaggle's own, a private home and temporary folder below `scratch`, few others."""
-    home, temporary = scratch / "home", scratch / "tmp"
-    home.mkdir()
-    temporary.mkdir()
+def environment(home: Path | PurePosixPath, temporary: Path | PurePosixPath, root: Path | None) -> dict[str, str]:
+    """The variables of a session: Kaggle's own, a private home and temporary folder, few others.
+
+    `root` is what stands in for `/kaggle` where that is not there.
+    """
     # Two sessions share the processors. Threads that wait by spinning, OpenMP's way, then slow each other down: two
     # trainings at once on two cores took eight times as long each.
     return (
@@ -81,18 +95,18 @@ def environment(root: Path, scratch: Path) -> dict[str, str]:
             "TMPDIR": str(temporary),
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",  # Kaggle's logs are live
-            "COORD_KAGGLE_ROOT": str(root),
             "KAGGLE_KERNEL_RUN_TYPE": "Batch",
         }
+        | ({} if root is None else {"COORD_KAGGLE_ROOT": str(root)})
     )
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Path, seconds: float = 2.0) -> None:
     """Remove a folder of sessions with its read-only parts; links are removed, never followed.
 
-    Tries for two seconds, because a process that has just been killed may add a last file.
+    Tries for `seconds`, because a process that has just been killed may add a last file.
     """
-    give_up = time.monotonic() + 2
+    give_up = time.monotonic() + seconds
     while True:
         try:
             _remove_tree(path)

@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from pathlib import Path
+from pathlib import PurePath
 
 from runner_test import run_notebook
 
@@ -27,7 +27,7 @@ def missing() -> str | None:
     return None
 
 
-def command(python: str, notebook: Path, working: Path) -> list[str]:
+def command(python: str, notebook: PurePath, working: PurePath) -> list[str]:
     """The command that runs a notebook; the executed copy goes into the working directory, under Kaggle's name."""
     # -P: or the modules beside run_notebook.py would be in the way of others with their names.
     return [python, "-P", run_notebook.__file__, str(notebook), str(working / "__notebook__.ipynb")]

@@ -16,8 +16,6 @@ KERNEL_TYPES: Final = ("script", "notebook")
 
 MAX_SESSION: Final = 12 * 3600  # seconds
 MAX_TPU_SESSION: Final = 9 * 3600  # seconds
-GPU_QUOTA: Final = 30 * 3600  # seconds a week
-TPU_QUOTA: Final = 20 * 3600  # seconds a week
 
 # Asked for -> given. "" is a machine without an accelerator.
 _SHAPES: Final = {

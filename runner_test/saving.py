@@ -14,7 +14,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
-from runner_test import access, notebook, rules, sources
+from runner_test import access, notebook, quota, rules, sources
 from runner_test.errors import BadName, StopFailed
 from runner_test.reference import Reference, check_name
 from runner_test.rpc import Answer, Caller, Refusal, new
@@ -41,6 +41,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         or _type_problem(caller, existing, request)
         or (f"There is no machine shape {request.machine_shape!r}." if shape is None else None)
         or ("The local Kaggle runs what it saves: no other execution type." if quick_save else None)
+        or quota.problem(caller, shape or "")
     )
     if error or shape is None:
         return new(ApiSaveKernelResponse, error=error)

@@ -33,7 +33,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from runner_test import access, competitions, log, notebook, reading, submitting
+from runner_test import access, competitions, isolation, log, notebook, reading, submitting
 from runner_test.archives import archive
 from runner_test.errors import BadName, NotLoopback, StartFailed
 from runner_test.faults import Faults
@@ -43,6 +43,7 @@ from runner_test.page import kernel_page
 from runner_test.progress import State
 from runner_test.reference import Reference
 from runner_test.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
+from runner_test.settings import DEFAULTS, Settings
 from runner_test.store import Store
 from runner_test.version import Version
 
@@ -356,15 +357,16 @@ def running_server(
     token_user: str = "local",
     python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
+    settings: Settings = DEFAULTS,
     faults: Faults | None = None,
 ) -> Iterator[Running]:
     """Answer for the local Kaggle below `root` in a thread of this process, on a free port if `port` is 0.
 
-    `python` runs the sessions of what is pushed here; they go on when the server stops. `faults` is what goes wrong.
-    Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that ends well.
+    `python` runs the sessions of what is pushed here, as `settings` say; they go on when the server stops. `faults` is
+    what goes wrong. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that ends well.
     """
     listener = _listen(host, port)
-    app = create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime)
+    app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
     server = _server(app, faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
@@ -389,6 +391,7 @@ def serve(
     token_user: str = "local",
     python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
+    settings: Settings = DEFAULTS,
     plan: Path | None = None,
 ) -> None:
     """Answer until Ctrl-C; then return. `plan` is a file of faults.
@@ -397,9 +400,12 @@ def serve(
     """
     faults = None if plan is None else Faults.read(plan)
     with _listen("127.0.0.1", port) as listener:
-        server = _server(create_app(Store(root, python), token_user=token_user, url_lifetime=url_lifetime), faults)
+        app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
+        server = _server(app, faults)
         url = _url(*listener.getsockname()[:2])
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
+        if warning := isolation.warning(settings):
+            print(f"note: {warning}", file=sys.stderr, flush=True)
         try:
             server.run([listener])
         except KeyboardInterrupt:

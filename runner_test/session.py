@@ -8,20 +8,21 @@ the same session without a server, a queue or a version, for trying a kernel bef
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from signal import strsignal
 
-from runner_test import log, notebook, progress, slots, sources
+from runner_test import isolation, log, notebook, progress, scratch, slots, sources
 from runner_test.errors import LocalKaggleError, NoJupyter, StartFailed
 from runner_test.execute import Outcome, Stopped, execute
-from runner_test.layout import NOTEBOOK, WORKING, environment, inherited, lay_out
+from runner_test.layout import KAGGLE, NOTEBOOK, SCRIPT, WORKING, environment, inherited, lay_out
+from runner_test.limits import Shortened, Watch
 from runner_test.log import Record
 from runner_test.paths import VersionPaths
 from runner_test.progress import Progress, State
+from runner_test.settings import DEFAULTS, Settings
 from runner_test.version import Version, read_version
 
 TIMED_OUT = 124  # run_once's answer to a script that ran out of time, after timeout(1)
@@ -36,23 +37,35 @@ def run_once(
     timeout: float | None,
     on_record: Callable[[Record], None],
     python: str = sys.executable,
+    settings: Settings = DEFAULTS,
+    internet: bool = False,
 ) -> int:
     """Run `script`, or a notebook (*.ipynb), in the session root `root` and wait for its end.
 
     `root` is made, or there without a session's folders.
     `inputs` maps mount paths below `input/` to folders, `overrides` becomes COORD_OVERRIDES, `timeout` is in seconds.
+    `settings` say which limits it has, and whether it is isolated, where `internet` opens the network.
     Returns the exit code as a shell would give it: the script's own, 128 + n where signal n ended it, 124 where the
-    time was up. An exception, KeyboardInterrupt included, ends the script and all that it started.
+    time was up. An exception, KeyboardInterrupt included, ends the script and all that it started. Which limit was
+    passed is the last record.
     Raises RootInUse, MissingFolder, BadName and NoJupyter.
     """
     is_notebook = script.suffix == ".ipynb"
     if is_notebook and (problem := notebook.missing()):
         raise NoJupyter(problem)
     root.mkdir(parents=True, exist_ok=True)
-    root = root.resolve()
-    outcome = _run(
-        _laid_out(root, script.read_bytes(), inputs, python, is_notebook=is_notebook),
-        root,
+    machine = _Machine(
+        root.resolve(),
+        python,
+        settings,
+        isolated=isolation.possible(settings),
+        is_notebook=is_notebook,
+        internet=internet,
+    )
+    begin = time.monotonic()
+    outcome = machine.run(
+        script.read_bytes(),
+        inputs,
         extra={} if overrides is None else {"COORD_OVERRIDES": overrides},
         timeout=timeout,
         on_record=on_record,
@@ -60,36 +73,74 @@ def run_once(
     )
     if outcome.stopped is Stopped.TIMEOUT:
         return TIMED_OUT
+    if outcome.stopped is Stopped.LIMIT:
+        on_record(Record("stderr", round(time.monotonic() - begin, 6), f"\n{outcome.reason}\n"))
+        return outcome.exit_code if outcome.exit_code > 0 else 128 - outcome.exit_code if outcome.exit_code else 1
     return outcome.exit_code if outcome.exit_code >= 0 else 128 - outcome.exit_code
 
 
-def _laid_out(root: Path, source: bytes, inputs: Mapping[str, Path], python: str, *, is_notebook: bool) -> list[str]:
-    """Lays the session out and returns the command that runs it."""
-    if is_notebook:
-        return notebook.command(python, lay_out(root, source, inputs, NOTEBOOK), root / WORKING)
-    return [python, str(lay_out(root, source, inputs))]
+@dataclass(frozen=True)
+class _Machine:
+    """What a session runs on: a folder that is, or stands in for, `/kaggle`, an interpreter, and limits."""
 
+    root: Path
+    python: str
+    settings: Settings
+    isolated: bool
+    is_notebook: bool
+    internet: bool
 
-def _run(
-    command: Sequence[str],
-    root: Path,
-    *,
-    extra: Mapping[str, str],
-    timeout: float | None,
-    on_record: Callable[[Record], None],
-    stop: Callable[[], bool],
-) -> Outcome:
-    # Under the system's temporary folder, not under the root: the sockets that worker processes make in TMPDIR may
-    # have paths of at most 107 characters.
-    with tempfile.TemporaryDirectory(prefix="kaggle-", ignore_cleanup_errors=True) as scratch:
-        return execute(
-            command,
-            cwd=root / WORKING,
-            environment=environment(root, Path(scratch)) | dict(extra),
-            timeout=timeout,
-            on_record=on_record,
-            stop=stop,
-        )
+    def run(
+        self,
+        source: bytes,
+        inputs: Mapping[str, Path],
+        *,
+        extra: Mapping[str, str],
+        timeout: float | None,
+        on_record: Callable[[Record], None],
+        stop: Callable[[], bool],
+    ) -> Outcome:
+        """Lay the session out, run it, and clean up. Raises RootInUse, MissingFolder and BadName."""
+        code = NOTEBOOK if self.is_notebook else SCRIPT
+        mounts = lay_out(self.root, source, inputs, code, links=not self.isolated)
+        watch = Watch(self.settings, self.root / WORKING)
+        with scratch.folder() as private:
+            home, temporary = private / "home", private / "tmp"
+            home.mkdir()
+            temporary.mkdir()
+            if self.isolated:
+                command = isolation.enclosed(
+                    self._command(KAGGLE, code),
+                    self.root,
+                    private,
+                    mounts,
+                    python=self.python,
+                    internet=self.internet,
+                    memory=self.settings.memory,
+                )
+                variables = environment(PurePosixPath(isolation.HOME), PurePosixPath("/tmp"), None)
+            else:
+                command = self._command(self.root, code)
+                variables = environment(home, temporary, self.root)
+            outcome = execute(
+                command,
+                cwd=self.root / WORKING,
+                environment=variables | dict(extra),
+                timeout=timeout,
+                on_record=Shortened(self.settings, on_record),
+                stop=stop,
+                limit=watch.look,
+            )
+        if self.isolated and outcome.exit_code > 128:
+            outcome = replace(outcome, exit_code=128 - outcome.exit_code)  # bubblewrap's way to name a signal
+        if outcome.stopped is None and outcome.exit_code == 0 and (problem := watch.output_problem()):
+            return replace(outcome, stopped=Stopped.LIMIT, reason=problem)
+        return outcome
+
+    def _command(self, kaggle: Path | PurePosixPath, code: PurePosixPath) -> list[str]:
+        if self.is_notebook:
+            return notebook.command(self.python, kaggle / code, kaggle / WORKING)
+        return [self.python, str(kaggle / code)]
 
 
 def start(paths: VersionPaths, lock: int) -> None:
@@ -141,18 +192,20 @@ def supervise(paths: VersionPaths) -> None:
 
 
 def _session(paths: VersionPaths, version: Version, now: Progress, stop: Callable[[], bool]) -> Progress:
-    command = _laid_out(
+    machine = _Machine(
         paths.session,
-        paths.source.read_bytes(),
-        sources.mounts(paths.root, version),
         version.python,
+        version.settings,
+        isolated=version.isolated,
         is_notebook=version.kernel_type == "notebook",
+        internet=version.enable_internet,
     )
+    paths.session.mkdir(exist_ok=True)
     file = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        outcome = _run(
-            command,
-            paths.session,
+        outcome = machine.run(
+            paths.source.read_bytes(),
+            sources.mounts(paths.root, version),
             extra={},
             timeout=version.timeout,
             on_record=lambda record: log.append(file, record),
@@ -169,6 +222,8 @@ def _verdict(outcome: Outcome, version: Version) -> tuple[State, str | None]:
         return State.CANCEL_ACKNOWLEDGED, None
     if outcome.stopped is Stopped.TIMEOUT:
         return State.ERROR, f"The session was ended after its time limit of {version.timeout:g} seconds."
+    if outcome.stopped is Stopped.LIMIT:
+        return State.ERROR, outcome.reason
     if outcome.exit_code < 0:
         number = -outcome.exit_code
         return State.ERROR, f"The {version.kernel_type} was killed by signal {number} ({strsignal(number)})."

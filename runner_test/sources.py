@@ -7,7 +7,8 @@ where it is.
 from pathlib import Path
 
 from runner_test import atomic, progress
-from runner_test.errors import MissingFolder
+from runner_test.errors import BadName, MissingFolder
+from runner_test.layout import mount_path
 from runner_test.paths import version_numbers, version_paths
 from runner_test.progress import State
 from runner_test.reference import Reference, check_name
@@ -53,21 +54,30 @@ def kernel_output(root: Path, reference: Reference) -> Path | None:
 
 
 def mounts(root: Path, version: Version) -> dict[str, Path]:
-    """The folders to mount for a version, by path below `input/` (the layout of 2026).
+    """The folders to mount for a version, by path below `input/`.
 
-    Raises MissingFolder for a source that was there when the version was saved and has gone since.
+    Raises MissingFolder for a source that was there when the version was saved and has gone since, and BadName where
+    the layout before 2026 has one place for two of them.
     """
-    found: dict[str, Path | None] = {}
-    for slug in version.competition_sources:
-        found[f"competitions/{slug}"] = competition(root, slug)
-    for source in version.dataset_sources:
-        found[f"datasets/{source}"] = dataset(root, Reference.parse(source))
-    for source in version.kernel_sources:
-        found[f"notebooks/{source}"] = kernel_output(root, Reference.parse(source))
-    gone = [mount for mount, folder in found.items() if folder is None]
+    layout = version.settings.layout
+    found = [
+        *((mount_path(layout, "competitions", slug), competition(root, slug)) for slug in version.competition_sources),
+        *(
+            (mount_path(layout, "datasets", name), dataset(root, Reference.parse(name)))
+            for name in version.dataset_sources
+        ),
+        *(
+            (mount_path(layout, "notebooks", name), kernel_output(root, Reference.parse(name)))
+            for name in version.kernel_sources
+        ),
+    ]
+    gone = [mount for mount, folder in found if folder is None]
     if gone:
         raise MissingFolder(f"Sources that were there when the version was saved have gone: {', '.join(gone)}")
-    return {mount: folder for mount, folder in found.items() if folder is not None}
+    mounted = {mount: folder for mount, folder in found if folder is not None}
+    if len(mounted) < len(found):
+        raise BadName("Two sources with one slug can't both be mounted in the layout of 2025.")
+    return mounted
 
 
 def _dataset_link(root: Path, reference: Reference) -> Path:

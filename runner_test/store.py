@@ -8,6 +8,8 @@ whole elsewhere and then renamed; version numbers are given out under one lock; 
     <root>/competition-rules, uploads, submissions             what is submitted and scored (competitions.py)
     <root>/queue, slots                                        whose turn it is (slots.py)
     <root>/new, trash                                          what isn't visible yet, or no more
+    <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
+    <root>/told-isolation                                      what its users were told (isolation.py)
     <root>/lock, counter, secret                               the lock of writers, the last kernel id, URLs' key
 """
 
@@ -21,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from runner_test import atomic, competitions, locks, progress, slots, sources
+from runner_test import atomic, competitions, isolation, locks, progress, slots, sources, usage
 from runner_test.competitions import Rules
 from runner_test.errors import StopFailed
 from runner_test.layout import remove_tree
@@ -29,6 +31,8 @@ from runner_test.paths import VersionPaths, kernel_folder, version_numbers, vers
 from runner_test.progress import Progress
 from runner_test.reference import Reference
 from runner_test.session import start
+from runner_test.settings import DEFAULTS, Settings
+from runner_test.usage import Usage
 from runner_test.version import Kernel, Submission, Version, read_version, write_version
 
 _STOPPING = 10.0  # seconds that a session is given to end
@@ -45,10 +49,14 @@ class Output:
 
 @dataclass(frozen=True)
 class Store:
-    """The local Kaggle below `root`, which is made when needed. `python` runs the sessions of what is saved here."""
+    """The local Kaggle below `root`, which is made when needed.
+
+    `python` runs the sessions of what is saved here, as `settings` say.
+    """
 
     root: Path
     python: str = sys.executable
+    settings: Settings = DEFAULTS
 
     def __post_init__(self) -> None:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -128,6 +136,8 @@ class Store:
                     if time.monotonic() > give_up:
                         raise StopFailed(f"a session of {reference} does not end: see {paths.diary}")
                     time.sleep(0.02)
+            used = [self._usage(reference, number) for number in version_numbers(self.root, reference)]
+            usage.keep(self.root, filter(None, used))
             trash = self.root / "trash"
             trash.mkdir(exist_ok=True)
             folder.rename(trash / secrets.token_hex(8))
@@ -174,6 +184,17 @@ class Store:
         """How far the version's session is."""
         return progress.read(self.paths(version))
 
+    def usage(self) -> list[Usage]:
+        """What every session with an accelerator has used, those of deleted kernels included."""
+        there = [
+            self._usage(kernel.reference, number)
+            for kernel in self.kernels()
+            for number in self.numbers(kernel.reference)
+        ]
+        # Read afterwards, so that what is deleted in between is in one of them.
+        kept = {item.ticket: item for item in usage.kept(self.root)}
+        return list((kept | {item.ticket: item for item in there if item is not None}).values())
+
     def outputs(self, version: Version) -> list[Output]:
         """The files in the session's working directory, sorted by name; none before the session has ended.
 
@@ -210,6 +231,10 @@ class Store:
 
     # Parts of the above
 
+    def _usage(self, reference: Reference, number: int) -> Usage | None:
+        version = self.version(reference, number)
+        return usage.usage(version, self.progress(version)) if version is not None else None
+
     def _paths(self, reference: Reference, number: int) -> VersionPaths:
         return version_paths(self.root, reference, number)
 
@@ -231,6 +256,8 @@ class Store:
             kernel_sources=submission.kernel_sources,
             docker_image=submission.docker_image,
             kernel_type=submission.kernel_type,
+            settings=self.settings,
+            isolated=isolation.possible(self.settings),
         )
 
     @contextmanager

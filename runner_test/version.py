@@ -7,6 +7,7 @@ from typing import Any
 from runner_test import atomic
 from runner_test.paths import VersionPaths
 from runner_test.reference import Reference
+from runner_test.settings import DEFAULTS, Settings
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,10 @@ class Version:
     competition_sources: tuple[str, ...]
     kernel_sources: tuple[str, ...]
     docker_image: str
-    kernel_type: str = "script"  # "script" or "notebook"; records of earlier days don't say
+    # Records of earlier days say nothing of what follows.
+    kernel_type: str = "script"  # "script" or "notebook"
+    settings: Settings = DEFAULTS
+    isolated: bool = False  # in namespaces of its own; decided when it is saved
 
     @property
     def reference(self) -> Reference:
@@ -79,4 +83,5 @@ def read_version(paths: VersionPaths) -> Version:
     """Read a version's record. Raises FileNotFoundError where the version has been deleted."""
     fields: dict[str, Any] = json.loads(paths.record.read_text(encoding="utf-8"))
     tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
-    return Version(**fields | tuples)
+    settings = {"settings": Settings(**fields["settings"])} if "settings" in fields else {}
+    return Version(**fields | tuples | settings)

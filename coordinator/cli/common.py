@@ -81,6 +81,14 @@ def prepare(project: Project, exp: str, sets: list[str]) -> Build:
     return built
 
 
+def warn_of_isolation(project: Project) -> None:
+    """Says, once in a project, that the local Kaggle's sessions are not isolated, where they are not."""
+    from coordinator import local
+
+    if warning := local.isolation_warning(project):
+        say(f"note: {warning}")
+
+
 def open_ledger(project: Project) -> Ledger:
     from coordinator.ledger import Ledger
 

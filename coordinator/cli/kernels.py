@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.common import Exp, Json, Sets, command, prepare, this_project
+from coordinator.cli.common import Exp, Json, Sets, command, prepare, this_project, warn_of_isolation
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
 
@@ -82,6 +82,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     project = this_project()
     built = prepare(project, exp, sets)
     printer = LogPrinter(Sources(project.root, {file.path: file.sha256 for file in built.files}), to_stderr=True)
+    warn_of_isolation(project)
     done = verb(project, built, on_record=printer.record)
     printer.end()
     summary = done.summary

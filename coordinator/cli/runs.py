@@ -23,6 +23,7 @@ from coordinator.cli.common import (
     prepare,
     target_of,
     this_project,
+    warn_of_isolation,
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text, transfers
 from coordinator.errors import RunFailed, UsageError
@@ -67,6 +68,8 @@ def push(
     builds = [prepare(project, name, sets) for name in exp]
     name = target_name(project, target)
     with open_ledger(project) as ledger, open_target(project, name) as opened:
+        if name == "local":
+            warn_of_isolation(project)
         pushed = []
         for built in builds:
             run = verb.push(project, opened, ledger, built, force=force, say=say)

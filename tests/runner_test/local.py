@@ -19,6 +19,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 
 from runner_test.log import lines_from
 from runner_test.reference import Reference
+from runner_test.settings import Settings
 from runner_test.store import Store
 from runner_test.version import Version
 
@@ -30,6 +31,9 @@ while not os.path.exists("go"):
     time.sleep(0.01)
 print("gone", flush=True)
 """
+
+# Sessions whose processes and files the tests see as they are; test_isolation.py has the others.
+PLAIN = Settings(isolation="none")
 
 T = TypeVar("T")
 

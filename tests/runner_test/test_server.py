@@ -280,7 +280,7 @@ def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 def test_serving_in_the_foreground(store: Store) -> None:
     """`serve` says where it answers, ends with Ctrl-C and exit code 0, and what it started goes on."""
-    with command("--root", str(store.root), "serve", "--port", "0") as server:
+    with command("--root", str(store.root), "serve", "--port", "0", "--isolation", "none") as server:
         assert server.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
         assert found

@@ -17,7 +17,7 @@ from runner_test.errors import BadName, LocalKaggleError, MissingFolder, RootInU
 from runner_test.log import Record
 from runner_test.progress import State
 from runner_test.session import run_once
-from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually
+from tests.runner_test.local import PLAIN, WAITS_FOR_GO, Local, alive, eventually
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -283,8 +283,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from runner_test.server import running_server
 from runner_test.store import Store
-from tests.runner_test.local import Local, WAITS_FOR_GO
-with running_server(Path(sys.argv[1])) as server:
+from tests.runner_test.local import PLAIN, Local, WAITS_FOR_GO
+with running_server(Path(sys.argv[1]), settings=PLAIN) as server:
     Local(server.url, Store(Path(sys.argv[1]))).push("survivor", WAITS_FOR_GO)
     print("pushed", flush=True)
     time.sleep(600)
@@ -344,7 +344,13 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, list[Record]]]:
         script = tmp_path / "kernel.py"
         script.write_text(text)
         records: list[Record] = []
-        arguments = {"inputs": {}, "overrides": None, "timeout": None, "on_record": records.append} | options
+        arguments = {
+            "inputs": {},
+            "overrides": None,
+            "timeout": None,
+            "on_record": records.append,
+            "settings": PLAIN,
+        } | options
         code = run_once(script, tmp_path / "root", **arguments)  # type: ignore[arg-type]
         return code, records
 
@@ -386,7 +392,9 @@ sys.path.insert(0, sys.argv[3])
 from runner_test.session import run_once
 def show(record):
     print(record.data, end="", flush=True)
-run_once(Path(sys.argv[1]), Path(sys.argv[2]), inputs={}, overrides=None, timeout=None, on_record=show)
+from tests.runner_test.local import PLAIN
+script, root = map(Path, sys.argv[1:3])
+run_once(script, root, inputs={}, overrides=None, timeout=None, on_record=show, settings=PLAIN)
 """
 
 STARTS_A_CHILD = """

@@ -48,7 +48,7 @@ def main() -> None:
             event(event="epoch", fold=fold, folds=2, epoch=epoch, epochs=epochs, metrics={"val/dice": value})
         values.append({"fold": fold, "value": value, "n": 4})
     go = config["train"]["wait_for"]
-    while go and not (Path(os.environ["COORD_KAGGLE_ROOT"]) / go).exists():
+    while go and not (Path(os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")) / go).exists():
         time.sleep(0.02)
     mean = sum(item["value"] for item in values) / 2
     summary["metrics"] = [{"name": "cv/dice", "mode": "max", "folds": values, "mean": mean, "sd": 0.01, "n": 8}]

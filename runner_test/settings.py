@@ -1,0 +1,66 @@
+"""What its user may choose about the local Kaggle: isolation, layout of the inputs, limits, quotas.
+
+A version is saved with the settings of the server that took it, so its session doesn't depend on who runs it when.
+`[tool.coord.local]` in a project's pyproject.toml has the same names and defaults.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Final, Literal, TypeAlias
+
+Layout: TypeAlias = Literal["2026", "2025"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the local Kaggle; a limit of 0 is none. Raises ValueError for what can't be."""
+
+    isolation: Literal["auto", "none"] = "auto"
+    """auto: in namespaces of its own where this machine allows it; none: as the user who pushed."""
+    layout: Layout = "2026"
+    """Where inputs are mounted (layout.py)."""
+    memory_gib: float = 30.0
+    """Memory of a session, all its processes together (Kaggle's machines have 29 to 30 GiB)."""
+    output_gb: float = 20.0
+    """What may lie in the working directory."""
+    output_files: float = 10_000
+    """How many files may lie there. Kaggle's listings break with very many; how many those are is not documented."""
+    log_mib: float = 64.0
+    """Length of the log; what a session says beyond that is dropped."""
+    gpu_quota_hours: float = 30.0
+    """Hours a week of sessions on machines with GPUs."""
+    tpu_quota_hours: float = 20.0
+    """The same for TPUs."""
+
+    def __post_init__(self) -> None:
+        if self.isolation not in ("auto", "none"):
+            raise ValueError(f'isolation must be "auto" or "none", is {self.isolation!r}')
+        if self.layout not in ("2026", "2025"):
+            raise ValueError(f'layout must be "2026" or "2025", is {self.layout!r}')
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, str) and not 0 <= value < math.inf:
+                raise ValueError(f"{field.name} must be >= 0, is {value:g}")
+
+    @property
+    def memory(self) -> float:
+        """Bytes."""
+        return self.memory_gib * (1 << 30) or math.inf
+
+    @property
+    def output(self) -> float:
+        """Bytes."""
+        return self.output_gb * 10**9 or math.inf
+
+    @property
+    def files(self) -> float:
+        """Their number."""
+        return self.output_files or math.inf
+
+    @property
+    def log(self) -> float:
+        """Bytes."""
+        return self.log_mib * (1 << 20) or math.inf
+
+
+DEFAULTS: Final = Settings()
