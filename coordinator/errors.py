@@ -9,6 +9,7 @@
     ├── CredentialsError      none found, or not accepted
     ├── TargetError           the target (Kaggle, or the local one) refused, or gave no usable answer
     │   ├── NoAnswer          none, or one that makes no sense: it is not known whether a request took effect
+    │   │   └── NotSent       no connection: the request took no effect
     │   ├── NoAccess          no such kernel, somebody else's private one, or an expired token (Kaggle says 403 for all)
     │   └── Later             exit code 75: the quota or the session limit is spent; nothing failed
     ├── LedgerError           the ledger cannot be read or written
@@ -72,6 +73,10 @@ class TargetError(CoordError):
 
 class NoAnswer(TargetError):
     """None (no connection, a time-out) or one that makes no sense: it is not known whether a request took effect."""
+
+
+class NotSent(NoAnswer):
+    """There was no connection to send the request on: it took no effect."""
 
 
 class NoAccess(TargetError):

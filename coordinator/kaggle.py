@@ -28,11 +28,12 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
 
 from coordinator import __version__
 from coordinator.credentials import Credentials
-from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, NotSent, TargetError
 from coordinator.kaggle_rules import LOG_STREAM_END, WORKER_STATUS
 from coordinator.metadata import KernelMetadata
 from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
@@ -269,7 +270,8 @@ class Kaggle:
         except requests.exceptions.Timeout as error:
             raise NoAnswer(f"{doing}: no answer from {self._endpoint} in time") from error
         except requests.exceptions.RequestException as error:
-            raise NoAnswer(f"{doing}: no connection to {self._endpoint} ({_root_cause(error)})") from error
+            kind = NotSent if _is_unsent(error) else NoAnswer
+            raise kind(f"{doing}: no connection to {self._endpoint} ({_root_cause(error)})") from error
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise NoAnswer(f"{doing}: {self.name}'s answer does not read as expected ({error})") from error
 
@@ -322,6 +324,11 @@ def _message(error: requests.exceptions.HTTPError) -> str:
     except (ValueError, AttributeError):
         message = ""
     return f": {message}" if message else ""
+
+
+def _is_unsent(error: BaseException) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)
 
 
 def _root_cause(error: BaseException) -> str:

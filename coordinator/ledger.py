@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,17 @@ _MIGRATIONS = (
     CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
     """,
     "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE runs ADD COLUMN sent_at TEXT",
 )
 
 
 # A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
-# version that has now been given to another run is gone.
+# version that has now been given to a later run is gone.
 _RETIRE = """
     UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted, and made anew', ended_at = :now
     WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
     AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+    AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
 """
 
 
@@ -84,7 +87,9 @@ class Run:
     """None until the target has answered."""
     url: str = ""
     message: str = ""
-    """Why it failed."""
+    """Why it failed, or what is not known about it."""
+    sent_at: str | None = None
+    """When its push was last on the way to the target."""
     pushed_at: str | None = None
     ended_at: str | None = None
     """When coord first saw it ended."""
@@ -159,13 +164,20 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
 
-    def update(self, run_id: str, **changes: Any) -> Run:
-        """Sets the named fields of a run and returns it. Raises RunNotFound."""
+    def update(self, run_id: str, *, only_in: Collection[RunState] = tuple(RunState), **changes: Any) -> Run:
+        """Sets the named fields of a run and returns it; unless its state is in `only_in`, nothing is set.
+
+        `only_in` keeps what was asked of a target a moment ago from replacing what another process has learnt since.
+        Raises RunNotFound.
+        """
         values = _to_row(changes)
         assignments = ", ".join(f"{name} = :{name}" for name in values)
+        states = ", ".join(f"'{state}'" for state in only_in)
         with self._transaction() as connection:
-            connection.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**values, "id": run_id})
-            if values.get("version") is not None:
+            set_rows = connection.execute(
+                f"UPDATE runs SET {assignments} WHERE id = :id AND state IN ({states})", {**values, "id": run_id}
+            ).rowcount
+            if set_rows and values.get("version") is not None:
                 connection.execute(_RETIRE, {"id": run_id, "version": values["version"], "now": now()})
         return self.get(run_id)
 
@@ -243,7 +255,10 @@ class Ledger:
 def _ignore_in_git(state: Path) -> None:
     ignore = state / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
+        # Under its name it is whole: a half-written one would never be written again.
+        new = ignore.with_name(f".gitignore.{os.getpid()}")
+        new.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
+        new.replace(ignore)
 
 
 def _to_row(values: dict[str, Any]) -> dict[str, Any]:
