@@ -14,6 +14,7 @@ from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.ledger import Ledger, Run, now
+from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh
 from coordinator.target import LogRecord, OutputFile, Target
@@ -57,9 +58,24 @@ def fetch(
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
     directory = project.results(run.experiment, run.target, run.ref.version)
-    if run.fetched_at and directory.is_dir() and not force:
-        return Fetched(run=run, directory=directory, files=_names(directory), size=0)
+    with held(project.fetch_lock(run.id), wait=True):
+        run = ledger.get(run.id)  # another process may have just fetched it
+        if run.fetched_at and directory.is_dir() and not force:
+            return Fetched(run=run, directory=directory, files=_names(directory), size=0)
+        return _fetch(project, target, ledger, run, directory, start)
+
+
+def _fetch(
+    project: Project,
+    target: Target,
+    ledger: Ledger,
+    run: Run,
+    directory: Path,
+    start: Callable[[str], Callable[[int], None]],
+) -> Fetched:
     _make_room(directory, run)
+    for leftover in directory.rglob(".*.part"):  # of a fetch that was killed
+        leftover.unlink()
     _write(directory / RUN, json.dumps(_provenance(run), indent=2, ensure_ascii=False) + "\n")
     files = list(target.outputs(run.ref))
     paths = [_confined(file) for file in files]

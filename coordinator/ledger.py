@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound
+from coordinator.locks import held
 from coordinator.target import KernelRef, RunState
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
@@ -136,13 +137,10 @@ class Ledger:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _ignore_in_git(self._file.parent)
-            # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
-            connection = sqlite3.connect(self._file, timeout=30.0, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._connection = connection
-            self._migrate()
+            # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
+            with held(self._file.with_suffix(".lock"), wait=True):
+                self._connection = _connect(self._file)
+                self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise LedgerError(f"the ledger {self._file} cannot be opened: {error}") from error
@@ -250,6 +248,19 @@ class Ledger:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
+    connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _ignore_in_git(state: Path) -> None:

@@ -144,6 +144,10 @@ class Project:
         """Held while a version of that kernel is being pushed."""
         return self.state / "locks" / f"{target}-{slug}"
 
+    def fetch_lock(self, run_id: str) -> Path:
+        """Held while that run's results are being fetched."""
+        return self.state / "locks" / f"fetch-{run_id}"
+
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment
 
