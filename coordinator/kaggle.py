@@ -296,6 +296,25 @@ class Kaggle:
             return NoAnswer(f"{doing}: {self.name} failed with HTTP {status}{message}")
         return _refusal(f"{doing}: {self.name} refused with HTTP {status}", message.removeprefix(": "))
 
+    def kernels(self) -> Iterator[str]:
+        request = ApiListKernelsRequest()
+        request.group = KernelsListViewType.PROFILE
+        request.page_size = 100
+        seen = {""}
+        for _ in range(_PAGES_AT_MOST):
+            with self._answering("listing your kernels"):
+                page = self._kernels.list_kernels(request)
+                slugs = [str(kernel.ref).rpartition("/")[2] for kernel in page.kernels or []]
+            yield from slugs
+            token = page.next_page_token or ""
+            if not token:
+                return
+            if token in seen:
+                break
+            seen.add(token)
+            request.page_token = token
+        raise TargetError(f"the list of your kernels never ends: {self.name} repeats its page tokens")
+
 
 def oauth_token(file: Path) -> str:
     """A valid access token of the browser sign-in saved in `file`, renewed by Kaggle if it has to be."""

@@ -12,9 +12,10 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound
@@ -115,7 +116,14 @@ class Run:
         return dataclasses.asdict(self)
 
 
-_JSON_COLUMNS = ("config", "metadata", "overrides", "last_event", "summary", "files")
+_JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
+    "config": dict,
+    "metadata": dict,
+    "overrides": list,
+    "last_event": (dict, NoneType),
+    "summary": (dict, NoneType),
+    "files": dict,
+}
 
 
 def new_run_id() -> str:
@@ -143,7 +151,9 @@ class Ledger:
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
-            raise LedgerError(f"the ledger {self._file} cannot be opened: {error}") from error
+            raise LedgerError(
+                f"the ledger {self._file} cannot be opened: {error}", hint="Look into it: coord ledger check"
+            ) from error
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -223,11 +233,38 @@ class Ledger:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
 
-    def _query(self, sql: str, *values: Any) -> list[Run]:
+    def replace(self, run: Run) -> None:
+        """Records a run that was rebuilt, in place of what the ledger has under its id."""
+        values = _to_row(dataclasses.asdict(run))
+        marks = ", ".join(f":{name}" for name in values)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO runs ({', '.join(values)}) VALUES ({marks})", values)
+
+    def unreadable(self) -> dict[str, str]:
+        """Run id -> why its row does not read."""
         try:
-            return [_to_run(row) for row in self._open.execute(sql, values)]
+            return _readable(self._open.execute("SELECT * FROM runs"))[1]
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
+
+    def readable(self) -> list[Run]:
+        """Newest first: what `runs` gives where every row reads."""
+        rows = self._open.execute("SELECT * FROM runs ORDER BY created_at DESC, rowid DESC")
+        return _readable(rows)[0]
+
+    def _query(self, sql: str, *values: Any) -> list[Run]:
+        try:
+            runs, unreadable = _readable(self._open.execute(sql, values))
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"the ledger {self._file} cannot be read: {error}", hint="Look into it: coord ledger check"
+            ) from error
+        for run_id, reason in unreadable.items():
+            raise LedgerError(
+                f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",
+                hint="Look into it: coord ledger check",
+            )
+        return runs
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -284,8 +321,62 @@ def _to_column(name: str, value: Any) -> Any:
 
 
 def _to_run(row: sqlite3.Row) -> Run:
+    """Raises ValueError or TypeError if it is none."""
     values = dict(row)
     for name in _JSON_COLUMNS:
-        if values[name] is not None:
+        if values.get(name) is not None:
             values[name] = json.loads(values[name])
+    for name, kind in _JSON_COLUMNS.items():
+        if name in values and not isinstance(values[name], kind):
+            raise TypeError(f"{name} is not of the kind that it should be")
     return Run(**{**values, "state": RunState(values["state"])})
+
+
+def _readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:
+    """The rows that are runs, and of the others the id and what is wrong."""
+    runs, unreadable = [], {}
+    for row in rows:
+        try:
+            runs.append(_to_run(row))
+        except (ValueError, TypeError) as error:
+            unreadable[str(row["id"])] = str(error)
+    return runs, unreadable
+
+
+def damage(file: Path) -> list[str]:
+    """What SQLite finds wrong with a ledger's file; nothing if there is no file."""
+    if not file.exists():
+        return []
+    try:
+        with contextlib.closing(_connect(file)) as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def set_aside(file: Path) -> Path:
+    """Moves a damaged ledger away, with what belongs to it, and returns where it is now."""
+    with held(file.with_suffix(".lock"), wait=True):
+        number = 1
+        while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
+            number += 1
+        for ending in ("-wal", "-shm", ""):
+            part = file.with_name(file.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def salvaged(file: Path) -> list[Run]:
+    """The runs that can still be read from a damaged ledger, oldest first."""
+    found: dict[str, Run] = {}
+    for direction in ("ASC", "DESC"):  # from both ends up to what is damaged
+        try:
+            with contextlib.closing(_connect(file)) as connection:
+                for row in connection.execute(f"SELECT * FROM runs ORDER BY rowid {direction}"):
+                    for run in _readable([row])[0]:
+                        found[run.id] = run
+        except sqlite3.Error:
+            pass  # what was read before it counts
+    return sorted(found.values(), key=lambda run: run.created_at)

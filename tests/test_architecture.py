@@ -17,7 +17,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"tables"},
-    {"check", "dry_run", "fetch", "follow", "image_refresh", "push", "status"},
+    {"check", "dry_run", "export", "fetch", "follow", "image_refresh", "ledger_check", "push", "status"},
     {"refresh"},
     {"build", "kaggle", "ledger", "local", "metrics", "targets"},
     {"target"},

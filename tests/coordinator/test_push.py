@@ -69,6 +69,9 @@ class Shelf:
     def download(self, file: OutputFile, destination: Path, progress: Callable[[int], None]) -> int:
         raise AssertionError("nothing is fetched here")
 
+    def kernels(self) -> Iterator[str]:
+        raise AssertionError("nobody asks which kernels there are")
+
     def close(self) -> None: ...
 
 
