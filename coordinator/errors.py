@@ -12,6 +12,7 @@
     │   │   └── NotSent       no connection: the request took no effect
     │   ├── NoAccess          no such kernel, somebody else's private one, or an expired token (Kaggle says 403 for all)
     │   └── Later             exit code 75: the quota or the session limit is spent; nothing failed
+    │       └── NoSlot        the session limit: a session has to end first
     ├── LedgerError           the ledger cannot be read or written
     ├── RunNotFound           the ledger has no such run
     ├── RunFailed             the run itself ended without success
@@ -87,6 +88,10 @@ class Later(TargetError):
     """The quota or the session limit is spent: nothing failed, try again later (EX_TEMPFAIL)."""
 
     exit_code = 75
+
+
+class NoSlot(Later):
+    """As many sessions run as the target allows: one has to end first."""
 
 
 class LedgerError(CoordError):

@@ -33,7 +33,7 @@ from urllib3.util import Retry
 
 from coordinator import __version__
 from coordinator.credentials import Credentials
-from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, NotSent, TargetError
+from coordinator.errors import CredentialsError, Later, NoAccess, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.kaggle_rules import LOG_STREAM_END, WORKER_STATUS
 from coordinator.metadata import KernelMetadata
 from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
@@ -331,7 +331,7 @@ def oauth_token(file: Path) -> str:
 def _refusal(what: str, message: str) -> TargetError:
     lowered = message.lower()
     if "session count" in lowered:
-        return Later(f"{what}: {message}", hint="Two sessions run already; push again when one has ended.")
+        return NoSlot(f"{what}: {message}", hint="Push again when a session has ended, or with --wait-for-slot.")
     if "quota" in lowered:
         return Later(f"{what}: {message}", hint="The weekly quota is spent; it is renewed once a week.")
     return TargetError(f"{what}: {message}" if message else what)

@@ -38,8 +38,6 @@ _SOURCE_FORMS = {
     "kernel_sources": (re.compile(rf"{_PART}/{_PART}"), "owner/slug"),
     "model_sources": (re.compile(rf"{_PART}(/{_PART}){{3}}(/\d+)?"), "owner/model/framework/variation[/version]"),
 }
-SOURCES = tuple(_SOURCE_FORMS)
-"""The keys that attach something."""
 
 
 @dataclass(frozen=True)

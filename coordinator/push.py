@@ -9,8 +9,10 @@ from pathlib import Path
 
 from coordinator import git
 from coordinator.build import TEMPLATE, Build
+from coordinator.bundle.bootstrap import stamp_of
+from coordinator.bundle.notebook import script_in
 from coordinator.bundle.script import stamped
-from coordinator.errors import CoordError, NoAnswer, NotSent, TargetError
+from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata, check_source_size, with_owner
@@ -20,6 +22,8 @@ from coordinator.target import Pushed, RunState, Target
 
 _SENT_AT_MOST = 3
 """A push that is known not to have arrived is sent again, this often in all."""
+_LOOK_SECONDS, _TRY_SECONDS = 30.0, 300.0
+"""How often coord looks whether a session has ended, and how often it tries all the same: it does not know them all."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,14 @@ def push(
     *,
     force: bool,
     say: Callable[[str], None],
+    wait_for_slot: bool = False,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Run:
     """Pushes a built kernel and returns its run.
 
     If the answer is lost, the target is asked what exists: the version that names this run is adopted; if there is none
-    once it can't arrive any more, the same run is sent again, a few times at most.
+    once it can't arrive any more, the same run is sent again, a few times at most. With `wait_for_slot`, a push that the
+    session limit refuses is tried again as sessions end; the run is refused meanwhile, and Ctrl-C leaves it so.
 
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is
@@ -67,7 +73,15 @@ def push(
         def send() -> Pushed:
             return target.push(metadata, source, timeout_seconds=timeout)
 
-        return _send(send, target, ledger, run, say=say, clock=clock)
+        while True:
+            try:
+                return _send(send, target, ledger, run, say=say, clock=clock)
+            except NoSlot as error:
+                if not wait_for_slot:
+                    raise
+                say(f"{error.what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)")
+            _wait_for_slot(project, target, ledger, clock)
+            run = _again(ledger, run)
 
 
 def _check_active(
@@ -156,16 +170,49 @@ def _send(
             say(f"{error.what}; asking {target.name} whether the push arrived")
             run = _found(target, ledger, run, error, clock)
         else:
+            if tries_left + 1 < _SENT_AT_MOST:
+                _look_for_a_double(target, run, pushed, say)
             return _answered(pushed, target, ledger, run)
         if run.version is not None:
             say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
             return run
         if tries_left:
             say("it did not: pushing it again")
-            run = ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
+            run = _again(ledger, run)
     raise TargetError(
         f"the push was sent {_SENT_AT_MOST} times and never arrived on {target.name}", hint="Try again in a while."
     )
+
+
+def _again(ledger: Ledger, run: Run) -> Run:
+    """The intent once more, before the effect."""
+    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
+
+
+def _wait_for_slot(project: Project, target: Target, ledger: Ledger, clock: Clock) -> None:
+    """Until a session has ended that the ledger knows, or for a few minutes."""
+    begun = clock.seconds()
+    running = [run for run in ledger.runs(target=target.name) if run.state.is_active]
+    while clock.seconds() - begun < _TRY_SECONDS:
+        clock.sleep(_LOOK_SECONDS)
+        for run in running:
+            try:
+                if not refresh(project, target, ledger, run, look_at_log=False).state.is_active:
+                    return
+            except TargetError:
+                pass  # the next look may succeed
+
+
+def _look_for_a_double(target: Target, run: Run, pushed: Pushed, say: Callable[[str], None]) -> None:
+    """A try that was given up and arrived after all is a session that nobody asked for: that is said."""
+    before = pushed.ref.version - 1
+    found = None
+    try:
+        found = target.source(run.owner, run.slug, before) if before else None
+    except CoordError:
+        pass  # it is the version that was just made that counts
+    if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+        say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
 
 
 def _answered(pushed: Pushed, target: Target, ledger: Ledger, run: Run) -> Run:

@@ -13,7 +13,6 @@ from coordinator.bundle.notebook import script_in
 from coordinator.errors import Later, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.locks import held
-from coordinator.metadata import SOURCES
 from coordinator.project import Project
 from coordinator.target import KernelRef, LogRecord, RunState, Target
 
@@ -137,7 +136,7 @@ def _arrived(target: Target, ledger: Ledger, run: Run) -> int | None:
 
 def _without_its_answer(run: Run) -> str:
     """What is not known of a version whose answer was lost: only the answer says which sources were refused."""
-    attached = [name for key in SOURCES for name in run.metadata.get(key) or ()]
+    attached = [name for key, names in run.metadata.items() if key.endswith("_sources") for name in names or ()]
     return f"its answer was lost: whether it has {', '.join(attached)} is not known" if attached else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import pytest
 
 from coordinator.build import Build, build
 from coordinator.bundle.bootstrap import stamp_of
-from coordinator.errors import CoordError, Later, NoAnswer, NotSent, TargetError
+from coordinator.errors import CoordError, Later, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run
 from coordinator.metadata import KernelMetadata
@@ -84,11 +85,25 @@ class Pusher:
     built: Build
     said: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    event: Callable[[float], object] = lambda seconds: None
+    """Called with the time that has passed, whenever some has."""
     begun: float = field(default_factory=time.time)
 
-    def __call__(self, target: Shelf, *, force: bool = False) -> Run:
-        clock = Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.waits.append)
-        return push(self.project, target, self.ledger, self.built, force=force, say=self.said.append, clock=clock)
+    def __call__(self, target: Shelf, *, force: bool = False, wait_for_slot: bool = False) -> Run:
+        return push(
+            self.project,
+            target,
+            self.ledger,
+            self.built,
+            force=force,
+            say=self.said.append,
+            wait_for_slot=wait_for_slot,
+            clock=Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep),
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.event(sum(self.waits))
 
 
 @pytest.fixture
@@ -168,14 +183,12 @@ def test_a_push_that_was_killed_is_waited_for_by_the_next_one(pusher: Pusher) ->
         pusher(shelf)
     late = shelf.sources.pop()
 
-    def sleep(seconds: float) -> None:
-        pusher.waits.append(seconds)
-        if sum(pusher.waits) > 5:
-            shelf.sources = [late]
+    def arrive(seconds: float) -> None:
+        shelf.sources = [late] if seconds > 5 else []
 
-    clock = Clock(seconds=lambda: pusher.begun + sum(pusher.waits), sleep=sleep)
+    pusher.event = arrive
     with pytest.raises(TargetError, match="base local-v1 is running"):
-        push(pusher.project, shelf, pusher.ledger, pusher.built, force=False, say=pusher.said.append, clock=clock)
+        pusher(shelf)
     assert "the last push of base left no answer: looking whether it arrives" in pusher.said
     assert shelf.pushes == 1
 
@@ -203,3 +216,65 @@ def test_a_version_that_appears_after_it_was_given_up_is_found_by_the_next_push(
     with pytest.raises(TargetError, match="base local-v1 is running"):
         pusher(shelf)
     assert shelf.pushes == 3
+
+
+def test_an_earlier_try_that_arrives_after_all_is_told(pusher: Pusher) -> None:
+    """Later than it is waited for, beside the second try: a session too many is not hidden."""
+
+    class Late(Shelf):
+        def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+            if self.pushes:
+                self.sources.append(source)  # the first try's
+            return super().push(metadata, source, timeout_seconds=timeout_seconds)
+
+    assert pusher(Late([(False, LOST)])).version == 2
+    assert pusher.said[-1] == ("warning: an earlier try arrived after all, as version 1: two sessions do the same")
+
+
+FULL_UP = NoSlot("Maximum batch GPU session count of 2 reached")
+
+
+def test_a_push_waits_for_a_slot_if_it_is_told_to(pusher: Pusher) -> None:
+    """It looks at the runs that it knows, and tries again when one has ended, as the same run."""
+    shelf = Shelf()
+    other = dataclasses.replace(pusher(shelf), id="other", experiment="slow", created_at="2026-11-01T00:00:00+00:00")
+    pusher.ledger.update(pusher.ledger.runs()[0].id, state=RunState.COMPLETE)
+    pusher.ledger.add(other)
+    shelf.plan = [(False, FULL_UP)]
+
+    def end(seconds: float) -> None:
+        shelf.state_now = RunState.COMPLETE if seconds > 70 else RunState.RUNNING
+
+    pusher.event = end
+    run = pusher(shelf, wait_for_slot=True)
+    assert (run.state, run.version, run.message) == (RunState.QUEUED, 2, "")
+    assert pusher.waits == [30.0] * 3
+    assert len(pusher.ledger.runs()) == 3
+
+
+def test_sessions_that_coord_does_not_know_end_too(pusher: Pusher) -> None:
+    """Without a run to look at, it tries every few minutes."""
+    shelf = Shelf([(False, FULL_UP)] * 2)
+    assert pusher(shelf, wait_for_slot=True).version == 1
+    assert (shelf.pushes, sum(pusher.waits)) == (3, 600.0)
+
+
+def test_ctrl_c_while_it_waits_leaves_nothing_half(pusher: Pusher) -> None:
+    """Nothing was pushed; the ledger says why."""
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    shelf, pusher.event = Shelf([(False, FULL_UP)]), interrupt
+    with pytest.raises(KeyboardInterrupt):
+        pusher(shelf, wait_for_slot=True)
+    (run,) = pusher.ledger.runs()
+    assert (run.state, run.message, shelf.sources) == (RunState.REFUSED, FULL_UP.what, [])
+
+
+def test_the_session_limit_is_later_if_nobody_waits(pusher: Pusher) -> None:
+    """Exit code 75."""
+    with pytest.raises(NoSlot) as caught:
+        pusher(Shelf([(False, FULL_UP)]))
+    assert caught.value.exit_code == 75
+    assert pusher.waits == []
