@@ -70,6 +70,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.train_step
 	$(BIN)/python -m benchmarks.bundle
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.crowd
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

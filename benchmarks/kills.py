@@ -1,11 +1,12 @@
 """`kill -9` at random points of push and fetch-results, and whether anything is lost, doubled or half.
 
-    python -m benchmarks.kills [--kills 200] [--seed 1]
+    python -m benchmarks.kills [--kills 200] [--seed 1] [--target local]
 
 Four processes at a time start `coord push` and `coord fetch-results` in one project, against one local Kaggle, and kill
 each after a random part of the time that it usually takes. After a push that was killed, the next push must not double
 it; every version must be of one run, and every run must have its version or be known to have none. After a fetch that
 was killed, what lies under its name must be whole, and the next fetch must bring everything. The first breach ends it.
+With `--target local`, each command has its own server, which dies with it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from coordinator.project import find_project
 from coordinator.target import RunState
 
 WORKERS = 4
-EXPERIMENTS = 4
-"""Of each worker: the sessions of the others end while one is pushed."""
+EXPERIMENTS = 5
+"""Of each worker: the first one's results are fetched; of the others, sessions end while another one is pushed."""
 POINTS = {
     "push": (
         "before the intent was recorded",
@@ -53,23 +54,24 @@ class Worker:
         self.usual = {"push": 0.5, "fetch-results": 0.3}
         """Seconds that an undisturbed one takes, to begin with."""
         self.hits: Counter[tuple[str, str]] = Counter()
-        self.complete: dict[str, Mapping[str, bytes]] = {}
-        """Experiment -> the files of its fetched run, which were checked."""
+        self.complete: Mapping[str, bytes] = {}
+        """The files of the first experiment's run, which were checked."""
 
     def kill(self, number: int) -> None:
-        """Kills so many commands, pushes and fetches in turn."""
-        self.fetch(self.push(self.experiments[0]))
+        """Kills so many commands: fetches of the first experiment's run, and pushes of the others."""
+        fetched, *pushed = self.experiments
+        self.push(fetched)
+        self.fetch(fetched)
         while (killed := sum(self.hits.values())) < number:
             if killed % 2:
-                self._kill_fetch(self.random.choice(list(self.complete)))
+                self._kill_fetch(fetched)
             else:
-                self._kill_push(self._idle())
+                self._kill_push(self._idle(pushed))
 
-    def push(self, experiment: str) -> str:
+    def push(self, experiment: str) -> None:
         """An undisturbed push; waits for its session."""
         self._expect(("push", "--exp", experiment), {0})
         self._wait(experiment)
-        return experiment
 
     def fetch(self, experiment: str) -> None:
         """An undisturbed fetch of what has ended; all of it must be here then."""
@@ -83,7 +85,7 @@ class Worker:
         assert {"run.json", "kernel.py", "kernel.log", "metrics.json"} <= set(files), sorted(files)
         assert run.fetched_at, f"{run.label} is not recorded as fetched"
         assert run.summary == json.loads(files["metrics.json"]), f"{run.label}: the ledger has other metrics"
-        self.complete[experiment] = files
+        self.complete = files
 
     def _kill_push(self, experiment: str) -> None:
         before = {run.id for run in self.place.runs(experiment)}
@@ -94,11 +96,9 @@ class Worker:
         arrived = [self.place.pushed_by(version) for version in self.place.versions(experiment)]
         point = 0 if not new else 3 if new[0].version else 2 if new[0].id in arrived else 1
         self._hit("push", point)
-        if self.random.random() < 0.5:  # either may be the first to find out
+        if self.random.random() < 0.3:  # either may be the first to find out
             self._expect(("status", "--json"), {0})
-        again = self._expect(("push", "--exp", experiment), {0, 1})
-        if again == 1:
-            self._wait(experiment)
+        self._expect(("push", "--exp", experiment), {0, 1})
         self.books(experiment)
 
     def books(self, experiment: str) -> None:
@@ -115,8 +115,8 @@ class Worker:
             assert not run.state.is_active, f"{run.label} is {run.state}, and something was pushed beside it"
 
     def _kill_fetch(self, experiment: str) -> None:
-        (run, *_) = [run for run in self.place.runs(experiment) if run.fetched_at]
-        expected = self.complete[experiment]
+        (run,) = self.place.runs(experiment)
+        expected = self.complete
         shutil.rmtree(self._directory(run))
         with Ledger(find_project(self.place.root).ledger) as ledger:
             ledger.update(run.id, fetched_at=None, summary=None)
@@ -138,24 +138,19 @@ class Worker:
         assert run.fetched_at, f"{run.label} is not recorded as fetched"
         assert run.summary == json.loads(expected["metrics.json"]), f"{run.label}: the ledger has other metrics"
 
-    def _idle(self) -> str:
-        """An experiment that can be pushed; one whose run has ended is fetched, if it was not."""
+    def _idle(self, experiments: list[str]) -> str:
+        """One that can be pushed: no session of it waits or runs."""
         while True:
-            for experiment in self.random.sample(self.experiments, len(self.experiments)):
+            for experiment in self.random.sample(experiments, len(experiments)):
                 if self.place.is_idle(experiment):
-                    if experiment not in self.complete and self.place.versions(experiment):
-                        self.fetch(experiment)
-                    self.complete.pop(experiment, None)
-                    if not self.complete:
-                        self.fetch(self.push(experiment))
-                        continue
                     return experiment
             time.sleep(0.02)
 
     def _killed(self, arguments: tuple[str, ...]) -> bool:
         """Starts the command and kills it after a random part of its usual time; False if it has ended before."""
         process = self.place.start(*arguments)
-        time.sleep(self.random.uniform(0, self.usual[arguments[0]]))
+        # Any moment may be hit, later ones more often: what matters most comes after the build and the listing.
+        time.sleep(self.usual[arguments[0]] * self.random.random() ** 0.5)
         os.kill(process, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         ended = self.place.said(process, code)
@@ -200,10 +195,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--target", choices=("kaggle", "local"), default="kaggle")
     options = parser.parse_args()
     begun = time.perf_counter()
     names = [[f"w{worker}-{number}" for number in range(EXPERIMENTS)] for worker in range(WORKERS)]
-    with place([name for each in names for name in each]) as there:
+    with place([name for each in names for name in each], options.target) as there:
         hits = there.root.parent / "hits"
         hits.mkdir()
 

@@ -23,7 +23,7 @@ import coordinator.__main__
 from coordinator import refresh
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.ledger import Ledger, Run
-from coordinator.project import find_project
+from coordinator.project import TargetName, find_project
 from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.store import Store
@@ -123,8 +123,11 @@ def fork(work: Callable[[], object]) -> int:
 
 
 @contextlib.contextmanager
-def place(experiments: list[str]) -> Iterator[Place]:
-    """A copy of the sample project with these experiments, and a local Kaggle that answers. Nothing is left of them."""
+def place(experiments: list[str], target: TargetName = "kaggle") -> Iterator[Place]:
+    """A copy of the sample project with these experiments, and a local Kaggle. Nothing is left of them.
+
+    With the target "kaggle" it answers in a process of its own, with "local" in that of each command.
+    """
     for name in _WARM:
         importlib.import_module(f"coordinator.{name}")
     importlib.import_module("rich.progress")
@@ -134,9 +137,9 @@ def place(experiments: list[str]) -> Iterator[Place]:
         shutil.copytree(SAMPLE, root, ignore=shutil.ignore_patterns("__pycache__"))
         for experiment in experiments:
             (root / "experiments" / f"{experiment}.yaml").write_text("base: base\n", encoding="utf-8")
-        kaggle = Path(name, "kaggle")
-        with _served(kaggle) as url:
-            os.environ.update(COORD_KAGGLE_ENDPOINT=url, COORD_TARGET="kaggle", HOME=name)
+        kaggle = Path(name, "kaggle") if target == "kaggle" else find_project(root).local_kaggle
+        with _served(kaggle) if target == "kaggle" else contextlib.nullcontext("") as url:
+            os.environ.update(COORD_KAGGLE_ENDPOINT=url, COORD_TARGET=target, HOME=name)
             os.environ.update(KAGGLE_USERNAME=OWNER, KAGGLE_KEY="0123456789abcdef" * 2)
             store = Store(kaggle)
             try:

@@ -51,8 +51,10 @@ def push(
     """Pushes a built kernel and returns its run.
 
     If the answer is lost, the target is asked what exists: the version that names this run is adopted; if there is none
-    once it can't arrive any more, the same run is sent again, a few times at most. With `wait_for_slot`, a push that the
-    session limit refuses is tried again as sessions end; the run is refused meanwhile, and Ctrl-C leaves it so.
+    once it can't arrive any more, the same run is sent again, a few times at most.
+
+    With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
+    and Ctrl-C leaves it so.
 
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is

@@ -30,10 +30,9 @@ def _times(table: str, row: str) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_kill_9_at_random_points_of_push_and_fetch() -> None:
     """200 kills: no session without a run, none twice, none open; no half file; what is asked again completes."""
-    table = _benchmark("benchmarks.kills", "--kills", str(KILLS), "--seed", str(SEED), seconds=118)
+    table = _benchmark("benchmarks.kills", "--kills", str(KILLS), "--seed", str(SEED), seconds=280)
     assert f"{KILLS} kills (seed {SEED})" in table
     for point in ("before the intent was recorded", "arrived, answer not recorded", "some files here"):
         assert _times(table, point) > 0, table
