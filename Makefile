@@ -74,6 +74,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.status
 	$(BIN)/python -m benchmarks.fetch
 	$(BIN)/python -m benchmarks.sessions
+	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.crowd
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

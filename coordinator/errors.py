@@ -9,8 +9,10 @@
     ├── CredentialsError      none found, or not accepted
     ├── TargetError           the target (Kaggle, or the local one) refused, or gave no usable answer
     │   ├── NoAnswer          none, or one that makes no sense: it is not known whether a request took effect
+    │   │   └── NotSent       no connection: the request took no effect
     │   ├── NoAccess          no such kernel, somebody else's private one, or an expired token (Kaggle says 403 for all)
     │   ├── Later             exit code 75: the quota or the session limit is spent; nothing failed
+    │   │   └── NoSlot        the session limit: a session has to end first
     │   └── Expired           a signed address of an output file works no longer: list the output again
     ├── LedgerError           the ledger cannot be read or written
     ├── RunNotFound           the ledger has no such run
@@ -75,6 +77,10 @@ class NoAnswer(TargetError):
     """None (no connection, a time-out) or one that makes no sense: it is not known whether a request took effect."""
 
 
+class NotSent(NoAnswer):
+    """There was no connection to send the request on: it took no effect."""
+
+
 class NoAccess(TargetError):
     """No such kernel, somebody else's private one, or an expired token."""
 
@@ -87,6 +93,10 @@ class Later(TargetError):
 
 class Expired(TargetError):
     """A signed address of an output file works no longer: list the output again."""
+
+
+class NoSlot(Later):
+    """As many sessions run as the target allows: one has to end first."""
 
 
 class LedgerError(CoordError):

@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound
+from coordinator.locks import held
 from coordinator.target import KernelRef, RunState
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
@@ -47,16 +50,18 @@ _MIGRATIONS = (
     CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
     """,
     "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE runs ADD COLUMN sent_at TEXT",
     "ALTER TABLE runs ADD COLUMN started_at TEXT; ALTER TABLE runs ADD COLUMN timeout_seconds INTEGER",
 )
 
 
 # A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
-# version that has now been given to another run is gone.
+# version that has now been given to a later run is gone.
 _RETIRE = """
     UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted, and made anew', ended_at = :now
     WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
     AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+    AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
 """
 
 
@@ -85,9 +90,11 @@ class Run:
     """None until the target has answered."""
     url: str = ""
     message: str = ""
-    """Why it failed."""
+    """Why it failed, or what is not known about it."""
     timeout_seconds: int | None = None
     """The session's time limit that was asked for; None is the target's own."""
+    sent_at: str | None = None
+    """When its push was last on the way to the target."""
     pushed_at: str | None = None
     started_at: str | None = None
     """When its session started, as well as coord knows: when it was first seen running, or what its log says."""
@@ -114,7 +121,14 @@ class Run:
         return dataclasses.asdict(self)
 
 
-_JSON_COLUMNS = ("config", "metadata", "overrides", "last_event", "summary", "files")
+_JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
+    "config": dict,
+    "metadata": dict,
+    "overrides": list,
+    "last_event": (dict, NoneType),
+    "summary": (dict, NoneType),
+    "files": dict,
+}
 
 
 def new_run_id() -> str:
@@ -136,16 +150,15 @@ class Ledger:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _ignore_in_git(self._file.parent)
-            # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
-            connection = sqlite3.connect(self._file, timeout=30.0, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            self._connection = connection
-            self._migrate()
+            # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
+            with held(self._file.with_suffix(".lock"), wait=True):
+                self._connection = _connect(self._file)
+                self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
-            raise LedgerError(f"the ledger {self._file} cannot be opened: {error}") from error
+            raise LedgerError(
+                f"the ledger {self._file} cannot be opened: {error}", hint="Look into it: coord ledger check"
+            ) from error
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -164,13 +177,20 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
 
-    def update(self, run_id: str, **changes: Any) -> Run:
-        """Sets the named fields of a run and returns it. Raises RunNotFound."""
+    def update(self, run_id: str, *, only_in: Collection[RunState] = tuple(RunState), **changes: Any) -> Run:
+        """Sets the named fields of a run and returns it; unless its state is in `only_in`, nothing is set.
+
+        `only_in` keeps what was asked of a target a moment ago from replacing what another process has learnt since.
+        Raises RunNotFound.
+        """
         values = _to_row(changes)
         assignments = ", ".join(f"{name} = :{name}" for name in values)
+        states = ", ".join(f"'{state}'" for state in only_in)
         with self._transaction() as connection:
-            connection.execute(f"UPDATE runs SET {assignments} WHERE id = :id", {**values, "id": run_id})
-            if values.get("version") is not None:
+            set_rows = connection.execute(
+                f"UPDATE runs SET {assignments} WHERE id = :id AND state IN ({states})", {**values, "id": run_id}
+            ).rowcount
+            if set_rows and values.get("version") is not None:
                 connection.execute(_RETIRE, {"id": run_id, "version": values["version"], "now": now()})
         return self.get(run_id)
 
@@ -218,11 +238,38 @@ class Ledger:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number}")
 
-    def _query(self, sql: str, *values: Any) -> list[Run]:
+    def replace(self, run: Run) -> None:
+        """Records a run that was rebuilt, in place of what the ledger has under its id."""
+        values = _to_row(dataclasses.asdict(run))
+        marks = ", ".join(f":{name}" for name in values)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO runs ({', '.join(values)}) VALUES ({marks})", values)
+
+    def unreadable(self) -> dict[str, str]:
+        """Run id -> why its row does not read."""
         try:
-            return [_to_run(row) for row in self._open.execute(sql, values)]
+            return _readable(self._open.execute("SELECT * FROM runs"))[1]
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
+
+    def readable(self) -> list[Run]:
+        """Newest first: what `runs` gives where every row reads."""
+        rows = self._open.execute("SELECT * FROM runs ORDER BY created_at DESC, rowid DESC")
+        return _readable(rows)[0]
+
+    def _query(self, sql: str, *values: Any) -> list[Run]:
+        try:
+            runs, unreadable = _readable(self._open.execute(sql, values))
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"the ledger {self._file} cannot be read: {error}", hint="Look into it: coord ledger check"
+            ) from error
+        for run_id, reason in unreadable.items():
+            raise LedgerError(
+                f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",
+                hint="Look into it: coord ledger check",
+            )
+        return runs
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -245,10 +292,26 @@ class Ledger:
             raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
 
 
+def _connect(file: Path) -> sqlite3.Connection:
+    # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
+    connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
 def _ignore_in_git(state: Path) -> None:
     ignore = state / ".gitignore"
     if not ignore.exists():
-        ignore.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
+        # Under its name it is whole: a half-written one would never be written again.
+        new = ignore.with_name(f".gitignore.{os.getpid()}")
+        new.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
+        new.replace(ignore)
 
 
 def _to_row(values: dict[str, Any]) -> dict[str, Any]:
@@ -263,8 +326,62 @@ def _to_column(name: str, value: Any) -> Any:
 
 
 def _to_run(row: sqlite3.Row) -> Run:
+    """Raises ValueError or TypeError if it is none."""
     values = dict(row)
     for name in _JSON_COLUMNS:
-        if values[name] is not None:
+        if values.get(name) is not None:
             values[name] = json.loads(values[name])
+    for name, kind in _JSON_COLUMNS.items():
+        if name in values and not isinstance(values[name], kind):
+            raise TypeError(f"{name} is not of the kind that it should be")
     return Run(**{**values, "state": RunState(values["state"])})
+
+
+def _readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:
+    """The rows that are runs, and of the others the id and what is wrong."""
+    runs, unreadable = [], {}
+    for row in rows:
+        try:
+            runs.append(_to_run(row))
+        except (ValueError, TypeError) as error:
+            unreadable[str(row["id"])] = str(error)
+    return runs, unreadable
+
+
+def damage(file: Path) -> list[str]:
+    """What SQLite finds wrong with a ledger's file; nothing if there is no file."""
+    if not file.exists():
+        return []
+    try:
+        with contextlib.closing(_connect(file)) as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def set_aside(file: Path) -> Path:
+    """Moves a damaged ledger away, with what belongs to it, and returns where it is now."""
+    with held(file.with_suffix(".lock"), wait=True):
+        number = 1
+        while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
+            number += 1
+        for ending in ("-wal", "-shm", ""):
+            part = file.with_name(file.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def salvaged(file: Path) -> list[Run]:
+    """The runs that can still be read from a damaged ledger, oldest first."""
+    found: dict[str, Run] = {}
+    for direction in ("ASC", "DESC"):  # from both ends up to what is damaged
+        try:
+            with contextlib.closing(_connect(file)) as connection:
+                for row in connection.execute(f"SELECT * FROM runs ORDER BY rowid {direction}"):
+                    for run in _readable([row])[0]:
+                        found[run.id] = run
+        except sqlite3.Error:
+            pass  # what was read before it counts
+    return sorted(found.values(), key=lambda run: run.created_at)

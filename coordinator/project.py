@@ -177,8 +177,13 @@ class Project:
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment
 
+    @property
+    def all_results(self) -> Path:
+        """Has a folder for each experiment, and in it one for each run that was fetched."""
+        return self.root / "results"
+
     def results(self, experiment: str, target: str, version: int) -> Path:
-        return self.root / "results" / experiment / f"{target}-v{version}"
+        return self.all_results / experiment / f"{target}-v{version}"
 
     def template(self, name: str) -> Path:
         """The project's own template of that name, or else the one that coord ships with."""

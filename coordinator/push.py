@@ -2,49 +2,109 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator import git
 from coordinator.build import TEMPLATE, Build
+from coordinator.bundle.bootstrap import stamp_of
+from coordinator.bundle.notebook import script_in
 from coordinator.bundle.script import stamped
-from coordinator.errors import CoordError, NoAnswer, TargetError
+from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata, check_source_size, with_owner
 from coordinator.project import Project
-from coordinator.refresh import refresh, settle
-from coordinator.target import RunState, Target
+from coordinator.refresh import NEVER_ARRIVED, refresh, settle, wait_for_arrival
+from coordinator.target import Pushed, RunState, Target
+
+_SENT_AT_MOST = 3
+"""A push that is known not to have arrived is sent again, this often in all."""
+_LOOK_SECONDS, _TRY_SECONDS = 30.0, 300.0
+"""How often coord looks whether a session has ended, and how often it tries all the same: it does not know them all."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds since 1970, and how to wait for some."""
+
+    seconds: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+
+SYSTEM_CLOCK = Clock()
 
 
 def push(
-    project: Project, target: Target, ledger: Ledger, built: Build, *, force: bool, say: Callable[[str], None]
+    project: Project,
+    target: Target,
+    ledger: Ledger,
+    built: Build,
+    *,
+    force: bool,
+    say: Callable[[str], None],
+    wait_for_slot: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Run:
     """Pushes a built kernel and returns its run.
 
+    If the answer is lost, the target is asked what exists: the version that names this run is adopted; if there is none
+    once it can't arrive any more, the same run is sent again, a few times at most.
+
+    With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
+    and Ctrl-C leaves it so.
+
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is
-    named). Raises NoAnswer if the answer was lost; the ledger then knows, and `coord status` settles it.
+    named). Raises NoAnswer if the target did not say what exists, either; the ledger then knows, and `coord status`
+    settles it.
     """
     metadata = with_owner(built.metadata, target.owner)
     with held(project.push_lock(target.name, metadata.slug), wait=True):
-        _check_active(project, target, ledger, built.experiment.name, force=force)
+        _check_active(project, target, ledger, built.experiment.name, force=force, say=say, clock=clock)
         _check_type(target, ledger, metadata)
         run = _intent(project, target, built, metadata)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
         check_source_size(len(source.encode("utf-8")))
         ledger.add(run)
         say(f"pushing {metadata.data['id']} to {target.name}: {len(source.encode('utf-8')):,} bytes, {run.digest[:19]}")
-        return _send(target, ledger, run, metadata, source, built.experiment.kernel.timeout_seconds)
+        timeout = built.experiment.kernel.timeout_seconds
+
+        def send() -> Pushed:
+            return target.push(metadata, source, timeout_seconds=timeout)
+
+        while True:
+            try:
+                return _send(send, target, ledger, run, say=say, clock=clock)
+            except NoSlot as error:
+                if not wait_for_slot:
+                    raise
+                say(f"{error.what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)")
+            _wait_for_slot(project, target, ledger, clock)
+            run = _again(ledger, run)
 
 
-def _check_active(project: Project, target: Target, ledger: Ledger, experiment: str, *, force: bool) -> None:
+def _check_active(
+    project: Project,
+    target: Target,
+    ledger: Ledger,
+    experiment: str,
+    *,
+    force: bool,
+    say: Callable[[str], None],
+    clock: Clock,
+) -> None:
     """Pushing to a kernel that is running starts a second session: never unasked."""
-    for run in ledger.runs(experiment=experiment, target=target.name):
-        if not run.state.is_active:
+    for number, run in enumerate(ledger.runs(experiment=experiment, target=target.name)):
+        if not run.state.is_active and not (number == 0 and run.message == NEVER_ARRIVED):
             continue
         # This process holds the push lock, so a push without an outcome has nobody working on it any more.
-        current = settle(target, ledger, run)
+        current = settle(target, ledger, run, clock=clock.seconds)
+        if current.state is RunState.PUSHING and not force:
+            say(f"the last push of {experiment} left no answer: looking whether it arrives")
+            current = wait_for_arrival(target, ledger, current, clock=clock.seconds, sleep=clock.sleep)
         current = refresh(project, target, ledger, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
@@ -67,6 +127,7 @@ def _check_type(target: Target, ledger: Ledger, metadata: KernelMetadata) -> Non
 
 
 def _intent(project: Project, target: Target, built: Build, metadata: KernelMetadata) -> Run:
+    created_at = now()
     return Run(
         id=new_run_id(),
         experiment=built.experiment.name,
@@ -78,7 +139,8 @@ def _intent(project: Project, target: Target, built: Build, metadata: KernelMeta
         metadata=metadata.data,
         overrides=list(built.experiment.overrides),
         state=RunState.PUSHING,
-        created_at=now(),
+        created_at=created_at,
+        sent_at=created_at,
         files={file.path: file.sha256 for file in built.files},
         git=git.commit(project.root, _inputs(project, built)),
         timeout_seconds=built.experiment.kernel.timeout_seconds,
@@ -97,19 +159,66 @@ def _inputs(project: Project, built: Build) -> list[Path]:
 
 
 def _send(
-    target: Target, ledger: Ledger, run: Run, metadata: KernelMetadata, source: str, timeout_seconds: int | None
+    send: Callable[[], Pushed], target: Target, ledger: Ledger, run: Run, *, say: Callable[[str], None], clock: Clock
 ) -> Run:
+    for tries_left in reversed(range(_SENT_AT_MOST)):
+        try:
+            pushed = send()
+        except CoordError as error:
+            if isinstance(error, NotSent) or not isinstance(error, NoAnswer):
+                ledger.update(run.id, state=RunState.REFUSED, message=error.what, ended_at=now())
+                raise
+            # From here on, not from the start of the request: a time-out may have taken longer than that.
+            run = ledger.update(run.id, sent_at=now(), message=error.what)
+            say(f"{error.what}; asking {target.name} whether the push arrived")
+            run = _found(target, ledger, run, error, clock)
+        else:
+            if tries_left + 1 < _SENT_AT_MOST:
+                _look_for_a_double(target, run, pushed, say)
+            return _answered(pushed, target, ledger, run)
+        if run.version is not None:
+            say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
+            return run
+        if tries_left:
+            say("it did not: pushing it again")
+            run = _again(ledger, run)
+    raise TargetError(
+        f"the push was sent {_SENT_AT_MOST} times and never arrived on {target.name}", hint="Try again in a while."
+    )
+
+
+def _again(ledger: Ledger, run: Run) -> Run:
+    """The intent once more, before the effect."""
+    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
+
+
+def _wait_for_slot(project: Project, target: Target, ledger: Ledger, clock: Clock) -> None:
+    """Until a session has ended that the ledger knows, or for a few minutes."""
+    begun = clock.seconds()
+    running = [run for run in ledger.runs(target=target.name) if run.state.is_active]
+    while clock.seconds() - begun < _TRY_SECONDS:
+        clock.sleep(_LOOK_SECONDS)
+        for run in running:
+            try:
+                if not refresh(project, target, ledger, run, look_at_log=False).state.is_active:
+                    return
+            except TargetError:
+                pass  # the next look may succeed
+
+
+def _look_for_a_double(target: Target, run: Run, pushed: Pushed, say: Callable[[str], None]) -> None:
+    """A try that was given up and arrived after all is a session that nobody asked for: that is said."""
+    before = pushed.ref.version - 1
+    found = None
     try:
-        pushed = target.push(metadata, source, timeout_seconds=timeout_seconds)
-    except NoAnswer as error:
-        ledger.update(run.id, message=error.what)
-        raise NoAnswer(
-            f"{error.what}; it is not known whether the push took effect",
-            hint="Run coord status: it asks what arrived. Nothing is pushed twice.",
-        ) from error
-    except CoordError as error:
-        ledger.update(run.id, state=RunState.REFUSED, message=error.what, ended_at=now())
-        raise
+        found = target.source(run.owner, run.slug, before) if before else None
+    except CoordError:
+        pass  # it is the version that was just made that counts
+    if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+        say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
+
+
+def _answered(pushed: Pushed, target: Target, ledger: Ledger, run: Run) -> Run:
     message = ""
     if pushed.refused_sources:
         message = f"without {', '.join(pushed.refused_sources)}, which {target.name} did not accept"
@@ -123,3 +232,15 @@ def _send(
             + (" (coord local add-dataset OWNER/SLUG DIR makes one known here)." if target.name == "local" else "."),
         )
     return run
+
+
+def _found(target: Target, ledger: Ledger, run: Run, lost: NoAnswer, clock: Clock) -> Run:
+    """The run, adopted or known not to have arrived."""
+    try:
+        return wait_for_arrival(target, ledger, run, clock=clock.seconds, sleep=clock.sleep)
+    except CoordError as error:
+        # Not the question's own error: what matters is the push.
+        raise NoAnswer(
+            f"{lost.what}; it is not known whether the push took effect",
+            hint="Run coord status: it asks what arrived. Nothing is pushed twice.",
+        ) from error

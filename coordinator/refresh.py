@@ -13,7 +13,7 @@ from typing import Any
 from coordinator import metrics
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
-from coordinator.errors import CoordError
+from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
@@ -25,6 +25,16 @@ _QUIET_SECONDS = (0.05, 0.7)
 _IDLE_SECONDS = 0.7
 _LOOK_SECONDS = 5.0
 _EVENTS_SHOWN = ("epoch", "fold", "end")
+
+ARRIVAL_SECONDS = 60.0
+"""A push whose answer was lost may still arrive for this long: as long as an answer to it would be waited for."""
+_ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Waits between two questions about such a push; the last one is repeated."""
+_SILENT_AT_MOST = 2
+"""A target that does not answer so many questions in a row is not asked again. (Each is retried by the client.)"""
+ACTIVE = tuple(state for state in RunState if state.is_active)
+NEVER_ARRIVED = "it never arrived"
+NOT_YET = "no answer to its push, and nothing has arrived so far"
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
         changes["ended_at"] = now()
     if all(getattr(current, name) == value for name, value in changes.items()):
         return current
-    return ledger.update(run.id, **changes)
+    return ledger.update(run.id, only_in=ACTIVE, **changes)
 
 
 def _started_at(run: Run, records: list[LogRecord]) -> str:
@@ -105,13 +115,64 @@ def current_log(project: Project, target: Target, ledger: Ledger, run: Run) -> l
     return [] if run.state.is_active else target.log(run.ref)
 
 
-def settle(target: Target, ledger: Ledger, run: Run) -> Run:
+def settle(target: Target, ledger: Ledger, run: Run, *, clock: Callable[[], float] = time.time) -> Run:
     """Finds out what became of a push whose answer was lost: the kernel's source names the run that pushed it.
 
+    Where it names none, the run stays as it is for ARRIVAL_SECONDS after its request was last on its way, because the
+    target may still be at work on it, and is refused afterwards. One that was called so is looked for again.
     The caller holds the push lock of that kernel.
     """
-    if run.state is not RunState.PUSHING:
+    never_arrived = run.state is RunState.REFUSED and run.message == NEVER_ARRIVED
+    if run.state is not RunState.PUSHING and not never_arrived:
         return run
+    version = _arrived(target, ledger, run)
+    if version is not None:
+        return ledger.update(
+            run.id,
+            state=RunState.QUEUED,
+            version=version,
+            url=target.url(run.owner, run.slug),
+            pushed_at=now(),
+            ended_at=None,
+            message=_without_its_answer(run),
+        )
+    if never_arrived:
+        return run
+    sent = datetime.fromisoformat(run.sent_at or run.created_at).timestamp()
+    if clock() - sent <= ARRIVAL_SECONDS:
+        return ledger.update(run.id, message=NOT_YET)
+    return ledger.update(run.id, state=RunState.REFUSED, message=NEVER_ARRIVED, ended_at=now())
+
+
+def wait_for_arrival(
+    target: Target,
+    ledger: Ledger,
+    run: Run,
+    *,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Run:
+    """Asks until it is known whether a push arrived, for as long as it may; returns the run, adopted or refused.
+
+    Raises NoAnswer, and leaves the run open, if the target does not answer the questions either. The caller holds the
+    push lock of that kernel.
+    """
+    silent, asked = 0, 0
+    while True:
+        try:
+            run, silent = settle(target, ledger, run, clock=clock), 0
+        except (NoAnswer, Later):
+            silent += 1
+            if silent >= _SILENT_AT_MOST:
+                raise
+        if run.state is not RunState.PUSHING:
+            return run
+        sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
+        asked += 1
+
+
+def _arrived(target: Target, ledger: Ledger, run: Run) -> int | None:
+    """The version whose source names the run."""
     newest = target.source(run.owner, run.slug)
     runs = [other.id for other in ledger.runs(target=run.target)]
     earlier = runs[runs.index(run.id) + 1 :]
@@ -120,12 +181,17 @@ def settle(target: Target, ledger: Ledger, run: Run) -> Run:
     # a kernel that was deleted counts from 1 again.)
     while version > 0 and (stamped_by := stamp_of(script_in(text)).get("run")) not in earlier:
         if stamped_by == run.id:
-            url = target.url(run.owner, run.slug)
-            return ledger.update(run.id, state=RunState.QUEUED, version=version, url=url, pushed_at=now())
+            return version
         version -= 1
         older = target.source(run.owner, run.slug, version) if version else None
         text = older[1] if older else ""
-    return ledger.update(run.id, state=RunState.REFUSED, message="it never arrived", ended_at=now())
+    return None
+
+
+def _without_its_answer(run: Run) -> str:
+    """What is not known of a version whose answer was lost: only the answer says which sources were refused."""
+    attached = [name for key, names in run.metadata.items() if key.endswith("_sources") for name in names or ()]
+    return f"its answer was lost: whether it has {', '.join(attached)} is not known" if attached else ""
 
 
 def last_event(records: list[LogRecord]) -> dict[str, Any] | None:

@@ -178,6 +178,10 @@ class Target(Protocol):
         """
         ...
 
+    def kernels(self) -> Iterator[str]:
+        """The slugs of all kernels of the owner."""
+        ...
+
     def close(self) -> None: ...
 
     def cancel(self, ref: KernelRef) -> bool:

@@ -28,7 +28,7 @@ from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -72,7 +72,12 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/code/{owner}/{slug}", _page),
         ],
         middleware=[Middleware(_Targets)],
-        exception_handlers={HTTPException: _unknown, Refusal: _refused, Exception: _broken},
+        exception_handlers={
+            HTTPException: _unknown,
+            Refusal: _refused,
+            ClientDisconnect: _gone,
+            Exception: _broken,
+        },
     )
     app.state.store = store
     app.state.token_user = token_user
@@ -331,6 +336,12 @@ async def _unknown(request: Request, error: Exception) -> Response:
     what = f"{request.method} {request.url.path}"
     print(f"local Kaggle: unknown request: {what}", file=sys.stderr)
     return _error(404, f"The local Kaggle does not know {what}")
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    """The client died before its request was here: nothing was done, and nobody reads this."""
+    assert isinstance(error, ClientDisconnect)
+    return Response(status_code=400)
 
 
 async def _broken(request: Request, error: Exception) -> Response:

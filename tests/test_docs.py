@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-GROUPS = ("image", "local")
+GROUPS = ("image", "ledger", "local")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -33,7 +33,7 @@ def _commands() -> list[tuple[str, ...]]:
 def test_every_command_is_in_the_readme() -> None:
     """The table of commands has each one that `coord --help` lists."""
     commands = _commands()
-    assert len(commands) == 18
+    assert len(commands) == 20
     for command in commands:
         assert f"| `coord {' '.join(command)}" in README, f"coord {' '.join(command)} is not in README.md"
 

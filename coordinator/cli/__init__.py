@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from coordinator import __version__
-from coordinator.cli import account, bundle, experiments, image, kernels, local, runs
+from coordinator.cli import account, bundle, experiments, image, kernels, ledger, local, runs
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 for group in (experiments, kernels, bundle, runs, account):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(local.app, name="local")
 
 

@@ -53,6 +53,9 @@ def push(
     sets: Sets = [],  # noqa: B006  # typer copies it
     target: TargetOption = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it fails.")] = False,
+    wait_for_slot: Annotated[
+        bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Push although a run of this experiment is active.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -72,7 +75,7 @@ def push(
             warn_of_isolation(project)
         pushed = []
         for built in builds:
-            run = verb.push(project, opened, ledger, built, force=force, say=say)
+            run = verb.push(project, opened, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
             if not as_json:
                 show_text(run.url)
             say(f"pushed {run.label}")

@@ -151,12 +151,9 @@ class Kaggle:
 
     def _check_access(self) -> None:
         """Raises CredentialsError if it is the credentials that are refused; Kaggle says 403 for both."""
-        request = ApiListKernelsRequest()
-        request.group = KernelsListViewType.PROFILE
-        request.page_size = 1
         try:
             with self._answering("listing your kernels"):
-                self._kernels.list_kernels(request)
+                self._kernels_page("", size=1)
         except NoAccess as error:
             raise CredentialsError(
                 f"{self.name} does not let the credentials from {self._credentials.source} list their own kernels: "
@@ -193,18 +190,9 @@ class Kaggle:
                 yield from answers.records(answers.parse(body))
 
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
-        token, seen = "", set[str]()
-        for _ in range(_PAGES_AT_MOST):
-            with self._answering(f"listing the output of {ref}", kernel=ref.address):
-                page = self._outputs_page(ref, token)
+        pages = self._pages(f"the list of {ref}'s output", lambda token: self._outputs_page(ref, token), ref.address)
+        for page in pages:
             yield from (OutputFile(name=file.file_name, url=file.url) for file in page.files or [])
-            token = page.next_page_token or ""
-            if not token:
-                return
-            if token in seen:
-                raise TargetError(f"the list of {ref}'s output never ends: {self.name} repeats its page tokens")
-            seen.add(token)
-        raise TargetError(f"the list of {ref}'s output never ends: it has more than {_PAGES_AT_MOST:,} pages")
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
         doing = f"downloading {file.name}"
@@ -235,6 +223,32 @@ class Kaggle:
         etag = response.headers.get("ETag", "")
         validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
         return Download(start=start, size=size, validator=validator, chunks=chunks(), close=response.close)
+
+    def kernels(self) -> Iterator[str]:
+        for page in self._pages("the list of your kernels", self._kernels_page):
+            yield from (kernel.ref.rpartition("/")[2] for kernel in page.kernels or [])
+
+    def _pages(self, what: str, ask: Callable[[str], Any], kernel: str = "") -> Iterator[Any]:
+        token, seen = "", set[str]()
+        for _ in range(_PAGES_AT_MOST):
+            with self._answering(f"reading {what}", kernel=kernel):
+                page = ask(token)
+            yield page
+            token = page.next_page_token or ""
+            if not token:
+                return
+            if token in seen:
+                raise TargetError(f"{what} never ends: {self.name} repeats its page tokens")
+            seen.add(token)
+        raise TargetError(f"{what} never ends: it has more than {_PAGES_AT_MOST:,} pages")
+
+    def _kernels_page(self, token: str, *, size: int = 100) -> Any:
+        request = ApiListKernelsRequest()
+        request.group = KernelsListViewType.PROFILE
+        request.page_size = size
+        if token:
+            request.page_token = token
+        return self._kernels.list_kernels(request)
 
     def _outputs_page(self, ref: KernelRef, token: str) -> Any:
         request = ApiListKernelSessionOutputRequest()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.kaggle.policy import Failed, Failure, Kind
 
 _READS = frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD})
@@ -40,9 +40,9 @@ _SAID = frozenset({200, 400, 403, 409, 422, 429})
 
 MEANINGS = (
     Meaning(
-        Later,
+        NoSlot,
         "{target} runs as many sessions as it allows{detail}",
-        "Push again when one has ended; coord status shows them.",
+        "Push again when one has ended (coord status shows them), or with --wait-for-slot.",
         statuses=_SAID,
         words=r"session count",  # "Maximum batch GPU session count of 2 reached"
     ),
@@ -104,7 +104,7 @@ MEANINGS = (
         failures=frozenset({Failure.DOWN}),
     ),
     Meaning(
-        NoAnswer,
+        NotSent,
         "no connection to {endpoint}{detail}",
         "Is this machine online? Is a proxy needed (HTTPS_PROXY)?",
         failures=frozenset({Failure.CONNECT}),

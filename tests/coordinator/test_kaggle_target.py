@@ -116,35 +116,27 @@ def test_the_whole_way_over_the_kaggle_target(coord: Coord, proxy: Proxy) -> Non
 
 @pytest.mark.parametrize("fault", ["cut", "html"])
 def test_a_push_whose_answer_is_lost_is_adopted_not_repeated(coord: Coord, proxy: Proxy, fault: str) -> None:
-    """The version exists, the answer never came: status finds it by the run id in its source; nothing runs twice."""
+    """The version exists, the answer never came: the run id in its source finds it, and the push goes on."""
     proxy.spoil["SaveKernel"] = fault
-    lost = coord("push", "--exp", "base", code=1)
-    assert "it is not known whether the push took effect" in lost.stderr
-    assert "coord status" in lost.stderr
-    (run,) = until(lambda: [r for r in coord.json("status") if r["state"] == "complete"], "the adopted run's end")
-    assert run["version"] == 1
-    assert run["url"].endswith("/code/ada/tiny-base")
+    pushed = coord("push", "--exp", "base", "--wait")
+    assert pushed.stdout.endswith("/code/ada/tiny-base\n")
+    assert "asking kaggle whether the push arrived" in pushed.stderr
+    assert "it did: base kaggle-v1" in pushed.stderr
+    assert [(run["state"], run["version"]) for run in coord.json("status")] == [("complete", 1)]
     coord("fetch-results", "--exp", "base")
     assert proxy.seen.count("SaveKernel") == 1
 
 
-def test_a_push_that_never_arrived_is_settled_and_can_be_repeated(coord: Coord, proxy: Proxy) -> None:
-    """A 503 leaves the same doubt; asking shows that there is no such kernel, and the next push makes version 1."""
-    proxy.spoil["SaveKernel"] = "503"
-    coord("push", "--exp", "base", code=1)
-    assert proxy.seen.count("SaveKernel") == 1
-    coord("push", "--exp", "base", "--wait")
-    states = [(run["state"], run["version"]) for run in coord.json("status")]
-    assert states == [("complete", 1), ("refused", None)]
-
-
 def test_an_expired_token_is_not_taken_for_a_push_that_never_arrived(coord: Coord, proxy: Proxy) -> None:
     """Kaggle says 403 for a missing kernel and for an expired token: while it may be the token, nothing is settled."""
-    proxy.spoil["SaveKernel"] = "cut"
-    coord("push", "--exp", "base", code=1)
+    proxy.spoil.update({"SaveKernel": "cut", "GetKernel": "403", "ListKernels": "403"})
+    lost = coord("push", "--exp", "base", code=1)
+    assert "it is not known whether the push took effect" in lost.stderr
+    assert "coord status" in lost.stderr
     proxy.spoil.update({"GetKernel": "403", "ListKernels": "403"})
     assert "your token has expired" in coord("status", code=1).stderr
     until(lambda: coord.states() == ["complete"], "the run's end, once the token is good again")
+    assert proxy.seen.count("SaveKernel") == 1
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ FULL = dataclasses.replace(
     url="https://www.kaggle.com/code/ada/smoke",
     message="it broke\nhere",
     timeout_seconds=3600,
+    sent_at="2026-11-01T00:00:01+00:00",
     pushed_at="2026-11-01T00:00:01+00:00",
     started_at="2026-11-01T00:00:01+00:00",
     ended_at="2026-11-01T00:00:02+00:00",
@@ -202,6 +203,27 @@ def test_a_deleted_kernel_counts_from_one_again(file: Path) -> None:
         assert ledger.get("n2").ended_at is not None
 
 
+def test_a_late_answer_ends_no_later_run(file: Path) -> None:
+    """A version that is adopted while a later one runs (a push that was forced meanwhile) leaves that one alone."""
+    with Ledger(file) as ledger:
+        ledger.add(_run(1, state=RunState.PUSHING))
+        ledger.add(_run(2, version=2, state=RunState.RUNNING))
+        ledger.update("n1", state=RunState.QUEUED, version=1)
+        assert ledger.get("n2").state is RunState.RUNNING
+
+
+def test_what_was_seen_earlier_does_not_replace_what_is_known_since(file: Path) -> None:
+    """An update for runs in some states leaves a run in another one as it is, and says how it stands."""
+    with Ledger(file) as ledger:
+        ledger.add(_run(1, version=1, state=RunState.COMPLETE))
+        ledger.add(_run(2, version=2, state=RunState.RUNNING))
+        late = ledger.update("n1", only_in=[RunState.QUEUED, RunState.RUNNING], state=RunState.RUNNING, message="late")
+        assert late == ledger.get("n1") == _run(1, version=1, state=RunState.COMPLETE)
+        assert ledger.update("n2", only_in=[RunState.RUNNING], state=RunState.ERROR).state is RunState.ERROR
+        ledger.update("n1", only_in=[RunState.RUNNING], version=1)
+        assert [run.state for run in ledger.runs()] == [RunState.ERROR, RunState.COMPLETE]
+
+
 def test_later_versions_end_no_earlier_run(file: Path) -> None:
     """A second session beside a running one (a push that was forced) leaves the first one's state alone."""
     with Ledger(file) as ledger:
@@ -211,19 +233,26 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         assert ledger.get("n1").state is RunState.RUNNING
 
 
-def test_a_ledger_of_an_older_coord_is_taken_over(file: Path) -> None:
+OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None}
+OF_VERSION_3: dict[str, Any] = {"sent_at": None, **OF_VERSION_4}
+
+
+@pytest.mark.parametrize(
+    ("version", "later"), [(1, {"files": {}, **OF_VERSION_3}), (2, OF_VERSION_3), (3, OF_VERSION_4)]
+)
+def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, later: dict[str, Any]) -> None:
     """Its runs are all there, without what was not written down then; new ones have it."""
     with Ledger(file) as ledger:
         ledger.add(FULL)
     with sqlite3.connect(file) as connection:
-        for column in ("files", "started_at", "timeout_seconds"):
+        for column in later:
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Ledger(file) as ledger:
-        assert ledger.get(FULL.id) == dataclasses.replace(FULL, files={}, started_at=None, timeout_seconds=None)
+        assert ledger.get(FULL.id) == dataclasses.replace(FULL, **later)
         ledger.add(dataclasses.replace(FULL, id="new"))
-        assert ledger.get("new").files == FULL.files
+        assert ledger.get("new") == dataclasses.replace(FULL, id="new")
 
 
 def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,15 +20,25 @@ from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
-from coordinator.refresh import current_log, last_event, refresh, settle
-from coordinator.target import Download, KernelRef, LogRecord, OutputFile, Pushed, Quota, RunState, SessionState
+from coordinator.refresh import (
+    ARRIVAL_SECONDS,
+    NEVER_ARRIVED,
+    NOT_YET,
+    current_log,
+    last_event,
+    refresh,
+    settle,
+    wait_for_arrival,
+)
+from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+from tests.coordinator.targets import Unasked
 from tests.coordinator.test_ledger import BARE
 
 RUNNING_SESSION = SessionState(RunState.RUNNING)
 
 
 @dataclass
-class Shelf:
+class Shelf(Unasked):
     """A target that holds one kernel's sources, its state and its log as values, and notes what it is asked."""
 
     sources: list[str] = field(default_factory=list)
@@ -65,26 +77,6 @@ class Shelf:
 
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
         return iter(())
-
-    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
-        raise AssertionError("nothing is fetched here")
-
-    def close(self) -> None: ...
-
-    def cancel(self, ref: KernelRef) -> bool:
-        raise AssertionError("nobody asked for it")
-
-    def delete(self, owner: str, slug: str) -> None:
-        raise AssertionError("nobody asked for it")
-
-    def quota(self) -> Quota:
-        raise AssertionError("nobody asked for it")
-
-    def user(self) -> str | None:
-        raise AssertionError("nobody asked for it")
-
-    def has_source(self, kind: str, name: str) -> bool:
-        raise AssertionError("nobody asked for it")
 
 
 def _source(run_id: str) -> str:
@@ -144,6 +136,92 @@ def test_a_lost_answer_is_settled_by_the_stamp(
         assert (run.state, run.url) == (RunState.QUEUED, "http://here/code/ada/smoke")
         assert run.pushed_at is not None
     assert ledger.get("earlier") == EARLIER
+
+
+SENT = dataclasses.replace(LOST, sent_at="2026-11-01T01:00:00+00:00")
+SENT_SECONDS = datetime(2026, 11, 1, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "message"),
+    [
+        (-5.0, RunState.PUSHING, NOT_YET),
+        (ARRIVAL_SECONDS, RunState.PUSHING, NOT_YET),
+        (ARRIVAL_SECONDS + 1, RunState.REFUSED, NEVER_ARRIVED),
+    ],
+)
+def test_a_push_is_given_up_only_when_it_cannot_arrive_any_more(
+    ledger: Ledger, seconds: float, state: RunState, message: str
+) -> None:
+    """The target may be at work on the request of a process that was killed a moment ago."""
+    ledger.add(SENT)
+    run = settle(Shelf(), ledger, SENT, clock=lambda: SENT_SECONDS + seconds)
+    assert (run.state, run.message) == (state, message)
+
+
+def test_what_was_given_up_is_adopted_when_it_is_found_after_all(ledger: Ledger) -> None:
+    """A version that appeared later than anybody would wait for is this run's; while there is none, nothing changes."""
+    given_up = dataclasses.replace(SENT, state=RunState.REFUSED, message=NEVER_ARRIVED, ended_at="2026")
+    ledger.add(given_up)
+    assert settle(Shelf(), ledger, given_up) == ledger.get("lost") == given_up
+    found = settle(Shelf([_source("lost")]), ledger, given_up)
+    assert (found.state, found.version, found.message, found.ended_at) == (RunState.QUEUED, 1, "", None)
+
+
+def test_what_a_lost_answer_would_have_said_is_not_made_up(ledger: Ledger) -> None:
+    """Only the answer says which sources were refused: an adopted run with sources says that this is not known."""
+    run = dataclasses.replace(LOST, metadata={"dataset_sources": ["ada/x"], "model_sources": ["a/b/c/d"]})
+    ledger.add(run)
+    found = settle(Shelf([_source("lost")]), ledger, run)
+    assert found.message == "its answer was lost: whether it has ada/x, a/b/c/d is not known"
+
+
+@dataclass
+class Clock:
+    """A time that passes only by waiting; something may happen at a moment."""
+
+    seconds: float = SENT_SECONDS
+    waits: list[float] = field(default_factory=list)
+    event: tuple[float, Callable[[], None]] = (math.inf, lambda: None)
+
+    def time(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.seconds += seconds
+        if self.seconds - SENT_SECONDS >= self.event[0]:
+            self.event[1]()
+
+
+def test_a_push_that_arrives_late_is_waited_for(ledger: Ledger) -> None:
+    """Asked for soon at first and then more patiently, adopted as soon as it is there."""
+    ledger.add(SENT)
+    shelf, clock = Shelf(), Clock()
+    clock.event = (20.0, lambda: shelf.sources.append(_source("lost")))
+    assert wait_for_arrival(shelf, ledger, SENT, clock=clock.time, sleep=clock.sleep).version == 1
+    assert clock.waits == [1.0, 2.0, 4.0, 8.0, 15.0]
+
+
+def test_a_push_that_does_not_arrive_is_waited_for_no_longer_than_it_may(ledger: Ledger) -> None:
+    """The last question comes after the time in which it could have arrived."""
+    ledger.add(SENT)
+    clock = Clock()
+    run = wait_for_arrival(Shelf(), ledger, SENT, clock=clock.time, sleep=clock.sleep)
+    assert (run.state, run.message) == (RunState.REFUSED, NEVER_ARRIVED)
+    assert ARRIVAL_SECONDS < sum(clock.waits) < ARRIVAL_SECONDS + 16
+
+
+def test_a_silent_target_is_not_asked_for_ever(ledger: Ledger) -> None:
+    """One question without an answer is repeated, two in a row end the waiting; the run stays open."""
+    ledger.add(SENT)
+    shelf, clock = Shelf(reachable=False), Clock()
+    with pytest.raises(NoAnswer):
+        wait_for_arrival(shelf, ledger, SENT, clock=clock.time, sleep=clock.sleep)
+    assert clock.waits == [1.0]
+    assert ledger.get("lost") == SENT
+    clock.event = (0.0, lambda: setattr(shelf, "reachable", True))
+    assert wait_for_arrival(shelf, ledger, SENT, clock=clock.time, sleep=clock.sleep).state is RunState.REFUSED
 
 
 def test_what_is_known_is_not_settled_again(ledger: Ledger) -> None:
@@ -218,6 +296,31 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
     shelf.asked.clear()
     assert refresh(tiny, shelf, ledger, run) == run
     assert shelf.asked == []
+
+
+def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: Ledger) -> None:
+    """Two processes ask; the answer that was given first, and recorded last, is not what the ledger says."""
+    ended = dataclasses.replace(RUNNING, state=RunState.COMPLETE, ended_at="2026", last_event={"event": "end"})
+    ledger.add(ended)
+    assert refresh(tiny, Shelf(), ledger, RUNNING) == ledger.get("run") == ended
+
+
+def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
+    """Two versions of one kernel: each run gets its own state and its own log, whichever is newer."""
+
+    @dataclass
+    class TwoVersions(Shelf):
+        def state(self, ref: KernelRef) -> SessionState:
+            self.asked.append(f"state {ref}")
+            return SessionState(RunState.COMPLETE if ref.version == 4 else RunState.ERROR, f"of v{ref.version}")
+
+    shelf = TwoVersions()
+    old, new = RUNNING, dataclasses.replace(RUNNING, id="new", version=5)
+    ledger.add(old)
+    ledger.add(new)
+    assert refresh(tiny, shelf, ledger, new).message == "of v5"
+    assert refresh(tiny, shelf, ledger, old).message == "of v4"
+    assert shelf.asked == ["state ada/smoke v5", "log ada/smoke v5", "state ada/smoke v4", "log ada/smoke v4"]
 
 
 def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:

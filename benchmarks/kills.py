@@ -1,0 +1,232 @@
+"""`kill -9` at random points of push and fetch-results, and whether anything is lost, doubled or half.
+
+    python -m benchmarks.kills [--kills 200] [--seed 1] [--target local]
+
+Four processes at a time start `coord push` and `coord fetch-results` in one project, against one local Kaggle, and kill
+each after a random part of the time that it usually takes. After a push that was killed, the next push must not double
+it; every version must be of one run, and every run must have its version or be known to have none. After a fetch that
+was killed, what lies under its name must be whole, and the next fetch must bring everything. The first breach ends it.
+With `--target local`, each command has its own server, which dies with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.measure import print_table
+from benchmarks.processes import Place, fork, place
+from coordinator.ledger import Ledger, Run
+from coordinator.project import find_project
+from coordinator.target import RunState
+
+WORKERS = 4
+EXPERIMENTS = 5
+"""Of each worker: the first one's results are fetched; of the others, sessions end while another one is pushed."""
+POINTS = {
+    "push": (
+        "before the intent was recorded",
+        "intent recorded, nothing arrived",
+        "arrived, answer not recorded",
+        "answer recorded",
+    ),
+    "fetch-results": ("nothing here yet", "some files here", "all files here, not recorded", "recorded"),
+}
+
+
+class Worker:
+    """Kills commands about experiments of its own."""
+
+    def __init__(self, place: Place, name: str, experiments: list[str], seed: int) -> None:
+        self.place = place
+        self.name = name
+        self.experiments = experiments
+        self.random = random.Random(seed)
+        self.usual = {"push": 0.5, "fetch-results": 0.3}
+        """Seconds that an undisturbed one takes, to begin with."""
+        self.hits: Counter[tuple[str, str]] = Counter()
+        self.complete: Mapping[str, bytes] = {}
+        """The files of the first experiment's run, which were checked."""
+
+    def kill(self, number: int) -> None:
+        """Kills so many commands: fetches of the first experiment's run, and pushes of the others."""
+        fetched, *pushed = self.experiments
+        self.push(fetched)
+        self.fetch(fetched)
+        while (killed := sum(self.hits.values())) < number:
+            if killed % 2:
+                self._kill_fetch(fetched)
+            else:
+                self._kill_push(self._idle(pushed))
+
+    def push(self, experiment: str) -> None:
+        """An undisturbed push; waits for its session."""
+        self._expect(("push", "--exp", experiment), {0})
+        self._wait(experiment)
+
+    def fetch(self, experiment: str) -> None:
+        """An undisturbed fetch of what has ended; all of it must be here then."""
+        self._expect(("fetch-results", "--exp", experiment), {0})
+        run = self.place.runs(experiment)[0]
+        files = self._files(run)
+        version = self.place.versions(experiment)[-1]
+        for output in self.place.store.outputs(version):
+            content = (self.place.store.paths(version).working / output.name).read_bytes()
+            assert files.get(output.name) == content, f"{run.label}: {output.name} is not what the session left"
+        assert {"run.json", "kernel.py", "kernel.log", "metrics.json"} <= set(files), sorted(files)
+        assert run.fetched_at, f"{run.label} is not recorded as fetched"
+        assert run.summary == json.loads(files["metrics.json"]), f"{run.label}: the ledger has other metrics"
+        self.complete = files
+
+    def _kill_push(self, experiment: str) -> None:
+        before = {run.id for run in self.place.runs(experiment)}
+        if not self._killed(("push", "--exp", experiment)):
+            self.books(experiment)
+            return
+        new = [run for run in self.place.runs(experiment) if run.id not in before]
+        arrived = [self.place.pushed_by(version) for version in self.place.versions(experiment)]
+        point = 0 if not new else 3 if new[0].version else 2 if new[0].id in arrived else 1
+        self._hit("push", point)
+        if self.random.random() < 0.3:  # either may be the first to find out
+            self._expect(("status", "--json"), {0})
+        self._expect(("push", "--exp", experiment), {0, 1})
+        self.books(experiment)
+
+    def books(self, experiment: str) -> None:
+        """Every version is of one run, and the ledger says so; no push is left open; a second one had a reason."""
+        runs = self.place.runs(experiment)
+        versions = {version.number: self.place.pushed_by(version) for version in self.place.versions(experiment)}
+        recorded = {run.version: run.id for run in runs if run.version is not None}
+        assert recorded == versions, f"{experiment}: versions {versions}, but the ledger has {recorded}"
+        assert len(set(versions.values())) == len(versions), f"{experiment}: a run was pushed twice: {versions}"
+        for run in runs:
+            assert (run.version is None) == (run.state is RunState.REFUSED), f"{run.label} is {run.state}"
+        # Newest first: a push beside a session that goes on would be one that nobody asked for.
+        for run in [run for run in runs if run.version is not None][1:]:
+            assert not run.state.is_active, f"{run.label} is {run.state}, and something was pushed beside it"
+
+    def _kill_fetch(self, experiment: str) -> None:
+        (run,) = self.place.runs(experiment)
+        expected = self.complete
+        shutil.rmtree(self._directory(run))
+        with Ledger(find_project(self.place.root).ledger) as ledger:
+            ledger.update(run.id, fetched_at=None, summary=None)
+        arguments = ("fetch-results", "--exp", experiment, "--version", str(run.version))
+        if self._killed(arguments):
+            found = self._files(run)
+            whole = {name: content for name, content in found.items() if not name.startswith(".")}
+            for name, content in whole.items():
+                assert content == expected.get(name), f"{run.label}: {name} is not whole"
+            run = self._run(run.id)
+            point = 3 if run.fetched_at else 2 if whole == expected else 1 if whole else 0
+            assert point != 3 or found == expected, f"{run.label} is recorded as fetched, and is not all here"
+            self._hit("fetch-results", point)
+            self._expect(arguments, {0})
+        run = self._run(run.id)
+        found = self._files(run)
+        assert found == expected, f"{run.label}: {sorted(found)} are here, not {sorted(expected)}"
+        assert run.state is RunState.COMPLETE, f"{run.label} is {run.state}"
+        assert run.fetched_at, f"{run.label} is not recorded as fetched"
+        assert run.summary == json.loads(expected["metrics.json"]), f"{run.label}: the ledger has other metrics"
+
+    def _idle(self, experiments: list[str]) -> str:
+        """One that can be pushed: no session of it waits or runs."""
+        while True:
+            for experiment in self.random.sample(experiments, len(experiments)):
+                if self.place.is_idle(experiment):
+                    return experiment
+            time.sleep(0.02)
+
+    def _killed(self, arguments: tuple[str, ...]) -> bool:
+        """Starts the command and kills it after a random part of its usual time; False if it has ended before."""
+        process = self.place.start(*arguments)
+        # Any moment may be hit, later ones more often: what matters most comes after the build and the listing.
+        time.sleep(self.usual[arguments[0]] * self.random.random() ** 0.5)
+        os.kill(process, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        ended = self.place.said(process, code)
+        assert code in (0, -signal.SIGKILL), f"coord {' '.join(arguments)}: exit code {code}\n{ended.err}"
+        return code == -signal.SIGKILL
+
+    def _expect(self, arguments: tuple[str, ...], codes: set[int]) -> int:
+        begun = time.perf_counter()
+        ended = self.place.run(*arguments)
+        if ended.code == 0 and (usual := self.usual.get(arguments[0])) is not None:
+            # It follows how busy the machine is.
+            self.usual[arguments[0]] = 0.5 * (usual + time.perf_counter() - begun)
+        assert ended.code in codes, f"coord {' '.join(arguments)}: exit code {ended.code}\n{ended.err}"
+        if ended.code == 1:
+            assert "second session with --force" in ended.err, ended.err
+        return ended.code
+
+    def _wait(self, experiment: str) -> None:
+        give_up = time.monotonic() + 60
+        while not self.place.is_idle(experiment):
+            assert time.monotonic() < give_up, f"the session of {experiment} does not end"
+            time.sleep(0.02)
+
+    def _run(self, run_id: str) -> Run:
+        with Ledger(find_project(self.place.root).ledger) as ledger:
+            return ledger.get(run_id)
+
+    def _directory(self, run: Run) -> Path:
+        return find_project(self.place.root).results(run.experiment, run.target, run.ref.version)
+
+    def _files(self, run: Run) -> dict[str, bytes]:
+        directory = self._directory(run)
+        found = (path for path in directory.rglob("*") if path.is_file())
+        return {path.relative_to(directory).as_posix(): path.read_bytes() for path in found}
+
+    def _hit(self, verb: str, point: int) -> None:
+        self.hits[verb, POINTS[verb][point]] += 1
+
+
+def main() -> None:
+    """Kill, check and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--target", choices=("kaggle", "local"), default="kaggle")
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    names = [[f"w{worker}-{number}" for number in range(EXPERIMENTS)] for worker in range(WORKERS)]
+    with place([name for each in names for name in each], options.target) as there:
+        hits = there.root.parent / "hits"
+        hits.mkdir()
+
+        def work(worker: int) -> None:
+            killer = Worker(there, f"worker {worker}", names[worker], 1000 * options.seed + worker)
+            killer.kill(-(-options.kills // WORKERS))
+            (hits / str(worker)).write_text(json.dumps(list(killer.hits.items())), encoding="utf-8")
+
+        processes = [fork(functools.partial(work, worker)) for worker in range(WORKERS)]
+        codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+        if any(codes):
+            raise SystemExit(f"seed {options.seed}: a breach, see above")
+        total: Counter[tuple[str, str]] = Counter()
+        for file in hits.iterdir():
+            total.update({(verb, point): count for (verb, point), count in json.loads(file.read_text("utf-8"))})
+        for experiment in (name for each in names for name in each):
+            Worker(there, "", [], 0).books(experiment)
+        runs = there.runs()
+        sessions = sum(len(there.versions(name)) for each in names for name in each)
+    rows = [[verb, point, f"{total[verb, point]}"] for verb, points in POINTS.items() for point in points]
+    print(
+        f"\n{sum(total.values())} kills (seed {options.seed}) in {time.perf_counter() - begun:.0f} s: "
+        f"{len(runs)} runs in the ledger, {sum(run.version is not None for run in runs)} of them with a version, "
+        f"{sessions} sessions.\n"
+    )
+    print_table(["killed", "where it stood", "times"], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Commands for the ledger itself."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coordinator.cli.common import Json, TargetOption, command, open_ledger, this_project
+from coordinator.cli.terminal import answer, say, show_text
+from coordinator.errors import CoordError, UsageError
+
+if TYPE_CHECKING:
+    from coordinator.ledger import Ledger
+    from coordinator.ledger_check import Problem
+    from coordinator.project import Project
+    from coordinator.target import Target
+
+app = typer.Typer(help="The record of every run: check it, repair it, export it.", no_args_is_help=True)
+
+
+@app.command()
+@command
+def check(
+    target: TargetOption = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair and rebuild what can be.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no target.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the ledger with results/ and the targets.
+
+    Nothing is changed without --repair. Exit code 1 if there are problems left.
+    """
+    from coordinator import ledger_check as verb
+
+    project = this_project()
+    left: list[Problem] = []
+    repaired: list[Problem] = []
+
+    def found(problem: Problem) -> None:
+        advice = problem.remedy
+        if repair and problem.repair is not None:
+            problem.repair()
+            repaired.append(problem)
+        else:
+            left.append(problem)
+            advice = f"--repair would {advice}" if problem.repair is not None else advice
+        if not as_json:
+            show_text(f"{'problem' if problem in left else 'repaired'}: {problem.what}\n    {advice}")
+
+    damaged = verb.check_file(project.ledger)
+    if damaged is not None:
+        found(damaged)
+    count = None
+    if damaged is None or repair:
+        with open_ledger(project) as ledger, contextlib.ExitStack() as stack:
+            opened = [] if offline else _targets(project, ledger, target, stack, found)
+            for problem in verb.check(project, ledger, opened):
+                found(problem)
+            count = len(ledger.readable())
+    if as_json:
+        answer(
+            {
+                "runs": count,
+                "problems": [problem.to_json() for problem in left],
+                "repaired": [problem.to_json() for problem in repaired],
+            }
+        )
+    runs = "the runs cannot be counted" if count is None else f"{count} runs"
+    say(f"{runs}, {len(repaired)} problems repaired, {len(left)} left")
+    if left:
+        raise typer.Exit(1)
+
+
+@app.command()
+@command
+def export(
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table with a header line (the default).")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write into this file instead.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Print all runs, one a row: state, times, metrics, config."""
+    from coordinator import export as verb
+
+    if as_csv and as_json:
+        raise UsageError("--csv or --json, not both")
+    with open_ledger(this_project()) as ledger:
+        table = verb.rows(ledger.runs())
+    text = verb.as_json(table) if as_json else verb.as_csv(table)
+    if output is None:
+        show_text(text.removesuffix("\n"))
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--output {output}: {error.strerror}") from error
+    say(f"{len(table)} runs in {output}")
+
+
+def _targets(
+    project: Project,
+    ledger: Ledger,
+    option: str | None,
+    stack: contextlib.ExitStack,
+    found: Callable[[Problem], None],
+) -> list[Target]:
+    """Those that have runs, and the one that is set; one that cannot be opened is a problem, too."""
+    from coordinator.ledger_check import Problem
+    from coordinator.project import target_name
+    from coordinator.targets import open_target
+
+    names = {target_name(project, option)}
+    if option is None:
+        names |= {target_name(project, run.target) for run in ledger.readable()}
+    opened = []
+    for name in sorted(names):
+        if name == "local" and not project.local_kaggle.is_dir():
+            continue  # nothing was ever pushed there
+        try:
+            opened.append(stack.enter_context(open_target(project, name)))
+        except CoordError as error:
+            found(Problem(f"{name} could not be asked: {error.what}", error.hint or "Without it: --offline"))
+    return opened

@@ -1,0 +1,328 @@
+"""What `coord ledger check` finds, what it rebuilds, and what `coord ledger export` writes."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator import export
+from coordinator.build import build
+from coordinator.bundle.script import stamped
+from coordinator.errors import NoAnswer
+from coordinator.experiment import resolve
+from coordinator.ledger import Ledger, Run
+from coordinator.ledger_check import Problem, check, check_file
+from coordinator.project import Project
+from coordinator.refresh import NEVER_ARRIVED
+from coordinator.target import RunState
+from runner_test.store import Store
+from tests.coordinator.command import Coord
+from tests.coordinator.targets import Unasked
+from tests.coordinator.test_ledger import BARE, FULL
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+
+
+@dataclass
+class Shelf(Unasked):
+    """A target that holds the versions of kernels, for reading."""
+
+    versions: dict[str, list[str]] = field(default_factory=dict)
+    reachable: bool = True
+    name: str = "local"
+    owner: str = "ada"
+
+    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
+        texts = self.versions[slug]
+        return len(texts), texts[(version or len(texts)) - 1]
+
+    def url(self, owner: str, slug: str) -> str:
+        return f"http://here/code/{owner}/{slug}"
+
+    def kernels(self) -> Iterator[str]:
+        if not self.reachable:
+            raise NoAnswer("no connection")
+        yield from self.versions
+
+
+@pytest.fixture
+def ledger(tiny: Project) -> Iterator[Ledger]:
+    with Ledger(tiny.ledger) as ledger:
+        yield ledger
+
+
+RUN = dataclasses.replace(
+    BARE, id="r1", experiment="base", slug="tiny-base", version=1, state=RunState.COMPLETE, ended_at=BARE.created_at
+)
+
+
+def _found(project: Project, ledger: Ledger, *targets: Shelf, repair: bool = False) -> list[Problem]:
+    found = []
+    for problem in check(project, ledger, targets):
+        found.append(problem)
+        if repair and problem.repair is not None:
+            problem.repair()
+    return found
+
+
+def _kernel(project: Project, run_id: str) -> str:
+    return stamped(build(project, resolve(project, "base", [])).script.text, run_id=run_id, git="abc")
+
+
+def _results(project: Project, run: Run, text: str, **changes: Any) -> Path:
+    """What a fetch leaves of a run."""
+    assert run.version is not None
+    directory = project.results(run.experiment, run.target, run.version)
+    directory.mkdir(parents=True)
+    (directory / "run.json").write_text(json.dumps({**run.to_json(), **changes}))
+    (directory / "metrics.json").write_text(json.dumps({"run_id": run.id, "status": "complete"}))
+    (directory / "kernel.py").write_text(text)
+    return directory
+
+
+def _as_pushed(project: Project, run: Run) -> tuple[Run, str]:
+    """The run with the digest and metadata of its kernel, and that."""
+    built = build(project, resolve(project, run.experiment, []))
+    run = dataclasses.replace(
+        run, digest=built.script.digest, config=built.experiment.config, metadata=built.metadata.data
+    )
+    return run, _kernel(project, run.id)
+
+
+def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
+    """With its results here and its version on the target, and beside kernels of other origin."""
+    run, text = _as_pushed(tiny, RUN)
+    ledger.add(run)
+    _results(tiny, run, text)
+    shelf = Shelf({"tiny-base": [text, "print('by hand')"], "another-project": ["# coord: run=x digest=y"]})
+    assert _found(tiny, ledger, shelf) == []
+
+
+def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> None:
+    """With config, overrides, metrics and how it ended; the target, which has it too, is not a second source."""
+    run, text = _as_pushed(tiny, dataclasses.replace(RUN, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00"))
+    _results(tiny, run, text)
+    shelf = Shelf({"tiny-base": [text]})
+    (problem,) = _found(tiny, ledger, shelf)
+    assert problem.what == "results/base/local-v1/ is of run r1, which the ledger does not have"
+    assert ledger.runs() == []
+    _found(tiny, ledger, shelf, repair=True)
+    (rebuilt,) = ledger.runs()
+    assert rebuilt.created_at == "2026-11-01T00:00:05+00:00"
+    for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "pushed_at"):
+        assert getattr(rebuilt, name) == getattr(run, name)
+    assert rebuilt.summary == {"run_id": "r1", "status": "complete"}
+    assert _found(tiny, ledger, shelf) == []
+
+
+def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
+    """As far as a kernel tells: open, so that status asks, and in the order of their versions."""
+    ledger.add(dataclasses.replace(RUN, version=3, id="third"))
+    shelf = Shelf({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
+    problems = _found(tiny, ledger, shelf, repair=True)
+    assert problems[-1].what == "ada/tiny-base v1 on local is of run first, which the ledger does not have"
+    assert [(run.id, run.version) for run in ledger.runs()] == [
+        ("fourth", 4),
+        ("third", 3),
+        ("second", 2),
+        ("first", 1),
+    ]
+    first = ledger.get("first")
+    built = build(tiny, resolve(tiny, "base", []))
+    assert (first.state, first.experiment, first.git) == (RunState.QUEUED, "base", "abc")
+    assert (first.digest, first.config) == (built.script.digest, built.experiment.config)
+    assert first.files == {file.path: file.sha256 for file in built.files}
+    assert _found(tiny, ledger, shelf) == []
+
+
+def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
+    """However late it came."""
+    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, message=NEVER_ARRIVED))
+    shelf = Shelf({"tiny-base": [_kernel(tiny, "r1")]})
+    (problem,) = _found(tiny, ledger, shelf, repair=True)
+    assert problem.remedy == "adopt the version"
+    assert (ledger.get("r1").state, ledger.get("r1").version) == (RunState.QUEUED, 1)
+
+
+def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> None:
+    """A session that nobody asked for is not hidden; nobody but a person can say what to do about it."""
+    ledger.add(RUN)
+    (problem,) = _found(tiny, ledger, Shelf({"tiny-base": [_kernel(tiny, "r1")] * 2}))
+    assert problem.what == "ada/tiny-base v2 on local is of run r1, too, which is base local-v1"
+    assert problem.repair is None
+
+
+def test_a_target_that_does_not_answer_is_a_problem_and_not_the_end(tiny: Project, ledger: Ledger) -> None:
+    """The others are asked all the same."""
+    ledger.add(dataclasses.replace(RUN, state=RunState.QUEUED, version=None))
+    problems = _found(tiny, ledger, Shelf(reachable=False, name="kaggle"), Shelf())
+    assert [problem.what for problem in problems] == [
+        "base local-v? (run r1) is queued, but has no version",
+        "kaggle could not be asked: no connection",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "after"),
+    [
+        ({"state": RunState.REFUSED}, "is refused, but has a version", RunState.QUEUED),
+        ({"version": None}, "is complete, but has no version", RunState.PUSHING),
+    ],
+)
+def test_states_that_cannot_be_are_opened(
+    tiny: Project, ledger: Ledger, changes: dict[str, Any], what: str, after: RunState
+) -> None:
+    """What the truth is, the target knows."""
+    ledger.add(dataclasses.replace(RUN, **changes))
+    (problem,) = _found(tiny, ledger, repair=True)
+    assert problem.what.endswith(what)
+    assert ledger.get("r1").state is after
+    assert _found(tiny, ledger) == []
+
+
+def test_a_version_of_two_runs_in_a_row(tiny: Project, ledger: Ledger) -> None:
+    """Version 1 may come again (a kernel that was deleted), and so may others after it; twice in a row is wrong."""
+    numbers = (1, 2, 1, 2, 2)
+    for number, version in enumerate(numbers):
+        ledger.add(dataclasses.replace(RUN, id=f"r{number}", version=version))
+    (problem,) = _found(tiny, ledger)
+    assert problem.what == "base local-v2 is the version of two runs in a row: r3 and r4"
+
+
+def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) -> None:
+    """Another run's metrics, a kernel that is not the one that was pushed, a folder of nobody's, one that is gone."""
+    run, text = _as_pushed(tiny, RUN)
+    ledger.add(run)
+    directory = _results(tiny, run, text)
+    (directory / "metrics.json").write_text('{"run_id": "other"}')
+    (directory / "kernel.py").write_text(text + "# edited")
+    (tiny.root / "results" / "base" / "local-v9").mkdir()
+    ledger.add(dataclasses.replace(run, id="r2", version=2, fetched_at="2026"))
+    moved = _results(tiny, dataclasses.replace(run, version=4), text)
+    found = [problem.what for problem in _found(tiny, ledger)]
+    assert found[0] == "results/base/local-v1/metrics.json is of run other, not r1"
+    assert found[1].startswith("results/base/local-v1/kernel.py is not what was pushed: its digest is sha256:")
+    assert found[2] == "results/base/local-v4/ says that it is base local-v4; run r1 is base local-v1"
+    assert found[3] == "results/base/local-v9/ has no run.json that reads: it is not known whose it is"
+    assert found[4] == "base local-v2 was fetched, and its results are gone"
+    shutil.rmtree(moved)
+    _found(tiny, ledger, repair=True)
+    assert ledger.get("r2").fetched_at is None
+
+
+@pytest.mark.parametrize(("column", "value"), [("config", "{"), ("state", "asleep"), ("files", "[]")])
+def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, value: str) -> None:
+    """Other commands stop at it and name the check; it is rebuilt from its results, if they are here."""
+    run, text = _as_pushed(tiny, RUN)
+    ledger.add(run)
+    with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
+        connection.execute(f"UPDATE runs SET {column} = ?", (value,))
+    (problem,) = _found(tiny, ledger, Shelf())
+    assert problem.what.startswith("the row of run r1 does not read: ")
+    assert problem.repair is None
+    _results(tiny, run, text)
+    _found(tiny, ledger, repair=True)
+    assert ledger.get("r1").config == run.config
+    assert _found(tiny, ledger) == []
+
+
+def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> None:
+    """The file is never deleted; a sound one, or none, is no problem."""
+    assert check_file(tiny.ledger) is None
+    with Ledger(tiny.ledger) as ledger:
+        for number in range(200):
+            ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
+    assert check_file(tiny.ledger) is None
+    with tiny.ledger.open("r+b") as file:
+        file.seek(tiny.ledger.stat().st_size // 2)
+        file.write(b"\xff" * 20_000)
+    damaged = tiny.ledger.read_bytes()
+    problem = check_file(tiny.ledger)
+    assert problem is not None
+    assert problem.repair is not None
+    problem.repair()
+    assert tiny.ledger.with_name("ledger.sqlite.damaged-1").read_bytes() == damaged
+    assert check_file(tiny.ledger) is None
+    with Ledger(tiny.ledger) as ledger:
+        kept = {run.id for run in ledger.runs()}
+    assert 50 < len(kept) < 200
+    assert {"r0", "r199"} <= kept  # read from both ends
+
+    tiny.ledger.write_bytes(b"no database at all")
+    for wal in ("-wal", "-shm"):
+        tiny.ledger.with_name(tiny.ledger.name + wal).unlink(missing_ok=True)
+    problem = check_file(tiny.ledger)
+    assert problem is not None
+    assert problem.repair is not None
+    problem.repair()
+    assert tiny.ledger.with_name("ledger.sqlite.damaged-2").is_file()
+
+
+def test_runs_as_rows() -> None:
+    """Every row has every column; config and metrics are columns of their own; CSV and JSON say the same."""
+    summary = {"primary": {"name": "cv/dice", "mode": "max", "value": 0.5}, "metrics": [{"name": "a", "mean": 1.5}]}
+    table = export.rows([dataclasses.replace(FULL, summary=summary), BARE])
+    assert table[0]["config.optim.lr"] == 0.1
+    assert table[1]["config.optim.lr"] is None
+    assert (table[0]["primary"], table[0]["value"], table[0]["metric.a"]) == ("cv/dice", 0.5, 1.5)
+    assert table[0]["overrides"] == '["optim.lr=0.1"]'
+    assert (table[0]["state"], table[0]["message"]) == ("error", "it broke\nhere")
+    assert json.loads(export.as_json(table)) == table
+    read = list(csv.DictReader(export.as_csv(table).splitlines(keepends=True)))
+    assert [row["id"] for row in read] == ["r2", "r1"]
+    assert read[0]["message"] == "it broke\nhere"
+    assert read[1]["config.optim.lr"] == ""
+    assert export.as_csv([]).startswith("id,experiment,target,")
+
+
+@pytest.fixture
+def coord(tmp_path: Path) -> Iterator[Coord]:
+    root = tmp_path / "tiny"
+    shutil.copytree(SAMPLES / "tiny", root)
+    yield Coord(root, dict(os.environ))
+    store = Store(root / ".coord" / "local-kaggle")
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
+    """One run from its results, one from its kernel; without --repair nothing changes; the way on goes on."""
+    coord("push", "--exp", "base", "--wait")
+    coord("fetch-results")
+    coord("push", "--exp", "base", "--wait")
+    with Ledger(coord.root / ".coord" / "ledger.sqlite") as ledger:
+        before = ledger.runs()
+    for file in (coord.root / ".coord").glob("ledger.sqlite*"):
+        file.write_bytes(b"\0" * 5000)
+    damaged = coord("ledger", "check", code=1)
+    assert "problem: ledger.sqlite is damaged: file is not a database\n    --repair would move it" in damaged.stdout
+    assert "coord ledger check" in coord("status", code=1).stderr
+    assert coord("ledger", "check", "--repair").stderr == "2 runs, 3 problems repaired, 0 left\n"
+    after = coord.json("status")
+    assert [run["id"] for run in after] == [run.id for run in before]
+    for name in ("version", "digest", "config", "state"):
+        assert [run[name] for run in after] == [getattr(run, name) for run in before]
+    assert after[0]["files"] == before[0].files  # of a kernel; results do not tell
+    assert coord.json("ledger", "check") == {"runs": 2, "problems": [], "repaired": []}
+
+
+def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None:
+    """As CSV unless JSON is asked for; a file that cannot be written is one line."""
+    ledger.add(RUN)
+    coord = Coord(tiny.root, dict(os.environ))
+    assert coord("ledger", "export").stdout.startswith("id,experiment,target,owner,slug,version,state,")
+    assert coord("ledger", "export", "--json", "-o", "runs.json").stdout == ""
+    assert [row["id"] for row in json.loads((tiny.root / "runs.json").read_text())] == ["r1"]
+    assert "not both" in coord("ledger", "export", "--csv", "--json", code=2).stderr
+    assert "--output nowhere/x.csv" in coord("ledger", "export", "-o", "nowhere/x.csv", code=2).stderr
