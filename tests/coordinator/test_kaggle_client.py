@@ -16,7 +16,7 @@ import urllib3
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 
 from benchmarks import client_tables
-from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CoordError, CredentialsError, Expired, Later, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle import Kaggle, policy
 from coordinator.kaggle.meanings import MEANINGS, explain, meaning
 from coordinator.kaggle.policy import Failed, Failure, Kind
@@ -351,13 +351,13 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
     download.close()
     assert not any("Authorization" in headers for headers in server.headers)
     server.script["a.txt"] = [said(403, "expired")]
-    with pytest.raises(NoAccess, match=r"downloading a\.txt: kaggle says 403"):
-        server.kaggle().download(file, tmp_path / "b.txt", lambda count: None)
+    with pytest.raises(Expired, match=r"downloading a\.txt: kaggle says HTTP 403"):
+        server.kaggle().open_output(file)
     with scripted() as gone:
         pass
     file = OutputFile(name="a.txt", url=f"http://localhost:{gone.server_address[1]}/a.txt?signature=s")
     with pytest.raises(NoAnswer, match=r"downloading a\.txt: no connection to localhost: Connection refused$"):
-        server.kaggle().download(file, tmp_path / "b.txt", lambda count: None)
+        server.kaggle().open_output(file)
 
 
 def test_what_a_caller_cannot_use(server: Scripted) -> None:
