@@ -199,7 +199,7 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
     """Whether it was fetched as a whole, and what the choice takes of that is still here."""
     return bool(
         run.fetched_at
-        and results.directory.is_dir()
+        and (results.directory / RUN).is_file()
         and all(results.is_here(path, kept) for path, kept in results.fetched().items() if choice.takes(path))
     )
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -125,6 +126,10 @@ def test_fetching_twice_moves_nothing_twice_unless_forced(here: Here) -> None:
     (here.results / "oof.csv").unlink()
     here.fetch()
     assert here.depot.names() == ["oof.csv"]
+    for file in here.results.iterdir():
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    here.fetch()
+    here.check()
     here.depot.asked.clear()
     here.fetch(force=True)
     assert sorted(here.depot.names()) == sorted(here.depot.files)
