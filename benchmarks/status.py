@@ -2,8 +2,9 @@
 
     python -m benchmarks.status
 
-A server in a process of its own speaks Kaggle's protocol and waits before each answer. What grows with that wait is
-counted in waits: the round trips that come one after the other. Once side by side, and once one run after the other.
+A server in a process of its own speaks Kaggle's protocol and waits before each answer. It notes when it was asked what,
+so that the questions that had to wait for an answer ("in a row") are counted apart from what the machine was busy with.
+Once side by side, and once one run after the other, in round trips.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from benchmarks.measure import print_table
 from coordinator.ledger import Ledger, Run
@@ -42,6 +43,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--latency", type=float, default=100.0, help="milliseconds before each answer")
     parser.add_argument("--repetitions", type=int, default=7)
+    parser.add_argument(
+        "--one-by-one", action=argparse.BooleanOptionalAction, default=True, help="also with one thread"
+    )
     arguments = parser.parse_args()
     latency = arguments.latency / 1000
     print(
@@ -50,17 +54,31 @@ def main() -> None:
     )
     rows = []
     for kind in KINDS:
-        measured = {wait: measure(kind, arguments.runs, wait, arguments.repetitions) for wait in (0.0, latency)}
-        (fast, _), (slow, requests) = measured[0.0], measured[latency]
-        one_by_one, _ = measure(kind, arguments.runs, latency, 1, at_once=1)
-        figures = [f"{1000 * fast:.0f}", f"{1000 * slow:.0f}", f"{(slow - fast) / latency:.1f}"]
-        rows.append([kind, f"{requests}", *figures, f"{slow / latency:.1f}", f"{one_by_one / latency:.0f}"])
-    header = ["runs that are", "requests", "ms, no latency", "ms", "round trips", "ms in round trips", "one by one"]
-    print_table(header, rows)
+        look = measure(kind, arguments.runs, latency, arguments.repetitions)
+        serial = measure(kind, arguments.runs, latency, 1, at_once=1) if arguments.one_by_one else None
+        times = [f"{1000 * look.cpu:.0f}", f"{1000 * look.wall:.0f}", f"{look.wall / latency:.1f}"]
+        rows.append(
+            [kind, f"{look.requests}", f"{look.deepest}", *times, f"{serial.wall / latency:.0f}" if serial else ""]
+        )
+    header = ["runs that are", "requests", "in a row", "CPU ms", "wall ms", "in round trips", "one by one"]
+    print_table(header[: len(rows[0])], rows)
 
 
-def measure(kind: Kind, runs: int, latency: float, repetitions: int, *, at_once: int = AT_ONCE) -> tuple[float, int]:
-    """The median seconds of a look at `runs` runs, and how many requests it sends. Connections are made anew."""
+@dataclass(frozen=True)
+class Measured:
+    """A look at all runs."""
+
+    wall: float
+    """Seconds, the median."""
+    cpu: float
+    """Seconds of this process."""
+    requests: int
+    deepest: int
+    """The most requests for one run that began after the one before was answered."""
+
+
+def measure(kind: Kind, runs: int, latency: float, repetitions: int, *, at_once: int = AT_ONCE) -> Measured:
+    """Looks at `runs` runs, each time anew. Connections are made anew, too."""
     with tempfile.TemporaryDirectory() as folder, serving(kind, latency) as (address, asked):
         os.environ |= {ENDPOINT_VARIABLE: address, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "key"}
         project = Project(root=Path(folder), settings=Settings(owner="ada"))
@@ -71,14 +89,28 @@ def measure(kind: Kind, runs: int, latency: float, repetitions: int, *, at_once:
                 with open_targets(project) as targets:
                     taken.append(_look(targets, ledger, found, at_once))
                 _check(ledger, found, kind)
-        return statistics.median(taken), asked() // repetitions
+        requests = asked()
+    wall, cpu = (statistics.median(each) for each in zip(*taken, strict=True))
+    by_run: dict[str, list[tuple[float, float]]] = {}
+    for slug, begun, ended in requests:
+        by_run.setdefault(slug, []).append((begun, ended))
+    return Measured(wall, cpu, len(requests) // repetitions, max(_in_a_row(each) for each in by_run.values()))
 
 
-def _look(targets: OpenTargets, ledger: Ledger, runs: list[Run], at_once: int) -> float:
+def _in_a_row(spans: list[tuple[float, float]]) -> int:
+    """How many of the spans follow each other without overlap, at most: always the one that ends first."""
+    count, free = 0, 0.0
+    for begun, ended in sorted(spans, key=lambda span: span[1]):
+        if begun >= free:
+            count, free = count + 1, ended
+    return count
+
+
+def _look(targets: OpenTargets, ledger: Ledger, runs: list[Run], at_once: int) -> tuple[float, float]:
     targets.get("kaggle")  # importing kagglesdk is the start of the program, which another benchmark measures
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     found = status(targets, ledger, runs, at_once=at_once)
-    taken = time.perf_counter() - begun
+    taken = time.perf_counter() - begun, time.process_time() - used
     assert not found.failures, found.failures
     return taken
 
@@ -123,21 +155,31 @@ def _answers(kind: Kind, place: int) -> tuple[str, bool]:
     return ("RUNNING", True) if is_running else ("QUEUED", False)
 
 
+Asked = list[tuple[str, float, float]]
+"""Slug of the kernel, and when the question arrived and was answered."""
+
+
 @contextlib.contextmanager
-def serving(kind: Kind, latency: float) -> Iterator[tuple[str, Callable[[], int]]]:
-    """A server's address, and a function that says how many requests it has had."""
+def serving(kind: Kind, latency: float) -> Iterator[tuple[str, Callable[[], Asked]]]:
+    """A server's address, and a function that says what it was asked."""
     ours, theirs = multiprocessing.Pipe()
-    requests = multiprocessing.Value("l", 0)
-    process = multiprocessing.Process(target=_serve, args=(theirs, kind, latency, requests), daemon=True)
+    process = multiprocessing.Process(target=_serve, args=(theirs, kind, latency), daemon=True)
     process.start()
+
+    def asked() -> Asked:
+        ours.send("what were you asked?")
+        found: Asked = ours.recv()
+        return found
+
     try:
-        yield f"http://127.0.0.1:{ours.recv()}", lambda: int(requests.value)
+        yield f"http://127.0.0.1:{ours.recv()}", asked
     finally:
         process.terminate()
         process.join()
 
 
-def _serve(pipe: Connection, kind: Kind, latency: float, requests: Any) -> None:
+def _serve(pipe: Connection, kind: Kind, latency: float) -> None:
+    asked: Asked = []
     log = [
         {"stream_name": "stdout", "time": float(each), "data": f'COORD {{"event": "epoch", "epoch": {each}}}\n'}
         for each in range(1, RECORDS + 1)
@@ -151,8 +193,9 @@ def _serve(pipe: Connection, kind: Kind, latency: float, requests: Any) -> None:
                     int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length")
                 )
                 body = json.loads(await reader.readexactly(length))
-                requests.value += 1
+                begun = time.monotonic()
                 await asyncio.sleep(latency)
+                asked.append((body["kernelSlug"], begun, time.monotonic()))
                 place = int(body["kernelSlug"].partition("-")[2])
                 method = head.split(" ", 2)[1].rpartition("/")[2]
                 if method == "GetKernelSessionLogsStream":
@@ -173,6 +216,7 @@ def _serve(pipe: Connection, kind: Kind, latency: float, requests: Any) -> None:
     async def serve() -> None:
         server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
         pipe.send(server.sockets[0].getsockname()[1])
+        asyncio.get_running_loop().add_reader(pipe.fileno(), lambda: pipe.send(asked) if pipe.recv() else None)
         await server.serve_forever()
 
     asyncio.run(serve())

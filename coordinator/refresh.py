@@ -85,8 +85,10 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
     state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
     if seen.session.message:
         changes["message"] = seen.session.message
-    if seen.records:
-        changes["last_event"] = last_event(seen.records) or current.last_event
+    events = _events(seen.records)
+    # A live log is replayed from its start: where what was shown before has not come yet, it was left too early.
+    if events and (not state.is_active or current.last_event is None or current.last_event in events):
+        changes["last_event"] = events[-1]
     if state is RunState.RUNNING:
         changes["started_at"] = _started_at(current, seen.records)
     elif not state.is_active:
@@ -196,12 +198,13 @@ def _without_its_answer(run: Run) -> str:
 
 def last_event(records: list[LogRecord]) -> dict[str, Any] | None:
     """The last event worth showing in a log."""
-    found = None
-    for line in metrics.lines(records):
-        event = metrics.event(line)
-        if event is not None and event["event"] in _EVENTS_SHOWN:
-            found = event
-    return found
+    events = _events(records)
+    return events[-1] if events else None
+
+
+def _events(records: list[LogRecord]) -> list[dict[str, Any]]:
+    found = map(metrics.event, metrics.lines(records))
+    return [event for event in found if event is not None and event["event"] in _EVENTS_SHOWN]
 
 
 class _Tail:
@@ -226,10 +229,15 @@ class _Tail:
         least, most = _QUIET_SECONDS
         until = clock() + _LOOK_SECONDS
         wait, found = max(most, 3 * took), list[LogRecord]()
-        try:
-            while clock() < until and (each := self._arrived.get(timeout=wait)) is not None:
-                found.append(each)
-                wait = min(max(least, took / 2), most)
-        except queue.Empty:
-            pass
+        while (asked := clock()) < until:
+            try:
+                each = self._arrived.get(timeout=wait)
+            except queue.Empty:
+                if clock() - asked > 1.5 * wait:
+                    continue  # this machine is so busy that the reader may not have had its turn either
+                break
+            if each is None:
+                break
+            found.append(each)
+            wait = min(max(least, took / 2), most)
         return found

@@ -139,6 +139,26 @@ def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger)
     assert (run.state, run.last_event) == (RunState.RUNNING, {"event": "epoch", "epoch": 9})
 
 
+def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: Ledger) -> None:
+    """It is replayed from its start: an event that was shown must come again before a later one counts."""
+    (run,) = _add(ledger, 1)
+    target = Many(records=EPOCHS)
+    targets = _targets(tiny, target)
+
+    def epoch() -> int:
+        (found,) = status(targets, ledger, ledger.runs()).runs
+        return int((found.last_event or {})["epoch"])
+
+    assert epoch() == 2
+    target.records = EPOCHS[:1]
+    assert epoch() == 2
+    target.records = [*EPOCHS, LogRecord("stdout", 9.0, 'COORD {"event": "epoch", "epoch": 3}\n')]
+    assert epoch() == 3
+    target.session, target.records = SessionState(RunState.ERROR), EPOCHS[:1]
+    assert epoch() == 1  # that is the whole log
+    assert ledger.get(run.id).state is RunState.ERROR
+
+
 def test_a_start_is_when_it_was_seen_or_what_the_log_says(tiny: Project, ledger: Ledger) -> None:
     """The log's clock starts with the session; a start is never before the push, nor moved by a later look."""
     pushed = datetime.now(UTC) - timedelta(hours=3)
