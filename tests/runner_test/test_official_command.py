@@ -32,10 +32,15 @@ METADATA = {
 
 def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
     """Run the command with a home of its own; what it printed. Fails where it fails."""
+    return run(local, tmp_path, str(Path(sys.executable).with_name("kaggle")), *arguments, **environment)
+
+
+def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
+    """Run a program that uses the official package."""
     home = tmp_path / "kaggle-home"
     home.mkdir(exist_ok=True)
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("kaggle")), *arguments],
+        command,
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -104,25 +109,27 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
     rules = Rules("model_src.score:competition_score", str(REPOSITORY), sys.executable)
     local.store.add_competition("siim", data, solution, rules)
 
-    def run(*arguments: str) -> str:
+    def contest(*arguments: str) -> str:
         return kaggle(local, tmp_path, "competitions", *arguments)
 
-    assert "/competitions/siim" in run("list", "-s", "siim")
-    assert "sample_submission.csv" in run("files", "siim")
-    run("download", "siim", "-f", "sample_submission.csv", "-p", str(tmp_path / "one"))
+    assert "/competitions/siim" in contest("list", "-s", "siim")
+    assert "sample_submission.csv" in contest("files", "siim")
+    contest("download", "siim", "-f", "sample_submission.csv", "-p", str(tmp_path / "one"))
     sample = tmp_path / "one" / "sample_submission.csv"
     assert sample.read_text() == (data / sample.name).read_text()
-    run("download", "siim", "-p", str(tmp_path / "all"))
+    contest("download", "siim", "-p", str(tmp_path / "all"))
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["siim.zip"]
 
-    said = run("submit", "siim", "-f", str(sample), "-m", "all empty")
+    said = contest("submit", "siim", "-f", str(sample), "-m", "all empty")
     assert "Successfully submitted to siim" in said
     assert "4 submissions remaining today" in said
     local.run("solver", "open('submission.csv', 'w').write('ImageId,EncodedPixels\\na,1 4\\nb,1 4\\n')")
-    assert "Successfully" in run("submit", "siim", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "mine")
+    assert "Successfully" in contest(
+        "submit", "siim", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "mine"
+    )
 
     def scored() -> list[dict[str, str]] | None:
-        rows = list(csv.DictReader(io.StringIO(run("submissions", "siim", "-v", "-q"))))
+        rows = list(csv.DictReader(io.StringIO(contest("submissions", "siim", "-v", "-q"))))
         return rows if all(row["status"].endswith("COMPLETE") for row in rows) else None
 
     rows = eventually(scored, "both are scored")
@@ -156,6 +163,27 @@ def test_a_notebook(local: Local, tmp_path: Path) -> None:
     (cell,) = json.loads((pulled / "by-command.ipynb").read_text())["cells"]
     assert (cell["source"], cell["outputs"]) == ("x = 1\nprint('hello', x)", [])
     assert json.loads((pulled / "kernel-metadata.json").read_text())["kernel_type"] == "notebook"
+
+
+def test_the_library(local: Local, tmp_path: Path) -> None:
+    """What a program imports of the official package works as its command does."""
+    local.run("by-library", "open('out.csv', 'w').write('a,b')")
+    program = """
+import sys
+from kaggle.api.kaggle_api_extended import KaggleApi
+api = KaggleApi()
+api.authenticate()
+print(api.kernels_status("me/by-library").status)
+files, token = api.kernels_output("me/by-library", path=sys.argv[1], force=True, quiet=True)
+print([file.rpartition("/")[2] for file in files], [kernel.ref for kernel in api.kernels_list(mine=True)])
+print(api.competitions_list().competitions)
+"""
+    output = tmp_path / "output"
+    output.mkdir()
+    said = run(local, tmp_path, sys.executable, "-c", program, str(output))
+    assert "COMPLETE" in said
+    assert "['out.csv', 'by-library.log'] ['me/by-library']" in said
+    assert (output / "out.csv").read_text() == "a,b"
 
 
 def test_with_an_access_token(local: Local, tmp_path: Path) -> None:
