@@ -182,7 +182,7 @@ print(api.competitions_list().competitions)
     output.mkdir()
     said = run(local, tmp_path, sys.executable, "-c", program, str(output))
     assert "COMPLETE" in said
-    assert "['out.csv'] ['me/by-library']" in said
+    assert "['out.csv', 'by-library.log'] ['me/by-library']" in said
     assert (output / "out.csv").read_text() == "a,b"
 
 
