@@ -219,6 +219,15 @@ def test_a_sign_in_that_is_not_renewed(home: Path, answer: Answer, error: type[C
     assert SECRET not in f"{caught.value!r} {caught.value.hint}"
 
 
+def test_only_secrets_are_hidden() -> None:
+    """The local target's key is "local", which stands in names and sources, too: they are left as they are."""
+    local = Credentials("the local target", username="ada", key="local")
+    assert local.hidden("import locale  # local/tiny") == "import locale  # local/tiny"
+    key = "0123456789abcdef" * 2
+    assert Credentials("here", username="ada", key=key).hidden(f"a {key} b") == "a *** b"
+    assert Credentials("here", token=key).hidden(f"a {key} b") == "a *** b"
+
+
 def test_secrets_are_not_shown() -> None:
     """Neither repr nor str nor an f-string of credentials holds the secret."""
     for found in (Credentials("here", username="ada", key=SECRET), Credentials("here", token=SECRET)):
