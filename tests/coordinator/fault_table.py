@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CoordError, CredentialsError, Expired, Later, NoAccess, NoAnswer, TargetError
 from runner_test.faults import Fault, Kind
 
 STATUSES = ("400", "401", "403", "404", "409", "413", "429", "500", "502", "503", "504")
@@ -26,7 +26,7 @@ MEANING: dict[str, type[CoordError]] = {
     "409": Later,
     "413": TargetError,
     "429": Later,
-    "expired": NoAccess,
+    "expired": Expired,
     "repeated_token": TargetError,
     "endless_pages": TargetError,
 }
@@ -91,9 +91,9 @@ class Push:
 
 EITHER_WAY = ("down", "reset", "timeout", "500", "502", "503", "504", "html")
 PUSHES = [
-    *(Push(name, "before", NoAnswer, False) for name in EITHER_WAY),
-    *(Push(name, "after", NoAnswer, True) for name in EITHER_WAY),
-    *(Push(name, "after", NoAnswer, True) for name in ("cut", "garbled", "truncated", "types", "empty")),
+    *(Push(name, "before", TargetError, False) for name in EITHER_WAY),
+    *(Push(name, "after", None, True) for name in EITHER_WAY),
+    *(Push(name, "after", None, True) for name in ("cut", "garbled", "truncated", "types", "empty")),
     *(Push(name, "before", MEANING[name], False) for name in STATUSES if int(name) < 500),
     Push("slow", "after", None, True),
 ]
@@ -143,16 +143,22 @@ def markdown() -> str:
             described(case.name),
             case.when,
             "none" if case.error is None else told(case.error),
-            "the version is adopted" if case.arrived else "it never arrived; a next push makes the version",
+            _outcome(case),
         ]
         for case in PUSHES
     ]
     return "\n\n".join(
         [
             _table(["a read meets", "repeated by", "error in the end", "of"], rows),
-            _table(["a push meets", "its effect", "error", "asked what exists"], pushes),
+            _table(["each try of a push meets", "its effect", "error", "session"], pushes),
         ]
     )
+
+
+def _outcome(case: Push) -> str:
+    if case.arrived:
+        return "one: its answer is read in the end" if case.name == "slow" else "one, found by its run id and adopted"
+    return "none, sent three times" if case.name in EITHER_WAY else "none, refused"
 
 
 def described(name: str) -> str:

@@ -28,7 +28,7 @@ from coordinator.fetch import fetch
 from coordinator.kaggle import Kaggle
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
-from coordinator.push import push
+from coordinator.push import Clock, push
 from coordinator.refresh import refresh
 from coordinator.target import RunState
 from runner_test.faults import Fault, Faults, Kind
@@ -38,6 +38,7 @@ from runner_test.server import running_server
 from runner_test.store import Store
 from tests.coordinator.command import until
 from tests.coordinator.fault_table import (
+    EITHER_WAY,
     EXIT_CODES,
     FETCHES,
     MEANING,
@@ -106,7 +107,15 @@ class World:
             )
 
     def push(self, kaggle: Kaggle) -> Run:
-        return push(self.project, kaggle, self.ledger, self.built, force=False, say=lambda _: None)
+        """Push; the minute for which a push may still arrive passes quickly."""
+        passed = [0.0]
+
+        def sleep(seconds: float) -> None:
+            passed[0] += seconds
+            time.sleep(min(seconds, 0.05))
+
+        clock = Clock(lambda: time.time() + passed[0], sleep)
+        return push(self.project, kaggle, self.ledger, self.built, force=False, say=lambda _: None, clock=clock)
 
     def fetch(self, kaggle: Kaggle, run: Run) -> Path:
         fetched = fetch(self.project, kaggle, self.ledger, run, force=True, show=lambda _: None, pause=self.wait)
@@ -171,7 +180,7 @@ def _download(world: World, kaggle: Kaggle) -> bytes:
 def meaning(method: str, name: str) -> type[CoordError]:
     """A signed address that is refused, however, is taken for one whose time is over."""
     refused = {"400", "401", "403", "404", "413"}
-    return Expired if name == "expired" or (method == "Download" and name in refused) else MEANING[name]
+    return Expired if method == "Download" and name in refused else MEANING[name]
 
 
 ASK: dict[str, Read] = {
@@ -275,7 +284,7 @@ def test_a_push_that_fails(fresh: World, case: Push) -> None:
     world.give_up_on("SaveKernel", {"timeout-before": 0.1, "timeout-after": 1.0}.get(str(case), 0.0))
     kaggle = world.kaggle(owner)
     if case.error is None:
-        world.push(kaggle)
+        assert world.push(kaggle).version == 1
     else:
         with pytest.raises(CoordError) as error:
             world.push(kaggle)
@@ -294,6 +303,20 @@ def test_a_push_that_fails(fresh: World, case: Push) -> None:
         assert world.push(kaggle).version == 1
     assert world.versions(owner) == [1]
     assert world.faults.calls["SaveKernel"] == (not case.arrived)
+    kaggle.close()
+
+
+@pytest.mark.parametrize("name", EITHER_WAY)
+def test_a_push_that_fails_once(fresh: World, name: str) -> None:
+    """It never arrived, so it is sent again as the same run: one session, and no word of it."""
+    world = fresh
+    kaggle = world.kaggle(f"ada-once-{name}")
+    world.faults.plan([fault("SaveKernel", name)])
+    world.give_up_on("SaveKernel", 2.0 if name == "timeout" else 0.0)
+    run = world.push(kaggle)
+    assert (run.version, world.versions(f"ada-once-{name}")) == (1, [1])
+    assert len(world.ledger.runs()) == 1
+    assert world.faults.calls["SaveKernel"] == 2
     kaggle.close()
 
 
@@ -322,6 +345,8 @@ def test_a_state_that_is_not_true(fresh: World, name: str) -> None:
 # Fetching
 
 
+# asyncio leaves a connection open that is accepted at the very moment when a listener closes (gh-109564).
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("method", "name"), FETCHES)
 def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, name: str) -> None:
     """Nothing half-written under a final name, nothing recorded, and the next fetch brings all of it."""
