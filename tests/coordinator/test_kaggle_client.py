@@ -16,7 +16,7 @@ import urllib3
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 
 from benchmarks import client_tables
-from coordinator.errors import CoordError, CredentialsError, Expired, Later, NoAccess, NoAnswer, TargetError
+from coordinator.errors import CoordError, CredentialsError, Expired, Later, NoAccess, NoAnswer, NoSlot, TargetError
 from coordinator.kaggle import Kaggle, policy
 from coordinator.kaggle.meanings import MEANINGS, explain, meaning
 from coordinator.kaggle.policy import Failed, Failure, Kind
@@ -220,8 +220,18 @@ def test_every_method_has_its_kind() -> None:
 @pytest.mark.parametrize(
     ("failed", "kind", "error", "words"),
     [
-        ((Failure.REFUSED, "Maximum batch GPU session count of 2 reached", 200), Kind.WRITE, Later, "as many sessions"),
-        ((Failure.REFUSED, "Maximum batch GPU session count of 2 reached", 403), Kind.WRITE, Later, "as many sessions"),
+        (
+            (Failure.REFUSED, "Maximum batch GPU session count of 2 reached", 200),
+            Kind.WRITE,
+            NoSlot,
+            "as many sessions",
+        ),
+        (
+            (Failure.REFUSED, "Maximum batch GPU session count of 2 reached", 403),
+            Kind.WRITE,
+            NoSlot,
+            "as many sessions",
+        ),
         ((Failure.REFUSED, "Maximum weekly GPU quota of 30 hours reached", 400), Kind.WRITE, Later, "quota is spent"),
         ((Failure.THROTTLED, "Quota of requests", 429), Kind.READ, Later, "asks to slow down"),
         ((Failure.DOWN, "session count", 503), Kind.WRITE, NoAnswer, "failed with HTTP 503"),
