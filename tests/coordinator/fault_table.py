@@ -50,7 +50,11 @@ READS = {
     "outputs": "ListKernelSessionOutput",
     "follow": "GetKernelSessionLogsStream",
     "download": "Download",
+    "quota": "GetAcceleratorQuotaStatistics",
+    "kernels": "ListKernels",
 }
+# What changes something, beside the push: sent again only where nothing was done (409).
+WRITES = {"cancel": "CancelKernelSession", "delete": "DeleteKernel"}
 # What is repeated, without a word, when it happens once. The body of a log or a file is read by the verb, which goes on
 # where it broke off.
 BEFORE_THE_BODY = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
@@ -72,6 +76,14 @@ PERSISTENT = [
     and (read, name) != ("outputs", "expired")
     # A page in place of a file: its size tells, which the verb knows.
     and (read, name) != ("download", "html")
+]
+WRITES_FAIL = [
+    (write, name)
+    for write in WRITES
+    for name in (*CONNECTION, *STATUSES, *NOT_JSON)
+    if fault("*", name).applies(WRITES[write])
+    # There is no kernel to delete in the test, so there is no answer whose body could be spoilt.
+    and not (write == "delete" and name in ("truncated", *NOT_JSON) and name != "html")
 ]
 
 

@@ -22,7 +22,7 @@ from requests.adapters import HTTPAdapter
 
 from coordinator.build import Build, build
 from coordinator.credentials import Credentials
-from coordinator.errors import CoordError, CredentialsError, Expired
+from coordinator.errors import CoordError, CredentialsError, Expired, NoAnswer
 from coordinator.experiment import resolve
 from coordinator.fetch import fetch
 from coordinator.kaggle import Kaggle
@@ -46,6 +46,8 @@ from tests.coordinator.fault_table import (
     PUSHES,
     READS,
     REPEATED,
+    WRITES,
+    WRITES_FAIL,
     Push,
     fault,
     markdown,
@@ -190,6 +192,8 @@ ASK: dict[str, Read] = {
     "outputs": lambda world, kaggle: [file.name for file in kaggle.outputs(world.run.ref)],
     "follow": lambda world, kaggle: list(kaggle.follow(world.run.ref, idle_seconds=5.0)),
     "download": _download,
+    "quota": lambda world, kaggle: kaggle.quota(),
+    "kernels": lambda world, kaggle: list(kaggle.kernels()),
 }
 
 
@@ -222,6 +226,22 @@ def test_a_read_that_fails_once(world: World, read: str, name: str) -> None:
     assert ask(world, kaggle) == right
     kaggle.close()
     assert world.faults.calls[method] >= 2
+
+
+@pytest.mark.parametrize(("write", "name"), WRITES_FAIL)
+def test_a_cancel_or_a_delete_that_fails(world: World, write: str, name: str) -> None:
+    """It is sent once, unless nothing was done, and told as what it means; nothing is recorded."""
+    method = WRITES[write]
+    world.faults.plan([fault(method, name, times=None)])
+    world.give_up_on(method, 0.05 if name == "timeout" else 0.0)
+    kaggle = world.kaggle()
+    before = world.run
+    with pytest.raises(CoordError) as error:
+        kaggle.cancel(world.run.ref) if write == "cancel" else kaggle.delete("ada", "no-such-kernel")
+    kaggle.close()
+    assert type(error.value) is (NoAnswer if name == "html" else MEANING[name]), error.value
+    assert (world.faults.calls[method] == 1) is (name != "409")
+    assert world.run == before
 
 
 @pytest.mark.parametrize("read", READS)
