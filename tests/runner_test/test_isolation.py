@@ -99,7 +99,9 @@ def test_what_an_isolated_script_finds(isolated: Local, tmp_path: Path, monkeypa
     assert (found["uid"], found["user"]) == (1000, "kaggle")
     assert found["host"] == ["kaggle", "127.0.0.1"]
     assert found["processes"] == 2  # the first one, and the script
-    assert found["tmp"] == []
+    # The interpreter may lie there: it is mounted where it is.
+    interpreters = [Path(sys.prefix), Path(sys.base_prefix)]
+    assert set(found["tmp"]) <= {each.parts[2] for each in interpreters if each.is_relative_to("/tmp")}
     assert found["seen"] == []
     assert all(found["refused"])
     environ = found["environ"]
