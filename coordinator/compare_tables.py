@@ -1,0 +1,136 @@
+"""How a comparison, a list of runs and a ranking look on a terminal of 80 columns: see tables.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from coordinator.compare import Comparison, Report, figure, summarize
+from coordinator.metrics import clean
+from coordinator.sides import Side
+from coordinator.statistics import Interval
+
+_RUNS_SHOWN = 3
+_SOURCES_SHOWN = 5
+
+
+def report(found: Report) -> RenderableType:
+    """What is compared, each comparison, and what there is to know about both."""
+    better = "higher" if found.mode == "max" else "lower"
+    parts: list[RenderableType] = [Text(f"{clean(found.metric)}, {better} is better", style="bold")]
+    sides = _table("", "mean", "sd", "n", "runs", right=(1, 2, 3))
+    for each in found.sides:
+        summary = summarize(each)
+        sides.add_row(each.name, _value(summary["mean"]), _value(summary["sd"]), str(summary["n"]), _runs(each))
+    parts.append(sides)
+    for comparison in found.comparisons:
+        parts += _comparison(comparison)
+    if found.luck is not None:
+        parts.append(Text(found.luck, style="bold"))
+    if found.floor is not None:
+        spread = found.floor.spread
+        parts.append(
+            Text(
+                f"noise floor: sd {figure(spread.sd)} ({spread.df:g} degrees of freedom), pooled within "
+                f"{', '.join(found.floor.configs)}",
+                style="dim",
+            )
+        )
+    parts += [Text(clean(note), style="dim") for note in found.notes]
+    return Group(*parts)
+
+
+def _comparison(found: Comparison) -> list[RenderableType]:
+    a, b = found.a.name, found.b.name
+    parts: list[RenderableType] = [Text(f"{b} against {a}", style="bold")]
+    if found.changes:
+        changes = _table("config", a, b)
+        for change in found.changes:
+            changes.add_row(change.path, clean(json.dumps(change.base)), clean(json.dumps(change.value)))
+        parts.append(changes)
+    else:
+        parts.append(Text("the same config"))
+    if found.sources:
+        more = f" and {len(found.sources) - _SOURCES_SHOWN} more" if len(found.sources) > _SOURCES_SHOWN else ""
+        parts.append(Text(f"other sources: {', '.join(found.sources[:_SOURCES_SHOWN])}{more}"))
+    if found.folds:
+        folds = _table("fold", a, b, *(["difference"] if found.are_folds_shared else []), right=(1, 2, 3))
+        for fold in found.folds:
+            apart = "" if fold.a is None or fold.b is None else f"{fold.b - fold.a:+.4f}"
+            folds.add_row(fold.fold, _value(fold.a), _value(fold.b), *([apart] if found.are_folds_shared else []))
+        parts.append(folds)
+        if not found.are_folds_shared:
+            parts.append(Text("the folds of one are not known to be those of the other: each has its own images"))
+    how = "paired" if found.images.is_paired else "not paired"
+    if found.images.interval is not None:
+        why = f": {found.images.why}" if found.images.why else ""
+        parts.append(Text(f"on {found.images.images} images, {how}{why}: {_interval(found.images.interval)}"))
+    else:
+        parts.append(Text(f"no difference on images: {found.images.why}"))
+    if found.seeds is not None:
+        parts.append(Text(f"over seeds: {_interval(found.seeds)}"))
+    parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
+    colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
+    parts.append(Text(f"\n{found.verdict.text}\n", style=f"bold {colour}"))
+    return parts
+
+
+def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
+    """The rows of `coord best`."""
+    table = _table("", "experiment", "metric", "mean", "sd", "n", "behind", right=(0, 3, 4, 5, 6))
+    for row in found:
+        sign = " (recorded)" if row["recorded"] and not row["experiment"].endswith("@recorded") else ""
+        behind = "" if row["behind"] is None else f"{row['behind']:.4f}{' ~' * row['within_noise']}"
+        name = Text(f"{row['experiment']}{sign}")
+        table.add_row(
+            str(row["rank"]), name, row["metric"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind
+        )
+    parts: list[RenderableType] = [table]
+    if any(row["within_noise"] for row in found):
+        parts.append(Text("~ may be as good as the first: the difference is within the noise (95%)", style="dim"))
+    return Group(*parts)
+
+
+def listing(found: Sequence[dict[str, Any]]) -> RenderableType:
+    """Rows as they are, a column each."""
+    names = list(found[0]) if found else []
+    numbers = tuple(at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found))
+    table = _table(*names, right=numbers)
+    for row in found:
+        table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def _runs(side: Side) -> str:
+    if side.is_recorded:
+        return "recorded"
+    labels = [repeat.label for repeat in side.repeats]
+    more = f", and {len(labels) - _RUNS_SHOWN} more" if len(labels) > _RUNS_SHOWN else ""
+    return ", ".join(labels[:_RUNS_SHOWN]) + more
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.estimate:+.4f}, {found.low:+.4f} to {found.high:+.4f} ({found.method})"
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
+
+
+def _table(*columns: str, right: Sequence[int] = ()) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for at, column in enumerate(columns):
+        table.add_column(column, overflow="fold", justify="right" if at in right else "left")
+    return table
