@@ -17,7 +17,7 @@ from coordinator.errors import NotComparable, UsageError
 from coordinator.experiment import Change
 from coordinator.ledger import Ledger
 from coordinator.project import Project
-from coordinator.sides import Candidate, Repeat, Side, common_metric, everything, find, side, without_seed
+from coordinator.sides import Candidate, Repeat, Side, attached, common_metric, everything, find, side, without_seed
 from coordinator.statistics import Interval, Spread
 
 ALPHA = 0.05
@@ -73,6 +73,8 @@ class Comparison:
     sources: tuple[str, ...]
     """Source files that differ."""
     folds: tuple[Fold, ...]
+    """Of one run of each: the newest two with the same folds, if there are such."""
+    fold_runs: tuple[str, str]
     are_folds_shared: bool
     """Whether the images of the folds shown are known to be the same."""
     images: Images
@@ -162,6 +164,7 @@ def compare(
     if repeated:
         raise UsageError(f"{', '.join(sorted(repeated))}: compared with itself", hint="One name alone shows its noise.")
     candidates = [find(project, ledger, name) for name in names]
+    _check_apart(candidates)
     chosen, mode = common_metric(candidates, metric)
     sides = tuple(side(project, each, chosen) for each in candidates)
     rows = [_rows(each, chosen) for each in sides]
@@ -188,15 +191,10 @@ def noise_floor(
 
     Only those count that read the same data as one of the configs `like`, by the settings named in `attached`.
     """
-
-    def data(config: dict[str, Any]) -> tuple[Any, ...]:
-        values = without_seed(config)
-        return tuple(str(values.get(path)) for path in project.settings.attached)
-
-    wanted = {data(config) for config in like}
+    wanted = {attached(project, config) for config in like}
     groups = {}
     for candidate in candidates:
-        if data(candidate.config) in wanted and metric in candidate.modes:
+        if attached(project, candidate.config) in wanted and metric in candidate.modes:
             values = side(project, candidate, metric).values
             # No spread at all is no measurement of it: seeds that change nothing.
             if len(values) > 1 and stdev(values) > 0:
@@ -255,9 +253,12 @@ def judge(
 
 def figure(value: float) -> str:
     """A difference or a spread with two figures that count: 0.012, 0.00034."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    return f"{value:.{max(0, 1 - math.floor(math.log10(abs(value))))}f}"
+    return f"{value:.{_digits(value)}f}"
+
+
+def _digits(value: float) -> int:
+    """How many decimals show two figures that count, of a value that is finite."""
+    return max(0, 1 - math.floor(math.log10(abs(value)))) if value else 0
 
 
 def _compare(
@@ -278,12 +279,37 @@ def _compare(
             hint="Without --paired they are compared as they are.",
         )
     shared = _sharing(a, b, rows_a, rows_b)
-    folds = _folds(*(shared or (a.repeats[0], b.repeats[0])))
+    first, second = shared or (a.repeats[0], b.repeats[0])
     seeds, verdict = judge(
         (a.name, a.values), (b.name, b.values), mode=mode, level=level, floor=floor, images=images.interval
     )
     changes, sources = _changes(a, b), _sources(a, b)
-    return Comparison(a, b, mode, level, changes, sources, folds, shared is not None, images, seeds, verdict)
+    return Comparison(
+        a=a,
+        b=b,
+        mode=mode,
+        level=level,
+        changes=changes,
+        sources=sources,
+        folds=_folds(first, second),
+        fold_runs=(first.label, second.label),
+        are_folds_shared=shared is not None,
+        images=images,
+        seeds=seeds,
+        verdict=verdict,
+    )
+
+
+def _check_apart(candidates: Sequence[Candidate]) -> None:
+    """Raises UsageError if two names stand for the same runs: repeats of one config."""
+    for at, one in enumerate(candidates):
+        for other in candidates[:at]:
+            common = [run for run in one.runs if run in other.runs]
+            if common:
+                raise UsageError(
+                    f"{other.name} and {one.name} are one config: {common[0].label} is a run of both",
+                    hint="Runs that differ in nothing but the seed are repeats. Single ones are named so: NAME@v3.",
+                )
 
 
 def _rows(side: Side, metric: str) -> dict[str, oof.OutOfFold]:
@@ -386,9 +412,12 @@ def _on_images(best: str, estimate: float, images: Interval | None, level: float
 
 
 def _interval(found: Interval, level: float) -> str:
-    """`0.012, 95% interval 0.004 to 0.020`: the difference as an advantage, above 0."""
+    """`0.0121, 95% interval 0.0041 to 0.0201`: the difference as an advantage, above 0."""
     found = found if found.estimate >= 0 else found.flipped
-    return f"{figure(found.estimate)}, {_percent(level)} interval {figure(found.low)} to {figure(found.high)}"
+    half = (found.high - found.low) / 2
+    digits = _digits(half if half > 1e-9 else found.estimate)
+    estimate, low, high = (f"{value:.{digits}f}" for value in (found.estimate, found.low, found.high))
+    return f"{estimate}, {_percent(level)} interval {low} to {high}"
 
 
 def _percent(level: float) -> str:
@@ -460,6 +489,7 @@ def _comparison_json(each: Comparison) -> dict[str, Any]:
         "config": [dataclasses.asdict(change) for change in each.changes],
         "sources": list(each.sources),
         "folds": [dataclasses.asdict(fold) for fold in each.folds],
+        "fold_runs": list(each.fold_runs),
         "folds_shared": each.are_folds_shared,
         "images": dataclasses.asdict(each.images),
         "seeds": dataclasses.asdict(each.seeds) if each.seeds else None,

@@ -15,15 +15,16 @@ from coordinator.compare import Comparison, Report, figure, summarize
 from coordinator.metrics import clean
 from coordinator.sides import Side
 from coordinator.statistics import Interval
+from coordinator.tables import age
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
+_BETTER = {"max": "higher", "min": "lower"}
 
 
 def report(found: Report) -> RenderableType:
     """What is compared, each comparison, and what there is to know about both."""
-    better = "higher" if found.mode == "max" else "lower"
-    parts: list[RenderableType] = [Text(f"{clean(found.metric)}, {better} is better", style="bold")]
+    parts: list[RenderableType] = [Text(f"{clean(found.metric)}, {_BETTER[found.mode]} is better", style="bold")]
     sides = _table("", "mean", "sd", "n", "runs", right=(1, 2, 3))
     for each in found.sides:
         summary = summarize(each)
@@ -64,7 +65,7 @@ def _comparison(found: Comparison) -> list[RenderableType]:
         for fold in found.folds:
             apart = "" if fold.a is None or fold.b is None else f"{fold.b - fold.a:+.4f}"
             folds.add_row(fold.fold, _value(fold.a), _value(fold.b), *([apart] if found.are_folds_shared else []))
-        parts.append(folds)
+        parts += [Text(f"fold by fold, {found.fold_runs[0]} and {found.fold_runs[1]}"), folds]
         if not found.are_folds_shared:
             parts.append(Text("the folds of one are not known to be those of the other: each has its own images"))
     how = "paired" if found.images.is_paired else "not paired"
@@ -83,27 +84,24 @@ def _comparison(found: Comparison) -> list[RenderableType]:
 
 def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
     """The rows of `coord best`."""
-    table = _table("", "experiment", "metric", "mean", "sd", "n", "behind", right=(0, 3, 4, 5, 6))
+    metric, mode = (found[0]["metric"], found[0]["mode"])
+    table = _table("", "newest run", clean(metric), "sd", "n", "behind", right=(0, 2, 3, 4, 5))
     for row in found:
-        sign = " (recorded)" if row["recorded"] and not row["experiment"].endswith("@recorded") else ""
-        behind = "" if row["behind"] is None else f"{row['behind']:.4f}{' ~' * row['within_noise']}"
-        name = Text(f"{row['experiment']}{sign}")
-        table.add_row(
-            str(row["rank"]), name, row["metric"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind
-        )
-    parts: list[RenderableType] = [table]
+        behind = "" if row["behind"] is None else f"{row['behind']:.4f}{' ~' if row['within_noise'] else '  '}"
+        table.add_row(str(row["rank"]), row["run"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind)
+    parts: list[RenderableType] = [Text(f"means over seeds; {_BETTER[mode]} is better"), table]
     if any(row["within_noise"] for row in found):
-        parts.append(Text("~ may be as good as the first: the difference is within the noise (95%)", style="dim"))
+        parts.append(Text("~ may be as good as the first: within the noise (95%)", style="dim"))
     return Group(*parts)
 
 
 def listing(found: Sequence[dict[str, Any]]) -> RenderableType:
-    """Rows as they are, a column each."""
+    """Rows as they are, a column each; times as how long ago they were."""
     names = list(found[0]) if found else []
-    numbers = tuple(at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found))
-    table = _table(*names, right=numbers)
+    numbers = [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
+    table = _table(*(name.removesuffix("_at") for name in names), right=numbers)
     for row in found:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
     return table
 
 
@@ -123,9 +121,11 @@ def _value(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name.endswith("_at"):
+        return f"{age(value)} ago"
     return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
 
 

@@ -112,14 +112,16 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
 
 
 def everything(project: Project, ledger: Ledger) -> list[Candidate]:
-    """All configs with complete runs here, newest first, and all recorded ones."""
+    """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
     runs = [run for run in ledger.runs() if _is_usable(run)]
-    found: list[Candidate] = []
-    seen: set[str] = set()
+    by_config: dict[str, list[Run]] = {}
     for run in runs:
-        if run.id not in seen:
-            found.append(_of_runs(run.experiment, run, [each for each in runs if each.id not in seen]))
-            seen |= {each.id for each in found[-1].runs}
+        by_config.setdefault(_config_key(run), []).append(run)
+    found: list[Candidate] = []
+    for left in by_config.values():
+        while left:  # one config may have run with several versions of the sources
+            found.append(_of_runs(left[0].label, left[0], left))
+            left[:] = [run for run in left if run not in found[-1].runs]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
         for each in _experiments(project)
@@ -175,6 +177,12 @@ def without_seed(config: dict[str, Any]) -> dict[str, Any]:
     return {path: value for path, value in leaves(config) if path.rpartition(".")[2] not in _SEEDS}
 
 
+def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
+    """Which data a config reads: its values at the paths that the project's setting `attached` names."""
+    values = without_seed(config)
+    return tuple(str(values.get(path)) for path in project.settings.attached)
+
+
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
     recorded = [figure for figure in candidate.recorded if figure.metric == metric]
     return [run for run in candidate.runs if metric in _modes(run.summary or {})] or recorded
@@ -196,7 +204,8 @@ def _of_version(text: str, own: Iterable[Run], target: str | None, version: int)
 
 
 def _of_runs(name: str, newest: Run, runs: Iterable[Run]) -> Candidate:
-    alike = [run for run in runs if _config_key(run) == _config_key(newest) and run.state is RunState.COMPLETE]
+    key = _config_key(newest)
+    alike = [run for run in runs if run.state is RunState.COMPLETE and _config_key(run) == key]
     usable = tuple(run for run in alike if _is_usable(run) and _is_same_program(run, newest))
     notes = list(_overrides(name, newest))
     other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_a_real_effect_is_found(tiny: Project) -> None:
     assert [(change.path, change.base, change.value) for change in found.changes] == [("optim.lr", 0.1, 0.2)]
     assert [fold.fold for fold in found.folds] == ["0", "1"]
     assert found.are_folds_shared
+    assert found.fold_runs == ("a local-v5", "b local-v5")
     (other,) = _compare(tiny, "b", "a").comparisons
     assert other.verdict.winner == "b"
     assert other.difference == pytest.approx(-found.difference)
@@ -121,7 +123,7 @@ def test_a_lower_metric_can_be_better() -> None:
     assert interval is not None
     assert interval.estimate < 0
     assert (least.kind, least.winner) == ("better", "b")
-    assert least.text.startswith("b is better by 0.10, 95% interval 0.08")
+    assert least.text.startswith("b is better by 0.100, 95% interval 0.089 to 0.111")
     assert judge(*values, mode="max")[1].winner == "a"
 
 
@@ -149,7 +151,7 @@ def test_one_run_each_is_about_these_images(tiny: Project) -> None:
         finished(tiny, "c", 1 + seed, _images(0.1, seed=seed), seed=seed, sets=["optim.lr=0.3"])
     again = _compare(tiny, "a", "b")
     assert again.floor is not None
-    assert (again.floor.configs, again.floor.spread.df) == (("c",), 3)
+    assert (again.floor.configs, again.floor.spread.df) == (("c local-v4",), 3)
     assert again.comparisons[0].verdict.kind in {"likely", "noise"}
     assert "noise floor" in again.comparisons[0].verdict.text
 
@@ -270,7 +272,12 @@ def test_names_that_cannot_be_compared(tiny: Project, name: str, error: type[Coo
 
 
 def test_a_thing_is_not_compared_with_itself(tiny: Project) -> None:
-    """The same name twice is a slip."""
+    """The same name twice is a slip, and so are two names of one config: each value would be on both sides."""
+    finished(tiny, "a", 1, [0.5, 0.6])
+    finished(tiny, "b", 1, [0.5, 0.7], seed=1)
+    with pytest.raises(UsageError, match="a and b are one config: b local-v1 is a run of both"):
+        _compare(tiny, "a", "b")
+    assert len(_compare(tiny, "a@v1", "b@v1").comparisons) == 1
     with pytest.raises(UsageError, match="a: compared with itself"):
         _compare(tiny, "a", "a")
 
@@ -340,3 +347,22 @@ def test_the_command_prints_a_table_json_and_csv(tiny: Project) -> None:
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "b", "--csv").stdout))
     assert (row["verdict"], float(row["low"])) == ("better", data["comparisons"][0]["seeds"]["low"])
     assert "not both" in coord.here("compare", "a", "b", "--csv", "--json", code=2).stderr
+
+
+def test_two_runs_of_the_local_kaggle(tiny: Project) -> None:
+    """Two experiments pushed, fetched and compared; without rows in oof.csv the comparison of means is left."""
+    coord = Coord(tiny.root, dict(os.environ))
+    (tiny.experiments / "longer.yaml").write_text("base: base\nconfig: {train: {epochs: 4}}\n")
+    unfetched = "has not been fetched"
+    coord.here("push", "--exp", "base", "--exp", "longer", "--wait")
+    assert unfetched in coord.here("compare", "base", "longer", code=1).stderr
+    coord.here("fetch-results", "--all")
+    (found,) = json.loads(coord.here("compare", "base", "longer", "--json").stdout)["comparisons"]
+    assert found["difference"] == pytest.approx(0.05)
+    assert found["config"] == [{"path": "train.epochs", "base": 3, "value": 4}]
+    assert found["images"]["why"] == "not both have out-of-fold rows in this metric here"
+    assert found["verdict"]["kind"] == "unknown"
+    assert [row["run"] for row in json.loads(coord.here("best", "--json").stdout)] == [
+        "longer local-v1",
+        "base local-v1",
+    ]
