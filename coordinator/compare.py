@@ -169,7 +169,7 @@ def compare(
     sides = tuple(side(project, each, chosen) for each in candidates)
     rows = [_rows(each, chosen) for each in sides]
     _check_data(sides, rows)
-    floor = noise_floor(project, everything(project, ledger), chosen, [each.config for each in sides])
+    floor = noise_floor(project, everything(project, ledger), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
     comparisons = tuple(
         _compare(sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
@@ -184,21 +184,23 @@ def compare(
     return Report(chosen, mode, sides, floor, comparisons, luck, tuple(dict.fromkeys(notes)))
 
 
-def noise_floor(
-    project: Project, candidates: Iterable[Candidate], metric: str, like: Sequence[dict[str, Any]]
-) -> Floor | None:
+def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, like: Sequence[Side]) -> Floor | None:
     """The spread of single runs over seeds: pooled over all configs that have repeats in that metric.
 
-    Only those count that read the same data as one of the configs `like`, by the settings named in `attached`.
+    Only those count that read the same data as one of the sides `like`, by the settings named in `attached` and, where
+    both are known, the number of images: a single fold is noisier than all of them.
     """
-    wanted = {attached(project, config) for config in like}
+    data = {attached(project, each.config) for each in like}
+    counts = {repeat.images for each in like for repeat in each.repeats} - {None}
     groups = {}
     for candidate in candidates:
-        if attached(project, candidate.config) in wanted and metric in candidate.modes:
-            values = side(project, candidate, metric).values
-            # No spread at all is no measurement of it: seeds that change nothing.
-            if len(values) > 1 and stdev(values) > 0:
-                groups[candidate.name] = values
+        if attached(project, candidate.config) not in data or metric not in candidate.modes:
+            continue
+        found = side(project, candidate, metric)
+        is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
+        # No spread at all is no measurement of it: seeds that change nothing.
+        if is_alike and len(found.values) > 1 and stdev(found.values) > 0:
+            groups[candidate.name] = found.values
     spread = statistics.pooled(groups.values())
     return Floor(spread, tuple(groups)) if spread is not None else None
 
@@ -453,7 +455,7 @@ def _luck(side: Side, floor: Floor | None) -> str:
     apart = statistics.spread_interval(0.0, spread, 1, 1, method="").high
     return (
         f"by {whose} (sd {figure(spread.sd)}), two single runs of one config lie up to {figure(apart)} apart by luck "
-        "alone (95%): less between two experiments that ran once is no improvement"
+        "alone (95%): two experiments that ran once each and are closer than that can't be told apart"
     )
 
 

@@ -75,7 +75,8 @@ def _comparison(found: Comparison) -> list[RenderableType]:
     else:
         parts.append(Text(f"no difference on images: {found.images.why}"))
     if found.seeds is not None:
-        parts.append(Text(f"over seeds: {_interval(found.seeds)}"))
+        over = "over seeds" if len(found.a.values) > 1 and len(found.b.values) > 1 else "by the noise floor"
+        parts.append(Text(f"{over}: {_interval(found.seeds)}"))
     parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
     colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
     parts.append(Text(f"\n{found.verdict.text}\n", style=f"bold {colour}"))

@@ -71,7 +71,8 @@ def best(
     """A row a config, the best mean over its seeds first, and what should be known about the list.
 
     The metric is the newest run's primary one unless another is asked for. Configs that were measured on other data
-    than the newest that has it are left out; recorded ones count as of the data that their config names.
+    than the newest that has it are left out, and those on fewer images (single folds, say); recorded ones count as of
+    the data that their config names.
     Raises RunNotFound, UsageError.
     """
     candidates = everything(project, ledger)
@@ -89,11 +90,13 @@ def best(
     _, mode = common_metric(measured, metric)
     sides = [side(project, each, metric) for each in measured]
     data = attached(project, sides[0].config)
-    alike = [each for each in sides if attached(project, each.config) == data and _same_images(each, sides[0])]
+    alike = [each for each in sides if attached(project, each.config) == data]
+    most = max((_images(each) or 0 for each in alike), default=0)
+    alike = [each for each in alike if _images(each) in (None, most)]
     others = len(sides) - len(alike)
-    notes = [f"{others} config{'s' * (others != 1)} on other data left out"] if others else []
+    notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
-    floor = noise_floor(project, measured, metric, [each.config for each in alike])
+    floor = noise_floor(project, measured, metric, alike)
     first = (alike[0].name, alike[0].values)
     found = []
     for rank, each in enumerate(alike, start=1):
@@ -107,7 +110,7 @@ def best(
                 "mean": fmean(each.values),
                 "sd": stdev(each.values) if len(each.values) > 1 else None,
                 "n": len(each.values),
-                "images": each.repeats[0].images,
+                "images": _images(each),
                 "recorded": each.is_recorded,
                 "behind": abs(fmean(each.values) - fmean(first[1])) if rank > 1 else None,
                 "within_noise": kind == "noise",
@@ -116,9 +119,8 @@ def best(
     return found, notes
 
 
-def _same_images(one: Side, other: Side) -> bool:
-    counts = {each.repeats[0].images for each in (one, other)} - {None}
-    return len(counts) < 2
+def _images(each: Side) -> int | None:
+    return each.repeats[0].images
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:

@@ -153,6 +153,9 @@ def test_one_run_each_is_about_these_images(tiny: Project) -> None:
     assert again.floor is not None
     assert (again.floor.configs, again.floor.spread.df) == (("c local-v4",), 3)
     assert again.comparisons[0].verdict.kind in {"likely", "noise"}
+    for seed in range(4):  # the repeats of one fold alone
+        finished(tiny, "d", 1 + seed, _images(seed=seed)[:20], seed=seed, sets=["optim.lr=0.4"])
+    assert _compare(tiny, "a", "b").floor == again.floor
     assert "noise floor" in again.comparisons[0].verdict.text
 
 
