@@ -123,7 +123,9 @@ class Report:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a comparison, flat."""
+        """A row a comparison, flat; of one name alone, a row of what is known about it."""
+        if self.luck is not None:
+            return [{"metric": self.metric, "mode": self.mode, **_flat("a", self.sides[0]), "text": self.luck}]
         return [
             {
                 "metric": self.metric,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import math
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class OutOfFold:
     values: dict[str, float]
     """Image -> its value, of the rows that have one."""
 
-    @property
+    @functools.cached_property
     def assignment(self) -> str:
         """Equal for two runs whose images are the same and in the same folds."""
         return hashlib.sha256(repr(sorted(self.folds.items())).encode()).hexdigest()

@@ -42,10 +42,11 @@ def said(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = N
 
 
 def note(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None) -> None:
-    """Adds a note. Raises UsageError if it is empty."""
-    if not text.strip():
+    """Adds a note, as one line. Raises UsageError if it is empty."""
+    line = " ".join(text.split())
+    if not line:
         raise UsageError("the note is empty")
-    _add(ledger, experiment, run, "note", text.strip())
+    _add(ledger, experiment, run, "note", line)
 
 
 def tag(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None) -> None:

@@ -163,6 +163,12 @@ def side(project: Project, candidate: Candidate, metric: str) -> Side:
             "the last digit: they are counted once"
         )
         repeats = list(reversed(once.values()))
+    seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]
+    if len(set(seeds)) < len(seeds):
+        notes.append(
+            f"{candidate.name}: {len(seeds)} values of {_count(len(set(seeds)), 'seed')}: runs that share a seed may "
+            "differ less than seeds do"
+        )
     is_recorded = not repeats
     if is_recorded:
         repeats = [

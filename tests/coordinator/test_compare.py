@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -349,7 +350,30 @@ def test_the_command_prints_a_table_json_and_csv(tiny: Project) -> None:
     assert data["sides"][0]["n"] == 3
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "b", "--csv").stdout))
     assert (row["verdict"], float(row["low"])) == ("better", data["comparisons"][0]["seeds"]["low"])
+    (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "--csv").stdout))
+    assert (row["a"], row["n_a"]) == ("a", "3")
+    assert "lie up to" in coord.here("compare", "a").stdout
     assert "not both" in coord.here("compare", "a", "b", "--csv", "--json", code=2).stderr
+
+
+def test_the_same_seed_again_is_said(tiny: Project) -> None:
+    """Two runs of one seed that differ count, with a warning: they may lie closer than two seeds would."""
+    finished(tiny, "a", 1, [0.50, 0.60])
+    finished(tiny, "a", 2, [0.50, 0.61])
+    found = _compare(tiny, "a")
+    assert len(found.sides[0].values) == 2
+    assert found.notes == ("a: 2 values of 1 seed: runs that share a seed may differ less than seeds do",)
+
+
+def test_without_numpy_there_is_no_bootstrap(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base install has none: everything else is there, and what is missing is said."""
+    _seeds(tiny, "a", 0.0, range(3))
+    _seeds(tiny, "b", 0.05, range(3))
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    (found,) = _compare(tiny, "a", "b").comparisons
+    assert found.verdict.winner == "b"
+    assert found.images.interval is None
+    assert found.images.why == "the bootstrap needs numpy, which is not installed"
 
 
 def test_two_runs_of_the_local_kaggle(tiny: Project) -> None:

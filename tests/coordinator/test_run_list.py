@@ -115,7 +115,7 @@ def test_notes_and_tags_are_of_an_experiment_or_of_a_run(some: Project) -> None:
         remarks.tag(ledger, "a", "baseline")
         remarks.tag(ledger, "a", "baseline")
         remarks.tag(ledger, "a", "odd", run=run)
-        remarks.note(ledger, "a", " ü: '); DROP TABLE remarks;-- ")
+        remarks.note(ledger, "a", " ü: ');\r\nDROP TABLE remarks;-- ")
         remarks.note(ledger, "a", "slow", run=run)
         found = {row["run"]: (row["tags"], row["notes"]) for row in rows(ledger, tags=["baseline"])}
         assert found == {
