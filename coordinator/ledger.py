@@ -52,6 +52,16 @@ _MIGRATIONS = (
     "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE runs ADD COLUMN sent_at TEXT",
     "ALTER TABLE runs ADD COLUMN started_at TEXT; ALTER TABLE runs ADD COLUMN timeout_seconds INTEGER",
+    """
+    CREATE TABLE remarks (
+        number INTEGER PRIMARY KEY,
+        experiment TEXT NOT NULL,
+        run_id TEXT,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    )
+    """,
 )
 
 
@@ -224,6 +234,10 @@ class Ledger:
         others = sorted({run.experiment for run in self.runs(target=target)})
         hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
         raise RunNotFound(f'no run of "{experiment}"' + (f" on {target}" if target else ""), hint=hint)
+
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """One transaction, for a module that has tables of its own. Raises LedgerError."""
+        return self._transaction()
 
     def _migrate(self) -> None:
         with self._transaction() as connection:

@@ -1,0 +1,245 @@
+"""Commands that compare experiments, rank them, list runs, and keep notes and tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, open_ledger, this_project
+from coordinator.cli.terminal import answer, say, show_text
+from coordinator.errors import RunNotFound, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import RenderableType
+
+    from coordinator.ledger import Ledger, Run
+    from coordinator.project import Project
+    from coordinator.remarks import Kind
+
+app = typer.Typer()
+
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header line instead of text for people.")]
+Metric = Annotated[
+    str | None, typer.Option("--metric", help="Another metric than the runs' primary one.", metavar="NAME")
+]
+
+
+@app.command()
+@command
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Experiments, or single runs (NAME@v3, NAME@local-v3, NAME@recorded); each against the first.",
+            metavar="NAME...",
+            show_default=False,
+        ),
+    ],
+    metric: Metric = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="Insist on pairs of images: fail unless the folds are the same.")
+    ] = False,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Say whether one is better than another, or it was luck.
+
+    Runs that differ in nothing but the seed are repeats of one config, and their spread decides. One name alone shows
+    how far luck carries.
+    """
+    from coordinator import compare as verb
+
+    project = this_project()
+    with open_ledger(project) as ledger:
+        found = verb.compare(project, ledger, names, metric=metric, paired=paired)
+
+    def table() -> RenderableType:
+        from coordinator import compare_tables
+
+        return compare_tables.report(found)
+
+    _show(found.to_json(), found.rows, table, as_json=as_json, as_csv=as_csv)
+
+
+@app.command()
+@command
+def runs(
+    exp: Annotated[
+        str | None, typer.Option("--exp", "-e", help="Only of this experiment; * and ? match.", metavar="NAME")
+    ] = None,
+    state: Annotated[str | None, typer.Option("--state", help="Only in this state, e.g. complete.")] = None,
+    target: TargetOption = None,
+    tag: Annotated[list[str], typer.Option("--tag", help="Only with this tag; repeatable.", metavar="TAG")] = [],  # noqa: B006  # typer copies it
+    sort: Annotated[
+        str | None, typer.Option("--sort", help="By this column, e.g. value; -value from the highest down.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", help="These columns, with commas: run,value,optim.lr.", metavar="NAMES"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", help="At most this many.", min=1)] = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """List the runs of the ledger, filtered and sorted; asks no target.
+
+    With --json or --csv and without --columns, every column is there: the config's and the metrics', too.
+    """
+    from coordinator import run_list as verb
+
+    wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
+    if not wanted and not (as_json or as_csv):
+        wanted = list(verb.SHOWN)
+    with open_ledger(this_project()) as ledger:
+        found = verb.rows(
+            ledger, experiment=exp, state=state, target=target, tags=tag, sort=sort, columns=wanted, limit=limit
+        )
+    if not found:
+        say("no runs match" if any((exp, state, target, tag)) else "no runs yet; push one: coord push --exp NAME")
+
+    def table() -> RenderableType:
+        from coordinator import compare_tables
+
+        return compare_tables.listing(found)
+
+    if found or as_json:
+        _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv)
+
+
+@app.command()
+@command
+def best(
+    metric: Metric = None,
+    target: TargetOption = None,
+    limit: Annotated[int, typer.Option("--limit", help="At most this many.", min=1)] = 10,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Rank the configs by their mean over seeds.
+
+    Marks those that may be as good as the first; recorded figures join in.
+    """
+    from coordinator import run_list as verb
+
+    project = this_project()
+    with open_ledger(project) as ledger:
+        found, notes = verb.best(project, ledger, metric=metric, target=target)
+    found = found[:limit]
+
+    def table() -> RenderableType:
+        from coordinator import compare_tables
+
+        return compare_tables.ranking(found)
+
+    _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv)
+    for each in notes:
+        say(each)
+
+
+@app.command()
+@command
+def note(
+    exp: Exp,
+    text: Annotated[str | None, typer.Argument(help="What to note; without it, what was noted.")] = None,
+    version: Version = None,
+    target: TargetOption = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Note something about an experiment, or read the notes.
+
+    With --version it is about that run alone.
+    """
+    from coordinator import remarks
+
+    project = this_project()
+    with open_ledger(project) as ledger:
+        run = _noted(project, ledger, exp, target, version)
+        if text is not None:
+            remarks.note(ledger, exp, text, run=run)
+        _annotated(ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
+
+
+@app.command()
+@command
+def tag(
+    exp: Exp,
+    name: Annotated[
+        str | None, typer.Argument(help="The tag, one word; without it, the tags.", metavar="[TAG]")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the tag away.")] = False,
+    version: Version = None,
+    target: TargetOption = None,
+    as_json: Json = False,
+    as_csv: Csv = False,
+) -> None:
+    """Tag an experiment, for coord runs --tag; or show its tags.
+
+    With --version the tag is that run's alone.
+    """
+    from coordinator import remarks
+
+    if remove and name is None:
+        raise UsageError("--remove: which tag?")
+    project = this_project()
+    with open_ledger(project) as ledger:
+        run = _noted(project, ledger, exp, target, version)
+        if name is not None:
+            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run)
+        _annotated(ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
+
+
+def _noted(project: Project, ledger: Ledger, exp: str, target: str | None, version: int | None) -> Run | None:
+    """The run that is meant, or None for the experiment as a whole, which must be one."""
+    from coordinator.experiment import experiment_names
+
+    if version is not None:
+        return find_run(ledger, exp, target, version)
+    if target is not None:
+        raise UsageError("--target says whose run: with --version only")
+    known = {run.experiment for run in ledger.runs()} | set(experiment_names(project))
+    if exp not in known:
+        raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
+    return None
+
+
+def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool) -> None:
+    """Shows what is said of it: of a run also what is said of its experiment."""
+    from coordinator.remarks import said
+
+    found = [each for each in said(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
+    labels = {each.id: each.label for each in ledger.runs(experiment=exp)}
+    rows = [
+        {"of": labels.get(each.run_id or "", exp), "text": each.text, "created_at": each.created_at} for each in found
+    ]
+
+    def table() -> RenderableType:
+        from coordinator import compare_tables
+
+        return compare_tables.listing(rows)
+
+    if not rows:
+        say(f"{exp} has no {kind}s")
+    if rows or as_json:
+        _show(rows, lambda: rows, table, as_json=as_json, as_csv=as_csv)
+
+
+def _show(
+    data: Any,
+    rows: Callable[[], Sequence[dict[str, Any]]],
+    table: Callable[[], RenderableType],
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    from coordinator import export
+
+    if as_json and as_csv:
+        raise UsageError("--csv or --json, not both")
+    if as_csv:
+        show_text(export.as_csv(rows()).removesuffix("\n"))
+    else:
+        answer(data if as_json else None, table)

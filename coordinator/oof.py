@@ -1,0 +1,61 @@
+"""Reads oof.csv: the out-of-fold value of one metric for each image, and the fold that the image was in."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.errors import TargetError
+
+_LONGEST_CELL = 2**26  # a mask's run lengths may be longer than the 128 KiB that the csv module allows
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The rows of one oof.csv."""
+
+    folds: dict[str, str]
+    """Image -> its fold, of every row."""
+    values: dict[str, float]
+    """Image -> its value, of the rows that have one."""
+
+    @functools.cached_property
+    def assignment(self) -> str:
+        """Equal for two runs whose images are the same and in the same folds."""
+        return hashlib.sha256(repr(sorted(self.folds.items())).encode()).hexdigest()
+
+
+def read(file: Path, metric: str) -> OutOfFold | None:
+    """The values of `metric` (cv/dice is in the column dice); None without a file, rows, or that column.
+
+    The first column is the image's id, `fold` its fold. Raises TargetError if it is no such table.
+    """
+    column = metric.rpartition("/")[2]
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        with file.open(encoding="utf-8", newline="") as text:
+            rows = csv.DictReader(text)
+            names = list(rows.fieldnames or ())
+            if column not in names or "fold" not in names:
+                return None
+            folds: dict[str, str] = {}
+            values: dict[str, float] = {}
+            for row in rows:
+                image = row[names[0]]
+                if image in folds:
+                    raise TargetError(f"{file} has two rows for {image}")
+                folds[image] = row["fold"]
+                value = float(row[column] or "nan")
+                if math.isfinite(value):
+                    values[image] = value
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise TargetError(f"{file} cannot be read as out-of-fold rows: {error}") from error
+    finally:
+        csv.field_size_limit(before)
+    return OutOfFold(folds, values) if folds else None

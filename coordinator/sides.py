@@ -1,0 +1,323 @@
+"""What a name on the command line of `compare` stands for: the runs of one config, or figures recorded elsewhere.
+
+Runs are repeats of one another if they differ in nothing but the seed: the same config, sources and target.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from coordinator import metrics
+from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
+from coordinator.experiment import Experiment, Recorded, experiment_names, resolve
+from coordinator.ledger import Ledger, Run
+from coordinator.project import Project
+from coordinator.schema import leaves
+from coordinator.target import RunState
+
+RECORDED = "recorded"
+_SEEDS = ("seed", "repeat")  # last parts of the paths that make no other config: the seed, and how many of them
+_ARGUMENT = re.compile(r"(?P<name>[^@]+)(?:@(?:(?P<recorded>recorded)|(?:(?P<target>[a-z]+)-)?v(?P<version>\d+)))?")
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeat:
+    """The metric's value under one seed."""
+
+    label: str
+    """Which run: `smoke local-v3`, with the seed where one run had several; or `recorded`."""
+    seed: int | None
+    value: float
+    images: int | None = None
+    """How many it was measured on."""
+    folds: tuple[tuple[str, float | None, int | None], ...] = ()
+    """(fold, value, images), as far as the run says so for this seed."""
+    oof: Path | None = None
+    """Where its out-of-fold rows would be."""
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """What a name stands for, before it is known which metric is wanted."""
+
+    name: str
+    config: dict[str, Any]
+    runs: tuple[Run, ...] = ()
+    """Newest first; repeats of one another."""
+    recorded: tuple[Recorded, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> str | None:
+        return metrics.primary_name(self.runs[0].summary or {}) if self.runs else None
+
+    @property
+    def modes(self) -> dict[str, str]:
+        """Metric -> max or min, the runs' own first."""
+        found = {figure.metric: figure.mode for figure in self.recorded}
+        return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One side of a comparison, in one metric."""
+
+    name: str
+    config: dict[str, Any]
+    files: dict[str, str]
+    """Path -> SHA-256 of the sources; empty if not known."""
+    repeats: tuple[Repeat, ...]
+    is_recorded: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(repeat.value for repeat in self.repeats)
+
+
+def find(project: Project, ledger: Ledger, text: str) -> Candidate:
+    """What `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
+
+    A name alone stands for the newest complete run and its repeats, or else for what was recorded; where only
+    experiments named `exp-s0`, `exp-s1` and so on have runs, for those. Raises RunNotFound, UsageError.
+    """
+    match = _ARGUMENT.fullmatch(text)
+    if match is None:
+        raise UsageError(f'"{text}" names no run', hint="Say NAME, NAME@v3, NAME@local-v3 or NAME@recorded.")
+    name = match["name"]
+    known = experiment_names(project) if project.experiments.is_dir() else []
+    recorded = resolve(project, name) if name in known else None
+    everything = ledger.runs()
+    own = [run for run in everything if run.experiment == name]
+    own = own or [run for run in everything if re.fullmatch(re.escape(name) + r"-s\d+", run.experiment)]
+    if match["version"] is not None:
+        return _of_version(text, own, match["target"], int(match["version"]))
+    if match["recorded"] is None and (usable := [run for run in own if _is_usable(run)]):
+        return dataclasses.replace(
+            _of_runs(name, usable[0], everything), recorded=recorded.recorded if recorded is not None else ()
+        )
+    if recorded is not None and recorded.recorded:
+        return Candidate(text, recorded.config, recorded=recorded.recorded)
+    if match["recorded"] is not None:
+        raise RunNotFound(
+            f"nothing is recorded of {name}", hint="`recorded` in its YAML file says what was measured elsewhere."
+        )
+    raise _nothing(name, own, is_known=recorded is not None, others=[*known, *(run.experiment for run in everything)])
+
+
+def everything(project: Project, ledger: Ledger) -> list[Candidate]:
+    """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
+    runs = [run for run in ledger.runs() if _is_usable(run)]
+    by_config: dict[str, list[Run]] = {}
+    for run in runs:
+        by_config.setdefault(_config_key(run), []).append(run)
+    found: list[Candidate] = []
+    for left in by_config.values():
+        while left:  # one config may have run with several versions of the sources
+            found.append(_of_runs(left[0].label, left[0], left))
+            left[:] = [run for run in left if run not in found[-1].runs]
+    return found + [
+        Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
+        for each in _experiments(project)
+        if each.recorded
+    ]
+
+
+def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> tuple[str, str]:
+    """(name, max or min) of the metric to compare in: the one asked for, or the runs' primary one, or the recorded one
+    with the most values. Raises NotComparable, UsageError."""
+    shared = [name for name in candidates[0].modes if all(name in each.modes for each in candidates)]
+    has = "; ".join(f"{each.name} has {', '.join(each.modes) or 'none'}" for each in candidates)
+    if asked is not None and asked not in shared:
+        every = {name for each in candidates for name in each.modes}
+        near = "" if asked in every else did_you_mean(asked, every)
+        raise UsageError(f"not all of these were measured in {asked}{near}", hint=f"{has}.")
+    primaries = list(dict.fromkeys(each.primary for each in candidates if each.primary))
+    name = asked or (primaries[0] if len(primaries) == 1 and primaries[0] in shared else None)
+    if name is None:
+        if not shared or len(primaries) > 1:
+            what = " and ".join(primaries) if len(primaries) > 1 else "no metric that all have"
+            pick = f" --metric picks one: {', '.join(shared)}." if shared else ""
+            raise NotComparable(f"they were measured in different metrics: {what}", hint=f"{has}.{pick}")
+        name = max(shared, key=lambda metric: sum(len(_repeats_of(each, metric)) for each in candidates))
+    modes = {each.modes[name] for each in candidates}
+    if len(modes) > 1 or not modes <= {"max", "min"}:
+        raise NotComparable(f"{name} is to be as {' and as '.join(sorted(modes))} as possible: what is better?")
+    return name, modes.pop()
+
+
+def side(project: Project, candidate: Candidate, metric: str) -> Side:
+    """The candidate's values of that metric: its runs', or else the recorded ones."""
+    notes = list(candidate.notes)
+    repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
+    once = {(repeat.seed, repeat.value): repeat for repeat in reversed(repeats)}
+    if len(once) < len(repeats):
+        notes.append(
+            f"{candidate.name}: {len(repeats) - len(once)} of {len(repeats)} values came again with the same seed, to "
+            "the last digit: they are counted once"
+        )
+        repeats = list(reversed(once.values()))
+    seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]
+    if len(set(seeds)) < len(seeds):
+        notes.append(
+            f"{candidate.name}: {len(seeds)} values of {_count(len(set(seeds)), 'seed')}: runs that share a seed may "
+            "differ less than seeds do"
+        )
+    is_recorded = not repeats
+    if is_recorded:
+        repeats = [
+            Repeat(RECORDED, None, each.value, note=each.note) for each in candidate.recorded if each.metric == metric
+        ]
+    files = candidate.runs[0].files if candidate.runs and not is_recorded else {}
+    return Side(candidate.name, candidate.config, files, tuple(repeats), is_recorded, tuple(notes))
+
+
+def without_seed(config: dict[str, Any]) -> dict[str, Any]:
+    """The config's values by dotted path, but for the seeds."""
+    return {path: value for path, value in leaves(config) if path.rpartition(".")[2] not in _SEEDS}
+
+
+def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
+    """Which data a config reads: its values at the paths that the project's setting `attached` names."""
+    values = without_seed(config)
+    return tuple(str(values.get(path)) for path in project.settings.attached)
+
+
+def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
+    recorded = [figure for figure in candidate.recorded if figure.metric == metric]
+    return [run for run in candidate.runs if metric in _modes(run.summary or {})] or recorded
+
+
+def _of_version(text: str, own: Iterable[Run], target: str | None, version: int) -> Candidate:
+    found = [run for run in own if run.version == version and target in (None, run.target)]
+    places = {(run.experiment, run.target) for run in found}
+    if len(places) > 1:
+        which = ", ".join(sorted(f"{experiment}@{place}-v{version}" for experiment, place in places))
+        raise UsageError(f"{text} may be any of {which}", hint="Say which.")
+    if not found:
+        has = ", ".join(f"{run.target}-v{run.version}" for run in own if run.version is not None)
+        raise RunNotFound(f"there is no run {text}", hint=f"There are {has}." if has else "See: coord runs")
+    run = found[0]  # a kernel that was deleted counts its versions anew: the newest run bears the number
+    if not _is_usable(run):
+        raise _not_usable(run)
+    return Candidate(text, run.config, (run,), notes=_overrides(text, run))
+
+
+def _of_runs(name: str, newest: Run, runs: Iterable[Run]) -> Candidate:
+    key = _config_key(newest)
+    alike = [run for run in runs if run.state is RunState.COMPLETE and _config_key(run) == key]
+    usable = tuple(run for run in alike if _is_usable(run) and _is_same_program(run, newest))
+    notes = list(_overrides(name, newest))
+    other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
+    if other:
+        notes.append(f"{name}: {_count(other, 'run')} of the same config had other sources, and count as no repeats")
+    missing = sum(run.summary is None for run in alike)
+    if missing:
+        notes.append(f"{name}: {_count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
+    return Candidate(name, newest.config, usable, notes=tuple(notes))
+
+
+def _overrides(name: str, run: Run) -> tuple[str, ...]:
+    return (f"{name} is {run.label} with --set {' --set '.join(run.overrides)}",) if run.overrides else ()
+
+
+def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[str]) -> CoordError:
+    complete = [run for run in own if run.state is RunState.COMPLETE]
+    if complete:
+        return _not_usable(complete[0])
+    if own:
+        return RunNotFound(f"no run of {name} is complete: {own[0].label} is {own[0].state}", hint="See: coord status")
+    if is_known:
+        return RunNotFound(f"no run of {name}, and nothing recorded of it", hint=f"Push it: coord push --exp {name}")
+    return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
+
+
+def _not_usable(run: Run) -> RunNotFound:
+    if run.state is not RunState.COMPLETE:
+        return RunNotFound(f"{run.label} is {run.state}: it has no results to compare", hint="See: coord status")
+    if run.summary is None:
+        fetch = f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
+        return RunNotFound(f"{run.label} has not been fetched", hint=f"Fetch it: {fetch}")
+    return RunNotFound(f"{run.label} reports that it is {run.summary.get('status')}: it has no results to compare")
+
+
+def _experiments(project: Project) -> Iterable[Experiment]:
+    for name in experiment_names(project) if project.experiments.is_dir() else ():
+        try:
+            yield resolve(project, name)
+        except CoordError:  # a file with problems is no reason not to compare others
+            continue
+
+
+def _is_usable(run: Run) -> bool:
+    """Complete and fetched; a run that stopped early says so in its summary."""
+    return (
+        run.state is RunState.COMPLETE
+        and run.version is not None
+        and run.summary is not None
+        and run.summary.get("status", "complete") == "complete"
+    )
+
+
+def _config_key(run: Run) -> str:
+    return json.dumps([run.target, without_seed(run.config)], sort_keys=True)
+
+
+def _is_same_program(run: Run, other: Run) -> bool:
+    """Of runs that were pushed before sources were written down, it is believed."""
+    return not run.files or not other.files or run.files == other.files
+
+
+def _modes(summary: dict[str, Any]) -> dict[str, str]:
+    found = {table.name: table.mode for table in metrics.metric_tables(summary) if table.mean is not None}
+    primary = metrics.primary_name(summary)
+    if primary is not None and metrics.primary_value(summary) is not None:
+        found = {primary: metrics.clean(str(summary["primary"].get("mode"))), **found}
+    return found
+
+
+def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
+    """The run's value, or one for each seed if it had several."""
+    summary = run.summary or {}
+    table = next((table for table in metrics.metric_tables(summary) if table.name == metric), None)
+    is_primary = metrics.primary_name(summary) == metric
+    value = metrics.primary_value(summary) if is_primary else None
+    value = table.mean if value is None and table is not None else value
+    if value is None:
+        return []
+    folder = project.results(run.experiment, run.target, run.ref.version)
+    seed = run.config.get("seed")
+    first = Repeat(
+        run.label,
+        seed if isinstance(seed, int) else None,
+        value,
+        images=table.n if table is not None else None,
+        folds=table.folds if table is not None else (),
+        oof=folder / "oof.csv",
+    )
+    by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
+    by_seed.pop(first.seed, None)
+    others = [
+        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder / f"oof.seed{seed}.csv")
+        for seed, value in by_seed.items()
+    ]
+    return [first, *others]
+
+
+def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
+    """Seed -> value of a run that repeated itself."""
+    found: dict[int | None, float] = {}
+    for each in summary["repeats"]["values"]:
+        if isinstance(each, dict) and isinstance(each.get("seed"), int) and isinstance(each.get("value"), int | float):
+            found[each["seed"]] = float(each["value"])
+    return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
