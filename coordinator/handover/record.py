@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator import metrics
+from coordinator.errors import CoordError
 from coordinator.ledger import Run
 from coordinator.project import Project
 from coordinator.results import PARTS, RUN
@@ -57,8 +58,8 @@ class Record:
     ended: int
     tags: Mapping[str, str]
     """`coord.run_id`, `coord.digest`, ...: where the run comes from."""
-    params: Mapping[str, str]
-    """The config, flattened: `optim.lr` -> `0.02`. What is not text is written as JSON."""
+    params: Mapping[str, str | float]
+    """The config, flattened: `optim.lr` -> 0.02. Lists and None are written as JSON."""
     rows: tuple[Row, ...]
     """In the order of metrics.jsonl."""
     final: Mapping[str, float]
@@ -91,7 +92,17 @@ class Record:
 
 
 def record(project: Project, run: Run) -> Record:
-    """Reads what is here of a run that has ended. Of one that was never fetched, there are no metrics."""
+    """Reads what is here of a run that has ended. Of one that was never fetched, there are no metrics.
+
+    Raises CoordError if a file of its results cannot be read.
+    """
+    try:
+        return _record(project, run)
+    except OSError as error:
+        raise CoordError(f"the results of {run.label} cannot be read: {error}") from error
+
+
+def _record(project: Project, run: Run) -> Record:
     summary = run.summary or {}
     directory = _directory(project, run)
     started = _started(run, summary)
@@ -106,7 +117,7 @@ def record(project: Project, run: Run) -> Record:
         started=started,
         ended=_ended(run, summary, started),
         tags=_tags(run, summary),
-        params={clean_text(name): clean_text(value) for name, value in _flattened(run.config)},
+        params=dict(_flattened(run.config)),
         rows=rows,
         final=final,
         files=() if directory is None else tuple(_files(directory)),
@@ -139,7 +150,7 @@ def _events(file: Path) -> Iterator[dict[str, Any] | None]:
     """The events of metrics.jsonl; None for a line that is none. NaN and infinities are read as such."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+    except FileNotFoundError:
         return
     for line in text.splitlines():
         try:
@@ -208,12 +219,13 @@ def _tags(run: Run, summary: dict[str, Any]) -> dict[str, str]:
     return {f"coord.{name}": clean_text(str(value)) for name, value in tags.items() if value not in (None, "")}
 
 
-def _flattened(config: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+def _flattened(config: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str | float]]:
     for name, value in config.items():
         if isinstance(value, dict) and value:
             yield from _flattened(value, f"{before}{name}.")
         else:
-            yield f"{before}{name}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            plain = value if isinstance(value, str | int | float) else json.dumps(value, ensure_ascii=False)
+            yield clean_text(f"{before}{name}"), clean_text(plain) if isinstance(plain, str) else plain
 
 
 def _files(directory: Path) -> Iterator[File]:

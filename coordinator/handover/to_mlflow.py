@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import math
 import os
@@ -36,6 +37,7 @@ _STATUS = {RunState.COMPLETE: "FINISHED", RunState.CANCELLED: "KILLED"}
 # What MLflow does at each request unless it is told otherwise; the user's own setting wins.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own 7 wait for minutes for a server that isn't there
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # there, only the command's answer is printed
     "MLFLOW_DISABLE_TELEMETRY": "true",  # what is handed over goes to the store, and nothing to anyone else
 }
 
@@ -62,6 +64,11 @@ class MlflowStore:
         with self._explained():
             self._client = MlflowClient(tracking_uri=uri)
             found = self._client.get_experiment_by_name(under)
+            if found is not None and found.lifecycle_stage != "active":
+                raise CoordError(
+                    f'the MLflow experiment "{under}" was deleted',
+                    hint="Restore it, or name another with --under.",
+                )
             self._experiment = (
                 found.experiment_id
                 if found is not None
@@ -98,7 +105,7 @@ class MlflowStore:
         # A parameter cannot be set twice; the config of a run never changes.
         missing = [(names[name], value) for name, value in record.params.items() if names[name] not in (params or {})]
         for params_now in _batches(
-            [Param(name, _cut(value, _PARAM_LENGTH)) for name, value in missing], _PARAMS_AT_ONCE
+            [Param(name, _cut(_text(value), _PARAM_LENGTH)) for name, value in missing], _PARAMS_AT_ONCE
         ):
             self._client.log_batch(run_id, params=params_now)
         points = [*record.points(), *((key, value, 0, record.ended) for key, value in record.final.items())]
@@ -156,6 +163,10 @@ def _tags(record: Record) -> dict[str, str]:
     if run.git is not None and not run.git.endswith("dirty"):
         tags["mlflow.source.git.commit"] = run.git
     return {name: _cut(value, _TAG_LENGTH) for name, value in tags.items() if value}
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _cut(text: str, most: int) -> str:

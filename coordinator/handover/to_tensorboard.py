@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ class TensorboardFolder:
             if file.is_file() and not older:
                 return Taken(Outcome.UNCHANGED, str(folder))
             folder.mkdir(parents=True, exist_ok=True)
-            unfinished = folder / f"unfinished-{os.getpid()}"
+            unfinished = folder / "unfinished"  # of an export that was killed: written over
             try:
                 _write(unfinished, record)
                 unfinished.replace(file)

@@ -26,6 +26,7 @@ from coordinator.handover.to_wandb import WandbFolder
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.target import RunState
+from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.test_ledger import BARE
 
@@ -111,7 +112,7 @@ def read(tiny: Project, results: Path) -> Record:
 
 def test_a_run_as_other_tools_see_runs(read: Record) -> None:
     """Config and origin as text, each epoch of each fold and repeat under its own name, small files only."""
-    assert read.params["optim.lr"] == "0.1"
+    assert read.params["optim.lr"] == 0.1
     assert read.params["optim.name"] == "sgd"
     assert read.params["train.tags"] == '["a"]'
     assert read.params["train.resume"] == "null"
@@ -207,8 +208,9 @@ def mlflow(tmp_path: Path) -> Iterator[str]:
     pytest.importorskip("sqlalchemy", reason="pip install 'coord[mlflow]'")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)  # nothing may land in the repository
-        for name in ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_DISABLE_TELEMETRY"):
-            patch.setenv(name, os.environ.get(name, "true" if name.endswith("TELEMETRY") else "1"))
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        patch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         yield f"sqlite:///{tmp_path}/store/mlflow.db"
 
 
@@ -257,6 +259,9 @@ def test_mlflow_has_the_run_once(mlflow: str, tiny: Project, read: Record, tmp_p
 
     bare = record(tiny, dataclasses.replace(RUN, id="r9", version=9, summary=None, config={}, state=RunState.ERROR))
     assert client.get_run(store.take(bare).place).info.status == "FAILED"
+    client.delete_experiment(experiment.experiment_id)
+    with pytest.raises(CoordError, match='"tiny" was deleted'):
+        MlflowStore(mlflow, "tiny")
 
 
 def test_mlflow_that_does_not_answer_is_one_line_without_the_password(mlflow: str) -> None:
@@ -296,7 +301,7 @@ def test_tensorboard_reads_the_run_once(read: Record, tmp_path: Path) -> None:
     assert image.encoded_image_string == _png(3, 2)
     plugin = importlib.import_module("tensorboard.plugins.hparams.plugin_data_pb2").HParamsPluginData
     parsed = plugin.FromString(found.summary_metadata["_hparams_/session_start_info"].plugin_data.content)
-    assert parsed.session_start_info.hparams["optim.lr"].string_value == "0.1"
+    assert parsed.session_start_info.hparams["optim.lr"].number_value == 0.1
     text = found.Tensors("coord")[0].tensor_proto.string_val[0].decode()
     assert f"| coord.run_id | {RUN.id} |" in text
 
@@ -427,3 +432,23 @@ def test_the_command(tiny: Project, results: Path, tmp_path: Path) -> None:
     assert "the address is empty" in coord.here("export", "--mlflow", " ", code=2).stderr
     assert "the name is empty" in coord.here("export", "--tensorboard", "tb", "--under", "", code=2).stderr
     assert 'did you mean "base"' in coord.here("export", "--tensorboard", "tb", "--exp", "bas", code=1).stderr
+
+
+def test_a_run_of_the_local_kaggle_is_shown(tiny: Project) -> None:
+    """Pushed, fetched, exported: the curves are what the kernel reported, its end is what the ledger has."""
+    pytest.importorskip("tensorboard", reason="pip install 'coord[tensorboard]'")
+    coord = Coord(tiny.root, dict(os.environ))
+    try:
+        coord("push", "--exp", "base", "--wait")
+        assert "its results are not here" in coord.here("export", "--tensorboard", "tb", "--exp", "base").stderr
+        coord("fetch-results", "--exp", "base")
+        (row,) = json.loads(coord.here("export", "--tensorboard", "tb", "--exp", "base", "--json").stdout)
+    finally:
+        store = Store(tiny.local_kaggle)
+        for kernel in store.kernels():
+            store.delete(kernel.reference)
+    assert row["outcome"] == "updated"
+    found = _accumulated(str(tiny.root / row["place"]))
+    assert [round(each.value, 6) for each in found.Scalars("fold1/val/dice")] == [0.66, 0.71, 0.76]
+    (run,) = coord.json("status")
+    assert round(found.Scalars("cv/dice")[0].value, 6) == run["summary"]["primary"]["value"] == 0.755
