@@ -9,8 +9,9 @@ import math
 import os
 import struct
 import sys
+import unittest.mock
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from coordinator.target import RunState
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.test_ledger import BARE
+
+LIBRARIES = ("mlflow", "tensorboard", "wandb")
 
 SUMMARY = {
     "schema": 1,
@@ -204,7 +207,7 @@ def test_which_runs_go(tiny: Project) -> None:
 
 @pytest.fixture
 def mlflow(tmp_path: Path) -> Iterator[str]:
-    pytest.importorskip("mlflow", reason="pip install 'coord[mlflow]'")
+    pytest.importorskip("mlflow.tracking", reason="pip install 'coord[mlflow]'")
     pytest.importorskip("sqlalchemy", reason="pip install 'coord[mlflow]'")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)  # nothing may land in the repository
@@ -286,7 +289,7 @@ def _accumulated(folder: str) -> Any:
 
 def test_tensorboard_reads_the_run_once(read: Record, tmp_path: Path) -> None:
     """Curves by fold, the summary, config and pictures; nothing is written twice, and a new state replaces the old."""
-    pytest.importorskip("tensorboard", reason="pip install 'coord[tensorboard]'")
+    pytest.importorskip("tensorboard.compat", reason="pip install 'coord[tensorboard]'")
     board = TensorboardFolder(tmp_path / "tb")
     taken = board.take(read)
     assert taken == dataclasses.replace(taken, outcome=Outcome.NEW, place=f"{tmp_path}/tb/base/local-v3-01234567")
@@ -340,7 +343,7 @@ def _wandb_records(folder: Path) -> Iterator[Any]:
 
 def test_wandb_has_the_run_once(read: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Config, an axis for each fold, history, summary and files offline; settings of the user's do not turn it off."""
-    pytest.importorskip("wandb", reason="pip install 'coord[wandb]'")
+    pytest.importorskip("wandb.sdk", reason="pip install 'coord[wandb]'")
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     monkeypatch.chdir(tmp_path)
@@ -383,30 +386,35 @@ def test_wandb_has_the_run_once(read: Record, tmp_path: Path, monkeypatch: pytes
     assert [str(path) for path in (tmp_path / "wb" / "wandb").iterdir()] == [again.place]
 
 
-def test_what_is_not_installed_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without its library each is one line and the command, although folders of these names lie where Python looks."""
-    for name in ("mlflow", "tensorboard", "wandb"):
-        for module in [each for each in sys.modules if each.partition(".")[0] == name]:
-            monkeypatch.delitem(sys.modules, module)
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr("sys.path", [str(tmp_path)])
-    monkeypatch.setattr("sys.path_importer_cache", {})
-    for make, extra in (
-        (lambda: MlflowStore("sqlite:///x.db", "x"), "mlflow"),
-        (lambda: TensorboardFolder(tmp_path), "tensorboard"),
-        (lambda: WandbFolder(tmp_path, "x"), "wandb"),
-    ):
-        with pytest.raises(DependencyError) as caught:
-            make()
-        assert caught.value.hint == f"Run: pip install 'coord[{extra}]'"
-    for name in ("mlflow", "tensorboard", "wandb"):
-        for module in [each for each in sys.modules if each.partition(".")[0] == name]:
-            monkeypatch.delitem(sys.modules, module)
+@pytest.fixture
+def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """None of the three libraries, but folders of their names where Python looks."""
+    with unittest.mock.patch.dict(sys.modules):
+        for name in list(sys.modules):
+            if name.partition(".")[0] in LIBRARIES:
+                del sys.modules[name]
+        for name in LIBRARIES:
+            (tmp_path / name).mkdir()
+        monkeypatch.setattr("sys.path", [str(tmp_path)])
+        yield
+
+
+@pytest.mark.parametrize("extra", LIBRARIES)
+def test_what_is_not_installed_says_how_to_get_it(nothing_installed: None, tmp_path: Path, extra: str) -> None:
+    """One line and the command; a folder `wandb/` or `mlflow/` beside is not taken for the library."""
+    stores: dict[str, Callable[[], object]] = {
+        "mlflow": lambda: MlflowStore("sqlite:///x.db", "x"),
+        "tensorboard": lambda: TensorboardFolder(tmp_path),
+        "wandb": lambda: WandbFolder(tmp_path, "x"),
+    }
+    with pytest.raises(DependencyError) as caught:
+        stores[extra]()
+    assert caught.value.hint == f"Run: pip install 'coord[{extra}]'"
 
 
 def test_the_command(tiny: Project, results: Path, tmp_path: Path) -> None:
     """A line for each run, JSON on request; what makes no sense, and what is not there, is said."""
-    pytest.importorskip("tensorboard", reason="pip install 'coord[tensorboard]'")
+    pytest.importorskip("tensorboard.compat", reason="pip install 'coord[tensorboard]'")
     active = dataclasses.replace(RUN, id="r6", version=5, state=RunState.RUNNING)
     crashed = dataclasses.replace(RUN, id="r8", experiment="crash", version=1, state=RunState.ERROR, summary=None)
     with Ledger(tiny.ledger) as ledger:
@@ -436,7 +444,7 @@ def test_the_command(tiny: Project, results: Path, tmp_path: Path) -> None:
 
 def test_a_run_of_the_local_kaggle_is_shown(tiny: Project) -> None:
     """Pushed, fetched, exported: the curves are what the kernel reported, its end is what the ledger has."""
-    pytest.importorskip("tensorboard", reason="pip install 'coord[tensorboard]'")
+    pytest.importorskip("tensorboard.compat", reason="pip install 'coord[tensorboard]'")
     coord = Coord(tiny.root, dict(os.environ))
     try:
         coord("push", "--exp", "base", "--wait")
