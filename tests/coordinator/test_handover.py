@@ -344,7 +344,16 @@ def _wandb_records(folder: Path) -> Iterator[Any]:
 def test_wandb_has_the_run_once(read: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Config, an axis for each fold, history, summary and files offline; settings of the user's do not turn it off."""
     pytest.importorskip("wandb.sdk", reason="pip install 'coord[wandb]'")
-    monkeypatch.setenv("WANDB_MODE", "disabled")
+    for name, value in {
+        "MODE": "disabled",
+        "RUN_ID": "mine",
+        "NAME": "mine",
+        "PROJECT": "mine",
+        "RUN_GROUP": "mine",
+    }.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("WANDB_RESUME", "must")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     monkeypatch.chdir(tmp_path)
     wandb = WandbFolder(Path("wb"), "a/project")
