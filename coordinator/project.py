@@ -174,6 +174,11 @@ class Project:
         """Held while that run's results are being fetched."""
         return self.state / "locks" / f"fetch-{run_id}"
 
+    @property
+    def export_lock(self) -> Path:
+        """Held while runs are handed over to other tools."""
+        return self.state / "locks" / "export"
+
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment
 

@@ -25,6 +25,7 @@ LAYERS = [
         "export",
         "fetch",
         "follow",
+        "handover",
         "image_refresh",
         "ledger_check",
         "push",
@@ -153,7 +154,10 @@ def test_every_module_says_what_it_is_for() -> None:
                 assert ast.get_docstring(ast.parse(file.read_bytes())), f"{file.relative_to(ROOT)} has no docstring"
 
 
-@pytest.mark.parametrize("heavy", ["torch", "numpy", "pandas", "pydicom", "kaggle", "runner_test", "IPython"])
+@pytest.mark.parametrize(
+    "heavy",
+    ["torch", "numpy", "pandas", "pydicom", "kaggle", "runner_test", "IPython", "mlflow", "tensorboard", "wandb"],
+)
 def test_the_coordinator_is_light(heavy: str) -> None:
     """Importing every module of the coordinator imports none of these (`import kaggle` would even authenticate)."""
     names = [

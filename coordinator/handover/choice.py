@@ -1,0 +1,23 @@
+"""Which runs are handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from coordinator.errors import RunNotFound, did_you_mean
+from coordinator.ledger import Ledger, Run
+
+
+def ended(ledger: Ledger, experiments: Collection[str] = ()) -> tuple[list[Run], list[Run]]:
+    """(runs that have ended, runs that are still active), oldest first, of these experiments or of all.
+
+    What never became a kernel version is neither. Raises RunNotFound for a name without runs.
+    """
+    runs = [run for run in reversed(ledger.runs()) if run.version is not None]
+    known = sorted({run.experiment for run in runs})
+    for name in experiments:
+        if name not in known:
+            hint = f"There are runs of {', '.join(known)}." if known else f"Push one: coord push --exp {name}"
+            raise RunNotFound(f'no run of "{name}"{did_you_mean(name, known)}', hint=hint)
+    wanted = [run for run in runs if not experiments or run.experiment in experiments]
+    return [run for run in wanted if not run.state.is_active], [run for run in wanted if run.state.is_active]
