@@ -26,6 +26,7 @@ LAYERS = [
         "fetch",
         "follow",
         "image_refresh",
+        "init",
         "ledger_check",
         "push",
         "status",
