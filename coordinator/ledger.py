@@ -52,6 +52,7 @@ _MIGRATIONS = (
     "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE runs ADD COLUMN sent_at TEXT",
     "ALTER TABLE runs ADD COLUMN started_at TEXT; ALTER TABLE runs ADD COLUMN timeout_seconds INTEGER",
+    "ALTER TABLE runs ADD COLUMN continues TEXT",
 )
 
 
@@ -105,6 +106,8 @@ class Run:
     """The last epoch (or later) event seen in its log."""
     summary: dict[str, Any] | None = None
     """metrics.json, once fetched."""
+    continues: str | None = None
+    """Id of the run whose output it goes on from (see continuation.py)."""
 
     @property
     def ref(self) -> KernelRef:

@@ -20,6 +20,7 @@ LAYERS = [
     {
         "cancel",
         "check",
+        "continuation",
         "doctor",
         "dry_run",
         "export",
@@ -31,7 +32,7 @@ LAYERS = [
         "push",
         "status",
     },
-    {"deadlines", "refresh"},
+    {"chains", "deadlines", "refresh"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "targets", "transfer"},
     {"target"},
     {"bundle", "metadata", "credentials", "git", "locks", "parallel", "results", "tally", "tracebacks"},

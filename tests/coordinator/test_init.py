@@ -40,8 +40,8 @@ def made(tmp_path: Path) -> Iterator[Coord]:
         store.delete(kernel.reference)
 
 
-def _scores(coord: Coord, competition: str, kernel: str) -> tuple[float, float]:
-    """Public and private score of the kernel's first version."""
+def _scores(coord: Coord, competition: str, kernel: str, *, version: int = 1) -> tuple[float, float]:
+    """Public and private score of a version of the kernel."""
     store = Store(coord.root / ".coord" / "local-kaggle")
     with running_server(store.root) as server:
         api = CompetitionApiClient(Local(server.url, store).http("ada"))
@@ -50,7 +50,7 @@ def _scores(coord: Coord, competition: str, kernel: str) -> tuple[float, float]:
             competition_name=competition,
             kernel_owner="ada",
             kernel_slug=kernel,
-            kernel_version=1,
+            kernel_version=version,
             file_name="submission.csv",
         )
         one = fill(ApiGetSubmissionRequest(), ref=api.create_code_submission(request).ref)
@@ -88,7 +88,7 @@ def test_minimal_goes_to_a_score(made: Coord) -> None:
 
 @pytest.mark.slow
 def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
-    """The model source of this repository, as small as it can be: dry run, push, submission, score."""
+    """The model source of this repository, as small as it can be: dry run, push, continue, submission, score."""
     made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
     sample_data.write_sample_data(data, images=8, test_images=4, size=64)
@@ -99,10 +99,17 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     made.here("local", "add-dataset", "local/siim-sample", str(data))
     made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
     small = ("data.image_size=64", "train.epochs=1", "evaluate.oracle=false", "model.anchor_sizes=[4, 8, 16, 32, 64]")
-    made.here("push", *part, *(word for each in small for word in ("--set", each)), "--wait")
-    public, private = _scores(made, "siim", "siim-smoke")
+    stopped = (*small, "train.stop_after_steps=1")
+    made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
+    made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
+    ends = [made.session_root("siim-smoke", version) / "working" for version in (1, 2)]
+    first, second = (json.loads((end / "metrics.json").read_text()) for end in ends)
+    assert (first["status"], second["status"]) == ("incomplete", "complete")
+    assert second["resumed"]["from"] == "ada/siim-smoke"
+
+    public, private = _scores(made, "siim", "siim-smoke", version=2)
     # No picture has a true mask, so each without a predicted one counts 1. One of the four is in the public part.
-    with (made.session_root("siim-smoke", 1) / "working" / "submission.csv").open(newline="") as file:
+    with (ends[1] / "submission.csv").open(newline="") as file:
         empty = [row["EncodedPixels"].strip() == "-1" for row in csv.DictReader(file)]
     assert (public + 3 * private) / 4 == pytest.approx(sum(empty) / len(empty), abs=1e-4)
 
