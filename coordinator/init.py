@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from slugify import slugify
 
 from coordinator.errors import UsageError
 from coordinator.kaggle_rules import TITLE_MAX
+from coordinator.new_folder import write_folder
 from coordinator.templates import shipped
 
 Template = Literal["minimal", "mask-rcnn"]
@@ -67,16 +66,11 @@ def init(
     _check_names(owner, competition)
     if competition is not None and template != "minimal":
         raise UsageError(f"--competition is for the minimal template; {template} has its data in experiments/base.yaml")
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} is not empty", hint="Name a new folder: coord init DIR")
     name = directory.resolve().name
     title = slugify(name, max_length=TITLE_MAX - _TITLE_ROOM) or "kernel"
     values = _Values(name=name, title=title, owner=owner, competition=competition or _COMPETITION)
     files = {path: data for source, to in _PARTS[template].items() for path, data in _contents(source, to, values)}
-    try:
-        _write(directory, files)
-    except OSError as error:
-        raise UsageError(f"{directory} cannot be written: {error.strerror or error}") from error
+    write_folder(directory, files)
     return tuple(sorted(map(str, files)))
 
 
@@ -116,19 +110,3 @@ def _settings(text: str, values: _Values) -> str:
     settings = table + text.partition(f"\n{table}")[2]
     settings = settings.replace('templates = "kernel_templates"\n', "")  # those that coord ships with are the same
     return _OWNER_LINE.sub(f"owner = {json.dumps(values.owner)}", settings) if values.owner else settings
-
-
-def _write(directory: Path, files: dict[Path, bytes]) -> None:
-    """Into a new folder beside `directory` first. An empty folder stays: it may be somebody's current one."""
-    directory = directory.resolve()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=directory.parent, prefix=".coord-init-"))
-    try:
-        for path, data in files.items():
-            (unfinished / path).parent.mkdir(parents=True, exist_ok=True)
-            (unfinished / path).write_bytes(data)
-        directory.mkdir(exist_ok=True)
-        for child in sorted(unfinished.iterdir()):
-            child.rename(directory / child.name)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

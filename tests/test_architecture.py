@@ -29,6 +29,7 @@ LAYERS = [
         "image_refresh",
         "init",
         "ledger_check",
+        "promote",
         "push",
         "status",
     },
@@ -39,7 +40,7 @@ LAYERS = [
     {"experiment", "image", "image_probe"},
     {"kaggle_rules", "project", "yaml_file"},
     {"addresses", "schema", "templates"},
-    {"printable", "stdlib"},
+    {"new_folder", "printable", "stdlib"},
     {"errors"},
     {"__init__"},
 ]
