@@ -18,12 +18,19 @@ from coordinator.experiment import resolve
 from coordinator.init import init
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
-from coordinator.target import RunState
+from coordinator.target import KernelRef, RunState, SessionState
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.targets import Unasked
 
 TARGET = Unasked()  # runs that have ended are asked about no more
+
+
+class Running(Unasked):
+    """All its sessions go on."""
+
+    def state(self, ref: KernelRef) -> SessionState:
+        return SessionState(RunState.RUNNING)
 
 
 @pytest.fixture
@@ -68,6 +75,7 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
     going_on = ("continue", "--exp", "base", "--wait", "--set")
     assert "going on from base local-v1, epochs 5 -> 9" in coord.here(*going_on, "epochs=9").output
     assert "continues v1" in coord.here("status").output
+    assert [len(each["chain"]) for each in json.loads(coord.here("status", "--json").output)] == [2, 0]
     assert "--set resume_from=ada/new-base" in (project.root / "build" / "base" / "kernel.py").read_text()
     coord.here("fetch-results")
     with Ledger(project.ledger) as ledger:
@@ -122,6 +130,9 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     assert choose(project, TARGET, ledger, failed, said.append).id == first.id
     assert said == ["base local-v2 is error: going on from v1"]
     assert choose(project, TARGET, ledger, first, said.append).id == first.id
+    running = choose(project, Running(), ledger, run(ledger, 3, RunState.QUEUED), said.append)
+    with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
+        continuation(project, Running(), ledger, running, [])
 
 
 def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
