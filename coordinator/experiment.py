@@ -26,6 +26,8 @@ from coordinator.schema import Problem, assignment, check, leaves, merged, plain
 from coordinator.yaml_file import YamlFile, read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
+_KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
+"""owner/slug"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +127,7 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     config = report.build(config_class, "config", config_layers, chain, given)
     if report.problems or kernel is None or config is None:
         raise report.error(name)
+    kernel = _with_earlier(project, plain(config), kernel)
     base_config, base_kernel = _base(config_class, config_layers[:-1], base_layers)
     return Experiment(
         name=name,
@@ -194,6 +197,17 @@ def _base(config_class: type, config_layers: Sequence[Any], kernel_layers: Seque
     config, _ = check(config_class, _merge_all(config_layers))
     kernel, _ = check(KernelSettings, _merge_all(kernel_layers))
     return plain(config or {}), plain(kernel or {})
+
+
+def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSettings) -> KernelSettings:
+    """The kernel that a run goes on from is attached, if it is not attached already: naming it once is enough."""
+    setting = project.settings.continue_setting
+    earlier = dict(leaves(config)).get(setting) if setting else None
+    if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
+        return kernel
+    if earlier in (*kernel.kernel_sources, *kernel.dataset_sources):
+        return kernel
+    return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
 
 
 def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = "") -> list[Change]:

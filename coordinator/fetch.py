@@ -206,7 +206,10 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
 
 def _provenance(run: Run) -> dict[str, Any]:
     """What these results are of: enough to build the same kernel again."""
-    names = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
+    names = (
+        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
+        "continues",
+    )
     return {name: getattr(run, name) for name in names} | {"config": run.config, "metadata": run.metadata}
 
 

@@ -62,6 +62,7 @@ _MIGRATIONS = (
         created_at TEXT NOT NULL
     )
     """,
+    "ALTER TABLE runs ADD COLUMN continues TEXT",
 )
 
 
@@ -115,6 +116,8 @@ class Run:
     """The last epoch (or later) event seen in its log."""
     summary: dict[str, Any] | None = None
     """metrics.json, once fetched."""
+    continues: str | None = None
+    """Id of the run whose output it goes on from (see continuation.py)."""
 
     @property
     def ref(self) -> KernelRef:

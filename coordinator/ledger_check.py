@@ -200,6 +200,7 @@ def _from_results(directory: Path) -> Run:
         created_at=values["pushed_at"] or written,
         ended_at=written,
         summary=summary,
+        continues=values.get("continues"),  # which run.json did not have at first
     )
     if not isinstance(run.version, int) or not isinstance(run.metadata, dict) or not isinstance(run.config, dict):
         raise TypeError(f"{RUN} has values of another kind")

@@ -109,6 +109,9 @@ class Settings:
     and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
     attached: tuple[str, ...] = ()
     """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
+    continue_setting: str | None = None
+    """Dotted config path that names the kernel whose output a run goes on from, as train.resume_from; `coord continue`
+    sets it to owner/slug."""
     templates: str | None = None
     """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
     experiments: str = "experiments"

@@ -47,6 +47,7 @@ def push(
     say: Callable[[str], None],
     wait_for_slot: bool = False,
     clock: Clock = SYSTEM_CLOCK,
+    continues: str | None = None,
 ) -> Run:
     """Pushes a built kernel and returns its run.
 
@@ -54,7 +55,7 @@ def push(
     once it can't arrive any more, the same run is sent again, a few times at most.
 
     With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
-    and Ctrl-C leaves it so.
+    and Ctrl-C leaves it so. `continues` is the id of the run that it goes on from.
 
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is
@@ -65,7 +66,7 @@ def push(
     with held(project.push_lock(target.name, metadata.slug), wait=True):
         _check_active(project, target, ledger, built.experiment.name, force=force, say=say, clock=clock)
         _check_type(target, ledger, metadata)
-        run = _intent(project, target, built, metadata)
+        run = _intent(project, target, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
         check_source_size(len(source.encode("utf-8")))
         ledger.add(run)
@@ -126,7 +127,7 @@ def _check_type(target: Target, ledger: Ledger, metadata: KernelMetadata) -> Non
     )
 
 
-def _intent(project: Project, target: Target, built: Build, metadata: KernelMetadata) -> Run:
+def _intent(project: Project, target: Target, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
     created_at = now()
     return Run(
         id=new_run_id(),
@@ -144,6 +145,7 @@ def _intent(project: Project, target: Target, built: Build, metadata: KernelMeta
         files={file.path: file.sha256 for file in built.files},
         git=git.commit(project.root, _inputs(project, built)),
         timeout_seconds=built.experiment.kernel.timeout_seconds,
+        continues=continues,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from coordinator.chains import chain
 from coordinator.deadlines import times
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run
@@ -32,6 +33,8 @@ class Status:
     runs: tuple[Run, ...]
     failures: dict[str, CoordError]
     """By run id: that run is shown as last known."""
+    chains: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    """By run id, of those that continue another one: the runs that led to it, itself last."""
 
     @property
     def errors(self) -> tuple[CoordError, ...]:
@@ -42,7 +45,14 @@ class Status:
     def to_json(self) -> list[dict[str, Any]]:
         """The runs with their times, and why one is not up to date (`error`)."""
         failed = {run_id: error.what for run_id, error in self.failures.items()}
-        return [{**run.to_json(), **times(run).to_json(), "error": failed.get(run.id)} for run in self.runs]
+        return [
+            {**run.to_json(), **times(run).to_json(), "error": failed.get(run.id), "chain": self._chain(run)}
+            for run in self.runs
+        ]
+
+    def _chain(self, run: Run) -> list[str]:
+        """The ids of its chain, the first one first; empty for a run that continues none."""
+        return [link.id for link in self.chains.get(run.id, ())]
 
 
 @dataclass
@@ -103,7 +113,9 @@ def status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once
                 record(ledger, asked[answer], answer.result())
             except CoordError as error:
                 failures[asked[answer].id] = error
-    return Status(runs=tuple(ledger.get(run.id) for run in runs), failures=failures)
+    found = tuple(ledger.get(run.id) for run in runs)
+    known = {run.id: run for run in ledger.runs()} if any(run.continues for run in found) else {}
+    return Status(found, failures, {run.id: chain(run, known) for run in found if run.continues})
 
 
 def watch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.check import Check
     from coordinator.doctor import Finding
     from coordinator.experiment import Change, Experiment, Recorded
+
+NO_CHAINS: Mapping[str, Sequence[Run]] = {}
 
 _DIFF_LINES = 40
 _BAR = 30
@@ -80,13 +82,14 @@ def experiment(item: Experiment) -> RenderableType:
     return Group(*parts)
 
 
-def runs(found: Sequence[Run]) -> RenderableType:
-    """A row a run: `wait` is how long it waited, or waits, for its session."""
+def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
+    """A row a run: `wait` is how long it waited, or waits, for its session. `chains` is `Status.chains`."""
     table = _table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = times(run)
         last = metrics.describe(run.last_event) if run.last_event else ""
-        about = Text("\n".join(filter(None, [metrics.clean(last), metrics.clean(run.message)])))
+        lines = [metrics.clean(last), metrics.clean(run.message), _chain(chains.get(run.id, ()))]
+        about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")
         about.append(("\n" if about else "") + run.url, style="dim")
@@ -94,6 +97,11 @@ def runs(found: Sequence[Run]) -> RenderableType:
         queued = "" if at.queued is None else duration(at.queued)
         table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
     return table
+
+
+def _chain(links: Sequence[Run]) -> str:
+    """`continues v1, v2`: what led to the last of them."""
+    return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
 
 
 def _stuck(run: Run, at: Times) -> str:

@@ -160,10 +160,24 @@ def check_identity(found: Mapping[str, Any], expected: Mapping[str, Any], where:
         raise ValueError(f"{where} belongs to another run and can't be continued: {'; '.join(differing)}")
 
 
+def check_epochs(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
+    """Raise ValueError when a finished fold would have to be trained on: its optimizer's state was not kept.
+
+    A fold that had stopped by itself, because it got no better, would stop there again.
+    """
+    before, now = found["config"]["train"]["epochs"], expected["config"]["train"]["epochs"]
+    if now > before == found["history"][-1]["epoch"]:
+        raise ValueError(
+            f"{where} is of a fold that was finished after train.epochs = {before}, and can't be trained on to {now}; "
+            "keep that number, or train anew from its weights (model.weights)"
+        )
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """(name, old value, new value) of the settings that a run can't be continued with.
 
-    More epochs are as good as a pause, unless something depends on how many there are.
+    More epochs are as good as a pause, unless something depends on how many there are; a fold that is finished has no
+    more, though: see `check_epochs`.
     """
     before, after = flat(old), flat(new)
     free = FREE
@@ -245,6 +259,7 @@ def finished_fold(
     if not state["finished"]:
         return {}
     check_identity(state, identity, path)
+    check_epochs(state, identity, path)
     if earlier.resolve() != output.resolve():
         copy_whole(path, output)
     return state

@@ -74,13 +74,16 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
-    """The default templates travel inside the package; neither tests nor the model source come along."""
+    """Templates, and the model source as one of them, travel inside the package; tests and caches do not."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "coordinator/kernel_templates/kernel.py.j2" in names
     assert "coordinator/kernel_templates/kernel-metadata.json.j2" in names
     assert "coordinator/py.typed" in names
     assert "coordinator/image_packages.json" in names
+    assert "coordinator/project_templates/minimal/model/train.py" in names
+    assert "coordinator/model_src/train.py" in names
+    assert not any("__pycache__" in name for name in names)
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test"}
 
@@ -103,6 +106,22 @@ def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project:
     done = _run(sys.executable, "-m", "coordinator", "-C", project, "build", "--exp", "lr001_step4", cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert (project / "build" / "lr001_step4" / "kernel.py").read_bytes() == there
+
+
+@pytest.mark.parametrize("template", ["minimal", "mask-rcnn"])
+def test_the_base_install_makes_projects(installed: Path, tmp_path: Path, template: str) -> None:
+    """The same files as in the checkout, and a kernel can be built of them."""
+    for root, program in (("a", [installed / "coord"]), ("b", [sys.executable, "-m", "coordinator", "-C", tmp_path])):
+        cwd = tmp_path if root == "a" else ROOT
+        done = _run(*program, "init", f"{root}/new", "--template", template, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+    one, other = (
+        {path.relative_to(top): path.read_bytes() for path in top.rglob("*") if path.is_file()}
+        for top in (tmp_path / "a", tmp_path / "b")
+    )
+    assert one == other
+    done = _run(installed / "coord", "build", "--exp", "base", cwd=tmp_path / "a" / "new")
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_base_install_pushes_watches_and_fetches(

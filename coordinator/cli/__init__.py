@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from coordinator import __version__
-from coordinator.cli import account, bundle, compare, experiments, handover, image, kernels, ledger, local, runs
+from coordinator.cli import (
+    account,
+    bundle,
+    compare,
+    experiments,
+    handover,
+    image,
+    init,
+    kernels,
+    ledger,
+    local,
+    onward,
+    runs,
+)
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
@@ -24,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, compare, account, handover):
+for group in (experiments, kernels, bundle, runs, compare, account, handover, init, onward):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

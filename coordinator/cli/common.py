@@ -17,6 +17,7 @@ from coordinator.errors import CoordError, RunFailed, did_you_mean
 
 if TYPE_CHECKING:
     from coordinator.build import Build
+    from coordinator.experiment import Experiment
     from coordinator.ledger import Ledger, Run
     from coordinator.project import Project
     from coordinator.target import Target
@@ -70,10 +71,16 @@ def this_project() -> Project:
 
 def prepare(project: Project, exp: str, sets: list[str]) -> Build:
     """The experiment's kernel, built; what should be said about it is said."""
-    from coordinator.build import build
     from coordinator.experiment import resolve
 
-    built = build(project, resolve(project, exp, sets))
+    return prepared(project, resolve(project, exp, sets))
+
+
+def prepared(project: Project, experiment: Experiment) -> Build:
+    """See `prepare`, of an experiment that is resolved already."""
+    from coordinator.build import build
+
+    built = build(project, experiment)
     for note in built.notes:
         say(note)
     for warning in built.warnings:

@@ -81,7 +81,7 @@ def push(
             say(f"pushed {run.label}")
             pushed.append(run)
         if wait:
-            pushed = [_wait(project, opened, ledger, run) for run in pushed]
+            pushed = [wait_for(project, opened, ledger, run) for run in pushed]
     if as_json:
         answer([run.to_json() for run in pushed])
     for run in pushed:
@@ -126,7 +126,7 @@ def status(
 def _table(now: Status) -> RenderableType:
     from coordinator import tables  # rich takes a third of the time of `coord status --json`, which does without
 
-    return tables.runs(now.runs)
+    return tables.runs(now.runs, now.chains)
 
 
 def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
@@ -288,7 +288,8 @@ def cancel(
         raise RunFailed(f"{run.label} had ended before it could be cancelled")
 
 
-def _wait(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
+def wait_for(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
+    """The run once it has ended; its log is shown meanwhile."""
     from coordinator.follow import follow
     from coordinator.tracebacks import Sources
 

@@ -233,12 +233,14 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         assert ledger.get("n1").state is RunState.RUNNING
 
 
-OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None}
+OF_VERSION_5: dict[str, Any] = {"continues": None}
+OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None, **OF_VERSION_5}
 OF_VERSION_3: dict[str, Any] = {"sent_at": None, **OF_VERSION_4}
 
 
 @pytest.mark.parametrize(
-    ("version", "later"), [(1, {"files": {}, **OF_VERSION_3}), (2, OF_VERSION_3), (3, OF_VERSION_4)]
+    ("version", "later"),
+    [(1, {"files": {}, **OF_VERSION_3}), (2, OF_VERSION_3), (3, OF_VERSION_4), (4, OF_VERSION_5)],
 )
 def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, later: dict[str, Any]) -> None:
     """Its runs are all there, without what was not written down then; new ones have it."""

@@ -111,7 +111,9 @@ def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
 
 def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> None:
     """With config, overrides, metrics and how it ended; the target, which has it too, is not a second source."""
-    run, text = _as_pushed(tiny, dataclasses.replace(RUN, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00"))
+    run, text = _as_pushed(
+        tiny, dataclasses.replace(RUN, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
+    )
     _results(tiny, run, text)
     shelf = Shelf({"tiny-base": [text]})
     (problem,) = _found(tiny, ledger, shelf)
@@ -120,7 +122,7 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
     _found(tiny, ledger, shelf, repair=True)
     (rebuilt,) = ledger.runs()
     assert rebuilt.created_at == "2026-11-01T00:00:05+00:00"
-    for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "pushed_at"):
+    for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "pushed_at", "continues"):
         assert getattr(rebuilt, name) == getattr(run, name)
     assert rebuilt.summary == {"run_id": "r1", "status": "complete"}
     assert _found(tiny, ledger, shelf) == []

@@ -412,6 +412,21 @@ def test_more_epochs_are_allowed_where_nothing_depends_on_their_number() -> None
         assert resume.differences(before, changed(before, train=longer)) == [("train.epochs", 10, 20)]
 
 
+def test_a_finished_fold_is_not_trained_on() -> None:
+    """Its optimizer's state is gone: that is an error, not a fold of fewer epochs than the rest. One that had stopped
+    by itself would stop there again."""
+
+    def check(last: int, epochs: int) -> None:
+        config = settings.to_dict(settings.Config())  # 10 epochs
+        found = {"config": config, "history": [{"epoch": 1}, {"epoch": last}]}
+        resume.check_epochs(found, {"config": changed(config, train={"epochs": epochs})}, Path("fold0.pth"))
+
+    with pytest.raises(ValueError, match=r"fold0\.pth is of a fold that was finished after .* = 10, .* to 20"):
+        check(10, 20)
+    for last, epochs in ((10, 10), (10, 5), (7, 20)):
+        check(last, epochs)
+
+
 def test_what_predicts_may_change_and_the_holdout_may_not() -> None:
     """Best or average, one fold or all: no weight depends on it. Which pictures are trained on is another thing."""
     before = settings.to_dict(settings.Config(train=settings.TrainConfig(average_best=3)))

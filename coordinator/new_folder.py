@@ -1,0 +1,39 @@
+"""Makes a folder with all of its files, or nothing."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from coordinator.errors import UsageError
+
+
+def check_free(directory: Path) -> None:
+    """Raises UsageError unless `directory` is empty, or not there."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise UsageError(f"{directory} is not empty", hint="Name a new folder.")
+
+
+def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
+    """Writes the files, whose paths are relative to `directory`. Raises UsageError if it is not free or can't be had.
+
+    They are written beside it first. An empty folder stays the same one: it may be somebody's current one.
+    """
+    check_free(directory)
+    top = directory.resolve()
+    try:
+        top.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=top.parent, prefix=".coord-new-"))
+        try:
+            for path, data in files.items():
+                (unfinished / path).parent.mkdir(parents=True, exist_ok=True)
+                (unfinished / path).write_bytes(data)
+            top.mkdir(exist_ok=True)
+            for child in sorted(unfinished.iterdir()):
+                child.rename(top / child.name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""The model source: this package becomes the kernel."""

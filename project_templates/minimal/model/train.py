@@ -1,0 +1,196 @@
+"""The model and its config: cross-validates logistic regression on train.csv and predicts test.csv.
+
+Put your own in its place. The top of this file may import the standard library only, because coord reads the config
+without the libraries of the model: import those (numpy, torch, ...) inside functions, or in other modules that `main`
+imports. `report.py` and `inputs.py` came with coord and need no change.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import platform
+import random
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .inputs import find_source, kaggle_root
+from .report import Report, metric, write_text
+from .score import accuracy
+
+METRIC = "accuracy"
+"""Its value for each row stands in oof.csv in the column of this name."""
+FREE = ("epochs", "resume_from")
+"""What may differ between a run and the one that it continues."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The hyper-parameters: an experiment or `--set` can change each of them, and nothing else."""
+
+    source: str = "sample-competition"
+    """The attached competition (slug) or data set (owner/slug) with train.csv and test.csv."""
+    folds: int = 3
+    epochs: int = 20
+    """Passes over the training rows."""
+    lr: float = 0.5
+    """Learning rate."""
+    seed: int = 0
+    resume_from: str | None = None
+    """A kernel ("owner/slug") that is attached, with an earlier run's weights to go on from."""
+
+    def __post_init__(self) -> None:
+        # One line a problem, each beginning with the field's name.
+        problems = [
+            f"folds must be >= 2, is {self.folds}" if self.folds < 2 else "",
+            f"epochs must be >= 1, is {self.epochs}" if self.epochs < 1 else "",
+            f"lr must be > 0, is {self.lr}" if self.lr <= 0 else "",
+        ]
+        if any(problems):
+            raise ValueError("\n".join(filter(None, problems)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a CSV file."""
+
+    ids: tuple[str, ...]
+    features: tuple[tuple[float, ...], ...]
+    targets: tuple[str, ...]
+    """"0" or "1" each; empty where the file has none."""
+
+
+def main() -> None:
+    """Leaves folds.csv, fold<k>.json, oof.csv, submission.csv and the metrics in the working directory."""
+    config = Config(**json.loads(Path(os.environ["COORD_CONFIG"]).read_text(encoding="utf-8")))
+    with Report(
+        Path(),
+        experiment=os.environ["COORD_EXPERIMENT"],
+        run_id=os.environ["COORD_RUN_ID"],
+        digest=os.environ["COORD_BUNDLE_DIGEST"],
+    ) as report:
+        report.update(config=asdict(config), versions={"python": platform.python_version()}, devices=["cpu"])
+        run(config, report)
+
+
+def run(config: Config, report: Report) -> None:
+    """Each fold is trained without its rows, which it then predicts; the folds' mean predicts the test rows."""
+    folder = find_source(config.source, kaggle_root())
+    train, test = read_table(folder / "train.csv"), read_table(folder / "test.csv")
+    order = list(range(len(train.ids)))
+    random.Random(config.seed).shuffle(order)
+    fold_of = {row: place % config.folds for place, row in enumerate(order)}
+    write_csv("folds.csv", ["id", "fold"], [[id_, fold_of[row]] for row, id_ in enumerate(train.ids)])
+
+    oof: list[list[Any]] = []
+    figures: list[tuple[int, float, int]] = []
+    test_sums = [0.0] * len(test.ids)
+    for fold in range(config.folds):
+        with report.stage("train"):
+            weights = train_fold(config, report, fold, train, fold_of)
+        with report.stage("predict"):
+            rows = []
+            for row in (row for row in order if fold_of[row] == fold):
+                probability = predict(weights, train.features[row])
+                predicted = str(int(probability > 0.5))
+                value = accuracy(predicted, train.targets[row])
+                rows.append([train.ids[row], fold, value, train.targets[row], f"{probability:.6f}"])
+            test_sums = [
+                total + predict(weights, features) for total, features in zip(test_sums, test.features, strict=True)
+            ]
+        oof += rows
+        figures.append((fold, statistics.fmean(row[2] for row in rows), len(rows)))
+        report.fold(fold=fold, folds=config.folds, metrics={f"cv/{METRIC}": figures[-1][1]})
+
+    write_csv("oof.csv", ["id", "fold", METRIC, "target", "probability"], sorted(oof))
+    labels = [str(int(total / config.folds > 0.5)) for total in test_sums]
+    write_csv("submission.csv", ["id", "target"], list(zip(test.ids, labels, strict=True)))
+    share = sum(target == "1" for target in train.targets) / len(train.targets)
+    report.update(
+        primary={"name": f"cv/{METRIC}", "mode": "max", "value": statistics.fmean(row[2] for row in oof)},
+        metrics=[metric(f"cv/{METRIC}", "max", figures)],
+        baselines=[{"name": "one class", "metric": f"cv/{METRIC}", "value": max(share, 1 - share)}],
+        counts={"train": len(train.ids), "test": len(test.ids)},
+    )
+
+
+def train_fold(config: Config, report: Report, fold: int, table: Table, fold_of: dict[int, int]) -> list[float]:
+    """The fold's weights, bias last, by stochastic gradient descent on the log loss."""
+    inside = [row for row in fold_of if fold_of[row] != fold]
+    done, weights = earlier_state(config, fold)
+    if not weights:
+        weights = [0.0] * (len(table.features[0]) + 1)
+    for epoch in range(done + 1, config.epochs + 1):
+        # Random states follow from seed, fold and epoch: a run that is continued does what one in a piece does.
+        order = list(inside)
+        random.Random(f"{config.seed} {fold} {epoch}").shuffle(order)
+        loss = 0.0
+        for row in order:
+            target = float(table.targets[row])
+            probability = predict(weights, table.features[row])
+            loss -= math.log(max(probability if target else 1 - probability, 1e-12))
+            step = config.lr / math.sqrt(epoch) * (target - probability)
+            inputs = (*table.features[row], 1.0)
+            weights = [weight + step * value for weight, value in zip(weights, inputs, strict=True)]
+        metrics = {"train/loss": loss / len(inside)}
+        report.epoch(fold=fold, epoch=epoch, epochs=config.epochs, step=epoch * len(inside), metrics=metrics)
+    state = {"epoch": max(done, config.epochs), "weights": weights, "config": fixed(config)}
+    write_text(Path(f"fold{fold}.json"), json.dumps(state) + "\n")
+    return weights
+
+
+def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
+    """(epochs done, weights) of this fold in the run that is continued; (0, []) where there is none.
+
+    Raises ValueError if that run had another config.
+    """
+    if config.resume_from is None:
+        return 0, []
+    file = find_source(config.resume_from, kaggle_root()) / f"fold{fold}.json"
+    state = json.loads(file.read_text(encoding="utf-8"))
+    before, now = state["config"], fixed(config)
+    if differing := [f"{name} was {before.get(name)}, is {now[name]}" for name in now if now[name] != before.get(name)]:
+        raise ValueError(f"{config.resume_from} can't be continued with another config: {'; '.join(differing)}")
+    return state["epoch"], state["weights"]
+
+
+def fixed(config: Config) -> dict[str, Any]:
+    """The part of the config that a continued run has to share."""
+    return {name: value for name, value in asdict(config).items() if name not in FREE}
+
+
+def predict(weights: Sequence[float], features: Sequence[float]) -> float:
+    """The probability of class 1."""
+    logit = math.fsum(weight * value for weight, value in zip(weights, (*features, 1.0), strict=True))
+    return 1 / (1 + math.exp(-max(min(logit, 60.0), -60.0)))
+
+
+def read_table(path: Path) -> Table:
+    """The first column names the row, `target` (if there) is its class, all others are numbers."""
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        name, *others = reader.fieldnames or [""]
+        rows = list(reader)
+    columns = [each for each in others if each != "target"]
+    return Table(
+        ids=tuple(row[name] for row in rows),
+        features=tuple(tuple(float(row[column]) for column in columns) for row in rows),
+        targets=tuple(row["target"] for row in rows) if "target" in others else (),
+    )
+
+
+def write_csv(name: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Replaces a file in the working directory as a whole."""
+    unfinished = Path(f"{name}.tmp")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    unfinished.replace(name)
+
+
+if __name__ == "__main__":
+    main()

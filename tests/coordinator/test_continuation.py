@@ -1,0 +1,190 @@
+"""`coord continue`: a new version that attaches the output of the one before it and goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from coordinator import chains, tables
+from coordinator.continuation import choose, continuation
+from coordinator.errors import CoordError, ProjectError, RunFailed, RunNotFound, UsageError
+from coordinator.experiment import resolve
+from coordinator.init import init
+from coordinator.ledger import Ledger, Run
+from coordinator.project import Project, find_project
+from coordinator.target import KernelRef, RunState, SessionState
+from runner_test.store import Store
+from tests.coordinator.command import Coord
+from tests.coordinator.targets import Unasked
+
+TARGET = Unasked()  # runs that have ended are asked about no more
+
+
+class Running(Unasked):
+    """All its sessions go on."""
+
+    def state(self, ref: KernelRef) -> SessionState:
+        return SessionState(RunState.RUNNING)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A small project whose model can go on from a checkpoint."""
+    init(tmp_path / "new", "minimal", owner="ada")
+    return find_project(tmp_path / "new")
+
+
+@pytest.fixture
+def ledger(project: Project) -> Iterator[Ledger]:
+    with Ledger(project.ledger) as opened:
+        yield opened
+
+
+def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fields: object) -> Run:
+    """A version of the kernel new-base in the ledger; its config is the default one."""
+    values = {"overrides": [], "continues": None, "experiment": "base", **fields}
+    made = Run(
+        id=f"r{version}",
+        target="local",
+        owner="ada",
+        slug="new-base",
+        version=version,
+        digest="sha256:0",
+        metadata={},
+        state=state,
+        created_at=f"2026-11-23T10:00:0{version}+00:00",
+        config={"epochs": 20, "lr": 0.5, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None},
+        **values,  # type: ignore[arg-type]
+    )
+    ledger.add(made)
+    return made
+
+
+def test_it_goes_on_where_it_stopped(project: Project) -> None:
+    """From 5 epochs to 9 gives the very weights of a run of 9; the ledger, `status` and run.json tell of the chain."""
+    coord = Coord(project.root, {**os.environ, "COORD_TARGET": "local"})
+    coord("dry-run", "--exp", "base")  # makes the data
+    coord.here("local", "add-competition", "sample-competition", ".coord/sample-data")
+    coord.here("push", "--exp", "base", "--set", "epochs=5", "--wait")
+    going_on = ("continue", "--exp", "base", "--wait", "--set")
+    assert "going on from base local-v1, epochs 5 -> 9" in coord.here(*going_on, "epochs=9").output
+    assert "continues v1" in coord.here("status").output
+    assert [len(each["chain"]) for each in json.loads(coord.here("status", "--json").output)] == [2, 0]
+    assert "--set resume_from=ada/new-base" in (project.root / "build" / "base" / "kernel.py").read_text()
+    coord.here("fetch-results")
+    with Ledger(project.ledger) as ledger:
+        second, first = ledger.runs()
+    assert second.continues == first.id
+    assert second.metadata["kernel_sources"] == ["ada/new-base"]
+    told = json.loads((project.results("base", "local", 2) / "run.json").read_text())
+    assert told["continues"] == first.id
+
+    coord.here("push", "--exp", "base", "--set", "epochs=9", "--wait")
+    left = [coord.session_root("new-base", version) / "working" / "fold1.json" for version in (1, 2, 3)]
+    assert left[0].read_bytes() != left[1].read_bytes() == left[2].read_bytes()
+    refused = coord.here(*going_on, "lr=0.1", code=1)
+    assert "can't be continued with another config: lr was 0.5, is 0.1" in refused.output
+
+    store = Store(project.local_kaggle)
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Project, ledger: Ledger) -> None:
+    """`--set` of the earlier run hold on, given ones come on top; the kernel's own output is attached."""
+    earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"])
+    found = continuation(project, TARGET, ledger, earlier, ["epochs=9", "epochs=30"])
+    assert found.experiment.overrides == ("lr=0.25", "epochs=30", "resume_from=ada/new-base")
+    assert found.experiment.kernel.kernel_sources == ("ada/new-base",)
+    assert found.experiment.kernel.competition_sources == ("sample-competition",)
+    assert [(change.path, change.base, change.value) for change in found.changes] == [
+        ("epochs", 20, 30),
+        ("lr", 0.5, 0.25),
+    ]
+
+
+def test_naming_the_kernel_attaches_it_once(project: Project) -> None:
+    """Whoever sets it by hand need not attach it as well; a path, and what is attached already, are left alone."""
+    assert resolve(project, "base").kernel.kernel_sources == ()
+    assert resolve(project, "base", ["resume_from=bob/other"]).kernel.kernel_sources == ("bob/other",)
+    assert resolve(project, "base", ["resume_from=."]).kernel.kernel_sources == ()
+    for kind in ("kernel_sources", "dataset_sources"):
+        project.experiment_file("own").write_text(
+            f"base: base\nconfig: {{resume_from: bob/other}}\nkernel: {{{kind}: [bob/other]}}\n"
+        )
+        kernel = resolve(project, "own").kernel
+        assert (*kernel.kernel_sources, *kernel.dataset_sources) == ("bob/other",)
+
+
+def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledger) -> None:
+    """A failed continuation leaves the run before it to go on from; one that runs is waited for."""
+    first = run(ledger, 1)
+    failed = run(ledger, 2, RunState.ERROR)
+    said: list[str] = []
+    assert choose(project, TARGET, ledger, failed, said.append).id == first.id
+    assert said == ["base local-v2 is error: going on from v1"]
+    assert choose(project, TARGET, ledger, first, said.append).id == first.id
+    running = choose(project, Running(), ledger, run(ledger, 3, RunState.QUEUED), said.append)
+    with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
+        continuation(project, Running(), ledger, running, [])
+
+
+def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
+    """Each is one error that says why, before anything is built."""
+    old = run(ledger, 1)
+    failed = run(ledger, 2, RunState.ERROR)
+
+    def refused(kind: type[CoordError], message: str, earlier: Run, where: Project = project) -> None:
+        with pytest.raises(kind, match=message):
+            continuation(where, TARGET, ledger, earlier, [])
+
+    def without(setting: str | None) -> Project:
+        return dataclasses.replace(
+            project, settings=dataclasses.replace(project.settings, continue_setting=setting, attached=())
+        )
+
+    refused(RunFailed, "base local-v2 is error: local attaches the output of complete runs only", failed)
+    refused(ProjectError, r"\[tool.coord\] has no continue_setting", old, without(None))
+    refused(ProjectError, r'names "resume_form", .* \(did you mean "resume_from"\?\)', old, without("resume_form"))
+    run(ledger, 3)
+    refused(UsageError, "base local-v1 can't be continued: local attaches a kernel's newest output, .* of v3", old)
+
+
+def test_nothing_complete(project: Project, ledger: Ledger) -> None:
+    """An experiment that never got to the end has nothing to go on from."""
+    with pytest.raises(RunNotFound, match="base local-v1 is error, and no run before it is complete"):
+        choose(project, TARGET, ledger, run(ledger, 1, RunState.ERROR), print)
+
+
+def test_chains(ledger: Ledger) -> None:
+    """A run's chain is all that led to it; one whose beginning the ledger has lost begins later."""
+    one, two = run(ledger, 1), run(ledger, 2, continues="r1")
+    three, lost = run(ledger, 3, continues="r2"), run(ledger, 4, continues="gone")
+    found = chains.chains(ledger.runs())
+    assert found == {"r2": (one, two), "r3": (one, two, three), "r4": (lost,)}
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(tables.runs(ledger.runs(), found))
+    assert shown.get().count("continues") == 2
+    assert "continues v1, v2" in shown.get()
+
+
+def test_the_epochs_of_a_chain(project: Project, ledger: Ledger) -> None:
+    """One after the other as if one run had done them; what both did is the later one's, half a line is none."""
+    links = [run(ledger, 1), run(ledger, 2, continues="r1"), run(ledger, 3, continues="r2")]
+    told = {1: [(0, 1, "a"), (0, 2, "a"), (1, 1, "a")], 2: [(0, 2, "b"), (0, 3, "b")]}
+    for version, events in told.items():
+        folder = project.results("base", "local", version)
+        folder.mkdir(parents=True)
+        lines = [json.dumps({"event": "epoch", "fold": f, "epoch": e, "by": by}) for f, e, by in events]
+        (folder / "metrics.jsonl").write_text("\n".join(['{"event": "start"}', *lines, '{"event": "epo']))
+    found = chains.epochs(project, links)
+    assert [(each["fold"], each["epoch"], each["by"]) for each in found] == [
+        *((0, 1, "a"), (0, 2, "b"), (0, 3, "b"), (1, 1, "a"))
+    ]
