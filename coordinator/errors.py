@@ -17,6 +17,7 @@
     ├── LedgerError           the ledger cannot be read or written
     ├── RunNotFound           the ledger has no such run
     ├── RunFailed             the run itself ended without success
+    ├── SubmissionError       a submission that the competition would refuse, or that was made before
     └── DependencyError       an optional part (an extra) is not installed
 
 The command line turns any of these into one or two lines on stderr; everything else keeps its traceback.
@@ -109,6 +110,10 @@ class RunNotFound(CoordError):
 
 class RunFailed(CoordError):
     """The run itself ended without success."""
+
+
+class SubmissionError(CoordError):
+    """A submission that the competition would refuse, or that was made before."""
 
 
 class DependencyError(CoordError):

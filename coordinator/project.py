@@ -92,6 +92,20 @@ class LocalSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class SubmissionSettings:
+    """What `coord submit` and `coord scores` know about the competition: `[tool.coord.submission]`."""
+
+    competition: str | None = None
+    """Its slug; by default the competition that is attached to the kernel, if that is one."""
+    sample: str | None = None
+    """Sample submission, relative to the project; without it the competition's own is downloaded."""
+    several_rows: bool = False
+    """An id may have more rows than in the sample: several masks of one image, say."""
+    mode: Literal["max", "min"] | None = None
+    """Direction in which the competition's score is better; that of the run's primary metric by default."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The `[tool.coord]` table."""
 
@@ -120,6 +134,7 @@ class Settings:
     """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
+    submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
 
 
@@ -173,6 +188,10 @@ class Project:
     def fetch_lock(self, run_id: str) -> Path:
         """Held while that run's results are being fetched."""
         return self.state / "locks" / f"fetch-{run_id}"
+
+    def submit_lock(self, target: str, competition: str) -> Path:
+        """Held while something is submitted to that competition."""
+        return self.state / "locks" / f"submit-{target}-{competition}"
 
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from coordinator import metrics
 from coordinator.board import Board
+from coordinator.competitions import SubmissionState
 from coordinator.deadlines import Times, times
 from coordinator.ledger import Run
 from coordinator.target import AcceleratorQuota, Quota, RunState
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.check import Check
     from coordinator.doctor import Finding
     from coordinator.experiment import Change, Experiment, Recorded
+    from coordinator.scores import Agreement, Score
 
 _DIFF_LINES = 40
 _BAR = 30
@@ -129,6 +131,32 @@ def _bar(quota: AcceleratorQuota) -> Text:
         parts.append((character * length, colour))
         rest -= length
     return Text.assemble(*parts, ("░" * rest, "dim"))
+
+
+def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> RenderableType:
+    """A row a submission, and below it how far CV and scores rank runs alike."""
+    table = _table("run", "age", "metric", "CV", "public", "private", "competition")
+    for column in table.columns[3:6]:
+        column.justify = "right"
+    for each in found:
+        one = each.submission
+        metric = Text(f"{each.metric}\n{_better(each.mode)}") if each.metric else Text("")
+        place = Text(one.competition + (f"\n{one.target} {one.ref}" if one.ref is not None else ""))
+        if one.state is not SubmissionState.COMPLETE:
+            place.append(
+                "\n" + ": ".join(filter(None, [one.state.upper(), metrics.clean(one.message)])), style="yellow"
+            )
+        label = each.label.replace(" ", "\n")
+        table.add_row(label, age(one.created_at), metric, *map(_figure, (each.cv, one.public, one.private)), place)
+    return Group(table, *(Text(_agreement(each)) for each in agreements)) if found else Group()
+
+
+def _agreement(found: Agreement) -> str:
+    """`siim, public: cv/dice ranks 5 runs with Spearman 0.90, Kendall 0.80`."""
+    where = f"{found.competition}, {found.part} score and {found.metric} over {found.n} run{'s' * (found.n != 1)}"
+    if found.spearman is None or found.kendall is None:
+        return f"{where}: no rank correlation (it takes 3 runs that differ)"
+    return f"{where}: Spearman {found.spearman:+.2f}, Kendall {found.kendall:+.2f}"
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:

@@ -238,7 +238,7 @@ OF_VERSION_3: dict[str, Any] = {"sent_at": None, **OF_VERSION_4}
 
 
 @pytest.mark.parametrize(
-    ("version", "later"), [(1, {"files": {}, **OF_VERSION_3}), (2, OF_VERSION_3), (3, OF_VERSION_4)]
+    ("version", "later"), [(1, {"files": {}, **OF_VERSION_3}), (2, OF_VERSION_3), (3, OF_VERSION_4), (4, {})]
 )
 def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, later: dict[str, Any]) -> None:
     """Its runs are all there, without what was not written down then; new ones have it."""
@@ -247,6 +247,9 @@ def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, late
     with sqlite3.connect(file) as connection:
         for column in later:
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if table != "runs":  # came later than all of these versions
+                connection.execute(f"DROP TABLE {table}")
         connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Ledger(file) as ledger:
