@@ -134,29 +134,38 @@ def _bar(quota: AcceleratorQuota) -> Text:
 
 
 def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> RenderableType:
-    """A row a submission, and below it how far CV and scores rank runs alike."""
-    table = _table("run", "age", "metric", "CV", "public", "private", "competition")
-    for column in table.columns[3:6]:
-        column.justify = "right"
-    for each in found:
-        one = each.submission
-        metric = Text(f"{each.metric}\n{_better(each.mode)}") if each.metric else Text("")
-        place = Text(one.competition + (f"\n{one.target} {one.ref}" if one.ref is not None else ""))
-        if one.state is not SubmissionState.COMPLETE:
-            place.append(
-                "\n" + ": ".join(filter(None, [one.state.upper(), metrics.clean(one.message)])), style="yellow"
-            )
-        label = each.label.replace(" ", "\n")
-        table.add_row(label, age(one.created_at), metric, *map(_figure, (each.cv, one.public, one.private)), place)
-    return Group(table, *(Text(_agreement(each)) for each in agreements)) if found else Group()
+    """A table a competition, a row a submission, and below it how far CV and scores rank runs alike."""
+    parts: list[RenderableType] = []
+    for place in dict.fromkeys((each.submission.target, each.submission.competition) for each in found):
+        table = _table("run", "age", "metric", "CV", "public", "private", "submission")
+        for column in table.columns[3:6]:
+            column.justify = "right"
+        for each in found:
+            if (each.submission.target, each.submission.competition) == place:
+                table.add_row(*_score(each))
+        below = [each for each in agreements if (each.target, each.competition) == place]
+        parts += [Text(f"{place[1]} on {place[0]}", style="bold"), table, *(Text(_agreement(each)) for each in below)]
+    return Group(*parts)
+
+
+def _score(found: Score) -> tuple[RenderableType | str, ...]:
+    each = found.submission
+    about = Text("" if each.ref is None else str(each.ref))
+    if each.state is not SubmissionState.COMPLETE:
+        message = f": {metrics.clean(each.message)}" if each.message else ""
+        about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
+    metric = f"{found.metric}\n{_better(found.mode)}" if found.metric else ""
+    # A leaderboard has five places.
+    figures = ("-" if score is None else f"{score:.5f}" for score in (each.public, each.private))
+    return found.label.replace(" ", "\n"), age(each.created_at), metric, _figure(found.cv), *figures, about
 
 
 def _agreement(found: Agreement) -> str:
-    """`siim, public: cv/dice ranks 5 runs with Spearman 0.90, Kendall 0.80`."""
-    where = f"{found.competition}, {found.part} score and {found.metric} over {found.n} run{'s' * (found.n != 1)}"
+    """`public score and cv/dice over 5 runs: Spearman +0.90, Kendall +0.80`."""
+    over = f"{found.part} score and {found.metric} over {found.n} run{'s' * (found.n != 1)}"
     if found.spearman is None or found.kendall is None:
-        return f"{where}: no rank correlation (it takes 3 runs that differ)"
-    return f"{where}: Spearman {found.spearman:+.2f}, Kendall {found.kendall:+.2f}"
+        return f"{over}: nothing to rank (it takes 3)"
+    return f"{over}: Spearman {found.spearman:+.2f}, Kendall {found.kendall:+.2f}"
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:

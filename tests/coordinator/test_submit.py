@@ -111,7 +111,7 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
         assert each["sha256"] == hashlib.sha256(GOOD.encode()).hexdigest()
     assert [(each["part"], each["n"]) for each in listed["agreements"]] == [("public", 1), ("private", 1)]
     shown = coord("scores").stdout
-    for expected in ("local-v1", "cv/dice", "0.7550", "0.5000", "0.8333", "parity", "over 1 run: no rank correlation"):
+    for expected in ("local-v1", "cv/dice", "0.7550", "0.50000", "0.83333", "parity", "over 1 run: nothing to rank"):
         assert expected in shown
     assert coord.here("scores", "--csv").stdout.splitlines()[1].startswith("base,1,local,parity,complete,cv/dice,max,")
 
