@@ -61,6 +61,9 @@ class Standing:
     private: float | None
     """None until the competition has ended, on Kaggle."""
     error: str
+    file_name: str = ""
+    created_at: str | None = None
+    """ISO 8601, UTC, if the target says it."""
 
 
 class Competitions(Protocol):

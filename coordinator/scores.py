@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import io
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from coordinator import metrics, submissions
@@ -15,7 +15,6 @@ from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
 from coordinator.ranks import kendall, spearman
-from coordinator.refresh import NEVER_ARRIVED
 from coordinator.submissions import Submission
 
 _ENOUGH = 3  # runs; fewer say nothing about an order
@@ -71,21 +70,39 @@ class Agreement:
 def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
     """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
 
-    One that was called refused because it had not arrived is looked for, too.
+    One that was called refused because it had not arrived is looked for, too. One that the ledger does not have (it was
+    rebuilt, say) is taken in if its description names one of the ledger's runs.
     """
-    known = submissions.submissions(ledger, target=target, competition=competition)
-    waiting = {each.id for each in known if each.state is not SubmissionState.REFUSED or _is_lost(each)}
-    current = {each.id: each for each in known}
-    if waiting:
-        by_ref = {each.ref: each.id for each in known if each.ref is not None}
-        for standing in competitions.submissions(competition):
-            found = by_ref.get(standing.ref) or submissions.id_in(standing.description)
-            if found in waiting:
-                current[found] = record(ledger, current[found], standing)
-                waiting.remove(found)
-                if not waiting:
-                    break
-    return [current[each.id] for each in known]
+    known = {each.id: each for each in submissions.submissions(ledger, target=target, competition=competition)}
+    by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
+    runs = {run.id for run in ledger.runs(target=target)}
+    for standing in competitions.submissions(competition):
+        run_id, number = submissions.stamped(standing.description) or ("", "")
+        number = by_ref.get(standing.ref, number)
+        if number not in known and run_id in runs:
+            known[number] = _taken_in(ledger, standing, run_id, number, target, competition)
+        if number in known:
+            known[number] = record(ledger, known[number], standing)
+    return submissions.submissions(ledger, target=target, competition=competition)
+
+
+def _taken_in(
+    ledger: Ledger, standing: Standing, run_id: str, number: str, target: str, competition: str
+) -> Submission:
+    each = Submission(
+        id=number,
+        run_id=run_id,
+        target=target,
+        competition=competition,
+        file_name=standing.file_name,
+        sha256="",
+        is_upload=False,
+        description=standing.description,
+        state=standing.state,
+        created_at=standing.created_at or now(),
+    )
+    submissions.add(ledger, each)
+    return each
 
 
 def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submission:
@@ -163,9 +180,9 @@ def as_csv(found: Iterable[Score]) -> str:
 _CSV = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
 
 
-def places(found: Iterable[Submission]) -> Iterator[tuple[str, str]]:
+def places(found: Iterable[Submission]) -> list[tuple[str, str]]:
     """(target, competition) of submissions, each once."""
-    yield from dict.fromkeys((each.target, each.competition) for each in found)
+    return list(dict.fromkeys((each.target, each.competition) for each in found))
 
 
 def check(score: Score) -> None:
@@ -175,10 +192,6 @@ def check(score: Score) -> None:
         raise CoordError(
             f"{score.label}: submission {each.ref} could not be scored" + (f": {each.message}" if each.message else "")
         )
-
-
-def _is_lost(submission: Submission) -> bool:
-    return submission.state is SubmissionState.REFUSED and submission.message == NEVER_ARRIVED
 
 
 def _score(submission: Submission, run: Run | None) -> Score:

@@ -110,6 +110,7 @@ def _missing(seen: Counter[str], expected: Counter[str]) -> Iterator[str]:
 def _rows(file: Path, name: str) -> Iterator[tuple[int, list[str]]]:
     """(line, values) of every row that is not blank. Raises SubmissionError."""
     csv.field_size_limit(sys.maxsize)  # a mask's run lengths can be long
+    reader = None
     try:
         with file.open(encoding="utf-8-sig", newline="") as text:
             reader = csv.reader(text, strict=True)
@@ -117,6 +118,7 @@ def _rows(file: Path, name: str) -> Iterator[tuple[int, list[str]]]:
                 if row:
                     yield reader.line_num, row
     except (csv.Error, UnicodeDecodeError) as error:
-        raise SubmissionError(f"{name} is no CSV file: {error}") from error
+        line = reader.line_num if reader is not None else 1
+        raise SubmissionError(f"{name} is no CSV file, after line {line}: {error}") from error
     except OSError as error:
         raise SubmissionError(f"{name} cannot be read: {error.strerror}") from error

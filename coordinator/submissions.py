@@ -24,7 +24,7 @@ class Submission:
     competition: str
     file_name: str
     sha256: str
-    """Of the file."""
+    """Of the file; empty if the submission was taken in from the target."""
     is_upload: bool
     """The file was sent, rather than the kernel's version named."""
     description: str
@@ -54,10 +54,10 @@ def stamp(run_id: str, submission_id: str) -> str:
     return f"(coord {run_id}-{submission_id})"
 
 
-def id_in(description: str) -> str | None:
-    """The id of the submission that a description is stamped with."""
-    found = re.search(r"\(coord [0-9a-f]{16}-([0-9a-f]{8})\)", description)
-    return found[1] if found else None
+def stamped(description: str) -> tuple[str, str] | None:
+    """(run's id, submission's id) that a description is stamped with."""
+    found = re.search(r"\(coord ([0-9a-f]{16})-([0-9a-f]{8})\)", description)
+    return (found[1], found[2]) if found else None
 
 
 def add(ledger: Ledger, submission: Submission) -> None:

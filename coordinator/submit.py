@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -60,13 +61,22 @@ def submit(
     target refused, NoAnswer if it is not known whether it took it.
     """
     run = refresh(project, target, ledger, run, look_at_log=False)
-    slug = competition or project.settings.submission.competition or _competition(run)
+    named = project.settings.submission.competition if competition is None else competition
+    slug = _competition(run) if named is None else named
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", slug):
+        hint = "It is the last part of its address: kaggle.com/competitions/NAME."
+        raise UsageError(f'"{slug}" is no competition\'s name', hint=hint)
     description = _message(run, message)
     file = _fetched(project, run, file_name)
     known = [each.competition for each in submissions.submissions(ledger)]
     place = _open(target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if is_upload and place.kernels_only:
         raise UsageError(f"{slug} takes versions of kernels, and no files", hint="Leave out --upload.")
+    if place.kernels_only and run.metadata.get("enable_internet"):
+        raise SubmissionError(
+            f"{run.label} had the internet, and {slug} takes only kernels without",
+            hint="Set enable_internet = false in [tool.coord.kernel], and push again.",
+        )
     if not is_upload and not place.kernels_only and target.name != "local":
         say(f"note: {slug} is no code competition; if it wants a file, add --upload")
     _check_file(project, target.competitions, slug, run, file, file_name, say)

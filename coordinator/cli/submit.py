@@ -112,7 +112,7 @@ def scores(
 
     from coordinator import scores as verb
     from coordinator import submissions, tables
-    from coordinator.project import TargetName
+    from coordinator.project import TargetName, target_name
     from coordinator.targets import open_target
 
     if as_csv and as_json:
@@ -122,7 +122,10 @@ def scores(
     with open_ledger(project) as ledger:
         if exp is not None:
             find_run(ledger, exp, target, None)  # says so if there is no such experiment
-        for name, slug in verb.places(submissions.submissions(ledger, target=target, competition=competition)):
+        asked = verb.places(submissions.submissions(ledger, target=target, competition=competition))
+        if competition is not None and not asked:
+            asked = [(target_name(project, target), competition)]
+        for name, slug in asked:
             try:
                 with open_target(project, cast(TargetName, name)) as opened:
                     verb.refresh(opened.competitions, ledger, name, slug)

@@ -10,6 +10,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -240,6 +241,8 @@ def _standing(answer: Any) -> Standing:
         public=_score(answer.public_score),
         private=_score(answer.private_score),
         error=answers.shown(answer.error_description or ""),
+        file_name=answers.shown(answer.file_name or ""),
+        created_at=answer.date.replace(tzinfo=UTC).isoformat(timespec="seconds") if answer.date else None,
     )
 
 

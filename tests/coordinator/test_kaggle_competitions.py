@@ -149,13 +149,14 @@ def test_a_sample_that_does_not_unpack(server: Scripted, tmp_path: Path) -> None
 def test_what_became_of_submissions(server: Scripted) -> None:
     """Scores come as text, empty where they are not known; the list comes in pages."""
     first = {"ref": 2, "status": "PENDING", "description": "second", "publicScore": "", "privateScore": ""}
-    scored = {"ref": 1, "status": "COMPLETE", "publicScore": "0.80610", "privateScore": "n/a"}
+    scored = {"ref": 1, "status": "COMPLETE", "publicScore": "0.80610", "privateScore": "n/a", "fileName": "a.csv"}
+    scored["date"] = "2026-11-02T03:04:05.678Z"
     failed = {"ref": 3, "status": "ERROR", "errorDescription": "no\x1b[31m", "publicScore": "nan"}
     server.script["ListSubmissions"] = [ok(submissions=[first], nextPageToken="t"), ok(submissions=[scored])]
     server.script["GetSubmission"] = [raw(200, json.dumps(failed).encode())]
     competitions = server.kaggle().competitions
     assert list(competitions.submissions("siim")) == [
         Standing(2, SubmissionState.PENDING, "second", None, None, ""),
-        Standing(1, SubmissionState.COMPLETE, "", 0.8061, None, ""),
+        Standing(1, SubmissionState.COMPLETE, "", 0.8061, None, "", "a.csv", "2026-11-02T03:04:05+00:00"),
     ]
     assert competitions.standing(3) == Standing(3, SubmissionState.ERROR, "", None, None, "no [31m")

@@ -160,8 +160,8 @@ def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
     submissions.update(ledger, full, message="\ud800", state=SubmissionState.ERROR)
     assert submissions.submissions(ledger) == [dataclasses.replace(full, message="?", state=SubmissionState.ERROR)]
     stamp = submissions.stamp("0" * 16, "1a2b3c4d")
-    assert submissions.id_in(f"mine (coord, say) {stamp}") == "1a2b3c4d"
-    assert submissions.id_in("mine") is None
+    assert submissions.stamped(f"mine (coord, say) {stamp}") == ("0" * 16, "1a2b3c4d")
+    assert submissions.stamped("mine") is None
 
 
 def test_scores_where_a_target_does_not_answer(tiny: Project, ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -16,12 +17,17 @@ import pytest
 
 from coordinator import local, submissions
 from coordinator.competitions import Allowance, Competition, Standing, SubmissionState
+from coordinator.credentials import Credentials
 from coordinator.errors import CoordError, Later, NoAccess, NoAnswer, SubmissionError, TargetError, UsageError
+from coordinator.kaggle import Kaggle
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
 from coordinator.push import Clock
+from coordinator.scores import refresh, wait
 from coordinator.submit import submit
 from coordinator.target import KernelRef, RunState
+from runner_test.faults import Fault, Faults, Kind
+from runner_test.server import running_server
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.scripted import Time
@@ -61,7 +67,7 @@ def _project(root: Path) -> Project:
     return find_project(root)
 
 
-def _register(project: Project, folder: Path, *, daily_limit: int = 2, kernels_only: bool = False) -> None:
+def _register(project: Project, folder: Path, *, daily_limit: int = 3, kernels_only: bool = False) -> None:
     """`parity`: n0 and n1 are public; all labels are 1, but n1's and n2's are 0."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
@@ -76,7 +82,7 @@ def _register(project: Project, folder: Path, *, daily_limit: int = 2, kernels_o
 
 @pytest.fixture
 def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a tiny project whose runs have submissions, with a competition that takes two of them a day."""
+    """`coord` in a tiny project whose runs have submissions, with a competition that takes three of them a day."""
     project = _project(tmp_path / "tiny")
     _register(project, tmp_path)
     yield Coord(project.root, dict(os.environ))
@@ -99,13 +105,14 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
     assert "public score 0.5" in done.output
     again = json.loads(coord.here("submit", "--exp", "base", "--force", "--upload", "--wait", "--json").stdout)
     assert (again["ref"], again["public"], again["private"], again["cv"]) == (2, 0.5, 0.83333, 0.755)
+    _loses_an_answer(find_project(coord.root))
     done = coord.here("submit", "--exp", "base", "--force", code=75)
-    assert "today's submissions to parity are spent (2)" in done.output
+    assert "today's submissions to parity are spent (3)" in done.output
     assert "There are new ones at 00:00 UTC, in " in done.output
 
     listed = json.loads(coord.here("scores", "--json").stdout)
     run = coord.json("status")[0]["id"]
-    assert [each["is_upload"] for each in listed["submissions"]] == [True, False]
+    assert [each["is_upload"] for each in listed["submissions"]] == [False, True, False]
     for each in listed["submissions"]:
         assert each["description"] == f"base local-v1, cv/dice 0.7550 (coord {run}-{each['id']})"
         assert each["sha256"] == hashlib.sha256(GOOD.encode()).hexdigest()
@@ -114,6 +121,33 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
     for expected in ("local-v1", "cv/dice", "0.7550", "0.50000", "0.83333", "parity", "over 1 run: nothing to rank"):
         assert expected in shown
     assert coord.here("scores", "--csv").stdout.splitlines()[1].startswith("base,1,local,parity,complete,cv/dice,max,")
+
+
+def _loses_an_answer(project: Project) -> None:
+    """The connection is lost after the competition took a submission: it is found, and there is one."""
+    faults = Faults([Fault("CreateCodeSubmission", Kind.RESET, when="after")])
+    me = Credentials("the test", username="ada", key="any")
+    said: list[str] = []
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running_server(project.local_kaggle, faults=faults))
+        ledger = stack.enter_context(Ledger(project.ledger))
+        kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada")
+        stack.callback(kaggle.close)
+        found = submit(
+            project,
+            kaggle,
+            ledger,
+            ledger.find("base"),
+            competition=None,
+            file_name="submission.csv",
+            message="",
+            is_upload=False,
+            force=True,
+            say=said.append,
+        )
+        assert [each.ref for each in kaggle.competitions.submissions("parity")] == [3, 2, 1]
+        assert wait(kaggle.competitions, ledger, found).public == 0.5
+    assert (found.ref, said[-1]) == (3, "it did: submission 3")
 
 
 # One run that is here, and competitions that answer as a test says
@@ -132,6 +166,8 @@ class Desk:
     sample_text: str | None = SAMPLE
     sent: list[Standing] = dataclasses.field(default_factory=list)
     uploads: list[bytes] = dataclasses.field(default_factory=list)
+    standings: list[Standing | None] = dataclasses.field(default_factory=list)
+    """What is said of a single one, question by question; None is no answer."""
 
     def competition(self, slug: str) -> Competition:
         if slug != "parity":
@@ -167,10 +203,14 @@ class Desk:
         return self.sent[0].ref
 
     def standing(self, ref: int) -> Standing:
-        return next(each for each in self.sent if each.ref == ref)
+        found = self.standings.pop(0)
+        if found is None:
+            raise NoAnswer("no answer in time")
+        assert found.ref == ref
+        return found
 
     def submissions(self, slug: str) -> Iterator[Standing]:
-        if self.lost == "silent":
+        if self.lost == "silent" and self.sent:
             raise NoAnswer("no answer in time")
         yield from self.sent
 
@@ -288,6 +328,9 @@ def test_which_competition(case: Case) -> None:
     case.desk.is_open, case.desk.kernels_only = True, True
     with pytest.raises(UsageError, match="takes versions of kernels, and no files"):
         case.submit(force=True, is_upload=True)
+    case.run = case.ledger.update(case.run.id, metadata={"enable_internet": True})
+    with pytest.raises(SubmissionError, match="base local-v1 had the internet"):
+        case.submit(force=True)
 
 
 def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
@@ -360,6 +403,21 @@ def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:
     assert case.recorded()[0].scored_at is not None
 
 
+def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
+    """By the run that its description names; anybody else's stay out of it."""
+    stamp = submissions.stamp(case.run.id, "1a2b3c4d")
+    told = Standing(9, SubmissionState.COMPLETE, f"mine {stamp}", 0.5, 0.4, "", "submission.csv", "2026-11-02T00:00:00")
+    by_hand = Standing(8, SubmissionState.COMPLETE, "by hand", 0.6, None, "")
+    other = Standing(7, SubmissionState.COMPLETE, submissions.stamp("f" * 16, "00000000"), 0.6, None, "")
+    case.desk.sent = [told, by_hand, other]
+    for _ in range(2):
+        (found,) = refresh(case.desk, case.ledger, "local", "parity")
+        assert (found.id, found.run_id, found.ref) == ("1a2b3c4d", case.run.id, 9)
+        assert (found.public, found.private) == (0.5, 0.4)
+        assert (found.file_name, found.created_at) == ("submission.csv", "2026-11-02T00:00:00")
+    assert case.submit().ref == 4
+
+
 def test_what_is_not_known_stays_open(case: Case) -> None:
     """Where the target does not answer the question either, a second try is refused until it does."""
     case.desk.lost = "silent"
@@ -371,3 +429,26 @@ def test_what_is_not_known_stays_open(case: Case) -> None:
     with pytest.raises(SubmissionError, match="not known yet whether it arrived"):
         case.submit()
     assert case.desk.sent == []
+
+
+def test_waiting_for_a_score(case: Case) -> None:
+    """Asked ever more patiently until there is one; a silence is borne a few times, and costs no score."""
+    sent = case.submit()
+    assert sent.ref is not None
+    done = dataclasses.replace(case.desk.sent[0], state=SubmissionState.COMPLETE, public=0.5)
+    case.desk.standings = [None, case.desk.sent[0], None, None, case.desk.sent[0], done]
+    found = wait(case.desk, case.ledger, sent, sleep=case.time.sleep)
+    assert (found.public, found.state) == (0.5, SubmissionState.COMPLETE)
+    assert case.time.waits == sorted(case.time.waits)
+    assert len(case.time.waits) == 5
+    case.desk.standings = [None] * 3
+    with pytest.raises(NoAnswer):
+        wait(case.desk, case.ledger, sent, sleep=case.time.sleep)
+    assert wait(case.desk, case.ledger, found, sleep=case.time.sleep) == found
+
+
+@pytest.mark.parametrize("slug", ["../parity", "https://www.kaggle.com/c/parity", "a b", ""])
+def test_what_is_no_competitions_name(case: Case, slug: str) -> None:
+    """It would become a part of a path, and of requests."""
+    with pytest.raises(UsageError, match="is no competition's name"):
+        case.submit(competition=slug)
