@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from coordinator.kaggle.meanings import MEANINGS, Meaning
-from coordinator.kaggle.policy import ANY_OTHER, CONNECT_SECONDS, DOWNLOAD, METHODS, READ_SECONDS, RULES, Limits
+from coordinator.kaggle.policy import (
+    ANY_OTHER,
+    CONNECT_SECONDS,
+    DOWNLOAD,
+    METHODS,
+    READ_SECONDS,
+    RULES,
+    UPLOAD,
+    Limits,
+)
 
 
 def tables() -> Iterator[str]:
@@ -26,7 +35,12 @@ def tables() -> Iterator[str]:
             for rule in RULES
         ),
     )
-    limits = {**METHODS, "a signed address, to its first byte": DOWNLOAD, "any other": ANY_OTHER}
+    limits = {
+        **METHODS,
+        "a signed address, to its first byte": DOWNLOAD,
+        "a file to a signed address": UPLOAD,
+        "any other": ANY_OTHER,
+    }
     yield table(
         (
             "method",

@@ -18,6 +18,7 @@
     ├── RunNotFound           the ledger has no such run
     ├── RunFailed             the run itself ended without success
     ├── NotComparable         other data, another metric or other folds: a difference would say nothing
+    ├── SubmissionError       a submission that the competition would refuse, or that was made before
     └── DependencyError       an optional part (an extra) is not installed
 
 The command line turns any of these into one or two lines on stderr; everything else keeps its traceback.
@@ -114,6 +115,10 @@ class RunFailed(CoordError):
 
 class NotComparable(CoordError):
     """Other data, another metric or other folds: a difference would say nothing."""
+
+
+class SubmissionError(CoordError):
+    """A submission that the competition would refuse, or that was made before."""
 
 
 class DependencyError(CoordError):

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import NoneType
@@ -63,6 +63,25 @@ _MIGRATIONS = (
     )
     """,
     "ALTER TABLE runs ADD COLUMN continues TEXT",
+    """
+    CREATE TABLE submissions (
+        id TEXT PRIMARY KEY,
+        run_id TEXT NOT NULL,
+        target TEXT NOT NULL,
+        competition TEXT NOT NULL,
+        file_name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        is_upload INTEGER NOT NULL,
+        description TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        ref INTEGER,
+        public REAL,
+        private REAL,
+        message TEXT NOT NULL DEFAULT '',
+        scored_at TEXT
+    )
+    """,
 )
 
 
@@ -261,6 +280,12 @@ class Ledger:
         marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as connection:
             connection.execute(f"INSERT OR REPLACE INTO runs ({', '.join(values)}) VALUES ({marks})", values)
+
+    def statement(self, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        """Runs one statement as a transaction and returns its rows: for modules that have a table of their own."""
+        row = {name: _to_column("", value) for name, value in values.items()}
+        with self._transaction() as connection:
+            return connection.execute(sql, row).fetchall()
 
     def unreadable(self) -> dict[str, str]:
         """Run id -> why its row does not read."""

@@ -92,6 +92,20 @@ class LocalSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class SubmissionSettings:
+    """What `coord submit` and `coord scores` know about the competition: `[tool.coord.submission]`."""
+
+    competition: str | None = None
+    """Its slug; by default the competition that is attached to the kernel, if that is one."""
+    sample: str | None = None
+    """Sample submission, relative to the project; without it the competition's own is downloaded."""
+    several_rows: bool = False
+    """An id may have more rows than in the sample: several masks of one image, say."""
+    mode: Literal["max", "min"] | None = None
+    """Direction in which the competition's score is better; that of the run's primary metric by default."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The `[tool.coord]` table."""
 
@@ -123,6 +137,7 @@ class Settings:
     """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
+    submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
 
 
@@ -181,6 +196,10 @@ class Project:
     def export_lock(self) -> Path:
         """Held while runs are handed over to other tools."""
         return self.state / "locks" / "export"
+
+    def submit_lock(self, target: str, competition: str) -> Path:
+        """Held while something is submitted to that competition."""
+        return self.state / "locks" / f"submit-{target}-{competition}"
 
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment

@@ -50,6 +50,11 @@ class Results:
             known, self._broken_off = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
 
+    def run_id(self) -> str | None:
+        """Of the run whose results are here, if it says so."""
+        found = self._known().get("id")
+        return found if isinstance(found, str) else None
+
     def fetched(self) -> dict[PurePosixPath, Kept]:
         """What was noted as fetched; see `is_here`."""
         found = {}

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+    from coordinator.competitions import Competitions
     from coordinator.metadata import KernelMetadata
 
 
@@ -148,6 +149,11 @@ class Target(Protocol):
 
     name: str
     owner: str
+
+    @property
+    def competitions(self) -> Competitions:
+        """Where what a run predicted can be submitted. Raises TargetError if this target has no competitions."""
+        ...
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
         """Stores a new version and starts its session. Never repeated by itself."""

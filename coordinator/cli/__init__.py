@@ -25,6 +25,7 @@ from coordinator.cli import (
     local,
     onward,
     runs,
+    submit,
 )
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
@@ -37,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, compare, account, handover, init, onward):
+for group in (experiments, kernels, bundle, runs, compare, account, handover, init, onward, submit):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

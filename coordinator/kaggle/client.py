@@ -34,6 +34,7 @@ from coordinator.credentials import Credentials
 from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle import answers, meanings
 from coordinator.kaggle.asking import StatusWithSession, question
+from coordinator.kaggle.competitions import KaggleCompetitions
 from coordinator.kaggle.policy import Failed, Failure, Kind, limits
 from coordinator.kaggle.transport import PRODUCTION, Transport, as_failed
 from coordinator.kaggle_rules import WORKER_STATUS
@@ -85,13 +86,19 @@ class Kaggle:
         self._http = Transport(self._endpoint, credentials, clock=clock, sleep=sleep, chance=chance)
         self._downloads = self._http
         self._kernels = KernelsApiClient(self._http)
+        self.competitions = KaggleCompetitions(
+            self._http, name=name, website=self._site, answering=self._answering, pages=self._pages
+        )
 
     def close(self) -> None:
         self._http.close()
 
+    @property
+    def _site(self) -> str:
+        return self._website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint)
+
     def url(self, owner: str, slug: str) -> str:
-        website = self._website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint)
-        return f"{website}/code/{owner}/{slug}"
+        return f"{self._site}/code/{owner}/{slug}"
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
         data = metadata.data

@@ -55,6 +55,13 @@ MEANINGS = (
     ),
     Meaning(
         Later,
+        "the day's submissions are spent{detail}",
+        "There are new ones at midnight UTC.",
+        statuses=_SAID - {429},
+        words=r"submission allowance",  # "your team has used its daily Submission allowance (5) today"
+    ),
+    Meaning(
+        Later,
         "{target} is still processing a data set{detail}",
         "Try again in a few minutes.",
         failures=frozenset({Failure.PROCESSING}),

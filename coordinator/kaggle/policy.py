@@ -26,6 +26,8 @@ class Kind(StrEnum):
     """A live log: its beginning is a read, and then it lasts as long as the session."""
     DOWNLOAD = "download"
     """A signed address: no credentials, and a body that the caller reads."""
+    UPLOAD = "upload"
+    """A file to a signed address. What it is for, another call says later."""
 
 
 class Failure(StrEnum):
@@ -104,7 +106,7 @@ _PASSING = frozenset(
 
 RULES = (
     Rule(
-        kinds=frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD}),
+        kinds=frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD, Kind.UPLOAD}),
         failures=_PASSING,
         times=4,
         first_wait=0.5,
@@ -156,6 +158,9 @@ METHODS = {
     "GetSubmission": Limits(Kind.READ, 120.0),
     "ListSubmissions": Limits(Kind.READ, 120.0, 16 * _MIB),
     "GetSubmissionLimits": Limits(Kind.READ, 60.0),
+    "ListDataFiles": Limits(Kind.READ, 120.0, 16 * _MIB),
+    "DownloadDataFile": Limits(Kind.READ, 120.0),
+    "StartSubmissionUpload": Limits(Kind.READ, 60.0),  # as with a token: one that is not used changes nothing
     "GenerateAccessToken": Limits(Kind.READ, 60.0),  # a token more or less changes nothing
     "SaveKernel": Limits(Kind.WRITE, 300.0),
 }
@@ -163,6 +168,8 @@ ANY_OTHER = Limits(Kind.WRITE, 120.0)
 """A method that is not in the table is taken for one that changes something."""
 DOWNLOAD = Limits(Kind.DOWNLOAD, 180.0)
 """Until the first byte of a file; how long the rest may take depends on its size."""
+UPLOAD = Limits(Kind.UPLOAD, 600.0)
+"""All of a file."""
 
 
 def limits(method: str) -> Limits:

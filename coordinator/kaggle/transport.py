@@ -10,6 +10,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -65,13 +66,19 @@ class Transport:
         self._adapter.close()
 
     def call(self, service: str, method: str, request: KaggleObject, response_type: Any) -> Any:
-        """What the classes of kagglesdk call. A live log, or a file, is a response whose body is still to come."""
+        """What the classes of kagglesdk call. A live log, or a file, is a response whose body is still to come.
+
+        Where the method answers with a redirect, its address is returned, for `get`: credentials do not go there.
+        """
         limits = policy.limits(method)
         fields = request.to_dict()
 
         def once(until: float) -> tuple[Any, int]:
             address = f"{self._base}/{service}/{method}"
             response = self._send("POST", address, until, json=fields, headers=self._headers(limits))
+            if response_type is HttpRedirect and response.is_redirect:
+                with contextlib.closing(response):
+                    return _joined(address, response.headers["Location"]), response.status_code
             self._check(response, until)
             if response_type in (FileDownload, HttpRedirect):
                 return response, response.status_code
@@ -105,6 +112,20 @@ class Transport:
             raise Failed(Failure.UNUSABLE, f"more than {_REDIRECTS} redirects")
 
         return self._try(f"GET {_without_signature(url)}", policy.DOWNLOAD, once, host=_host(url))
+
+    def put(self, url: str, file: Path) -> None:
+        """Sends a file to a signed address, without credentials. Raises Failed, also for an address not over TLS."""
+
+        def once(until: float) -> tuple[None, int]:
+            if not is_safe(url, from_here=self._is_local):
+                raise Failed(Failure.UNUSABLE, "the address for the file is not https")
+            with file.open("rb") as content:
+                response = self._send("PUT", url, until, data=content)
+            with contextlib.closing(response):
+                self._check(response, until)
+            return None, response.status_code
+
+        self._try(f"PUT {_without_signature(url)}", policy.UPLOAD, once, host=_host(url))
 
     def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]], *, host: str = "") -> T:
         """The answer of the first try that succeeds, as far as the policy allows another one. Raises Failed.

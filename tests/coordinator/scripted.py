@@ -77,6 +77,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.do_GET()
 
+    def do_PUT(self) -> None:
+        self.do_POST()
+
     def do_GET(self) -> None:
         method = self.path.partition("?")[0].rpartition("/")[2]
         self.server.seen.append(method)

@@ -1,0 +1,52 @@
+"""Rank correlation of two series: do they put the same things in the same order?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Spearman's rho: Pearson's correlation of the ranks, ties with their mean rank (C. Spearman, 1904).
+
+    None for fewer than two values, or where one series is the same throughout.
+    """
+    return _pearson(_ranks(first), _ranks(second))
+
+
+def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Kendall's tau-b, which allows for ties (M. G. Kendall, The Treatment of Ties in Ranking Problems, 1945).
+
+    None for fewer than two values, or where one series is the same throughout.
+    """
+    score, untied_first, untied_second = 0, 0, 0
+    for (a, b), (c, d) in combinations(zip(first, second, strict=True), 2):
+        one, other = _sign(a - c), _sign(b - d)
+        score += one * other
+        untied_first += one != 0
+        untied_second += other != 0
+    if not untied_first or not untied_second:
+        return None
+    return score / math.sqrt(untied_first * untied_second)
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """From 1; equal values share the mean of their ranks."""
+    order = sorted(values)
+    first = {value: place for place, value in reversed(list(enumerate(order, start=1)))}
+    last = {value: place for place, value in enumerate(order, start=1)}
+    return [(first[value] + last[value]) / 2 for value in values]
+
+
+def _pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
+    if len(first) < 2:
+        return None
+    mean_first, mean_second = math.fsum(first) / len(first), math.fsum(second) / len(second)
+    left, right = [each - mean_first for each in first], [each - mean_second for each in second]
+    scale = math.sqrt(math.fsum(each**2 for each in left) * math.fsum(each**2 for each in right))
+    return None if scale == 0 else math.fsum(a * b for a, b in zip(left, right, strict=True)) / scale
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)

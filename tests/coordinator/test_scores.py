@@ -1,0 +1,180 @@
+"""Scores beside CV: rank correlations against known values, directions, tables, and targets that do not answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from coordinator import submissions, tables
+from coordinator.competitions import SubmissionState
+from coordinator.errors import CoordError
+from coordinator.ledger import Ledger, Run
+from coordinator.project import Project, SubmissionSettings
+from coordinator.ranks import kendall, spearman
+from coordinator.scores import Score, agreements, check, scores
+from coordinator.submissions import Submission
+from coordinator.target import RunState
+from tests.coordinator.command import Coord
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "rho", "tau"),
+    [
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 1.0, 1.0),
+        ([1.0, 2.0, 3.0], [9.0, 4.0, 1.0], -1.0, -1.0),
+        # Worked by hand: the squared differences of the ranks sum to 8; 3 of 10 pairs are the other way round.
+        ([0.71, 0.68, 0.74, 0.70, 0.69], [0.803, 0.801, 0.804, 0.806, 0.8], 0.6, 0.4),
+        # With ties: products of ranks 7 of sqrt(9 * 8); 6 pairs more that agree, of 8 and 7 that are not tied.
+        ([1.0, 1.0, 2.0, 2.0, 3.0], [1.0, 2.0, 2.0, 2.0, 5.0], 7 / math.sqrt(72), 6 / math.sqrt(56)),
+    ],
+)
+def test_rank_correlations(first: Sequence[float], second: Sequence[float], rho: float, tau: float) -> None:
+    """Against values that were worked out by hand, also where values are tied, and either way round."""
+    assert spearman(first, second) == spearman(second, first) == pytest.approx(rho)
+    assert kendall(first, second) == kendall(second, first) == pytest.approx(tau)
+
+
+def test_the_examples_of_scipys_documentation() -> None:
+    """spearmanr and kendalltau give these."""
+    assert spearman([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]) == pytest.approx(0.82078268166812329)
+    assert kendall([12, 2, 1, 12, 2], [1, 4, 7, 1, 0]) == pytest.approx(-0.47140452079103173)
+
+
+def test_no_order_no_correlation() -> None:
+    """Nothing, one value, or one side that is the same throughout."""
+    for first, second in (([], []), ([1.0], [2.0]), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])):
+        assert spearman(first, second) is None
+        assert kendall(first, second) is None
+
+
+def _run(number: int, cv: float | None, *, metric: str = "cv/dice", mode: str = "max") -> Run:
+    return Run(
+        id=f"{number:016x}",
+        experiment="lr001_step4_with_a_long_name",
+        target="kaggle",
+        owner="ada",
+        slug="siim",
+        digest="sha256:0",
+        config={},
+        metadata={},
+        overrides=[],
+        state=RunState.COMPLETE,
+        created_at="2026-11-01T00:00:00+00:00",
+        version=number,
+        summary={"primary": {"name": metric, "mode": mode, "value": cv}} if cv is not None else None,
+    )
+
+
+def _submission(number: int, public: float | None, private: float | None = None, **changes: Any) -> Submission:
+    each = Submission(
+        id=f"{number:08x}",
+        run_id=f"{number:016x}",
+        target="kaggle",
+        competition="siim-acr-pneumothorax-segmentation",
+        file_name="submission.csv",
+        sha256="0" * 64,
+        is_upload=False,
+        description="",
+        state=SubmissionState.COMPLETE,
+        created_at="2026-11-01T00:00:00+00:00",
+        ref=12345670 + number,
+        public=public,
+        private=private,
+    )
+    return dataclasses.replace(each, **changes)
+
+
+@pytest.fixture
+def ledger(tiny: Project) -> Iterator[Ledger]:
+    with Ledger(tiny.ledger) as ledger:
+        yield ledger
+
+
+def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -> list[Score]:
+    for run in runs:
+        ledger.add(run)
+    for each in sent:
+        submissions.add(ledger, each)
+    return scores(ledger, submissions.submissions(ledger))
+
+
+def test_cv_and_scores_that_rank_alike(tiny: Project, ledger: Ledger) -> None:
+    """A loss that falls where the score rises agrees with it; n counts the runs that have both."""
+    runs = [
+        _run(number, loss, metric="val/loss", mode="min") for number, loss in enumerate((0.45, 0.44, 0.43, 0.40), 1)
+    ]
+    sent = [_submission(1, 0.801, 0.79), _submission(2, 0.802, 0.78), _submission(3, 0.806, 0.77), _submission(4, None)]
+    found = _recorded(ledger, runs, sent)
+    assert [each.cv for each in found] == [0.40, 0.43, 0.44, 0.45]
+    settings = dataclasses.replace(tiny.settings, submission=SubmissionSettings(mode="max"))
+    for each, part, expected in zip(
+        agreements(dataclasses.replace(tiny, settings=settings), found), ("public", "private"), (1.0, -1.0), strict=True
+    ):
+        assert (each.part, each.n) == (part, 3)
+        assert each.spearman == pytest.approx(expected)
+        assert each.kendall == pytest.approx(expected)
+    # Without the setting the score is taken for one that falls, as the metric does.
+    assert [each.kendall for each in agreements(tiny, found)] == [-1.0, 1.0]
+
+
+def test_only_what_can_be_compared_is_ranked_together(tiny: Project, ledger: Ledger) -> None:
+    """By metric and competition; a run counts once; what was not scored, or has no CV, does not count."""
+    runs = [_run(1, 0.7), _run(2, 0.8), _run(3, 0.9), _run(4, 0.5, metric="cv/iou"), _run(5, None)]
+    late = _submission(3, 0.9, id="0000000a", ref=9, is_upload=True)
+    error = _submission(2, None, id="0000000b", state=SubmissionState.ERROR, message="no row for x")
+    lost = _submission(77, 0.1)
+    sent = [*(_submission(number, 0.1 * number) for number in range(1, 6)), late, error, lost]
+    found = _recorded(ledger, runs, sent)
+    assert [(each.metric, each.part, each.n) for each in agreements(tiny, found)] == [
+        ("cv/dice", "public", 3),
+        ("cv/dice", "private", 0),
+        ("cv/iou", "public", 1),
+        ("cv/iou", "private", 0),
+    ]
+    assert found[0].label == "run 000000000000004d"
+    with pytest.raises(CoordError, match="could not be scored: no row for x"):
+        check(found[1])
+
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(tables.scores(found, agreements(tiny, found)))
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 80
+    for expected in ("kaggle-v3", "0.9000", "12345672", "ERROR:", "over 3 runs: Spearman +1.00, Kendall +1.00"):
+        assert expected in text
+
+
+def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
+    """All of a submission comes back, and changes are kept; half a character in a message does no harm."""
+    full = _submission(1, 0.5, 0.25, is_upload=True, message="it broke", scored_at="2026-11-01T00:00:00+00:00")
+    submissions.add(ledger, full)
+    assert submissions.submissions(ledger) == [full]
+    assert submissions.submissions(ledger, target="local") == []
+    assert submissions.submissions(ledger, competition="other") == []
+    submissions.update(ledger, full, message="\ud800", state=SubmissionState.ERROR)
+    assert submissions.submissions(ledger) == [dataclasses.replace(full, message="?", state=SubmissionState.ERROR)]
+    stamp = submissions.stamp("0" * 16, "1a2b3c4d")
+    assert submissions.stamped(f"mine (coord, say) {stamp}") == ("0" * 16, "1a2b3c4d")
+    assert submissions.stamped("mine") is None
+
+
+def test_scores_where_a_target_does_not_answer(tiny: Project, ledger: Ledger) -> None:
+    """What is known is shown all the same, with the error and its exit code; unknown experiments are told."""
+    coord = Coord(tiny.root, dict(os.environ))
+    done = coord.here("scores")
+    assert "nothing was submitted yet: coord submit --exp NAME" in done.output
+    _recorded(ledger, [_run(1, 0.7)], [_submission(1, 0.8)])
+    done = coord.here("scores", "--csv", code=1)
+    assert "lr001_step4_with_a_long_name,1,kaggle,siim-acr-" in done.output
+    assert "~/.kaggle/access_token" in done.output
+    assert "--csv or --json, not both" in coord.here("scores", "--csv", "--json", code=2).output
+    assert (
+        'did you mean "lr001_step4_with_a_long_name"'
+        in coord.here("scores", "--exp", "lr001_step4_with", code=1).output
+    )
