@@ -52,6 +52,27 @@ _MIGRATIONS = (
     "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
     "ALTER TABLE runs ADD COLUMN sent_at TEXT",
     "ALTER TABLE runs ADD COLUMN started_at TEXT; ALTER TABLE runs ADD COLUMN timeout_seconds INTEGER",
+    """
+    CREATE TABLE sweeps (
+        name TEXT PRIMARY KEY,
+        base TEXT NOT NULL,
+        target TEXT NOT NULL,
+        is_repeat INTEGER NOT NULL,
+        created_at TEXT NOT NULL
+    );
+    CREATE TABLE sweep_members (
+        sweep TEXT NOT NULL REFERENCES sweeps (name),
+        position INTEGER NOT NULL,
+        experiment TEXT NOT NULL,
+        base TEXT NOT NULL,
+        overrides TEXT NOT NULL,
+        whole TEXT NOT NULL,
+        work TEXT NOT NULL,
+        run_id TEXT,
+        PRIMARY KEY (sweep, experiment)
+    );
+    CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
+    """,
 )
 
 
@@ -224,6 +245,10 @@ class Ledger:
         others = sorted({run.experiment for run in self.runs(target=target)})
         hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
         raise RunNotFound(f'no run of "{experiment}"' + (f" on {target}" if target else ""), hint=hint)
+
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """One transaction, for a module that has tables of its own. Raises LedgerError."""
+        return self._transaction()
 
     def _migrate(self) -> None:
         with self._transaction() as connection:

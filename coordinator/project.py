@@ -92,6 +92,20 @@ class LocalSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class SweepSettings:
+    """What `coord sweep` has to know of the config: dotted paths."""
+
+    seed: str = "seed"
+    """What `--seeds` counts up."""
+    fold_seed: str | None = None
+    """Decides, where it is not null, what is in a fold, whatever the seed: `--seeds` keeps the folds with it."""
+    fold_count: str | None = None
+    """How many folds there are, for `--split-folds`."""
+    folds: str | None = None
+    """The list of the folds to run, counted from 0; empty = all."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The `[tool.coord]` table."""
 
@@ -121,6 +135,7 @@ class Settings:
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
     local: LocalSettings = LocalSettings()
+    sweep: SweepSettings = SweepSettings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +188,10 @@ class Project:
     def fetch_lock(self, run_id: str) -> Path:
         """Held while that run's results are being fetched."""
         return self.state / "locks" / f"fetch-{run_id}"
+
+    def sweep_lock(self, sweep: str) -> Path:
+        """Held while that sweep's experiments are being pushed."""
+        return self.state / "locks" / f"sweep-{sweep}"
 
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment

@@ -16,7 +16,9 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"__main__"},
     {"cli"},
+    {"sweep_tables"},
     {"tables"},
+    {"merge_folds", "sweep"},
     {
         "cancel",
         "check",
@@ -30,9 +32,11 @@ LAYERS = [
         "push",
         "status",
     },
-    {"deadlines", "refresh"},
+    {"estimates"},
+    {"deadlines", "identical", "refresh", "sweeps"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "targets", "transfer"},
     {"target"},
+    {"grid"},
     {"bundle", "metadata", "credentials", "git", "locks", "parallel", "results", "tally", "tracebacks"},
     {"experiment", "image", "image_probe"},
     {"kaggle_rules", "project", "yaml_file"},

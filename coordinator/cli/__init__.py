@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from coordinator import __version__
-from coordinator.cli import account, bundle, experiments, image, kernels, ledger, local, runs
+from coordinator.cli import account, bundle, experiments, image, kernels, ledger, local, runs, sweep
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
@@ -29,6 +29,7 @@ for group in (experiments, kernels, bundle, runs, account):
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(local.app, name="local")
+app.add_typer(sweep.app, name="sweep")
 
 
 @app.callback(invoke_without_command=True)

@@ -245,6 +245,9 @@ def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, late
     with Ledger(file) as ledger:
         ledger.add(FULL)
     with sqlite3.connect(file) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if table != "runs":
+                connection.execute(f"DROP TABLE {table}")
         for column in later:
             connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
         connection.execute(f"PRAGMA user_version = {version}")
