@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from coordinator.errors import LedgerError, RunNotFound
+from coordinator.errors import LedgerError, RunFailed, RunNotFound
 from coordinator.locks import held
 from coordinator.target import KernelRef, RunState
 
@@ -76,6 +76,9 @@ _MIGRATIONS = (
 )
 
 
+MERGED = 0
+"""The version of a run that was put together of others (see merge_folds.py): Kaggle counts from 1."""
+
 # A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
 # version that has now been given to a later run is gone.
 _RETIRE = """
@@ -131,6 +134,11 @@ class Run:
     def ref(self) -> KernelRef:
         if self.version is None:
             raise LedgerError(f"run {self.id} of {self.experiment} has no version yet", hint="Run: coord status")
+        if self.version == MERGED:
+            raise RunFailed(
+                f"{self.label} was {self.message}: it has no kernel of its own",
+                hint="The runs of the folds have theirs.",
+            )
         return KernelRef(self.owner, self.slug, self.version)
 
     @property

@@ -103,6 +103,9 @@ class SweepSettings:
     """How many folds there are, for `--split-folds`."""
     folds: str | None = None
     """The list of the folds to run, counted from 0; empty = all."""
+    of_all_folds: tuple[str, ...] = ()
+    """Metrics, and columns of oof.csv, that come of all folds together, such as a threshold's that was chosen on them:
+    what runs of single folds have under these names is of no use when they are merged."""
 
 
 @dataclasses.dataclass(frozen=True)

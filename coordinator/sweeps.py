@@ -90,7 +90,11 @@ def swept(project: Project, name: str) -> Member | None:
         return None
     with Ledger(project.ledger) as ledger, ledger.transaction() as connection:
         row = connection.execute("SELECT * FROM sweep_members WHERE experiment = ? LIMIT 1", (name,)).fetchone()
-        return None if row is None else _member(row)
+        if row is not None:
+            return _member(row)
+        row = connection.execute("SELECT * FROM sweep_members WHERE whole = ? LIMIT 1", (name,)).fetchone()
+        # The last value that was set is the fold.
+        return None if row is None else _whole(_member(row))
 
 
 def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -106,6 +110,10 @@ def _sweep(connection: sqlite3.Connection, row: sqlite3.Row) -> Sweep:
     rows = connection.execute("SELECT * FROM sweep_members WHERE sweep = ? ORDER BY position", (row["name"],))
     values: dict[str, Any] = {**dict(row), "is_repeat": bool(row["is_repeat"])}
     return Sweep(**values, members=tuple(_member(each) for each in rows))
+
+
+def _whole(fold: Member) -> Member:
+    return Member(fold.whole, fold.base, fold.overrides[:-1], whole="", work="")
 
 
 def _member(row: sqlite3.Row) -> Member:

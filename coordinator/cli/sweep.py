@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -17,7 +18,7 @@ from coordinator.cli.common import (
     warn_of_isolation,
     worst,
 )
-from coordinator.cli.terminal import answer, complain, say, show_text
+from coordinator.cli.terminal import answer, complain, say, show_text, transfers
 from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
@@ -135,6 +136,47 @@ def status(
         answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now))
     if trouble is not None:
         raise trouble
+
+
+@app.command()
+@command
+def merge(name: Name, as_json: Json = False) -> None:
+    """Put split folds together, as if one kernel had run all.
+
+    What is not here yet is fetched. Each merged run is one of version 0.
+    """
+    from coordinator import fetch as fetching
+    from coordinator import merge_folds as verb
+    from coordinator import sweep as sweeping
+    from coordinator import tables
+    from coordinator.ledger import MERGED
+    from coordinator.sweeps import find
+    from coordinator.targets import open_target
+
+    project = this_project()
+    merged = []
+    with open_ledger(project) as ledger:
+        chosen = find(ledger, name)
+        groups = verb.groups(chosen)
+        if not groups:
+            raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
+        with open_target(project, cast("TargetName", chosen.target)) as opened:
+            sweeping.brought_up_to_date(project, opened, ledger, chosen)
+            for whole in groups:
+                runs = verb.fold_runs(ledger, chosen, whole)
+                with transfers() as show:
+                    for run in runs:
+                        if not run.fetched_at:
+                            fetching.fetch(project, opened, ledger, run, force=False, show=show)
+                merged.append(verb.merge(project, ledger, whole, runs))
+    if as_json:
+        answer([run.to_json() for run in merged])
+        return
+    for run in merged:
+        answer(None, functools.partial(tables.results, run.label, run.summary or {}))
+        show_text(
+            f"{run.label}: {run.message}, in {project.relative(project.results(run.experiment, run.target, MERGED))}/"
+        )
 
 
 def _go_on(

@@ -60,7 +60,7 @@ def test_a_fold_takes_its_share() -> None:
 
 def test_a_run_without_a_summary_has_its_log_and_its_session() -> None:
     """The end that it reported, or else when it was seen to start and to end."""
-    times = {"started_at": "2026-11-01T00:01:00+00:00", "ended_at": "2026-11-01T00:03:00+00:00"}
+    times: dict[str, Any] = {"started_at": "2026-11-01T00:01:00+00:00", "ended_at": "2026-11-01T00:03:00+00:00"}
     assert seconds(_run(None, {}, **times)) == 120
     assert seconds(_run(None, {}, **times, last_event={"event": "end", "time": 110.5})) == 110.5
     assert seconds(_run(None, {})) is None
