@@ -339,6 +339,18 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     assert standing(sweeper.project, sweeper.ledger, begun).left == 1200.0
 
 
+def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
+    """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        planned = plan(repository, ledger, "smoke", (), target="local", seeds=2)
+    found = [each.combination for each in planned.planned]
+    assert [each.name for each in found] == ["smoke--s0", "smoke--s1"]
+    assert [(each.experiment.config["seed"], each.experiment.config["folds"]["seed"]) for each in found] == [
+        (0, 0),
+        (1, 0),
+    ]
+
+
 # The commands
 
 
