@@ -10,10 +10,15 @@ oof.csv are; a metric's `mean` and `sd` are over its folds (the sample's standar
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
+import shutil
 import statistics
+import subprocess
+import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -105,16 +110,39 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
         fetched_at=moment,
         summary=summary,
     )
-    with held(project.fetch_lock(run.id), wait=True):
+    with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder, held(project.fetch_lock(run.id), wait=True):
+        merged = Path(folder)
+        (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (merged / OOF).write_text(oof, encoding="utf-8", newline="")
+        if (folders[0] / FOLDS).is_file():
+            shutil.copy(folders[0] / FOLDS, merged)
+        if (module := project.settings.sweep.merge) is not None:
+            _complete(project, module, [merged, *folders])
+            run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
         results = Results(project.results(whole, run.target, MERGED))
         results.make_room(provenance(run))
-        results.write(SUMMARY, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-        results.write(OOF, oof)
-        if (folders[0] / FOLDS).is_file():
-            results.write(FOLDS, (folders[0] / FOLDS).read_text(encoding="utf-8"))
+        for file in sorted(merged.iterdir()):
+            results.write(file.name, file.read_text(encoding="utf-8"))
         results.finish(complete=True)
         ledger.replace(run)
     return run
+
+
+def _complete(project: Project, module: str, folders: Sequence[Path]) -> None:
+    """Lets the project's own module work out what comes of all folds together. Raises RunFailed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, folders)],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise RunFailed(
+            f"{module} could not merge the folds: {said[-1]}",
+            hint="It is the project's own: [tool.coord.sweep] merge. It needs what the model source needs.",
+        )
 
 
 def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> str:

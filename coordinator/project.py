@@ -106,6 +106,9 @@ class SweepSettings:
     of_all_folds: tuple[str, ...] = ()
     """Metrics, and columns of oof.csv, that come of all folds together, such as a threshold's that was chosen on them:
     what runs of single folds have under these names is of no use when they are merged."""
+    merge: str | None = None
+    """Module that works these out: `python -m MODULE MERGED FOLDER...` completes metrics.json and oof.csv in the first
+    folder from what the folds' runs have left in the others."""
 
 
 @dataclasses.dataclass(frozen=True)

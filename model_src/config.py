@@ -510,9 +510,12 @@ def load(path: Path | None) -> Config:
 
     Raises ValueError for an unknown key, a wrong type or a value out of range, naming the key with its path.
     """
-    if path is None:
-        return Config()
-    config = _build(Config, json.loads(path.read_text(encoding="utf-8")), "")
+    return Config() if path is None else from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def from_dict(values: object) -> Config:
+    """The config of plain values; see `load`."""
+    config = _build(Config, values, "")
     assert isinstance(config, Config)
     return config
 

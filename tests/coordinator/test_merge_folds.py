@@ -155,6 +155,28 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     assert "base--s1 local-v0 was merged" in coord.here("logs", "--exp", "base--s1", code=1).stderr
 
 
+def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
+    """By a module of its own, which gets the merged folder and the folds'; when that fails, nothing is recorded."""
+    file = coord.root / "pyproject.toml"
+    file.write_text(file.read_text().replace("[tool.coord.sweep]\n", '[tool.coord.sweep]\nmerge = "tiny_model.join"\n'))
+    join = coord.root / "tiny_model" / "join.py"
+    join.write_text("raise ValueError('no counts')\n")
+    _swept(coord)
+    done = coord.here("sweep", "merge", "base--f3", code=1)
+    assert "tiny_model.join could not merge the folds: ValueError: no counts" in done.stderr
+    assert len(json.loads(coord.here("status", "--json").stdout)) == 3
+    assert not (coord.root / "results" / "base").exists()
+    join.write_text(
+        "import json, pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[1]) / 'metrics.json'\n"
+        "summary = json.loads(file.read_text())\n"
+        "file.write_text(json.dumps({**summary, 'thresholds': [pathlib.Path(f).parent.name for f in sys.argv[2:]]}))\n"
+    )
+    coord.here("sweep", "merge", "base--f3")
+    assert _summary(coord, "base", 0)["thresholds"] == ["base--f0", "base--f1", "base--f2"]
+    assert json.loads(coord.here("status", "--json").stdout)[0]["summary"] == _summary(coord, "base", 0)
+
+
 def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
     """A fold that is missing, that stopped early, whose run had other folds or other files: each is named."""
     coord.here("sweep", "--exp", "base", "--split-folds", "--name", "split")
