@@ -15,6 +15,7 @@ reported together.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -141,6 +142,24 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
             *_changes(base_kernel, plain(kernel), prefix="kernel"),
         ),
         overrides=tuple(overrides),
+    )
+
+
+def derive(project: Project, name: str, base: str, overrides: Sequence[str]) -> Experiment:
+    """An experiment without a file: `base` with the overrides on top, under a name of its own.
+
+    Raises what `resolve` does.
+    """
+    start, found = resolve(project, base), resolve(project, base, overrides)
+    changes = tuple(_changes(start.config, found.config))
+    values = ", ".join(f"{change.path}={json.dumps(change.value)}" for change in changes)
+    return dataclasses.replace(
+        found,
+        name=name,
+        about=": ".join(filter(None, [start.about, values])),
+        bases=(base, *start.bases),
+        recorded=(),  # of the base
+        changes=changes,
     )
 
 

@@ -17,7 +17,7 @@ from coordinator import metrics, parallel
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, RunFailed, TargetError
-from coordinator.ledger import Ledger, Run, now
+from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh
@@ -87,6 +87,9 @@ def fetch(
     of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
     ended, TargetError if the output is not this run's or has a hostile name, CoordError if it cannot be written.
     """
+    if run.version == MERGED:
+        results = Results(project.results(run.experiment, run.target, MERGED))
+        return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
     run = refresh(project, target, ledger, run)
     if run.state.is_active:
         raise RunFailed(
@@ -127,7 +130,7 @@ class _Fetch:
 
     def all(self) -> Fetched:
         run, results = self.run, self.results
-        results.make_room(_provenance(run))
+        results.make_room(provenance(run))
         files = self._listing()
         wanted = [path for path in files if self.choice.takes(path)]
         if self.force:
@@ -204,7 +207,7 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
     )
 
 
-def _provenance(run: Run) -> dict[str, Any]:
+def provenance(run: Run) -> dict[str, Any]:
     """What these results are of: enough to build the same kernel again."""
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),

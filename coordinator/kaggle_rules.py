@@ -12,6 +12,8 @@ from typing import Literal
 TITLE_MIN, TITLE_MAX = 5, 50  # characters; 2026-11
 SOURCE_MAX = 1024 * 1024  # bytes of the kernel's one file, above it an opaque HTTP 400; 2026-11
 SESSION_MAX, TPU_SESSION_MAX = 12 * 3600, 9 * 3600  # seconds that a session may run at most; 2026-11
+SESSIONS_AT_ONCE = 2  # batch sessions with a GPU; "Maximum batch GPU session count of 2 reached"; 2026-11
+GPU_HOURS = 30.0  # a week, about: an account's own are in `coord quota`; 2026-11
 OUTPUT_MAX = 20 << 30  # bytes of what a session leaves; 2026-11
 LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 

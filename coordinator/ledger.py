@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from coordinator.errors import LedgerError, RunNotFound
+from coordinator.errors import LedgerError, RunFailed, RunNotFound
 from coordinator.locks import held
 from coordinator.target import KernelRef, RunState
 
@@ -82,8 +82,32 @@ _MIGRATIONS = (
         scored_at TEXT
     )
     """,
+    """
+    CREATE TABLE sweeps (
+        name TEXT PRIMARY KEY,
+        base TEXT NOT NULL,
+        target TEXT NOT NULL,
+        is_repeat INTEGER NOT NULL,
+        created_at TEXT NOT NULL
+    );
+    CREATE TABLE sweep_members (
+        sweep TEXT NOT NULL REFERENCES sweeps (name),
+        position INTEGER NOT NULL,
+        experiment TEXT NOT NULL,
+        base TEXT NOT NULL,
+        overrides TEXT NOT NULL,
+        whole TEXT NOT NULL,
+        work TEXT NOT NULL,
+        run_id TEXT,
+        PRIMARY KEY (sweep, experiment)
+    );
+    CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
+    """,
 )
 
+
+MERGED = 0
+"""The version of a run that was put together of others (see merge_folds.py): Kaggle counts from 1."""
 
 # A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
 # version that has now been given to a later run is gone.
@@ -142,6 +166,11 @@ class Run:
     def ref(self) -> KernelRef:
         if self.version is None:
             raise LedgerError(f"run {self.id} of {self.experiment} has no version yet", hint="Run: coord status")
+        if self.version == MERGED:
+            raise RunFailed(
+                f"{self.label} was {self.message}: it has no kernel of its own",
+                hint="The runs of the folds have theirs.",
+            )
         return KernelRef(self.owner, self.slug, self.version)
 
     @property

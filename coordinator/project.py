@@ -106,6 +106,26 @@ class SubmissionSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class SweepSettings:
+    """What `coord sweep` has to know of the config: dotted paths."""
+
+    seed: str = "seed"
+    """What `--seeds` counts up."""
+    fold_seed: str | None = None
+    """Decides, where it is not null, what is in a fold, whatever the seed: `--seeds` keeps the folds with it."""
+    fold_count: str | None = None
+    """How many folds there are, for `--split-folds`."""
+    folds: str | None = None
+    """The list of the folds to run, counted from 0; empty = all."""
+    of_all_folds: tuple[str, ...] = ()
+    """Metrics, and columns of oof.csv, that come of all folds together, such as a threshold's that was chosen on them:
+    what runs of single folds have under these names is of no use when they are merged."""
+    merge: str | None = None
+    """Module that works these out: `python -m MODULE MERGED FOLDER...` completes metrics.json and oof.csv in the first
+    folder from what the folds' runs have left in the others."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The `[tool.coord]` table."""
 
@@ -139,6 +159,7 @@ class Settings:
     dry_run: DryRunSettings = DryRunSettings()
     submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
+    sweep: SweepSettings = SweepSettings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +221,10 @@ class Project:
     def submit_lock(self, target: str, competition: str) -> Path:
         """Held while something is submitted to that competition."""
         return self.state / "locks" / f"submit-{target}-{competition}"
+
+    def sweep_lock(self, sweep: str) -> Path:
+        """Held while that sweep's experiments are being pushed."""
+        return self.state / "locks" / f"sweep-{sweep}"
 
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / experiment

@@ -22,7 +22,7 @@ from coordinator.target import Pushed, RunState, Target
 
 _SENT_AT_MOST = 3
 """A push that is known not to have arrived is sent again, this often in all."""
-_LOOK_SECONDS, _TRY_SECONDS = 30.0, 300.0
+_LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
 """How often coord looks whether a session has ended, and how often it tries all the same: it does not know them all."""
 
 
@@ -154,7 +154,8 @@ def _inputs(project: Project, built: Build) -> list[Path]:
     experiments = (built.experiment.name, *built.experiment.bases)
     return [
         *(project.root / file.path for file in built.files),
-        *(project.experiment_file(name) for name in experiments),
+        # A sweep's experiment has no file of its own.
+        *(file for file in map(project.experiment_file, experiments) if file.is_file()),
         project.template(TEMPLATE),
         project.pyproject,
     ]
@@ -199,7 +200,7 @@ def _wait_for_slot(project: Project, target: Target, ledger: Ledger, clock: Cloc
     begun = clock.seconds()
     running = [run for run in ledger.runs(target=target.name) if run.state.is_active]
     while clock.seconds() - begun < _TRY_SECONDS:
-        clock.sleep(_LOOK_SECONDS)
+        clock.sleep(_LOOK_LOCAL_SECONDS if target.name == "local" else _LOOK_SECONDS)
         for run in running:
             try:
                 if not refresh(project, target, ledger, run, look_at_log=False).state.is_active:

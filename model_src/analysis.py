@@ -23,6 +23,7 @@ from .data import Data
 from .dataset import ChestXrays
 from .engine import Batch
 from .labels import union
+from .merge import COUNTS, write_counts
 from .oracle import oracle_dice, summarize
 from .oracle_report import oracle_lines, write_oracle
 from .outputs import write_csv
@@ -49,7 +50,9 @@ class Variant:
 
 
 def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
-    """Choose the rule for masks and measure what the settings of the ablation are worth; writes thresholds.csv.
+    """Choose the rule for masks and measure what the settings of the ablation are worth.
+
+    Writes thresholds.csv, and counts.npz, from which the runs of single folds are merged.
 
     The choice's arrays are in the order of `scored`.
     """
@@ -83,6 +86,7 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     }
     choices = {variant: choose(counts[variant], rules) for variant in variants}
     choice = choices[configured(config)]
+    write_counts(run.output / COUNTS, [each.image_id for each in scored], counts[configured(config)])
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
     write_csv(run.output / "thresholds.csv", list(choice.curve[0]), curve)
     run.report.update(choice=choice_summary(choice))

@@ -102,6 +102,8 @@ class FoldsConfig:
     """Groups of one size that the pictures with a mask are sorted into by its area, for each fold to get its share."""
     run: tuple[int, ...] = ()
     """Folds to train, counted from 0; empty = all."""
+    seed: int | None = None
+    """Seeds the folds and the holdout; None = the run's own seed. With one, runs of other seeds have the same folds."""
     holdout: float = 0.0
     """Share of the labelled pictures that no fold trains on or validates, chosen like the folds.
 
@@ -116,6 +118,10 @@ class FoldsConfig:
             (bool(outside), f"run must hold folds from 0 to {self.n - 1}, holds {outside}"),
             (len(set(self.run)) < len(self.run), f"run must name each fold once, is {list(self.run)}"),
             (not 0 <= self.holdout < 1, f"holdout must be at least 0 and below 1, is {self.holdout}"),
+            (
+                self.seed is not None and not 0 <= self.seed < 2**31,
+                f"seed must be from 0 to 2147483647 or null, is {self.seed}",
+            ),
         )
 
 
@@ -467,7 +473,7 @@ class Config:
     """Everything that one experiment can set."""
 
     seed: int = 0
-    """Seeds the folds, the weights, the sampling and the augmentation."""
+    """Seeds the folds (unless `folds.seed` does), the weights, the sampling and the augmentation."""
     repeat: int = 1
     """How often the cross-validation is done, on the same folds, with the seeds from `seed` on: how much is luck?
 
@@ -504,9 +510,12 @@ def load(path: Path | None) -> Config:
 
     Raises ValueError for an unknown key, a wrong type or a value out of range, naming the key with its path.
     """
-    if path is None:
-        return Config()
-    config = _build(Config, json.loads(path.read_text(encoding="utf-8")), "")
+    return Config() if path is None else from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def from_dict(values: object) -> Config:
+    """The config of plain values; see `load`."""
+    config = _build(Config, values, "")
     assert isinstance(config, Config)
     return config
 

@@ -113,14 +113,15 @@ def make_folds(config: Config, data: Data) -> dict[str, int]:
     """
     images = [Labelled(data.train.ids[index], data.area(index), data.train.patients[index]) for index in data.validated]
     n, share, area_bins = config.folds.n, config.folds.holdout, config.folds.area_bins
-    held = dict.fromkeys(hold_out(images, share=share, n=n, seed=config.seed, area_bins=area_bins), HOLDOUT)
+    seed = config.seed if config.folds.seed is None else config.folds.seed
+    held = dict.fromkeys(hold_out(images, share=share, n=n, seed=seed, area_bins=area_bins), HOLDOUT)
     if share and not any(each.area for each in images if each.image_id in held):
         raise ValueError(
             f"folds.holdout of {share:g} takes {len(held)} of {len(images)} pictures and none with a mask; "
             "use a larger share or more pictures"
         )
     left = [each for each in images if each.image_id not in held]
-    return assign_folds(left, n=n, seed=config.seed, area_bins=area_bins) | held
+    return assign_folds(left, n=n, seed=seed, area_bins=area_bins) | held
 
 
 def held_out(data: Data, fold_of: Mapping[str, int]) -> list[int]:

@@ -26,7 +26,12 @@ def by_presence(name: str, scored: Sequence[Scored]) -> dict[str, float]:
 
 
 def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: Choice | None = None) -> None:
-    """Put the cross-validated figures of the folds so far into the report, with those of the choice once it is made.
+    """Put the cross-validated figures of the folds so far into the report."""
+    report.update(**figures(config, scored, choice))
+
+
+def figures(config: Config, scored: Sequence[Scored], choice: Choice | None = None) -> dict[str, Any]:
+    """The cross-validated figures of the folds so far for the summary, with those of the choice once it is made.
 
     cv/dice_chosen is too good, because the rule was chosen on the same pictures; cv/dice_nested, for which each fold's
     was chosen on the others, is not, and is left out where there is one fold only.
@@ -55,12 +60,12 @@ def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: 
         if config.predict.choose:
             rule = choice.rule
             thresholds = {"score": rule.score, "mask": rule.bottom, "top": rule.top, "min_area": float(rule.min_area)}
-    report.update(
-        primary={"name": "cv/dice", "mode": "max", "value": mean_dice(scored)},
-        metrics=rows,
-        baselines=[{"name": "all-empty", "metric": "cv/dice", "value": all_empty(scored)}],
-        thresholds=thresholds,
-    )
+    return {
+        "primary": {"name": "cv/dice", "mode": "max", "value": mean_dice(scored)},
+        "metrics": rows,
+        "baselines": [{"name": "all-empty", "metric": "cv/dice", "value": all_empty(scored)}],
+        "thresholds": thresholds,
+    }
 
 
 def write_oof(path: Path, scored: Sequence[Scored], choice: Choice | None = None) -> None:

@@ -26,6 +26,7 @@ from coordinator.cli import (
     onward,
     runs,
     submit,
+    sweep,
 )
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
@@ -43,6 +44,7 @@ for group in (experiments, kernels, bundle, runs, compare, account, handover, in
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(local.app, name="local")
+app.add_typer(sweep.app, name="sweep")
 
 
 @app.callback(invoke_without_command=True)

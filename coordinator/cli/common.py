@@ -7,13 +7,13 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar, cast
 
 import typer
 
 from coordinator.cli.terminal import complain, say
-from coordinator.errors import CoordError, RunFailed, did_you_mean
+from coordinator.errors import CoordError, Later, RunFailed, did_you_mean
 
 if TYPE_CHECKING:
     from coordinator.build import Build
@@ -71,9 +71,9 @@ def this_project() -> Project:
 
 def prepare(project: Project, exp: str, sets: list[str]) -> Build:
     """The experiment's kernel, built; what should be said about it is said."""
-    from coordinator.experiment import resolve
+    from coordinator.sweeps import find_experiment
 
-    return prepared(project, resolve(project, exp, sets))
+    return prepared(project, find_experiment(project, exp, sets))
 
 
 def prepared(project: Project, experiment: Experiment) -> Build:
@@ -123,6 +123,12 @@ def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[T
     from coordinator.targets import open_target
 
     return open_target(project, cast(TargetName, run.target))
+
+
+def worst(errors: Iterable[CoordError]) -> int:
+    """The exit code of several errors: "later" only if nothing worse has happened."""
+    codes = {error.exit_code for error in errors}
+    return min(codes - {Later.exit_code}, default=Later.exit_code)
 
 
 def check_success(run: Run, *, show_log: bool = True) -> None:

@@ -27,7 +27,7 @@ def experiments(as_json: Json = False) -> None:
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
     """Show an experiment's config and what is special."""
     from coordinator import tables
-    from coordinator.experiment import resolve
+    from coordinator.sweeps import find_experiment
 
-    found = resolve(this_project(), exp, sets)
+    found = find_experiment(this_project(), exp, sets)
     answer(found.to_json() if as_json else None, lambda: tables.experiment(found))

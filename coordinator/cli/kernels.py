@@ -55,9 +55,9 @@ def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, 
     from coordinator import tables
     from coordinator.build import assemble
     from coordinator.check import check
-    from coordinator.experiment import resolve
+    from coordinator.sweeps import find_experiment
 
-    found = check(project, assemble(project, resolve(project, exp, sets)), kernel)
+    found = check(project, assemble(project, find_experiment(project, exp, sets)), kernel)
     if as_json:
         answer(found.to_json())
     elif found.is_same:

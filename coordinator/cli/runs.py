@@ -24,9 +24,10 @@ from coordinator.cli.common import (
     target_of,
     this_project,
     warn_of_isolation,
+    worst,
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text, transfers
-from coordinator.errors import RunFailed, UsageError
+from coordinator.errors import CoordError, NoSlot, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,11 +57,16 @@ def push(
     wait_for_slot: Annotated[
         bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Push although a run of this experiment is active.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Push although a run of this experiment is active, or has done the same.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Build, push as a new version, print the URL."""
-    from coordinator import push as verb
+    """Build, push as a new version, print the URL.
+
+    Of several experiments, each is pushed that can be; at the session limit, the others are left for later (exit code
+    75). What a complete run has done already is not run again: that run is shown.
+    """
     from coordinator.experiment import experiment_names
     from coordinator.project import target_name
     from coordinator.targets import open_target
@@ -68,25 +74,61 @@ def push(
     project = this_project()
     if not exp:
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {', '.join(experiment_names(project))}")
-    builds = [prepare(project, name, sets) for name in exp]
-    name = target_name(project, target)
-    with open_ledger(project) as ledger, open_target(project, name) as opened:
-        if name == "local":
+    names = list(dict.fromkeys(exp))
+    where = target_name(project, target)
+    pushed: list[Run] = []
+    errors: list[CoordError] = []
+    with open_ledger(project) as ledger, open_target(project, where) as opened:
+        if where == "local":
             warn_of_isolation(project)
-        pushed = []
-        for built in builds:
-            run = verb.push(project, opened, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
+        for number, name in enumerate(names):
+            try:
+                run = _push(project, opened, ledger, name, sets, force=force, wait_for_slot=wait_for_slot)
+            except CoordError as error:
+                if len(names) == 1:
+                    raise
+                errors.append(error)
+                complain(error)
+                if isinstance(error, NoSlot):
+                    if left := names[number + 1 :]:
+                        say(f"left for later, too: {', '.join(left)}")
+                    break
+                continue
             if not as_json:
                 show_text(run.url)
-            say(f"pushed {run.label}")
             pushed.append(run)
         if wait:
             pushed = [wait_for(project, opened, ledger, run) for run in pushed]
     if as_json:
         answer([run.to_json() for run in pushed])
-    for run in pushed:
-        if wait:
-            check_success(run)
+    for run in pushed if wait else ():
+        check_success(run)
+    if errors:
+        raise typer.Exit(worst(errors))
+
+
+def _push(
+    project: Project,
+    target: Target,
+    ledger: Ledger,
+    name: str,
+    sets: list[str],
+    *,
+    force: bool,
+    wait_for_slot: bool,
+) -> Run:
+    """The run that was pushed, or the one that has done the same already."""
+    from coordinator import push as verb
+    from coordinator.identical import done_before, work_to_do
+
+    built = prepare(project, name, sets)
+    done = None if force else done_before(ledger, work_to_do(built), target.name)
+    if done is not None:
+        say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
+        return done
+    run = verb.push(project, target, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
+    say(f"pushed {run.label}")
+    return run
 
 
 @app.command()

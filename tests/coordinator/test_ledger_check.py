@@ -302,7 +302,7 @@ def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
     """One run from its results, one from its kernel; without --repair nothing changes; the way on goes on."""
     coord("push", "--exp", "base", "--wait")
     coord("fetch-results")
-    coord("push", "--exp", "base", "--wait")
+    coord("push", "--exp", "base", "--wait", "--force")
     with Ledger(coord.root / ".coord" / "ledger.sqlite") as ledger:
         before = ledger.runs()
     for file in (coord.root / ".coord").glob("ledger.sqlite*"):

@@ -61,6 +61,7 @@ def test_reads_back_what_it_writes(tmp_path: Path) -> None:
         ({"predict": {"choose_presence": 1}}, "predict.choose_presence must be true or false, is 1"),
         ({"folds": {"holdout": 1.0}}, "folds: holdout must be at least 0 and below 1, is 1.0"),
         ({"folds": {"holdout": -0.1}}, "folds: holdout must be at least 0 and below 1, is -0.1"),
+        ({"folds": {"seed": -1}}, "folds: seed must be from 0 to 2147483647 or null, is -1"),
         ({"train": {"average_best": 0}}, "train: average_best must be >= 1, is 0"),
         ({"predict": {"weights": "average"}}, "predict.weights must be best when train.average_best is 1, is average"),
         ({"seed": -1}, "seed must be from 0 to 2147483647, is -1"),

@@ -171,6 +171,19 @@ def test_extra_pictures_are_trained_on_and_never_validated() -> None:
     assert rows[4:] == [("x", "", "p", 1, 2), ("y", "", "", 0, 0)]
 
 
+def test_folds_have_a_seed_of_their_own() -> None:
+    """With one, runs of other seeds validate the same pictures in each fold, and hold out the same ones."""
+    data = made_up(
+        [(f"{number:02}", f"{number} 3" if number % 2 else "", f"p{number}") for number in range(24)], extra=0
+    )
+
+    def folds(run: int, own: int | None) -> dict[str, int]:
+        return make_folds(Config(seed=run, folds=FoldsConfig(n=3, holdout=0.25, seed=own)), data)
+
+    assert folds(0, None) == folds(5, 0) == folds(6, 0)
+    assert folds(0, None) != folds(5, None) == folds(0, 5)
+
+
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.25, 0.5])
 def test_holdout_is_a_fair_share_of_the_real_file(real_images: list[Labelled], share: float) -> None:
     """Its size and its positives are their share by half an image, every tenth of the areas by two at most."""

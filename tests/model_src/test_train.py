@@ -11,10 +11,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from model_src import merge
+from model_src.config import Config
 from model_src.labels import decode, read_labels
+from model_src.thresholds import Counts
 
 from .conftest import PROJECT, TINY, attach, changed, command, train
 
@@ -122,6 +126,62 @@ def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], sample_dat
     )
     assert other_rows == [row for row in one_rows if row["fold"] == "1"]
     assert read(tmp_path, "metrics.json")["metrics"][0]["sd"] is None
+
+
+def test_merged_folds_are_as_one_run(finished: tuple[Path, str], tmp_path: Path) -> None:
+    """Out-of-fold rows, thresholds and figures of a run of all folds, from what its folds left one by one."""
+    root, _ = finished
+    with np.load(root / "working" / "counts.npz") as kept:
+        arrays = dict(kept)
+    folders = [tmp_path / "fold0", tmp_path / "fold1"]
+    for fold, folder in enumerate(folders):
+        folder.mkdir()
+        own = arrays["folds"] == fold
+        parts = {name: each if name in ("scores", "thresholds") else each[own] for name, each in arrays.items()}
+        np.savez(folder / "counts.npz", **parts)
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    with (merged / "oof.csv").open("w", newline="") as file:
+        found = rows(root, "oof.csv")
+        writer = csv.DictWriter(file, fieldnames=list(found[0]))
+        writer.writeheader()
+        writer.writerows({**row, "dice_chosen": "", "dice_nested": ""} for row in found)
+    whole = read(root, "metrics.json")
+    (merged / "metrics.json").write_text(json.dumps({"config": whole["config"], "seconds": 1.0}))
+    assert merge.main([str(merged), *map(str, folders)]) == 0
+
+    for name in ("oof.csv", "thresholds.csv"):
+        assert (merged / name).read_text() == (root / "working" / name).read_text()
+    summary = json.loads((merged / "metrics.json").read_text())
+    for name in ("primary", "metrics", "baselines", "choice"):
+        assert summary[name] == whole[name]
+    assert summary["thresholds"] == pytest.approx(whole["thresholds"], abs=1e-6)  # top scores are rounded in oof.csv
+    assert summary["seconds"] == 1.0
+
+
+def test_folds_that_do_not_belong_together_are_not_merged(tmp_path: Path) -> None:
+    """Other thresholds, or rows of other pictures."""
+    one, other = (
+        Counts(
+            scores=(0.5,),
+            thresholds=(threshold,),
+            folds=np.zeros(1, np.int64),
+            pixels=np.ones(1, np.int64),
+            truth=np.ones(1, np.int64),
+            area=np.ones((1, 1, 1), np.int64),
+            overlap=np.ones((1, 1, 1), np.int64),
+        )
+        for threshold in (0.5, 0.6)
+    )
+    for name, counts in (("a", one), ("b", other)):
+        (tmp_path / name).mkdir()
+        merge.write_counts(tmp_path / name / "counts.npz", [name], counts)
+    with pytest.raises(ValueError, match="tried different thresholds"):
+        merge.read_counts([tmp_path / "a", tmp_path / "b"])
+    ids, counts = merge.read_counts([tmp_path / "a"])
+    (tmp_path / "oof.csv").write_text("ImageId,fold\nb,0\n")
+    with pytest.raises(ValueError, match="not of the same pictures"):
+        merge.read_scored(tmp_path / "oof.csv", ids, counts, Config())
 
 
 def test_starts_from_an_earlier_runs_model(finished: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""Which runs do the same work: the same files with the same config and seed, on the same machine, data and image.
+
+What a run is called, and what its kernel says about it, makes no difference. (That an attached data set has got a new
+version is not seen: a run names its sources without one, unless the experiment pins it.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from coordinator.build import Build
+from coordinator.ledger import Ledger, Run
+from coordinator.target import RunState
+
+_OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keywords"})
+"""Of kernel-metadata.json: what a kernel is called and who may see it."""
+
+
+def work_of(run: Run) -> str | None:
+    """A digest of what a run does; None if that was not written down, in an older coord's ledger."""
+    return _digest(run.files, run.config, run.metadata) if run.files else None
+
+
+def work_to_do(built: Build) -> str:
+    """The same of a kernel that may be pushed."""
+    files = {file.path: file.sha256 for file in built.files}
+    return _digest(files, built.experiment.config, built.metadata.data)
+
+
+def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
+    """The newest complete run that has done this work on that target, with everything that it needed."""
+    return next((run for run in ledger.runs(target=target) if _is_whole(run) and work_of(run) == work), None)
+
+
+def _is_whole(run: Run) -> bool:
+    # A message says what it lacked: sources that were refused. A run may be complete and have stopped early.
+    stopped = run.summary is not None and run.summary.get("status") not in (None, "complete")
+    return run.state is RunState.COMPLETE and not run.message and not stopped and bool(run.version)
+
+
+def _digest(files: Mapping[str, str], config: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    surroundings = {key: value for key, value in metadata.items() if key not in _OTHERWISE}
+    text = json.dumps([dict(files), dict(config), surroundings], sort_keys=True)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,273 @@
+"""Puts the runs of single folds together, as if one kernel had run them all: out-of-fold rows, metrics, their mean.
+
+The result is a run like any other, of version 0 (Kaggle counts from 1), in `results/<experiment>/<target>-v0/`. It has
+no submission: for that the models of all folds would have to predict.
+
+The primary metric, and what a trivial prediction scores in it, are means over the images, as its per-image values in
+oof.csv are; a metric's `mean` and `sd` are over its folds (the sample's standard deviation).
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coordinator import metrics
+from coordinator.build import assemble
+from coordinator.errors import RunFailed
+from coordinator.fetch import SUMMARY, provenance
+from coordinator.ledger import MERGED, Ledger, Run, new_run_id, now
+from coordinator.locks import held
+from coordinator.metadata import with_owner
+from coordinator.project import Project
+from coordinator.results import Results
+from coordinator.sweep import run_of
+from coordinator.sweeps import Sweep, find_experiment
+from coordinator.target import RunState
+
+OOF, FOLDS = "oof.csv", "folds.csv"
+
+
+def groups(sweep: Sweep) -> dict[str, list[str]]:
+    """Each experiment that was divided by folds, and the experiments of its folds, in their order."""
+    found = defaultdict[str, list[str]](list)
+    for member in sweep.members:
+        if member.whole:
+            found[member.whole].append(member.experiment)
+    return dict(found)
+
+
+def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
+    """The complete runs of all folds. Raises RunFailed if one is missing."""
+    found = []
+    for member in sweep.members:
+        if member.whole != whole:
+            continue
+        run = run_of(ledger, sweep, member)
+        if run is None or run.state is not RunState.COMPLETE:
+            state = "not pushed yet" if run is None else str(run.state)
+            raise RunFailed(
+                f"{whole} cannot be merged: {member.experiment} is {state}", hint=f"coord sweep status {sweep.name}"
+            )
+        found.append(run)
+    return found
+
+
+def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> Run:
+    """The merged run of `whole`, whose folds' runs are fetched; the same one again if it was merged before.
+
+    Raises RunFailed if the runs don't fit together: other folds, images that are missing or come twice.
+    """
+    if any(run.files != runs[0].files for run in runs):
+        raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
+    folders = [project.results(run.experiment, run.target, run.ref.version) for run in runs]
+    summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
+    of_all = frozenset(project.settings.sweep.of_all_folds)
+    oof = merged_oof(whole, folders, of_all)
+    _check_folds(whole, folders)
+    built = assemble(project, find_experiment(project, whole))
+    known = [run for run in ledger.runs(experiment=whole, target=runs[0].target) if run.version == MERGED]
+    run_id, moment = (known[0].id if known else new_run_id()), now()
+    summary = {
+        **merged_summary(summaries, of_all),
+        "experiment": whole,
+        "run_id": run_id,
+        "digest": built.script.digest,
+        "config": built.experiment.config,
+        "merged": [run.label for run in runs],
+    }
+    metadata = with_owner(built.metadata, runs[0].owner)
+    run = Run(
+        id=run_id,
+        experiment=whole,
+        target=runs[0].target,
+        owner=runs[0].owner,
+        slug=metadata.slug,
+        digest=built.script.digest,
+        config=built.experiment.config,
+        metadata=metadata.data,
+        overrides=list(built.experiment.overrides),
+        state=RunState.COMPLETE,
+        created_at=moment,
+        files=runs[0].files,
+        git=runs[0].git,
+        version=MERGED,
+        message=f"merged from {len(runs)} runs, one a fold",
+        pushed_at=min((run.pushed_at for run in runs if run.pushed_at), default=None),
+        ended_at=max((run.ended_at for run in runs if run.ended_at), default=None),
+        fetched_at=moment,
+        summary=summary,
+    )
+    with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder, held(project.fetch_lock(run.id), wait=True):
+        merged = Path(folder)
+        (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (merged / OOF).write_text(oof, encoding="utf-8", newline="")
+        if (folders[0] / FOLDS).is_file():
+            shutil.copy(folders[0] / FOLDS, merged)
+        if (module := project.settings.sweep.merge) is not None:
+            _complete(project, module, [merged, *folders])
+            run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
+        results = Results(project.results(whole, run.target, MERGED))
+        results.make_room(provenance(run))
+        for file in sorted(merged.iterdir()):
+            results.write(file.name, file.read_text(encoding="utf-8"))
+        results.finish(complete=True)
+        ledger.replace(run)
+    return run
+
+
+def _complete(project: Project, module: str, folders: Sequence[Path]) -> None:
+    """Lets the project's own module work out what comes of all folds together. Raises RunFailed."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, folders)],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise RunFailed(
+            f"{module} could not merge the folds: {said[-1]}",
+            hint="It is the project's own: [tool.coord.sweep] merge. It needs what the model source needs.",
+        )
+
+
+def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> str:
+    """The rows of every oof.csv, sorted by the first column, each image once; the columns `of_all` are left blank."""
+    header: list[str] = []
+    rows: dict[str, list[str]] = {}
+    for folder in folders:
+        with (folder / OOF).open(encoding="utf-8", newline="") as file:
+            own, *found = list(csv.reader(file)) or [[]]
+        if header and own != header:
+            raise RunFailed(
+                f"{whole} cannot be merged: {folder.parent.name}/{OOF} has other columns than the first fold's"
+            )
+        header = own
+        for row in found:
+            if row[0] in rows:
+                raise RunFailed(
+                    f"{whole} cannot be merged: {row[0]} is in two folds",
+                    hint="Were the runs made with other seeds, or on other data?",
+                )
+            rows[row[0]] = ["" if name in of_all else value for name, value in zip(header, row, strict=True)]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *(rows[name] for name in sorted(rows))])
+    return text.getvalue()
+
+
+def merged_summary(summaries: Sequence[Mapping[str, Any]], of_all: frozenset[str]) -> dict[str, Any]:
+    """One summary of all folds, from those of the single ones.
+
+    What was found out by one fold's run about its own pictures alone (a chosen rule, bottlenecks) is left out.
+    """
+    first = summaries[0]
+    name = str(metrics.primary_name(dict(first)))
+    sizes = [_images(summary, name) for summary in summaries]
+    values = [metrics.primary_value(dict(summary)) for summary in summaries]
+    same = {
+        key: first[key]
+        for key in ("schema", "versions", "devices", "counts")
+        if key in first and all(summary.get(key) == first[key] for summary in summaries)
+    }
+    return {
+        **same,
+        "status": "complete",
+        "error": None,
+        "started": min((str(each["started"]) for each in summaries if "started" in each), default=None),
+        "seconds": _sum(each.get("seconds") for each in summaries),
+        "primary": {**first["primary"], "value": _weighted(values, sizes)},
+        "metrics": [_merged_metric(each, summaries) for each in _shared(summaries) if each["name"] not in of_all],
+        "baselines": [
+            {
+                **baseline,
+                "value": _weighted(
+                    [dict(metrics.baselines(dict(each), name)).get(str(baseline["name"])) for each in summaries], sizes
+                ),
+            }
+            for baseline in first.get("baselines") or ()
+            if baseline.get("metric") == name
+        ],
+        "stages": _stages(summaries),
+    }
+
+
+def _summary(run: Run, folder: Path) -> dict[str, Any]:
+    summary = metrics.read_summary(folder / SUMMARY)
+    if summary is None or not (folder / OOF).is_file():
+        raise RunFailed(
+            f"{run.label} has no {SUMMARY if summary is None else OOF} here",
+            hint=f"coord fetch-results --exp {run.experiment} --version {run.version}",
+        )
+    if summary.get("status") != "complete" or metrics.primary_value(summary) is None:
+        raise RunFailed(f"{run.label} has stopped before its end: its metrics are {summary.get('status')}")
+    return summary
+
+
+def _check_folds(whole: str, folders: Sequence[Path]) -> None:
+    """Which image is in which fold must be the same in every run that says it."""
+    said = {(folder / FOLDS).read_bytes() for folder in folders if (folder / FOLDS).is_file()}
+    if len(said) > 1:
+        raise RunFailed(
+            f"{whole} cannot be merged: its runs divided the images into folds in different ways",
+            hint="Were the runs made with other seeds, or on other data?",
+        )
+
+
+def _shared(summaries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The first summary's metrics that are over folds and that every other one has, too."""
+    names = [{each.get("name") for each in summary.get("metrics") or () if each.get("folds")} for summary in summaries]
+    return [each for each in summaries[0].get("metrics") or () if all(each.get("name") in found for found in names)]
+
+
+def _merged_metric(metric: Mapping[str, Any], summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    folds = [
+        fold
+        for summary in summaries
+        for each in summary["metrics"]
+        if each.get("name") == metric["name"]
+        for fold in each["folds"]
+    ]
+    values = [fold["value"] for fold in folds if isinstance(fold.get("value"), int | float)]
+    return {
+        **metric,
+        "folds": sorted(folds, key=lambda fold: int(fold["fold"])),
+        "mean": statistics.fmean(values) if values else None,
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+        "n": sum(fold.get("n") or 0 for fold in folds),
+    }
+
+
+def _images(summary: Mapping[str, Any], name: str) -> int:
+    """How many images the metric is over; 1 if that is not known, so that every run counts the same."""
+    table = next((each for each in metrics.metric_tables(dict(summary)) if each.name == name), None)
+    return table.n if table is not None and table.n else 1
+
+
+def _weighted(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if len(known) < len(values):
+        return None
+    return sum(value * weight for value, weight in zip(known, weights, strict=True)) / sum(weights)
+
+
+def _stages(summaries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    names = dict.fromkeys(name for summary in summaries for name in summary.get("stages") or ())
+    return {name: _sum((summary.get("stages") or {}).get(name) for summary in summaries) for name in names}
+
+
+def _sum(values: Any) -> float:
+    return round(sum(value for value in values if isinstance(value, int | float)), 3)

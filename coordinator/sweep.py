@@ -1,0 +1,379 @@
+"""The verb sweep: many experiments from one, planned, recorded as one, and pushed as sessions become free.
+
+The ledger has the sweep before anything is pushed, and every push as usual. So what is left to push is known at any
+moment, after Ctrl-C, a kill or a reboot, and nothing is pushed twice: one process at a time works on a sweep, and an
+experiment whose push has no outcome yet is looked for on the target first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from coordinator import estimates, sweeps
+from coordinator.build import Build, assemble, build
+from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot, UsageError
+from coordinator.experiment import Experiment, kernel_titles, resolve
+from coordinator.grid import Combination, Start, axes, combinations, sweep_name
+from coordinator.identical import done_before, work_of, work_to_do
+from coordinator.kaggle_rules import MACHINE_SHAPES
+from coordinator.ledger import Ledger, Run
+from coordinator.locks import held
+from coordinator.metadata import kernel_slug
+from coordinator.metrics import primary_value
+from coordinator.project import Project
+from coordinator.push import SYSTEM_CLOCK, Clock, push
+from coordinator.refresh import NEVER_ARRIVED, refresh, settle, wait_for_arrival
+from coordinator.schema import leaves
+from coordinator.sweeps import Member, Sweep
+from coordinator.target import RunState, Target
+
+FAILED = (RunState.ERROR, RunState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One experiment that a sweep would run."""
+
+    combination: Combination
+    work: str
+    done: Run | None
+    """A run that has done the same already."""
+    estimate: estimates.Estimate | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "experiment": self.combination.name,
+            "overrides": list(self.combination.overrides),
+            "whole": self.combination.whole,
+            "done": self.done.label if self.done else None,
+            "estimated_seconds": self.estimate.seconds if self.estimate else None,
+            "earlier_runs": self.estimate.runs if self.estimate else 0,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep would run, and what of it has been done."""
+
+    name: str
+    start: Start
+    target: str
+    machine: str | None
+    planned: tuple[Planned, ...]
+
+    @property
+    def to_run(self) -> tuple[Planned, ...]:
+        return tuple(each for each in self.planned if each.done is None)
+
+    @property
+    def kind(self) -> str:
+        """cpu, gpu or tpu"""
+        shape = MACHINE_SHAPES.get(self.machine or "")
+        return shape.kind if shape else "cpu"
+
+    @property
+    def session_seconds(self) -> float | None:
+        """Of all runs together; None where one has no estimate."""
+        known = [each.estimate.seconds for each in self.to_run if each.estimate]
+        return sum(known) if len(known) == len(self.to_run) else None
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """From the first push to the last end, as many at once as the account allows."""
+        if self.session_seconds is None:
+            return None
+        return estimates.wall_seconds([each.estimate.seconds for each in self.to_run if each.estimate])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sweep": self.name,
+            "base": self.start.name,
+            "target": self.target,
+            "machine": self.kind,
+            "experiments": [each.to_json() for each in self.planned],
+            "session_seconds": self.session_seconds,
+            "wall_seconds": self.wall_seconds,
+        }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where one experiment of a sweep stands."""
+
+    member: Member
+    run: Run | None
+    """None, or a refused one, if it is still to be pushed."""
+    left: float | None
+    """Seconds until it has ended, once it runs; None if that cannot be told."""
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.run is None or self.run.state is RunState.REFUSED
+
+    @property
+    def state(self) -> str:
+        return "waiting" if self.run is None or self.is_waiting else str(self.run.state)
+
+    def to_json(self) -> dict[str, Any]:
+        value = primary_value(self.run.summary) if self.run and self.run.summary else None
+        return {
+            "experiment": self.member.experiment,
+            "overrides": list(self.member.overrides),
+            "state": self.state,
+            "run": self.run.to_json() if self.run else None,
+            "value": value,
+            "seconds": estimates.seconds(self.run) if self.run else None,
+            "left_seconds": self.left,
+        }
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a sweep stands."""
+
+    sweep: Sweep
+    standings: tuple[Standing, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many are in each state, the states in the order of a run's life."""
+        order = ["waiting", *map(str, RunState)]
+        states = [each.state for each in self.standings]
+        return {state: states.count(state) for state in order if state in states}
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until all have ended; None if that cannot be told."""
+        going = [each for each in self.standings if each.is_waiting or (each.run and each.run.state.is_active)]
+        known = [each.left for each in going if each.left is not None]
+        # What runs has a session already: the others follow.
+        going_first = sorted(known) if len(known) == len(going) else None
+        return None if going_first is None else estimates.wall_seconds(going_first)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sweep": self.sweep.name,
+            "base": self.sweep.base,
+            "target": self.sweep.target,
+            "created_at": self.sweep.created_at,
+            "counts": self.counts,
+            "left_seconds": self.left,
+            "experiments": [each.to_json() for each in self.standings],
+        }
+
+
+def plan(
+    project: Project,
+    ledger: Ledger,
+    exp: str,
+    grid: Sequence[str],
+    *,
+    target: str,
+    seeds: int | None = None,
+    split: bool = False,
+    name: str | None = None,
+    force: bool = False,
+) -> Plan:
+    """What the sweep would run. Nothing is written. Raises UsageError, ExperimentError, BundleError, MetadataError.
+
+    With `force`, what has been done by a run of another name, or of another sweep, is to be done once more.
+    """
+    member = sweeps.swept(project, exp)
+    start = Start(exp, member.base, member.overrides) if member else Start(exp, exp)
+    experiment = resolve(project, start.base, start.overrides)
+    varied = axes(project, experiment, grid, seeds=seeds, split=split)
+    start = _keeping_folds(project, start, experiment) if seeds is not None else start
+    found = combinations(project, start, varied, _taken(project, ledger))
+    runs = ledger.runs(target=target)
+    planned = []
+    for each in found:
+        work = work_to_do(assemble(project, each.experiment))
+        planned.append(
+            Planned(
+                each,
+                work,
+                done=None if force else done_before(ledger, work, target),
+                estimate=estimates.estimate(
+                    runs, each.experiment.config, experiment.kernel.machine_shape, project.settings.sweep.folds
+                ),
+            )
+        )
+    return Plan(name or sweep_name(start, varied), start, target, experiment.kernel.machine_shape, tuple(planned))
+
+
+def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False) -> Sweep:
+    """The sweep, recorded; the same one if it was asked for before (unless `force`, which repeats what was done).
+
+    Raises UsageError if the name that was given is that of another sweep; one that was not given gets a number.
+    """
+    members = tuple(_member(each) for each in planned.planned)
+    there = {sweep.name: sweep for sweep in sweeps.all_sweeps(ledger)}
+    name, number = planned.name, 1
+    while (earlier := there.get(name)) is not None:
+        if not force and earlier.target == planned.target and _same(earlier.members, members):
+            return earlier
+        if is_named:
+            raise UsageError(
+                f'there is another sweep "{name}", of other experiments, sources or target',
+                hint="Choose another --name.",
+            )
+        number += 1
+        name = f"{planned.name}-{number}"
+    return sweeps.add(ledger, name, planned.start.name, planned.target, members, is_repeat=force)
+
+
+def go_on(
+    project: Project,
+    target: Target,
+    ledger: Ledger,
+    sweep: Sweep,
+    *,
+    wait: bool,
+    retry: bool = False,
+    say: Callable[[str], None],
+    pushed: Callable[[Run], None],
+    clock: Clock = SYSTEM_CLOCK,
+) -> list[CoordError]:
+    """Pushes what is left of a sweep, and returns what kept some of its experiments from being pushed.
+
+    At the session limit it waits (or, without `wait`, raises Later). `retry` pushes again what failed. `pushed` is told
+    of each run. Raises Later if the quota is spent, NoAnswer or CredentialsError if the target can't be talked to,
+    ExperimentError if the sources or the experiment have changed since the sweep began, CoordError if another process
+    is at it.
+    """
+    again = f"coord sweep resume {sweep.name}"
+    refused: list[CoordError] = []
+    with held(project.sweep_lock(sweep.name), wait=False) as ours:
+        if not ours:
+            raise CoordError(
+                f"another process is pushing the sweep {sweep.name}", hint=f"coord sweep status {sweep.name}"
+            )
+        for number, member in enumerate(sweep.members):
+            run = _settled(project, target, ledger, run_of(ledger, sweep, member), clock)
+            if run is not None and run.state is not RunState.REFUSED and not (retry and run.state in FAILED):
+                continue
+            built = _as_begun(project, sweep, member)
+            try:
+                pushed(push(project, target, ledger, built, force=False, say=say, wait_for_slot=wait, clock=clock))
+            except NoSlot as error:
+                left = len(sweep.members) - number
+                raise Later(
+                    f"{error.what}; {left} of {len(sweep.members)} are left", hint=f"Go on with: {again}"
+                ) from error
+            except (Later, NoAnswer, CredentialsError) as error:
+                hint = "\n".join(filter(None, [error.hint, f"Go on with: {again}"]))
+                raise type(error)(error.what, hint=hint) from error
+            except CoordError as error:
+                refused.append(error)
+                say(f"{member.experiment}: {error.what}")
+    return refused
+
+
+def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None = None) -> Progress:
+    """Where the sweep stands by the ledger; `at` is this moment."""
+    at = at or datetime.now(UTC)
+    runs = ledger.runs(target=sweep.target)
+    found = []
+    for member in sweep.members:
+        run = run_of(ledger, sweep, member)
+        left = None
+        if run is None or run.state is RunState.REFUSED or run.state.is_active:
+            experiment = sweeps.find_experiment(project, member.experiment)
+            machine, folds = experiment.kernel.machine_shape, project.settings.sweep.folds
+            guess = estimates.estimate(runs, experiment.config, machine, folds)
+            left = None if guess is None else max(0.0, guess.seconds - _ran(run, at))
+        found.append(Standing(member, run, left))
+    return Progress(sweep, tuple(found))
+
+
+def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
+    """The newest run that does the member's work; None if it was never pushed."""
+    if member.run_id is not None:
+        return ledger.get(member.run_id)
+    runs = ledger.runs(experiment=member.experiment, target=sweep.target)
+    return next(
+        (
+            run
+            for run in runs
+            if work_of(run) == member.work and (not sweep.is_repeat or run.created_at >= sweep.created_at)
+        ),
+        None,
+    )
+
+
+def _member(planned: Planned) -> Member:
+    each, done = planned.combination, planned.done
+    other = done is not None and done.experiment != each.name
+    return Member(
+        each.name,
+        each.experiment.bases[0],
+        each.overrides,
+        each.whole,
+        planned.work,
+        run_id=done.id if done and other else None,
+    )
+
+
+def _same(some: Sequence[Member], others: Sequence[Member]) -> bool:
+    """The same experiments with the same work, whoever has done it."""
+    return [(each.experiment, each.work) for each in some] == [(each.experiment, each.work) for each in others]
+
+
+def _taken(project: Project, ledger: Ledger) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    taken: dict[str, tuple[str, str, tuple[str, ...]]] = {}
+    titles = kernel_titles(project)
+    for member in sweeps.members(ledger):
+        title = titles.get(member.base, project.settings.kernel.title)
+        taken[kernel_slug(title, member.experiment)] = (member.experiment, member.base, member.overrides)
+    for name, title in titles.items():
+        taken[kernel_slug(title, name)] = (name, name, ())
+    return taken
+
+
+def _keeping_folds(project: Project, start: Start, experiment: Experiment) -> Start:
+    """With other seeds, the same pictures in each fold: their differences would be luck of another kind."""
+    path, config = project.settings.sweep.fold_seed, dict(leaves(experiment.config))
+    if path is None or config.get(path) is not None:
+        return start
+    return Start(start.name, start.base, (*start.overrides, f"{path}={config[project.settings.sweep.seed]}"))
+
+
+def _settled(project: Project, target: Target, ledger: Ledger, run: Run | None, clock: Clock) -> Run | None:
+    """The run, a push without an outcome looked for: were it pushed again, it might run twice."""
+    if run is None or not (run.state is RunState.PUSHING or run.message == NEVER_ARRIVED):
+        return run
+    with held(project.push_lock(run.target, run.slug), wait=True):
+        run = ledger.get(run.id)
+        if run.state is RunState.PUSHING:
+            return wait_for_arrival(target, ledger, run, clock=clock.seconds, sleep=clock.sleep)
+        return settle(target, ledger, run, clock=clock.seconds)
+
+
+def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:
+    """The member's kernel, which must do what it did when the sweep began."""
+    built = build(project, sweeps.find_experiment(project, member.experiment))
+    if work_to_do(built) != member.work:
+        raise ExperimentError(
+            f"{member.experiment} is not what it was when the sweep {sweep.name} began: "
+            "the model source, the experiment or the settings have changed, and its runs could not be compared",
+            hint="Undo that (coord ledger export has the commit), or begin a new sweep.",
+        )
+    return built
+
+
+def _ran(run: Run | None, at: datetime) -> float:
+    """Seconds that a run's session has taken so far."""
+    if run is None or run.started_at is None:
+        return 0.0
+    return max(0.0, (at - datetime.fromisoformat(run.started_at)).total_seconds())
+
+
+def brought_up_to_date(project: Project, target: Target, ledger: Ledger, sweep: Sweep) -> None:
+    """Asks for the state of every run of the sweep that may be going on."""
+    for member in sweep.members:
+        run = run_of(ledger, sweep, member)
+        if run is not None and run.state.is_active:
+            refresh(project, target, ledger, run)

@@ -1,0 +1,436 @@
+"""Sweeps: recorded before anything is pushed, pushed as sessions become free, gone on with after anything."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator import sweeps
+from coordinator.bundle.bootstrap import stamp_of
+from coordinator.errors import CoordError, ExperimentError, Later, NoSlot, NotSent, TargetError, UsageError
+from coordinator.ledger import Ledger, Run
+from coordinator.locks import held
+from coordinator.metadata import KernelMetadata
+from coordinator.project import Project
+from coordinator.push import Clock
+from coordinator.sweep import Plan, begin, go_on, plan, standing
+from coordinator.sweeps import Sweep
+from coordinator.target import KernelRef, LogRecord, Pushed, RunState, SessionState
+from runner_test.store import Store
+from tests.coordinator.command import Coord, until
+from tests.coordinator.targets import Unasked
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+GRID = ("optim.lr=0.1,0.2", "train.epochs=1,2")
+NAMES = [f"base--lr{lr}-epochs{epochs}" for lr in ("0.1", "0.2") for epochs in (1, 2)]
+
+
+@dataclass
+class Rack(Unasked):
+    """A target with many kernels, whose sessions are all over after some pushes, or when a test says so."""
+
+    name: str = "local"
+    owner: str = "ada"
+    at_once: int = 2
+    sources: dict[str, list[str]] = field(default_factory=dict)
+    going: list[str] = field(default_factory=list)
+    fail: dict[str, CoordError | type[BaseException]] = field(default_factory=dict)
+    """By slug, what the next push of it raises."""
+    arrives: bool = True
+    """Whether a push whose answer fails takes effect."""
+    ends_as: RunState = RunState.COMPLETE
+
+    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+        if len(self.going) >= self.at_once:
+            raise NoSlot("Maximum batch GPU session count of 2 reached")
+        failure = self.fail.pop(metadata.slug, None)
+        if failure is None or self.arrives:
+            self.sources.setdefault(metadata.slug, []).append(source)
+            self.going.append(metadata.slug)
+        if failure is not None:
+            raise failure
+        ref = KernelRef("ada", metadata.slug, len(self.sources[metadata.slug]))
+        return Pushed(ref=ref, url="http://here/code", refused_sources=())
+
+    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
+        found = self.sources.get(slug)
+        return (len(found), found[(version or len(found)) - 1]) if found else None
+
+    def url(self, owner: str, slug: str) -> str:
+        return f"http://here/code/{owner}/{slug}"
+
+    def state(self, ref: KernelRef) -> SessionState:
+        return SessionState(RunState.RUNNING if ref.slug in self.going else self.ends_as)
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        return []
+
+    def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+        return iter(())
+
+    @property
+    def pushes(self) -> dict[str, int]:
+        return {slug: len(sources) for slug, sources in self.sources.items()}
+
+
+@dataclass
+class Sweeper:
+    """Sweeps in the tiny project, on a time that passes only by waiting."""
+
+    project: Project
+    ledger: Ledger
+    rack: Rack = field(default_factory=Rack)
+    said: list[str] = field(default_factory=list)
+    pushed: list[Run] = field(default_factory=list)
+    event: Callable[[], object] = lambda: None
+    passed: float = 0.0
+
+    def plan(self, *grid: str, **options: Any) -> Plan:
+        return plan(self.project, self.ledger, "base", grid or GRID, target="local", **options)
+
+    def begin(self, *grid: str) -> Sweep:
+        return begin(self.ledger, self.plan(*grid), is_named=False)
+
+    def go_on(self, sweep: Sweep, *, wait: bool = False, retry: bool = False) -> list[CoordError]:
+        clock = Clock(seconds=lambda: 2e9 + self.passed, sleep=self.sleep)
+        return go_on(
+            self.project,
+            self.rack,
+            self.ledger,
+            sweep,
+            wait=wait,
+            retry=retry,
+            say=self.said.append,
+            pushed=self.pushed.append,
+            clock=clock,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+        self.event()
+
+    def all_done(self, sweep: Sweep) -> None:
+        """Every session ends, and coord sees that."""
+        self.rack.going.clear()
+        for run in self.ledger.runs():
+            if run.state.is_active and run.version:
+                self.ledger.update(run.id, state=self.rack.ends_as)
+
+
+@pytest.fixture
+def sweeper(tiny: Project) -> Iterator[Sweeper]:
+    with Ledger(tiny.ledger) as ledger:
+        yield Sweeper(tiny, ledger)
+
+
+def _slugs(names: list[str]) -> set[str]:
+    return {"tiny-" + name.replace("--", "-").replace(".", "-") for name in names}
+
+
+def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None:
+    """The same request again is the same sweep; another with its name is refused, or gets a number."""
+    sweep = sweeper.begin()
+    assert (sweep.name, [member.experiment for member in sweep.members]) == ("base--lr-epochs", NAMES)
+    assert sweeps.find(sweeper.ledger, sweep.name) == sweep
+    assert sweeper.begin() == sweep
+    assert sweeper.ledger.runs() == []
+    assert sweeper.begin("optim.lr=0.1,0.3", "train.epochs=1,2").name == "base--lr-epochs-2"
+    other = sweeper.plan("optim.lr=0.4", name="base--lr-epochs")
+    with pytest.raises(UsageError, match='there is another sweep "base--lr-epochs"'):
+        begin(sweeper.ledger, other, is_named=True)
+    with pytest.raises(UsageError, match=r'no sweep "base--lr-epoch" \(did you mean "base--lr-epochs"\?\)'):
+        sweeps.find(sweeper.ledger, "base--lr-epoch")
+
+
+def test_its_experiments_are_experiments_like_any_other(sweeper: Sweeper) -> None:
+    """By their names, also in another process, with `--set` on top."""
+    sweeper.begin()
+    found = sweeps.find_experiment(sweeper.project, NAMES[3], ["seed=7"])
+    assert (found.config["optim"]["lr"], found.config["train"]["epochs"], found.config["seed"]) == (0.2, 2, 7)
+    again = sweeps.find_experiment(sweeper.project, NAMES[3])
+    assert again == sweeps.find_experiment(sweeper.project, NAMES[3], again.overrides)
+    with pytest.raises(ExperimentError, match=r'there is no experiment "base--lr0\.3"'):
+        sweeps.find_experiment(sweeper.project, "base--lr0.3")
+
+
+def test_pushed_as_sessions_become_free(sweeper: Sweeper) -> None:
+    """Two at once, each exactly once, in their order."""
+    sweep = sweeper.begin()
+
+    def end_one() -> None:
+        sweeper.rack.going[:1] = []
+
+    sweeper.event = end_one
+    assert sweeper.go_on(sweep, wait=True) == []
+    assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
+    assert [run.experiment for run in sweeper.pushed] == NAMES
+    assert len(sweeper.ledger.runs()) == 4
+    assert sweeper.go_on(sweep) == []
+    assert len(sweeper.pushed) == 4
+
+
+def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
+    """It says what is left and how to go on; `resume` pushes the rest, nothing twice."""
+    sweep = sweeper.begin()
+    with pytest.raises(Later, match="2 of 4 are left") as caught:
+        sweeper.go_on(sweep)
+    assert (caught.value.exit_code, caught.value.hint) == (75, "Go on with: coord sweep resume base--lr-epochs")
+    assert standing(sweeper.project, sweeper.ledger, sweep).counts == {"waiting": 2, "queued": 2}
+    sweeper.all_done(sweep)
+    sweeper.go_on(sweep)
+    assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
+    assert standing(sweeper.project, sweeper.ledger, sweep).counts == {"queued": 2, "complete": 2}
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+@pytest.mark.parametrize("is_over", [True, False])
+def test_a_kill_in_the_middle_of_a_push_doubles_nothing(sweeper: Sweeper, arrives: bool, is_over: bool) -> None:
+    """Whether the push arrived or not, and even if its session has ended by the time that the sweep goes on."""
+    sweep = sweeper.begin()
+    (slug,) = _slugs(NAMES[1:2])
+    sweeper.rack.arrives, sweeper.rack.fail = arrives, {slug: KeyboardInterrupt}
+    with pytest.raises(KeyboardInterrupt):
+        sweeper.go_on(sweep)
+    if is_over:
+        sweeper.rack.going.clear()
+    sweeper.rack.at_once = 9
+    sweeper.go_on(sweep)
+    assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
+    stamped = [stamp_of(sources[0])["run"] for sources in sweeper.rack.sources.values()]
+    assert sorted(stamped) == sorted(run.id for run in sweeper.ledger.runs() if run.version)
+
+
+def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
+    """It is told at the end, and pushed again by the next `resume`."""
+    sweep, sweeper.rack.at_once, sweeper.rack.arrives = sweeper.begin(), 9, False
+    (slug,) = _slugs(NAMES[:1])
+    sweeper.rack.fail = {slug: TargetError("the title is taken")}
+    (refused,) = sweeper.go_on(sweep)
+    assert refused.what == "the title is taken"
+    assert [run.experiment for run in sweeper.pushed] == NAMES[1:]
+    assert standing(sweeper.project, sweeper.ledger, sweep).counts == {"waiting": 1, "queued": 3}
+    sweeper.go_on(sweep)
+    assert [run.experiment for run in sweeper.pushed] == [*NAMES[1:], NAMES[0]]
+
+
+@pytest.mark.parametrize("error", [Later("the quota is spent"), NotSent("no connection")])
+def test_what_would_happen_to_all_stops_it(sweeper: Sweeper, error: CoordError) -> None:
+    """No quota, no connection: the others are not tried, and it is said how to go on."""
+    sweep, sweeper.rack.arrives = sweeper.begin(), False
+    (slug,) = _slugs(NAMES[:1])
+    sweeper.rack.fail = {slug: error}
+    with pytest.raises(type(error), match=error.what) as caught:
+        sweeper.go_on(sweep)
+    assert caught.value.hint is not None
+    assert "coord sweep resume base--lr-epochs" in caught.value.hint
+    assert sweeper.rack.sources == {}
+
+
+def test_what_failed_is_pushed_again_if_that_is_asked_for(sweeper: Sweeper) -> None:
+    """An error stays one; --retry makes a new version."""
+    sweep, sweeper.rack.at_once, sweeper.rack.ends_as = sweeper.begin(), 9, RunState.ERROR
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    sweeper.go_on(sweep)
+    assert set(sweeper.rack.pushes.values()) == {1}
+    sweeper.go_on(sweep, retry=True)
+    assert set(sweeper.rack.pushes.values()) == {2}
+
+
+def test_a_sweep_does_not_go_on_with_other_sources(sweeper: Sweeper) -> None:
+    """Its runs could not be compared; a comment in pyproject.toml is no difference."""
+    sweep = sweeper.begin()
+    with sweeper.project.pyproject.open("a") as file:
+        file.write("\n# a comment\n")
+    sweeper.rack.at_once = 1
+    with pytest.raises(Later):
+        sweeper.go_on(sweep)
+    engine = sweeper.project.root / "tiny_model" / "engine.py"
+    engine.write_text(engine.read_text().replace("0.05", "0.06"))
+    with pytest.raises(ExperimentError, match="is not what it was when the sweep"):
+        sweeper.go_on(sweep)
+    assert len(sweeper.pushed) == 1
+
+
+def test_one_process_at_a_time_works_on_a_sweep(sweeper: Sweeper) -> None:
+    """A second one would push the same."""
+    sweep = sweeper.begin()
+    with (
+        held(sweeper.project.sweep_lock(sweep.name), wait=False),
+        pytest.raises(CoordError, match="another process is pushing"),
+    ):
+        sweeper.go_on(sweep)
+
+
+def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
+    """By whatever experiment: lr 0.1 with 3 epochs is `base` itself. A repeat is for `force`."""
+    first = sweeper.begin("optim.lr=0.1,0.2")
+    sweeper.go_on(first)
+    sweeper.all_done(first)
+    planned = sweeper.plan("optim.lr=0.1,0.2,0.3")
+    assert [each.done.label if each.done else None for each in planned.planned] == [
+        "base--lr0.1 local-v1",
+        "base--lr0.2 local-v1",
+        None,
+    ]
+    second = sweeper.begin("train.epochs=3,4")
+    assert second.members[0].run_id is not None
+    sweeper.go_on(second)
+    assert set(sweeper.rack.pushes) == _slugs(["base--lr0.1", "base--lr0.2", "base--epochs4"])
+    by_name = {each.member.experiment: each for each in standing(sweeper.project, sweeper.ledger, second).standings}
+    run = by_name["base--epochs3"].run
+    assert run is not None
+    assert run.label == "base--lr0.1 local-v1"
+
+    for run in sweeper.ledger.runs():
+        sweeper.ledger.update(run.id, created_at="2026-01-01T00:00:00+00:00", state=RunState.COMPLETE)
+    sweeper.rack.going.clear()
+    repeat = begin(sweeper.ledger, sweeper.plan("optim.lr=0.1,0.2", force=True), is_named=False, force=True)
+    assert repeat.name == "base--lr-2"
+    sweeper.go_on(repeat)
+    assert sweeper.rack.pushes["tiny-base-lr0-1"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"message": "without ada/data, which local did not accept"},
+        {"state": RunState.ERROR},
+        {"summary": {"status": "incomplete"}},
+        {"metadata": {"dataset_sources": ["ada/data"]}},
+        {"files": {}},
+        {"files": {"tiny_model/train.py": "0"}},
+        {"config": {"seed": 1}},
+        {"target": "kaggle"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_only_the_same_work_counts(sweeper: Sweeper, change: dict[str, Any]) -> None:
+    """Complete, with all its sources, of the same files, config, data and target."""
+    sweep = sweeper.begin("optim.lr=0.1")
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    (run,) = sweeper.ledger.runs()
+    assert sweeper.plan("optim.lr=0.1").to_run == ()
+    sweeper.ledger.replace(dataclasses.replace(run, **change))
+    assert len(sweeper.plan("optim.lr=0.1").to_run) == 1
+
+
+def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
+    """From earlier runs; nothing of it is written."""
+    assert sweeper.plan().session_seconds is None
+    sweep = sweeper.begin("train.epochs=2")
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    (run,) = sweeper.ledger.runs()
+    sweeper.ledger.update(run.id, summary={"seconds": 600.0, "status": "complete"})
+    planned = sweeper.plan()
+    assert (planned.session_seconds, planned.wall_seconds) == (1800.0, 1200.0)
+    assert [sweep.name for sweep in sweeps.all_sweeps(sweeper.ledger)] == ["base--epochs"]
+    begun = sweeper.begin()
+    assert standing(sweeper.project, sweeper.ledger, begun).left == 1200.0
+
+
+def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
+    """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        planned = plan(repository, ledger, "smoke", (), target="local", seeds=2)
+    found = [each.combination for each in planned.planned]
+    assert [each.name for each in found] == ["smoke--s0", "smoke--s1"]
+    assert [(each.experiment.config["seed"], each.experiment.config["folds"]["seed"]) for each in found] == [
+        (0, 0),
+        (1, 0),
+    ]
+
+
+# The commands
+
+
+@pytest.fixture
+def coord(tmp_path: Path) -> Iterator[Coord]:
+    root = tmp_path / "tiny"
+    shutil.copytree(SAMPLES / "tiny", root, ignore=shutil.ignore_patterns("__pycache__"))
+    with (root / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.coord.local]\nisolation = "none"\n')
+    yield Coord(root, dict(os.environ))
+    store = Store(root / ".coord" / "local-kaggle")
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+def test_the_whole_way(coord: Coord) -> None:
+    """A plan, a sweep on the local Kaggle as sessions become free, its status, one of its runs fetched, the plan."""
+    grid = ("--exp", "base", "--grid", "optim.lr=0.1,0.2", "--seeds", "2")
+    shown = coord.here("sweep", *grid, "--plan").stdout
+    assert "sweep base--lr-s2 on local: 4 to run" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    coord.here("sweep", *grid)
+    states = until(
+        lambda: (
+            (now := json.loads(coord.here("sweep", "status", "base--lr-s2", "--json").stdout))["counts"]
+            == {"complete": 4}
+            and now
+        ),
+        "the end of the sweep",
+    )
+    assert [each["experiment"] for each in states["experiments"]][:2] == ["base--lr0.1-s0", "base--lr0.1-s1"]
+    coord.here("fetch-results", "--exp", "base--lr0.2-s1")
+    assert (coord.root / "results" / "base--lr0.2-s1" / "local-v1" / "oof.csv").is_file()
+    shown = coord.here("sweep", "status", "base--lr-s2").stdout
+    assert "sweep base--lr-s2 on local: 4 complete" in shown
+    assert "0.7550" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "0 to run, 4 done already" in coord.here("sweep", *grid, "--plan").stdout
+    assert "all of it is pushed" in coord.here("sweep", *grid).stderr
+    assert len(json.loads(coord.here("status", "--json").stdout)) == 4
+    assert '"optim.lr"' in coord.here("show", "--exp", "base--lr0.2-s1", "--json").stdout
+
+
+def test_several_experiments_are_pushed_one_after_the_other(coord: Coord) -> None:
+    """Past one that is refused; what a complete run has done is shown, and run again with --force."""
+    (coord.root / "experiments" / "bad.yaml").write_text("base: base\nconfig: {optim: {lr: -1}}\n")
+    (coord.root / "experiments" / "same.yaml").write_text("base: base\nabout: the same work\n")
+    done = coord.here("push", "--exp", "bad", "--exp", "base", "--exp", "crash", "--json", code=1)
+    assert 'experiment "bad" has 1 problem' in done.stderr
+    assert [run["experiment"] for run in json.loads(done.stdout)] == ["base", "crash"]
+    until(lambda: "RUN" not in (out := coord.here("status").stdout) and "QUEUED" not in out, "the end of the runs")
+    same = coord.here("push", "--exp", "same", "--exp", "base", "--wait")
+    assert same.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n" * 2
+    assert "base local-v1 has done the same and is complete: not pushed again (--force repeats it)" in same.stderr
+    assert coord.here("push", "--exp", "same", "--force").stdout.endswith("/tiny-same\n")
+
+
+def test_without_quota_it_is_later(coord: Coord) -> None:
+    """Exit code 75 for what wants a GPU, while the rest is pushed; a sweep says how to go on."""
+    (coord.root / "experiments" / "gpu.yaml").write_text("base: base\nkernel: {machine_shape: NvidiaTeslaT4}\n")
+    with (coord.root / "pyproject.toml").open("a") as file:
+        file.write("gpu_quota_hours = 0\n")
+    done = coord.here("push", "--exp", "gpu", "--exp", "base", code=75)
+    assert done.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n"
+    done = coord.here("sweep", "--exp", "gpu", "--seeds", "2", code=75)
+    assert "Go on with: coord sweep resume gpu--s2" in done.stderr
+    done = coord.here("sweep", "resume", "gpu--s2", "--json", code=75)
+    assert json.loads(done.stdout)["counts"] == {"waiting": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "which experiment? name one with --exp"),
+        (("--exp", "bse", "--seeds", "2"), 'did you mean "base"?'),
+        (("--exp", "base"), "vary something"),
+        (("status", "x"), 'there is no sweep "x"'),
+        (("resume", "x"), 'there is no sweep "x"'),
+    ],
+)
+def test_a_command_that_makes_no_sense(coord: Coord, arguments: tuple[str, ...], message: str) -> None:
+    """One clear message."""
+    assert message in coord.here("sweep", *arguments, code=1 if "bse" in arguments else 2).stderr
