@@ -75,7 +75,7 @@ class Agreement:
 def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
     """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
 
-    One that was on its way long ago (its process was killed, say) and is not there never arrived, and is refused; should
+    One that was on its way long ago (its process was killed, say) and is not there never arrived: refused. Should
     it come later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is taken in if its
     description names one of the ledger's runs.
     """
