@@ -7,6 +7,7 @@ import dataclasses
 import io
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coordinator import metrics, submissions
@@ -15,9 +16,13 @@ from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
 from coordinator.ranks import kendall, spearman
+from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.submissions import Submission
 
 _ENOUGH = 3  # runs; fewer say nothing about an order
+_REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py
+_ON_ITS_WAY = timedelta(seconds=_REQUEST_SECONDS + ARRIVAL_SECONDS)
+"""A submission without an answer may still arrive for so long after its intent was written."""
 _WAITS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between two questions about a score; the last one is repeated."""
 _SILENT_AT_MOST = 3
@@ -70,8 +75,9 @@ class Agreement:
 def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
     """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
 
-    One that was called refused because it had not arrived is looked for, too. One that the ledger does not have (it was
-    rebuilt, say) is taken in if its description names one of the ledger's runs.
+    One that was on its way long ago (its process was killed, say) and is not there never arrived: refused. Should
+    it come later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is taken in if its
+    description names one of the ledger's runs.
     """
     known = {each.id: each for each in submissions.submissions(ledger, target=target, competition=competition)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
@@ -83,6 +89,10 @@ def refresh(competitions: Competitions, ledger: Ledger, target: str, competition
             known[number] = _taken_in(ledger, standing, run_id, number, target, competition)
         if number in known:
             known[number] = record(ledger, known[number], standing)
+    for each in known.values():
+        sent = datetime.fromisoformat(each.created_at)
+        if each.state is SubmissionState.SENDING and datetime.now(UTC) - sent > _ON_ITS_WAY:
+            submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
     return submissions.submissions(ledger, target=target, competition=competition)
 
 

@@ -429,6 +429,10 @@ def test_what_is_not_known_stays_open(case: Case) -> None:
     with pytest.raises(SubmissionError, match="not known yet whether it arrived"):
         case.submit()
     assert case.desk.sent == []
+    # Minutes later it can't arrive any more: its process was killed, say.
+    submissions.update(case.ledger, case.recorded()[0], created_at="2026-11-01T00:00:00+00:00")
+    assert case.submit().ref == 1
+    assert [each.state.value for each in case.recorded()] == ["pending", "refused"]
 
 
 def test_waiting_for_a_score(case: Case) -> None:
