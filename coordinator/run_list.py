@@ -135,8 +135,14 @@ def _key(value: Any) -> tuple[bool, float, str]:
     return (not is_number, float(value) if is_number else 0.0, "" if is_number else str(value))
 
 
+def _listed(row: dict[str, Any]) -> str:
+    """The columns that every run has, and how to see the others."""
+    short = [name for name in row if not name.startswith(("config.", "metadata."))]
+    return f"{', '.join(short)}, and the config's values by their paths (coord show --exp NAME)"
+
+
 def _column(name: str, row: dict[str, Any]) -> str:
     found = next((prefix + name for prefix in _PREFIXES if prefix + name in row), None)
     if found is None:
-        raise UsageError(f'there is no column "{name}"{did_you_mean(name, row)}', hint=f"Columns: {', '.join(row)}.")
+        raise UsageError(f'there is no column "{name}"{did_you_mean(name, row)}', hint=f"Columns: {_listed(row)}.")
     return found

@@ -142,9 +142,11 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
     name = asked or (primaries[0] if len(primaries) == 1 and primaries[0] in shared else None)
     if name is None:
         if not shared or len(primaries) > 1:
-            what = " and ".join(primaries) if len(primaries) > 1 else "no metric that all have"
+            different = f"they were measured in different metrics: {' and '.join(primaries)}"
             pick = f" --metric picks one: {', '.join(shared)}." if shared else ""
-            raise NotComparable(f"they were measured in different metrics: {what}", hint=f"{has}.{pick}")
+            raise NotComparable(
+                different if len(primaries) > 1 else "they have no metric in common", hint=f"{has}.{pick}"
+            )
         name = max(shared, key=lambda metric: sum(len(_repeats_of(each, metric)) for each in candidates))
     modes = {each.modes[name] for each in candidates}
     if len(modes) > 1 or not modes <= {"max", "min"}:

@@ -93,13 +93,25 @@ def t_quantile(p: float, df: float) -> float:
 def t_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0.95) -> Interval:
     """The interval of mean(b) - mean(a) over independent repeats, at least two of each.
 
-    Equally many: Student's with the pooled variance, which then hardly minds unequal variances. Else Welch's, with the
-    degrees of freedom of Welch (1947), Biometrika 34, and Satterthwaite (1946), Biometrics Bulletin 2.
+    Equally many: Student's with the pooled variance, which then hardly minds unequal variances. Else Welch's or
+    Student's, whichever is wider: Welch's alone finds a difference where there is none in 9 of 100 cases with 2 and 8
+    repeats, where it has to estimate a variance from two values.
     """
+    student = student_interval(a, b, level=level)
     if len(a) == len(b):
-        spread = pooled([a, b])
-        assert spread is not None, "a t interval needs repeats"
-        return spread_interval(fmean(b) - fmean(a), spread, len(a), len(b), level=level, method="Student's t")
+        return student
+    return max(welch_interval(a, b, level=level), student, key=lambda each: each.high - each.low)
+
+
+def student_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0.95) -> Interval:
+    """With the pooled variance of both: Snedecor & Cochran (1989), 6.7 to 6.9."""
+    spread = pooled([a, b])
+    assert spread is not None, "a t interval needs repeats"
+    return spread_interval(fmean(b) - fmean(a), spread, len(a), len(b), level=level, method="Student's t")
+
+
+def welch_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0.95) -> Interval:
+    """With a variance each, and the degrees of freedom of Welch (1947), Biometrika 34, and Satterthwaite (1946)."""
     parts = (variance(a) / len(a), variance(b) / len(b))
     below = sum(part**2 / (len(group) - 1) for part, group in zip(parts, (a, b), strict=True))
     df = sum(parts) ** 2 / below if below else float(min(len(a), len(b)) - 1)
