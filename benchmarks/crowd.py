@@ -58,7 +58,7 @@ def push(there: Place, experiment: str, end: float, report: Path) -> None:
     """Pushes the experiment whenever its last session has ended; each push must name a run of its own."""
     pushed: dict[str, int] = {}
     while time.monotonic() < end:
-        ended = there.run("push", "--exp", experiment, "--json")
+        ended = there.run("push", "--exp", experiment, "--force", "--json")  # always the same: a repeat
         assert ended.code == 0, ended.err
         (run,) = json.loads(ended.out)
         assert run["id"] not in pushed, f"run {run['id']} was pushed twice"

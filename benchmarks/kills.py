@@ -45,6 +45,11 @@ POINTS = {
 }
 
 
+def _new_push(experiment: str, random: random.Random) -> tuple[str, ...]:
+    """Of work that no run has done: that would not be pushed again."""
+    return ("push", "--exp", experiment, "--set", f"seed={random.getrandbits(30)}")
+
+
 class Worker:
     """Kills commands about experiments of its own."""
 
@@ -72,7 +77,7 @@ class Worker:
 
     def push(self, experiment: str) -> None:
         """An undisturbed push; waits for its session."""
-        self._expect(("push", "--exp", experiment), {0})
+        self._expect(_new_push(experiment, self.random), {0})
         self._wait(experiment)
 
     def fetch(self, experiment: str) -> None:
@@ -91,7 +96,8 @@ class Worker:
 
     def _kill_push(self, experiment: str) -> None:
         before = {run.id for run in self.place.runs(experiment)}
-        if not self._killed(("push", "--exp", experiment)):
+        push = _new_push(experiment, self.random)
+        if not self._killed(push):
             self.books(experiment)
             return
         new = [run for run in self.place.runs(experiment) if run.id not in before]
@@ -100,7 +106,7 @@ class Worker:
         self._hit("push", point)
         if self.random.random() < 0.3:  # either may be the first to find out
             self._expect(("status", "--json"), {0})
-        self._expect(("push", "--exp", experiment), {0, 1})
+        self._expect(push, {0, 1})
         self.books(experiment)
 
     def books(self, experiment: str) -> None:

@@ -121,7 +121,7 @@ def test_a_push_says_where_it_comes_from(tiny: Project) -> None:
     head = _repository(tiny.root)
     write_files(tiny.root, {"experiments/mine.yaml": "base: base\n"})
     for name, version, expected in (("base", 1, head), ("base", 2, head), ("mine", 1, f"{head}-dirty")):
-        coord("push", "--exp", name, "--wait")
+        coord("push", "--exp", name, "--wait", "--force")  # the same work three times
         assert coord.json("status")[0]["git"] == expected
         script = coord.session_root(f"tiny-{name}", version) / "src" / "script.py"
         assert stamp_of(script.read_text(encoding="utf-8"))["git"] == expected

@@ -183,7 +183,7 @@ def test_the_secret_is_nowhere(coord: Coord, proxy: Proxy, caplog: pytest.LogCap
         tracebacks = "".join(traceback.format_exception(done.exception)) if done.exception else ""
         outputs.append(done.stdout + done.stderr + tracebacks)
 
-    push = ("push", "--exp", "base")
+    push: tuple[str, ...] = ("push", "--exp", "base")
     run(1, *push, SaveKernel="echo")
     assert "kaggle refused with HTTP 418: you are Basic *** (ada:***)" in outputs[-1]
     for fault, code in (("401", 1), ("403", 1), ("429", 75)):
@@ -197,6 +197,7 @@ def test_the_secret_is_nowhere(coord: Coord, proxy: Proxy, caplog: pytest.LogCap
     run(1, "fetch-results", ListKernelSessionOutput="echo")
     run(0, "fetch-results")
     coord.environment["KAGGLE_API_TOKEN"] = token  # type: ignore[index]  # a plain dict in this file
+    push = (*push, "--force")  # though it is complete
     run(1, *push, SaveKernel="echo")
     assert "HTTP 418: you are Bearer ***" in outputs[-1]
     coord.environment["KAGGLE_API_TOKEN"] = f"{token}\nand more"  # type: ignore[index]
