@@ -28,6 +28,7 @@ LAYERS = [
         "image_refresh",
         "ledger_check",
         "push",
+        "report",
         "status",
     },
     {"deadlines", "refresh"},

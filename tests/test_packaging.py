@@ -81,6 +81,7 @@ def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
     assert "coordinator/kernel_templates/kernel-metadata.json.j2" in names
     assert "coordinator/py.typed" in names
     assert "coordinator/image_packages.json" in names
+    assert {f"coordinator/report/report.{ending}" for ending in ("html.j2", "css", "js")} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test"}
 

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from coordinator import __version__
-from coordinator.cli import account, bundle, experiments, image, kernels, ledger, local, runs
+from coordinator.cli import account, bundle, experiments, image, kernels, ledger, local, report, runs
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, account):
+for group in (experiments, kernels, bundle, runs, report, account):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")
