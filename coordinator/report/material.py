@@ -18,6 +18,7 @@ from coordinator.results import RUN
 from coordinator.schema import leaves
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
+_PAGE_PICTURES = 120  # some 10 MB
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MESSAGES = 12  # of a run's own messages, the last ones
 
@@ -68,9 +69,25 @@ class Item:
         return self.run.label
 
 
-def gather(project: Project, runs: Iterable[Run], scores: Mapping[str, Score], *, pictures: int) -> list[Item]:
-    """The items of these runs, in their order; `scores` by run id, `pictures` is the most that one run shows."""
-    return [_item(project, run, number, scores, pictures) for number, run in enumerate(runs)]
+def gather(
+    project: Project,
+    runs: Iterable[Run],
+    scores: Mapping[str, Score],
+    *,
+    pictures: int,
+    chains: Mapping[str, Sequence[Run]] | None = None,
+) -> list[Item]:
+    """The items of these runs, in their order; `scores` by run id, `pictures` is the most that one run shows.
+
+    `chains` has, by run id, the runs that lead to this one by continuing one another, the first one first (and itself
+    last, or not): its curves begin with theirs. The page as a whole shows at most `_PAGE_PICTURES`.
+    """
+    items: list[Item] = []
+    left = _PAGE_PICTURES
+    for number, run in enumerate(runs):
+        items.append(_item(project, run, number, scores, min(pictures, left), (chains or {}).get(run.id, ())))
+        left -= len(items[-1].pictures)
+    return items
 
 
 def differences(items: Sequence[Item]) -> list[tuple[str, list[str]]]:
@@ -102,13 +119,16 @@ def directory_of(project: Project, run: Run) -> Path | None:
     return None
 
 
-def _item(project: Project, run: Run, number: int, scores: Mapping[str, Score], most: int) -> Item:
+def _item(
+    project: Project, run: Run, number: int, scores: Mapping[str, Score], most: int, earlier: Sequence[Run]
+) -> Item:
     summary = run.summary or {}
     directory = directory_of(project, run)
     tables = tuple(metrics.metric_tables(summary))
     name = metrics.primary_name(summary)
     primary = next((table for table in tables if table.name == name), None)
-    events = _events(directory / "metrics.jsonl") if directory else []
+    events = _events(directory)
+    before = [event for each in earlier for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
         run=run,
@@ -117,7 +137,7 @@ def _item(project: Project, run: Run, number: int, scores: Mapping[str, Score], 
         primary=primary,
         value=metrics.primary_value(summary),
         score=scores.get(run.id, Score()),
-        curves=_curves(events),
+        curves=_curves([*before, *events]),
         messages=tuple(metrics.describe(found) for found in events if found["event"] == "message")[-_MESSAGES:],
         bottlenecks=metrics.bottlenecks(summary),
         ablation=tuple(metrics.ablation(summary)),
@@ -129,9 +149,11 @@ def _item(project: Project, run: Run, number: int, scores: Mapping[str, Score], 
     )
 
 
-def _events(file: Path) -> list[dict[str, Any]]:
+def _events(directory: Path | None) -> list[dict[str, Any]]:
+    if directory is None:
+        return []
     try:
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     found = (metrics.event(metrics.EVENT_PREFIX + line) for line in lines)
@@ -139,15 +161,19 @@ def _events(file: Path) -> list[dict[str, Any]]:
 
 
 def _curves(events: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
-    curves: dict[str, dict[str, Curve]] = {}
+    """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
+    curves: dict[str, dict[str, dict[float, float]]] = {}
     for event in events:
         epoch = event.get("epoch")
         if event["event"] != "epoch" or not isinstance(epoch, int | float):
             continue
         line = metrics.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
         for name, value in metrics.figures(event).items():
-            curves.setdefault(name, {}).setdefault(line, []).append((float(epoch), value))
-    return {name: curves[name] for name in sorted(curves, key=lambda name: name.startswith("train/"))}
+            curves.setdefault(name, {}).setdefault(line, {})[float(epoch)] = value
+    return {
+        name: {line: sorted(at.items()) for line, at in curves[name].items()}
+        for name in sorted(curves, key=lambda name: name.startswith("train/"))
+    }
 
 
 def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:

@@ -13,7 +13,7 @@ import pytest
 
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
-from coordinator.report import charts
+from coordinator.report import charts, material
 from coordinator.report.material import Score, differences, directory_of, gather
 from coordinator.report.page import boards, render
 from coordinator.target import RunState
@@ -137,6 +137,28 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
     assert item.pictures_left_out == 2
     (item,) = gather(tiny, [run], {}, pictures=9)
     assert [picture.image for picture in item.pictures] == ["scan-1", "scan-3"], "what is no PNG stays out"
+
+
+def test_a_chain_has_one_curve(tiny: Project) -> None:
+    """A run that went on from another begins where that began; an epoch that both have is the later run's."""
+    first, second = _run(1, [0.7, 0.8]), _run(2, [0.8, 0.9])
+    _results(tiny, first)
+    event = {"event": "epoch", "fold": 0, "metrics": {"val/dice": 0.9}}
+    lines = [json.dumps(event | {"epoch": epoch}) for epoch in (3, 4)]
+    (_results(tiny, second) / "metrics.jsonl").write_text("\n".join(lines))
+    (item,) = gather(tiny, [second], {}, pictures=0, chains={second.id: [first]})
+    assert item.curves["val/dice"]["fold 0"] == [(1, 0.1), (2, 0.2), (3, 0.9), (4, 0.9)]
+
+
+def test_a_page_of_many_runs_stays_small(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pictures of the first runs are shown, and of the others it is said how many there are."""
+    monkeypatch.setattr(material, "_PAGE_PICTURES", 3)
+    runs = [_run(n, [0.7, 0.8]) for n in (1, 2, 3)]
+    for run in runs:
+        _results(tiny, run)
+    items = gather(tiny, runs, {}, pictures=2)
+    assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2), (0, 3)]
+    assert "3 more in the results folder" in render(items, {}, title="t", made_at="today", version="0")
 
 
 def test_configs_show_where_they_differ_only(tiny: Project) -> None:
