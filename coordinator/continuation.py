@@ -10,11 +10,12 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError, did_you_mean
-from coordinator.experiment import Change, Experiment, resolve
+from coordinator.experiment import Change, Experiment
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.refresh import refresh
 from coordinator.schema import leaves
+from coordinator.sweeps import find_experiment
 from coordinator.target import RunState, Target
 
 
@@ -54,7 +55,7 @@ def continuation(
             hint=f"Continue that one (leave out --version), or push anew: coord push --exp {earlier.experiment}",
         )
     given = _last_of_each([*earlier.overrides, *overrides, f"{setting}={earlier.owner}/{earlier.slug}"])
-    experiment = resolve(project, earlier.experiment, given)
+    experiment = find_experiment(project, earlier.experiment, given)
     before, after = dict(leaves(earlier.config)), dict(leaves(experiment.config))
     changes = tuple(
         Change(path, before.get(path), after.get(path))

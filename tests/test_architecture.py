@@ -34,6 +34,7 @@ LAYERS = [
         "ledger_check",
         "promote",
         "push",
+        "report",
         "run_list",
         "scores",
         "status",

@@ -84,6 +84,7 @@ def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
     assert "coordinator/project_templates/minimal/model/train.py" in names
     assert "coordinator/model_src/train.py" in names
     assert not any("__pycache__" in name for name in names)
+    assert {f"coordinator/report/report.{ending}" for ending in ("html.j2", "css", "js")} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test"}
 

@@ -24,6 +24,7 @@ from coordinator.cli import (
     ledger,
     local,
     onward,
+    report,
     runs,
     submit,
     sweep,
@@ -39,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, compare, account, handover, init, onward, submit):
+for group in (experiments, kernels, bundle, runs, compare, account, handover, init, onward, submit, report):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

@@ -1,0 +1,109 @@
+"""A page in headless Chromium, driven through the DevTools protocol over pipes (`--remote-debugging-pipe`).
+
+https://chromedevtools.github.io/devtools-protocol/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+_FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"),
+    *("--no-first-run", "--disable-component-update", "--remote-debugging-pipe", "about:blank"),
+)
+
+
+class Page:
+    """One page; what it complained about and what it asked for stands in `events`."""
+
+    def __init__(self, to: int, answers: int) -> None:
+        self._to, self._answers = to, answers
+        self._rest, self._number, self._session = b"", 0, ""
+        self.events: list[dict[str, Any]] = []
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> Any:
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self._session:
+            message["sessionId"] = self._session
+        os.write(self._to, json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self._number:
+            self.events.append(answer)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def open(self, file: Path) -> None:
+        """Returns when the page has loaded."""
+        before = len(self.events)
+        self.call("Page.navigate", url=file.as_uri())
+        while all(event.get("method") != "Page.loadEventFired" for event in self.events[before:]):
+            self.events.append(self._read())
+
+    def run(self, script: str) -> Any:
+        """The value of a JavaScript expression."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def press(self, key: str, code: int, text: str = "") -> None:
+        for kind in ("keyDown", "keyUp"):
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, text=text)
+
+    def complaints(self) -> list[Any]:
+        methods = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+        return [event["params"] for event in self.events if event.get("method") in methods]
+
+    def requests(self) -> list[str]:
+        """Addresses that were asked for, without the page's own file and what it holds itself."""
+        sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        urls = [str(event["params"]["request"]["url"]) for event in sent]
+        return [url for url in urls if not url.startswith(("file:", "data:"))]
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._rest:
+            data = os.read(self._answers, 1 << 20)
+            assert data, "the browser has gone"
+            self._rest += data
+        whole, _, self._rest = self._rest.partition(b"\0")
+        found: dict[str, Any] = json.loads(whole)
+        return found
+
+
+@contextmanager
+def browser(home: Path) -> Iterator[Page]:
+    """A page of a browser of its own, with its profile in `home`."""
+    assert CHROMIUM is not None
+    commands, to = os.pipe()
+    answers, back = os.pipe()
+    # The protocol wants its two pipes as descriptors 3 and 4; numbers above those keep one from covering the other.
+    start = f'exec 8<&{commands} 9>&{back}; exec 3<&8 4>&9 8<&- 9>&-; exec "$@"'
+    process = subprocess.Popen(
+        ["bash", "-c", start, "bash", CHROMIUM, f"--user-data-dir={home}", *_FLAGS],
+        pass_fds=(commands, back),
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "HOME": str(home)},
+    )
+    os.close(commands)
+    os.close(back)
+    try:
+        yield Page(to, answers)
+    finally:
+        os.close(to)  # the browser ends with its pipe
+        os.close(answers)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

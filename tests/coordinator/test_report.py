@@ -1,0 +1,261 @@
+"""`coord report`: what the page holds, that text stays text, and how it behaves in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.ledger import Ledger, Run
+from coordinator.project import Project
+from coordinator.report import charts, material
+from coordinator.report.material import Score, differences, directory_of, gather
+from coordinator.report.page import boards, render
+from coordinator.target import RunState
+from tests.coordinator.browser import CHROMIUM, Page, browser
+from tests.coordinator.command import Coord
+from tests.coordinator.test_ledger import BARE
+
+EVIL = "<script>document.title = 'taken'; fetch('http://example.invalid/')</script>\"'"
+# A PNG of one pixel.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def _summary(values: list[float], mode: str = "max", name: str = "cv/dice") -> dict[str, Any]:
+    mean = sum(values) / len(values)
+    folds = [{"fold": fold, "value": value, "n": 4} for fold, value in enumerate(values)]
+    return {
+        "primary": {"name": name, "mode": mode, "value": mean},
+        "metrics": [{"name": name, "mode": mode, "folds": folds, "mean": mean, "sd": 0.01, "n": 8}],
+        "baselines": [{"name": "all-empty", "metric": name, "value": 0.5}],
+        "oracle": {
+            "metric": name,
+            "baseline": mean,
+            "alone": [{"name": "mask", "value": 0.99, "gain": 0.05}],
+            "ladder": [{"name": "+mask", "value": 1.0}],
+            "split": {"false_positive": {"loss": 0.125, "images": 3}},
+        },
+        "versions": {"python": "3.11.7"},
+        "devices": ["Tesla T4"],
+        "digest": "sha256:0",
+    }
+
+
+def _run(number: int, values: list[float], **changes: Any) -> Run:
+    run = dataclasses.replace(
+        BARE,
+        id=f"run{number}aaaaaaaa",
+        experiment=f"exp{number}",
+        version=1,
+        state=RunState.COMPLETE,
+        created_at=f"2026-11-01T00:00:{number:02}+00:00",
+        pushed_at="2026-11-01T00:00:00+00:00",
+        config={"seed": 0, "optim": {"lr": number / 10}},
+        summary=_summary(values) if values else None,
+    )
+    return dataclasses.replace(run, **changes)
+
+
+def _results(project: Project, run: Run, directory: Path | None = None, *, text: str = "all is well") -> Path:
+    directory = directory or project.results(run.experiment, run.target, run.version or 0)
+    (directory / "worst").mkdir(parents=True)
+    (directory / "run.json").write_text(json.dumps({"id": run.id}))
+    events = [
+        {"event": "epoch", "fold": fold, "epoch": epoch, "metrics": {"train/loss": 1 / epoch, "val/dice": epoch / 10}}
+        for fold in range(2)
+        for epoch in range(1, 4)
+    ]
+    lines = [json.dumps(event) for event in [*events, {"event": "message", "text": text}]]
+    (directory / "metrics.jsonl").write_text("\n".join([*lines, '{"event": "epo']))
+    (directory / "oof.csv").write_text(f"ImageId,fold,dice,EncodedPixels\nscan-1,0,0.25,{'1 2 ' * 9}\n")
+    for name in ("01-scan-1", "02-scan-2", "03-scan-3"):
+        (directory / "worst" / f"{name}.png").write_bytes(PNG)
+    return directory
+
+
+@pytest.fixture
+def project(tiny: Project) -> Project:
+    """Two runs with results, one of them with hostile text, and one that failed."""
+    runs = [
+        _run(1, [0.7, 0.8]),
+        _run(2, [0.8, 0.9], experiment="evil"),
+        _run(3, [], state=RunState.ERROR, message=EVIL),
+    ]
+    with Ledger(tiny.ledger) as ledger:
+        for run in runs:
+            ledger.add(run)
+    _results(tiny, runs[0])
+    _results(tiny, runs[1], text=EVIL)
+    return tiny
+
+
+def _page(project: Project, runs: list[Run], scores: dict[str, Score] | None = None) -> str:
+    items = gather(project, runs, scores or {}, pictures=2)
+    return render(items, {}, title="Experiments", made_at="today", version="0")
+
+
+@pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])
+def test_the_best_in_its_direction_is_first(tiny: Project, mode: str, first: str) -> None:
+    """Nothing assumes that bigger is better; another metric has a leaderboard of its own, and no result none."""
+    runs = [_run(n, [], summary=_summary([n / 10, n / 10], mode)) for n in (1, 2)]
+    other = _run(3, [], summary=_summary([0.5, 0.5], mode, "cv/auc"))
+    found = boards(gather(tiny, [*runs, other, _run(4, [])], {}, pictures=0))
+    assert [board.metric for board in found] == ["cv/dice", "cv/auc"]
+    assert found[0].items[0].run.experiment == first
+
+
+def test_results_of_another_run_are_not_shown_as_this_ones(tiny: Project) -> None:
+    """A version that was counted anew: the folder's run.json decides, and results that moved aside are found."""
+    run, other = _run(1, [0.5, 0.5]), _run(2, [0.5, 0.5])
+    there = _results(tiny, other, tiny.results(run.experiment, run.target, 1))
+    assert directory_of(tiny, run) is None
+    aside = _results(tiny, run, there.with_name(f"{there.name}-{run.id[:8]}"))
+    assert directory_of(tiny, run) == aside
+
+
+def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
+    """Curves by fold in spite of a broken last line; as many pictures as asked for; no mask in run lengths."""
+    run = _run(1, [0.7, 0.8])
+    directory = _results(tiny, run)
+    (directory / "worst" / "01-scan-1.png").write_bytes(PNG)
+    (directory / "worst" / "02-scan-2.png").write_bytes(b"<svg onload=alert(1)>")
+    (item,) = gather(tiny, [run], {}, pictures=1)
+    assert item.curves["val/dice"] == {
+        "fold 0": [(1, 0.1), (2, 0.2), (3, 0.3)],
+        "fold 1": [(1, 0.1), (2, 0.2), (3, 0.3)],
+    }
+    assert [(picture.image, picture.facts) for picture in item.pictures] == [
+        ("scan-1", (("fold", "0"), ("dice", "0.25")))
+    ]
+    assert item.pictures_left_out == 2
+    (item,) = gather(tiny, [run], {}, pictures=9)
+    assert [picture.image for picture in item.pictures] == ["scan-1", "scan-3"], "what is no PNG stays out"
+
+
+def test_a_chain_has_one_curve(tiny: Project) -> None:
+    """A run that went on from another begins where that began; an epoch that both have is the later run's."""
+    first, second = _run(1, [0.7, 0.8]), _run(2, [0.8, 0.9])
+    _results(tiny, first)
+    event = {"event": "epoch", "fold": 0, "metrics": {"val/dice": 0.9}}
+    lines = [json.dumps(event | {"epoch": epoch}) for epoch in (3, 4)]
+    (_results(tiny, second) / "metrics.jsonl").write_text("\n".join(lines))
+    (item,) = gather(tiny, [second], {}, pictures=0, chains={second.id: [first]})
+    assert item.curves["val/dice"]["fold 0"] == [(1, 0.1), (2, 0.2), (3, 0.9), (4, 0.9)]
+
+
+def test_a_page_of_many_runs_stays_small(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pictures of the first runs are shown, and of the others it is said how many there are."""
+    monkeypatch.setattr(material, "_PAGE_PICTURES", 3)
+    runs = [_run(n, [0.7, 0.8]) for n in (1, 2, 3)]
+    for run in runs:
+        _results(tiny, run)
+    items = gather(tiny, runs, {}, pictures=2)
+    assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2), (0, 3)]
+    assert "3 more in the results folder" in render(items, {}, title="t", made_at="today", version="0")
+
+
+def test_configs_show_where_they_differ_only(tiny: Project) -> None:
+    """A path that one run does not have counts as a difference."""
+    runs = [_run(1, []), _run(2, [], config={"seed": 0, "optim": {"lr": 0.2}, "new": [1]})]
+    assert differences(gather(tiny, runs, {}, pictures=0)) == [("optim.lr", ["0.1", "0.2"]), ("new", ["", "[1]"])]
+
+
+def test_a_digest_that_is_not_the_pushed_one_is_pointed_out(tiny: Project) -> None:
+    """Provenance: the kernel computes its own digest."""
+    assert "digests differ" in _page(tiny, [_run(1, [0.5, 0.5], digest="sha256:1")])
+    assert "digests differ" not in _page(tiny, [_run(1, [0.5, 0.5])])
+
+
+def test_text_of_a_run_is_never_markup(tiny: Project) -> None:
+    """In names, messages, config, fold names and metrics: only the page's own script is one."""
+    summary = _summary([0.5, 0.6], EVIL, f"cv/{EVIL}")
+    summary["metrics"][0]["folds"][0]["fold"] = EVIL
+    summary |= {"error": EVIL, "versions": {EVIL: EVIL}, "devices": [EVIL]}
+    run = _run(1, [], message=EVIL, config={EVIL: EVIL}, summary=summary, experiment="evil")
+    _results(tiny, run, text=EVIL)
+    text = _page(tiny, [dataclasses.replace(run, git=EVIL), _run(2, [0.4, 0.4])], {run.id: Score(0.4)})
+    assert text.count("<script>") == 1
+    assert "&lt;script&gt;" in text
+    assert "http://" not in text.replace("http://example.invalid/", "")
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.0, 0.0], [1e-320, 2e-320], [-1e300, 1e300], [0.1, 0.2, 0.30000001]])
+def test_a_chart_stands_any_values(values: list[float]) -> None:
+    """One value, equal ones, tiny and huge ones: no position that is not a number."""
+    drawn = charts.lines("t", {"a": list(enumerate(values))}, x_label="epoch")
+    assert drawn.count("<circle") == len(values)
+    assert "nan" not in drawn
+    assert "inf" not in drawn
+    assert charts.lines("t", {}, x_label="epoch") == ""
+
+
+def test_the_command(project: Project) -> None:
+    """Writes the page and says so; --exp chooses; a name that does not exist is answered with the near one."""
+    coord = Coord(project.root, {})
+    done = json.loads(coord.here("report", "-o", "all.html", "--json").output)
+    assert len(done["runs"]) == 3
+    text = (project.root / "all.html").read_text()
+    assert "evil local-v1" in text
+    assert len(text.encode()) == done["bytes"]
+    coord.here("report", "--exp", "exp1", "-o", "one.html")
+    assert "evil local-v1" not in (project.root / "one.html").read_text()
+    assert "slow" in coord.here("report", "--exp", "slwo", code=1).output
+    assert "No such file" in coord.here("report", "-o", "nowhere/x.html", code=2).output
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt install chromium")
+    with browser(tmp_path_factory.mktemp("chromium")) as opened:
+        yield opened
+
+
+def test_in_a_browser(page: Page, project: Project) -> None:
+    """Content is there, the keyboard sorts, light and dark change, 400 pixels are wide enough; nothing is asked for."""
+    Coord(project.root, {}).here("report", "-o", "report.html")
+    page.open(project.root / "report.html")
+    first = "document.querySelector('table.sortable tbody th').innerText"
+    assert page.run("document.title") == "Experiments"
+    assert page.run(first) == "evil local-v1"
+    assert page.run("document.querySelectorAll('svg.chart circle').length") > 10
+    assert page.run("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.run("document.images.length") == 6
+    assert "<script>document.title" in page.run("document.body.textContent")
+
+    page.press("Tab", 9)
+    assert page.run("document.activeElement.className") == "skip"
+    page.run("document.querySelectorAll('table.sortable th button')[2].focus()")
+    head = "document.querySelectorAll('table.sortable th')[2].getAttribute('aria-sort')"
+    page.press("Enter", 13, "\r")
+    assert (page.run(head), page.run(first)) == ("descending", "evil local-v1")
+    page.press("Enter", 13, "\r")
+    assert (page.run(head), page.run(first)) == ("ascending", "exp1 local-v1")
+
+    back = "getComputedStyle(document.body).backgroundColor"
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    dark = page.run(back)
+    page.run("document.getElementById('theme').click()")
+    light = page.run(back)
+    assert dark != light
+    assert page.run("document.getElementById('theme').getAttribute('aria-pressed')") == "false"
+
+    page.call("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)
+    page.run("document.querySelectorAll('details').forEach(item => item.open = true)")
+    assert page.run("document.documentElement.scrollWidth") <= 400
+
+    assert page.complaints() == []
+    assert page.requests() == []
+    # The watch itself works: a page that asks and complains is noticed.
+    bad = project.root / "bad.html"
+    bad.write_text("<img src='http://127.0.0.1:9/x.png'><script>console.error('x')</script>")
+    page.open(bad)
+    assert page.requests()
+    assert page.complaints()
