@@ -77,4 +77,4 @@ def report(
     if as_json:
         answer({"file": str(output), "bytes": len(text.encode("utf-8")), "runs": [run.id for run in runs]})
     else:
-        show_text(f"{output}: {len(runs)} runs, {len(text.encode('utf-8')) / 1e6:.1f} MB")
+        show_text(f"{output}: {len(runs)} run{'s' * (len(runs) != 1)}, {len(text.encode('utf-8')) / 1e6:.1f} MB")

@@ -62,6 +62,8 @@ class Item:
     pictures_left_out: int
     facts: tuple[tuple[str, str], ...]
     """Provenance, as (what, value)."""
+    config: tuple[tuple[str, str], ...]
+    """Dotted path and value of every setting."""
     warnings: tuple[str, ...]
 
     @property
@@ -92,9 +94,9 @@ def gather(
 
 def differences(items: Sequence[Item]) -> list[tuple[str, list[str]]]:
     """Config paths at which the runs differ, with each run's value as text (an empty one where it has none)."""
-    configs = [dict(leaves(item.run.config)) for item in items]
+    configs = [dict(item.config) for item in items]
     paths = list(dict.fromkeys(path for config in configs for path in config))
-    rows = [(path, [_text(config[path]) if path in config else "" for config in configs]) for path in paths]
+    rows = [(path, [config.get(path, "") for config in configs]) for path in paths]
     return [(path, values) for path, values in rows if len(set(values)) > 1]
 
 
@@ -145,6 +147,7 @@ def _item(
         pictures=pictures,
         pictures_left_out=left_out,
         facts=_facts(run, summary),
+        config=tuple((path, _text(value)) for path, value in leaves(run.config)),
         warnings=_warnings(run, summary, directory),
     )
 

@@ -165,6 +165,7 @@ def test_configs_show_where_they_differ_only(tiny: Project) -> None:
     """A path that one run does not have counts as a difference."""
     runs = [_run(1, []), _run(2, [], config={"seed": 0, "optim": {"lr": 0.2}, "new": [1]})]
     assert differences(gather(tiny, runs, {}, pictures=0)) == [("optim.lr", ["0.1", "0.2"]), ("new", ["", "[1]"])]
+    assert "<dt>optim.lr</dt><dd>0.1</dd>" in _page(tiny, runs[:1])
 
 
 def test_a_digest_that_is_not_the_pushed_one_is_pointed_out(tiny: Project) -> None:

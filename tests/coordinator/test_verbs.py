@@ -64,6 +64,11 @@ def test_the_whole_way(coord: Coord) -> None:
     assert summary["run_id"] == run["id"]
     assert run["summary"]["primary"]["value"] == 0.755
 
+    assert coord("report").stdout.startswith("report.html: 1 run, ")
+    page = (coord.root / "report.html").read_text(encoding="utf-8")
+    for expected in ("base local-v1", "0.7550", "fold 1, epoch 3: 0.7600", manifest["digest"]):
+        assert expected in page
+
 
 def _as_notebooks(coord: Coord) -> None:
     file = coord.root / "pyproject.toml"
