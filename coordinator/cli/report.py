@@ -37,14 +37,21 @@ def report(
 
     Leaderboard, curves, folds, errors, worst cases, configs, provenance. It needs no network.
     """
+    from coordinator.chains import chains
     from coordinator.experiment import Recorded, experiment_names, resolve
     from coordinator.ledger import now
-    from coordinator.report.material import gather
+    from coordinator.report.material import Score, gather
     from coordinator.report.page import render
+    from coordinator.submissions import submissions
 
     project = this_project()
     with open_ledger(project) as ledger:
-        runs = [run for run in ledger.runs(target=target) if not exp or run.experiment in exp]
+        every = ledger.runs(target=target)
+        scores: dict[str, Score] = {}
+        for each in submissions(ledger):  # the newest first
+            if each.public is not None:
+                scores.setdefault(each.run_id, Score(each.public, each.private))
+    runs = [run for run in every if not exp or run.experiment in exp]
     files = experiment_names(project)
     for name in exp:
         if name not in files and all(run.experiment != name for run in runs):
@@ -66,7 +73,7 @@ def report(
                 say(f"warning: left out what {name} records: {error.what}")
     if not runs and not any(recorded.values()):
         raise RunNotFound("there are no runs to report", hint="Push one: coord push --exp NAME")
-    items = gather(project, runs, {}, pictures=pictures)
+    items = gather(project, runs, scores, pictures=pictures, chains=chains(every))
     text = render(items, recorded, title=title, made_at=now(), version=__version__)
     new = output.with_name(f".{output.name}.new")
     try:

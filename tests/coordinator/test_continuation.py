@@ -173,18 +173,3 @@ def test_chains(ledger: Ledger) -> None:
         console.print(tables.runs(ledger.runs(), found))
     assert shown.get().count("continues") == 2
     assert "continues v1, v2" in shown.get()
-
-
-def test_the_epochs_of_a_chain(project: Project, ledger: Ledger) -> None:
-    """One after the other as if one run had done them; what both did is the later one's, half a line is none."""
-    links = [run(ledger, 1), run(ledger, 2, continues="r1"), run(ledger, 3, continues="r2")]
-    told = {1: [(0, 1, "a"), (0, 2, "a"), (1, 1, "a")], 2: [(0, 2, "b"), (0, 3, "b")]}
-    for version, events in told.items():
-        folder = project.results("base", "local", version)
-        folder.mkdir(parents=True)
-        lines = [json.dumps({"event": "epoch", "fold": f, "epoch": e, "by": by}) for f, e, by in events]
-        (folder / "metrics.jsonl").write_text("\n".join(['{"event": "start"}', *lines, '{"event": "epo']))
-    found = chains.epochs(project, links)
-    assert [(each["fold"], each["epoch"], each["by"]) for each in found] == [
-        *((0, 1, "a"), (0, 2, "b"), (0, 3, "b"), (1, 1, "a"))
-    ]
