@@ -38,7 +38,7 @@ def test_from_a_new_project_to_a_score(coord: Coord) -> None:
     subprocess.run([sys.executable, "sample_data.py", data], cwd=coord.root, check=True)
     coord("local", "add-competition", "sample-competition", data, "--solution", f"{data}-solution.csv")
 
-    grid = ("--grid", "cut=0.5,0.95", "--grid", "epochs=20,21", "--seeds", "3")
+    grid = ("--grid", "cut=0.5,0.99", "--grid", "epochs=20,21", "--seeds", "3")
     assert "12 to run" in coord("sweep", "--exp", "base", *grid, "--plan").stdout
     coord("sweep", "--exp", "base", *grid, "--name", "first")
     until(lambda: coord.states() == ["complete"] * 12, "the end of the sweep")
@@ -47,12 +47,12 @@ def test_from_a_new_project_to_a_score(coord: Coord) -> None:
     again = coord("sweep", "--exp", "base", *grid, "--name", "second")
     assert len(coord.states()) == 12, again.stderr  # the same work is not done twice
 
-    better = coord("compare", "base--cut0.95-epochs20", "base--cut0.5-epochs20").stdout
-    assert "base--cut0.5-epochs20 is better by 0." in better
+    better = coord("compare", "base--cut0.99-epochs20", "base--cut0.5-epochs20").stdout
+    assert "base--cut0.5-epochs20 is better by 0." in better, better
     assert "3 seeds each" in better
     nothing = coord("compare", "base--cut0.5-epochs20", "base--cut0.5-epochs21").stdout
     assert "you can't tell" in nothing
-    one = coord("compare", "base--cut0.95-epochs20-s0@v1", "base--cut0.5-epochs20-s0@v1").stdout
+    one = coord("compare", "base--cut0.99-epochs20-s0@v1", "base--cut0.5-epochs20-s0@v1").stdout
     assert "is better by" not in one
     best = coord.json("best")
     assert "cut0.5" in best[0]["run"], best
