@@ -132,10 +132,13 @@ def is_launched() -> bool:
 
 @contextlib.contextmanager
 def failures_noted(world: World, describe: Callable[[BaseException], Mapping[str, str]]) -> Iterator[None]:
-    """What goes wrong inside is told to the process that started this one, and then goes on."""
+    """What goes wrong inside is told to the process that started this one, and then goes on.
+
+    SystemExit is not: with it, a process follows another one, or a request.
+    """
     try:
         yield
-    except BaseException as error:
+    except Exception as error:
         if _ERRORS in os.environ:
             note = {"time": time.time(), "rank": world.rank, "error": describe(error)}
             Path(os.environ[_ERRORS], f"{world.rank}.json").write_text(json.dumps(note), encoding="utf-8")
