@@ -10,7 +10,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
