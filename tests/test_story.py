@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.coordinator.browser import CHROMIUM, browser
 from tests.coordinator.command import COORD, Coord, until
 
 TRAIN = "model/train.py"
@@ -66,8 +67,12 @@ def test_from_a_new_project_to_a_score(coord: Coord) -> None:
     assert "continues v1" in coord("status").stdout
 
     coord("report", "--all", "-o", "report.html")
-    page = (coord.root / "report.html").read_text(encoding="utf-8")
-    assert "base--cut0.5-epochs20-s0" in page
+    assert "base--cut0.5-epochs20-s0" in (coord.root / "report.html").read_text(encoding="utf-8")
+    if CHROMIUM:
+        with browser(coord.root.parent / "chromium") as page:
+            page.open(coord.root / "report.html")
+            rows = page.run("document.querySelectorAll('table.sortable tbody tr').length")
+            assert (rows, page.complaints(), page.requests()) == (12, [], [])  # what was fetched
     coord("promote", "--exp", "base--cut0.5-epochs20-s0", "--version", "1", "-o", "best")
     (coord.root / TRAIN).unlink()
     assert "byte for byte" in coord("promote", "--verify", "best").stdout
