@@ -172,7 +172,7 @@ def _agreement(found: Agreement) -> str:
     """`public score and cv/dice over 5 runs: Spearman +0.90, Kendall +0.80`."""
     over = f"{found.part} score and {found.metric} over {found.n} run{'s' * (found.n != 1)}"
     if found.spearman is None or found.kendall is None:
-        return f"{over}: nothing to rank (it takes 3)"
+        return f"{over}: nothing to rank ({'it takes 3' if found.n < 3 else 'one side is the same everywhere'})"
     return f"{over}: Spearman {found.spearman:+.2f}, Kendall {found.kendall:+.2f}"
 
 

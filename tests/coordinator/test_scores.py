@@ -123,6 +123,21 @@ def test_cv_and_scores_that_rank_alike(tiny: Project, ledger: Ledger) -> None:
     assert [each.kendall for each in agreements(tiny, found)] == [-1.0, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("public", "why"),
+    [((0.8, 0.7), "over 2 runs: nothing to rank (it takes 3)"), ((0.8,) * 3, "(one side is the same everywhere)")],
+)
+def test_why_nothing_is_ranked(tiny: Project, ledger: Ledger, public: Sequence[float], why: str) -> None:
+    """Too few runs, or no order among them."""
+    numbers = range(1, len(public) + 1)
+    sent = [_submission(number, score) for number, score in zip(numbers, public, strict=True)]
+    found = _recorded(ledger, [_run(number, number / 10) for number in numbers], sent)
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(tables.scores(found, agreements(tiny, found)))
+    assert why in shown.get()
+
+
 def test_only_what_can_be_compared_is_ranked_together(tiny: Project, ledger: Ledger) -> None:
     """By metric and competition; a run counts once; what was not scored, or has no CV, does not count."""
     runs = [_run(1, 0.7), _run(2, 0.8), _run(3, 0.9), _run(4, 0.5, metric="cv/iou"), _run(5, None)]
