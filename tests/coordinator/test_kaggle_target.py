@@ -158,7 +158,7 @@ def test_a_refused_push_says_what_it_means(coord: Coord, proxy: Proxy, fault: st
 
 def test_reads_are_repeated(coord: Coord, proxy: Proxy) -> None:
     """A read that fails once is asked again, without a word, except where each request is to be shown."""
-    coord.here("push", "--exp", "base")
+    coord.here("push", "--exp", "slow")  # of a run that has ended nothing would be asked
     for arguments, shown in ((["status"], False), (["-v", "status"], True)):
         proxy.spoil["GetKernelSessionStatus"] = "503"
         done = coord.here(*arguments)
@@ -168,6 +168,9 @@ def test_reads_are_repeated(coord: Coord, proxy: Proxy) -> None:
     path = "POST /api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
     assert re.fullmatch(rf"{path} down: 503: planned [0-9]+ ms \(try 1\)", first)
     assert re.fullmatch(rf"{path} 200 [0-9]+ ms \(try 2\)", second)
+    (root,) = coord.root.parent.glob("kaggle/kernels/ada/tiny-slow/versions/1/kaggle")
+    (root / "go").touch()
+    until(lambda: coord.states() == ["complete"], "the end of the session")
 
 
 def test_the_secret_is_nowhere(coord: Coord, proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
