@@ -25,11 +25,12 @@ from pathlib import Path, PurePosixPath
 
 from runner_test import atomic, competitions, isolation, locks, progress, slots, sources, usage
 from runner_test.competitions import Rules
-from runner_test.errors import StopFailed
+from runner_test.errors import StopFailed, TooManySessions
 from runner_test.layout import remove_tree
 from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
 from runner_test.progress import Progress
 from runner_test.reference import Reference
+from runner_test.rules import is_gpu
 from runner_test.session import start
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.usage import Usage
@@ -86,9 +87,11 @@ class Store:
     def save(self, reference: Reference, submission: Submission) -> Version:
         """Save a new version of a kernel, new or not, and start its session.
 
-        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises StartFailed.
+        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises TooManySessions and
+        StartFailed.
         """
         with locks.holding(self.root / "lock"), self._staging() as staging:
+            self._check_sessions(reference.owner, submission.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
             if kernel is None:
@@ -230,6 +233,19 @@ class Store:
         return bytes.fromhex(path.read_text(encoding="ascii"))
 
     # Parts of the above
+
+    def _check_sessions(self, owner: str, shape: str) -> None:
+        """Raises TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). For the holder of the writers' lock."""
+        limit = self.settings.gpu_sessions
+        if limit and is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
+            raise TooManySessions(f"Maximum batch GPU session count of {limit} reached.")
+
+    def _open_with_gpu(self, owner: str) -> list[Version]:
+        """The owner's versions with a GPU whose sessions wait or run."""
+        own = (kernel.reference for kernel in self.kernels() if kernel.owner == owner)
+        saved = (self.version(reference, number) for reference in own for number in self.numbers(reference))
+        on_gpu = (version for version in saved if version and is_gpu(version.machine_shape))
+        return [version for version in on_gpu if not self.progress(version).state.final]
 
     def _usage(self, reference: Reference, number: int) -> Usage | None:
         version = self.version(reference, number)
