@@ -1,6 +1,6 @@
 """The wire's own part: a request of kagglesdk's in, an answer of kagglesdk's out, or a refusal.
 
-What the methods do is in `saving`, `reading` and `quota`; how HTTP carries them is in `server`.
+What the methods do is in `saving`, `reading` and `quota`; how HTTP carries them is in `app`.
 """
 
 from collections.abc import Callable
