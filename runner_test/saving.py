@@ -126,7 +126,7 @@ def _split(names: Sequence[str], known: Callable[[str], bool]) -> tuple[tuple[st
         except BadName:
             is_known = False
         if is_known:
-            good.append(name.lower())
+            good += [name.lower()] if name.lower() not in good else []
         else:
             bad.append(name)
     return tuple(good), bad

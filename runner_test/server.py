@@ -3,6 +3,7 @@
 It listens on the loopback only, and only for requests that name a loopback host: whoever reaches it can run programs.
 """
 
+import signal
 import socket
 import sys
 import threading
@@ -79,7 +80,7 @@ def serve(
     settings: Settings = DEFAULTS,
     plan: Path | None = None,
 ) -> None:
-    """Answer until Ctrl-C; then return. `plan` is a file of faults.
+    """Answer until Ctrl-C or SIGTERM; then return. `plan` is a file of faults.
 
     Raises StartFailed and BadPlan, and UnusedFaults in the end.
     """
@@ -91,10 +92,14 @@ def serve(
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
         if warning := isolation.warning(settings):
             print(f"note: {warning}", file=sys.stderr, flush=True)
+        # So a script that ends the server with `kill` is told of faults that did not happen, too.
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.run([listener])
         except KeyboardInterrupt:
             pass  # uvicorn has stopped in good order and passes the signal on
+        finally:
+            signal.signal(signal.SIGTERM, before)
         print("The local Kaggle has stopped; its sessions go on.", flush=True)
     if faults is not None:
         faults.check()
@@ -110,9 +115,12 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise StartFailed(f"the local Kaggle can't listen on {host}, port {port}: {error.strerror}") from error
+        why = error.strerror if isinstance(error, OSError) else "there is no such port"
+        raise StartFailed(
+            f"the local Kaggle can't listen on {host}, port {port}: {why} (--port 0 takes a free one)"
+        ) from error
     return listener
 
 
