@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from runner_test import access, competitions, reading, submitting
+from runner_test import access, competing, reading, submitting, uploads
 from runner_test.archives import archive
 from runner_test.rpc import Refusal
 
@@ -25,7 +25,7 @@ async def file(request: Request) -> Response:
 
 async def data_file(request: Request) -> Response:
     """A file of a competition's data."""
-    return await _signed(request, submitting.data_file, **request.path_params)
+    return await _signed(request, competing.data_file, **request.path_params)
 
 
 async def submission_file(request: Request) -> Response:
@@ -42,7 +42,7 @@ async def output_archive(request: Request) -> Response:
 async def data_archive(request: Request) -> Response:
     """All of a competition's data."""
     slug = request.path_params["name"].removesuffix(".zip")
-    return await _signed(request, lambda store: archive(submitting.data_files(store, slug)), temporary=True)
+    return await _signed(request, lambda store: archive(competing.data_files(store, slug)), temporary=True)
 
 
 async def _signed(request: Request, open_file: Callable[..., Path], *, temporary: bool = False, **of: Any) -> Response:
@@ -67,10 +67,10 @@ async def upload(request: Request) -> Response:
     """A file that was announced, for whoever has its address. Nothing is kept of one that is not whole."""
     root = request.app.state.store.root
     token = request.path_params["token"]
-    upload = await run_in_threadpool(competitions.upload_of, root, token)
+    upload = await run_in_threadpool(uploads.upload_of, root, token)
     if upload is None:
         raise Refusal(404, "There is no such upload: it has expired, or was never started")
-    content = competitions.upload_content(root, token)
+    content = uploads.upload_content(root, token)
     partial = content.with_name(f"part.{secrets.token_hex(4)}")
     size = 0
     try:

@@ -5,7 +5,8 @@ whole elsewhere and then renamed; version numbers are given out under one lock; 
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
-    <root>/competition-rules, uploads, submissions             what is submitted and scored (competitions.py)
+    <root>/competition-rules                                   how submissions are scored (competitions.py)
+    <root>/uploads, submissions                                what is sent in, and its score (modules of that name)
     <root>/queue, slots                                        whose turn it is (slots.py)
     <root>/new, trash                                          what isn't visible yet, or no more
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
@@ -21,12 +22,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from runner_test import atomic, competitions, isolation, locks, progress, slots, sources, usage
+from runner_test import atomic, competitions, isolation, locks, outputs, progress, slots, sources, usage
 from runner_test.competitions import Rules
 from runner_test.errors import StopFailed, TooManySessions
 from runner_test.layout import remove_tree
+from runner_test.outputs import Output
 from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
 from runner_test.progress import Progress
 from runner_test.reference import Reference
@@ -37,15 +39,6 @@ from runner_test.usage import Usage
 from runner_test.version import Kernel, Submission, Version, read_version, write_version
 
 _STOPPING = 10.0  # seconds that a session is given to end
-
-
-@dataclass(frozen=True)
-class Output:
-    """A file that a session has left in its working directory."""
-
-    name: str  # relative, with slashes
-    size: int  # bytes
-    modified: float  # seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -199,29 +192,12 @@ class Store:
         return list((kept | {item.ticket: item for item in there if item is not None}).values())
 
     def outputs(self, version: Version) -> list[Output]:
-        """The files in the session's working directory, sorted by name; none before the session has ended.
-
-        Left out: what a link leads to outside of it, and names that are not UTF-8.
-        """
-        if not self.progress(version).state.final:
-            return []
-        working = self.paths(version).working
-        names = sorted(
-            (Path(folder) / name).relative_to(working).as_posix()
-            for folder, _, files in os.walk(working)
-            for name in files
-        )
-        found = ((name, self.output(version, name)) for name in names if _is_text(name))
-        return [Output(name, path.stat().st_size, path.stat().st_mtime) for name, path in found if path is not None]
+        """The files in the session's working directory, sorted by name; none before the session has ended."""
+        return outputs.listed(self.paths(version).working) if self.progress(version).state.final else []
 
     def output(self, version: Version, name: str) -> Path | None:
         """The file that `outputs` names so; None for any other name, whatever it is made of."""
-        parts = PurePosixPath(name).parts
-        if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
-            return None
-        working = self.paths(version).working
-        path = (working / name).resolve()
-        return path if path.is_relative_to(working.resolve()) and path.is_file() else None
+        return outputs.file(self.paths(version).working, name)
 
     def secret(self) -> bytes:
         """The key that this store's URLs are signed with; made on first use."""
@@ -306,11 +282,3 @@ class Store:
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
         atomic.write_text(counter, str(last + 1))
         return last + 1
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
