@@ -3,6 +3,7 @@
 It listens on the loopback only, and only for requests that name a loopback host: whoever reaches it can run programs.
 """
 
+import math
 import signal
 import socket
 import sys
@@ -84,6 +85,8 @@ def serve(
 
     Raises StartFailed and BadPlan, and UnusedFaults in the end.
     """
+    if not 0 <= url_lifetime < math.inf:
+        raise StartFailed(f"an address can't work for {url_lifetime:g} seconds: give a number, 0 or more")
     faults = None if plan is None else Faults.read(plan)
     with _listen("127.0.0.1", port) as listener:
         app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from runner_test import atomic, competitions, isolation, locks, outputs, progress, slots, sources, usage
 from runner_test.competitions import Rules
-from runner_test.errors import StopFailed, TooManySessions
+from runner_test.errors import MissingFolder, StopFailed, TooManySessions
 from runner_test.layout import remove_tree
 from runner_test.outputs import Output
 from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
@@ -45,7 +45,7 @@ _STOPPING = 10.0  # seconds that a session is given to end
 class Store:
     """The local Kaggle below `root`, which is made when needed.
 
-    `python` runs the sessions of what is saved here, as `settings` say.
+    `python` runs the sessions of what is saved here, as `settings` say. Raises MissingFolder if it can't be made.
     """
 
     root: Path
@@ -53,7 +53,10 @@ class Store:
     settings: Settings = DEFAULTS
 
     def __post_init__(self) -> None:
-        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise MissingFolder(f"the local Kaggle's folder {self.root} can't be made: {error.strerror}") from error
         # Supervisors live elsewhere, so a relative root would mean another folder to them.
         object.__setattr__(self, "root", self.root.resolve())
 

@@ -122,6 +122,7 @@ def test_a_plan_that_is_none(coord: Coord, tmp_path: Path) -> None:
     done = coord("local", "serve", "--faults", str(tmp_path / "none.json"), code=1)
     assert "none.json can't be read" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert "can't work for nan seconds" in coord.here("local", "serve", "--url-lifetime", "nan", code=1).stderr
 
 
 def test_a_competition_that_scores(coord: Coord, tmp_path: Path) -> None:

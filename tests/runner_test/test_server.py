@@ -316,6 +316,7 @@ def test_serving_in_the_foreground(store: Store) -> None:
         (["add-dataset", "../../x", "."], 1, "is not of the form owner/slug"),
         (["add-competition", "../x", "."], 1, "is not a name that Kaggle could have"),
         (["cancel", "me/none"], 1, "there is no kernel me/none"),
+        (["--root", "README.md", "serve", "--port", "0"], 1, "README.md can't be made: File exists"),
         (["serve", "--port", "notaport"], 2, "invalid int value"),
         (["serve", "--port", "99999"], 1, "port 99999: there is no such port"),
         (["add-competition", "c", ".", "--scorer", "a:b"], 2, "--solution and --scorer go together"),
