@@ -34,7 +34,7 @@ from coordinator.metadata import with_owner
 from coordinator.project import Project
 from coordinator.results import Results
 from coordinator.sweep import run_of
-from coordinator.sweeps import Sweep, find_experiment
+from coordinator.sweeps import Sweep, find_experiment, sweeps_of
 from coordinator.target import RunState
 
 OOF, FOLDS = "oof.csv", "folds.csv"
@@ -120,7 +120,7 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
             _complete(project, module, [merged, *folders])
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
         results = Results(project.results(whole, run.target, MERGED))
-        results.make_room(provenance(run))
+        results.make_room(provenance(run, sweeps_of(ledger, run)))
         for file in sorted(merged.iterdir()):
             results.write(file.name, file.read_text(encoding="utf-8"))
         results.finish(complete=True)
