@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ def axis(text: str) -> Axis:
     found = tuple(value.strip() for value in _split(values))
     if not equals or not path.strip() or not all(found):
         raise UsageError(f'--grid "{text}" is not of the form path.to.value=VALUE,VALUE', hint="e.g. optim.lr=0.1,0.01")
+    if twice := next((value for value in found if found.count(value) > 1), None):
+        raise UsageError(f'--grid "{text}" names {twice} twice', hint="To run one config several times: --seeds 3")
     return Axis(path.strip(), found)
 
 
@@ -83,6 +86,7 @@ def axes(
         first = config.get(_setting(config, settings.seed, "seed"))
         if not isinstance(first, int):
             raise UsageError(f"{settings.seed} is {first!r}: --seeds needs one to count from")
+        _check_count(seeds)
         found.append(Axis(settings.seed, tuple(str(first + number) for number in range(seeds)), "s"))
     if split:
         if settings.fold_count is None or settings.folds is None:
@@ -106,7 +110,9 @@ def axes(
         try:
             assignment(project.config_class(), f"{path}=null")
         except ValueError as error:
-            raise UsageError(f"--grid {error}") from None
+            near = [each for each in config if each.endswith(f".{path}")]
+            hint = f"Its whole path: {' or '.join(near)}" if near else "coord show --exp NAME lists all settings."
+            raise UsageError(f"--grid {error}", hint=hint) from None
     if not found:
         raise UsageError(
             "a sweep of what? vary something", hint="--grid optim.lr=0.001,0.0005, --seeds 5, --split-folds"
@@ -122,11 +128,7 @@ def combinations(
     `taken` has each kernel address that is in use, with the name, the base and the overrides of its experiment: an
     experiment that is there already keeps its name. Raises ExperimentError or UsageError.
     """
-    count = 1
-    for each in varied:
-        count *= len(each.values)
-    if count > _MEMBERS_AT_MOST:
-        raise UsageError(f"that is {count} experiments; coord makes at most {_MEMBERS_AT_MOST} at once")
+    _check_count(math.prod(len(each.values) for each in varied))
     words = _words(varied)
     split_by = project.settings.sweep.folds
     used = dict(taken)
@@ -134,7 +136,10 @@ def combinations(
     configs: dict[str, str] = {}
     for chosen in itertools.product(*(each.overrides for each in varied)):
         overrides = (*start.overrides, *chosen)
-        experiment = derive(project, start.name, start.base, overrides)
+        try:
+            experiment = derive(project, start.name, start.base, overrides)
+        except ExperimentError as error:
+            raise ExperimentError(error.what.replace("  --set: ", "  --grid: "), hint=error.hint) from None
         config = dict(leaves(experiment.config))
         parts = [f"{word}{_shown(config.get(each.path))}" for word, each in zip(words, varied, strict=True)]
         name = _named(start, parts, experiment, overrides, used)
@@ -156,6 +161,11 @@ def sweep_name(start: Start, varied: Sequence[Axis]) -> str:
         for word, each in zip(_words(varied), varied, strict=True)
     ]
     return _joined(start, [word.rstrip("=") for word in words])
+
+
+def _check_count(count: int) -> None:
+    if count > _MEMBERS_AT_MOST:
+        raise UsageError(f"that is {count} experiments; coord makes at most {_MEMBERS_AT_MOST} at once")
 
 
 def _setting(config: Mapping[str, Any], path: str, name: str) -> str:

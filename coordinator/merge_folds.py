@@ -33,8 +33,7 @@ from coordinator.locks import held
 from coordinator.metadata import with_owner
 from coordinator.project import Project
 from coordinator.results import Results
-from coordinator.sweep import run_of
-from coordinator.sweeps import Sweep, find_experiment, sweeps_of
+from coordinator.sweeps import Sweep, find_experiment, run_of, sweeps_of
 from coordinator.target import RunState
 
 OOF, FOLDS = "oof.csv", "folds.csv"

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import estimates
-from coordinator.metrics import primary_name, primary_value
-from coordinator.sweep import Plan, Progress, Standing
+from coordinator.metrics import primary_value
+from coordinator.sweep import Plan
+from coordinator.sweep_progress import Progress, Standing
 from coordinator.sweeps import Sweep
 from coordinator.target import AcceleratorQuota
 
@@ -51,19 +52,26 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
 
 
 def progress(found: Progress) -> RenderableType:
-    """A row an experiment, then how many are done and what is left."""
-    named = [each.run.summary for each in found.standings if each.run and each.run.summary]
-    metric = next(filter(None, map(primary_name, named)), "metric")
-    table = _table("experiment", "state", "run", metric, "took", "left")
+    """A row an experiment, with what its log said last below its name; then how many are done, and what is left."""
+    known = [each.metric for each in found.standings]
+    table = _table("experiment", "state", "run", next((each[0] for each in known if each), "metric"), "took", "left")
     for each in found.standings:
-        state = Text(each.state.upper(), style=_COLOURS.get(each.state, ""))
         version = f"{each.run.target}-v{each.run.version}" if each.run and each.run.version is not None else ""
-        if each.run and each.member.run_id is not None:
+        if each.run and each.run.experiment != each.member.experiment:
             version = each.run.label
-        table.add_row(each.member.experiment, state, version, _value(each), _took(each), _left(each))
+        value = "" if each.metric is None else f"{each.metric[1]:.4f}"
+        table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
+    for whole, run in found.merged.items():
+        if run is not None:
+            found_value = primary_value(run.summary or {})
+            shown = "" if found_value is None else f"{found_value:.4f}"
+            table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
     counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
-    left = "" if found.left is None else f"; about {span(found.left)} left" if found.left else ""
-    return Group(table, Text(f"sweep {found.sweep.name} on {found.sweep.target}: {counts}{left}"))
+    left = f"; about {span(found.left)} left" if found.left else ""
+    lines = [f"sweep {found.sweep.name} on {found.sweep.target}: {counts}{left}"]
+    if found.to_fetch:
+        lines.append(f"The results of {found.to_fetch} are not here yet: coord fetch-results --all")
+    return Group(table, Text("\n".join(lines)))
 
 
 def sweeps(found: list[Sweep]) -> RenderableType:
@@ -81,9 +89,13 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if time < timedelta(hours=2) else f"{seconds / 3600:.1f} h"
 
 
-def _value(each: Standing) -> str:
-    value = primary_value(each.run.summary) if each.run and each.run.summary else None
-    return "" if value is None else f"{value:.4f}"
+def _named(each: Standing) -> Text:
+    name = Text(each.member.experiment)
+    return name.append(f"\n  {each.about}", style="dim") if each.about else name
+
+
+def _state(state: str) -> Text:
+    return Text(state.upper(), style=_COLOURS.get(state, ""))
 
 
 def _took(each: Standing) -> str:
@@ -92,7 +104,7 @@ def _took(each: Standing) -> str:
 
 
 def _left(each: Standing) -> str:
-    return "" if each.left is None else span(each.left)
+    return "" if each.left is None else span(each.left) if each.left else "soon"
 
 
 def _table(*columns: str) -> Table:

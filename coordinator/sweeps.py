@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from coordinator.errors import UsageError, did_you_mean
+from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.experiment import Experiment, derive, resolve
-from coordinator.ledger import Ledger, Run, now
+from coordinator.identical import work_of
+from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.project import Project
 
 
@@ -114,6 +115,17 @@ def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
             {"target": run.target, "experiment": run.experiment, "id": run.id},
         ).fetchall()
         return [_sweep(connection, row) for row in rows]
+
+
+def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
+    """The newest run that does the member's work: its own, or else the one that had done it; None if there is none."""
+    for run in ledger.runs(experiment=member.experiment, target=sweep.target):
+        if run.version != MERGED and work_of(run) == member.work:
+            return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
+    try:
+        return ledger.get(member.run_id) if member.run_id is not None else None
+    except RunNotFound:  # from a ledger that was lost
+        return None
 
 
 def members(ledger: Ledger) -> list[Member]:

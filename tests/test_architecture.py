@@ -18,7 +18,7 @@ LAYERS = [
     {"cli"},
     {"compare_tables", "sweep_tables"},
     {"tables"},
-    {"merge_folds", "sweep"},
+    {"merge_folds", "sweep", "sweep_progress"},
     {
         "cancel",
         "check",

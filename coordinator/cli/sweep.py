@@ -113,7 +113,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how far a sweep is, and the time left."""
-    from coordinator import sweep as verb
+    from coordinator import sweep_progress as verb
     from coordinator import sweep_tables
     from coordinator.sweeps import all_sweeps, find
     from coordinator.targets import open_target
@@ -147,8 +147,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     """
     from coordinator import fetch as fetching
     from coordinator import merge_folds as verb
-    from coordinator import sweep as sweeping
-    from coordinator import tables
+    from coordinator import sweep_progress, tables
     from coordinator.ledger import MERGED
     from coordinator.sweeps import find
     from coordinator.targets import open_target
@@ -161,7 +160,7 @@ def merge(name: Name, as_json: Json = False) -> None:
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
         with open_target(project, cast("TargetName", chosen.target)) as opened:
-            sweeping.brought_up_to_date(project, opened, ledger, chosen)
+            sweep_progress.brought_up_to_date(project, opened, ledger, chosen)
             for whole in groups:
                 runs = verb.fold_runs(ledger, chosen, whole)
                 with transfers() as show:
@@ -183,6 +182,7 @@ def _go_on(
     project: Project, ledger: Ledger, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False
 ) -> None:
     from coordinator import sweep as verb
+    from coordinator.sweep_progress import standing
     from coordinator.targets import open_target
 
     try:
@@ -204,7 +204,7 @@ def _go_on(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if as_json:
-            answer(verb.standing(project, ledger, sweep).to_json())
+            answer(standing(project, ledger, sweep).to_json())
     if refused:
         for error in refused:
             complain(error)

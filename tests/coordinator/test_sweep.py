@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
 from coordinator.push import Clock
-from coordinator.sweep import Plan, begin, go_on, plan, standing
+from coordinator.sweep import Plan, begin, go_on, plan
+from coordinator.sweep_progress import standing
 from coordinator.sweeps import Sweep
 from coordinator.target import KernelRef, LogRecord, Pushed, RunState, SessionState
 from runner_test.store import Store
@@ -360,6 +362,37 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     assert standing(sweeper.project, sweeper.ledger, begun).left == 1200.0
 
 
+def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
+    """Before anything is fetched: where a run is and how long it still takes, what a complete one has reached, and why
+    one failed. The others of the first sweep ever are thought to take as long as those that run."""
+    sweep, sweeper.rack.at_once = sweeper.begin(), 9
+    sweeper.go_on(sweep)
+    runs = {run.experiment: run for run in sweeper.ledger.runs()}
+    epoch = {"event": "epoch", "fold": 0, "epoch": 1, "epochs": 4, "time": 30.0, "metrics": {"val/dice": 0.5}}
+    end = {"event": "end", "time": 100.0, "status": "complete", "metrics": {"cv/dice": 0.7, "baseline/empty": 0.6}}
+    changes: list[dict[str, Any]] = [
+        {"state": RunState.RUNNING, "started_at": "2026-11-01T00:00:00+00:00", "last_event": epoch},
+        {"state": RunState.QUEUED},
+        {"state": RunState.COMPLETE, "last_event": {**end, "status": "incomplete"}},
+        {"state": RunState.ERROR, "message": "no GPU\nand more"},
+    ]
+    for name, change in zip(NAMES, changes, strict=True):
+        sweeper.ledger.update(runs[name].id, **change)
+    moment = datetime(2026, 11, 1, 0, 0, 50, tzinfo=UTC)
+    now = standing(sweeper.project, sweeper.ledger, sweep, moment)
+    assert [each.about for each in now.standings] == [
+        "fold 0, epoch 1/4: val/dice 0.5000",
+        "",
+        "stopped before its end",
+        "no GPU",
+    ]
+    assert [each.left for each in now.standings] == [70.0, 120.0, None, None]
+    assert [each.metric for each in now.standings] == [None] * 4
+    assert now.left == 120.0
+    sweeper.ledger.update(runs[NAMES[2]].id, last_event=end)
+    assert standing(sweeper.project, sweeper.ledger, sweep, moment).standings[2].metric == ("cv/dice", 0.7)
+
+
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
     """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
@@ -451,6 +484,9 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
         ((), "which experiment? name one with --exp"),
         (("--exp", "bse", "--seeds", "2"), 'did you mean "base"?'),
         (("--exp", "base"), "vary something"),
+        (("--exp", "base", "--seeds", "1000000000"), "that is 1000000000 experiments"),
+        (("--exp", "base", "--seeds", "2", "--name", "a/b"), "a sweep's name has letters"),
+        (("--exp", "base", "--seeds", "2", "--name", ""), "a sweep's name has letters"),
         (("status", "x"), 'there is no sweep "x"'),
         (("resume", "x"), 'there is no sweep "x"'),
     ],
