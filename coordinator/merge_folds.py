@@ -1,7 +1,8 @@
 """Puts the runs of single folds together, as if one kernel had run them all: out-of-fold rows, metrics, their mean.
 
-The result is a run like any other, of version 0 (Kaggle counts from 1), in `results/<experiment>/<target>-v0/`. It has
-no submission: for that the models of all folds would have to predict.
+The result is a run like any other, of version 0 (Kaggle counts from 1), in `results/<experiment>/<target>-v0/`, but
+that it has no kernel and no checkpoints: these are the folds'. What only the model source knows how to put together, as
+a submission of what all folds' models predict, its own module does.
 
 The primary metric, and what a trivial prediction scores in it, are means over the images, as its per-image values in
 oof.csv are; a metric's `mean` and `sd` are over its folds (the sample's standard deviation).
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -20,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator import metrics
@@ -32,11 +34,11 @@ from coordinator.ledger import MERGED, Ledger, Run, new_run_id, now
 from coordinator.locks import held
 from coordinator.metadata import with_owner
 from coordinator.project import Project
-from coordinator.results import Results
+from coordinator.results import RUN, Kept, Results, identity
 from coordinator.sweeps import Sweep, find_experiment, run_of, sweeps_of
 from coordinator.target import RunState
 
-OOF, FOLDS = "oof.csv", "folds.csv"
+OOF, FOLDS, EVENTS = "oof.csv", "folds.csv", "metrics.jsonl"
 
 
 def groups(sweep: Sweep) -> dict[str, list[str]]:
@@ -55,7 +57,7 @@ def is_mergeable(project: Project, run: Run) -> bool:
 
 
 def merge_fetched(
-    project: Project, ledger: Ledger, fetched: Sequence[Fetched]
+    project: Project, ledger: Ledger, fetched: Sequence[Fetched], *, say: Callable[[str], None]
 ) -> tuple[list[Fetched], list[tuple[CoordError, bool]]]:
     """Merges what the last fold has come in for, with the runs that were just fetched.
 
@@ -79,7 +81,7 @@ def merge_fetched(
             if _is_merged(known, found) and moved.isdisjoint(run.id for run in found):
                 continue
             try:
-                run = merge(project, ledger, whole, found)
+                run = merge(project, ledger, whole, found, say=say)
             except CoordError as error:
                 refused.append((error, not all(run.fetched_at for run in found)))
             else:
@@ -110,8 +112,12 @@ def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
     return found
 
 
-def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> Run:
+def merge(
+    project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], *, say: Callable[[str], None] = lambda _: None
+) -> Run:
     """The merged run of `whole`, whose folds' runs are fetched; the same one again if it was merged before.
+
+    `say` is told what the project's own module has to say about it.
 
     Raises RunFailed if the runs don't fit together: other folds, images that are missing or come twice.
     """
@@ -160,22 +166,25 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
         merged = Path(folder)
         (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")
+        (merged / EVENTS).write_text(merged_events(folders), encoding="utf-8")
         if (folders[0] / FOLDS).is_file():
             shutil.copy(folders[0] / FOLDS, merged)
         if (module := project.settings.sweep.merge) is not None:
-            _complete(project, module, [merged, *folders])
+            for line in _complete(project, module, [merged, *folders]):
+                say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
         results = Results(project.results(whole, run.target, MERGED))
         results.make_room(provenance(run, sweeps_of(ledger, run)))
-        for file in sorted(merged.iterdir()):
-            results.write(file.name, file.read_text(encoding="utf-8"))
-        results.finish(complete=True)
+        _replace(results, merged)
         ledger.replace(run)
     return run
 
 
-def _complete(project: Project, module: str, folders: Sequence[Path]) -> None:
-    """Lets the project's own module work out what comes of all folds together. Raises RunFailed."""
+def _complete(project: Project, module: str, folders: Sequence[Path]) -> list[str]:
+    """Lets the project's own module work out what comes of all folds together, and returns what it says.
+
+    Raises RunFailed.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, folders)],
         cwd=project.root,
@@ -189,6 +198,44 @@ def _complete(project: Project, module: str, folders: Sequence[Path]) -> None:
             f"{module} could not merge the folds: {said[-1]}",
             hint="It is the project's own: [tool.coord.sweep] merge. It needs what the model source needs.",
         )
+    return done.stdout.splitlines()
+
+
+def _replace(results: Results, folder: Path) -> None:
+    """Everything in the folder, noted as a fetch notes it, in place of what an earlier merge left."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    results.forget(results.fetched())
+    for file in files:
+        path, data = PurePosixPath(file.relative_to(folder).as_posix()), file.read_bytes()
+        kept = Kept(len(data), hashlib.sha256(data).hexdigest())
+        part = results.part_file(path, identity("merged", kept.size))
+        shutil.copyfile(file, part)
+        results.keep(path, part, kept)
+    results.finish(complete=True)
+    here = {RUN, *(str(file.relative_to(folder)) for file in files)}
+    for name in results.names():
+        if name not in here:
+            (results.directory / name).unlink()
+
+
+def merged_events(folders: Sequence[Path]) -> str:
+    """The lines of every metrics.jsonl, one fold's after the other's; their times are of their own sessions.
+
+    A line that is none of JSON, or a fold without the file, is left out.
+    """
+    lines = []
+    for number, folder in enumerate(folders):
+        try:
+            own = (folder / EVENTS).read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            continue
+        for line in own:
+            event = metrics.event(f"{metrics.EVENT_PREFIX}{line}")
+            # One run starts once and ends once.
+            is_first, is_last = number == 0, number == len(folders) - 1
+            if event is not None and (is_first or event["event"] != "start") and (is_last or event["event"] != "end"):
+                lines.append(f"{line}\n")
+    return "".join(lines)
 
 
 def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> str:

@@ -189,6 +189,22 @@ def spread(name: str, mode: Mode, values: Mapping[int, float]) -> dict[str, Any]
     }
 
 
+def is_better(value: float, best: float | None, mode: Mode) -> bool:
+    """Whether a metric's value beats the best so far; anything beats none and not-a-number."""
+    if best is None or math.isnan(best):
+        return True
+    return value > best if mode == "max" else value < best
+
+
+def best_place(values: Sequence[float], mode: Mode) -> int:
+    """The place of the best value, of equals the first."""
+    best = 0
+    for place, value in enumerate(values[1:], start=1):
+        if is_better(value, values[best], mode):
+            best = place
+    return best
+
+
 def finite(value: Any) -> Any:
     """The same value with None for what JSON has no number for."""
     if isinstance(value, float):

@@ -268,7 +268,7 @@ def fetch_results(
                 if not all_runs:
                     raise
                 failed.append(error)
-        merged, unmerged = merge_fetched(project, ledger, fetched)
+        merged, unmerged = merge_fetched(project, ledger, fetched, say=say)
         fetched += merged
     if as_json:
         answer(

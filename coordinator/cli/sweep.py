@@ -167,7 +167,7 @@ def merge(name: Name, as_json: Json = False) -> None:
                     for run in runs:
                         if not run.fetched_at and not verb.is_mergeable(project, run):
                             fetching.fetch(project, opened, ledger, run, force=False, show=show)
-                merged.append(verb.merge(project, ledger, whole, runs))
+                merged.append(verb.merge(project, ledger, whole, runs, say=say))
     if as_json:
         answer([run.to_json() for run in merged])
         return

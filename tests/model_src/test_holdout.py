@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,12 +20,13 @@ from model_src.checkpoint import load_checkpoint
 from model_src.dataset import ChestXrays
 from model_src.holdout import measure_holdout
 from model_src.labels import NO_MASK, encode, union
+from model_src.merge import merge_holdout
 from model_src.predict import predict
 from model_src.report import Report
 from model_src.run import Run
 from model_src.score import dice, mean_dice
 from model_src.stopping import Stop
-from model_src.thresholds import Rule
+from model_src.thresholds import Choice, Rule
 from model_src.train import prepare
 
 from .conftest import TINY, attach, changed, train
@@ -140,6 +143,27 @@ def test_folds_are_compared_on_the_holdout(finished: Path, run: Run, summary: di
     left = json.loads((tmp_path / "metrics.json").read_text())
     assert [(each["name"], each["mean"]) for each in left["metrics"]] == [("holdout/dice", found["mean"]["dice"])]
     assert left["ablation"] == []
+
+
+def test_the_holdout_is_merged_of_single_folds(
+    finished: Path, run: Run, summary: dict[str, Any], tmp_path: Path
+) -> None:
+    """From what each fold's run says of the pictures held out, the figures of the run of all folds."""
+    held, folders = positions(finished, run, "holdout"), []
+    choice = cast(Choice, SimpleNamespace(rule=Rule(**summary["choice"]["rule"])))
+    for fold in (0, 1):
+        folders.append(tmp_path / str(fold))
+        folders[-1].mkdir()
+        shutil.copy(run.output / f"fold{fold}.pth", folders[-1])
+        config = replace(run.config, folds=replace(run.config.folds, run=(fold,)))
+        measure_holdout(replace(run, config=config, output=folders[-1]), held, [fold], choice.rule)
+    merged: dict[str, Any] = {"metrics": [], "ablation": []}
+    merge_holdout(merged, folders, run.config, choice)
+    assert merged["metrics"] == [each for each in summary["metrics"] if each["name"] == "holdout/dice"]
+    assert merged["ablation"] == [each for each in summary["ablation"] if each["name"] == "folds"]
+    lacking: dict[str, Any] = {}
+    merge_holdout(lacking, folders[:1], run.config, choice)
+    assert lacking == {}
 
 
 def test_submission_is_the_best_folds(finished: Path, run: Run) -> None:
