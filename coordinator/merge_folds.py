@@ -166,11 +166,12 @@ def merge(
         merged = Path(folder)
         (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")
-        (merged / EVENTS).write_text(merged_events(folders), encoding="utf-8")
+        if events := merged_events(folders):
+            (merged / EVENTS).write_text(events, encoding="utf-8")
         if (folders[0] / FOLDS).is_file():
             shutil.copy(folders[0] / FOLDS, merged)
         if (module := project.settings.sweep.merge) is not None:
-            for line in _complete(project, module, [merged, *folders]):
+            for line in _complete(project, module, whole, [merged, *folders]):
                 say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
         results = Results(project.results(whole, run.target, MERGED))
@@ -180,7 +181,7 @@ def merge(
     return run
 
 
-def _complete(project: Project, module: str, folders: Sequence[Path]) -> list[str]:
+def _complete(project: Project, module: str, whole: str, folders: Sequence[Path]) -> list[str]:
     """Lets the project's own module work out what comes of all folds together, and returns what it says.
 
     Raises RunFailed.
@@ -195,7 +196,7 @@ def _complete(project: Project, module: str, folders: Sequence[Path]) -> list[st
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise RunFailed(
-            f"{module} could not merge the folds: {said[-1]}",
+            f"{module} could not merge the folds of {whole}: {said[-1]}",
             hint="It is the project's own: [tool.coord.sweep] merge. It needs what the model source needs.",
         )
     return done.stdout.splitlines()

@@ -69,7 +69,8 @@ def main(arguments: Sequence[str]) -> int:
     merge_holdout(summary, folders, config, choice)
     merge_submission(merged, folders, config, scored, choice)
     copy_worst(merged, folders, worst(scored, config.evaluate.worst))
-    write_curves(merged)
+    if (merged / "metrics.jsonl").is_file():
+        write_curves(merged)
     write_text(merged / "metrics.json", json.dumps(finite(summary), indent=2) + "\n")
     return 0
 
@@ -94,13 +95,15 @@ def write_counts(path: Path, ids: Sequence[str], counts: Mapping[str, Counts]) -
 def read_counts(folders: Sequence[Path], names: Sequence[str]) -> tuple[list[str], dict[str, Counts]]:
     """The ImageIds and, of each way to predict, the counts of all folders' pictures, in the order of the folders.
 
-    Raises ValueError when they were counted at different thresholds.
+    Raises ValueError when they were counted at different thresholds, or other ways to predict.
     """
     found = [dict(np.load(folder / COUNTS, allow_pickle=False)) for folder in folders]
-    for each in found:
+    tables = [f"{kind} {name}" for kind in ("area", "overlap") for name in names]
+    for folder, each in zip(folders, found, strict=True):
+        if lacking := [name for name in tables if name not in each]:
+            raise ValueError(f"{COUNTS} of {folder.parent.name} has no {lacking[0]}: it is of another model source")
         if any(each[name].tolist() != found[0][name].tolist() for name in ("scores", "thresholds")):
             raise ValueError("the folds' runs tried different thresholds")
-    tables = [f"{kind} {name}" for kind in ("area", "overlap") for name in names]
     arrays = {name: np.concatenate([each[name] for each in found]) for name in (*_OF_PICTURES, *tables)}
     scores, thresholds = (tuple(map(float, found[0][name])) for name in ("scores", "thresholds"))
     counts = {

@@ -190,7 +190,7 @@ def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
     join.write_text("raise ValueError('no counts')\n")
     _swept(coord)
     done = coord.here("sweep", "merge", "base--f3", code=1)
-    assert "tiny_model.join could not merge the folds: ValueError: no counts" in done.stderr
+    assert "tiny_model.join could not merge the folds of base: ValueError: no counts" in done.stderr
     assert len(json.loads(coord.here("status", "--json").stdout)) == 3
     assert not (coord.root / "results" / "base").exists()
     join.write_text(

@@ -217,6 +217,8 @@ def test_folds_that_do_not_belong_together_are_not_merged(tmp_path: Path) -> Non
         merge.write_counts(tmp_path / name / "counts.npz", [name], {"best-none": counts})
     with pytest.raises(ValueError, match="tried different thresholds"):
         merge.read_counts([tmp_path / "a", tmp_path / "b"], ["best-none"])
+    with pytest.raises(ValueError, match="has no area best-hflip: it is of another model source"):
+        merge.read_counts([tmp_path / "a"], ["best-none", "best-hflip"])
     ids, found = merge.read_counts([tmp_path / "a"], ["best-none"])
     (tmp_path / "oof.csv").write_text("ImageId,fold\nb,0\n")
     with pytest.raises(ValueError, match="not of the same pictures"):
