@@ -197,7 +197,7 @@ def go_on(
             except NoSlot as error:
                 left = len(sweep.members) - number
                 raise Later(
-                    f"{error.what}; {left} of {len(sweep.members)} are left", hint=f"Go on with: {again}"
+                    f"{error.what.rstrip('.')}; {left} of {len(sweep.members)} are left", hint=f"Go on with: {again}"
                 ) from error
             except (Later, NoAnswer, CredentialsError) as error:
                 hint = "\n".join(filter(None, [error.hint, f"Go on with: {again}"]))

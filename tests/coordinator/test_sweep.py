@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -476,6 +477,39 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
     assert "Go on with: coord sweep resume gpu--s2" in done.stderr
     done = coord.here("sweep", "resume", "gpu--s2", "--json", code=75)
     assert json.loads(done.stdout)["counts"] == {"waiting": 2}
+
+
+def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
+    """A sweep is pushed as its sessions end, each experiment once: after --no-wait, after Ctrl-C while it waits."""
+    text = "base: slow\nkernel: {machine_shape: NvidiaTeslaT4}\n"
+    (coord.root / "experiments" / "gpu.yaml").write_text(text)
+    with (coord.root / "pyproject.toml").open("a") as file:
+        file.write("gpu_sessions = 1\n")
+    done = coord.here("sweep", "--exp", "gpu", "--seeds", "3", "--no-wait", code=75)
+    assert "Maximum batch GPU session count of 1 reached; 2 of 3 are left" in done.stderr
+    assert "Go on with: coord sweep resume gpu--s3" in done.stderr
+    with coord.start("sweep", "resume", "gpu--s3") as waiting:
+        assert waiting.stderr is not None
+        assert any("trying again when a session has ended" in line for line in waiting.stderr)
+        os.killpg(waiting.pid, signal.SIGINT)
+        assert "the rest: coord sweep resume gpu--s3" in waiting.stderr.read()
+        assert waiting.wait(60) == 130
+    found = json.loads(coord.here("sweep", "status", "gpu--s3", "--json").stdout)
+    assert found["counts"] == {"waiting": 2, "running": 1}
+    assert found["experiments"][0]["about"].startswith("fold 1, epoch 3/3: val/dice 0.7")
+
+    def all_ended() -> bool:
+        for seed in range(3):
+            if (root := coord.session_root(f"tiny-gpu-s{seed}", 1)).is_dir():
+                (root / "go").touch()
+        return waiting.poll() is not None
+
+    with coord.start("sweep", "resume", "gpu--s3") as waiting:
+        until(all_ended, "the last push")
+        assert waiting.wait(60) == 0
+    runs = json.loads(coord.here("status", "--json").stdout)
+    pushed = sorted((run["experiment"], run["version"]) for run in runs if run["version"])
+    assert pushed == [(f"gpu--s{seed}", 1) for seed in range(3)]
 
 
 @pytest.mark.parametrize(
