@@ -35,6 +35,12 @@ def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
     return next((run for run in ledger.runs(target=target) if _is_whole(run) and work_of(run) == work), None)
 
 
+def at_work(ledger: Ledger, work: str, target: str) -> Run | None:
+    """The newest run that has a session for this work, or waits for one, as far as the ledger knows."""
+    going = (run for run in ledger.runs(target=target) if run.state.is_active and run.version and not run.message)
+    return next((run for run in going if work_of(run) == work), None)
+
+
 def stopped_early(run: Run) -> bool:
     """Whether a complete run says, in its summary or the end of its log, that it ended before it was finished."""
     said = run.summary or run.last_event or {}

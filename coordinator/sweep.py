@@ -17,7 +17,7 @@ from coordinator.build import Build, assemble, build
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot, UsageError
 from coordinator.experiment import Experiment, kernel_titles, resolve
 from coordinator.grid import Combination, Start, axes, combinations, sweep_name
-from coordinator.identical import done_before, work_to_do
+from coordinator.identical import at_work, done_before, work_to_do
 from coordinator.kaggle_rules import MACHINE_SHAPES
 from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
@@ -40,7 +40,7 @@ class Planned:
     combination: Combination
     work: str
     done: Run | None
-    """A run that has done the same already."""
+    """A run that has done the same already, or is doing it."""
     estimate: estimates.Estimate | None
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +49,7 @@ class Planned:
             "overrides": list(self.combination.overrides),
             "whole": self.combination.whole,
             "done": self.done.label if self.done else None,
+            "done_state": str(self.done.state) if self.done else None,
             "estimated_seconds": self.estimate.seconds if self.estimate else None,
             "earlier_runs": self.estimate.runs if self.estimate else 0,
         }
@@ -56,7 +57,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep would run, and what of it has been done."""
+    """What a sweep would run, and what of it has been done, or is being done."""
 
     name: str
     start: Start
@@ -131,7 +132,7 @@ def plan(
             Planned(
                 each,
                 work,
-                done=None if force else done_before(ledger, work, target),
+                done=None if force else done_before(ledger, work, target) or at_work(ledger, work, target),
                 estimate=estimates.estimate(
                     runs, each.experiment.config, experiment.kernel.machine_shape, project.settings.sweep.folds
                 ),

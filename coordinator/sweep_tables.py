@@ -25,10 +25,15 @@ def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
     for each in found.planned:
         about = "\n".join(each.combination.overrides)
         takes = "?" if each.estimate is None else f"about {span(each.estimate.seconds)}"
-        table.add_row(each.combination.name, about, f"done: {each.done.label}" if each.done else takes)
+        if each.done is not None:
+            takes = f"{each.done.state if each.done.state.is_active else 'done'}: {each.done.label}"
+        table.add_row(each.combination.name, about, takes)
     count = len(found.to_run)
-    done = len(found.planned) - count
-    lines = [f"sweep {found.name} on {found.target}: {count} to run" + (f", {done} done already" if done else "")]
+    states = [each.done.state for each in found.planned if each.done]
+    going = sum(state.is_active for state in states)
+    counts = {"to run": count, "on their way": going, "done already": len(states) - going}
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "to run")
+    lines = [f"sweep {found.name} on {found.target}: {told}"]
     unknown = sum(each.estimate is None for each in found.to_run)
     if unknown:
         lines.append(f"How long {unknown} of them will take is not known: no run like it is complete.")

@@ -119,10 +119,19 @@ def _push(
 ) -> Run:
     """The run that was pushed, or the one that has done the same already."""
     from coordinator import push as verb
-    from coordinator.identical import done_before, work_to_do
+    from coordinator.identical import at_work, done_before, work_to_do
+    from coordinator.refresh import refresh
 
     built = prepare(project, name, sets)
-    done = None if force else done_before(ledger, work_to_do(built), target.name)
+    work = work_to_do(built)
+    going = None if force else at_work(ledger, work, target.name)
+    if going is not None:
+        going = refresh(project, target, ledger, going, look_at_log=False)
+        # A second session of the same kernel is another matter: the push refuses that.
+        if going.state.is_active and going.experiment != name:
+            say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
+            return going
+    done = None if force else done_before(ledger, work, target.name)
     if done is not None:
         say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
         return done

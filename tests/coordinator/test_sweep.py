@@ -323,6 +323,25 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     assert sweeper.rack.pushes["tiny-base-lr0-1"] == 2
 
 
+def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
+    """Whatever its experiment is called; should it fail, --retry pushes the sweep's own, once."""
+    first = sweeper.begin("optim.lr=0.1,0.2")
+    sweeper.go_on(first)
+    planned = sweeper.plan("train.epochs=3,4")
+    assert [each.done.label if each.done else None for each in planned.planned] == ["base--lr0.1 local-v1", None]
+    (slug,) = _slugs(["base--epochs3"])
+    second, sweeper.rack.at_once = sweeper.begin("train.epochs=3,4"), 9
+    sweeper.go_on(second)
+    assert slug not in sweeper.rack.pushes
+    (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
+    sweeper.ledger.update(run.id, state=RunState.ERROR)
+    sweeper.go_on(second)
+    assert slug not in sweeper.rack.pushes
+    for _ in range(2):
+        sweeper.go_on(second, retry=True)
+        assert sweeper.rack.pushes[slug] == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -459,6 +478,12 @@ def test_several_experiments_are_pushed_one_after_the_other(coord: Coord) -> Non
     done = coord.here("push", "--exp", "bad", "--exp", "base", "--exp", "crash", "--json", code=1)
     assert 'experiment "bad" has 1 problem' in done.stderr
     assert [run["experiment"] for run in json.loads(done.stdout)] == ["base", "crash"]
+    (coord.root / "experiments" / "also.yaml").write_text("base: slow\nabout: the same work\n")
+    coord.here("push", "--exp", "slow")
+    going = coord.here("push", "--exp", "also")
+    assert going.stdout == "http://127.0.0.1:7788/code/ada/tiny-slow\n"
+    assert "slow local-v1 does the same and is " in going.stderr
+    (coord.session_root("tiny-slow", 1) / "go").touch()
     until(lambda: "RUN" not in (out := coord.here("status").stdout) and "QUEUED" not in out, "the end of the runs")
     same = coord.here("push", "--exp", "same", "--exp", "base", "--wait")
     assert same.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n" * 2
