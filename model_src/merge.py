@@ -33,7 +33,7 @@ from .oracle_report import write_oracle
 from .oracle_summary import PICTURES, read_pictures, summarize
 from .outputs import figures, write_csv, write_oof, write_submission
 from .overlays import sheet, worst
-from .report import best_place, finite, write_text
+from .report import best_place, finite, spread, write_text
 from .score import Scored, choose_presence, dice
 from .thresholds import Choice, Counts, Rule, choose, grid
 from .thresholds import summary as choice_summary
@@ -65,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
     summary |= {"choice": choice_summary(choice), **figures(config, scored, choice), "ablation": ablation}
     profiles = [part.get("profile") for part in parts]
     summary["profile"] = joined_profiles(profiles) if all(profiles) else None
+    summary["repeats"] = merge_repeats(merged, folders, [part.get("repeats") for part in parts])
     summary["oracle"] = merge_oracle(merged, folders, scored)
     merge_holdout(summary, folders, config, choice)
     merge_submission(merged, folders, config, scored, choice)
@@ -121,10 +122,37 @@ def read_counts(folders: Sequence[Path], names: Sequence[str]) -> tuple[list[str
     return [str(each) for each in arrays["ids"]], counts
 
 
+def merge_repeats(
+    merged: Path, folders: Sequence[Path], repeats: Sequence[Mapping[str, Any] | None]
+) -> dict[str, Any] | None:
+    """The spread over the seeds that all folds' runs have repeated, with oof.seed<s>.csv; None where there is none."""
+    found = [{each["seed"]: each["value"] for each in part["values"]} if part else {} for part in repeats]
+    sizes = [len(_rows(folder / "oof.csv")[1]) for folder in folders]
+    dice: dict[int, float] = {}
+    for seed in found[0]:
+        if not all(seed in each for each in found):
+            continue
+        dice[seed] = sum(each[seed] * size for each, size in zip(found, sizes, strict=True)) / sum(sizes)
+        if len(dice) > 1:  # the first one's rows are oof.csv
+            parts = [_rows(folder / f"oof.seed{seed}.csv") for folder in folders]
+            write_csv(merged / f"oof.seed{seed}.csv", parts[0][0], sorted(row for _, rows in parts for row in rows))
+    return spread("cv/dice", "max", dice) if len(dice) > 1 else None
+
+
+def _rows(file: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a CSV file."""
+    with file.open(encoding="utf-8", newline="") as text:
+        header, *rows = csv.reader(text)
+    return header, rows
+
+
 def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]) -> dict[str, Any] | None:
     """The bottleneck, as the summary holds it, with its table and picture; None where a fold's run did not look."""
     files = [folder / PICTURES for folder in folders]
-    if not all(file.is_file() for file in files):
+    lacking = [file for file in files if not file.is_file()]
+    if lacking:
+        if len(lacking) < len(files):
+            print(f"no analysis of bottlenecks: {lacking[0].parent.parent.name} has no {PICTURES} here")
         return None
     by_id = {each.baseline.image_id: each for file in files for each in read_pictures(file)}
     found = summarize([by_id[each.image_id] for each in scored])
@@ -162,6 +190,8 @@ def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Conf
     files = [file for folder in folders for file in folder.glob("holdout*_maps.npz")]
     files.sort(key=lambda file: int(file.name.removeprefix("holdout").removesuffix("_maps.npz")))
     if len(files) < config.folds.n:
+        if files:
+            print(f"no figures of the holdout: {len(files)} of {config.folds.n} folds have them here")
         return
     parts = [read_maps(file) for file in files]
     check_together(parts)

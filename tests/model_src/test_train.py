@@ -169,7 +169,6 @@ def test_merged_folds_are_as_one_run(
     assert summary["seconds"] == 1.0
     assert summary["profile"].keys() == whole["profile"].keys()
     assert summary["profile"]["steps"] == whole["profile"]["steps"]
-    assert any(row["EncodedPixels"] != "-1" for row in rows(finished[0], "submission.csv"))
     # What only some folds need is left by none that has them all.
     assert not {"test_maps.npz", "oracle_pictures.csv"} & {path.name for path in root.iterdir()}
 
@@ -184,10 +183,36 @@ def test_what_a_fold_left_out_is_not_merged(
     (folder / "oracle_pictures.csv").unlink()
     merge.merge_submission(tmp_path, [folder], Config(), [], cast(Choice, None))
     assert capsys.readouterr().out == "no submission.csv: base--f0 has no test_maps.npz here\n"
+    whole = alone[1] / "working"
+    assert merge.merge_oracle(tmp_path, [folder, whole], []) is None
+    assert capsys.readouterr().out == "no analysis of bottlenecks: base--f0 has no oracle_pictures.csv here\n"
     assert merge.merge_oracle(tmp_path, [folder], []) is None
+    assert capsys.readouterr().out == ""
     parts = [fold_maps.read_maps(each / "working" / "test_maps.npz") for each in alone]
     with pytest.raises(ValueError, match="have predicted other pictures"):
         fold_maps.check_together([parts[0], replace(parts[1], skipped=("a",))])
+
+
+def test_repeats_are_merged(tmp_path: Path) -> None:
+    """Of the seeds that every fold has: the mean over all pictures, and their rows."""
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder, ids in zip(folders, ("ce", "d"), strict=True):
+        folder.mkdir()
+        for name in ("oof.csv", "oof.seed1.csv"):
+            (folder / name).write_text("ImageId,dice\n" + "".join(f"{each},0\n" for each in ids))
+    repeats = [{"values": [{"seed": seed, "value": seed / of} for seed in (0, 1, 2)[:of]]} for of in (3, 2)]
+    found = merge.merge_repeats(tmp_path, folders, repeats)
+    assert found is not None
+    assert found["values"] == [{"seed": 0, "value": 0.0}, {"seed": 1, "value": pytest.approx((2 / 3 + 1 / 2) / 3)}]
+    assert (tmp_path / "oof.seed1.csv").read_text() == "ImageId,dice\nc,0\nd,0\ne,0\n"
+    assert merge.merge_repeats(tmp_path, folders, [repeats[0], None]) is None
+
+
+def test_merging_needs_no_torch() -> None:
+    """Folds are put together where runs are pushed from: with numpy and Pillow."""
+    code = "import sys, model_src.merge; print({'torch', 'pydicom', 'pandas'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (100, 70), (50, 130), (1, 1)])
