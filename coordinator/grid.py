@@ -2,7 +2,7 @@
 
 A name says what differs, `base--lr0.001-step3-s0`: the shortest word that tells a setting from the grid's others, and
 the value as the checked config has it. It must do as a kernel's title and address, too (see metadata.py): what would be
-too long, or the address of another kernel, gets a digest of its settings instead of its last words.
+too long, or the address of another kernel, gets a digest of its settings instead of their last words.
 """
 
 from __future__ import annotations
@@ -130,6 +130,7 @@ def combinations(
     """
     _check_count(math.prod(len(each.values) for each in varied))
     words = _words(varied)
+    tail = sum(each.marker is not None for each in varied)
     split_by = project.settings.sweep.folds
     used = dict(taken)
     found: list[Combination] = []
@@ -142,14 +143,16 @@ def combinations(
             raise ExperimentError(error.what.replace("  --set: ", "  --grid: "), hint=error.hint) from None
         config = dict(leaves(experiment.config))
         parts = [f"{word}{_shown(config.get(each.path))}" for word, each in zip(words, varied, strict=True)]
-        name = _named(start, parts, experiment, overrides, used)
+        name = _named(start, parts, tail, experiment, overrides, used)
         same = configs.setdefault(json.dumps(experiment.config, sort_keys=True), name)
         if same != name:
             raise UsageError(f"{name} and {same} have the same config: a value is named twice")
         used[kernel_slug(experiment.kernel.title, name)] = (name, start.base, overrides)
         whole = ""
         if split_by is not None and varied[-1].path == split_by and varied[-1].marker:
-            whole = _named(start, parts[:-1], experiment, overrides[:-1], used) if parts[1:] else start.name
+            whole = start.name
+            if parts[1:]:
+                whole = _named(start, parts[:-1], tail - 1, experiment, overrides[:-1], used)
         found.append(Combination(name, overrides, derive(project, name, start.base, overrides), whole))
     return found
 
@@ -223,10 +226,12 @@ def _joined(start: Start, parts: Sequence[str]) -> str:
 def _named(
     start: Start,
     parts: Sequence[str],
+    tail: int,
     experiment: Experiment,
     overrides: tuple[str, ...],
     used: Mapping[str, tuple[str, str, tuple[str, ...]]],
 ) -> str:
+    """The name; of one that is too long, or taken, the end gives way to a digest, but for the `tail`: seed and fold."""
     title = experiment.kernel.title
     name = _joined(start, parts)
     ours = (start.base, overrides)
@@ -237,9 +242,12 @@ def _named(
 
     if fits(name):
         return name
-    digest = hashlib.sha256(json.dumps(ours).encode("utf-8", "replace")).hexdigest()[:_DIGEST]
-    room = TITLE_MAX - len(kernel_title(title, "")) - len(digest) - 1
-    short = f"{name[: max(room, 1)].rstrip('-.=+_')}-{digest}"
+    kept = len(parts) - tail
+    told = (start.base, overrides[: len(overrides) - tail])
+    digest = hashlib.sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()[:_DIGEST]
+    end = "-".join(["", digest, *parts[kept:]])
+    room = TITLE_MAX - len(kernel_title(title, "")) - len(end)
+    short = f"{_joined(start, parts[:kept])[: max(room, 1)].rstrip('-.=+_')}{end}"
     if not fits(short):
         room = TITLE_MAX - len(kernel_title(title, ""))
         raise ExperimentError(

@@ -61,7 +61,9 @@ class Standing:
         if run.state.is_active or self.stopped:
             said = metrics.describe(run.last_event) if run.last_event and run.last_event.get("event") != "end" else ""
             return "stopped before its end" if self.stopped else said
-        return run.message.partition("\n")[0]
+        # Of a push that was refused its end: what went before says which push it was.
+        said = run.message.partition("\n")[0]
+        return said.rpartition(": ")[2] if self.is_waiting else said
 
     def to_json(self) -> dict[str, Any]:
         metric = self.metric

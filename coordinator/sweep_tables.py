@@ -10,12 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import estimates
+from coordinator.ledger import Run
 from coordinator.metrics import primary_value
 from coordinator.sweep import Plan
 from coordinator.sweep_progress import Progress, Standing
 from coordinator.sweeps import Sweep
 from coordinator.target import AcceleratorQuota
 
+_ABOUT = 60  # characters of what a log or an error says
 _COLOURS = {"complete": "green", "error": "red", "cancelled": "yellow", "running": "cyan", "queued": "cyan"}
 
 
@@ -23,11 +25,11 @@ def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
     """A row an experiment, then what all of it takes, and its share of the quota."""
     table = _table("experiment", "what is set", "takes")
     for each in found.planned:
-        about = "\n".join(each.combination.overrides)
+        name, about = each.combination.name, "\n".join(each.combination.overrides)
         takes = "?" if each.estimate is None else f"about {span(each.estimate.seconds)}"
         if each.done is not None:
-            takes = f"{each.done.state if each.done.state.is_active else 'done'}: {each.done.label}"
-        table.add_row(each.combination.name, about, takes)
+            takes = f"{each.done.state if each.done.state.is_active else 'done'}: {_which(each.done, name)}"
+        table.add_row(name, about, takes)
     count = len(found.to_run)
     states = [each.done.state for each in found.planned if each.done]
     going = sum(state.is_active for state in states)
@@ -50,9 +52,8 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
     if found.kind == "cpu" or found.session_seconds is None or quota is None or quota.total <= 0:
         return ""
     share, hours = found.session_seconds / quota.total, quota.total / 3600
-    text = (
-        f"that is {share:.0%} of the week's {hours:.0f} {found.kind.upper()} hours; {quota.left / 3600:.1f} h are left"
-    )
+    told = f"{share:.0%}" if share >= 0.01 else "less than 1%"
+    text = f"that is {told} of the week's {hours:.0f} {found.kind.upper()} hours; {quota.left / 3600:.1f} h are left"
     return text + (": not enough" if found.session_seconds > quota.left else "")
 
 
@@ -61,9 +62,7 @@ def progress(found: Progress) -> RenderableType:
     known = [each.metric for each in found.standings]
     table = _table("experiment", "state", "run", next((each[0] for each in known if each), "metric"), "took", "left")
     for each in found.standings:
-        version = f"{each.run.target}-v{each.run.version}" if each.run and each.run.version is not None else ""
-        if each.run and each.run.experiment != each.member.experiment:
-            version = each.run.label
+        version = _which(each.run, each.member.experiment) if each.run and each.run.version is not None else ""
         value = "" if each.metric is None else f"{each.metric[1]:.4f}"
         table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
     for whole, run in found.merged.items():
@@ -94,9 +93,16 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if time < timedelta(hours=2) else f"{seconds / 3600:.1f} h"
 
 
+def _which(run: Run, experiment: str) -> str:
+    """The run, with its name if it is another experiment's."""
+    return f"{run.target}-v{run.version}" if run.experiment == experiment else run.label
+
+
 def _named(each: Standing) -> Text:
-    name = Text(each.member.experiment)
-    return name.append(f"\n  {each.about}", style="dim") if each.about else name
+    name, about = Text(each.member.experiment), each.about
+    if len(about) > _ABOUT:
+        about = f"{about[: _ABOUT - 1]}…"
+    return name.append(f"\n  {about}", style="dim") if about else name
 
 
 def _state(state: str) -> Text:

@@ -85,6 +85,9 @@ def test_a_long_name_is_cut_and_stays_unique(tiny: Project) -> None:
     for each in made:
         assert len(kernel_title(each.experiment.kernel.title, each.name)) <= TITLE_MAX
     assert made == _made(project, "optim.lr=0.001,0.002", "train.epochs=10,20")
+    seeded = _made(project, "optim.lr=0.001,0.002", "train.epochs=10,20", seeds=2)
+    assert [each.name[-3:] for each in seeded] == ["-s0", "-s1"] * 4
+    assert [len({each.name[:-3] for each in seeded[at : at + 2]}) for at in (0, 2, 4, 6)] == [1] * 4
     with pytest.raises(ExperimentError, match="has room for 3 characters"):
         _made(_titled(tiny, "x" * 46 + " {experiment}"), "optim.lr=1")
 
