@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from runner_test.sample_data import write_sample_data
-
-from .warm import run_warm
+from tests.warm import run_warm
 
 PROJECT = Path(__file__).parents[2]
 
