@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -96,7 +97,19 @@ def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err:
     os.chdir(cwd)
     sys.path[:] = [cwd, *_python_path(), *installed]
     sys.argv[:] = command
-    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    code = 0
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code or 0
+    # What an interpreter does at its end, but for the taking apart of all modules: as long as a short command's work.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
 
 
 def _python_path() -> list[str]:
