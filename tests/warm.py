@@ -29,7 +29,7 @@ _AT_THE_START = dict(os.environ)
 
 
 def run_warm(
-    module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...] = TRAINING
+    module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]
 ) -> subprocess.CompletedProcess[str]:
     """What `python -m module` does in `cwd`, to its end, with these modules loaded; PYTHONPATH comes from `env`."""
     server = _server(loaded)
