@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torchvision.models.resnet import ResNet
 
 from runner_test.sample_data import write_sample_data
 from tests.warm import TRAINING, run_warm
+
+from .narrow.sitecustomize import narrow
 
 PROJECT = Path(__file__).parents[2]
 NARROW = Path(__file__).parent / "narrow"
@@ -89,6 +92,14 @@ def attach(root: Path, source: Path) -> None:
     mount = root / "input" / "datasets" / "seesee"
     mount.mkdir(parents=True)
     (mount / "siim-train-test").symlink_to(source)
+
+
+@pytest.fixture(scope="module")
+def narrow_here() -> Iterator[None]:
+    """The network in this process is that of the processes that `command` and `train` start."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ResNet, "_make_layer", narrow(ResNet._make_layer))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torchvision.models.resnet import ResNet
 
 from model_src import config as settings
 from model_src import resume
@@ -29,7 +28,6 @@ from model_src.stopping import OutOfTime, Stop
 from model_src.train import cross_validate, prepare, run
 
 from .conftest import TINY, attach, changed, command, train
-from .narrow.sitecustomize import narrow
 
 QUICK = changed(
     TINY,
@@ -47,15 +45,9 @@ QUICK = changed(
 )
 """Two folds of two epochs, of two steps in the first and four in the second, without what comes after the training."""
 
+pytestmark = pytest.mark.usefixtures("narrow_here")
+
 Experiment = Callable[..., Path]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _narrow() -> Iterator[None]:
-    """The network of the processes that `command` starts."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(ResNet, "_make_layer", narrow(ResNet._make_layer))
-        yield
 
 
 @pytest.fixture
