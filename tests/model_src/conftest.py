@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torchvision.models.resnet import ResNet
 
 from runner_test.sample_data import write_sample_data
 from tests.warm import TRAINING, run_warm
-
-from .narrow.sitecustomize import narrow
 
 PROJECT = Path(__file__).parents[2]
 NARROW = Path(__file__).parent / "narrow"
@@ -97,6 +94,11 @@ def attach(root: Path, source: Path) -> None:
 @pytest.fixture(scope="module")
 def narrow_here() -> Iterator[None]:
     """The network in this process is that of the processes that `command` and `train` start."""
+    # Here, since processes that need no torch import this module, too.
+    from torchvision.models.resnet import ResNet
+
+    from .narrow.sitecustomize import narrow
+
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(ResNet, "_make_layer", narrow(ResNet._make_layer))
         yield
