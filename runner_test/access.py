@@ -64,7 +64,7 @@ def session(caller: Caller, number: int) -> Version:
             found = caller.store.version(kernel.reference, version_number)
             if found is not None:
                 return found
-    raise denied("kernelSessions.cancel")
+    raise denied("kernelSessions.get")
 
 
 def page_size(asked: int, most: int) -> int:

@@ -19,13 +19,15 @@ from runner_test.hosts import LoopbackOnly
 from runner_test.http_errors import HANDLERS
 from runner_test.live_log import log_response
 from runner_test.methods import METHODS
-from runner_test.page import kernel_page
+from runner_test.page import front_page, kernel_page
 from runner_test.reference import Reference
 from runner_test.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
 from runner_test.store import Store
 
 URL_LIFETIME = 15 * 60.0  # seconds
 MAX_BODY = 16 << 20  # bytes: a source of 1 MiB with every character escaped, and room
+# What a kernel's author wrote never becomes more than text.
+_TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream)
 
 
@@ -46,6 +48,7 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/archives/competitions/{name}", files.data_archive),
             Route("/uploads/{token}", files.upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),
+            Route("/", _front_page),
         ],
         middleware=[Middleware(LoopbackOnly)],
         exception_handlers=HANDLERS,
@@ -82,9 +85,19 @@ async def _log_stream(request: Request) -> Response:
 async def _page(request: Request) -> Response:
     """A kernel's page, private or not: who sits at this machine has the files anyway."""
     html = await run_in_threadpool(_page_html, request.app.state.store, **request.path_params)
-    # What a kernel's author wrote never becomes more than text.
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return HTMLResponse(html, headers=headers)
+    return HTMLResponse(html, headers=_TEXT_ONLY)
+
+
+async def _front_page(request: Request) -> Response:
+    """All kernels, the newest run first."""
+    html = await run_in_threadpool(_front_page_html, request.app.state.store)
+    return HTMLResponse(html, headers=_TEXT_ONLY)
+
+
+def _front_page_html(store: Store) -> str:
+    newest = [(kernel, store.newest(kernel.reference)) for kernel in store.kernels()]
+    rows = [(kernel, version, store.progress(version)) for kernel, version in newest if version]
+    return front_page(sorted(rows, key=lambda row: row[1].created, reverse=True))
 
 
 def _page_html(store: Store, owner: str, slug: str) -> str:

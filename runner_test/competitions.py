@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from runner_test import atomic
+from runner_test import atomic, locks
 from runner_test.errors import BadCompetition
 from runner_test.layout import inherited, remove_tree
 from runner_test.reference import check_name
@@ -60,9 +60,10 @@ def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) ->
         atomic.write_json(made / "parts.json", parts)
         with (made / "solution.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *rows])
-        if folder.exists():
-            remove_tree(folder)
-        made.rename(folder)
+        with locks.holding(root / "lock"):
+            if folder.exists():
+                remove_tree(folder)
+            made.rename(folder)
     finally:
         if made.exists():
             remove_tree(made)

@@ -179,11 +179,12 @@ def download_kernel_output(caller: Caller, request: ApiDownloadKernelOutputReque
 
 
 def get_kernel_session_logs_stream(caller: Caller, request: ApiGetKernelSessionLogsStreamRequest) -> Answer:
-    """A version's log."""
+    """A version's log, by its name or by its session's number."""
     if request.kernel_session_id:
-        raise access.denied("kernelSessions.get")
-    kernel = access.kernel(caller, request.user_name, request.kernel_slug)
-    version = access.version(caller, kernel, request.version_label)
+        version = access.session(caller, request.kernel_session_id)
+    else:
+        kernel = access.kernel(caller, request.user_name, request.kernel_slug)
+        version = access.version(caller, kernel, request.version_label)
     return LogOf(version, min(request.wait_for_logs_url_seconds or LOG_WAIT, MAX_LOG_WAIT))
 
 

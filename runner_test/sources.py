@@ -41,7 +41,8 @@ def competitions(root: Path) -> list[str]:
     """The slugs of the competitions that are registered, sorted."""
     folder = root / "competitions"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return [name for name in names if competition(root, name) is not None]
+    # A registration that was killed half-way leaves a link whose name begins with a dot.
+    return [name for name in names if name[0] != "." and competition(root, name) is not None]
 
 
 def kernel_output(root: Path, reference: Reference) -> Path | None:

@@ -267,7 +267,10 @@ def test_quota(local: Local) -> None:
 
 
 def test_cancelling_a_session_by_its_number(local: Local) -> None:
-    """The local Kaggle tells its owner the number with the state, and nobody else; another's number is refused."""
+    """The local Kaggle tells its owner the number with the state, and nobody else; another's number is refused.
+
+    It leads to the session's log, too.
+    """
     local.push("waits", WAITS_FOR_GO)
     body = {"userName": "me", "kernelSlug": "waits"}
     headers = {"Authorization": "Basic " + base64.b64encode(b"me:key").decode()}
@@ -281,6 +284,11 @@ def test_cancelling_a_session_by_its_number(local: Local) -> None:
     assert local.api().cancel_kernel_session(request).error_message == ""
     local.reach("waits", "CANCEL_ACKNOWLEDGED")
     assert local.api().cancel_kernel_session(request).error_message == ""  # as often as one likes
+    log = fill(ApiGetKernelSessionLogsStreamRequest(), kernel_session_id=number)
+    assert isinstance(local.api().get_kernel_session_logs_stream(log).json(), list)
+    with pytest.raises(requests.HTTPError) as error:
+        local.api("anna").get_kernel_session_logs_stream(log)
+    assert http_code(error) == 403
 
 
 def test_any_access_token_is_somebody(local: Local) -> None:

@@ -162,6 +162,8 @@ def test_registered_folders(store: Store, tmp_path: Path) -> None:
     assert sources.dataset(store.root, reference) is None
     store.add_competition("siim", one)
     assert sources.competition(store.root, "siim") == one
+    (store.root / "competitions" / ".siim.123.abc").symlink_to(one)  # left by a registration that was killed
+    assert sources.competitions(store.root) == ["siim"]
 
 
 @pytest.mark.parametrize(
