@@ -82,6 +82,9 @@ def test_minimal_goes_to_a_score(made: Coord) -> None:
     values = [float(row["accuracy"]) for row in oof]
     assert list(oof[0])[:3] == ["id", "fold", "accuracy"]
     assert summary["primary"]["value"] == pytest.approx(sum(values) / len(values))
+    events = [json.loads(line) for line in (results / "metrics.jsonl").read_text().splitlines()]
+    last = [each["metrics"]["val/accuracy"] for each in events if each["event"] == "epoch" and each["epoch"] == 20]
+    assert last == [each["value"] for each in summary["metrics"][0]["folds"]]
     scores = _scores(made, "titanic", "my-project-base")
     assert min(scores) > 0.6
 
