@@ -1,4 +1,7 @@
-"""What a checkpoint belongs to, and which settings a run that goes on from it may have changed."""
+"""What a checkpoint belongs to, and which settings a run that goes on from it may have changed.
+
+Standard library only: `coord continue` asks `refused` before it pushes (`[tool.coord] continue_check`).
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,8 @@ FREE: tuple[str, ...] = (
 Each stands for itself, for a section's all, and for those that begin with it and an underscore.
 """
 
+PARTS = "train.micro_batches"
+
 
 def identify(
     config: Config, fold: int, pictures: Sequence[tuple[str, bool, Sequence[str]]], *, suffix: str = ""
@@ -45,14 +50,16 @@ def identify(
 
 def check_identity(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
     """Raise ValueError that names what differs, when a checkpoint belongs to something else."""
-    differing = [
-        f"{name} was {old}, is {new}{why_fixed(name, expected['config'])}"
-        for name, old, new in differences(found["config"], expected["config"])
-    ]
+    differing = refused(found["config"], expected["config"])
     if found["pictures"] != expected["pictures"]:
         differing.append("the labelled pictures or their folds are not the same")
     if differing:
         raise ValueError(f"{where} belongs to another run and can't be continued: {'; '.join(differing)}")
+
+
+def refused(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Why a run of one config can't go on from a run of another, both in plain values; empty if it can."""
+    return [f"{name} was {was}, is {now}{why_fixed(name, new)}" for name, was, now in differences(old, new)]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -61,6 +68,9 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
     More epochs are as good as a pause, unless something depends on how many there are, and so is more patience.
     """
     before, after = flat(old), flat(new)
+    if before.get(PARTS) is None or after.get(PARTS) is None:
+        # Settled where the run is, as a checkpoint knows it.
+        before[PARTS] = after[PARTS] = None
     free = FREE if spanning_epochs(after) else (*FREE, "train.epochs")
     if is_more_patient(before.get("train.patience"), after.get("train.patience")):
         free = (*free, "train.patience")

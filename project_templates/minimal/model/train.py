@@ -115,14 +115,9 @@ def run(config: Config, report: Report) -> None:
 def train_fold(
     config: Config, report: Report, fold: int, table: Table, fold_of: dict[int, int]
 ) -> tuple[list[float], list[list[Any]]]:
-    """The fold's weights, bias last, by stochastic gradient descent on the log loss; and its own rows for oof.csv.
-
-    Raises ValueError if the run that is continued has all the epochs already.
-    """
+    """The fold's weights, bias last, by stochastic gradient descent on the log loss; and its own rows for oof.csv."""
     inside = [row for row in fold_of if fold_of[row] != fold]
     done, weights = earlier_state(config, fold)
-    if done >= config.epochs:
-        raise ValueError(f"{config.resume_from} was trained for {done} epochs: epochs must be more, is {config.epochs}")
     if not weights:
         weights = [0.0] * (len(table.features[0]) + 1)
     rows: list[list[Any]] = []
@@ -148,7 +143,7 @@ def train_fold(
             rows.append([table.ids[row], fold, value, table.targets[row], f"{probability:.6f}"])
         metrics = {f"val/{METRIC}": statistics.fmean(row[2] for row in rows), "train/loss": loss / len(inside)}
         report.epoch(fold=fold, epoch=epoch, epochs=config.epochs, step=epoch * len(inside), metrics=metrics)
-    state = {"epoch": config.epochs, "weights": weights, "config": fixed(config)}
+    state = {"epoch": config.epochs, "weights": weights, "config": asdict(config)}
     write_text(Path(f"fold{fold}.json"), json.dumps(state) + "\n")
     return weights, rows
 
@@ -162,15 +157,18 @@ def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
         return 0, []
     file = find_source(config.resume_from, kaggle_root()) / f"fold{fold}.json"
     state = json.loads(file.read_text(encoding="utf-8"))
-    before, now = state["config"], fixed(config)
-    if differing := [f"{name} was {before.get(name)}, is {now[name]}" for name in now if now[name] != before.get(name)]:
-        raise ValueError(f"{config.resume_from} can't be continued with another config: {'; '.join(differing)}")
+    if problems := refused(state["config"], asdict(config)):
+        raise ValueError(f"{config.resume_from} can't be continued with another config: {'; '.join(problems)}")
     return state["epoch"], state["weights"]
 
 
-def fixed(config: Config) -> dict[str, Any]:
-    """The part of the config that a continued run has to share."""
-    return {name: value for name, value in asdict(config).items() if name not in FREE}
+def refused(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Why a run can't be continued with this config; empty if it can. `coord continue` asks before it pushes."""
+    fixed = [name for name in now if name not in FREE and now[name] != before.get(name)]
+    problems = [f"{name} was {before.get(name)}, is {now[name]}" for name in fixed]
+    if now["epochs"] <= before["epochs"]:
+        problems.append(f"epochs must be more than the {before['epochs']} that are done, is {now['epochs']}")
+    return problems
 
 
 def predict(weights: Sequence[float], features: Sequence[float]) -> float:
