@@ -32,6 +32,7 @@ LAYERS = [
         "image_refresh",
         "init",
         "ledger_check",
+        "output_file",
         "promote",
         "push",
         "report",
