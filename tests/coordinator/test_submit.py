@@ -96,6 +96,8 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
     coord.here("push", "--exp", "base", "--wait")
     done = coord.here("submit", "--exp", "base", "--file", "submision.csv", code=1)
     assert 'base local-v1 left no submision.csv (did you mean "submission.csv"?)' in done.output
+    done = coord.here("submit", "--exp", "base", "--version", "7", code=1)
+    assert 'coord: "base" has no run of version 7\n' in done.output  # and no other name is suggested
     (coord.root / "results" / "base" / "local-v1" / "run.json").unlink()
     done = coord.here("submit", "--exp", "base", "--wait")
     assert "fetching submission.csv of base local-v1" in done.stderr
