@@ -151,6 +151,8 @@ class Settings:
 
     coord asks it before it pushes. Its module imports the standard library only.
     """
+    fetch_skip: tuple[str, ...] = ()
+    """Files of a run's output that are not fetched unless `--only` names them, as fold*.state.pth; shell patterns."""
     templates: str | None = None
     """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
     experiments: str = "experiments"
