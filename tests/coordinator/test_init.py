@@ -146,9 +146,17 @@ def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: i
 def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
     """A folder that is not empty, or a file, is refused, and nothing changes."""
     (made.root / "notes.txt").write_text("mine")
-    for place in (".", "notes.txt"):
-        assert f"{place} is not empty" in made.here("init", place, code=2).output
+    assert ". is not empty: notes.txt" in made.here("init", ".", code=2).output
+    assert "notes.txt is a file" in made.here("init", "notes.txt", code=2).output
     assert [path.name for path in made.root.iterdir()] == ["notes.txt"]
+
+
+def test_a_new_repository_becomes_a_project(tmp_path: Path) -> None:
+    """`git init` first is as good as afterwards; any other file is in the way."""
+    (tmp_path / ".git").mkdir()
+    init.init(tmp_path, "minimal")
+    assert find_project(tmp_path).root == tmp_path
+    assert list((tmp_path / ".git").iterdir()) == []
 
 
 def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
