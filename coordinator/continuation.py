@@ -93,8 +93,8 @@ def _check(project: Project, earlier: Run, experiment: Experiment) -> None:
         raise ProjectError(f"{where} failed: {type(error).__name__}: {error}") from error
     if problems:
         raise UsageError(
-            f"{earlier.label} can't be continued with another config: {'; '.join(problems)}",
-            hint=f"That is a run of its own: coord push --exp {earlier.experiment} --set ...",
+            f"{earlier.label} can't be continued so: {'; '.join(problems)}",
+            hint=f"With another config it is a run of its own: coord push --exp {earlier.experiment} --set ...",
         )
 
 

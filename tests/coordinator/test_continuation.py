@@ -92,7 +92,7 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
     assert left[0] != left[1] == left[2]
     for value, why in (("lr=0.1", "lr was 0.5, is 0.1"), ("epochs=9", "epochs must be more than the 9 that are done")):
         refused = coord.here(*going_on, value, code=2)
-        assert f"base local-v3 can't be continued with another config: {why}" in refused.output
+        assert f"base local-v3 can't be continued so: {why}" in refused.output
 
     store = Store(project.local_kaggle)
     for kernel in store.kernels():
@@ -161,7 +161,7 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
     ("check", "kind", "message"),
     [
         (None, None, ""),
-        ("model.train:refused", UsageError, "can't be continued with another config: lr was 0.5, is 0.1; epochs must"),
+        ("model.train:refused", UsageError, "can't be continued so: lr was 0.5, is 0.1; epochs must"),
         ("model.train:METRIC", ProjectError, r'continue_check = "model.train:METRIC" is not a function'),
         ("model.train:gone", ProjectError, r'continue_check = "model.train:gone" cannot be imported: .*gone'),
         ("model.train:predict", ProjectError, r"continue_check failed: TypeError: "),

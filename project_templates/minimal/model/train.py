@@ -158,7 +158,7 @@ def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
     file = find_source(config.resume_from, kaggle_root()) / f"fold{fold}.json"
     state = json.loads(file.read_text(encoding="utf-8"))
     if problems := refused(state["config"], asdict(config)):
-        raise ValueError(f"{config.resume_from} can't be continued with another config: {'; '.join(problems)}")
+        raise ValueError(f"{config.resume_from} can't be continued so: {'; '.join(problems)}")
     return state["epoch"], state["weights"]
 
 
