@@ -33,6 +33,11 @@ def bring(
         run = fetch(project, target, ledger, run, force=False, show=lambda _: None, choice=wanted).run
     kept = results.fetched().get(path)
     if kept is None:
+        if (ended := status_of(run)) != "complete":
+            raise SubmissionError(
+                f"{run.label} left no {name}: it reports that it is {ended}",
+                hint=f"Go on with it: coord continue --exp {run.experiment}",
+            )
         others = [str(each) for each in results.fetched() if each.suffix == ".csv"]
         has = f"It left {', '.join(others)}." if others else "It left no CSV file at all."
         raise SubmissionError(f"{run.label} left no {name}" + did_you_mean(name, others), hint=has)
@@ -43,6 +48,11 @@ def bring(
             hint=f"Bring it again: {again(run)} --only {name} --force",
         )
     return run, file
+
+
+def status_of(run: Run) -> str:
+    """What a run that has ended says of itself: "incomplete" where its time was over, though its session ended well."""
+    return str((run.summary or {}).get("status") or "complete")
 
 
 def sha256(file: Path) -> str:

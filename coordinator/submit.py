@@ -71,6 +71,8 @@ def submit(
         wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
         raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
     run, file = output_file.bring(project, target, ledger, run, file_name, say)
+    if (ended := output_file.status_of(run)) != "complete":
+        say(f"warning: {run.label} reports that it is {ended}")
     description = _message(run, message)
     known = [each.competition for each in submissions.submissions(ledger)]
     place = _open(target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])

@@ -308,6 +308,16 @@ def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
     assert (case.desk.sent, case.recorded()) == ([], [])
 
 
+def test_a_run_that_stopped_early_is_told(case: Case) -> None:
+    """Its session ended well, but the run did not get to its end: no file, or one that may not be what it seems."""
+    case.run = case.ledger.update(case.run.id, summary={"status": "incomplete"})
+    with pytest.raises(SubmissionError, match=r"left no other.csv: it reports that it is incomplete") as no_file:
+        case.submit(file_name="other.csv")
+    assert no_file.value.hint == "Go on with it: coord continue --exp base"
+    case.submit()
+    assert "warning: base local-v1 reports that it is incomplete" in case.said
+
+
 def test_which_competition(case: Case) -> None:
     """The option, the setting, the one that is attached; none, several, unknown and closed ones are told."""
     assert case.submit().competition == "parity"
