@@ -21,7 +21,7 @@ from coordinator.errors import (
     UsageError,
     did_you_mean,
 )
-from coordinator.ledger import Ledger, Run, now
+from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.push import SYSTEM_CLOCK, Clock
@@ -70,6 +70,11 @@ def submit(
         about = f": {run.message}" if run.message else ""
         wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
         raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
+    if run.version == MERGED and not is_upload:
+        raise SubmissionError(
+            f"{run.label} was {run.message}: there is no version of a kernel to submit",
+            hint=f"Where a file is taken: --upload. Else run all folds in one: coord push --exp {run.experiment}",
+        )
     run, file = output_file.bring(project, target, ledger, run, file_name, say)
     if (ended := output_file.status_of(run)) != "complete":
         say(f"warning: {run.label} reports that it is {ended}")

@@ -150,9 +150,13 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     coord.here("sweep", "merge", "base--s2-f3")
     assert len(json.loads(coord.here("status", "--json").stdout)) == len(runs)
     assert "base--s1" in coord.here("fetch-results", "--exp", "base--s1").stdout
-    # What `base --set seed=1` has done counts; a merged run has no submission and no checkpoints.
+    # What `base --set seed=1` has done counts; a merged run has no kernel.
     assert "1 to run, 1 done already" in coord.here("sweep", "--exp", "base", "--seeds", "2", "--plan").stdout
     assert "base--s1 local-v0 was merged" in coord.here("logs", "--exp", "base--s1", code=1).stderr
+    # Its file can be sent, but no kernel's version be named.
+    submit = ("submit", "--exp", "base--s1", "--competition", "cup", "--file", "oof.csv")
+    assert "was merged from 3 runs, one a fold: there is no version of a kernel" in coord.here(*submit, code=1).stderr
+    assert "no competition" in coord.here(*submit, "--upload", code=1).stderr
 
 
 def test_the_last_fold_that_comes_in_brings_the_merged_run(coord: Coord) -> None:
