@@ -11,9 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.compare import Comparison, Report, figure, summarize
+from coordinator.compare import Comparison, Report
+from coordinator.comparison.sides import Side, summarize
+from coordinator.comparison.verdict import figure
 from coordinator.metrics import clean
-from coordinator.sides import Side
 from coordinator.statistics import Interval
 from coordinator.tables import age
 

@@ -8,12 +8,15 @@ from statistics import fmean, stdev
 from typing import Any
 
 from coordinator import export
-from coordinator.compare import judge, noise_floor
+from coordinator.comparison.candidates import common_metric, everything
+from coordinator.comparison.configs import attached
+from coordinator.comparison.noise import noise_floor
+from coordinator.comparison.sides import Side, side
+from coordinator.comparison.verdict import judge
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Ledger
 from coordinator.project import Project
 from coordinator.remarks import said, texts
-from coordinator.sides import Side, attached, common_metric, everything, side
 from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator.compare import Floor, Report, compare, judge
+from coordinator.compare import Report, compare
+from coordinator.comparison.noise import Floor
+from coordinator.comparison.verdict import judge
 from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetError, UsageError
 from coordinator.ledger import Ledger
 from coordinator.project import Project

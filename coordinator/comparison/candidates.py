@@ -9,37 +9,18 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from coordinator import metrics
+from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.experiment import Experiment, Recorded, experiment_names, resolve
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
-from coordinator.schema import leaves
 from coordinator.target import RunState
 
 RECORDED = "recorded"
-_SEEDS = ("seed", "repeat")  # last parts of the paths that make no other config: the seed, and how many of them
 _ARGUMENT = re.compile(r"(?P<name>[^@]+)(?:@(?:(?P<recorded>recorded)|(?:(?P<target>[a-z]+)-)?v(?P<version>\d+)))?")
-
-
-@dataclasses.dataclass(frozen=True)
-class Repeat:
-    """The metric's value under one seed."""
-
-    label: str
-    """Which run: `smoke local-v3`, with the seed where one run had several; or `recorded`."""
-    seed: int | None
-    value: float
-    images: int | None = None
-    """How many it was measured on."""
-    folds: tuple[tuple[str, float | None, int | None], ...] = ()
-    """(fold, value, images), as far as the run says so for this seed."""
-    oof: Path | None = None
-    """Where its out-of-fold rows would be."""
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,23 +43,6 @@ class Candidate:
         """Metric -> max or min, the runs' own first."""
         found = {figure.metric: figure.mode for figure in self.recorded}
         return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
-
-
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One side of a comparison, in one metric."""
-
-    name: str
-    config: dict[str, Any]
-    files: dict[str, str]
-    """Path -> SHA-256 of the sources; empty if not known."""
-    repeats: tuple[Repeat, ...]
-    is_recorded: bool
-    notes: tuple[str, ...] = ()
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        return tuple(repeat.value for repeat in self.repeats)
 
 
 def find(project: Project, ledger: Ledger, text: str) -> Candidate:
@@ -154,43 +118,6 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
     return name, modes.pop()
 
 
-def side(project: Project, candidate: Candidate, metric: str) -> Side:
-    """The candidate's values of that metric: its runs', or else the recorded ones."""
-    notes = list(candidate.notes)
-    repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
-    once = {(repeat.seed, repeat.value): repeat for repeat in reversed(repeats)}
-    if len(once) < len(repeats):
-        notes.append(
-            f"{candidate.name}: {len(repeats) - len(once)} of {len(repeats)} values came again with the same seed, to "
-            "the last digit: they are counted once"
-        )
-        repeats = list(reversed(once.values()))
-    seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]
-    if len(set(seeds)) < len(seeds):
-        notes.append(
-            f"{candidate.name}: {len(seeds)} values of {_count(len(set(seeds)), 'seed')}: runs that share a seed may "
-            "differ less than seeds do"
-        )
-    is_recorded = not repeats
-    if is_recorded:
-        repeats = [
-            Repeat(RECORDED, None, each.value, note=each.note) for each in candidate.recorded if each.metric == metric
-        ]
-    files = candidate.runs[0].files if candidate.runs and not is_recorded else {}
-    return Side(candidate.name, candidate.config, files, tuple(repeats), is_recorded, tuple(notes))
-
-
-def without_seed(config: dict[str, Any]) -> dict[str, Any]:
-    """The config's values by dotted path, but for the seeds."""
-    return {path: value for path, value in leaves(config) if path.rpartition(".")[2] not in _SEEDS}
-
-
-def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
-    """Which data a config reads: its values at the paths that the project's setting `attached` names."""
-    values = without_seed(config)
-    return tuple(str(values.get(path)) for path in project.settings.attached)
-
-
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
     recorded = [figure for figure in candidate.recorded if figure.metric == metric]
     return [run for run in candidate.runs if metric in _modes(run.summary or {})] or recorded
@@ -218,10 +145,10 @@ def _of_runs(name: str, newest: Run, runs: Iterable[Run]) -> Candidate:
     notes = list(_overrides(name, newest))
     other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
     if other:
-        notes.append(f"{name}: {_count(other, 'run')} of the same config had other sources, and count as no repeats")
+        notes.append(f"{name}: {count(other, 'run')} of the same config had other sources, and count as no repeats")
     missing = sum(run.summary is None for run in alike)
     if missing:
-        notes.append(f"{name}: {_count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
+        notes.append(f"{name}: {count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
     return Candidate(name, newest.config, usable, notes=tuple(notes))
 
 
@@ -284,42 +211,5 @@ def _modes(summary: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
-    """The run's value, or one for each seed if it had several."""
-    summary = run.summary or {}
-    table = next((table for table in metrics.metric_tables(summary) if table.name == metric), None)
-    is_primary = metrics.primary_name(summary) == metric
-    value = metrics.primary_value(summary) if is_primary else None
-    value = table.mean if value is None and table is not None else value
-    if value is None:
-        return []
-    folder = project.results(run.experiment, run.target, run.ref.version)
-    seed = run.config.get("seed")
-    first = Repeat(
-        run.label,
-        seed if isinstance(seed, int) else None,
-        value,
-        images=table.n if table is not None else None,
-        folds=table.folds if table is not None else (),
-        oof=folder / "oof.csv",
-    )
-    by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
-    by_seed.pop(first.seed, None)
-    others = [
-        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder / f"oof.seed{seed}.csv")
-        for seed, value in by_seed.items()
-    ]
-    return [first, *others]
-
-
-def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
-    """Seed -> value of a run that repeated itself."""
-    found: dict[int | None, float] = {}
-    for each in summary["repeats"]["values"]:
-        if isinstance(each, dict) and isinstance(each.get("seed"), int) and isinstance(each.get("value"), int | float):
-            found[each["seed"]] = float(each["value"])
-    return found
-
-
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
