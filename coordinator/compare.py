@@ -12,6 +12,7 @@ from coordinator.comparison.candidates import Candidate, common_metric, everythi
 from coordinator.comparison.configs import without_seed
 from coordinator.comparison.images import Fold, Images
 from coordinator.comparison.noise import Floor, noise_floor
+from coordinator.comparison.seeds import Sample
 from coordinator.comparison.sides import Side, side, summarize
 from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
 from coordinator.errors import NotComparable, UsageError
@@ -160,9 +161,8 @@ def _compare(
         )
     shared = images.sharing(a, b, rows_a, rows_b)
     first, second = shared or (a.repeats[0], b.repeats[0])
-    seeds, verdict = judge(
-        (a.name, a.values), (b.name, b.values), mode=mode, level=level, floor=floor, images=on_images.interval
-    )
+    samples = (Sample(a.name, a.values, images.splits(a, rows_a)), Sample(b.name, b.values, images.splits(b, rows_b)))
+    seeds, verdict = judge(*samples, mode=mode, level=level, floor=floor, images=on_images.interval)
     changes, sources = _changes(a, b), _sources(a, b)
     return Comparison(
         a=a,

@@ -11,6 +11,7 @@ from coordinator import export
 from coordinator.comparison.candidates import common_metric, everything
 from coordinator.comparison.configs import attached
 from coordinator.comparison.noise import noise_floor
+from coordinator.comparison.seeds import Sample
 from coordinator.comparison.sides import Side, side
 from coordinator.comparison.verdict import judge
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
@@ -100,10 +101,10 @@ def best(
     notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
     floor = noise_floor(project, measured, metric, alike)
-    first = (alike[0].name, alike[0].values)
+    first = Sample(alike[0].name, alike[0].values)
     found = []
     for rank, each in enumerate(alike, start=1):
-        kind = judge(first, (each.name, each.values), mode=mode, floor=floor)[1].kind if rank > 1 else "first"
+        kind = judge(first, Sample(each.name, each.values), mode=mode, floor=floor)[1].kind if rank > 1 else "first"
         found.append(
             {
                 "rank": rank,
@@ -115,7 +116,7 @@ def best(
                 "n": len(each.values),
                 "images": _images(each),
                 "recorded": each.is_recorded,
-                "behind": abs(fmean(each.values) - fmean(first[1])) if rank > 1 else None,
+                "behind": abs(fmean(each.values) - fmean(first.values)) if rank > 1 else None,
                 "within_noise": kind == "noise",
             }
         )

@@ -57,6 +57,7 @@ def check_data(sides: Sequence[Side], rows: Sequence[Mapping[str, oof.OutOfFold]
 
 def difference(a: Mapping[str, oof.OutOfFold], b: Mapping[str, oof.OutOfFold], level: float) -> Images:
     """Paired over the fold assignments that both sides have; a difference of means where there is none."""
+    a, b = ({label: each for label, each in side.items() if each.values} for side in (a, b))
     if not a or not b:
         return Images(None, 0, is_paired=False, why="not both have out-of-fold rows in this metric here")
     common = {each.assignment for each in a.values()} & {each.assignment for each in b.values()}
@@ -87,6 +88,12 @@ def sharing(
             if known[0] and known[1] and first.folds and second.folds and known[0].assignment == known[1].assignment:
                 return first, second
     return None
+
+
+def splits(side: Side, rows: Mapping[str, oof.OutOfFold]) -> tuple[str, ...] | None:
+    """Which assignment of images to folds each repeat had, equal texts for equal ones; None if not all are known."""
+    found = [rows[each.label].assignment for each in side.repeats if each.label in rows]
+    return tuple(found) if len(found) == len(side.repeats) else None
 
 
 def folds(a: Repeat, b: Repeat) -> tuple[Fold, ...]:

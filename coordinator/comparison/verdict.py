@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from statistics import fmean, stdev
 from typing import Literal
 
 from coordinator import statistics
 from coordinator.comparison.noise import Floor
+from coordinator.comparison.seeds import Sample, over_seeds
 from coordinator.comparison.sides import Side
 from coordinator.statistics import Interval, Spread
 
@@ -27,8 +27,9 @@ Kind = Literal["better", "likely", "noise", "unknown"]
 class Verdict:
     """What can be said, in words.
 
-    `better`: over seeds, for the config `winner`. `likely`: beyond the project's noise floor, but one side has a single
-    run. `noise`: within the noise. `unknown`: nothing tells how large the noise is.
+    `better`: over seeds, for the config `winner`. `likely`: beyond the noise, but one side has a single run, or all of
+    its runs had other folds than the other side's. `noise`: within the noise. `unknown`: nothing tells how large the
+    noise is.
     """
 
     kind: Kind
@@ -37,51 +38,61 @@ class Verdict:
 
 
 def judge(
-    a: tuple[str, Sequence[float]],
-    b: tuple[str, Sequence[float]],
+    a: Sample,
+    b: Sample,
     *,
     mode: str,
     level: float = 1 - ALPHA,
     floor: Floor | None = None,
     images: Interval | None = None,
 ) -> tuple[Interval | None, Verdict]:
-    """The interval of b - a, and what it says; `a` and `b` are (name, values).
+    """The interval of b - a, and what it says.
 
     With repeats of both, a t interval over them. Else the noise floor of other configs stands in for what is not known,
     and never proves more than that a repeat would be worth it. `images` is the difference on images.
     """
-    estimate = fmean(b[1]) - fmean(a[1])
-    best, interval = _best(a[0], b[0], estimate, mode), None
-    if len(a[1]) > 1 and len(b[1]) > 1:
-        own = statistics.pooled([a[1], b[1]])
-        if own is None or own.sd == 0:
-            return None, Verdict(
-                "unknown",
-                None,
-                f"{_apart(best, estimate)}; no seed changes anything, so how large the noise is can't be told",
-            )
-        interval, spread = statistics.t_interval(a[1], b[1], level=level), own
-        if interval.excludes_zero:
-            text = f"{best} is better by {_interval(interval, level)}, {_seeds(len(a[1]), len(b[1]))}"
-            return interval, Verdict("better", best, text)
-        noise = "within the noise of one config"
-    elif floor is not None:
-        spread = floor.spread
-        interval = statistics.spread_interval(
-            estimate, spread, len(a[1]), len(b[1]), level=level, method="t with the noise floor"
-        )
-        single = " and ".join(name for name, values in (a, b) if len(values) == 1)
-        if interval.excludes_zero:
-            text = (
-                f"{best} is ahead by {_interval(interval, level)}: more than the noise floor explains (sd "
-                f"{figure(spread.sd)}); but {single} ran once: repeat that with other seeds before you believe it"
-            )
-            return interval, Verdict("likely", best, text)
-        noise = f"within the noise floor (sd {figure(spread.sd)})"
-    else:
+    if len(a.values) > 1 and len(b.values) > 1:
+        return _by_repeats(a, b, mode, level)
+    estimate = fmean(b.values) - fmean(a.values)
+    best = _best(a.name, b.name, estimate, mode)
+    if floor is None:
         return None, Verdict("unknown", None, _on_images(best, estimate, images, level))
-    more = _more(len(a[1]), len(b[1]), estimate, spread.sd, level)
-    return interval, Verdict("noise", None, f"{noise}: you can't tell; {more}")
+    spread, counts = floor.spread, (len(a.values), len(b.values))
+    interval = statistics.spread_interval(estimate, spread, *counts, level=level, method="t with the noise floor")
+    if interval.excludes_zero:
+        single = " and ".join(each.name for each in (a, b) if len(each.values) == 1)
+        text = (
+            f"{best} is ahead by {_interval(interval, level)}: more than the noise floor explains (sd "
+            f"{figure(spread.sd)}); but {single} ran once: repeat that with other seeds before you believe it"
+        )
+        return interval, Verdict("likely", best, text)
+    more = _more(*counts, estimate, spread.sd, level)
+    return interval, Verdict("noise", None, f"within the noise floor (sd {figure(spread.sd)}): you can't tell; {more}")
+
+
+def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval | None, Verdict]:
+    found = over_seeds(a, b, level=level)
+    if found is None:
+        estimate = fmean(b.values) - fmean(a.values)
+        apart = _apart(_best(a.name, b.name, estimate, mode), estimate)
+        text = f"{apart}; no seed changes anything, so how large the noise is can't be told"
+        return None, Verdict("unknown", None, text)
+    interval = found.interval
+    best = _best(a.name, b.name, interval.estimate, mode)
+    if not interval.excludes_zero:
+        more = _more(
+            *found.counts, interval.estimate, found.spread.sd, level, of=found.of, paired=found.is_within_folds
+        )
+        return interval, Verdict("noise", None, f"within the noise of one config: you can't tell; {more}")
+    if found.are_folds_apart:
+        text = (
+            f"{best} is ahead by {_interval(interval, level)}: more than seeds explain; but no run of {a.name} had the "
+            f"folds of a run of {b.name}, which may be the reason: run both with the same folds before you believe it"
+        )
+        return interval, Verdict("likely", best, text)
+    same = " on the same folds" if found.is_within_folds else ""
+    text = f"{best} is better by {_interval(interval, level)}, {_counted(*found.counts, found.of)}{same}"
+    return interval, Verdict("better", best, text)
 
 
 def luck(side: Side, floor: Floor | None) -> str:
@@ -138,19 +149,24 @@ def _interval(found: Interval, level: float) -> str:
     return f"{estimate}, {percent(level)} interval {low} to {high}"
 
 
-def _seeds(a: int, b: int) -> str:
-    return f"{a} seeds each" if a == b else f"{a} and {b} seeds"
+def _counted(a: int, b: int, of: str) -> str:
+    return f"{_count(a, of)} each" if a == b else f"{a} and {_count(b, of)}"
 
 
-def _more(a: int, b: int, estimate: float, sd: float, level: float) -> str:
+def _count(number: int, of: str) -> str:
+    """`1 seed`, `3 sets of folds`."""
+    return f"{number} {of if number == 1 else {'seed': 'seeds', 'set of folds': 'sets of folds'}[of]}"
+
+
+def _more(a: int, b: int, estimate: float, sd: float, level: float, *, of: str = "seed", paired: bool = False) -> str:
     """How many more seeds would show the difference that was seen, or what many more would show."""
     least = min(a, b)
     most = least + _MOST_MORE
-    needed = statistics.repeats_needed(estimate, sd, level=level, most=most) if estimate else None
+    needed = statistics.repeats_needed(estimate, sd, level=level, most=most, paired=paired) if estimate else None
     # Where so many are there already and did not show it, they had a fair chance to, not a certain one.
     total = most if needed is None else max(needed, least + 1)
     shows = "would show no difference below" if needed is None else "would show a difference of"
-    shown = figure(statistics.detectable(sd, total, level=level))
+    shown = figure(statistics.detectable(sd, total, level=level, paired=paired))
     if a == b:
-        return f"{total - a} more seed{'s' * (total - a != 1)} of each {shows} {shown}"
-    return f"{total} seeds of each ({max(total - a, 0)} and {max(total - b, 0)} more) {shows} {shown}"
+        return f"{total - a} more {_count(total - a, of).partition(' ')[2]} of each {shows} {shown}"
+    return f"{_count(total, of)} of each ({max(total - a, 0)} and {max(total - b, 0)} more) {shows} {shown}"
