@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"compare_tables", "sweep_tables"},
+    {"compare_tables", "score_tables", "sweep_tables"},
     {"tables"},
     {"merge_folds", "sweep"},
     {
@@ -40,7 +40,7 @@ LAYERS = [
         "status",
         "submit",
     },
-    {"compare", "estimates"},
+    {"compare", "estimates", "recorded_scores"},
     {"comparison"},
     {"chains", "deadlines", "identical", "refresh", "remarks", "sweeps"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "submissions", "targets", "transfer"},
