@@ -91,7 +91,9 @@ def best(
     if metric not in known:
         raise UsageError(f"nothing was measured in {metric}{did_you_mean(metric, known)}", hint=f"{', '.join(known)}.")
     measured = [each for each in candidates if metric in each.modes]
-    _, mode = common_metric(measured, metric)
+    _, mode = common_metric(measured[:1], metric)
+    turned = [each.name for each in measured if each.modes[metric] != mode]
+    measured = [each for each in measured if each.modes[metric] == mode]
     sides = [side(project, each, metric) for each in measured]
     data = attached(project, sides[0].config)
     alike = [each for each in sides if attached(project, each.config) == data]
@@ -99,6 +101,8 @@ def best(
     alike = [each for each in alike if _images(each) in (None, most)]
     others = len(sides) - len(alike)
     notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
+    if turned:
+        notes.append(f"left out, as {metric} is better the other way round there: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
     floor = noise_floor(project, measured, metric, alike)
     first = Sample(alike[0].name, alike[0].values)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator import metrics
+from coordinator.chains import chain
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.experiment import Experiment, Recorded, experiment_names, resolve
@@ -64,7 +65,8 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
         return _of_version(text, own, match["target"], int(match["version"]))
     if match["recorded"] is None and (usable := [run for run in own if _is_usable(run)]):
         return dataclasses.replace(
-            _of_runs(name, usable[0], everything), recorded=recorded.recorded if recorded is not None else ()
+            _of_runs(name, usable[0], everything, _config_keys(project, everything)),
+            recorded=recorded.recorded if recorded is not None else (),
         )
     if recorded is not None and recorded.recorded:
         return Candidate(text, recorded.config, recorded=recorded.recorded)
@@ -77,14 +79,16 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
 
 def everything(project: Project, ledger: Ledger) -> list[Candidate]:
     """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
-    runs = [run for run in ledger.runs() if _is_usable(run)]
+    runs = ledger.runs()
+    keys = _config_keys(project, runs)
     by_config: dict[str, list[Run]] = {}
     for run in runs:
-        by_config.setdefault(_config_key(run), []).append(run)
+        if _is_usable(run):
+            by_config.setdefault(keys[run.id], []).append(run)
     found: list[Candidate] = []
     for left in by_config.values():
         while left:  # one config may have run with several versions of the sources
-            found.append(_of_runs(left[0].label, left[0], left))
+            found.append(_of_runs(left[0].label, left[0], left, keys))
             left[:] = [run for run in left if run not in found[-1].runs]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
@@ -112,10 +116,14 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
                 different if len(primaries) > 1 else "they have no metric in common", hint=f"{has}.{pick}"
             )
         name = max(shared, key=lambda metric: sum(len(_repeats_of(each, metric)) for each in candidates))
-    modes = {each.modes[name] for each in candidates}
-    if len(modes) > 1 or not modes <= {"max", "min"}:
-        raise NotComparable(f"{name} is to be as {' and as '.join(sorted(modes))} as possible: what is better?")
-    return name, modes.pop()
+    modes = {each.modes[name]: each.name for each in reversed(candidates)}
+    if len(modes) > 1 or not modes.keys() <= {"max", "min"}:
+        says = " and ".join(f'"{mode}" in {one}' for mode, one in sorted(modes.items()))
+        raise NotComparable(
+            f"which {name} is better is not said alike: its mode is {says}",
+            hint='The run reports it: "max" if higher is better, "min" if lower is.',
+        )
+    return name, next(iter(modes))
 
 
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
@@ -138,9 +146,8 @@ def _of_version(text: str, own: Iterable[Run], target: str | None, version: int)
     return Candidate(text, run.config, (run,), notes=_overrides(text, run))
 
 
-def _of_runs(name: str, newest: Run, runs: Iterable[Run]) -> Candidate:
-    key = _config_key(newest)
-    alike = [run for run in runs if run.state is RunState.COMPLETE and _config_key(run) == key]
+def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str]) -> Candidate:
+    alike = [run for run in runs if run.state is RunState.COMPLETE and keys[run.id] == keys[newest.id]]
     usable = tuple(run for run in alike if _is_usable(run) and _is_same_program(run, newest))
     notes = list(_overrides(name, newest))
     other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
@@ -194,8 +201,20 @@ def _is_usable(run: Run) -> bool:
     )
 
 
-def _config_key(run: Run) -> str:
-    return json.dumps([run.target, without_seed(run.config)], sort_keys=True)
+def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
+    """Run id -> a text that is equal for runs of one config on one target, whatever their seeds.
+
+    A run that continues another one has that one's config in it, rather than the name of its kernel: seeds that were
+    continued alike are repeats, and a run that was continued twice is none of one that was continued once.
+    """
+    by_id = {run.id: run for run in runs}
+    keys = {}
+    for run in runs:
+        configs = [without_seed(link.config) for link in chain(run, by_id)]
+        for each in configs[1:]:
+            each.pop(project.settings.continue_setting or "", None)
+        keys[run.id] = json.dumps([run.target, *configs], sort_keys=True)
+    return keys
 
 
 def _is_same_program(run: Run, other: Run) -> bool:

@@ -16,6 +16,10 @@ def without_seed(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
-    """Which data a config reads: its values at the paths that the project's setting `attached` names."""
+    """Which data a config reads: its values at the paths that the project's setting `attached` names.
+
+    But for the kernel that a run goes on from: it reads that one's checkpoint, and the same data.
+    """
     values = without_seed(config)
-    return tuple(str(values.get(path)) for path in project.settings.attached)
+    paths = (path for path in project.settings.attached if path != project.settings.continue_setting)
+    return tuple(str(values.get(path)) for path in paths)

@@ -19,7 +19,8 @@ from coordinator.comparison.seeds import Sample
 from coordinator.comparison.verdict import judge
 from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetError, UsageError
 from coordinator.ledger import Ledger
-from coordinator.project import Project
+from coordinator.project import Project, find_project
+from coordinator.run_list import best
 from coordinator.statistics import Spread
 from coordinator.target import RunState
 from tests.coordinator.command import Coord
@@ -293,6 +294,31 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
 
 
+def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
+    """The kernel that each seed went on from has another name; once continued and twice continued are two configs."""
+    file = tiny.root / "pyproject.toml"
+    setting = 'continue_setting = "train.wait_for"\nattached = ["train.wait_for"]\n'
+    file.write_text(file.read_text().replace("[tool.coord]\n", f"[tool.coord]\n{setting}", 1))
+    project = find_project(tiny.root)
+    for seed in range(3):
+        name, slug = f"c-s{seed}", f"train.wait_for=ada/c-s{seed}"
+        run = finished(project, name, 1, _images(seed=seed), seed=seed)
+        run = finished(project, name, 2, _images(0.1, seed=seed), seed=seed, sets=[slug], continues=run.id)
+    finished(project, "c-s2", 3, _images(0.2, seed=2), seed=2, sets=[slug], continues=run.id)
+    once, first = _compare(project, "c-s0", "c-s0@v1").sides
+    assert [repeat.label for repeat in once.repeats] == ["c-s2 local-v2", "c-s1 local-v2", "c-s0 local-v2"]
+    assert len(first.values) == 1
+    assert len(_compare(project, "c-s2").sides[0].values) == 1
+    with Ledger(project.ledger) as ledger:
+        ranked, notes = best(project, ledger)
+    assert [(row["run"], row["n"]) for row in ranked] == [
+        ("c-s2 local-v3", 1),
+        ("c-s2 local-v2", 3),
+        ("c-s2 local-v1", 3),
+    ]
+    assert notes == []
+
+
 def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
     """Other images, another number of them, another metric, another direction: each says what differs."""
     values = _images(seed=1)
@@ -308,7 +334,9 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
     with pytest.raises(NotComparable, match="different metrics: cv/dice and cv/auc") as refused:
         _compare(tiny, "a", "auc")
     assert refused.value.hint == "a has cv/dice; auc has cv/auc."
-    with pytest.raises(NotComparable, match="cv/dice is to be as max and as min as possible"):
+    with pytest.raises(
+        NotComparable, match='which cv/dice is better is not said alike: its mode is "max" in a and "min" in min'
+    ):
         _compare(tiny, "a", "min")
     with pytest.raises(UsageError, match=r'measured in cv/dise \(did you mean "cv/dice"\?\)'):
         _compare(tiny, "a", "b", metric="cv/dise")

@@ -84,6 +84,15 @@ def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
             best(some, ledger, target="kaggle")
 
 
+def test_a_metric_that_is_better_the_other_way_round_is_left_out(some: Project) -> None:
+    """One run that says so does not keep the others from being ranked."""
+    finished(some, "odd", 1, [0.1] * 4, mode="min", sets=["optim.lr=0.4"], has_oof=False, created_at="2026-10-01")
+    with Ledger(some.ledger) as ledger:
+        found, notes = best(some, ledger)
+    assert [row["run"] for row in found] == ["b local-v4", "a local-v3"]
+    assert notes[1] == "left out, as cv/dice is better the other way round there: odd local-v1"
+
+
 def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
     """Two configs with repeats that overlap: the second may be as good."""
     for seed, value in enumerate((0.50, 0.52, 0.51)):
