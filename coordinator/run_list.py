@@ -22,6 +22,8 @@ from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
 """The columns for people, unless they say which."""
+ALWAYS = ("run", *export.PLAIN, "primary", "mode", "value", "tags", "notes")
+"""The columns that there are without any run: no config's, and no metric's."""
 _PREFIXES = ("", "config.", "metric.")
 
 
@@ -67,6 +69,19 @@ def rows(
         names = {name: _column(name, table[0]) for name in columns}
         found = [{name: row[column] for name, column in names.items()} for row in found]
     return found[:limit]
+
+
+def why_none(ledger: Ledger, experiment: str | None, tags: Sequence[str]) -> str:
+    """Why no run matches, if a name or a tag is the reason; or that there are no runs."""
+    runs = ledger.runs()
+    if not runs:
+        return "no runs yet; push one: coord push --exp NAME"
+    names = {run.experiment for run in runs}
+    if experiment is not None and not fnmatch.filter(names, experiment):
+        return f'no run of "{experiment}"{did_you_mean(experiment, names)}'
+    known = {each.text for each in said(ledger, kind="tag")}
+    unknown = next((tag for tag in tags if tag not in known), None)
+    return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
 
 
 def best(
@@ -152,5 +167,8 @@ def _listed(row: dict[str, Any]) -> str:
 def _column(name: str, row: dict[str, Any]) -> str:
     found = next((prefix + name for prefix in _PREFIXES if prefix + name in row), None)
     if found is None:
-        raise UsageError(f'there is no column "{name}"{did_you_mean(name, row)}', hint=f"Columns: {_listed(row)}.")
+        short = [column.removeprefix("config.").removeprefix("metric.") for column in row]
+        last = [column for column in short if column.rpartition(".")[2] == name]
+        near = f' (did you mean "{last[0]}"?)' if last else did_you_mean(name, short)
+        raise UsageError(f'there is no column "{name}"{near}', hint=f"Columns: {_listed(row)}.")
     return found

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -164,18 +162,14 @@ def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
     ]
 
 
-def as_csv(found: Iterable[Score], recorded: Iterable[RecordedScore] = ()) -> str:
-    """A row a submission, with a header line; then the recorded ones, whose target and state are `recorded`."""
-    fields = [field.name for field in dataclasses.fields(Submission)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*_CSV, *(name for name in fields if name not in _CSV)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(each.to_json() for each in found)
-    writer.writerows(each.to_row() for each in recorded)
-    return text.getvalue()
+def rows(found: Iterable[Score], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
+    """A row a submission, of `COLUMNS`; then the recorded ones, whose target and state are `recorded`."""
+    table = [*(each.to_json() for each in found), *(each.to_row() for each in recorded)]
+    return [{name: row.get(name) for name in COLUMNS} for row in table]
 
 
-_CSV = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
+_FIRST = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
+COLUMNS = tuple(dict.fromkeys([*_FIRST, *(field.name for field in dataclasses.fields(Submission))]))
 
 
 def places(found: Iterable[Submission]) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from coordinator.cli.common import (
     target_of,
     this_project,
 )
-from coordinator.cli.terminal import answer, complain, say, show_text
+from coordinator.cli.terminal import answer, complain, say, show_csv, show_text
 from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def scores(
         return Group(*parts, *([score_tables.recorded(recorded, of_recorded)] if recorded else []))
 
     if as_csv:
-        show_text(verb.as_csv(found, recorded).removesuffix("\n"))
+        show_csv(verb.rows(found, recorded), verb.COLUMNS)
     else:
         if not found and not as_json:
             say("nothing was submitted yet: coord submit --exp NAME")
