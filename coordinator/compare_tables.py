@@ -42,7 +42,7 @@ def report(found: Report) -> RenderableType:
         parts.append(
             Text(
                 f"noise floor: sd {figure(spread.sd)} ({spread.df:g} degrees of freedom), pooled within "
-                f"{', '.join(found.floor.configs)}",
+                f"{found.floor.of}",
                 style="dim",
             )
         )

@@ -210,7 +210,7 @@ def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
     by_id = {run.id: run for run in runs}
     keys = {}
     for run in runs:
-        configs = [without_seed(link.config) for link in chain(run, by_id)]
+        configs = [without_seed(project, link.config) for link in chain(run, by_id)]
         for each in configs[1:]:
             each.pop(project.settings.continue_setting or "", None)
         keys[run.id] = json.dumps([run.target, *configs], sort_keys=True)

@@ -9,8 +9,10 @@ from typing import Any
 
 from coordinator import metrics
 from coordinator.comparison.candidates import RECORDED, Candidate, count
+from coordinator.comparison.configs import seed_of
 from coordinator.ledger import Run
 from coordinator.project import Project
+from coordinator.results import Results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,23 +94,35 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     value = table.mean if value is None and table is not None else value
     if value is None:
         return []
-    folder = project.results(run.experiment, run.target, run.ref.version)
-    seed = run.config.get("seed")
+    folder = _folder(project, run)
     first = Repeat(
         run.label,
-        seed if isinstance(seed, int) else None,
+        seed_of(project, run.config),
         value,
         images=table.n if table is not None else None,
         folds=table.folds if table is not None else (),
-        oof=folder / "oof.csv",
+        oof=folder and folder / "oof.csv",
     )
     by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
     by_seed.pop(first.seed, None)
     others = [
-        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder / f"oof.seed{seed}.csv")
+        Repeat(
+            f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder and folder / f"oof.seed{seed}.csv"
+        )
         for seed, value in by_seed.items()
     ]
     return [first, *others]
+
+
+def _folder(project: Project, run: Run) -> Path | None:
+    """Where the run's results are, if they are here; a merged run (version 0) has some, too.
+
+    Those of a kernel that was deleted since, whose versions count anew, have moved aside: see `results.Results`.
+    """
+    assert run.version is not None, "only runs that have a version are compared"
+    usual = project.results(run.experiment, run.target, run.version)
+    places = (usual, usual.with_name(f"{usual.name}-{run.id[:8]}"))
+    return next((place for place in places if Results(place).run_id() == run.id), None)
 
 
 def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
