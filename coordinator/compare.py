@@ -126,7 +126,7 @@ def compare(
     chosen, mode = common_metric(candidates, metric)
     sides = tuple(side(project, each, chosen) for each in candidates)
     rows = [images.rows(each, chosen) for each in sides]
-    images.check_data(sides, rows)
+    images.check_data(project, sides, rows)
     floor = noise_floor(project, everything(project, ledger), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
     comparisons = tuple(

@@ -28,4 +28,4 @@ def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
     """
     values = without_seed(project, config)
     paths = (path for path in project.settings.attached if path != project.settings.continue_setting)
-    return tuple(str(values.get(path)) for path in paths)
+    return tuple(str(values.get(path) or "") for path in paths)

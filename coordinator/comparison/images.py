@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from coordinator import oof, statistics
+from coordinator.comparison.configs import attached
 from coordinator.comparison.sides import Repeat, Side
 from coordinator.errors import NotComparable
+from coordinator.project import Project
 from coordinator.statistics import Interval
 
 
@@ -38,8 +40,12 @@ def rows(side: Side, metric: str) -> dict[Repeat, oof.OutOfFold]:
     return {repeat: rows for repeat, rows in read.items() if rows is not None}
 
 
-def check_data(sides: Sequence[Side], rows: Sequence[Mapping[Repeat, oof.OutOfFold]]) -> None:
-    """Raises NotComparable unless all were measured on the same images, as far as that is known."""
+def check_data(project: Project, sides: Sequence[Side], rows: Sequence[Mapping[Repeat, oof.OutOfFold]]) -> None:
+    """Raises NotComparable unless all were measured on the same images.
+
+    As far as that is known: by out-of-fold rows, by how many images there were, and by the data that a config names,
+    where no rows say that other data have the same images.
+    """
     found = [(repeat.label, set(each.folds)) for by_repeat in rows for repeat, each in by_repeat.items()]
     for label, images in found[1:]:
         first, those = found[0]
@@ -53,6 +59,14 @@ def check_data(sides: Sequence[Side], rows: Sequence[Mapping[Repeat, oof.OutOfFo
     for label, count in counts[1:]:
         if count != counts[0][1]:
             raise NotComparable(f"{counts[0][0]} was measured on {counts[0][1]} images, {label} on {count}")
+    data = [attached(project, each.config) for each in sides]
+    for side, read, has_rows in zip(sides[1:], data[1:], rows[1:], strict=True):
+        if read != data[0] and not (rows[0] and has_rows):
+            one, other = (", ".join(filter(None, each)) or "nothing" for each in (data[0], read))
+            raise NotComparable(
+                f"{sides[0].name} reads {one}, {side.name} {other}: that these are the same images is not known",
+                hint="Out-of-fold rows (oof.csv) of both would say so.",
+            )
 
 
 def difference(a: Mapping[Repeat, oof.OutOfFold], b: Mapping[Repeat, oof.OutOfFold], level: float) -> Images:

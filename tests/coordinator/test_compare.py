@@ -407,6 +407,18 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
         _compare(tiny, "a", "b", metric="cv/dise")
 
 
+def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
+    """Two configs that name other data: with rows of the same images they are compared, without any refused."""
+    file = tiny.root / "pyproject.toml"
+    file.write_text(file.read_text().replace("[tool.coord]\n", '[tool.coord]\nattached = ["train.wait_for"]\n', 1))
+    project = find_project(tiny.root)
+    for name, has_oof in (("a", True), ("same", True), ("other", False)):
+        finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
+    assert len(_compare(project, "a", "same").comparisons) == 1
+    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: that these are the same images"):
+        _compare(project, "a", "other")
+
+
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
