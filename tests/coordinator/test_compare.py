@@ -294,6 +294,8 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert "1 run of the same config had other sources" in text
     assert "1 complete run not fetched yet" in text
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
+    finished(tiny, "slow--s0", 1, _images(seed=0), sets=["optim.lr=0.9"])  # of a sweep over seeds alone
+    assert _compare(tiny, "slow").sides[0].repeats[0].label == "slow--s0 local-v1"
 
 
 def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
