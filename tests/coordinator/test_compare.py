@@ -515,11 +515,15 @@ def test_the_command_prints_a_table_json_and_csv(tiny: Project) -> None:
     shown = coord.here("compare", "a", "b").stdout
     assert "b is better by 0.02" in shown
     assert "paired" in shown
+    documented = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text()
     table = [line for line in shown.splitlines() if line.startswith((" ", "─"))]
     assert max(map(len, table)) <= 80
     data = json.loads(coord.here("compare", "a", "b", "--json").stdout)
     assert data["comparisons"][0]["verdict"]["winner"] == "b"
     assert data["sides"][0]["n"] == 3
+    (comparison,) = data["comparisons"]
+    for value in (data, data["sides"][0], data["sides"][0]["repeats"][0], comparison, comparison["verdict"]):
+        assert [key for key in value if f"`{key}`" not in documented] == []
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "b", "--csv").stdout))
     assert (row["verdict"], float(row["low"])) == ("better", data["comparisons"][0]["seeds"]["low"])
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "--csv").stdout))
