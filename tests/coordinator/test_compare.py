@@ -323,6 +323,20 @@ def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> No
     assert notes == []
 
 
+def test_what_was_not_measured_out_of_fold_has_no_rows(tiny: Project) -> None:
+    """holdout/dice is of other images than the column dice of oof.csv: these say nothing about it."""
+    for name, shift in (("a", 0.0), ("b", 0.1)):
+        run = finished(tiny, name, 1, _images(shift, seed=0), sets=[f"optim.lr={1 + shift}"])
+        held = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.5 - shift, "sd": None, "n": 9}
+        summary = run.summary or {}
+        with Ledger(tiny.ledger) as ledger:
+            ledger.update(run.id, summary={**summary, "metrics": [*summary["metrics"], held]})
+    (found,) = _compare(tiny, "a", "b", metric="holdout/dice").comparisons
+    assert found.difference == pytest.approx(-0.1)
+    assert (found.images.interval, found.folds) == (None, ())
+    assert _compare(tiny, "a", "b").comparisons[0].images.interval is not None
+
+
 def test_merged_runs_are_compared_like_others(tiny: Project) -> None:
     """Version 0 has no kernel, but results; and one such run is no reason not to compare or rank others."""
     for seed in range(3):
