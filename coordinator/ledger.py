@@ -213,7 +213,7 @@ class Ledger:
             _ignore_in_git(self._file.parent)
             # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
             with held(self._file.with_suffix(".lock"), wait=True):
-                self._connection = _connect(self._file)
+                self._connection = connect(self._file)
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
@@ -363,7 +363,8 @@ class Ledger:
             raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def connect(file: Path) -> sqlite3.Connection:
+    """To a ledger's file, as every connection to it is. Raises sqlite3.Error."""
     # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
     connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
     try:
@@ -417,42 +418,3 @@ def _readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:
         except (ValueError, TypeError) as error:
             unreadable[str(row["id"])] = str(error)
     return runs, unreadable
-
-
-def damage(file: Path) -> list[str]:
-    """What SQLite finds wrong with a ledger's file; nothing if there is no file."""
-    if not file.exists():
-        return []
-    try:
-        with contextlib.closing(_connect(file)) as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
-    except sqlite3.DatabaseError as error:
-        return [str(error)]
-    return [] if found == ["ok"] else found
-
-
-def set_aside(file: Path) -> Path:
-    """Moves a damaged ledger away, with what belongs to it, and returns where it is now."""
-    with held(file.with_suffix(".lock"), wait=True):
-        number = 1
-        while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
-            number += 1
-        for ending in ("-wal", "-shm", ""):
-            part = file.with_name(file.name + ending)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + ending))
-    return aside
-
-
-def salvaged(file: Path) -> list[Run]:
-    """The runs that can still be read from a damaged ledger, oldest first."""
-    found: dict[str, Run] = {}
-    for direction in ("ASC", "DESC"):  # from both ends up to what is damaged
-        try:
-            with contextlib.closing(_connect(file)) as connection:
-                for row in connection.execute(f"SELECT * FROM runs ORDER BY rowid {direction}"):
-                    for run in _readable([row])[0]:
-                        found[run.id] = run
-        except sqlite3.Error:
-            pass  # what was read before it counts
-    return sorted(found.values(), key=lambda run: run.created_at)

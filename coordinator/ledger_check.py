@@ -22,12 +22,13 @@ from coordinator.bundle.notebook import script_in
 from coordinator.errors import BundleError, CoordError, NoAccess, TargetError
 from coordinator.experiment import kernel_titles
 from coordinator.fetch import SUMMARY
-from coordinator.ledger import Ledger, Run, damage, now, salvaged, set_aside
+from coordinator.ledger import Ledger, Run, now
 from coordinator.locks import held
 from coordinator.metadata import kernel_slug
 from coordinator.project import Project
 from coordinator.refresh import NEVER_ARRIVED
 from coordinator.results import RUN
+from coordinator.salvage import damage, salvage
 from coordinator.target import RunState, Target
 
 _UNSENT = (RunState.PUSHING, RunState.REFUSED)
@@ -56,16 +57,10 @@ def check_file(file: Path) -> Problem | None:
     if not found:
         return None
 
-    def repair() -> None:
-        runs = salvaged(set_aside(file))
-        with Ledger(file) as ledger:
-            for run in runs:
-                ledger.replace(run)
-
     return Problem(
         f"{file.name} is damaged: {found[0]}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""),
-        f"move it to {file.name}.damaged-N, make a new one, and copy the runs that can still be read",
-        repair,
+        f"move it to {file.name}.damaged-N, make a new one, and copy what can still be read",
+        partial(salvage, file),
     )
 
 

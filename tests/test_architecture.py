@@ -41,7 +41,7 @@ LAYERS = [
         "submit",
     },
     {"compare", "estimates"},
-    {"chains", "deadlines", "identical", "refresh", "remarks", "sides", "sweeps"},
+    {"chains", "deadlines", "identical", "refresh", "remarks", "salvage", "sides", "sweeps"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "submissions", "targets", "transfer"},
     {"competitions", "target"},
     {"grid"},

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from coordinator import export
+from coordinator import export, remarks, submissions, sweeps
 from coordinator.build import build
 from coordinator.bundle.script import stamped
+from coordinator.competitions import SubmissionState
 from coordinator.errors import NoAnswer
 from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run
@@ -64,6 +65,19 @@ def ledger(tiny: Project) -> Iterator[Ledger]:
 
 RUN = dataclasses.replace(
     BARE, id="r1", experiment="base", slug="tiny-base", version=1, state=RunState.COMPLETE, ended_at=BARE.created_at
+)
+
+SENT = submissions.Submission(
+    id="s1",
+    run_id="r1",
+    target="local",
+    competition="cup",
+    file_name="submission.csv",
+    sha256="0" * 64,
+    is_upload=True,
+    description="first",
+    state=SubmissionState.PENDING,
+    created_at=BARE.created_at,
 )
 
 
@@ -240,9 +254,13 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
 
 
 def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> None:
-    """The file is never deleted; a sound one, or none, is no problem."""
+    """The file is never deleted; notes, sweeps and submissions are kept, too; a sound file, or none, is no problem."""
     assert check_file(tiny.ledger) is None
+    member = sweeps.Member("base--lr1", "base", ("optim.lr=1",), whole="", work="w")
     with Ledger(tiny.ledger) as ledger:
+        remarks.note(ledger, "base", "odd")
+        sweep = sweeps.add(ledger, "lr", "base", "local", [member])
+        submissions.add(ledger, SENT)
         for number in range(200):
             ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
     assert check_file(tiny.ledger) is None
@@ -258,6 +276,9 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
     assert check_file(tiny.ledger) is None
     with Ledger(tiny.ledger) as ledger:
         kept = {run.id for run in ledger.runs()}
+        assert [each.text for each in remarks.said(ledger)] == ["odd"]
+        assert sweeps.all_sweeps(ledger) == [sweep]
+        assert submissions.submissions(ledger) == [SENT]
     assert 50 < len(kept) < 200
     assert {"r0", "r199"} <= kept  # read from both ends
 
