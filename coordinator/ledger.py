@@ -163,15 +163,21 @@ class Run:
     """Id of the run whose output it goes on from (see continuation.py)."""
 
     @property
-    def ref(self) -> KernelRef:
+    def results_version(self) -> int:
+        """The version that its folder of results is named by: a merged run has one, too, but no kernel (see `ref`)."""
         if self.version is None:
             raise LedgerError(f"run {self.id} of {self.experiment} has no version yet", hint="Run: coord status")
-        if self.version == MERGED:
+        return self.version
+
+    @property
+    def ref(self) -> KernelRef:
+        version = self.results_version
+        if version == MERGED:
             raise RunFailed(
                 f"{self.label} was {self.message}: it has no kernel of its own",
                 hint="The runs of the folds have theirs.",
             )
-        return KernelRef(self.owner, self.slug, self.version)
+        return KernelRef(self.owner, self.slug, version)
 
     @property
     def label(self) -> str:

@@ -24,7 +24,7 @@ from coordinator.handover.record import Record, record
 from coordinator.handover.to_mlflow import MlflowStore, safe_keys
 from coordinator.handover.to_tensorboard import TensorboardFolder
 from coordinator.handover.to_wandb import WandbFolder
-from coordinator.ledger import Ledger, Run
+from coordinator.ledger import MERGED, Ledger, Run
 from coordinator.project import Project
 from coordinator.target import RunState
 from runner_test.store import Store
@@ -92,7 +92,7 @@ def _png(width: int, height: int) -> bytes:
 
 
 def _results(project: Project, run: Run, events: list[dict[str, Any]]) -> Path:
-    directory = project.results(run.experiment, run.target, run.ref.version)
+    directory = project.results(run.experiment, run.target, run.results_version)
     (directory / "worst").mkdir(parents=True)
     (directory / "run.json").write_text(json.dumps({"id": run.id}))
     (directory / "metrics.json").write_text(json.dumps(run.summary))
@@ -169,6 +169,16 @@ def test_results_are_those_of_the_run(tiny: Project, results: Path) -> None:
     assert record(tiny, other).files == ()
     results.rename(results.with_name(f"{results.name}-{RUN.id[:8]}"))
     assert next(file.name for file in record(tiny, RUN).files) == "metrics.json"
+
+
+def test_a_merged_run_goes_like_any_other(tiny: Project) -> None:
+    """It has results and figures, but no kernel of its own."""
+    merged = dataclasses.replace(RUN, version=MERGED, url="", message="merged from 2 runs, one a fold")
+    _results(tiny, merged, [])
+    found = record(tiny, merged)
+    assert found.final["cv/dice"] == 0.75
+    assert found.label == "base local-v0"
+    assert "oof.csv" in [file.name for file in found.files]
 
 
 def test_keys_that_mlflow_takes() -> None:
