@@ -287,6 +287,14 @@ def test_mlflow_that_does_not_answer_is_one_line_without_the_password(mlflow: st
         MlflowStore("nothing://here", "tiny")
 
 
+def test_a_place_where_no_database_can_be_is_told_at_once(mlflow: str, tmp_path: Path) -> None:
+    """MLflow itself would try for minutes, and then show where in its sources it gave up."""
+    (tmp_path / "file").write_text("no database")
+    for path in ("file/mlflow.db", "file"):
+        with pytest.raises(CoordError, match=r"MLflow at sqlite:///.*: (Not a directory|File exists|file is not a)"):
+            MlflowStore(f"sqlite:///{tmp_path}/{path}", "tiny")
+
+
 # TensorBoard: event files, read back by its accumulator.
 
 
