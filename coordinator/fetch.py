@@ -22,6 +22,7 @@ from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh
 from coordinator.results import PARTS, RUN, Results
+from coordinator.sweeps import Sweep, sweeps_of
 from coordinator.tally import Progress, Tally
 from coordinator.target import LogRecord, OutputFile, Target
 from coordinator.tracebacks import Sources
@@ -130,7 +131,7 @@ class _Fetch:
 
     def all(self) -> Fetched:
         run, results = self.run, self.results
-        results.make_room(provenance(run))
+        results.make_room(provenance(run, sweeps_of(self.ledger, run)))
         files = self._listing()
         wanted = [path for path in files if self.choice.takes(path)]
         if self.force:
@@ -207,13 +208,14 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
     )
 
 
-def provenance(run: Run) -> dict[str, Any]:
-    """What these results are of: enough to build the same kernel again."""
+def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    """What these results are of: enough to build the same kernel again, and to go on with the sweeps it belongs to."""
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
         "continues",
     )
-    return {name: getattr(run, name) for name in names} | {"config": run.config, "metadata": run.metadata}
+    values = {name: getattr(run, name) for name in names}
+    return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}
 
 
 def _confined(file: OutputFile) -> PurePosixPath:

@@ -26,15 +26,15 @@ from typing import Any
 
 from coordinator import metrics
 from coordinator.build import assemble
-from coordinator.errors import RunFailed
-from coordinator.fetch import SUMMARY, provenance
+from coordinator.errors import CoordError, RunFailed
+from coordinator.fetch import SUMMARY, Fetched, provenance
 from coordinator.ledger import MERGED, Ledger, Run, new_run_id, now
 from coordinator.locks import held
 from coordinator.metadata import with_owner
 from coordinator.project import Project
 from coordinator.results import Results
 from coordinator.sweep import run_of
-from coordinator.sweeps import Sweep, find_experiment
+from coordinator.sweeps import Sweep, find_experiment, sweeps_of
 from coordinator.target import RunState
 
 OOF, FOLDS = "oof.csv", "folds.csv"
@@ -47,6 +47,52 @@ def groups(sweep: Sweep) -> dict[str, list[str]]:
         if member.whole:
             found[member.whole].append(member.experiment)
     return dict(found)
+
+
+def is_mergeable(project: Project, run: Run) -> bool:
+    """Whether the files are here that no merge can do without; checkpoints may have been left out."""
+    folder = project.results(run.experiment, run.target, run.ref.version)
+    return run.summary is not None and all((folder / name).is_file() for name in (SUMMARY, OOF))
+
+
+def merge_fetched(
+    project: Project, ledger: Ledger, fetched: Sequence[Fetched]
+) -> tuple[list[Fetched], list[tuple[CoordError, bool]]]:
+    """Merges what the last fold has come in for, with the runs that were just fetched.
+
+    Returns the merged runs, and what kept others from being merged; True where that may be a file that was left out.
+    """
+    merged: list[Fetched] = []
+    refused: list[tuple[CoordError, bool]] = []
+    asked = set[tuple[str, str]]()
+    for item in fetched:
+        for sweep in sweeps_of(ledger, item.run):
+            whole = next((each.whole for each in sweep.members if each.experiment == item.run.experiment), "")
+            if not whole or (sweep.name, whole) in asked:
+                continue
+            asked.add((sweep.name, whole))
+            runs = [run_of(ledger, sweep, each) for each in sweep.members if each.whole == whole]
+            found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.version]
+            if len(found) < len(runs) or not all(is_mergeable(project, run) for run in found):
+                continue
+            known = ledger.runs(experiment=whole, target=sweep.target)
+            moved = {each.run.id for each in fetched if each.size}
+            if _is_merged(known, found) and moved.isdisjoint(run.id for run in found):
+                continue
+            try:
+                run = merge(project, ledger, whole, found)
+            except CoordError as error:
+                refused.append((error, not all(run.fetched_at for run in found)))
+            else:
+                results = Results(project.results(whole, run.target, MERGED))
+                merged.append(Fetched(run=run, directory=results.directory, files=results.names(), size=0))
+    return merged, refused
+
+
+def _is_merged(known: Sequence[Run], folds: Sequence[Run]) -> bool:
+    """Whether one of the known runs was merged of just these."""
+    ids = [run.id for run in folds]
+    return any(run.version == MERGED and (run.summary or {}).get("merged_ids") == ids for run in known)
 
 
 def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
@@ -87,6 +133,7 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
         "digest": built.script.digest,
         "config": built.experiment.config,
         "merged": [run.label for run in runs],
+        "merged_ids": [run.id for run in runs],
     }
     metadata = with_owner(built.metadata, runs[0].owner)
     run = Run(
@@ -120,7 +167,7 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
             _complete(project, module, [merged, *folders])
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
         results = Results(project.results(whole, run.target, MERGED))
-        results.make_room(provenance(run))
+        results.make_room(provenance(run, sweeps_of(ledger, run)))
         for file in sorted(merged.iterdir()):
             results.write(file.name, file.read_text(encoding="utf-8"))
         results.finish(complete=True)

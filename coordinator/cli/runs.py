@@ -240,10 +240,11 @@ def fetch_results(
     """Bring a run's log, metrics and files home.
 
     They go into results/; its cross-validation table is shown. What is here already is not transferred again, and what
-    broke off goes on where it was.
+    broke off goes on where it was. With the last fold of a sweep of split folds, these are merged.
     """
     from coordinator import fetch as verb
     from coordinator import tables
+    from coordinator.merge_folds import merge_fetched
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -267,6 +268,8 @@ def fetch_results(
                 if not all_runs:
                     raise
                 failed.append(error)
+        merged, unmerged = merge_fetched(project, ledger, fetched)
+        fetched += merged
     if as_json:
         answer(
             [
@@ -291,6 +294,11 @@ def fetch_results(
             say(f"warning: {warning}")
     for skipped in failed:
         say(skipped.what)
+    for reason, _ in unmerged:
+        complain(reason)
+    # What was left out on purpose may be what the merge lacks: that is no failure of a fetch.
+    if any(not is_partial for _, is_partial in unmerged):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -166,7 +166,7 @@ def merge(name: Name, as_json: Json = False) -> None:
                 runs = verb.fold_runs(ledger, chosen, whole)
                 with transfers() as show:
                     for run in runs:
-                        if not run.fetched_at:
+                        if not run.fetched_at and not verb.is_mergeable(project, run):
                             fetching.fetch(project, opened, ledger, run, force=False, show=show)
                 merged.append(verb.merge(project, ledger, whole, runs))
     if as_json:

@@ -155,6 +155,33 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     assert "base--s1 local-v0 was merged" in coord.here("logs", "--exp", "base--s1", code=1).stderr
 
 
+def test_the_last_fold_that_comes_in_brings_the_merged_run(coord: Coord) -> None:
+    """Without a further command, also where large files are left out; once, until a fold's results come anew."""
+    _swept(coord)
+    for fold in (2, 0):
+        assert "local-v0" not in coord.here("fetch-results", "--exp", f"base--f{fold}").stdout
+    shown = coord.here("fetch-results", "--exp", "base--f1", "--skip", "folds.csv").stdout
+    assert "base local-v0: complete, 4 files in results/base/local-v0/" in shown.replace("\n", " ")
+    assert _summary(coord, "base", 0)["merged"] == [f"base--f{fold} local-v1" for fold in range(3)]
+    moment = (coord.root / "results" / "base" / "local-v0" / "metrics.json").stat().st_mtime_ns
+    assert "local-v0" not in coord.here("fetch-results", "--exp", "base--f1", "--skip", "folds.csv").stdout
+    assert (coord.root / "results" / "base" / "local-v0" / "metrics.json").stat().st_mtime_ns == moment
+    found = json.loads(coord.here("fetch-results", "--exp", "base--f1", "--force", "--json").stdout)
+    assert [(each["experiment"], each["version"]) for each in found] == [("base--f1", 1), ("base", 0)]
+    assert "done" in coord.here("logs").stdout
+
+
+def test_folds_that_do_not_fit_are_fetched_all_the_same(coord: Coord) -> None:
+    """What keeps them from being merged is told, and is a failure."""
+    _swept(coord)
+    for fold in (0, 1):
+        coord.here("fetch-results", "--exp", f"base--f{fold}")
+    (coord.root / "results" / "base--f0" / "local-v1" / "folds.csv").write_text("seed\n1\n")
+    done = coord.here("fetch-results", "--exp", "base--f2", code=1)
+    assert "base--f2 local-v1: complete" in done.stdout
+    assert "divided the images into folds in different ways" in done.stderr
+
+
 def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
     """By a module of its own, which gets the merged folder and the folds'; when that fails, nothing is recorded."""
     file = coord.root / "pyproject.toml"
@@ -190,7 +217,8 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
             "the end of the sweep",
         )
         coord.here("fetch-results", "--all")
-        runs = sorted(ledger.runs(), key=lambda run: run.experiment)
+        runs = sorted((run for run in ledger.runs() if run.version), key=lambda run: run.experiment)
+        before = (project.results("base", "local", 0) / "metrics.json").read_bytes()
         folders = [project.results(run.experiment, run.target, 1) for run in runs]
         ledger.update(runs[1].id, state="error")
         assert "base--f1 is error" in coord.here("sweep", "merge", "split", code=1).stderr
@@ -211,7 +239,7 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
         (folders[0] / "metrics.json").unlink()
         with pytest.raises(RunFailed, match=r"base--f0 local-v1 has no metrics\.json here"):
             merge(project, ledger, "base", runs)
-        assert not (coord.root / "results" / "base").exists()
+        assert (project.results("base", "local", 0) / "metrics.json").read_bytes() == before
 
 
 def test_only_what_was_split_can_be_merged(coord: Coord) -> None:

@@ -16,6 +16,7 @@ import pytest
 from coordinator import sweeps
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.errors import CoordError, ExperimentError, Later, NoSlot, NotSent, TargetError, UsageError
+from coordinator.fetch import provenance
 from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
@@ -148,6 +149,26 @@ def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None
         begin(sweeper.ledger, other, is_named=True)
     with pytest.raises(UsageError, match=r'no sweep "base--lr-epoch" \(did you mean "base--lr-epochs"\?\)'):
         sweeps.find(sweeper.ledger, "base--lr-epoch")
+
+
+def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
+    """To a ledger that lost it, from what the run.json of any of its runs says; what is no sweep is none."""
+    sweep = sweeper.begin("optim.lr=0.1,0.2")
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    begun = sweeper.begin("optim.lr=0.1,0.3", "train.epochs=3")
+    (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
+    assert sweeps.sweeps_of(sweeper.ledger, run) == [begun, sweep]
+    assert begun.members[0].run_id == run.id
+    said = json.loads(json.dumps(provenance(run, [begun, sweep])))["sweeps"]
+    with Ledger(tmp_path / "other.sqlite") as other:
+        for each in filter(None, map(sweeps.from_json, reversed(said))):
+            sweeps.restore(other, each)
+        assert sweeps.all_sweeps(other) == [begun, sweep]
+    first = said[0]["members"][0]
+    for broken in (None, {}, {**said[0], "members": [1]}, {**said[0], "members": [{**first, "work": 3}]}):
+        assert sweeps.from_json(broken) is None
+    assert sweeps.from_json({key: value for key, value in said[0].items() if key != "base"}) is None
 
 
 def test_its_experiments_are_experiments_like_any_other(sweeper: Sweeper) -> None:
@@ -383,7 +404,10 @@ def test_the_whole_way(coord: Coord) -> None:
     )
     assert [each["experiment"] for each in states["experiments"]][:2] == ["base--lr0.1-s0", "base--lr0.1-s1"]
     coord.here("fetch-results", "--exp", "base--lr0.2-s1")
-    assert (coord.root / "results" / "base--lr0.2-s1" / "local-v1" / "oof.csv").is_file()
+    folder = coord.root / "results" / "base--lr0.2-s1" / "local-v1"
+    assert (folder / "oof.csv").is_file()
+    (sweep,) = json.loads((folder / "run.json").read_text())["sweeps"]
+    assert [member["experiment"] for member in sweep["members"]] == [e["experiment"] for e in states["experiments"]]
     shown = coord.here("sweep", "status", "base--lr-s2").stdout
     assert "sweep base--lr-s2 on local: 4 complete" in shown
     assert "0.7550" in shown
