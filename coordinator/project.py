@@ -234,6 +234,11 @@ class Project:
         """Has a folder for each experiment, and in it one for each run that was fetched."""
         return self.root / "results"
 
+    @property
+    def remarks(self) -> Path:
+        """A second copy of the ledger's notes and tags."""
+        return self.all_results / "remarks.jsonl"
+
     def results(self, experiment: str, target: str, version: int) -> Path:
         return self.all_results / experiment / f"{target}-v{version}"
 

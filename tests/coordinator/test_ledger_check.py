@@ -19,11 +19,11 @@ import pytest
 from coordinator import export, remarks, submissions, sweeps
 from coordinator.build import build
 from coordinator.bundle.script import stamped
-from coordinator.competitions import SubmissionState
-from coordinator.errors import NoAnswer
+from coordinator.competitions import Standing, SubmissionState
+from coordinator.errors import LedgerError, NoAccess, NoAnswer
 from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run
-from coordinator.ledger_check import Problem, check, check_file
+from coordinator.ledger_check import NotAsked, Problem, check, check_file
 from coordinator.project import Project
 from coordinator.refresh import NEVER_ARRIVED
 from coordinator.target import RunState
@@ -36,6 +36,18 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 
 
 @dataclass
+class Desk:
+    """Competitions that list what was submitted to one of them."""
+
+    there: list[Standing]
+
+    def submissions(self, slug: str) -> Iterator[Standing]:
+        if slug != "cup":
+            raise NoAccess(f"there is no competition {slug}")
+        yield from self.there
+
+
+@dataclass
 class Shelf(Unasked):
     """A target that holds the versions of kernels, for reading."""
 
@@ -43,6 +55,11 @@ class Shelf(Unasked):
     reachable: bool = True
     name: str = "local"
     owner: str = "ada"
+    submitted: list[Standing] = field(default_factory=list)
+
+    @property
+    def competitions(self) -> Any:
+        return Desk(self.submitted)
 
     def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
         texts = self.versions[slug]
@@ -84,6 +101,7 @@ SENT = submissions.Submission(
 def _found(project: Project, ledger: Ledger, *targets: Shelf, repair: bool = False) -> list[Problem]:
     found = []
     for problem in check(project, ledger, targets):
+        assert isinstance(problem, Problem)
         found.append(problem)
         if repair and problem.repair is not None:
             problem.repair()
@@ -179,14 +197,101 @@ def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> Non
     assert problem.repair is None
 
 
-def test_a_target_that_does_not_answer_is_a_problem_and_not_the_end(tiny: Project, ledger: Ledger) -> None:
+def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, ledger: Ledger) -> None:
     """The others are asked all the same."""
     ledger.add(dataclasses.replace(RUN, state=RunState.QUEUED, version=None))
-    problems = _found(tiny, ledger, Shelf(reachable=False, name="kaggle"), Shelf())
-    assert [problem.what for problem in problems] == [
-        "base local-v? (run r1) is queued, but has no version",
-        "kaggle could not be asked: no connection",
+    found = list(check(tiny, ledger, [Shelf(reachable=False, name="kaggle"), Shelf()]))
+    assert [(type(each), each.what) for each in found] == [
+        (Problem, "base local-v? (run r1) is queued, but has no version"),
+        (NotAsked, "kaggle could not be asked: no connection"),
     ]
+
+
+def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger: Ledger) -> None:
+    """What was found here decides the exit code, unless the target was asked for by name."""
+    ledger.add(dataclasses.replace(RUN, target="kaggle"))
+    coord = Coord(tiny.root, {**os.environ, "HOME": str(tiny.root)})
+    said = coord("ledger", "check").stderr
+    assert said.startswith("left out: kaggle could not be asked: no Kaggle credentials found")
+    assert said.endswith("\n1 runs, 0 problems repaired, 0 left\n")
+    assert coord("ledger", "check", "--target", "kaggle", code=1).stderr == said
+    (left_out,) = coord.json("ledger", "check")["not_asked"]
+    assert "KAGGLE_API_TOKEN" in left_out["hint"]
+
+
+def test_sweeps_are_rebuilt_from_any_of_their_runs(tiny: Project, ledger: Ledger) -> None:
+    """With all experiments, those that were not pushed yet included; a sweep that is known stays as it is."""
+    members = [
+        sweeps.Member(f"base--lr{lr}", "base", (f"optim.lr={lr}",), whole="", work=str(lr), run_id=None)
+        for lr in (0.1, 0.2)
+    ]
+    sweep = sweeps.Sweep("lr", "base", "local", False, BARE.created_at, tuple(members))
+    run, text = _as_pushed(tiny, RUN)
+    _results(tiny, run, text, sweeps=[sweep.to_json(), "nonsense"])
+    whats = [problem.what for problem in _found(tiny, ledger, repair=True)]
+    assert whats[1:] == ["runs in results/ are of the sweep lr, which the ledger does not have"]
+    assert sweeps.all_sweeps(ledger) == [sweep]
+    assert _found(tiny, ledger) == []
+
+
+def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
+    """They are written into a file beside the results, and what was taken away stays away."""
+    coord = Coord(tiny.root, dict(os.environ))
+    coord("note", "--exp", "base", "the one with ü")
+    coord("tag", "--exp", "base", "odd")
+    coord("tag", "--exp", "base", "good")
+    coord("tag", "--exp", "base", "odd", "--remove")
+    with tiny.remarks.open("a") as file:
+        file.write('{"experiment": "ba')  # a process that was killed
+    shutil.rmtree(tiny.state)
+    coord("note", "--exp", "base", "later")
+    assert (
+        "results/remarks.jsonl has notes or tags that the ledger lacks: 2"
+        in coord("ledger", "check", "--offline", code=1).stdout
+    )
+    coord("ledger", "check", "--offline", "--repair")
+    with Ledger(tiny.ledger) as ledger:
+        assert {each.text for each in remarks.said(ledger)} == {"the one with ü", "good", "later"}
+        tiny.remarks.unlink()
+        (problem,) = _found(tiny, ledger, repair=True)
+        assert problem.what == "results/remarks.jsonl lacks notes or tags of the ledger: 3"
+        assert sorted(map(str, remarks.kept(tiny.remarks))) == sorted(map(str, remarks.said(ledger)))
+        tiny.remarks.unlink()
+        tiny.remarks.mkdir()
+        with pytest.raises(LedgerError, match="Is a directory"):
+            remarks.tag(ledger, "base", "new", copy=tiny.remarks)
+
+
+def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Ledger) -> None:
+    """Of the ledger's runs, with the file's digest, by which the same file is not sent twice."""
+    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="a" * 16))
+    run = dataclasses.replace(run, metadata={**run.metadata, "competition_sources": ["cup", "other"]})
+    ledger.add(run)
+    _results(tiny, run, text, output={"submission.csv": {"size": 1, "sha256": "5" * 64}})
+    standing = Standing(7, SubmissionState.COMPLETE, f"x {submissions.stamp(run.id, 'b' * 8)}", 0.5, None, "")
+    standing = dataclasses.replace(standing, file_name="submission.csv")
+    shelf = Shelf(submitted=[standing, dataclasses.replace(standing, ref=8, description="by hand")])
+    (problem,) = _found(tiny, ledger, shelf, repair=True)
+    assert problem.what == "cup on local has submissions of the ledger's runs that it does not have: 1"
+    (found,) = submissions.submissions(ledger)
+    assert (found.id, found.ref, found.run_id, found.public, found.sha256) == ("b" * 8, 7, run.id, 0.5, "5" * 64)
+    assert _found(tiny, ledger, shelf) == []
+
+
+def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
+    """A kernel names the kernel that it goes on from: its newest complete version was attached, once that is known."""
+    project = dataclasses.replace(tiny, settings=dataclasses.replace(tiny.settings, continue_setting="train.wait_for"))
+    config = {"train": {"wait_for": "ada/tiny-base"}}
+    for number, state in enumerate((RunState.COMPLETE, RunState.COMPLETE, RunState.ERROR), 1):
+        ledger.add(dataclasses.replace(RUN, id=f"r{number}", version=number, state=state))
+    ledger.add(dataclasses.replace(RUN, id="r4", version=4, config=config))
+    ledger.update("r3", state=RunState.QUEUED)
+    assert _found(project, ledger) == []
+    ledger.update("r3", state=RunState.ERROR)
+    (problem,) = _found(project, ledger, repair=True)
+    assert problem.remedy == "note that it continues v2, the newest that was complete"
+    assert ledger.get("r4").continues == "r2"
+    assert _found(project, ledger) == []
 
 
 @pytest.mark.parametrize(
@@ -334,10 +439,9 @@ def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
     assert coord("ledger", "check", "--repair").stderr == "2 runs, 3 problems repaired, 0 left\n"
     after = coord.json("status")
     assert [run["id"] for run in after] == [run.id for run in before]
-    for name in ("version", "digest", "config", "state"):
+    for name in ("version", "digest", "config", "files", "state"):
         assert [run[name] for run in after] == [getattr(run, name) for run in before]
-    assert after[0]["files"] == before[0].files  # of a kernel; results do not tell
-    assert coord.json("ledger", "check") == {"runs": 2, "problems": [], "repaired": []}
+    assert coord.json("ledger", "check") == {"runs": 2, "problems": [], "repaired": [], "not_asked": []}
 
 
 def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None:
