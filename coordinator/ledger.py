@@ -380,6 +380,9 @@ def connect(file: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         connection.close()
         raise
+    except UnicodeDecodeError as error:  # SQLite quotes the bytes that it cannot parse
+        connection.close()
+        raise sqlite3.DatabaseError("malformed database schema") from error
     return connection
 
 
@@ -413,6 +416,23 @@ def _to_run(row: sqlite3.Row) -> Run:
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} is not of the kind that it should be")
     return Run(**{**values, "state": RunState(values["state"])})
+
+
+def blanked(row: sqlite3.Row) -> dict[str, str | None]:
+    """Of a row that does not read: the columns that are to blame, and what they can be set to, as they are stored."""
+    found: dict[str, str | None] = {}
+    for name, kind in _JSON_COLUMNS.items():
+        try:
+            is_sound = isinstance(None if row[name] is None else json.loads(row[name]), kind)
+        except (ValueError, TypeError):
+            is_sound = False
+        if not is_sound:
+            found[name] = None if isinstance(kind, tuple) else json.dumps(kind())
+    if "metadata" in found:  # what every run's has
+        found["metadata"] = json.dumps({"id": f"{row['owner']}/{row['slug']}", "code_file": "kernel.py"})
+    if row["state"] not in tuple(RunState):
+        found["state"] = RunState.PUSHING if row["version"] is None else RunState.QUEUED
+    return found
 
 
 def _readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:

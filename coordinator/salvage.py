@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coordinator.ledger import Ledger, connect
+from coordinator.ledger import Ledger, blanked, connect
 from coordinator.locks import held
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
+
+_MISSES = 20_000  # rows that are looked for behind the last one that was found, where the end cannot be read
+_LARGEST = 1 << 30  # bytes; what a damaged head says is not believed beyond that
 
 
 def damage(file: Path) -> list[str]:
@@ -28,13 +34,21 @@ def damage(file: Path) -> list[str]:
 def salvage(file: Path) -> Path:
     """Moves a damaged ledger aside, makes a new one of what can still be read, and returns where the old one is now."""
     aside = _set_aside(file)
-    with Ledger(file) as ledger:
+    with Ledger(file) as ledger, _opened(aside) as damaged:
         for table in _TABLES:
-            rows = _rows(aside, table)
+            rows = _rows(damaged, table)
             with ledger.transaction() as connection:
                 for row in rows:
                     _copy(connection, table, row)
     return aside
+
+
+def blank(ledger: Ledger, run_id: str) -> None:
+    """Empties what does not read in the row of a run."""
+    with ledger.transaction() as connection:
+        (row,) = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchall()
+        for name, value in blanked(row).items():
+            connection.execute(f"UPDATE runs SET {name} = ? WHERE id = ?", (value, run_id))
 
 
 def _set_aside(file: Path) -> Path:
@@ -50,23 +64,50 @@ def _set_aside(file: Path) -> Path:
     return aside
 
 
-def _rows(file: Path, table: str) -> list[dict[str, Any]]:
+def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     """Every row of a table that can be read, in the order of writing."""
-    first, last = (_read(file, f"SELECT * FROM {table} ORDER BY rowid {way}") for way in ("ASC", "DESC"))
-    known = {tuple(row.values()) for row in first}
-    return [*first, *(row for row in reversed(last) if tuple(row.values()) not in known)]
+    found: dict[int, dict[str, Any]] = {}
+    select = f"SELECT rowid AS rowid_, * FROM {table}"
+    if _read(connection, f"{select} ORDER BY rowid", found):
+        return list(found.values())
+    # From the other end up to what is damaged, and what lies between row by row.
+    first = max(found, default=0) + 1
+    behind: dict[int, dict[str, Any]] = {}
+    _read(connection, f"{select} ORDER BY rowid DESC", behind)
+    for number in range(first, min(behind, default=first + _MISSES)):
+        _read(connection, f"{select} WHERE rowid = {number}", found)
+    found |= behind
+    return [found[number] for number in sorted(found)]
 
 
-def _read(file: Path, query: str) -> list[dict[str, Any]]:
-    """The rows up to the first that SQLite cannot read."""
-    found = []
+def _read(connection: sqlite3.Connection, query: str, found: dict[int, dict[str, Any]]) -> bool:
+    """Adds rows by their number, up to the first that SQLite cannot read; returns whether that was all."""
     try:
-        with contextlib.closing(connect(file)) as connection:
-            for row in connection.execute(query):
-                found.append(dict(row))
-    except sqlite3.Error:
-        pass  # what was read before it counts
-    return found
+        for row in connection.execute(query):
+            values = dict(row)
+            found[values.pop("rowid_")] = values
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter in the name of a column
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A copy of a damaged ledger, as far as it helps to read it: as long as it says it is, whatever its schema is."""
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        copy = Path(shutil.copy(file, folder))
+        with contextlib.suppress(OSError):
+            shutil.copy(file.with_name(f"{file.name}-wal"), folder)
+        with copy.open("r+b") as content:
+            head = content.read(32)
+            said = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
+            if copy.stat().st_size < said <= _LARGEST:
+                content.truncate(said)  # SQLite reads nothing of a file that was cut off
+        with contextlib.closing(sqlite3.connect(copy)) as connection:
+            connection.row_factory = sqlite3.Row
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA writable_schema = ON")  # or one table that doesn't parse hides the others
+            yield connection
 
 
 def _copy(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:

@@ -39,6 +39,12 @@ def check(project: Project, ledger: Ledger, targets: Iterable[Target]) -> Iterat
     """
     yield from of_runs.check(project, ledger)
     yield from of_results.check(project, ledger)
+    asked = set()
     for target in targets:
-        yield from of_targets.check(project, ledger, target)
+        asked.add(target.name)
+        for found in of_targets.check(project, ledger, target):
+            if isinstance(found, NotAsked):
+                asked.discard(target.name)
+            yield found
+    yield from of_runs.check_rows_left(ledger, asked)
     yield from of_runs.check_links(project, ledger)

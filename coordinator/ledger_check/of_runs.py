@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 
 from coordinator.ledger import Ledger, Run
 from coordinator.ledger_check.problem import Problem
 from coordinator.ledger_check.rebuilt import fetched
 from coordinator.project import Project
+from coordinator.salvage import blank
 from coordinator.schema import leaves
 from coordinator.target import RunState
 
@@ -25,13 +26,26 @@ def check(project: Project, ledger: Ledger) -> Iterator[Problem]:
 
 
 def _rows(project: Project, ledger: Ledger) -> Iterator[Problem]:
-    """Rows that do not read."""
+    """Rows that do not read, of runs whose results are here."""
+    told = {found.run.id: found.run for _, found in fetched(project) if found}
     for run_id, reason in ledger.unreadable().items():
-        rebuilt = next((found.run for _, found in fetched(project) if found and found.run.id == run_id), None)
+        if run_id in told:
+            yield Problem(
+                f"the row of run {run_id} does not read: {reason}",
+                "rebuild it from its results",
+                partial(ledger.replace, told[run_id]),
+            )
+
+
+def check_rows_left(ledger: Ledger, asked: Collection[str]) -> Iterator[Problem]:
+    """Rows that do not read, and that neither results nor a target could tell; `asked` are the targets that were."""
+    for run_id, reason in ledger.unreadable().items():
+        (target,) = ledger.statement("SELECT target FROM runs WHERE id = :id", {"id": run_id})[0]
+        may_be_told = target not in asked
         yield Problem(
             f"the row of run {run_id} does not read: {reason}",
-            "rebuild it from its results" if rebuilt else "its kernel may tell more; other commands stop at this row",
-            partial(ledger.replace, rebuilt) if rebuilt else None,
+            f"ask {target}, which may have its kernel" if may_be_told else "empty what does not read of it",
+            None if may_be_told else partial(blank, ledger, run_id),
         )
 
 

@@ -349,13 +349,47 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute(f"UPDATE runs SET {column} = ?", (value,))
-    (problem,) = _found(tiny, ledger, Shelf())
+    (problem,) = _found(tiny, ledger)
     assert problem.what.startswith("the row of run r1 does not read: ")
-    assert problem.repair is None
+    assert (problem.remedy, problem.repair) == ("ask local, which may have its kernel", None)
     _results(tiny, run, text)
     _found(tiny, ledger, repair=True)
     assert ledger.get("r1").config == run.config
     assert _found(tiny, ledger) == []
+
+
+def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Project, ledger: Ledger) -> None:
+    """Or every command would stop at it for good; what reads of it stays."""
+    ledger.add(dataclasses.replace(FULL, slug="tiny-base"))
+    with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
+        connection.execute("UPDATE runs SET config = '{', summary = '[]', metadata = x'ff', state = 'asleep'")
+    (problem, *_) = _found(tiny, ledger, Shelf(), repair=True)
+    assert problem.remedy == "empty what does not read of it"
+    run = ledger.get(FULL.id)
+    assert (run.config, run.summary, run.state, run.files) == ({}, None, RunState.QUEUED, FULL.files)
+    assert run.metadata == {"id": "ada/tiny-base", "code_file": "kernel.py"}
+
+
+@pytest.mark.parametrize("part", ["end", "schema"])
+def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str) -> None:
+    """One that was cut off, and one in which the definition of another table does not parse."""
+    with Ledger(tiny.ledger) as ledger:
+        for number in range(100):
+            ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
+    content = tiny.ledger.read_bytes()
+    broken = (
+        content[: len(content) // 2]
+        if part == "end"
+        else content.replace(b"CREATE TABLE remarks", b"CREATE TA\xffLE remarks")
+    )
+    tiny.ledger.write_bytes(broken)
+    problem = check_file(tiny.ledger)
+    assert problem is not None
+    assert problem.repair is not None
+    problem.repair()
+    assert tiny.ledger.with_name("ledger.sqlite.damaged-1").read_bytes() == broken
+    with Ledger(tiny.ledger) as ledger:
+        assert len(ledger.runs()) > (30 if part == "end" else 99)
 
 
 def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> None:
