@@ -108,6 +108,7 @@ _MIGRATIONS = (
 
 MERGED = 0
 """The version of a run that was put together of others (see merge_folds.py): Kaggle counts from 1."""
+WRITABLE = "Its folder must be writable, and its disk not be full."
 
 # A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
 # version that has now been given to a later run is gone.
@@ -223,9 +224,8 @@ class Ledger:
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
-            raise LedgerError(
-                f"the ledger {self._file} cannot be opened: {error}", hint="Look into it: coord ledger check"
-            ) from error
+            hint = WRITABLE if isinstance(error, OSError) else "Look into it: coord ledger check"
+            raise LedgerError(f"the ledger {self._file} cannot be opened: {error}", hint=hint) from error
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -10,23 +10,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coordinator.ledger import Ledger, blanked, connect
+from coordinator.errors import LedgerError
+from coordinator.ledger import WRITABLE, Ledger, blanked, connect
 from coordinator.locks import held
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
 
+_CANNOT_TELL = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
+)
 _MISSES = 20_000  # rows that are looked for behind the last one that was found, where the end cannot be read
 _LARGEST = 1 << 30  # bytes; what a damaged head says is not believed beyond that
 
 
 def damage(file: Path) -> list[str]:
-    """What SQLite finds wrong with a ledger's file; nothing if there is no file."""
+    """What SQLite finds wrong with a ledger's file; nothing if there is no file.
+
+    Raises LedgerError if that cannot be told: a file that is locked, or may not be opened, is no damaged one.
+    """
     if not file.exists():
         return []
     try:
         with contextlib.closing(connect(file)) as connection:
             found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
-    except sqlite3.DatabaseError as error:
+    except sqlite3.Error as error:
+        if _primary_code(error) in _CANNOT_TELL:
+            raise LedgerError(f"the ledger {file} cannot be checked: {error}", hint=WRITABLE) from error
         return [str(error)]
     return [] if found == ["ok"] else found
 
@@ -41,6 +51,11 @@ def salvage(file: Path) -> Path:
                 for row in rows:
                     _copy(connection, table, row)
     return aside
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    code = getattr(error, "sqlite_errorcode", None)  # our own have none
+    return code & 0xFF if isinstance(code, int) else sqlite3.SQLITE_CORRUPT
 
 
 def blank(ledger: Ledger, run_id: str) -> None:

@@ -370,6 +370,13 @@ def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Proj
     assert run.metadata == {"id": "ada/tiny-base", "code_file": "kernel.py"}
 
 
+def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(tiny: Project) -> None:
+    """Or --repair would set a sound ledger aside."""
+    tiny.ledger.mkdir(parents=True)
+    with pytest.raises(LedgerError, match="cannot be checked: unable to open database file"):
+        check_file(tiny.ledger)
+
+
 @pytest.mark.parametrize("part", ["end", "schema"])
 def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str) -> None:
     """One that was cut off, and one in which the definition of another table does not parse."""
