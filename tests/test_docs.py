@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
 GROUPS = ("image", "ledger", "local", "sweep")
 GROUP_AND_COMMAND = "sweep"
 """Does something without a command after it, too."""
@@ -67,7 +67,7 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
     """Relative links name files of the repository."""
     for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         if not link.startswith("http"):
-            assert (ROOT / link).is_file(), f"{document.name} links to {link}"
+            assert (document.parent / link).is_file(), f"{document.name} links to {link}"
 
 
 def test_the_example_experiment_is_the_real_one() -> None:
