@@ -44,6 +44,7 @@ LAYERS = [
     {"comparison"},
     {"chains", "deadlines", "identical", "refresh", "remarks", "salvage", "sweeps"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "submissions", "targets", "transfer"},
+    {"migrations", "run"},
     {"competitions", "target"},
     {"grid"},
     {"bundle", "metadata", "credentials", "git", "locks", "oof", "parallel", "results", "tally", "tracebacks"},
