@@ -17,6 +17,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"compare_tables", "score_tables", "sweep_tables"},
+    {"results_table"},
     {"tables"},
     {"merge_folds", "sweep"},
     {

@@ -243,7 +243,7 @@ def fetch_results(
     broke off goes on where it was. With the last fold of a sweep of split folds, these are merged.
     """
     from coordinator import fetch as verb
-    from coordinator import tables
+    from coordinator import results_table
     from coordinator.merge_folds import merge_fetched
     from coordinator.target import RunState
 
@@ -294,7 +294,7 @@ def fetch_results(
     for item in fetched:
         if not as_json:
             if item.run.summary is not None:
-                answer(None, functools.partial(tables.results, item.run.label, item.run.summary))
+                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary))
             left_out = f"; {item.left_out} left out" if item.left_out else ""
             where = project.relative(item.directory)
             show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")

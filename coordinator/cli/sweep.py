@@ -147,8 +147,8 @@ def merge(name: Name, as_json: Json = False) -> None:
     """
     from coordinator import fetch as fetching
     from coordinator import merge_folds as verb
+    from coordinator import results_table
     from coordinator import sweep as sweeping
-    from coordinator import tables
     from coordinator.ledger import MERGED
     from coordinator.sweeps import find
     from coordinator.targets import open_target
@@ -173,7 +173,7 @@ def merge(name: Name, as_json: Json = False) -> None:
         answer([run.to_json() for run in merged])
         return
     for run in merged:
-        answer(None, functools.partial(tables.results, run.label, run.summary or {}))
+        answer(None, functools.partial(results_table.results, run.label, run.summary or {}))
         show_text(
             f"{run.label}: {run.message}, in {project.relative(project.results(run.experiment, run.target, MERGED))}/"
         )
