@@ -132,7 +132,7 @@ class _Fetch:
     def all(self) -> Fetched:
         run, results = self.run, self.results
         results.make_room(provenance(run, sweeps_of(self.ledger, run)))
-        files = self._listing()
+        files, clashes = self._output()
         wanted = [path for path in files if self.choice.takes(path)]
         if self.force:
             results.forget(wanted)
@@ -155,18 +155,25 @@ class _Fetch:
         results.finish(complete=not left_out)
         if not left_out:
             run = self.ledger.update(run.id, fetched_at=now(), summary=summary)
-        warnings = _warnings(run, records, files)
+        warnings = (*_warnings(run, records, files), *_left_alone(clashes))
         return Fetched(run, results.directory, results.names(), tally.moved, left_out, warnings)
 
     def _listing(self) -> dict[PurePosixPath, OutputFile]:
-        """The output by path, but for names that are coord's own here; of a name that comes twice, the first."""
+        """The output by path, but for what has a name of coord's own here; of a name that comes twice, the first."""
+        return self._output()[0]
+
+    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], list[str]]:
+        """(what can be fetched, names that are coord's own here)"""
         ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
         found: dict[PurePosixPath, OutputFile] = {}
+        clashes = []
         for file in self.target.outputs(self.run.ref):
             path = _confined(file)
-            if path.parts[0] not in ours:
+            if path.parts[0] in ours:
+                clashes.append(file.name)
+            else:
                 found.setdefault(path, file)
-        return found
+        return found, clashes
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
         """Raises the first error, once everything that can be fetched is here."""
@@ -246,6 +253,12 @@ def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
             hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
         )
     return summary
+
+
+def _left_alone(clashes: Sequence[str]) -> Sequence[str]:
+    shown, more = ", ".join(clashes[:3]), len(clashes) - 3
+    names = f"{shown}{f' and {more} more' if more > 0 else ''}"
+    return [f"not fetched, because coord's own files here have that name: {names}"] if clashes else []
 
 
 def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:
