@@ -91,13 +91,13 @@ def export(
         Path | None, typer.Option("--output", "-o", help="Write into this file instead.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Print all runs, one a row: state, times, metrics, config."""
+    """Print all runs, one a row: state, times, metrics, config, sweeps, tags, notes."""
     from coordinator import export as verb
 
     if as_csv and as_json:
         raise UsageError("--csv or --json, not both")
     with open_ledger(this_project()) as ledger:
-        table = verb.rows(ledger.runs())
+        table = verb.with_all(ledger)
     text = verb.as_json(table) if as_json else verb.as_csv(table)
     if output is None:
         show_text(text.removesuffix("\n"))

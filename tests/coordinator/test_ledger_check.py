@@ -488,9 +488,12 @@ def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
 def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None:
     """As CSV unless JSON is asked for; a file that cannot be written is one line."""
     ledger.add(RUN)
+    remarks.tag(ledger, "base", "good")
+    sweeps.add(ledger, "lr", "base", "local", [sweeps.Member("base", "base", (), whole="", work="w")])
     coord = Coord(tiny.root, dict(os.environ))
     assert coord("ledger", "export").stdout.startswith("id,experiment,target,owner,slug,version,state,")
     assert coord("ledger", "export", "--json", "-o", "runs.json").stdout == ""
-    assert [row["id"] for row in json.loads((tiny.root / "runs.json").read_text())] == ["r1"]
+    (row,) = json.loads((tiny.root / "runs.json").read_text())
+    assert (row["id"], row["tags"], row["sweeps"], row["notes"]) == ("r1", '["good"]', '["lr"]', "[]")
     assert "not both" in coord("ledger", "export", "--csv", "--json", code=2).stderr
     assert "--output nowhere/x.csv" in coord("ledger", "export", "-o", "nowhere/x.csv", code=2).stderr
