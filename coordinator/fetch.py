@@ -216,10 +216,12 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
 
 
 def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
-    """What these results are of: enough to build the same kernel again, and to go on with the sweeps it belongs to."""
+    """What these results are of: enough to build the same kernel again, to give a lost ledger the run back, and to go
+    on with the sweeps it belongs to.
+    """
     names = (
-        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
-        "continues",
+        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
+        *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds", "continues"),
     )
     values = {name: getattr(run, name) for name in names}
     return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}

@@ -13,7 +13,7 @@ from coordinator import metrics
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
 from coordinator.fetch import SUMMARY
-from coordinator.ledger import MERGED, Run
+from coordinator.ledger import Run
 from coordinator.project import Project
 from coordinator.results import RUN
 from coordinator.sweeps import Sweep, from_json
@@ -23,7 +23,8 @@ _FROM_RESULTS = (
     *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
     *("config", "metadata"),
 )
-_UNKNOWN_END = "rebuilt from its results, which do not say how it ended"
+_SINCE = ("state", "message", "created_at", "started_at", "ended_at", "timeout_seconds", "files")
+"""What run.json has said since later."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +50,33 @@ def _from_results(directory: Path) -> Rebuilt:
     values = json.loads((directory / RUN).read_text(encoding="utf-8"))
     summary = metrics.read_summary(directory / SUMMARY)
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
-    is_complete = summary is not None and summary.get("status") == "complete"
     run = Run(
         **{name: values[name] for name in _FROM_RESULTS},
-        # Results are fetched of runs that have ended only.
-        state=RunState.COMPLETE if is_complete else RunState.ERROR,
-        message=_message(values["version"], summary) if summary is not None and is_complete else _UNKNOWN_END,
-        created_at=values["pushed_at"] or written,
-        ended_at=written,
+        **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
-        files=_files(directory, values),
-        continues=values.get("continues"),  # which run.json did not have at first
+        continues=values.get("continues"),
     )
-    if not isinstance(run.version, int) or not isinstance(run.metadata, dict) or not isinstance(run.config, dict):
+    if not isinstance(run.version, int) or not all(isinstance(each, dict) for each in (run.metadata, run.config)):
         raise TypeError(f"{RUN} has values of another kind")
     found = values.get("sweeps", [])  # which run.json did not have at first
     return Rebuilt(run, tuple(filter(None, map(from_json, found if isinstance(found, list) else []))))
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in _SINCE} | {"state": RunState(values["state"])}
+
+
+def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | None, written: str) -> dict[str, Any]:
+    """What run.json did not say at first, from its metrics and its kernel."""
+    is_complete = summary is not None and summary.get("status") == "complete"
+    return {
+        # Results are fetched of runs that have ended only.
+        "state": RunState.COMPLETE if is_complete else RunState.ERROR,
+        "message": "" if is_complete else "rebuilt from its results, which do not say how it ended",
+        "created_at": values["pushed_at"] or written,
+        "ended_at": written,
+        "files": _files(directory, values),
+    }
 
 
 def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
@@ -75,11 +87,6 @@ def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
         return {}
     is_its_own = kernel.stamp.get("run") == values["id"]
     return {file.path: file.sha256 for file in kernel.files} if is_its_own else {}
-
-
-def _message(version: object, summary: dict[str, Any]) -> str:
-    folds = summary.get("merged")
-    return f"merged from {len(folds)} runs, one a fold" if version == MERGED and isinstance(folds, list) else ""
 
 
 def from_kernel(target: Target, slug: str, version: int, text: str, *, created_at: str) -> Run | None:

@@ -22,6 +22,7 @@ from coordinator.bundle.script import stamped
 from coordinator.competitions import Standing, SubmissionState
 from coordinator.errors import LedgerError, NoAccess, NoAnswer
 from coordinator.experiment import resolve
+from coordinator.fetch import provenance
 from coordinator.ledger import Ledger, Run
 from coordinator.ledger_check import NotAsked, Problem, check, check_file
 from coordinator.project import Project
@@ -117,7 +118,7 @@ def _results(project: Project, run: Run, text: str, **changes: Any) -> Path:
     assert run.version is not None
     directory = project.results(run.experiment, run.target, run.version)
     directory.mkdir(parents=True)
-    (directory / "run.json").write_text(json.dumps({**run.to_json(), **changes}))
+    (directory / "run.json").write_text(json.dumps({**provenance(run, []), **changes}))
     (directory / "metrics.json").write_text(json.dumps({"run_id": run.id, "status": "complete"}))
     (directory / "kernel.py").write_text(text)
     return directory
@@ -153,11 +154,28 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
     assert ledger.runs() == []
     _found(tiny, ledger, shelf, repair=True)
     (rebuilt,) = ledger.runs()
-    assert rebuilt.created_at == "2026-11-01T00:00:05+00:00"
-    for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "pushed_at", "continues"):
+    for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "created_at", "continues"):
         assert getattr(rebuilt, name) == getattr(run, name)
     assert rebuilt.summary == {"run_id": "r1", "status": "complete"}
     assert _found(tiny, ledger, shelf) == []
+
+
+def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
+    """As run.json says it; one of an older coord is complete if its metrics are, and its files stand in its kernel."""
+    cancelled = dataclasses.replace(FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None, last_event=None)
+    run, text = _as_pushed(tiny, cancelled)
+    (_results(tiny, run, text) / "metrics.json").unlink()
+    _found(tiny, ledger, repair=True)
+    assert ledger.get(run.id) == dataclasses.replace(run, summary=None, sent_at=None)
+
+    run, text = _as_pushed(tiny, RUN)
+    file = _results(tiny, run, text) / "run.json"
+    older = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
+    file.write_text(json.dumps({name: run.to_json()[name] for name in (*older, "config", "metadata")}))
+    _found(tiny, ledger, repair=True)
+    rebuilt = ledger.get(run.id)
+    assert (rebuilt.state, rebuilt.message) == (RunState.COMPLETE, "")
+    assert rebuilt.files.keys() == {file.path for file in build(tiny, resolve(tiny, "base", [])).files}
 
 
 def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
