@@ -50,7 +50,12 @@ def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: flo
     """
     with _explained():
         _module("server").serve(
-            project.local_kaggle, port, settings=_settings(project), plan=faults, url_lifetime=url_lifetime
+            project.local_kaggle,
+            port,
+            token_user=project.settings.owner or OWNER,
+            settings=_settings(project),
+            plan=faults,
+            url_lifetime=url_lifetime,
         )
 
 

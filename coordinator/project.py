@@ -83,6 +83,8 @@ class LocalSettings:
     gpu_quota_hours: float = 30.0
     """A week; a push for a GPU is refused when they are spent."""
     tpu_quota_hours: float = 20.0
+    gpu_sessions: int = 2
+    """At once; a push for one more is refused, as on Kaggle; with 0 it is queued."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

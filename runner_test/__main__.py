@@ -33,8 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     competition.add_argument("--scorer", help="module:function of the working directory, which scores them")
     cancel = commands.add_parser("cancel", help="end the newest session of a kernel")
     cancel.add_argument("reference", help="owner/slug")
+    options = parser.parse_args(arguments)
+    if options.command == "add-competition" and (options.solution is None) != (options.scorer is None):
+        parser.error("--solution and --scorer go together")
     try:
-        _run(parser.parse_args(arguments))
+        _run(options)
     except LocalKaggleError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -52,8 +55,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "add-dataset":
         store.add_dataset(options.reference, options.folder)
     elif options.command == "add-competition":
-        scored = options.solution is not None and options.scorer is not None
-        rules = Rules(options.scorer, str(Path.cwd()), sys.executable) if scored else None
+        rules = Rules(options.scorer, str(Path.cwd()), sys.executable) if options.solution else None
         store.add_competition(options.slug, options.folder, options.solution, rules)
     else:
         version = store.newest(Reference.parse(options.reference))

@@ -9,6 +9,7 @@ LocalKaggleError
 ├── BadCompetition  a competition that could not score what is submitted
 ├── BadPlan         a plan of faults that makes no sense
 ├── UnusedFaults    planned faults that never happened
+├── TooManySessions one session more than Kaggle runs at once
 ├── StartFailed     a server or a session that did not come up
 └── StopFailed      a session that does not end
 """
@@ -48,6 +49,10 @@ class BadPlan(LocalKaggleError):
 
 class UnusedFaults(LocalKaggleError):
     """Planned faults that never happened."""
+
+
+class TooManySessions(LocalKaggleError):
+    """One session more than Kaggle runs at once."""
 
 
 class StartFailed(LocalKaggleError):

@@ -11,7 +11,9 @@ that never happened is itself a failure: a test that plans one and doesn't meet 
 How a fault is carried out is in `faulty`.
 """
 
+import difflib
 import json
+import math
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from runner_test.errors import BadPlan, UnusedFaults
+from runner_test.methods import METHODS
 
 DOWNLOAD, UPLOAD, ANY = "Download", "Upload", "*"
 LOG_STREAM = "GetKernelSessionLogsStream"
@@ -51,7 +54,10 @@ class Kind(StrEnum):
 
 
 EITHER_WAY = frozenset({Kind.DOWN, Kind.RESET, Kind.TIMEOUT, Kind.STATUS, Kind.HTML})
-PAGED = frozenset({OUTPUT_LIST, "ListKernelFiles", "ListKernels", "ListSubmissions", "ListDataFiles"})
+PAGED = frozenset(
+    {OUTPUT_LIST, "ListKernelFiles", "ListKernels", "ListSubmissions", "ListDataFiles", "ListCompetitions"}
+)
+_KNOWN = frozenset({name.rpartition("/")[2] for name in METHODS} | {DOWNLOAD, UPLOAD, ANY})
 _JSON_ONLY = frozenset({Kind.CUT, Kind.GARBLED, Kind.TYPES, Kind.EMPTY})
 
 # What makes sense for some methods only.
@@ -101,6 +107,9 @@ class Fault:
         )
 
     def _problem(self) -> str | None:
+        if self.method not in _KNOWN:
+            near = difflib.get_close_matches(self.method, _KNOWN, 1, 0.5)
+            return f"there is no method {self.method!r}" + (f" (did you mean {near[0]!r}?)" if near else "")
         if self.method != ANY and not self.applies(self.method):
             return f"{self.method} can't fail that way"
         if self.call < 1 or (self.times is not None and self.times < 1):
@@ -111,8 +120,10 @@ class Fault:
             return "it is in the answer, so it is always after: leave out when"
         if not 400 <= self.status <= 599:
             return f"status is an HTTP error, from 400 to 599, not {self.status}"
-        if self.seconds is not None and self.seconds < 0:
-            return "seconds can't be negative"
+        if self.seconds is not None and not 0 <= self.seconds < math.inf:
+            return "seconds are a number, 0 or more"
+        if self.retry_after is not None and self.retry_after < 0:
+            return "retry_after is a number of seconds, 0 or more"
         return None
 
 

@@ -31,7 +31,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from runner_test import quota, reading, saving, submitting
+from runner_test import competing, quota, reading, saving, submitting
 from runner_test.rpc import Answer, Caller, Method, new
 
 
@@ -60,11 +60,11 @@ _KERNELS = {
 }
 
 _COMPETITIONS = {
-    "GetCompetition": Method(ApiGetCompetitionRequest, submitting.get_competition),
-    "ListCompetitions": Method(ApiListCompetitionsRequest, submitting.list_competitions),
-    "ListDataFiles": Method(ApiListDataFilesRequest, submitting.list_data_files),
-    "DownloadDataFile": Method(ApiDownloadDataFileRequest, submitting.download_data_file),
-    "DownloadDataFiles": Method(ApiDownloadDataFilesRequest, submitting.download_data_files),
+    "GetCompetition": Method(ApiGetCompetitionRequest, competing.get_competition),
+    "ListCompetitions": Method(ApiListCompetitionsRequest, competing.list_competitions),
+    "ListDataFiles": Method(ApiListDataFilesRequest, competing.list_data_files),
+    "DownloadDataFile": Method(ApiDownloadDataFileRequest, competing.download_data_file),
+    "DownloadDataFiles": Method(ApiDownloadDataFilesRequest, competing.download_data_files),
     "StartSubmissionUpload": Method(ApiStartSubmissionUploadRequest, submitting.start_submission_upload),
     "CreateSubmission": Method(ApiCreateSubmissionRequest, submitting.create_submission),
     "CreateCodeSubmission": Method(ApiCreateCodeSubmissionRequest, submitting.create_code_submission),

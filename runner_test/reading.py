@@ -26,7 +26,7 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsLi
 
 from runner_test import access, log, rules
 from runner_test.reference import Reference
-from runner_test.rpc import Answer, Caller, LogOf, Redirect, Refusal, new
+from runner_test.rpc import Answer, Caller, LogOf, Redirect, Refusal, date, new
 from runner_test.store import Store
 from runner_test.version import Kernel, Version
 
@@ -58,8 +58,7 @@ def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMeta
         title=kernel.title,
         author=kernel.owner,
         slug=kernel.slug,
-        # Without a zone, because the SDK's writer adds a Z to whatever it gets.
-        last_run_time=datetime.fromtimestamp(version.created, UTC).replace(tzinfo=None),
+        last_run_time=date(version.created),
         language="python",
         kernel_type=version.kernel_type,
         is_private=kernel.is_private,

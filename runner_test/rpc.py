@@ -1,10 +1,11 @@
 """The wire's own part: a request of kagglesdk's in, an answer of kagglesdk's out, or a refusal.
 
-What the methods do is in `saving`, `reading` and `quota`; how HTTP carries them is in `server`.
+What the methods do is in `saving`, `reading` and `quota`; how HTTP carries them is in `app`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from kagglesdk.kaggle_object import KaggleObject
@@ -94,3 +95,8 @@ def new(kind: type[KaggleObject], **fields: object) -> KaggleObject:
         if value is not None:
             setattr(message, name, value)
     return message
+
+
+def date(seconds: float) -> datetime:
+    """A moment as the SDK's messages take it: in UTC, and without a zone, because its writer adds a Z to any."""
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)

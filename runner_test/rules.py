@@ -83,7 +83,7 @@ def is_tpu(shape: str) -> bool:
 def session_limit(shape: str, asked: int | None) -> float:
     """Seconds that a session may run: what was asked, up to Kaggle's limit."""
     limit = MAX_TPU_SESSION if is_tpu(shape) else MAX_SESSION
-    return min(asked, limit) if asked else limit
+    return min(asked, limit) if asked and asked > 0 else limit
 
 
 def quota_week(now: datetime) -> tuple[datetime, datetime]:

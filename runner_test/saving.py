@@ -15,7 +15,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
 from runner_test import access, notebook, quota, rules, sources
-from runner_test.errors import BadName, StopFailed
+from runner_test.errors import BadName, StopFailed, TooManySessions
 from runner_test.reference import Reference, check_name
 from runner_test.rpc import Answer, Caller, Refusal, new
 from runner_test.version import Kernel, Submission
@@ -57,23 +57,24 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         request.competition_data_sources, lambda name: _has_competition(caller, name)
     )
     kernels, bad_kernels = _split(request.kernel_data_sources, lambda name: _has_output(caller, name))
-    version = caller.store.save(
-        reference,
-        Submission(
-            title=title,
-            source=request.text,
-            is_private=request.is_private or "is_private" not in request,
-            machine_shape=shape,
-            timeout=rules.session_limit(shape, request.session_timeout_seconds),
-            enable_internet=request.enable_internet or "enable_internet" not in request,
-            keywords=tuple(request.category_ids),
-            dataset_sources=datasets,
-            competition_sources=competitions,
-            kernel_sources=kernels,
-            docker_image=request.docker_image,
-            kernel_type=request.kernel_type,
-        ),
+    submission = Submission(
+        title=title,
+        source=request.text,
+        is_private=request.is_private or "is_private" not in request,
+        machine_shape=shape,
+        timeout=rules.session_limit(shape, request.session_timeout_seconds),
+        enable_internet=request.enable_internet or "enable_internet" not in request,
+        keywords=tuple(request.category_ids),
+        dataset_sources=datasets,
+        competition_sources=competitions,
+        kernel_sources=kernels,
+        docker_image=request.docker_image,
+        kernel_type=request.kernel_type,
     )
+    try:
+        version = caller.store.save(reference, submission)
+    except TooManySessions as refused:
+        return new(ApiSaveKernelResponse, error=str(refused))
     kernel = caller.store.kernel(reference)
     return new(
         ApiSaveKernelResponse,
@@ -125,7 +126,7 @@ def _split(names: Sequence[str], known: Callable[[str], bool]) -> tuple[tuple[st
         except BadName:
             is_known = False
         if is_known:
-            good.append(name.lower())
+            good += [name.lower()] if name.lower() not in good else []
         else:
             bad.append(name)
     return tuple(good), bad

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from runner_test import atomic
-from runner_test.competitions import Result, Rules, entry_of, rules_of, solution_of, submitted_file
+from runner_test.competitions import Rules, rules_of, solution_of
+from runner_test.submissions import Result, entry_of, submitted_file
 
 TIME_LIMIT = 600  # seconds
 _LONGEST_ERROR = 1000  # characters

@@ -31,6 +31,9 @@ class Settings:
     """Hours a week of sessions on machines with GPUs."""
     tpu_quota_hours: float = 20.0
     """The same for TPUs."""
+    gpu_sessions: int = 2
+    """Sessions with a GPU that one user may have at once. A push for one more is refused, as on Kaggle; with 0 it waits
+    in the queue, as sessions without a GPU do."""
 
     def __post_init__(self) -> None:
         if self.isolation not in ("auto", "none"):

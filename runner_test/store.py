@@ -5,7 +5,8 @@ whole elsewhere and then renamed; version numbers are given out under one lock; 
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
-    <root>/competition-rules, uploads, submissions             what is submitted and scored (competitions.py)
+    <root>/competition-rules                                   how submissions are scored (competitions.py)
+    <root>/uploads, submissions                                what is sent in, and its score (modules of that name)
     <root>/queue, slots                                        whose turn it is (slots.py)
     <root>/new, trash                                          what isn't visible yet, or no more
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
@@ -21,30 +22,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from runner_test import atomic, competitions, isolation, locks, progress, slots, sources, usage
+from runner_test import atomic, competitions, isolation, locks, outputs, progress, slots, sources, usage
 from runner_test.competitions import Rules
-from runner_test.errors import StopFailed
+from runner_test.errors import StopFailed, TooManySessions
 from runner_test.layout import remove_tree
+from runner_test.outputs import Output
 from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
 from runner_test.progress import Progress
 from runner_test.reference import Reference
+from runner_test.rules import is_gpu
 from runner_test.session import start
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.usage import Usage
 from runner_test.version import Kernel, Submission, Version, read_version, write_version
 
 _STOPPING = 10.0  # seconds that a session is given to end
-
-
-@dataclass(frozen=True)
-class Output:
-    """A file that a session has left in its working directory."""
-
-    name: str  # relative, with slashes
-    size: int  # bytes
-    modified: float  # seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -86,9 +80,11 @@ class Store:
     def save(self, reference: Reference, submission: Submission) -> Version:
         """Save a new version of a kernel, new or not, and start its session.
 
-        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises StartFailed.
+        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises TooManySessions and
+        StartFailed.
         """
         with locks.holding(self.root / "lock"), self._staging() as staging:
+            self._check_sessions(reference.owner, submission.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
             if kernel is None:
@@ -196,29 +192,12 @@ class Store:
         return list((kept | {item.ticket: item for item in there if item is not None}).values())
 
     def outputs(self, version: Version) -> list[Output]:
-        """The files in the session's working directory, sorted by name; none before the session has ended.
-
-        Left out: what a link leads to outside of it, and names that are not UTF-8.
-        """
-        if not self.progress(version).state.final:
-            return []
-        working = self.paths(version).working
-        names = sorted(
-            (Path(folder) / name).relative_to(working).as_posix()
-            for folder, _, files in os.walk(working)
-            for name in files
-        )
-        found = ((name, self.output(version, name)) for name in names if _is_text(name))
-        return [Output(name, path.stat().st_size, path.stat().st_mtime) for name, path in found if path is not None]
+        """The files in the session's working directory, sorted by name; none before the session has ended."""
+        return outputs.listed(self.paths(version).working) if self.progress(version).state.final else []
 
     def output(self, version: Version, name: str) -> Path | None:
         """The file that `outputs` names so; None for any other name, whatever it is made of."""
-        parts = PurePosixPath(name).parts
-        if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
-            return None
-        working = self.paths(version).working
-        path = (working / name).resolve()
-        return path if path.is_relative_to(working.resolve()) and path.is_file() else None
+        return outputs.file(self.paths(version).working, name)
 
     def secret(self) -> bytes:
         """The key that this store's URLs are signed with; made on first use."""
@@ -230,6 +209,19 @@ class Store:
         return bytes.fromhex(path.read_text(encoding="ascii"))
 
     # Parts of the above
+
+    def _check_sessions(self, owner: str, shape: str) -> None:
+        """Raises TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). For the holder of the writers' lock."""
+        limit = self.settings.gpu_sessions
+        if limit and is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
+            raise TooManySessions(f"Maximum batch GPU session count of {limit} reached.")
+
+    def _open_with_gpu(self, owner: str) -> list[Version]:
+        """The owner's versions with a GPU whose sessions wait or run."""
+        own = (kernel.reference for kernel in self.kernels() if kernel.owner == owner)
+        saved = (self.version(reference, number) for reference in own for number in self.numbers(reference))
+        on_gpu = (version for version in saved if version and is_gpu(version.machine_shape))
+        return [version for version in on_gpu if not self.progress(version).state.final]
 
     def _usage(self, reference: Reference, number: int) -> Usage | None:
         version = self.version(reference, number)
@@ -290,11 +282,3 @@ class Store:
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
         atomic.write_text(counter, str(last + 1))
         return last + 1
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

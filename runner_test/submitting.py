@@ -1,27 +1,16 @@
-"""CompetitionApiService: what there is to enter, its data, and submissions."""
+"""CompetitionApiService, the part that submits: files, versions of kernels, and what has become of them."""
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kagglesdk.competitions.types.competition_api_service import (
-    ApiCompetition,
     ApiCreateCodeSubmissionRequest,
     ApiCreateCodeSubmissionResponse,
     ApiCreateSubmissionRequest,
     ApiCreateSubmissionResponse,
-    ApiDataFile,
-    ApiDownloadDataFileRequest,
-    ApiDownloadDataFilesRequest,
     ApiDownloadSubmissionRequest,
-    ApiGetCompetitionRequest,
     ApiGetSubmissionLimitsRequest,
     ApiGetSubmissionRequest,
-    ApiListCompetitionsRequest,
-    ApiListCompetitionsResponse,
-    ApiListDataFilesRequest,
-    ApiListDataFilesResponse,
     ApiListSubmissionsRequest,
     ApiListSubmissionsResponse,
     ApiStartSubmissionUploadRequest,
@@ -32,126 +21,15 @@ from kagglesdk.competitions.types.competition_api_service import (
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
-from runner_test import access, competitions, sources
-from runner_test.competitions import Entry, Result, Rules
-from runner_test.errors import BadName
+from runner_test import access, competitions, submissions, uploads
+from runner_test.competing import MAX_PAGE, competition_data
+from runner_test.competitions import Rules
 from runner_test.progress import State
-from runner_test.reference import check_name
-from runner_test.rpc import Answer, Caller, Redirect, Refusal, new
+from runner_test.rpc import Answer, Caller, Redirect, Refusal, date, new
 from runner_test.store import Store
+from runner_test.submissions import Entry, Result
 
-MAX_PAGE = 200
 MAX_SUBMISSION = 1 << 30  # bytes
-DATA, SUBMISSIONS, ARCHIVES = "data", "submissions", "archives"  # the places of signed addresses
-
-
-# What there is to enter
-
-
-def get_competition(caller: Caller, request: ApiGetCompetitionRequest) -> Answer:
-    """A competition that is registered."""
-    slug, _ = _data(caller, request.competition_name)
-    return _competition(caller, slug)
-
-
-def list_competitions(caller: Caller, request: ApiListCompetitionsRequest) -> Answer:
-    """All that are registered, by name."""
-    wanted = (request.search or "").lower()
-    found = [slug for slug in sources.competitions(caller.store.root) if wanted in slug]
-    size = access.page_size(request.page_size, MAX_PAGE)
-    start = access.offset(request.page_token) if request.page_token else (max(request.page, 1) - 1) * size
-    return new(
-        ApiListCompetitionsResponse,
-        competitions=[_competition(caller, slug) for slug in found[start : start + size]],
-        next_page_token=access.next_token(start + size, len(found)),
-    )
-
-
-def _competition(caller: Caller, slug: str) -> Any:
-    rules = competitions.rules_of(caller.store.root, slug)
-    return new(
-        ApiCompetition,
-        id=1 + sources.competitions(caller.store.root).index(slug),
-        ref=f"{caller.url}/competitions/{slug}",
-        url=f"{caller.url}/competitions/{slug}",
-        title=slug,
-        user_has_entered=True,
-        max_daily_submissions=rules.daily_limit if rules else None,
-        evaluation_metric=rules.scorer if rules else None,
-        is_kernels_submissions_only=rules.kernels_only if rules else None,
-        submissions_disabled=rules is None,
-    )
-
-
-def list_data_files(caller: Caller, request: ApiListDataFilesRequest) -> Answer:
-    """One page of a competition's files, by name."""
-    slug, folder = _data(caller, request.competition_name)
-    names = _names(folder)
-    start = access.offset(request.page_token)
-    size = access.page_size(request.page_size, MAX_PAGE)
-    files = [
-        new(
-            ApiDataFile,
-            ref=name,
-            name=name,
-            total_bytes=(folder / name).stat().st_size,
-            url=access.signed_url(caller, f"{DATA}/{slug}", name),
-            creation_date=_date((folder / name).stat().st_mtime),
-        )
-        for name in names[start : start + size]
-    ]
-    return new(ApiListDataFilesResponse, files=files, next_page_token=access.next_token(start + size, len(names)))
-
-
-def download_data_file(caller: Caller, request: ApiDownloadDataFileRequest) -> Answer:
-    """A redirection to one file's address."""
-    slug, folder = _data(caller, request.competition_name)
-    if request.file_name not in _names(folder):
-        raise Refusal(404, f"{slug} has no file {request.file_name!r}")
-    return Redirect(access.signed_url(caller, f"{DATA}/{slug}", request.file_name))
-
-
-def download_data_files(caller: Caller, request: ApiDownloadDataFilesRequest) -> Answer:
-    """A redirection to the address of all of them in one archive."""
-    slug, _ = _data(caller, request.competition_name)
-    return Redirect(access.signed_url(caller, f"{ARCHIVES}/competitions", f"{slug}.zip"))
-
-
-def data_file(store: Store, slug: str, name: str) -> Path:
-    """The file behind such an address. Raises Refusal."""
-    folder = sources.competition(store.root, slug)
-    if folder is None or name not in _names(folder):
-        raise Refusal(404, f"There is no file {name!r} any more")
-    return folder / name
-
-
-def data_files(store: Store, slug: str) -> list[tuple[str, Path]]:
-    """All files of a competition, as (name, path)."""
-    folder = sources.competition(store.root, slug)
-    if folder is None:
-        raise Refusal(404, f"There is no competition {slug!r} any more")
-    return [(name, folder / name) for name in _names(folder)]
-
-
-def _data(caller: Caller, name: str) -> tuple[str, Path]:
-    """A competition's slug and folder. Raises Refusal."""
-    try:
-        slug = check_name(name)
-    except BadName as error:
-        raise Refusal(404, str(error)) from error
-    folder = sources.competition(caller.store.root, slug)
-    if folder is None:
-        raise Refusal(404, f"There is no competition {slug!r}")
-    return slug, folder
-
-
-def _names(folder: Path) -> list[str]:
-    """The files below a folder, with slashes; what a link leads to outside of it is left out."""
-    found = (Path(parent, name) for parent, _, files in os.walk(folder) for name in files)
-    return sorted(path.relative_to(folder).as_posix() for path in found if path.resolve().is_relative_to(folder))
-
-
-# Submitting
 
 
 def start_submission_upload(caller: Caller, request: ApiStartSubmissionUploadRequest) -> Answer:
@@ -160,7 +38,7 @@ def start_submission_upload(caller: Caller, request: ApiStartSubmissionUploadReq
     if not 0 < request.content_length <= MAX_SUBMISSION:
         raise Refusal(400, f"A submission has 1 to {MAX_SUBMISSION:,} bytes, not {request.content_length:,}")
     assert caller.user is not None
-    upload = competitions.start_upload(
+    upload = uploads.start_upload(
         caller.store.root,
         caller.user,
         slug,
@@ -178,14 +56,14 @@ def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> An
     if rules.kernels_only:
         raise Refusal(400, "This competition accepts submissions from notebooks and scripts only")
     root = caller.store.root
-    upload = competitions.upload_of(root, request.blob_file_tokens)
+    upload = uploads.upload_of(root, request.blob_file_tokens)
     if upload is None or (upload.user, upload.competition) != (caller.user, slug):
         raise Refusal(400, "There is no such upload: it has expired, or was never started")
-    content = competitions.upload_content(root, upload.token)
+    content = uploads.upload_content(root, upload.token)
     if not content.is_file():
         raise Refusal(400, f"The upload of {upload.file_name!r} is not complete")
     entry = _submit(caller, rules, content, slug, request.submission_description, upload.file_name, "")
-    competitions.end_upload(root, upload.token)
+    uploads.end_upload(root, upload.token)
     return new(ApiCreateSubmissionResponse, message=f"Successfully submitted to {slug}", ref=entry.number)
 
 
@@ -215,7 +93,7 @@ def _submit(
     caller: Caller, rules: Rules, content: Path, competition: str, description: str, name: str, kernel: str
 ) -> Entry:
     assert caller.user is not None
-    entry = competitions.submit(
+    entry = submissions.submit(
         caller.store.root,
         rules,
         content,
@@ -233,7 +111,7 @@ def _submit(
 
 def _open(caller: Caller, name: str) -> tuple[str, Rules]:
     """A competition that takes submissions. Raises Refusal."""
-    slug, _ = _data(caller, name)
+    slug, _ = competition_data(caller, name)
     rules = competitions.rules_of(caller.store.root, slug)
     if rules is None:
         raise Refusal(400, f"{slug} takes no submissions: it was registered without a solution")
@@ -250,11 +128,9 @@ def get_submission(caller: Caller, request: ApiGetSubmissionRequest) -> Answer:
 
 def list_submissions(caller: Caller, request: ApiListSubmissionsRequest) -> Answer:
     """The caller's submissions to a competition, the newest first."""
-    slug, _ = _data(caller, request.competition_name)
+    slug, _ = competition_data(caller, request.competition_name)
     root = caller.store.root
-    rows = [
-        (entry, competitions.result_of(root, entry)) for entry in competitions.entries(root, slug, caller.user or "")
-    ]
+    rows = [(entry, submissions.result_of(root, entry)) for entry in submissions.entries(root, slug, caller.user or "")]
     if request.group is SubmissionGroup.SUBMISSION_GROUP_SUCCESSFUL:
         rows = [row for row in rows if row[1].status == "COMPLETE"]
     elif request.group is SubmissionGroup.SUBMISSION_GROUP_SELECTED:
@@ -285,40 +161,40 @@ def get_submission_limits(caller: Caller, request: ApiGetSubmissionLimitsRequest
     root, user = caller.store.root, caller.user or ""
     return new(
         ApiSubmissionLimits,
-        num_today=competitions.today(root, slug, user),
-        num_total=len(competitions.valid(root, slug, user)),
-        num_allowed_now=competitions.allowed_today(root, rules, slug, user),
+        num_today=submissions.today(root, slug, user),
+        num_total=len(submissions.valid(root, slug, user)),
+        num_allowed_now=submissions.allowed_today(root, rules, slug, user),
     )
 
 
 def download_submission(caller: Caller, request: ApiDownloadSubmissionRequest) -> Answer:
     """A redirection to the file that was submitted."""
     entry = _mine(caller, request.submission_id)
-    return Redirect(access.signed_url(caller, f"{SUBMISSIONS}/{entry.number}", entry.file_name))
+    return Redirect(access.signed_url(caller, f"submissions/{entry.number}", entry.file_name))
 
 
 def submission_file(store: Store, number: int) -> Path:
     """The file behind such an address. Raises Refusal."""
-    entry = competitions.entry_of(store.root, number)
+    entry = submissions.entry_of(store.root, number)
     if entry is None:
         raise Refusal(404, f"There is no submission {number} any more")
-    return competitions.submitted_file(store.root, entry)
+    return submissions.submitted_file(store.root, entry)
 
 
 def _mine(caller: Caller, number: int) -> Entry:
-    entry = competitions.entry_of(caller.store.root, number)
+    entry = submissions.entry_of(caller.store.root, number)
     if entry is None or entry.user != caller.user:
         raise access.denied("competitions.getSubmission")
     return entry
 
 
 def _submission(caller: Caller, entry: Entry) -> Any:
-    result = competitions.result_of(caller.store.root, entry)
+    result = submissions.result_of(caller.store.root, entry)
     return new(
         ApiSubmission,
         ref=entry.number,
         total_bytes=entry.size,
-        date=_date(entry.created),
+        date=date(entry.created),
         description=entry.description,
         error_description=result.error,
         file_name=entry.file_name,
@@ -335,8 +211,3 @@ def _submission(caller: Caller, entry: Entry) -> Any:
 def _figure(score: float | None) -> str | None:
     """A score as Kaggle shows it."""
     return None if score is None else f"{score:.5f}"
-
-
-def _date(seconds: float) -> datetime:
-    """Without a zone, because the SDK's writer adds a Z to whatever it gets."""
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)

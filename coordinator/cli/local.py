@@ -9,6 +9,7 @@ import typer
 
 from coordinator.cli.common import command, this_project
 from coordinator.cli.terminal import say
+from coordinator.errors import UsageError
 
 app = typer.Typer(help="The local Kaggle: serve it, feed it.", no_args_is_help=True)
 
@@ -53,9 +54,10 @@ def add_competition(
         typer.Option("--solution", help="CSV file with the truth: lets it take submissions.", metavar="FILE"),
     ] = None,
     public_share: Annotated[
-        float, typer.Option("--public-share", help="Share of the public part, where no column Usage says it.")
-    ] = 0.3,
-    daily_limit: Annotated[int, typer.Option("--daily-limit", help="Submissions a day.")] = 5,
+        float | None,
+        typer.Option("--public-share", help="Share of the public part, where no column Usage says it (0.3)."),
+    ] = None,
+    daily_limit: Annotated[int | None, typer.Option("--daily-limit", help="Submissions a day (5).")] = None,
     code_only: Annotated[
         bool, typer.Option("--code-only", help="It takes kernels without the internet, and no files.")
     ] = False,
@@ -63,7 +65,17 @@ def add_competition(
     """Make a folder known to the local Kaggle as a competition's data; with a solution it scores submissions."""
     from coordinator import local
 
-    scoring = None if solution is None else local.Scoring(solution, public_share, daily_limit, code_only)
+    chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None}
+    if solution is None and (without := [option for option, value in chosen.items() if value is not None]):
+        raise UsageError(f"{without[0]} is for a competition that scores", hint="Give its --solution, too.")
+    scoring = None
+    if solution is not None:
+        scoring = local.Scoring(
+            solution,
+            public_share=0.3 if public_share is None else public_share,
+            daily_limit=5 if daily_limit is None else daily_limit,
+            kernels_only=code_only,
+        )
     project = this_project()
     local.add_competition(project, slug, directory, scoring)
     say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if scoring else ""))

@@ -53,13 +53,14 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _kaggle(port: int, cwd: Path, *arguments: str) -> str:
+def _kaggle(port: int, cwd: Path, *arguments: str, **variables: str) -> str:
     """The official command, for the user ada."""
     environment = os.environ | {
         "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
         "http_proxy": f"http://127.0.0.1:{port}",
         "KAGGLE_USERNAME": "ada",
         "KAGGLE_KEY": "any",
+        **variables,
     }
     done = subprocess.run(
         [str(KAGGLE), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -95,7 +96,10 @@ def test_a_port_that_is_taken(coord: Coord, port: int) -> None:
 
 
 def test_planned_faults_happen_or_are_told(coord: Coord, tmp_path: Path) -> None:
-    """A plan's fault meets the official command; what never happened is named in the end, with exit code 1."""
+    """A plan's fault meets the official command; what never happened is named in the end, with exit code 1.
+
+    Also where the end is a `kill`, as in a script.
+    """
     plan = tmp_path / "plan.json"
     faults = [{"method": "ListKernels", "fault": "status", "status": 502}, {"method": "SaveKernel", "fault": "reset"}]
     plan.write_text(json.dumps({"faults": faults}))
@@ -106,7 +110,7 @@ def test_planned_faults_happen_or_are_told(coord: Coord, tmp_path: Path) -> None
         with pytest.raises(AssertionError, match="planned"):
             _kaggle(port, coord.root, "kernels", "list", "--mine")
     finally:
-        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
         _, stderr = server.communicate(timeout=20)
     assert server.returncode == 1
     assert "reset before it takes effect, SaveKernel call 1: happened 0 times in 0 calls" in stderr
@@ -131,14 +135,20 @@ def test_a_competition_that_scores(coord: Coord, tmp_path: Path) -> None:
     settings.write_text(settings.read_text().replace("[tool.coord]\n", '[tool.coord]\nscorer = "tiny:score"\n', 1))
     assert "No module named 'tiny'" in coord(*command, code=2).stderr
     (coord.root / "tiny.py").write_text("def score(submission, solution, ids):\n    return float(len(ids))\n")
+    unused = coord.here("local", "add-competition", "siim", str(tmp_path / "data"), "--code-only", code=2)
+    assert "--code-only" in unused.stderr
     assert "scored by tiny:score" in coord(*command, "--daily-limit", "2", "--code-only").stderr
     rules = json.loads((coord.root / ".coord/local-kaggle/competition-rules/siim/rules.json").read_text())
     assert (rules["daily_limit"], rules["kernels_only"], rules["project"]) == (2, True, str(coord.root))
 
 
 def test_both_see_the_same_kernels_and_pages(coord: Coord, port: int) -> None:
-    """What coord pushed, the official command finds; the URL of the run is a page that a browser can show."""
+    """What coord pushed, the official command finds, also with a token, which is the project's owner's.
+
+    The URL of the run is a page that a browser can show.
+    """
     coord("push", "--exp", "base", "--wait")
-    assert "COMPLETE" in _kaggle(port, coord.root, "kernels", "status", "ada/tiny-base")
+    token = {"KAGGLE_API_TOKEN": "KGAT_anything", "KAGGLE_USERNAME": "", "KAGGLE_KEY": ""}
+    assert "COMPLETE" in _kaggle(port, coord.root, "kernels", "status", "ada/tiny-base", **token)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/code/ada/tiny-base", timeout=10) as page:
         assert "tiny base" in page.read().decode()

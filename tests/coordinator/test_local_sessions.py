@@ -39,6 +39,27 @@ def test_a_push_when_the_quota_is_spent(coord: Coord) -> None:
     assert coord.states() == ["refused"]
 
 
+def test_a_push_at_the_session_limit(coord: Coord) -> None:
+    """Refused with the exit code of "later" and without a version; with --wait-for-slot it waits, and is pushed."""
+    _set(coord, "gpu_sessions = 1")
+    for name, base in (("gpu", "base"), ("long", "slow")):
+        text = f"base: {base}\nkernel: {{machine_shape: NvidiaTeslaT4}}\n"
+        (coord.root / "experiments" / f"{name}.yaml").write_text(text)
+    coord.here("push", "--exp", "long")
+    refused = coord("push", "--exp", "gpu", code=75)
+    assert "local runs as many sessions as it allows: Maximum batch GPU session count of 1 reached" in refused.stderr
+    assert "--wait-for-slot" in refused.stderr
+    assert coord.states() == ["refused", "running"]
+
+    with coord.start("push", "--exp", "gpu", "--wait-for-slot") as waiting:
+        assert waiting.stderr is not None
+        assert any("trying again when a session has ended" in line for line in waiting.stderr)
+        assert coord.states() == ["refused", "refused", "running"]
+        (coord.session_root("tiny-long", 1) / "go").touch()
+        assert waiting.wait(60) == 0
+    assert coord.json("status", "--exp", "gpu")[0]["version"] == 1
+
+
 def test_the_layout_of_the_inputs(coord: Coord) -> None:
     """The setting reaches sessions and dry runs."""
     _set(coord, 'layout = "2025"\nisolation = "none"')
@@ -72,6 +93,7 @@ def test_a_machine_without_isolation_is_mentioned_once(coord: Coord) -> None:
     [
         ('isolation = "docker"', "isolation: must be one of 'auto', 'none', is 'docker'"),
         ("layout = 2026", "tool.coord.local.layout"),
+        ("gpu_sessions = 1.5", "tool.coord.local.gpu_sessions: must be a whole number, is 1.5"),
         ("memory_gib = -1", "tool.coord.local.memory_gib: must be >= 0, is -1"),
         ("gpu_quota_hours = inf", "tool.coord.local.gpu_quota_hours: must be a finite number, is inf"),
         ("memory_gb = 16", 'unknown key "memory_gb" (did you mean "memory_gib"?)'),

@@ -29,8 +29,8 @@ from kagglesdk.competitions.types.competition_api_service import (
 )
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
 
-from runner_test import competitions
-from runner_test.competitions import Rules
+from runner_test import submissions
+from runner_test.competitions import Rules, solution_of
 from runner_test.errors import BadCompetition, MissingFolder
 from runner_test.server import running_server
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually, fill
@@ -174,7 +174,7 @@ def test_a_submission_waits_for_its_score(contest: Contest) -> None:
         (SOLUTION[:5], "mine.csv has no row for n4"),
         ([*SOLUTION, ("break", "")], "The scorer broke: KeyError: 'oops'"),
         ([*SOLUTION, ("nan", "")], "The score is not a number"),
-        ([*SOLUTION, ("die", "")], competitions.LOST),
+        ([*SOLUTION, ("die", "")], submissions.LOST),
     ],
 )
 def test_what_can_not_be_scored(contest: Contest, rows: list[tuple[str, str]], message: str) -> None:
@@ -325,7 +325,7 @@ def test_parts_are_drawn_where_the_solution_names_none(local: Local, tmp_path: P
     drawn = []
     for path, share in ((plain, 0.25), (packed, 0.25), (plain, 0.001), (plain, 0.999)):
         local.store.add_competition("c", tmp_path / "data", path, rules(tmp_path, public_share=share))
-        _, parts = competitions.solution_of(local.store.root, "c")
+        _, parts = solution_of(local.store.root, "c")
         assert sorted(parts["public"] + parts["private"]) == sorted(f"n{n}" for n in range(40))
         drawn.append(parts["public"])
     assert drawn[0] == drawn[1]

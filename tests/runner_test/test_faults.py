@@ -1,5 +1,6 @@
 """Faults on demand: each happens when it is planned, as it is planned, and one that doesn't happen is told."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 import requests
+from starlette.types import Message
 
+from runner_test import faulty
 from runner_test.errors import BadPlan, UnusedFaults
 from runner_test.faults import EITHER_WAY, Fault, Faults, Kind
 from runner_test.reference import Reference
@@ -133,6 +136,33 @@ def test_a_slow_answer_is_whole(planned: Planned) -> None:
     assert answer.elapsed.total_seconds() < 0.6  # to the headers; requests' time-out of 0.5 s is for each read
 
 
+def test_a_slow_answer_takes_its_time_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pieces it comes in; a stream without a length takes it for each of its pieces."""
+    waited: list[float] = []
+    sent: list[Message] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def answer(headers: list[tuple[bytes, bytes]]) -> None:
+        drip = faulty._dripping(send, 2.0)
+        await drip({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in range(4):
+            await drip({"type": "http.response.body", "body": bytes(25_000), "more_body": piece < 3})
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    for headers, seconds in (([(b"content-length", b"100000")], 2.0), ([], 8.0)):
+        waited.clear()
+        sent.clear()
+        asyncio.run(answer(headers))
+        assert sum(waited) == pytest.approx(seconds)
+        assert sum(len(message.get("body", b"")) for message in sent) == 100_000
+        assert [message["more_body"] for message in sent[1:]] == [True] * (len(sent) - 2) + [False]
+
+
 def test_values_of_other_types(planned: Planned) -> None:
     """The names stay and the values are of types that nobody expects; or the answer is empty."""
     method = "GetKernelSessionStatus"
@@ -142,7 +172,7 @@ def test_values_of_other_types(planned: Planned) -> None:
 
 
 def test_states_that_are_not_true(planned: Planned) -> None:
-    """The state of the version before, with or without a label, and RUNNING for ever."""
+    """The state of the version before, and RUNNING for ever."""
     method = "GetKernelSessionStatus"
     planned.faults.plan([Fault(method, Kind.STALE, times=2), Fault(method, Kind.RUNNING, call=3, times=None)])
     assert planned.ask(method, versionLabel="v2").json()["status"] == "ERROR"
@@ -230,6 +260,16 @@ def test_what_never_happened_is_named(tmp_path: Path) -> None:
         raise ZeroDivisionError
 
 
+def test_what_could_not_happen_did_not(planned: Planned) -> None:
+    """No version is before the first, and a redirection has no values: the answers are true, and the plan is unused."""
+    plan = [Fault("GetKernelSessionStatus", Kind.STALE), Fault("DownloadKernelOutput", Kind.TYPES)]
+    planned.faults.plan(plan)
+    assert planned.ask("GetKernelSessionStatus", versionLabel="v1").json()["status"] == "ERROR"
+    assert planned.ask("DownloadKernelOutput", ownerSlug="me", filePath="a", versionNumber=2).status_code == 200
+    assert len(planned.faults.unused()) == 2
+    planned.faults.plan([])
+
+
 def test_a_plans_file(tmp_path: Path) -> None:
     """Every setting is read; what has a default may be left out."""
     file = tmp_path / "plan.json"
@@ -256,7 +296,10 @@ def test_a_plans_file(tmp_path: Path) -> None:
         ({"method": "SaveKernel", "fault": "reset", "when": "during"}, "before or after"),
         ({"method": "SaveKernel", "fault": "cut", "when": "after"}, "leave out when"),
         ({"method": "SaveKernel", "fault": "status", "status": 200}, "from 400 to 599"),
-        ({"method": "SaveKernel", "fault": "slow", "seconds": -1}, "can't be negative"),
+        ({"method": "SaveKernel", "fault": "slow", "seconds": -1}, "0 or more"),
+        ({"method": "SaveKernel", "fault": "slow", "seconds": float("inf")}, "0 or more"),
+        ({"method": "SaveKernel", "fault": "status", "retry_after": -1}, "0 or more"),
+        ({"method": "saveKernel", "fault": "reset"}, "no method 'saveKernel' (did you mean 'SaveKernel'?)"),
         ({"method": "SaveKernel", "fault": "stale"}, "SaveKernel can't fail that way"),
         ({"method": "Download", "fault": "types"}, "Download can't fail that way"),
         ("reset", "is not an object"),

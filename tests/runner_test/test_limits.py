@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from runner_test import isolation, scratch
 from runner_test.limits import Watch
 from runner_test.log import Record
 from runner_test.processes import members, memory_above
+from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.session import run_once
 from runner_test.settings import Settings
@@ -207,6 +209,41 @@ def test_the_quota_is_renewed(serve: Serve) -> None:
     assert local.push("on-gpu", "pass", enable_gpu=True).error
 
 
+def test_a_push_beyond_the_session_limit(serve: Serve) -> None:
+    """Refused in Kaggle's words while two sessions with a GPU wait or run; others' and those without don't count."""
+    local = serve()
+    for name in ("on-cpu", "on-another-cpu", "on-gpu", "waits-for-gpu"):
+        assert not local.push(name, WAITS_FOR_GO, enable_gpu="gpu" in name).error
+    assert local.push("next-gpu", "pass", enable_gpu=True).error == "Maximum batch GPU session count of 2 reached."
+    assert local.push("on-gpu", "pass", machine_shape="NvidiaTeslaP100").error  # nor a new version of one of them
+    assert [kernel.slug for kernel in local.store.kernels() if local.store.numbers(kernel.reference) != [1]] == []
+    assert local.store.kernel(Reference("me", "next-gpu")) is None
+    assert not local.push("on-tpu", "pass", machine_shape="TpuV5E8").error
+    assert not local.push("hers-gpu", "pass", enable_gpu=True, user="anna").error
+    local.store.cancel(local.version("waits-for-gpu"))
+    local.reach("waits-for-gpu", "CANCEL_ACKNOWLEDGED")
+    assert local.push("next-gpu", "pass", enable_gpu=True).version_number == 1
+
+
+def test_pushes_at_once_do_not_pass_the_session_limit(serve: Serve) -> None:
+    """Of six that come together, three are taken."""
+    local = serve(gpu_sessions=3)
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda n: local.push(f"on-gpu-{n}", WAITS_FOR_GO, enable_gpu=True), range(6)))
+    assert (
+        sorted(answer.error for answer in answers) == [""] * 3 + ["Maximum batch GPU session count of 3 reached."] * 3
+    )
+
+
+def test_without_a_session_limit_they_queue(serve: Serve) -> None:
+    """With 0, the third is taken and waits for its turn."""
+    local = serve(gpu_sessions=0)
+    for number in range(3):
+        assert not local.push(f"on-gpu-{number}", WAITS_FOR_GO, enable_gpu=True).error
+    local.pid("on-gpu-1")
+    assert local.state("on-gpu-2") == "QUEUED"
+
+
 KEEPS_A_FOLDER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
@@ -251,6 +288,7 @@ def test_a_killed_session_leaves_its_folder_to_the_next(tmp_path: Path, monkeypa
         ({"output_files": float("nan")}, "output_files must be >= 0"),
         ({"gpu_quota_hours": -1}, "gpu_quota_hours must be >= 0"),
         ({"tpu_quota_hours": float("inf")}, "tpu_quota_hours must be >= 0"),
+        ({"gpu_sessions": -1}, "gpu_sessions must be >= 0, is -1"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:

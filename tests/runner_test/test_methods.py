@@ -371,7 +371,7 @@ def test_a_new_kernels_slug_comes_from_its_title(local: Local) -> None:
 
 
 def test_refused_sources_are_named_and_the_rest_is_mounted(local: Local, tmp_path: Path) -> None:
-    """Unknown, prefixed and malformed sources come back by kind; the session still runs, with what is known."""
+    """Unknown, prefixed and malformed sources come back by kind; the session still runs, with what is known, once."""
     data = tmp_path / "data"
     data.mkdir()
     (data / "rows.csv").write_text("a,b\n")
@@ -386,7 +386,7 @@ def test_refused_sources_are_named_and_the_rest_is_mounted(local: Local, tmp_pat
         "consumer",
         "import glob, os\nprint(sorted(glob.glob('../input/**', recursive=True)))\n"
         "print(open('../input/notebooks/me/producer/weights').read())",
-        dataset_data_sources=["Anna/Rows", "anna/none", "datasets/anna/rows", "rows", "../x/y"],
+        dataset_data_sources=["Anna/Rows", "anna/rows", "anna/none", "datasets/anna/rows", "rows", "../x/y"],
         competition_data_sources=["siim", "c/siim", "titanic"],
         kernel_data_sources=["me/producer", "me/failed-only", "me/none", "anna/private-one"],
         model_data_sources=["google/gemma/pytorch/2b"],
@@ -447,6 +447,7 @@ def test_session_limits() -> None:
     assert rules.session_limit("TpuV5E8", None) == 9 * 3600
     assert rules.session_limit("NvidiaTeslaT4", 60) == 60
     assert rules.session_limit("NvidiaTeslaT4", 10**6) == 12 * 3600
+    assert rules.session_limit("", -5) == 12 * 3600
 
 
 def test_every_method_of_the_clients_is_there() -> None:

@@ -167,6 +167,7 @@ def test_no_credentials(refusing: Local, authorization: str | None) -> None:
         (b'"x"', "not a JSON object"),
         (b'{"userName": 5}', "user_name must be of type str"),
         (b'{"userName": ["a"]}', "user_name must be of type str"),
+        (b"[" * 100_000, "The request is not JSON"),
     ],
 )
 def test_a_body_that_is_no_request(refusing: Local, body: bytes, message: str) -> None:
@@ -199,12 +200,18 @@ def test_the_server_is_a_proxy_for_itself_only(local: Local) -> None:
     head = "POST {} HTTP/1.1\nHost: {}\n" + auth + "\nContent-Length: 2\nConnection: close\n\n{{}}"
     assert " 403 " in raw(local, head.format(f"http://evil.example{STATUS}", "evil.example"))
     assert "not this machine" in raw(local, head.format(STATUS, "evil.example"))
+    assert " 400 " in raw(local, head.format(STATUS, "["))
+    assert " 400 " in raw(local, head.format(f"http://[::1{STATUS}", "localhost"))
     for target, host in ((f"http://localhost{STATUS}", "localhost"), (STATUS, "127.0.0.1:80"), (STATUS, "[::1]")):
         assert "kernels.get" in raw(local, head.format(target, host))
 
 
 def test_a_kernels_page(local: Local) -> None:
-    """The address that a push names shows versions, states and source, and nothing in them becomes HTML."""
+    """The address that a push names shows versions, states and source, and nothing in them becomes HTML.
+
+    The server's own address lists the kernels.
+    """
+    assert "No kernels yet" in requests.get(local.url, timeout=10).text
     local.run("a-page", "pass")
     local.run("a-page", "# <script>alert(1)</script>\nraise SystemExit(9)", new_title="A <b>page</b>")
     local.push("a-page", "# <script>alert(1)</script>\nraise SystemExit(9)", new_title="<script>a page</script>")
@@ -216,6 +223,12 @@ def test_a_kernels_page(local: Local) -> None:
     assert "COMPLETE" in answer.text
     assert "exit code 9" in answer.text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    listed = requests.get(local.url, timeout=10)
+    assert '<a href="/code/me/a-page">me/a-page</a></td><td>&lt;script&gt;a page' in listed.text
+    assert "exit code 9" in listed.text
+    assert "<script" not in listed.text
+    assert "default-src 'none'" in listed.headers["Content-Security-Policy"]
+    assert requests.head(local.url, timeout=10).status_code == 200  # `coord doctor` asks so whether it is there
     assert requests.get(f"{local.url}/code/me/none", timeout=10).status_code == 404
     assert requests.get(f"{local.url}/code/me/..%2f", timeout=10).status_code == 404
 
@@ -304,6 +317,8 @@ def test_serving_in_the_foreground(store: Store) -> None:
         (["add-competition", "../x", "."], 1, "is not a name that Kaggle could have"),
         (["cancel", "me/none"], 1, "there is no kernel me/none"),
         (["serve", "--port", "notaport"], 2, "invalid int value"),
+        (["serve", "--port", "99999"], 1, "port 99999: there is no such port"),
+        (["add-competition", "c", ".", "--scorer", "a:b"], 2, "--solution and --scorer go together"),
     ],
 )
 def test_bad_input_on_the_command_line(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
