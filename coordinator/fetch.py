@@ -47,7 +47,7 @@ class Fetched:
     size: int
     """Bytes that were transferred; 0 if everything was here already."""
     left_out: int = 0
-    """Files of the output that are not here, because a pattern left them out."""
+    """Files of the output that are not here, because a pattern left them out, or the settings."""
     warnings: tuple[str, ...] = ()
 
 
@@ -100,7 +100,8 @@ def fetch(
     with held(project.fetch_lock(run.id), wait=True):
         run = ledger.get(run.id)  # another process may have just fetched it
         results = Results(project.results(run.experiment, run.target, run.ref.version))
-        if not force and _is_complete(run, results, choice):
+        may_lack = bool(choice.only and project.settings.fetch_skip)  # what was skipped is named now, perhaps
+        if not force and not may_lack and _is_complete(run, results, choice):
             return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
         if run.fetched_at:
             run = ledger.update(run.id, fetched_at=None)
@@ -133,7 +134,8 @@ class _Fetch:
         run, results = self.run, self.results
         results.make_room(provenance(run, sweeps_of(self.ledger, run)))
         files, clashes = self._output()
-        wanted = [path for path in files if self.choice.takes(path)]
+        usual = Choice(skip=self.project.settings.fetch_skip)
+        wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
         if self.force:
             results.forget(wanted)
         fetched = results.fetched()
@@ -151,12 +153,13 @@ class _Fetch:
             run = self.ledger.update(run.id, summary=summary)
         self._run(transfer, list(bring.values()))
         fetched = results.fetched()
-        left_out = sum(not results.is_here(path, fetched.get(path)) for path in files)
-        results.finish(complete=not left_out)
-        if not left_out:
+        left_out = [path for path in files if not results.is_here(path, fetched.get(path))]
+        is_complete = not any(map(usual.takes, left_out))
+        results.finish(complete=is_complete)
+        if is_complete:
             run = self.ledger.update(run.id, fetched_at=now(), summary=summary)
         warnings = (*_warnings(run, records, files), *_left_alone(clashes))
-        return Fetched(run, results.directory, results.names(), tally.moved, left_out, warnings)
+        return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
     def _listing(self) -> dict[PurePosixPath, OutputFile]:
         """The output by path, but for what has a name of coord's own here; of a name that comes twice, the first."""

@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -148,6 +148,13 @@ class Settings:
     continue_setting: str | None = None
     """Dotted config path that names the kernel whose output a run goes on from, as train.resume_from; `coord continue`
     sets it to owner/slug."""
+    continue_check: str | None = None
+    """`module:function` of (earlier config, config) in plain values -> why the one can't go on from the other, a list.
+
+    coord asks it before it pushes. Its module imports the standard library only.
+    """
+    fetch_skip: tuple[str, ...] = ()
+    """Files of a run's output that are not fetched unless `--only` names them, as fold*.state.pth; shell patterns."""
     templates: str | None = None
     """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
     experiments: str = "experiments"
@@ -261,23 +268,44 @@ class Project:
 
         Raises ProjectError if it cannot be imported, is no dataclass, or pulls in more than the standard library.
         """
-        module_name, _, name = self.settings.config.partition(":")
-        where = f'{self.relative(self.pyproject)}: [tool.coord] config = "{self.settings.config}"'
+        found = self._imported("config", self.settings.config)
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            raise ProjectError(f"{self._said('config', self.settings.config)} is not a dataclass")
+        return found
+
+    def continue_check(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] | None:
+        """What says why a run of one config can't go on from one of another; None if the settings name nothing.
+
+        Raises ProjectError like `config_class`, and if it is no function.
+        """
+        name = self.settings.continue_check
+        if name is None:
+            return None
+        found = self._imported("continue_check", name)
+        if not callable(found):
+            raise ProjectError(f"{self._said('continue_check', name)} is not a function")
+        function: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] = found
+        return function
+
+    def _said(self, setting: str, value: str) -> str:
+        return f'{self.relative(self.pyproject)}: [tool.coord] {setting} = "{value}"'
+
+    def _imported(self, setting: str, value: str) -> Any:
+        """What a setting of the form module:name is about, imported with the standard library alone."""
+        module_name, _, name = value.partition(":")
+        where = self._said(setting, value)
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
             with _importing_from(self.root, module_name.partition(".")[0]):
-                found = getattr(importlib.import_module(module_name), name)
+                return getattr(importlib.import_module(module_name), name)
         except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",
-                hint="The config module may import only the standard library, because coord reads it without torch.",
+                hint="That module may import only the standard library, because coord reads it without torch.",
             ) from error
         except Exception as error:  # the module is the user's code: it may raise anything
             raise ProjectError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
-        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-            raise ProjectError(f"{where} is not a dataclass")
-        return found
 
 
 def find_project(start: Path | None = None) -> Project:

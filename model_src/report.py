@@ -85,6 +85,11 @@ class Report:
         self._summary["seconds"] = self._seconds()
         write_text(self._directory / "metrics.json", json.dumps(finite(self._summary), indent=2) + "\n")
 
+    def resumed(self, **place: Any) -> None:
+        """The run goes on from an earlier one, here; of several folds that do, the first is in the summary."""
+        if self._summary["resumed"] is None:
+            self.update(resumed=place)
+
     def extend(self, **parts: Sequence[Mapping[str, Any]]) -> None:
         """Add to those parts of the summary that are lists, and write it."""
         self.update(**{name: [*self._summary[name], *more] for name, more in parts.items()})

@@ -115,7 +115,7 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
     try:
         return ledger.find(exp, target=target, version=version)
     except RunNotFound as error:
-        near = did_you_mean(exp, {run.experiment for run in ledger.runs()})
+        near = did_you_mean(exp, {run.experiment for run in ledger.runs()} - {exp})
         raise RunNotFound(error.what + near, hint=error.hint) from None
 
 

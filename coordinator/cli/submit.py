@@ -50,9 +50,9 @@ def submit(
     force: Annotated[bool, typer.Option("--force", help="Although the same file was submitted before.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Submit a fetched run's file to its competition.
+    """Submit a run's file to its competition.
 
-    The file is held against the sample submission first. Exit code 75 if the day's submissions are spent.
+    The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
     """
     from coordinator import scores as verb
     from coordinator.submit import submit as send
