@@ -53,7 +53,7 @@ LAYERS = [
     {"bundle", "metadata", "credentials", "git", "locks", "oof", "parallel", "results", "tally", "tracebacks"},
     {"experiment", "image", "image_probe"},
     {"kaggle_rules", "project", "yaml_file"},
-    {"addresses", "ranks", "schema", "submission_file", "templates"},
+    {"addresses", "own_modules", "ranks", "schema", "settings", "submission_file", "templates"},
     {"new_folder", "printable", "statistics", "stdlib"},
     {"errors"},
     {"__init__"},

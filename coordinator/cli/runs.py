@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
+    from coordinator.settings import TargetName
     from coordinator.status import OpenTargets, Status
     from coordinator.target import Target
 

@@ -23,7 +23,8 @@ from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
+    from coordinator.settings import TargetName
     from coordinator.sweep import Plan
     from coordinator.sweeps import Sweep
     from coordinator.target import AcceleratorQuota

@@ -206,10 +206,10 @@ def test_fetching_before_the_end_and_twice(coord: Coord) -> None:
         gone = dataclasses.replace(base, experiment="gone", slug="gone", created_at=now())
         ledger.add(dataclasses.replace(gone, id=new_run_id(), state=RunState.CANCELLED))
         ledger.add(dataclasses.replace(gone, id=new_run_id(), state=RunState.COMPLETE))
-    fetched = coord.here("fetch-results", "--all", code=1)
-    assert "base local-v1: complete" in fetched.stdout
-    assert "gone local-v1 was cancelled, and nothing is left of it on local" in fetched.stderr
-    assert "coord: " in fetched.stderr
+    rest = coord.here("fetch-results", "--all", code=1)
+    assert "base local-v1: complete" in rest.stdout
+    assert "gone local-v1 was cancelled, and nothing is left of it on local" in rest.stderr
+    assert "coord: " in rest.stderr
     file = coord.root / "results" / "base" / "local-v1" / "metrics.json"
     before = file.stat().st_mtime_ns
     coord("fetch-results", "--exp", "base")
