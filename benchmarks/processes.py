@@ -23,7 +23,8 @@ import coordinator.__main__
 from coordinator import refresh
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.ledger import Ledger, Run
-from coordinator.project import TargetName, find_project
+from coordinator.project import find_project
+from coordinator.settings import TargetName
 from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.store import Store

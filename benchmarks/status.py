@@ -27,7 +27,8 @@ from typing import Literal
 
 from benchmarks.measure import print_table
 from coordinator.ledger import Ledger, Run
-from coordinator.project import Project, Settings
+from coordinator.project import Project
+from coordinator.settings import Settings
 from coordinator.status import AT_ONCE, OpenTargets, open_targets, status
 from coordinator.target import RunState
 from coordinator.targets import ENDPOINT_VARIABLE

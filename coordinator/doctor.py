@@ -24,7 +24,8 @@ from coordinator.errors import CoordError, NoAnswer, ProjectError
 from coordinator.experiment import Experiment, experiment_names, kernel_titles, resolve
 from coordinator.ledger import Ledger
 from coordinator.metadata import check_collisions, render_metadata
-from coordinator.project import Project, Settings, TargetName, find_project, target_name
+from coordinator.project import Project, find_project, target_name
+from coordinator.settings import Settings, TargetName
 from coordinator.target import RunState, Target
 from coordinator.targets import kaggle_endpoint, open_target
 

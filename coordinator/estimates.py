@@ -11,8 +11,8 @@ from coordinator.deadlines import times
 from coordinator.identical import stopped_early
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import Run
-from coordinator.project import SweepSettings
 from coordinator.schema import leaves
+from coordinator.settings import SweepSettings
 from coordinator.target import RunState
 
 

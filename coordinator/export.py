@@ -8,11 +8,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from coordinator.ledger import Run
+from coordinator import remarks
+from coordinator.ledger import Ledger, Run
+from coordinator.sweeps import Sweep, all_sweeps
 
 PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
-    *("created_at", "sent_at", "pushed_at", "ended_at", "fetched_at"),
+    *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
 )
 
 
@@ -25,6 +27,27 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     found = [_row(run) for run in runs]
     columns = list(dict.fromkeys(name for row in found for name in row))
     return [{name: row.get(name) for name in columns} for row in found]
+
+
+def with_all(ledger: Ledger) -> list[dict[str, Any]]:
+    """`rows` of all runs, newest first, with what else the ledger knows of each: its sweeps, tags and notes."""
+    runs, said, sweeps = ledger.runs(), remarks.said(ledger), all_sweeps(ledger)
+    beside = [
+        {
+            "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],
+            "tags": remarks.texts(said, run, "tag"),
+            "notes": remarks.texts(said, run, "note"),
+        }
+        for run in runs
+    ]
+    return [
+        {**row, **{name: json.dumps(value, ensure_ascii=False) for name, value in more.items()}}
+        for row, more in zip(rows(runs), beside, strict=True)
+    ]
+
+
+def _has(sweep: Sweep, run: Run) -> bool:
+    return any(run.experiment in (each.experiment, each.whole) or run.id == each.run_id for each in sweep.members)
 
 
 def as_csv(table: Sequence[dict[str, Any]], *, columns: Sequence[str] = PLAIN) -> str:

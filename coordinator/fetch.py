@@ -133,7 +133,7 @@ class _Fetch:
     def all(self) -> Fetched:
         run, results = self.run, self.results
         results.make_room(provenance(run, sweeps_of(self.ledger, run)))
-        files = self._listing()
+        files, clashes = self._output()
         usual = Choice(skip=self.project.settings.fetch_skip)
         wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
         if self.force:
@@ -158,18 +158,25 @@ class _Fetch:
         results.finish(complete=is_complete)
         if is_complete:
             run = self.ledger.update(run.id, fetched_at=now(), summary=summary)
-        warnings = _warnings(run, records, files)
+        warnings = (*_warnings(run, records, files), *_left_alone(clashes))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
     def _listing(self) -> dict[PurePosixPath, OutputFile]:
-        """The output by path, but for names that are coord's own here; of a name that comes twice, the first."""
+        """The output by path, but for what has a name of coord's own here; of a name that comes twice, the first."""
+        return self._output()[0]
+
+    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], list[str]]:
+        """(what can be fetched, names that are coord's own here)"""
         ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
         found: dict[PurePosixPath, OutputFile] = {}
+        clashes = []
         for file in self.target.outputs(self.run.ref):
             path = _confined(file)
-            if path.parts[0] not in ours:
+            if path.parts[0] in ours:
+                clashes.append(file.name)
+            else:
                 found.setdefault(path, file)
-        return found
+        return found, clashes
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
         """Raises the first error, once everything that can be fetched is here."""
@@ -212,10 +219,12 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
 
 
 def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
-    """What these results are of: enough to build the same kernel again, and to go on with the sweeps it belongs to."""
+    """What these results are of: enough to build the same kernel again, to give a lost ledger the run back, and to go
+    on with the sweeps it belongs to.
+    """
     names = (
-        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
-        "continues",
+        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
+        *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds", "continues"),
     )
     values = {name: getattr(run, name) for name in names}
     return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}
@@ -249,6 +258,12 @@ def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
             hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
         )
     return summary
+
+
+def _left_alone(clashes: Sequence[str]) -> Sequence[str]:
+    shown, more = ", ".join(clashes[:3]), len(clashes) - 3
+    names = f"{shown}{f' and {more} more' if more > 0 else ''}"
+    return [f"not fetched, because coord's own files here have that name: {names}"] if clashes else []
 
 
 def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:

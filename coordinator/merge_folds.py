@@ -52,7 +52,7 @@ def groups(sweep: Sweep) -> dict[str, list[str]]:
 
 def is_mergeable(project: Project, run: Run) -> bool:
     """Whether the files are here that no merge can do without; checkpoints may have been left out."""
-    folder = project.results(run.experiment, run.target, run.ref.version)
+    folder = project.results(run.experiment, run.target, run.results_version)
     return run.summary is not None and all((folder / name).is_file() for name in (SUMMARY, OOF))
 
 
@@ -123,7 +123,7 @@ def merge(
     """
     if any(run.files != runs[0].files for run in runs):
         raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
-    folders = [project.results(run.experiment, run.target, run.ref.version) for run in runs]
+    folders = [project.results(run.experiment, run.target, run.results_version) for run in runs]
     summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
     of_all = frozenset(project.settings.sweep.of_all_folds)
     oof = merged_oof(whole, folders, of_all)

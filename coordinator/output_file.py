@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from coordinator.errors import SubmissionError, UsageError, did_you_mean
 from coordinator.fetch import Choice, again, fetch
-from coordinator.ledger import MERGED, Ledger, Run
+from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.results import Results
 from coordinator.target import Target
@@ -26,8 +26,7 @@ def bring(
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise UsageError(f"--file {name}: name one of the run's output files")
-    version = MERGED if run.version == MERGED else run.ref.version
-    results = Results(project.results(run.experiment, run.target, version))
+    results = Results(project.results(run.experiment, run.target, run.results_version))
     if results.run_id() != run.id or not (run.fetched_at or path in results.fetched()):
         say(f"fetching {path} of {run.label}")
         wanted = Choice(only=(glob.escape(str(path)), "metrics.json*", "*.csv"))

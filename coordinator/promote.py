@@ -23,9 +23,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator import __version__
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import Kernel, read
 from coordinator.bundle.script import Form, literals
-from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError, RunFailed, UsageError
 from coordinator.fetch import LOG_TEXT, SUMMARY, again
 from coordinator.image import image_of

@@ -77,6 +77,18 @@ def refresh(competitions: Competitions, ledger: Ledger, target: str, competition
     return submissions.submissions(ledger, target=target, competition=competition)
 
 
+def unknown(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Standing]:
+    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would take in."""
+    there = submissions.submissions(ledger, target=target, competition=competition)
+    known = {each.id for each in there}
+    refs = {each.ref for each in there if each.ref is not None}
+    runs = {run.id for run in ledger.readable() if run.target == target}
+    stamped = ((each, submissions.stamped(each.description)) for each in competitions.submissions(competition))
+    return [
+        each for each, stamp in stamped if stamp and each.ref not in refs and stamp[0] in runs and stamp[1] not in known
+    ]
+
+
 def _taken_in(
     ledger: Ledger, standing: Standing, run_id: str, number: str, target: str, competition: str
 ) -> Submission:

@@ -13,8 +13,9 @@ from coordinator.chains import chain
 from coordinator.deadlines import times
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run
-from coordinator.project import Project, TargetName
+from coordinator.project import Project
 from coordinator.refresh import Look, look, record, settled
+from coordinator.settings import TargetName
 from coordinator.target import Target
 from coordinator.targets import open_target
 

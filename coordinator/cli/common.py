@@ -120,7 +120,7 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
 
 
 def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[Target]:
-    from coordinator.project import TargetName
+    from coordinator.settings import TargetName
     from coordinator.targets import open_target
 
     return open_target(project, cast(TargetName, run.target))

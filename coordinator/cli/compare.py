@@ -169,7 +169,7 @@ def note(
     with open_ledger(project) as ledger:
         run = _noted(project, ledger, exp, target, version)
         if text is not None:
-            remarks.note(ledger, exp, text, run=run)
+            remarks.note(ledger, exp, text, run=run, copy=project.remarks)
         _annotated(ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
 
 
@@ -198,7 +198,7 @@ def tag(
     with open_ledger(project) as ledger:
         run = _noted(project, ledger, exp, target, version)
         if name is not None:
-            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run)
+            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run, copy=project.remarks)
         _annotated(ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
 
 

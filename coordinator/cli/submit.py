@@ -114,8 +114,9 @@ def scores(
 
     from coordinator import scores as verb
     from coordinator import submissions
-    from coordinator.project import TargetName, target_name
+    from coordinator.project import target_name
     from coordinator.recorded_scores import recorded_agreements, recorded_scores
+    from coordinator.settings import TargetName
     from coordinator.targets import open_target
 
     if as_csv and as_json:

@@ -23,7 +23,8 @@ from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
+    from coordinator.settings import TargetName
     from coordinator.sweep import Plan
     from coordinator.sweeps import Sweep
     from coordinator.target import AcceleratorQuota
@@ -147,7 +148,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     """
     from coordinator import fetch as fetching
     from coordinator import merge_folds as verb
-    from coordinator import sweep_progress, tables
+    from coordinator import results_table, sweep_progress
     from coordinator.ledger import MERGED
     from coordinator.sweeps import find
     from coordinator.targets import open_target
@@ -172,7 +173,7 @@ def merge(name: Name, as_json: Json = False) -> None:
         answer([run.to_json() for run in merged])
         return
     for run in merged:
-        answer(None, functools.partial(tables.results, run.label, run.summary or {}))
+        answer(None, functools.partial(results_table.results, run.label, run.summary or {}))
         show_text(
             f"{run.label}: {run.message}, in {project.relative(project.results(run.experiment, run.target, MERGED))}/"
         )

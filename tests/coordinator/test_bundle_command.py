@@ -18,9 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.bundle.files import failures_told
 from coordinator.bundle.program import Program, bundle, module_of, script_at, write
 from coordinator.bundle.script import Form
-from coordinator.bundle.sources import failures_told
 from coordinator.errors import BundleError
 from tests.coordinator.command import COORD, run_coord, until
 from tests.coordinator.distributions import install

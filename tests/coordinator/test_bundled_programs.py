@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import render
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.project import default_template
 from tests.coordinator.programs import left_in

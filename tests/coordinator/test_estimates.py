@@ -8,7 +8,7 @@ import pytest
 
 from coordinator.estimates import Estimate, by_progress, estimate, seconds, wall_seconds
 from coordinator.ledger import Run
-from coordinator.project import SweepSettings
+from coordinator.settings import SweepSettings
 from coordinator.target import RunState
 
 

@@ -302,10 +302,11 @@ def test_hostile_names_are_refused(here: Here, name: str) -> None:
 
 
 def test_names_that_are_coords_own_are_left_alone(here: Here) -> None:
-    """An output can replace neither what says which run this is, nor the notes of what is here."""
+    """An output can replace neither what says which run this is, nor the notes of what is here; and it is said."""
     own = ["run.json", ".parts/fetched.jsonl", "kernel.log"]
     here.depot.files |= dict.fromkeys(own, b'{"id": "other"}')
-    here.fetch()
+    (*_, warning) = here.fetch().warnings
+    assert warning == f"not fetched, because coord's own files here have that name: {', '.join(own)}"
     assert not set(own) & set(here.depot.names())
     assert json.loads((here.results / "run.json").read_text())["id"] == "r7"
     assert (here.results / "kernel.log").read_text() == "hello\n"

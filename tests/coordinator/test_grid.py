@@ -12,7 +12,8 @@ from coordinator.experiment import resolve
 from coordinator.grid import Combination, Start, axes, combinations, sweep_name
 from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.metadata import kernel_slug, kernel_title
-from coordinator.project import Project, SweepSettings
+from coordinator.project import Project
+from coordinator.settings import SweepSettings
 
 BASE = Start("base", "base")
 

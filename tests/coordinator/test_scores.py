@@ -18,10 +18,11 @@ from coordinator import score_tables, submissions
 from coordinator.competitions import SubmissionState
 from coordinator.errors import CoordError
 from coordinator.ledger import Ledger, Run
-from coordinator.project import Project, SubmissionSettings
+from coordinator.project import Project
 from coordinator.ranks import kendall, spearman
 from coordinator.recorded_scores import recorded_agreements, recorded_scores
 from coordinator.scores import Score, agreements, check, scores
+from coordinator.settings import SubmissionSettings
 from coordinator.submissions import Submission
 from coordinator.target import RunState
 from tests.coordinator.command import Coord
