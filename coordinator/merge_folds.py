@@ -123,6 +123,12 @@ def merge(
     """
     if any(run.files != runs[0].files for run in runs):
         raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
+    say(f"merging the {len(runs)} folds of {whole}")
+    with held(project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True):
+        return _merge(project, ledger, whole, runs, say)
+
+
+def _merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], say: Callable[[str], None]) -> Run:
     folders = [project.results(run.experiment, run.target, run.results_version) for run in runs]
     summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
     of_all = frozenset(project.settings.sweep.of_all_folds)
@@ -162,7 +168,7 @@ def merge(
         fetched_at=moment,
         summary=summary,
     )
-    with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder, held(project.fetch_lock(run.id), wait=True):
+    with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder:
         merged = Path(folder)
         (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")

@@ -104,7 +104,7 @@ def write_maps(path: Path, maps: FoldMaps) -> None:
             truth=np.array([each.truth for each in maps.seen], np.str_),
             places=np.array(places, np.int64).reshape(-1, len(maps.scores)),
             boxes=np.array([(each.top, each.left, *each.values.shape) for each in crops], np.int64).reshape(-1, 4),
-            values=np.concatenate([np.zeros(0, np.uint16), *(each.values.ravel() for each in crops)]),
+            values=np.concatenate([np.zeros(0, np.uint16), *(_bends(each.values).ravel() for each in crops)]),
         )
     unfinished.replace(path)
 
@@ -116,7 +116,7 @@ def read_maps(path: Path) -> FoldMaps:
     size, models, value = kept["part"].tolist()
     ends = np.cumsum(kept["boxes"][:, 2] * kept["boxes"][:, 3]).tolist()
     crops = [
-        Crop(top, left, kept["values"][begin:end].reshape(height, width))
+        Crop(top, left, _sums(kept["values"][begin:end].reshape(height, width)))
         for (top, left, height, width), (begin, end) in zip(
             kept["boxes"].tolist(), itertools.pairwise([0, *ends]), strict=True
         )
@@ -129,6 +129,23 @@ def read_maps(path: Path) -> FoldMaps:
     ]
     scores = tuple(map(float, kept["scores"]))
     return FoldMaps(scores, int(size), int(models), value, tuple(map(str, kept["skipped"])), tuple(seen))
+
+
+def _bends(values: Values) -> Values:
+    """Second differences along both axes, modulo 65536: a mask drawn larger is straight nearly everywhere.
+
+    So it takes a quarter of the room.
+    """
+    for axis in (0, 0, 1, 1):
+        values = np.diff(values, axis=axis, prepend=np.uint16(0))
+    return values
+
+
+def _sums(values: Values) -> Values:
+    """What `_bends` was made of."""
+    for axis in (0, 0, 1, 1):
+        values = np.cumsum(values, axis=axis, dtype=np.uint16)
+    return values
 
 
 def joined(parts: Sequence[FoldMaps], place: int, score: float) -> Map:
