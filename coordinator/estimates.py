@@ -23,6 +23,8 @@ class Estimate:
     seconds: float
     runs: int
     """How many earlier runs it is the median of."""
+    differences: int = 0
+    """In how many values their configs differ from this one's."""
 
 
 def seconds(run: Run) -> float | None:
@@ -57,8 +59,8 @@ def estimate(
         by_distance.setdefault(distance, []).append(took)
     if not by_distance:
         return None
-    nearest = by_distance[min(by_distance)]
-    return Estimate(statistics.median(nearest), len(nearest))
+    distance = min(by_distance)
+    return Estimate(statistics.median(by_distance[distance]), len(by_distance[distance]), distance)
 
 
 def by_progress(run: Run, settings: SweepSettings) -> float | None:

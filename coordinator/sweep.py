@@ -52,6 +52,7 @@ class Planned:
             "done_state": str(self.done.state) if self.done else None,
             "estimated_seconds": self.estimate.seconds if self.estimate else None,
             "earlier_runs": self.estimate.runs if self.estimate else 0,
+            "differing_settings": self.estimate.differences if self.estimate else None,
         }
 
 

@@ -17,6 +17,7 @@ from coordinator.sweep_progress import Progress, Standing
 from coordinator.sweeps import Sweep
 from coordinator.target import AcceleratorQuota
 
+_LIKE = 5  # settings in which a run may differ and still tell how long another takes
 _ABOUT = 60  # characters of what a log or an error says
 _COLOURS = {"complete": "green", "error": "red", "cancelled": "yellow", "running": "cyan", "queued": "cyan"}
 
@@ -41,7 +42,9 @@ def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
         lines.append(f"How long {unknown} of them will take is not known: no run like it is complete.")
     elif count and found.session_seconds is not None and found.wall_seconds is not None:
         total, wall = span(found.session_seconds), span(found.wall_seconds)
-        lines.append(f"about {total} of sessions, {wall} from start to end; by earlier runs like them")
+        most = max(each.estimate.differences for each in found.to_run if each.estimate)
+        like = "like them" if most <= _LIKE else f"that differ in up to {most} settings: a guess"
+        lines.append(f"about {total} of sessions, {wall} from start to end; by earlier runs {like}")
     if share := quota_share(found, quota):
         lines.append(share)
     return Group(table, Text("\n".join(lines)))
@@ -51,9 +54,9 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
     """How much of the week's accelerator hours it takes; nothing for a CPU, or where the time is not known."""
     if found.kind == "cpu" or found.session_seconds is None or quota is None or quota.total <= 0:
         return ""
-    share, hours = found.session_seconds / quota.total, quota.total / 3600
+    share, hours = found.session_seconds / quota.total, round(quota.total / 3600, 1)
     told = f"{share:.0%}" if share >= 0.01 else "less than 1%"
-    text = f"that is {told} of the week's {hours:.0f} {found.kind.upper()} hours; {quota.left / 3600:.1f} h are left"
+    text = f"that is {told} of the week's {hours:g} {found.kind.upper()} hours; {quota.left / 3600:.1f} h are left"
     return text + (": not enough" if found.session_seconds > quota.left else "")
 
 

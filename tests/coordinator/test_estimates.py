@@ -46,9 +46,9 @@ RUNS = [
 
 def test_the_nearest_runs_tell() -> None:
     """Those with the fewest differences, on the same machine; neither failed runs nor those without a time."""
-    assert estimate(RUNS, _config(0.3, 3), "NvidiaTeslaT4") == Estimate(320, 2)
+    assert estimate(RUNS, _config(0.3, 3), "NvidiaTeslaT4") == Estimate(320, 2, 1)
     assert estimate(RUNS, _config(0.1, 1), "NvidiaTeslaT4") == Estimate(100, 1)
-    assert estimate(RUNS, _config(0.1, 1), None) == Estimate(8, 1)
+    assert estimate(RUNS, _config(0.1, 1), None) == Estimate(8, 1, 2)
     assert estimate(RUNS, _config(0.1, 1), "TpuV5E8") is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -14,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from coordinator import sweeps
+from coordinator import sweep_tables, sweeps
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.errors import CoordError, ExperimentError, Later, NoSlot, NotSent, TargetError, UsageError
+from coordinator.estimates import Estimate
 from coordinator.fetch import provenance
 from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
@@ -27,7 +30,7 @@ from coordinator.push import Clock
 from coordinator.sweep import Plan, begin, go_on, plan
 from coordinator.sweep_progress import standing
 from coordinator.sweeps import Sweep
-from coordinator.target import KernelRef, LogRecord, Pushed, RunState, SessionState
+from coordinator.target import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
 from runner_test.store import Store
 from tests.coordinator.command import Coord, until
 from tests.coordinator.targets import Unasked
@@ -380,6 +383,33 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     assert [sweep.name for sweep in sweeps.all_sweeps(sweeper.ledger)] == ["base--epochs"]
     begun = sweeper.begin()
     assert standing(sweeper.project, sweeper.ledger, begun).left == 1200.0
+
+
+def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
+    """The share of the week, whether it is enough, and how like the runs are that the time is known from."""
+    sweep = sweeper.begin("train.epochs=2")
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    (run,) = sweeper.ledger.runs()
+    sweeper.ledger.update(run.id, summary={"seconds": 600.0, "status": "complete"})
+    planned = dataclasses.replace(sweeper.plan("optim.lr=0.3,0.4", seeds=2), machine="NvidiaTeslaT4")
+
+    def shown(hours: float) -> list[str]:
+        console = Console(width=80, file=io.StringIO())
+        console.print(sweep_tables.plan(planned, AcceleratorQuota("gpu", 0.0, 0.0, hours * 3600)))
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().splitlines()
+
+    assert [line.rstrip() for line in shown(30)[-3:]] == [
+        "sweep base--lr-s2 on local: 4 to run",
+        "about 40 min of sessions, 20 min from start to end; by earlier runs like them",
+        "that is 2% of the week's 30 GPU hours; 30.0 h are left",
+    ]
+    assert shown(0.5)[-1].rstrip() == "that is 133% of the week's 0.5 GPU hours; 0.5 h are left: not enough"
+    assert shown(90)[-1].startswith("that is less than 1% of the week's 90 GPU hours")
+    far = [dataclasses.replace(each, estimate=Estimate(60.0, 1, 9)) for each in planned.planned]
+    planned = dataclasses.replace(planned, planned=tuple(far))
+    assert "by earlier runs that differ in up to 9 settings: a guess" in " ".join(shown(30))
 
 
 def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
