@@ -128,6 +128,12 @@ class Progress:
         }
 
 
+def last_known(ledger: Ledger, sweep: Sweep) -> Progress:
+    """Where the sweep stood when its runs were last asked for, without times."""
+    found = (Standing(member, run_of(ledger, sweep, member), None) for member in sweep.members)
+    return Progress(sweep, tuple(found), {})
+
+
 def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None = None) -> Progress:
     """Where the sweep stands by the ledger; `at` is this moment.
 
@@ -135,7 +141,7 @@ def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None
     """
     at = at or datetime.now(UTC)
     runs, settings = ledger.runs(target=sweep.target), project.settings.sweep
-    found = [Standing(member, run_of(ledger, sweep, member), None) for member in sweep.members]
+    found = last_known(ledger, sweep).standings
     own = {each.run.id: estimates.by_progress(each.run, settings) for each in found if each.run and each.is_going}
     known = [total for total in own.values() if total is not None]
     typical = statistics.median(known) if known else None

@@ -14,7 +14,6 @@ from coordinator.ledger import Run
 from coordinator.metrics import primary_value
 from coordinator.sweep import Plan
 from coordinator.sweep_progress import Progress, Standing
-from coordinator.sweeps import Sweep
 from coordinator.target import AcceleratorQuota
 
 _LIKE = 5  # settings in which a run may differ and still tell how long another takes
@@ -73,19 +72,24 @@ def progress(found: Progress) -> RenderableType:
             found_value = primary_value(run.summary or {})
             shown = "" if found_value is None else f"{found_value:.4f}"
             table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
-    counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
     left = f"; about {span(found.left)} left" if found.left else ""
-    lines = [f"sweep {found.sweep.name} on {found.sweep.target}: {counts}{left}"]
+    lines = [f"sweep {found.sweep.name} on {found.sweep.target}: {_counts(found)}{left}"]
     if found.to_fetch:
         lines.append(f"The results of {found.to_fetch} are not here yet: coord fetch-results --all")
     return Group(table, Text("\n".join(lines)))
 
 
-def sweeps(found: list[Sweep]) -> RenderableType:
+def sweeps(found: list[Progress]) -> RenderableType:
+    """A row a sweep, as it was last seen."""
     table = _table("sweep", "of", "target", "experiments", "begun")
     for each in found:
-        table.add_row(each.name, each.base, each.target, str(len(each.members)), each.created_at)
+        sweep = each.sweep
+        table.add_row(sweep.name, sweep.base, sweep.target, _counts(each), sweep.created_at.replace("T", "\n")[:19])
     return table
+
+
+def _counts(found: Progress) -> str:
+    return ", ".join(f"{count} {state}" for state, count in found.counts.items())
 
 
 def span(seconds: float) -> str:

@@ -122,9 +122,12 @@ def status(
     project = this_project()
     with open_ledger(project) as ledger:
         if name is None:
-            found = all_sweeps(ledger)
-            rows = [{"sweep": each.name, "base": each.base, "target": each.target} for each in found]
+            found = [verb.last_known(ledger, each) for each in all_sweeps(ledger)]
+            keys = ("sweep", "base", "target", "created_at", "counts")
+            rows = [{key: each.to_json()[key] for key in keys} for each in found]
             answer(rows if as_json else None, lambda: sweep_tables.sweeps(found))
+            if not found and not as_json:
+                say("no sweeps yet; make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE")
             return
         chosen = find(ledger, name)
         trouble = None

@@ -497,6 +497,11 @@ def test_the_whole_way(coord: Coord) -> None:
     assert max(map(len, shown.splitlines())) <= 80
     assert "0 to run, 4 done already" in coord.here("sweep", *grid, "--plan").stdout
     assert "all of it is pushed" in coord.here("sweep", *grid).stderr
+    shown = coord.here("sweep", "status").stdout
+    assert "4 complete" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    (listed,) = json.loads(coord.here("sweep", "status", "--json").stdout)
+    assert (listed["sweep"], listed["counts"]) == ("base--lr-s2", {"complete": 4})
     assert len(json.loads(coord.here("status", "--json").stdout)) == 4
     assert '"optim.lr"' in coord.here("show", "--exp", "base--lr0.2-s1", "--json").stdout
 
