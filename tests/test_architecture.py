@@ -45,7 +45,7 @@ LAYERS = [
     },
     {"compare", "estimates", "recorded_scores"},
     {"comparison"},
-    {"chains", "deadlines", "identical", "refresh", "remarks", "salvage", "sweeps"},
+    {"chains", "deadlines", "identical", "merged_output", "refresh", "remarks", "salvage", "sweeps"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "submissions", "targets", "transfer"},
     {"migrations", "run"},
     {"competitions", "target"},

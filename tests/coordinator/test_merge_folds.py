@@ -13,7 +13,8 @@ import pytest
 
 from coordinator.errors import RunFailed
 from coordinator.ledger import Ledger
-from coordinator.merge_folds import merge, merged_oof
+from coordinator.merge_folds import merge
+from coordinator.merged_output import merged_oof
 from coordinator.project import find_project
 from runner_test.store import Store
 from tests.coordinator.command import Coord, until
