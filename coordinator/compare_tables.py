@@ -11,14 +11,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.compare import Comparison, Report, figure, summarize
+from coordinator.compare import Comparison, Report
+from coordinator.comparison.sides import Side, summarize
+from coordinator.comparison.verdict import figure
 from coordinator.metrics import clean
-from coordinator.sides import Side
 from coordinator.statistics import Interval
 from coordinator.tables import age
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
+LONGEST_CELL = 120
+"""Characters in a list of runs: the whole of a long note or message is in --json."""
 _BETTER = {"max": "higher", "min": "lower"}
 
 
@@ -96,13 +99,13 @@ def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
     return Group(*parts)
 
 
-def listing(found: Sequence[dict[str, Any]]) -> RenderableType:
-    """Rows as they are, a column each; times as how long ago they were."""
+def listing(found: Sequence[dict[str, Any]], *, longest: int | None = None) -> RenderableType:
+    """Rows as they are, a column each; times as how long ago they were, texts up to `longest` characters."""
     names = list(found[0]) if found else []
     numbers = [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
     table = _table(*(name.removesuffix("_at") for name in names), right=numbers)
     for row in found:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
+        table.add_row(*(_cut(_cell(name, value), longest) for name, value in row.items()))
     return table
 
 
@@ -128,6 +131,10 @@ def _cell(name: str, value: Any) -> str:
     if name.endswith("_at"):
         return f"{age(value)} ago"
     return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _table(*columns: str, right: Sequence[int] = ()) -> Table:

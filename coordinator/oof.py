@@ -21,7 +21,7 @@ class OutOfFold:
     folds: dict[str, str]
     """Image -> its fold, of every row."""
     values: dict[str, float]
-    """Image -> its value, of the rows that have one."""
+    """Image -> its value, of the rows that have one; empty if there is no such column."""
 
     @functools.cached_property
     def assignment(self) -> str:
@@ -30,7 +30,7 @@ class OutOfFold:
 
 
 def read(file: Path, metric: str) -> OutOfFold | None:
-    """The values of `metric` (cv/dice is in the column dice); None without a file, rows, or that column.
+    """The folds, and the values of `metric` (cv/dice is in the column dice); None without a file, rows, or folds.
 
     The first column is the image's id, `fold` its fold. Raises TargetError if it is no such table.
     """
@@ -40,7 +40,7 @@ def read(file: Path, metric: str) -> OutOfFold | None:
         with file.open(encoding="utf-8", newline="") as text:
             rows = csv.DictReader(text)
             names = list(rows.fieldnames or ())
-            if column not in names or "fold" not in names:
+            if "fold" not in names:
                 return None
             folds: dict[str, str] = {}
             values: dict[str, float] = {}
@@ -49,7 +49,7 @@ def read(file: Path, metric: str) -> OutOfFold | None:
                 if image in folds:
                     raise TargetError(f"{file} has two rows for {image}")
                 folds[image] = row["fold"]
-                value = float(row[column] or "nan")
+                value = float(row.get(column, "nan") or "nan")
                 if math.isfinite(value):
                     values[image] = value
     except FileNotFoundError:

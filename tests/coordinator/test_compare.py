@@ -13,10 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator.compare import Floor, Report, compare, judge
+from coordinator.compare import Report, compare
+from coordinator.comparison.noise import Floor
+from coordinator.comparison.seeds import Sample
+from coordinator.comparison.verdict import judge
 from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetError, UsageError
 from coordinator.ledger import Ledger
-from coordinator.project import Project
+from coordinator.project import Project, find_project
+from coordinator.run_list import best
 from coordinator.statistics import Spread
 from coordinator.target import RunState
 from tests.coordinator.command import Coord
@@ -36,6 +40,10 @@ def _images(shift: float = 0.0, *, seed: int, noise: float = 0.002) -> list[floa
 def _compare(project: Project, *names: str, metric: str | None = None, paired: bool = False) -> Report:
     with Ledger(project.ledger) as ledger:
         return compare(project, ledger, names, metric=metric, paired=paired)
+
+
+def _sample(name: str, values: Sequence[float], splits: Sequence[str] | None = None) -> Sample:
+    return Sample(name, tuple(values), None if splits is None else tuple(splits))
 
 
 def _seeds(project: Project, experiment: str, shift: float, seeds: Sequence[int], start: int = 1) -> None:
@@ -72,14 +80,58 @@ def test_luck_is_not_called_an_effect() -> None:
     """Of 200 simulated pairs of equal configs with 5 seeds each, about 5% get a verdict (within three sd)."""
     rng = np.random.default_rng(11)
     kinds = [
-        judge(("a", list(a)), ("b", list(b)), mode="max")[1].kind for a, b in rng.normal(0.8, 0.003, size=(200, 2, 5))
+        judge(_sample("a", a), _sample("b", b), mode="max")[1].kind for a, b in rng.normal(0.8, 0.003, size=(200, 2, 5))
     ]
     assert set(kinds) == {"better", "noise"}
     assert 1 <= kinds.count("better") <= 19
     # Uneven numbers, 3 and 6 seeds.
     apart = rng.normal(0.8, 0.003, size=(200, 9))
-    kinds = [judge(("a", list(each[:3])), ("b", list(each[3:])), mode="min")[1].kind for each in apart]
+    kinds = [judge(_sample("a", each[:3]), _sample("b", each[3:]), mode="min")[1].kind for each in apart]
     assert 1 <= kinds.count("better") <= 19
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        ("01234", "01234", "better"),  # the seed makes the folds: pairs
+        ("01234", "56789", "better"),  # other seeds, so other folds
+        ("00011", "22333", "better"),  # repeats within runs of a few seeds: each set of folds is one value
+        ("000", "012", "better"),
+        ("00000", "11111", "likely"),  # config and folds can't be told apart
+    ],
+)
+def test_the_luck_of_folds_is_not_called_an_effect(a: str, b: str, kind: str) -> None:
+    """Of 200 simulated pairs of equal configs, about 5% get a verdict, however their runs share folds; or never one."""
+    rng = np.random.default_rng(13)
+    found = []
+    for _ in range(200):
+        folds = dict(zip("0123456789", rng.normal(0.8, 0.003, size=10), strict=True))
+        one, other = ([folds[fold] + rng.normal(0, 0.003) for fold in of] for of in (a, b))
+        found.append(judge(_sample("a", one, a), _sample("b", other, b), mode="max")[1].kind)
+    assert set(found) == {kind, "noise"}
+    assert kind == "likely" or 1 <= found.count("better") <= 19
+
+
+def test_runs_are_compared_within_the_same_folds() -> None:
+    """Folds that change more than the config does: paired by them it is found; a run without its like is left out."""
+    luck = (0.80, 0.75, 0.82, 0.78)
+    one = _sample("a", [*luck, 0.5], "01234")
+    other = _sample("b", [value + 0.01 + off for value, off in zip(luck, (0.001, -0.001, 0, 0), strict=True)], "0123")
+    interval, found = judge(one, other, mode="max")
+    assert interval is not None
+    assert interval.estimate == pytest.approx(0.01)
+    half = 3.1824463 * np.std([0.001, -0.001, 0, 0], ddof=1) / 2  # t(.975, 3) standard errors of 4 pairs
+    assert interval.high - 0.01 == pytest.approx(half)
+    assert found.text == "b is better by 0.0100, 95% interval 0.0087 to 0.0113, 4 seeds each on the same folds"
+
+
+def test_other_folds_on_each_side_are_said() -> None:
+    """What may be the folds' doing is no better config, whatever the seeds say."""
+    found = judge(_sample("a", (0.50, 0.51, 0.505), "000"), _sample("b", (0.40, 0.41, 0.405), "111"), mode="min")[1]
+    assert (found.kind, found.winner) == ("likely", "b")
+    assert "no run of a had the folds of a run of b, which may be the reason" in found.text
+    few = judge(_sample("a", (0.50, 0.51, 0.505, 0.51), "0011"), _sample("b", (0.50, 0.51, 0.50), "223"), mode="max")[1]
+    assert (few.kind, "more sets of folds of each would show" in few.text) == ("noise", True)
 
 
 def test_one_run_each_never_makes_a_better_config() -> None:
@@ -88,8 +140,8 @@ def test_one_run_each_never_makes_a_better_config() -> None:
     floor = Floor(Spread(0.003, 4), ("other",))
     likely = 0
     for a, b in rng.normal(0.8, 0.003, size=(200, 2, 1)):
-        assert judge(("a", list(a)), ("b", list(b)), mode="max")[1].kind == "unknown"
-        kind = judge(("a", list(a)), ("b", list(b)), mode="max", floor=floor)[1].kind
+        assert judge(_sample("a", a), _sample("b", b), mode="max")[1].kind == "unknown"
+        kind = judge(_sample("a", a), _sample("b", b), mode="max", floor=floor)[1].kind
         assert kind in {"noise", "likely"}
         likely += kind == "likely"
     assert likely <= 19
@@ -107,19 +159,19 @@ def test_no_effect_is_within_the_noise(tiny: Project) -> None:
 
 def test_too_few_seeds_say_how_many_more() -> None:
     """A difference of two standard deviations with two seeds each: 6 are needed, so 4 more; uneven ones are counted."""
-    text = judge(("a", [0.800, 0.802]), ("b", [0.8026, 0.8046]), mode="max")[1].text
+    text = judge(_sample("a", [0.800, 0.802]), _sample("b", [0.8026, 0.8046]), mode="max")[1].text
     assert text == (
         "within the noise of one config: you can't tell; 4 more seeds of each would show a difference of 0.0025"
     )
-    text = judge(("a", [0.800, 0.802]), ("b", [0.8016, 0.8036, 0.8026]), mode="max")[1].text
+    text = judge(_sample("a", [0.800, 0.802]), _sample("b", [0.8016, 0.8036, 0.8026]), mode="max")[1].text
     assert "10 seeds of each (8 and 7 more) would show" in text  # 1.4 standard deviations
-    text = judge(("a", [0.800, 0.802]), ("b", [0.8001, 0.8021]), mode="max")[1].text
+    text = judge(_sample("a", [0.800, 0.802]), _sample("b", [0.8001, 0.8021]), mode="max")[1].text
     assert "20 more seeds of each would show no difference below 0.0" in text
 
 
 def test_a_lower_metric_can_be_better() -> None:
     """The direction decides, not the sign; the advantage is shown above 0."""
-    values = ("a", [0.50, 0.51, 0.505]), ("b", [0.40, 0.41, 0.405])
+    values = _sample("a", [0.50, 0.51, 0.505]), _sample("b", [0.40, 0.41, 0.405])
     interval, least = judge(*values, mode="min")
     assert interval is not None
     assert interval.estimate < 0
@@ -180,6 +232,22 @@ def test_other_folds_are_not_paired(tiny: Project) -> None:
         _compare(tiny, "a", "b", paired=True)
 
 
+@pytest.mark.parametrize("metric", ["cv/dice", "val/loss"])
+def test_which_folds_a_run_had_is_in_its_rows(tiny: Project, metric: str) -> None:
+    """Whatever the metric, and whether it has a column or not: all runs of b had other folds than those of a."""
+    for seed in range(3):
+        for at, (name, shift) in enumerate((("a", 0.0), ("b", 0.1))):
+            folds = [image // 30 if at else image % 2 for image in range(IMAGES)]
+            values, sets = _images(shift, seed=seed), [f"optim.lr={at + 1}"]
+            run = finished(tiny, name, 1 + seed, values, seed=seed, folds=folds, sets=sets)
+            with Ledger(tiny.ledger) as ledger:
+                ledger.update(run.id, summary=json.loads(json.dumps(run.summary).replace("cv/dice", metric)))
+    (found,) = _compare(tiny, "a", "b").comparisons
+    assert (found.verdict.kind, found.verdict.winner) == ("likely", "b")
+    assert found.are_folds_shared is False
+    assert (found.images.interval is None) is (metric == "val/loss")
+
+
 def test_each_seed_is_paired_with_the_same_folds_of_the_other_side(tiny: Project) -> None:
     """Where the seed makes the folds, only runs with common folds form pairs, and each of those counts the same."""
     late = [at // 30 for at in range(IMAGES)]
@@ -226,6 +294,31 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
 
 
+def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
+    """The kernel that each seed went on from has another name; once continued and twice continued are two configs."""
+    file = tiny.root / "pyproject.toml"
+    setting = 'continue_setting = "train.wait_for"\nattached = ["train.wait_for"]\n'
+    file.write_text(file.read_text().replace("[tool.coord]\n", f"[tool.coord]\n{setting}", 1))
+    project = find_project(tiny.root)
+    for seed in range(3):
+        name, slug = f"c-s{seed}", f"train.wait_for=ada/c-s{seed}"
+        run = finished(project, name, 1, _images(seed=seed), seed=seed)
+        run = finished(project, name, 2, _images(0.1, seed=seed), seed=seed, sets=[slug], continues=run.id)
+    finished(project, "c-s2", 3, _images(0.2, seed=2), seed=2, sets=[slug], continues=run.id)
+    once, first = _compare(project, "c-s0", "c-s0@v1").sides
+    assert [repeat.label for repeat in once.repeats] == ["c-s2 local-v2", "c-s1 local-v2", "c-s0 local-v2"]
+    assert len(first.values) == 1
+    assert len(_compare(project, "c-s2").sides[0].values) == 1
+    with Ledger(project.ledger) as ledger:
+        ranked, notes = best(project, ledger)
+    assert [(row["run"], row["n"]) for row in ranked] == [
+        ("c-s2 local-v3", 1),
+        ("c-s2 local-v2", 3),
+        ("c-s2 local-v1", 3),
+    ]
+    assert notes == []
+
+
 def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
     """Other images, another number of them, another metric, another direction: each says what differs."""
     values = _images(seed=1)
@@ -241,7 +334,9 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
     with pytest.raises(NotComparable, match="different metrics: cv/dice and cv/auc") as refused:
         _compare(tiny, "a", "auc")
     assert refused.value.hint == "a has cv/dice; auc has cv/auc."
-    with pytest.raises(NotComparable, match="cv/dice is to be as max and as min as possible"):
+    with pytest.raises(
+        NotComparable, match='which cv/dice is better is not said alike: its mode is "max" in a and "min" in min'
+    ):
         _compare(tiny, "a", "min")
     with pytest.raises(UsageError, match=r'measured in cv/dise \(did you mean "cv/dice"\?\)'):
         _compare(tiny, "a", "b", metric="cv/dise")
