@@ -9,7 +9,7 @@ from typing import Any
 
 from coordinator import metrics
 from coordinator.comparison.candidates import RECORDED, Candidate, count
-from coordinator.ledger import Run
+from coordinator.ledger import MERGED, Run
 from coordinator.project import Project
 
 
@@ -92,7 +92,8 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     value = table.mean if value is None and table is not None else value
     if value is None:
         return []
-    folder = project.results(run.experiment, run.target, run.ref.version)
+    # Not `run.ref`: a run that was merged of folds has results, but no kernel.
+    folder = project.results(run.experiment, run.target, run.version or MERGED)
     seed = run.config.get("seed")
     first = Repeat(
         run.label,
