@@ -101,25 +101,29 @@ def boards(
     *,
     hidden: Collection[str] = (),
     baseline: Collection[str] = (),
+    name: str | None = None,
 ) -> list[Board]:
     """The leaderboards of these configs, by their primary metrics; on other images they are on a board of their own.
 
     `everything` has the configs that say how large the noise is. A config whose runs are all in `hidden` (ids) is left
-    out: they are parts of other runs. Each is compared with the one that has a run in `baseline` (ids), or else with
-    the best of its board.
+    out: they are parts of other runs. Each is compared with the one of that name, or that has a run in `baseline`
+    (ids), or else with the best of its board.
     """
     candidates = [each for each in found if any(run.id not in hidden for run in each.runs)]
     names = _names(candidates)
     grouped: dict[tuple[str, str], list[tuple[Entry, Rows]]] = {}
     for each in candidates:
         if each.primary is not None and each.primary in each.modes:
-            values = dataclasses.replace(side(project, each, each.primary), name=names[each.runs[0].id])
+            values = side(project, each, each.primary)
+            # What was set is in the table of settings.
+            notes = tuple(note for note in values.notes if " with --set " not in note)
+            values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
             entry = Entry(values.name, each.runs, values)
             grouped.setdefault((each.primary, each.modes[each.primary]), []).append(
                 (entry, _rows(values, each.primary))
             )
     return [
-        _board(project, metric, mode, alike, everything, baseline)
+        _board(project, metric, mode, alike, everything, baseline, name)
         for (metric, mode), group in grouped.items()
         for alike in _by_data(project, group)
     ]
@@ -132,16 +136,20 @@ def _board(
     group: Sequence[tuple[Entry, Rows]],
     everything: Sequence[Candidate],
     baseline: Collection[str],
+    name: str | None,
 ) -> Board:
-    # Rounded: the same values summed in another order are a tie.
-    ranked = sorted(group, key=lambda pair: float(f"{pair[0].mean:.12g}"), reverse=mode != "min")
+    sign = 1 if mode == "min" else -1
+    # Rounded: the same values summed in another order are a tie. Of equal ones, the one with more repeats leads.
+    ranked = sorted(group, key=lambda pair: (sign * float(f"{pair[0].mean:.12g}"), -len(pair[0].side.values)))
     entries = [entry for entry, _ in ranked]
     level = 1 - ALPHA / max(len(ranked) - 1, 1)
     count = _count(entries[0].side)
     if mode not in ("max", "min"):
         return Board(metric, mode, count, tuple(entries), level, None)
     floor = noise_floor(project, everything, metric, [entry.side for entry in entries])
-    best = next((pair for pair in ranked if any(run.id in baseline for run in pair[0].runs)), ranked[0])
+    named = [pair for pair in ranked if pair[0].name == name]
+    named += [pair for pair in ranked if any(run.id in baseline for run in pair[0].runs)]
+    best = [*named, *ranked][0]
     is_quick = len(ranked) <= _BOOTSTRAPS
     compared = tuple(_compared(*pair, best, mode, level, floor, is_quick=is_quick) for pair in ranked)
     return Board(metric, mode, count, compared, level, floor)

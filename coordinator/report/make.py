@@ -67,6 +67,7 @@ def make(
         candidates,
         hidden=hidden(chosen, parts),
         baseline={run.id for run in compared.runs} if compared is not None else (),
+        name=baseline,
     )
     if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
         raise UsageError(

@@ -69,10 +69,10 @@ def render(
 
 
 def _figure(value: Any) -> str:
-    """Four decimals, and more where they would show nothing."""
+    """Four decimals; two or more figures that count where they would show nothing."""
     if not isinstance(value, float):
         return "" if value is None else str(value)
-    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"
+    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.4g}"
 
 
 def _signed(value: float | None) -> str:

@@ -50,7 +50,7 @@ class Settings:
 
 
 def learning(board: Board, items: Items) -> Learning | None:
-    """By epoch, the mean over each config's runs and folds, within the lowest and the highest.
+    """By epoch, the mean over each config's runs, of which each is the mean over its folds; and the runs' range.
 
     In the primary metric if it was reported by epoch; or else in what was measured on unseen data, or in the loss.
     """
@@ -63,15 +63,14 @@ def learning(board: Board, items: Items) -> Learning | None:
         return None
     series, bands = {}, {}
     for entry in board.entries:
-        found = [line for item in _items(entry, items) for line in item.curves.get(name, {}).values()]
+        found = [_mean(list(item.curves[name].values())) for item in _items(entry, items) if name in item.curves]
         if found:
-            series[entry.name] = _over(found)
+            series[entry.name] = _mean(found)
             if len(found) > 1:
-                bands[entry.name] = [(x, min(values), max(values)) for x, values in series[entry.name]]
+                bands[entry.name] = [(x, min(values), max(values)) for x, values in _over(found)]
     shown = dict(list(series.items())[:_COMPARED])
-    means = {entry: [(x, sum(values) / len(values)) for x, values in found] for entry, found in shown.items()}
     bands = {entry: band for entry, band in bands.items() if entry in shown}
-    chart = charts.lines(f"{name} by epoch", means, x_label="epoch", bands=bands, is_wide=True)
+    chart = charts.lines(f"{name} by epoch", shown, x_label="epoch", bands=bands, is_wide=True)
     return Learning(name, own is not None, chart, len(series) - len(shown))
 
 
@@ -155,6 +154,10 @@ def lost(board: Board, items: Items) -> tuple[list[str], list[tuple[str, Bottlen
 
 def _items(entry: Entry, items: Items) -> list[Item]:
     return [items[run.id] for run in entry.runs if run.id in items]
+
+
+def _mean(curves: Sequence[Curve]) -> Curve:
+    return [(x, sum(values) / len(values)) for x, values in _over(curves)]
 
 
 def _over(curves: Sequence[Curve]) -> list[tuple[float, list[float]]]:
