@@ -13,7 +13,7 @@ from coordinator.comparison.configs import without_seed
 from coordinator.comparison.images import Fold, Images
 from coordinator.comparison.noise import Floor, noise_floor
 from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Side, side, summarize
+from coordinator.comparison.sides import Repeat, Side, side, summarize
 from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
 from coordinator.errors import NotComparable, UsageError
 from coordinator.experiment import Change
@@ -126,11 +126,11 @@ def compare(
     chosen, mode = common_metric(candidates, metric)
     sides = tuple(side(project, each, chosen) for each in candidates)
     rows = [images.rows(each, chosen) for each in sides]
-    images.check_data(sides, rows)
+    images.check_data(project, sides, rows)
     floor = noise_floor(project, everything(project, ledger), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
     comparisons = tuple(
-        _compare(sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
+        _compare(project, sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
         for at in range(1, len(sides))
     )
     notes = [note for each in sides for note in each.notes]
@@ -143,11 +143,12 @@ def compare(
 
 
 def _compare(
+    project: Project,
     a: Side,
     b: Side,
     mode: str,
-    rows_a: Mapping[str, OutOfFold],
-    rows_b: Mapping[str, OutOfFold],
+    rows_a: Mapping[Repeat, OutOfFold],
+    rows_b: Mapping[Repeat, OutOfFold],
     floor: Floor | None,
     *,
     level: float,
@@ -163,7 +164,7 @@ def _compare(
     first, second = shared or (a.repeats[0], b.repeats[0])
     samples = (Sample(a.name, a.values, images.splits(a, rows_a)), Sample(b.name, b.values, images.splits(b, rows_b)))
     seeds, verdict = judge(*samples, mode=mode, level=level, floor=floor, images=on_images.interval)
-    changes, sources = _changes(a, b), _sources(a, b)
+    changes, sources = _changes(project, a, b), _sources(a, b)
     return Comparison(
         a=a,
         b=b,
@@ -192,8 +193,8 @@ def _check_apart(candidates: Sequence[Candidate]) -> None:
                 )
 
 
-def _changes(a: Side, b: Side) -> tuple[Change, ...]:
-    first, second = without_seed(a.config), without_seed(b.config)
+def _changes(project: Project, a: Side, b: Side) -> tuple[Change, ...]:
+    first, second = (without_seed(project, side.config) for side in (a, b))
     paths = dict.fromkeys([*first, *second])
     return tuple(
         Change(path, first.get(path), second.get(path)) for path in paths if first.get(path) != second.get(path)

@@ -7,12 +7,18 @@ from typing import Any
 from coordinator.project import Project
 from coordinator.schema import leaves
 
-_SEEDS = ("seed", "repeat")  # last parts of the paths that make no other config: the seed, and how many of them
+_REPEAT = "repeat"  # how many seeds a run goes through: see model_src/config.py
 
 
-def without_seed(config: dict[str, Any]) -> dict[str, Any]:
-    """The config's values by dotted path, but for the seeds."""
-    return {path: value for path, value in leaves(config) if path.rpartition(".")[2] not in _SEEDS}
+def without_seed(project: Project, config: dict[str, Any]) -> dict[str, Any]:
+    """The config's values by dotted path, but for the seeds: what `sweep.seed` names, and whatever is called seed."""
+    seeds = {project.settings.sweep.seed, _REPEAT}
+    return {path: value for path, value in leaves(config) if path not in seeds and path.rpartition(".")[2] != "seed"}
+
+
+def seed_of(project: Project, config: dict[str, Any]) -> int | None:
+    seed = dict(leaves(config)).get(project.settings.sweep.seed)
+    return seed if isinstance(seed, int) else None
 
 
 def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
@@ -20,6 +26,6 @@ def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
 
     But for the kernel that a run goes on from: it reads that one's checkpoint, and the same data.
     """
-    values = without_seed(config)
+    values = without_seed(project, config)
     paths = (path for path in project.settings.attached if path != project.settings.continue_setting)
-    return tuple(str(values.get(path)) for path in paths)
+    return tuple(str(values.get(path) or "") for path in paths)

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from coordinator import oof, statistics
+from coordinator.comparison.configs import attached
 from coordinator.comparison.sides import Repeat, Side
 from coordinator.errors import NotComparable
+from coordinator.project import Project
 from coordinator.statistics import Interval
 
 
@@ -32,15 +34,19 @@ class Fold:
     b: float | None
 
 
-def rows(side: Side, metric: str) -> dict[str, oof.OutOfFold]:
-    """The out-of-fold rows of its repeats by label, of those that have some."""
-    read = {repeat.label: oof.read(repeat.oof, metric) for repeat in side.repeats if repeat.oof is not None}
-    return {label: rows for label, rows in read.items() if rows is not None}
+def rows(side: Side, metric: str) -> dict[Repeat, oof.OutOfFold]:
+    """The out-of-fold rows of its repeats, of those that have some."""
+    read = {repeat: oof.read(repeat.oof, metric) for repeat in side.repeats if repeat.oof is not None}
+    return {repeat: rows for repeat, rows in read.items() if rows is not None}
 
 
-def check_data(sides: Sequence[Side], rows: Sequence[Mapping[str, oof.OutOfFold]]) -> None:
-    """Raises NotComparable unless all were measured on the same images, as far as that is known."""
-    found = [(label, set(each.folds)) for by_label in rows for label, each in by_label.items()]
+def check_data(project: Project, sides: Sequence[Side], rows: Sequence[Mapping[Repeat, oof.OutOfFold]]) -> None:
+    """Raises NotComparable unless all were measured on the same images.
+
+    As far as that is known: by out-of-fold rows, by how many images there were, and by the data that a config names,
+    where no rows say that other data have the same images.
+    """
+    found = [(repeat.label, set(each.folds)) for by_repeat in rows for repeat, each in by_repeat.items()]
     for label, images in found[1:]:
         first, those = found[0]
         if images != those:
@@ -53,11 +59,19 @@ def check_data(sides: Sequence[Side], rows: Sequence[Mapping[str, oof.OutOfFold]
     for label, count in counts[1:]:
         if count != counts[0][1]:
             raise NotComparable(f"{counts[0][0]} was measured on {counts[0][1]} images, {label} on {count}")
+    data = [attached(project, each.config) for each in sides]
+    for side, read, has_rows in zip(sides[1:], data[1:], rows[1:], strict=True):
+        if read != data[0] and not (rows[0] and has_rows):
+            one, other = (", ".join(filter(None, each)) or "nothing" for each in (data[0], read))
+            raise NotComparable(
+                f"{sides[0].name} reads {one}, {side.name} {other}: that these are the same images is not known",
+                hint="Out-of-fold rows (oof.csv) of both would say so.",
+            )
 
 
-def difference(a: Mapping[str, oof.OutOfFold], b: Mapping[str, oof.OutOfFold], level: float) -> Images:
+def difference(a: Mapping[Repeat, oof.OutOfFold], b: Mapping[Repeat, oof.OutOfFold], level: float) -> Images:
     """Paired over the fold assignments that both sides have; a difference of means where there is none."""
-    a, b = ({label: each for label, each in side.items() if each.values} for side in (a, b))
+    a, b = ({repeat: each for repeat, each in side.items() if each.values} for side in (a, b))
     if not a or not b:
         return Images(None, 0, is_paired=False, why="not both have out-of-fold rows in this metric here")
     common = {each.assignment for each in a.values()} & {each.assignment for each in b.values()}
@@ -79,24 +93,27 @@ def difference(a: Mapping[str, oof.OutOfFold], b: Mapping[str, oof.OutOfFold], l
 
 
 def sharing(
-    a: Side, b: Side, rows_a: Mapping[str, oof.OutOfFold], rows_b: Mapping[str, oof.OutOfFold]
+    a: Side, b: Side, rows_a: Mapping[Repeat, oof.OutOfFold], rows_b: Mapping[Repeat, oof.OutOfFold]
 ) -> tuple[Repeat, Repeat] | None:
     """The newest runs of both with the same folds."""
     for first in a.repeats:
         for second in b.repeats:
-            known = rows_a.get(first.label), rows_b.get(second.label)
+            known = rows_a.get(first), rows_b.get(second)
             if known[0] and known[1] and first.folds and second.folds and known[0].assignment == known[1].assignment:
                 return first, second
     return None
 
 
-def splits(side: Side, rows: Mapping[str, oof.OutOfFold]) -> tuple[str, ...] | None:
+def splits(side: Side, rows: Mapping[Repeat, oof.OutOfFold]) -> tuple[str, ...] | None:
     """Which assignment of images to folds each repeat had, equal texts for equal ones; None if not all are known."""
-    found = [rows[each.label].assignment for each in side.repeats if each.label in rows]
+    found = [rows[each].assignment for each in side.repeats if each in rows]
     return tuple(found) if len(found) == len(side.repeats) else None
 
 
 def folds(a: Repeat, b: Repeat) -> tuple[Fold, ...]:
+    """Nothing if one of them reports none."""
+    if not a.folds or not b.folds:
+        return ()
     first, second = ({fold: value for fold, value, _ in each.folds} for each in (a, b))
     return tuple(Fold(fold, first.get(fold), second.get(fold)) for fold in dict.fromkeys([*first, *second]))
 

@@ -13,6 +13,8 @@ from coordinator.comparison.sides import Side, side
 from coordinator.project import Project
 from coordinator.statistics import Spread
 
+_NAMED = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Floor:
@@ -20,6 +22,12 @@ class Floor:
 
     spread: Spread
     configs: tuple[str, ...]
+
+    @property
+    def of(self) -> str:
+        """Its configs in a few words: `a, b, c, d and 196 more`."""
+        more = len(self.configs) - _NAMED
+        return ", ".join(self.configs[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, like: Sequence[Side]) -> Floor | None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from coordinator import metrics
 from coordinator.comparison.candidates import RECORDED, Candidate, count
-from coordinator.ledger import MERGED, Run
+from coordinator.comparison.configs import seed_of
+from coordinator.ledger import Run
 from coordinator.project import Project
+from coordinator.results import Results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +53,12 @@ def side(project: Project, candidate: Candidate, metric: str) -> Side:
     """The candidate's values of that metric: its runs', or else the recorded ones."""
     notes = list(candidate.notes)
     repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
-    once = {(repeat.seed, repeat.value): repeat for repeat in reversed(repeats)}
+    # What is merged of split folds differs from one run of all by rounding.
+    once = {(repeat.seed, f"{repeat.value:.12g}"): repeat for repeat in reversed(repeats)}
     if len(once) < len(repeats):
         notes.append(
             f"{candidate.name}: {len(repeats) - len(once)} of {len(repeats)} values came again with the same seed, to "
-            "the last digit: they are counted once"
+            "twelve digits: they are counted once"
         )
         repeats = list(reversed(once.values()))
     seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]
@@ -92,24 +95,35 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     value = table.mean if value is None and table is not None else value
     if value is None:
         return []
-    # Not `run.ref`: a run that was merged of folds has results, but no kernel.
-    folder = project.results(run.experiment, run.target, run.version or MERGED)
-    seed = run.config.get("seed")
+    folder = _folder(project, run)
     first = Repeat(
         run.label,
-        seed if isinstance(seed, int) else None,
+        seed_of(project, run.config),
         value,
         images=table.n if table is not None else None,
         folds=table.folds if table is not None else (),
-        oof=folder / "oof.csv",
+        oof=folder and folder / "oof.csv",
     )
     by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
     by_seed.pop(first.seed, None)
     others = [
-        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder / f"oof.seed{seed}.csv")
+        Repeat(
+            f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder and folder / f"oof.seed{seed}.csv"
+        )
         for seed, value in by_seed.items()
     ]
     return [first, *others]
+
+
+def _folder(project: Project, run: Run) -> Path | None:
+    """Where the run's results are, if they are here; a merged run (version 0) has some, too.
+
+    Those of a kernel that was deleted since, whose versions count anew, have moved aside: see `results.Results`.
+    """
+    assert run.version is not None, "only runs that have a version are compared"
+    usual = project.results(run.experiment, run.target, run.version)
+    places = (usual, usual.with_name(f"{usual.name}-{run.id[:8]}"))
+    return next((place for place in places if Results(place).run_id() == run.id), None)
 
 
 def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:

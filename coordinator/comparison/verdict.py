@@ -100,7 +100,7 @@ def luck(side: Side, floor: Floor | None) -> str:
     if len(side.values) > 1 and (sd := stdev(side.values)) > 0:
         spread, whose = Spread(sd, len(side.values) - 1), f"{len(side.values)} repeats of {side.name}"
     elif floor is not None:
-        spread, whose = floor.spread, f"the repeats of {', '.join(floor.configs)}"
+        spread, whose = floor.spread, f"the repeats of {floor.of}"
     else:
         return f"{side.name} has no repeats: how much is luck is not known; run it with other seeds"
     apart = statistics.spread_interval(0.0, spread, 1, 1, method="").high

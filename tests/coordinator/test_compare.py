@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from coordinator.compare import Report, compare
+from coordinator.comparison.configs import without_seed
 from coordinator.comparison.noise import Floor
 from coordinator.comparison.seeds import Sample
 from coordinator.comparison.verdict import judge
@@ -292,6 +294,8 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert "1 run of the same config had other sources" in text
     assert "1 complete run not fetched yet" in text
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
+    finished(tiny, "slow--s0", 1, _images(seed=0), sets=["optim.lr=0.9"])  # of a sweep over seeds alone
+    assert _compare(tiny, "slow").sides[0].repeats[0].label == "slow--s0 local-v1"
 
 
 def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
@@ -319,6 +323,83 @@ def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> No
     assert notes == []
 
 
+def test_what_was_not_measured_out_of_fold_has_no_rows(tiny: Project) -> None:
+    """holdout/dice is of other images than the column dice of oof.csv: these say nothing about it."""
+    for name, shift in (("a", 0.0), ("b", 0.1)):
+        run = finished(tiny, name, 1, _images(shift, seed=0), sets=[f"optim.lr={1 + shift}"])
+        held = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.5 - shift, "sd": None, "n": 9}
+        summary = run.summary or {}
+        with Ledger(tiny.ledger) as ledger:
+            ledger.update(run.id, summary={**summary, "metrics": [*summary["metrics"], held]})
+    (found,) = _compare(tiny, "a", "b", metric="holdout/dice").comparisons
+    assert found.difference == pytest.approx(-0.1)
+    assert (found.images.interval, found.folds) == (None, ())
+    assert _compare(tiny, "a", "b").comparisons[0].images.interval is not None
+
+
+def test_merged_runs_are_compared_like_others(tiny: Project) -> None:
+    """Version 0 has no kernel, but results; and one such run is no reason not to compare or rank others."""
+    for seed in range(3):
+        finished(tiny, f"split-s{seed}", 0, _images(seed=seed), seed=seed)
+        finished(tiny, f"other-s{seed}", 1, _images(0.05, seed=seed), seed=seed, sets=["optim.lr=0.2"])
+    (found,) = _compare(tiny, "split", "other").comparisons
+    assert (found.verdict.winner, found.images.is_paired) == ("other", True)
+    assert _compare(tiny, "split-s0@v0").sides[0].repeats[0].label == "split-s0 local-v0"
+    with Ledger(tiny.ledger) as ledger:
+        assert [row["n"] for row in best(tiny, ledger)[0]] == [3, 3]
+
+
+def test_the_rows_are_those_of_the_run(tiny: Project) -> None:
+    """A kernel that was deleted counts its versions anew: the older run's results have moved aside."""
+    first = finished(tiny, "a", 1, _images(seed=0), created_at="2026-10-01T00:00:00+00:00")
+    usual = tiny.results("a", "local", 1)
+    usual.rename(usual.with_name(f"{usual.name}-{first.id[:8]}"))
+    newest = finished(tiny, "a", 1, _images(seed=1), seed=1)
+    assert [repeat.oof and repeat.oof.parent.name for repeat in _compare(tiny, "a").sides[0].repeats] == [
+        "local-v1",
+        f"local-v1-{first.id[:8]}",
+    ]
+    finished(tiny, "b", 1, [0.5] * IMAGES, sets=["optim.lr=0.2"])
+    found = _compare(tiny, "a", "b").comparisons[0]
+    assert found.images.interval is not None
+    assert found.images.interval.estimate == pytest.approx(found.difference)  # of both runs, though named alike
+    (usual / "run.json").write_text(json.dumps({"id": "of another"}))
+    assert _compare(tiny, "a@v1").sides[0].repeats[0].oof is None
+    assert newest.id != first.id
+
+
+def test_the_seed_is_what_the_project_says(tiny: Project) -> None:
+    """`sweep.seed` names it, wherever in the config; another value that is called repeat makes another config."""
+    file = tiny.root / "pyproject.toml"
+    file.write_text(f'{file.read_text()}\n[tool.coord.sweep]\nseed = "train.wait_for"\n')
+    project = find_project(tiny.root)
+    for number in (1, 2):
+        finished(project, "a", number, _images(seed=number), sets=[f"train.wait_for={number}"])
+    assert len(_compare(project, "a").sides[0].values) == 2
+    assert without_seed(project, {"repeat": 2, "seed": 1, "data": {"repeat": 2}, "folds": {"seed": 1}}) == {
+        "data.repeat": 2
+    }
+
+
+def test_figures_that_are_no_numbers(tiny: Project) -> None:
+    """Infinite, or none at all: that run has no value in the metric; images without one are left out of the pairs."""
+    values = _images(seed=1)
+    finished(tiny, "a", 1, values)
+    for at, wrong in enumerate((math.inf, None, True)):
+        run = finished(tiny, f"w{at}", 1, values, sets=[f"optim.lr=0.{at + 2}"])
+        primary = {**(run.summary or {})["primary"], "value": wrong}
+        with Ledger(tiny.ledger) as ledger:
+            ledger.update(run.id, summary={"status": "complete", "primary": primary})
+        with pytest.raises(NotComparable, match="they have no metric in common"):
+            _compare(tiny, "a", f"w{at}")
+    finished(tiny, "gaps", 1, [value + 0.01 for value in values], sets=["optim.lr=0.7"])
+    rows = tiny.results("gaps", "local", 1) / "oof.csv"
+    lines = rows.read_text().splitlines()
+    rows.write_text("\n".join([lines[0], "image-0,0,nan", "image-1,1,", *lines[3:]]) + "\n")
+    found = _compare(tiny, "a", "gaps").comparisons[0].images
+    assert (found.images, found.is_paired) == (IMAGES - 2, True)
+
+
 def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
     """Other images, another number of them, another metric, another direction: each says what differs."""
     values = _images(seed=1)
@@ -340,6 +421,18 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
         _compare(tiny, "a", "min")
     with pytest.raises(UsageError, match=r'measured in cv/dise \(did you mean "cv/dice"\?\)'):
         _compare(tiny, "a", "b", metric="cv/dise")
+
+
+def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
+    """Two configs that name other data: with rows of the same images they are compared, without any refused."""
+    file = tiny.root / "pyproject.toml"
+    file.write_text(file.read_text().replace("[tool.coord]\n", '[tool.coord]\nattached = ["train.wait_for"]\n', 1))
+    project = find_project(tiny.root)
+    for name, has_oof in (("a", True), ("same", True), ("other", False)):
+        finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
+    assert len(_compare(project, "a", "same").comparisons) == 1
+    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: that these are the same images"):
+        _compare(project, "a", "other")
 
 
 @pytest.mark.parametrize(
@@ -436,11 +529,15 @@ def test_the_command_prints_a_table_json_and_csv(tiny: Project) -> None:
     shown = coord.here("compare", "a", "b").stdout
     assert "b is better by 0.02" in shown
     assert "paired" in shown
+    documented = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text()
     table = [line for line in shown.splitlines() if line.startswith((" ", "─"))]
     assert max(map(len, table)) <= 80
     data = json.loads(coord.here("compare", "a", "b", "--json").stdout)
     assert data["comparisons"][0]["verdict"]["winner"] == "b"
     assert data["sides"][0]["n"] == 3
+    (comparison,) = data["comparisons"]
+    for value in (data, data["sides"][0], data["sides"][0]["repeats"][0], comparison, comparison["verdict"]):
+        assert [key for key in value if f"`{key}`" not in documented] == []
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "b", "--csv").stdout))
     assert (row["verdict"], float(row["low"])) == ("better", data["comparisons"][0]["seeds"]["low"])
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "--csv").stdout))
