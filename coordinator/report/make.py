@@ -16,6 +16,7 @@ from coordinator.report.boards import Board, Entry, boards
 from coordinator.report.choice import choose, hidden, parts_of
 from coordinator.report.material import Score, gather
 from coordinator.report.page import render
+from coordinator.report.views import settings
 from coordinator.scores import agreements
 from coordinator.scores import scores as found_scores
 from coordinator.submissions import submissions
@@ -90,6 +91,7 @@ def make(
         ranked,
         items,
         recorded,
+        settings(project, ranked, items),
         title=title,
         made_at=now(),
         version=__version__,

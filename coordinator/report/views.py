@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from coordinator.comparison.configs import without_seed
 from coordinator.metrics import Bottlenecks, clean
+from coordinator.project import Project
 from coordinator.report import charts
 from coordinator.report.boards import Board, Entry
 from coordinator.report.material import Curve, Item, Score
@@ -120,13 +121,13 @@ def score(entry: Entry, items: Items) -> Score:
     return found[0] if found else Score()
 
 
-def settings(boards: Sequence[Board], items: Sequence[Item]) -> Settings | None:
+def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> Settings | None:
     """The configs that were compared, then those of runs without a result; None unless there are two."""
     configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for entry in board.entries]
     there = {run.id for board in boards for entry in board.entries for run in entry.runs}
     configs += [(item.label, item.run.id, item.run.config) for item in items if item.run.id not in there]
     anchors = {item.run.id: item.anchor for item in items}
-    values = [{path: _text(value) for path, value in without_seed(config).items()} for _, _, config in configs]
+    values = [{path: _text(value) for path, value in without_seed(project, config).items()} for _, _, config in configs]
     if len(values) < 2:
         return None
     every = dict.fromkeys(path for each in values for path in each)
