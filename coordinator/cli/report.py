@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,8 @@ def report(
         new.write_text(made.text, encoding="utf-8")
         new.replace(output)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise UsageError(f"--output {output}: {error.strerror}") from error
     size = len(made.text.encode("utf-8"))
     if as_json:

@@ -17,7 +17,7 @@ from coordinator.comparison.candidates import Candidate
 from coordinator.comparison.configs import attached
 from coordinator.comparison.noise import Floor, noise_floor
 from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Side, side
+from coordinator.comparison.sides import Repeat, Side, side
 from coordinator.comparison.verdict import ALPHA, Verdict, judge
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
@@ -29,7 +29,7 @@ _SEED = re.compile(r"-s\d+$")
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
 _BOOTSTRAPS = 8  # configs without repeats that are compared image by image; each takes a moment
 
-Rows = Mapping[str, OutOfFold]
+Rows = Mapping[Repeat, OutOfFold]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 10.0, 32.0
 _COLOURS = 8
 _ROW = 26.0  # height of one row of the chart of spreads
 _NAMES, _LETTERS = 230.0, 36  # where its names end, and how long they may be
+_HUGE = 1e300
 _POINTS = 150  # dots in a chart of lines
 _MOST = 120  # points of one line
 
@@ -151,7 +152,7 @@ class _Axis:
     """Values to positions, with round ticks."""
 
     def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        low, high = min(values), max(values)
+        low, high = _held(min(values)), _held(max(values))
         room = (high - low) * 0.04 or abs(high) * 0.05 or 1.0
         self._low, self._high = low - room, high + room
         self._start, self._end = start, end
@@ -161,7 +162,12 @@ class _Axis:
         self.ticks = [round(n * step, 12) for n in range(first, math.floor(self._high / step) + 1)][:12]
 
     def __call__(self, value: float) -> float:
-        return self._start + (value - self._low) / (self._high - self._low) * (self._end - self._start)
+        return self._start + (_held(value) - self._low) / (self._high - self._low) * (self._end - self._start)
+
+
+def _held(value: float) -> float:
+    """Within what differences can be taken of."""
+    return min(max(value, -_HUGE), _HUGE)
 
 
 def _round_step(rough: float) -> float:
