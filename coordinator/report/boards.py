@@ -25,7 +25,7 @@ from coordinator.oof import OutOfFold
 from coordinator.project import Project
 from coordinator.statistics import Interval
 
-_SEED = re.compile(r"-s\d+$")
+_SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
 _BOOTSTRAPS = 8  # configs without repeats that are compared image by image; each takes a moment
 

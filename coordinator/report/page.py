@@ -40,8 +40,7 @@ def render(
     environment.filters |= {"figure": _figure, "signed": _signed, "span": _span, "percent": percent, "apart": figure}
     style, script = _file("report.css"), _file("report.js")
     by_id = {item.run.id: item for item in items}
-    shown = {run.id for board in boards for entry in board.entries for run in entry.runs}
-    shown |= {part.id for item in items if item.run.id in shown for part in item.parts}
+    shown = views.with_a_line(boards, items)
     return environment.from_string(_file("report.html.j2")).render(
         title=title,
         made_at=made_at,

@@ -122,9 +122,9 @@ def score(entry: Entry, items: Items) -> Score:
 
 
 def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> Settings | None:
-    """The configs that were compared, then those of runs without a result; None unless there are two."""
+    """The configs that were compared, then those of runs without a line; None unless there are two."""
     configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for entry in board.entries]
-    there = {run.id for board in boards for entry in board.entries for run in entry.runs}
+    there = with_a_line(boards, items)
     configs += [(item.label, item.run.id, item.run.config) for item in items if item.run.id not in there]
     anchors = {item.run.id: item.anchor for item in items}
     values = [{path: _text(value) for path, value in without_seed(project, config).items()} for _, _, config in configs]
@@ -141,6 +141,12 @@ def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -
         for (name, run, _), each in zip(configs, values, strict=True)
     )
     return Settings(paths, rows)
+
+
+def with_a_line(boards: Sequence[Board], items: Sequence[Item]) -> set[str]:
+    """Ids of the runs that a leaderboard shows, alone or as a part of another one."""
+    found = {run.id for board in boards for entry in board.entries for run in entry.runs}
+    return found | {part.id for item in items if item.run.id in found for part in item.parts}
 
 
 def lost(board: Board, items: Items) -> tuple[list[str], list[tuple[str, Bottlenecks, dict[str, Any]]]]:

@@ -195,7 +195,8 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     assert {entry.name for board in _boards(tiny) for entry in board.entries} == {"exp1", "whole"}
     assert "continues local-v1" in text
     assert "merged from 2 folds" in text
-    assert text.count("Without a line") == 0
+    assert "Without a line" not in text
+    assert "whole-f0" not in text[text.index('id="configs"') : text.index('id="runs"')]
     with Ledger(tiny.ledger) as ledger:
         (item,) = gather(tiny, [whole], {}, pictures=0, parts=parts_of(ledger.runs()))
     assert item.curves["val/dice"]["fold 0"], "its curves are those of its folds"
@@ -262,6 +263,13 @@ def test_configs_show_where_they_differ_only(tiny: Project) -> None:
     assert [path in table for path in ("optim.lr", "new", "same", "seed<")] == [True, True, False, False]
     assert '<td class="wide differs">0.2</td>' in table
     assert "<dt>optim.lr</dt><dd>0.1</dd>" in text
+
+
+def test_a_fold_of_several_seeds_has_a_short_name(tiny: Project) -> None:
+    """A sweep names the fold after the seed."""
+    for seed in (0, 1):
+        finished(tiny, f"base--lr0.1-s{seed}-f2", 1, [0.5, 0.6 + seed / 10], seed=seed)
+    assert [entry.name for board in _boards(tiny) for entry in board.entries] == ["base--lr0.1-f2"]
 
 
 def test_many_settings_are_folded_away(tiny: Project) -> None:
