@@ -99,14 +99,18 @@ def spread(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]], fl
 
 
 def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x_label: str) -> Markup:
-    """A dot for each (name, x, y)."""
+    """A numbered dot for each (name, x, y), and the list of what they are."""
     if not points:
         return Markup("")
     across = _Axis([x for _, x, _ in points], _LEFT, _WIDTH - _RIGHT)
-    up = _Axis([y for _, _, y in points], _HEIGHT - _BOTTOM, _TOP)
-    dots = [_dot("line0", across(x), up(y), f"{name}: {x:.4g}, {y:.4g}", 5) for name, x, y in points]
-    words = "; ".join(f"{name} {x:.4g} and {y:.4g}" for name, x, y in points)
-    return _svg(_HEIGHT, f"{title}: {words}", [_frame(across, up, x_label), *dots])
+    up = _Axis([y for _, _, y in points], _HEIGHT - _BOTTOM, _TOP + 8)
+    texts = [f"{name}: {x:.4g}, {y:.4g}" for name, x, y in points]
+    dots = [_dot("line0", across(x), up(y), text, 5) for (_, x, y), text in zip(points, texts, strict=True)]
+    # Of dots in one place, the first one's number: the list has them side by side.
+    places = {(round(across(x)), round(up(y))): number for number, (_, x, y) in reversed(list(enumerate(points, 1)))}
+    numbers = [_words(x, y - 8, str(number), "middle") for (x, y), number in places.items()]
+    listed = Markup('<ol class="dots">{}</ol>').format(Markup("").join(Markup("<li>{}</li>").format(t) for t in texts))
+    return _svg(_HEIGHT, f"{title}: {'; '.join(texts)}", [_frame(across, up, x_label), *dots, *numbers]) + listed
 
 
 def bar(share: float | None) -> Markup:

@@ -302,6 +302,7 @@ def test_notes_tags_and_scores(tiny: Project) -> None:
     assert '<span class="tag">keep</span>' in text
     assert "the one to beat" in text
     assert 'data-value="0.8125"' in text
+    assert "<li>exp1 local-v1: 0.75, 0.8125</li>" in text
 
 
 def test_a_digest_that_is_not_the_pushed_one_is_pointed_out(tiny: Project) -> None:
@@ -402,6 +403,15 @@ def test_in_a_browser(page: Page, project: Project) -> None:
     parts = "document.querySelectorAll('button, a, svg[role=img], [role=region]')"
     nameless = f"[...{parts}].filter(one => !({named}))"
     assert page.run(f"{nameless}.length") == 0
+
+    # So do a run's section, and a link to it.
+    section = "document.querySelectorAll('#runs ~ details')[1]"
+    page.run(f"{section}.querySelector('summary').focus()")
+    for is_open in (True, False):
+        page.press("Enter", 13, "\r")
+        assert page.run(f"{section}.open") is is_open
+    page.run(f"document.querySelector(`a[href='#${{{section}.id}}']`).click()")
+    assert page.run(f"new Promise(done => setTimeout(() => done({section}.open), 50))", wait=True)
 
     back = "getComputedStyle(document.body).backgroundColor"
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
