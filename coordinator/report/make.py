@@ -60,7 +60,9 @@ def make(
         chosen = [run for run in runs if run.id in wanted]
     recorded, warnings = _recorded(project, [name for name in files if not names or name in names])
     if not chosen and not any(recorded.values()):
-        raise RunNotFound("there are no runs to report", hint="Push one: coord push --exp NAME")
+        of = f" of {', '.join(names)}" if names else ""
+        on = f" on {target}" if target is not None else ""
+        raise RunNotFound(f"there are no runs{of}{on} to report", hint="Push one: coord push --exp NAME")
     ids, parts = {run.id for run in chosen}, parts_of(runs)
     ranked = boards(
         project,

@@ -423,7 +423,9 @@ def test_in_a_browser(page: Page, project: Project) -> None:
 
     page.run("document.documentElement.dataset.theme = 'dark'")
     page.call("Emulation.setEmulatedMedia", media="print")
+    page.call("Emulation.setDeviceMetricsOverride", width=760, height=1000, deviceScaleFactor=1, mobile=False)
     assert page.run("getComputedStyle(document.body).color") == "rgb(28, 32, 36)", "dark on white paper"
+    assert page.run("document.documentElement.scrollWidth") <= 760
     page.call("Emulation.setEmulatedMedia", media="")
 
     page.call("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=False)
