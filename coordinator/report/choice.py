@@ -41,6 +41,11 @@ def choose(
     return [run for run in found if run.id in ids]
 
 
+def matches(experiment: str, names: Sequence[str]) -> bool:
+    """Whether it is one of these names, if there are any; a name may have `*` and `?`."""
+    return not names or any(fnmatch.fnmatchcase(experiment, name) for name in names)
+
+
 def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     """Run id -> the runs that it is made of, in their order: those that it continues, or the folds it was merged of."""
     found = {last: links[:-1] for last, links in chains(runs).items()}
@@ -58,8 +63,9 @@ def hidden(runs: Iterable[Run], parts: dict[str, tuple[Run, ...]]) -> set[str]:
 
 
 def _matching(name: str, there: Collection[str], known: Collection[str]) -> list[str]:
-    found = fnmatch.filter(there, name) or [each for each in there if re.fullmatch(re.escape(name) + r"-s\d+", each)]
-    if not found and not fnmatch.filter(known, name):
+    found = [each for each in there if matches(each, [name])]
+    found = found or [each for each in there if re.fullmatch(re.escape(name) + r"-s\d+", each)]
+    if not found and not any(matches(each, [name]) for each in known):
         near = did_you_mean(name, {*there, *known})
         raise RunNotFound(f'there is no experiment and no run "{name}"{near}', hint="See: coord runs")
     return found

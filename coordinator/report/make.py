@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from coordinator import __version__
+from coordinator import __version__, scores
 from coordinator.comparison.candidates import Candidate, everything, find
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
 from coordinator.experiment import Recorded, experiment_names, resolve
@@ -13,13 +13,11 @@ from coordinator.ledger import Ledger, now
 from coordinator.project import Project
 from coordinator.remarks import said
 from coordinator.report.boards import Board, Entry, boards
-from coordinator.report.choice import choose, hidden, parts_of
+from coordinator.report.choice import choose, hidden, matches, parts_of
 from coordinator.report.material import Score, gather
 from coordinator.report.page import render
 from coordinator.report.views import settings
-from coordinator.scores import agreements
-from coordinator.scores import scores as found_scores
-from coordinator.submissions import submissions
+from coordinator.submissions import Submission, submissions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +56,7 @@ def make(
     if compared is not None:
         wanted = {run.id for run in (*chosen, *compared.runs)}
         chosen = [run for run in runs if run.id in wanted]
-    recorded, warnings = _recorded(project, [name for name in files if not names or name in names])
+    recorded, warnings = _recorded(project, [name for name in files if matches(name, names)])
     if not chosen and not any(recorded.values()):
         of = f" of {', '.join(names)}" if names else ""
         on = f" on {target}" if target is not None else ""
@@ -77,18 +75,9 @@ def make(
             f"--baseline {baseline} has no line on this page",
             hint="It takes a complete run, of the target that --target names, if it is given.",
         )
-    scores: dict[str, Score] = {}
-    sent = submissions(ledger)
-    for each in sent:  # the newest first
-        if each.public is not None:
-            scores.setdefault(each.run_id, Score(each.public, each.private))
-    order = list(
-        dict.fromkeys([*(run.id for entry in _entries(ranked) for run in entry.runs), *(r.id for r in chosen)])
-    )
-    by_id = {run.id: run for run in chosen}
-    items = gather(
-        project, [by_id[each] for each in order], scores, pictures=pictures, parts=parts, remarks=said(ledger)
-    )
+    sent = [each for each in submissions(ledger) if each.run_id in ids]
+    ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
+    items = gather(project, ordered.values(), _scores(sent), pictures=pictures, parts=parts, remarks=said(ledger))
     text = render(
         ranked,
         items,
@@ -97,14 +86,9 @@ def make(
         title=title,
         made_at=now(),
         version=__version__,
-        agreements=[
-            f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
-            f"Kendall {each.kendall:+.2f}"
-            for each in agreements(project, found_scores(ledger, [s for s in sent if s.run_id in ids]))
-            if each.spearman is not None and each.kendall is not None
-        ],
+        agreements=_agreements(project, ledger, sent),
     )
-    return Made(text, tuple(order), len(_entries(ranked)), tuple(warnings))
+    return Made(text, tuple(ordered), len(_entries(ranked)), tuple(warnings))
 
 
 def _only(candidates: Sequence[Candidate], ids: set[str]) -> list[Candidate]:
@@ -114,6 +98,25 @@ def _only(candidates: Sequence[Candidate], ids: set[str]) -> list[Candidate]:
 
 def _entries(ranked: Sequence[Board]) -> list[Entry]:
     return [entry for board in ranked for entry in board.entries]
+
+
+def _scores(sent: Iterable[Submission]) -> dict[str, Score]:
+    """By run id, of submissions, the newest first."""
+    found: dict[str, Score] = {}
+    for each in sent:
+        if each.public is not None:
+            found.setdefault(each.run_id, Score(each.public, each.private))
+    return found
+
+
+def _agreements(project: Project, ledger: Ledger, sent: Iterable[Submission]) -> list[str]:
+    """How well CV ranks these submissions, as far as that can be said."""
+    return [
+        f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
+        f"Kendall {each.kendall:+.2f}"
+        for each in scores.agreements(project, scores.scores(ledger, sent))
+        if each.spearman is not None and each.kendall is not None
+    ]
 
 
 def _recorded(project: Project, names: Sequence[str]) -> tuple[dict[str, tuple[Recorded, ...]], list[str]]:
