@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from coordinator import metrics
@@ -113,9 +114,35 @@ def gather(
     return items
 
 
-def recorded_rows(recorded: Mapping[str, Sequence[Recorded]]) -> list[tuple[str, Recorded]]:
-    """(experiment, figure) of what was measured elsewhere."""
-    return [(name, figure) for name, figures in recorded.items() for figure in figures]
+@dataclass(frozen=True)
+class Elsewhere:
+    """What was measured elsewhere of one experiment in one metric."""
+
+    experiment: str
+    metric: str
+    mode: str
+    values: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        return stdev(self.values) if len(self.values) > 1 else None
+
+
+def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
+    """A row for each experiment and metric."""
+    grouped: dict[tuple[str, str, str], list[Recorded]] = {}
+    for name, figures in recorded.items():
+        for figure in figures:
+            grouped.setdefault((name, figure.metric, figure.mode), []).append(figure)
+    return [
+        Elsewhere(*key, tuple(each.value for each in found), tuple(each.note for each in found if each.note))
+        for key, found in grouped.items()
+    ]
 
 
 def directory_of(project: Project, run: Run) -> Path | None:

@@ -19,7 +19,7 @@ from coordinator.comparison.verdict import figure, percent
 from coordinator.experiment import Recorded
 from coordinator.report import charts, views
 from coordinator.report.boards import Board
-from coordinator.report.material import Item, recorded_rows
+from coordinator.report.material import Item, elsewhere
 
 
 def render(
@@ -53,7 +53,7 @@ def render(
         item_of=by_id,
         boards=boards,
         without=[item for item in items if item.run.id not in shown],
-        recorded=recorded_rows(recorded),
+        recorded=elsewhere(recorded),
         settings=settings,
         learning=[(board, views.learning(board, by_id)) for board in boards],
         spread=[(board, views.folds(board), views.folds_left_out(board)) for board in boards],

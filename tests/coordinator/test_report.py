@@ -168,6 +168,28 @@ def test_a_line_is_a_config_with_its_verdict(tiny: Project) -> None:
     assert (made.configs, len(made.runs)) == (2, 6)
 
 
+def test_repeats_that_were_recorded_are_one_line(tiny: Project) -> None:
+    """What a diary has of one config is its mean and spread, and its values; no run is needed for a page."""
+    with (tiny.experiments / "slow.yaml").open("a", encoding="utf-8") as file:
+        file.write("recorded:\n")
+        for value in (0.435, 0.439):
+            file.write(f"  - {{metric: val/loss, value: {value}, mode: min, note: run}}\n")
+    text = _page(tiny, [])
+    assert ">0.4370</td>" in text
+    assert "0.4350, 0.4390; run; run" in text
+
+
+def test_single_runs_are_compared_on_their_images(tiny: Project) -> None:
+    """Without any repeats nothing tells how large the noise is: what the images say is said, and no more."""
+    for at, name in enumerate(("a", "b")):
+        finished(tiny, name, 1, [at / 10 + image / 20 for image in range(10)], sets=[f"optim.lr={(at + 1) / 10}"])
+    (board,) = _boards(tiny)
+    assert [entry.words for entry in board.entries] == ["", "not known"]
+    verdict = board.entries[1].verdict
+    assert verdict is not None
+    assert verdict.text.startswith("these two runs differ on these images (by 0.1")
+
+
 def test_a_chosen_baseline(tiny: Project) -> None:
     """Every config is compared with it; it is on the page whatever else is; a name without a line is refused."""
     _sweep(tiny)
