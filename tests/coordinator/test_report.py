@@ -422,9 +422,12 @@ def test_in_a_browser(page: Page, project: Project) -> None:
     assert page.run("document.activeElement.getAttribute('aria-expanded')") == "true"
     assert (page.run(shown), page.run(first)) == (1, "exp1")
     named = "one.getAttribute('aria-label') || one.textContent.trim()"
-    parts = "document.querySelectorAll('button, a, svg[role=img], [role=region]')"
+    parts = "document.querySelectorAll('button, a, svg[role=img]')"
     nameless = f"[...{parts}].filter(one => !({named}))"
     assert page.run(f"{nameless}.length") == 0
+    assert page.run("document.querySelectorAll('[tabindex=\"0\"]:not([role=region][aria-label])').length") == 0
+    lost = "[...document.querySelectorAll('a')].filter(a => !document.getElementById(a.hash.slice(1))).length"
+    assert page.run(lost) == 0, "every link leads somewhere"
 
     # So do a run's section, and a link to it.
     section = "document.querySelectorAll('#runs ~ details')[1]"
