@@ -180,17 +180,6 @@ def test_the_last_fold_that_comes_in_brings_the_merged_run(coord: Coord) -> None
     assert "done" in coord.here("logs").stdout
 
 
-def test_folds_that_do_not_fit_are_fetched_all_the_same(coord: Coord) -> None:
-    """What keeps them from being merged is told, and is a failure."""
-    _swept(coord)
-    for fold in (0, 1):
-        coord.here("fetch-results", "--exp", f"base--f{fold}")
-    (coord.root / "results" / "base--f0" / "local-v1" / "folds.csv").write_text("seed\n1\n")
-    done = coord.here("fetch-results", "--exp", "base--f2", code=1)
-    assert "base--f2 local-v1: complete" in done.stdout
-    assert "divided the images into folds in different ways" in done.stderr
-
-
 def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
     """By a module of its own, which gets the merged folder and the folds'; when that fails, nothing is recorded."""
     file = coord.root / "pyproject.toml"
@@ -234,6 +223,10 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
         ledger.update(runs[1].id, state="complete")
 
         (folders[2] / "folds.csv").write_text("seed\n1\n")
+        # They are fetched all the same, but that they can't be merged is a failure.
+        done = coord.here("fetch-results", "--exp", "base--f0", "--force", code=1)
+        assert "base--f0 local-v1: complete" in done.stdout
+        assert "divided the images into folds in different ways" in done.stderr
         with pytest.raises(RunFailed, match="divided the images into folds in different ways"):
             merge(project, ledger, "base", runs)
         with pytest.raises(RunFailed, match="is in two folds"):
