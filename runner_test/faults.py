@@ -132,6 +132,7 @@ class Faults:
 
     def __init__(self, plan: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
+        self.forget()
         self.plan(plan)
 
     @classmethod
@@ -150,13 +151,20 @@ class Faults:
         except BadPlan as error:
             raise BadPlan(f"{path}: {error}") from error
 
-    def plan(self, plan: Iterable[Fault]) -> None:
-        """Plan anew: what was planned is forgotten, and calls are counted from 1 again."""
-        planned = list(plan)
+    def forget(self) -> None:
+        """Plan nothing, whatever became of the plan before."""
         with self._lock:
-            self._plan = planned
+            self._plan: list[Fault] = []
             self._happened: Counter[int] = Counter()
             self._calls: Counter[str] = Counter()
+
+    def plan(self, plan: Iterable[Fault]) -> None:
+        """Plan anew, and count calls from 1 again. Raises UnusedFaults where the plan before has not happened."""
+        planned = list(plan)
+        self.check()
+        self.forget()
+        with self._lock:
+            self._plan = planned
 
     def next(self, method: str) -> Fault | None:
         """Count one call of the method, and say how it is to fail."""

@@ -163,6 +163,7 @@ def world(_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
     monkeypatch.setattr(HTTPAdapter, "send", impatient)
     monkeypatch.setattr(PAGES_AT_MOST, 20)
+    _world.faults.forget()
     _world.recover()
     yield _world
     _world.faults.check()
@@ -258,7 +259,7 @@ def test_a_slow_answer_is_an_answer(world: World, read: str) -> None:
 @pytest.mark.parametrize("status", ["403", "404"])
 def test_a_kernel_that_is_not_there(world: World, status: str) -> None:
     """Kaggle refuses to show it: there is none, if the credentials are good for anything else."""
-    world.faults.plan([fault("GetKernel", status, times=2)])
+    world.faults.plan([fault("GetKernel", status)])
     kaggle = world.kaggle()
     assert kaggle.source("ada", "tiny-base") is None
     world.faults.plan([fault("GetKernel", status), fault("ListKernels", status)])

@@ -46,18 +46,18 @@ def test_a_push_at_the_session_limit(coord: Coord) -> None:
         text = f"base: {base}\nkernel: {{machine_shape: NvidiaTeslaT4}}\n"
         (coord.root / "experiments" / f"{name}.yaml").write_text(text)
     coord.here("push", "--exp", "long")
-    refused = coord("push", "--exp", "gpu", code=75)
+    refused = coord.here("push", "--exp", "gpu", code=75)
     assert "local runs as many sessions as it allows: Maximum batch GPU session count of 1 reached" in refused.stderr
     assert "--wait-for-slot" in refused.stderr
-    assert coord.states() == ["refused", "running"]
 
     with coord.start("push", "--exp", "gpu", "--wait-for-slot") as waiting:
         assert waiting.stderr is not None
         assert any("trying again when a session has ended" in line for line in waiting.stderr)
-        assert coord.states() == ["refused", "refused", "running"]
+        seen = json.loads(coord.here("status", "--json").stdout)
+        assert [run["state"] for run in seen] == ["refused", "refused", "running"]
         (coord.session_root("tiny-long", 1) / "go").touch()
         assert waiting.wait(60) == 0
-    assert coord.json("status", "--exp", "gpu")[0]["version"] == 1
+    assert json.loads(coord.here("status", "--exp", "gpu", "--json").stdout)[0]["version"] == 1
 
 
 def test_the_layout_of_the_inputs(coord: Coord) -> None:
