@@ -345,6 +345,18 @@ def test_more_epochs_of_a_finished_run_are_a_run_of_that_many(experiment: Experi
         assert np.array_equal(tensor.numpy(), mean if tensor.is_floating_point() else best)
 
 
+def test_fold_that_had_stopped_goes_on_with_more_patience(experiment: Experiment, tmp_path: Path) -> None:
+    """As if it had been so patient from the start; with more epochs alone it would have stopped where it did."""
+    # No instance counts, so the dice is the same each time, and the first epoch stays the best.
+    config = changed(QUICK, folds={"run": [1]}, train={"epochs": 9, "patience": 1}, predict={"score_threshold": 1.0})
+    stopped = experiment(tmp_path / "stopped", config)
+    assert [epoch for _, epoch, _, _ in epochs(stopped)] == [1, 2]
+    patient = changed(config, train={"patience": 2})
+    on = experiment(tmp_path / "on", changed(patient, train={"resume_from": "ann/siim-tiny"}), stopped)
+    assert [epoch for _, epoch, _, _ in epochs(on)] == [1, 2, 3]
+    assert_same(experiment(tmp_path / "whole", patient), on, folds=[1])
+
+
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     """The message names each value that differs; what changes no weight may differ."""
     config = changed(QUICK, folds={"run": [0]}, train={"stop_after_steps": 1})
