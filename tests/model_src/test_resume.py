@@ -390,6 +390,18 @@ def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: P
     assert (kept["epoch"], kept["value"]) == min(losses.items(), key=lambda item: item[1])
 
 
+def test_last_states_take_no_more_room_than_they_may(tmp_path: Path) -> None:
+    """One that does not fit is left out, and an older one of the same fold with it; the same file anew fits."""
+
+    def save(fold: int, *, mib: float) -> bool:
+        state = {"fold": fold, "suffix": "", "progress": {"best": []}, "model": {"weight": torch.zeros(1 << 18)}}
+        return resume.save_last(tmp_path, state, gib=mib / 1024)
+
+    assert [save(0, mib=2.5), save(0, mib=2.5), save(1, mib=2.5), save(2, mib=2.5)] == [True, True, True, False]
+    assert not save(1, mib=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold0.state.pth"]
+
+
 def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
     """Though the fold has the same number: a damaged fold of the first repeat begins anew, and is no error."""
     config = settings.Config()
@@ -438,7 +450,7 @@ def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) 
 
     assert found(2) == (True, False)
     with pytest.raises(
-        ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: .*train\.keep_state keeps it"
+        ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: .*train\.keep_state_gib keeps it"
     ):
         found(3)
     with pytest.raises(ValueError, match=r"fold0\.pth .* in epoch 2 already: train\.epochs can't be 1"):
