@@ -2,7 +2,7 @@
 
 A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`. A finished fold leaves
 `fold<k>.pth`, its best weights and, if asked for, the average of its best epochs; in a repeat `fold<k>.seed<s>.pth`.
-It leaves `fold<k>.state.pth`, too, as far as `train.keep_state_gib` goes: the state after its last epoch, for more of them.
+For a run of more epochs the state after the last one is in `fold<k>.state.pth`, as far as `train.keep_state_gib` goes.
 Predictions are in none of them: the same weights give the same ones again. Nor are random states: whatever is random
 follows from the seed and its place in the run.
 """
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from .best_epochs import Kept, average, averageable
 from .checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from .config import Config, to_dict
 from .identity import check_epochs, check_identity, is_trained_on
 from .inputs import InputMissing, find_source, tree
 
@@ -200,14 +201,42 @@ def last_state(earlier: Path, identity: Mapping[str, Any], say: Callable[[str], 
     check_identity(finished, identity, path)
     state = readable(earlier / state_file(identity["fold"], identity["suffix"]), say)
     if not state:
-        raise ValueError(
-            f"{path} is of a fold that was finished after epoch {finished['history'][-1]['epoch']}, and can't be "
-            f"trained on to {identity['config']['train']['epochs']}: {state_file(identity['fold'], identity['suffix'])}"
-            " is not beside it (train.keep_state_gib keeps it); leave train.epochs as it was, or train anew from its "
-            "weights (model.weights)"
-        )
+        raise no_state(path, finished, identity)
     best = (finished["epoch"], finished["value"], finished["model"])
     return {**state, "progress": {**state["progress"], "best": [best, *state["progress"]["best"]]}}
+
+
+def no_state(path: Path, finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> ValueError:
+    """What is wrong where a finished fold has to be trained on without its last state."""
+    done, epochs = finished["history"][-1]["epoch"], wanted["config"]["train"]["epochs"]
+    return ValueError(
+        f"{path} is of a fold that was finished after epoch {done}, and can't be trained on to {epochs}: "
+        f"{state_file(finished['fold'], finished['suffix'])} is not beside it "
+        "(train.keep_state_gib keeps it); leave train.epochs as it was, or train anew from its weights (model.weights)"
+    )
+
+
+def check_earlier(earlier: Path, config: Config) -> None:
+    """Raise ValueError for a fold of the earlier run that this one could not go on from, before anything is read.
+
+    Of the first repeat, and but for its pictures, which are not known yet.
+    """
+    wanted = {"config": to_dict(config), "pictures": None}
+    for fold in config.folds.run or range(config.folds.n):
+        path = earlier / fold_file(fold, "")
+        finished = readable(path, lambda _: None)
+        if finished and finished["finished"]:
+            check_identity({**finished, "pictures": None}, wanted, path)
+            check_epochs(finished["history"][-1]["epoch"], wanted, path)
+            has_state = (earlier / state_file(fold, "")).exists() or _is_latest(earlier, fold)
+            if is_trained_on(finished, wanted) and not has_state:
+                raise no_state(path, finished, wanted)
+
+
+def _is_latest(earlier: Path, fold: int) -> bool:
+    """Whether the state of a fold in training is this one's."""
+    latest = readable(earlier / LATEST, lambda _: None)
+    return bool(latest) and (latest["fold"], latest["suffix"]) == (fold, "")
 
 
 def finished_fold(

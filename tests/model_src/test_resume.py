@@ -455,6 +455,11 @@ def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) 
         found(3)
     with pytest.raises(ValueError, match=r"fold0\.pth .* in epoch 2 already: train\.epochs can't be 1"):
         found(1)
+    with pytest.raises(ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: "):
+        resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3})))
+    with pytest.raises(ValueError, match=r"fold0\.pth belongs to another run .*: optim\.lr was 0\.001, is 0\.1$"):
+        resume.check_earlier(tmp_path, settings.from_dict(changed(config, optim={"lr": 0.1})))
+    resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3}, folds={"run": [1]})))
     progress = {"epoch": 3, "step": 0, "best": []}
     save_checkpoint(tmp_path / "resume.pth", {**identity, "progress": progress})
     with pytest.raises(ValueError, match=r"resume\.pth .* in epoch 2 already: train\.epochs can't be 1"):
