@@ -22,6 +22,7 @@ _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
 LONGEST_CELL = 120
 """Characters in a list of runs: the whole of a long note or message is in --json."""
+_NOISE_MARKS = {True: "~", False: " ", None: "?"}
 _BETTER = {"max": "higher", "min": "lower"}
 
 
@@ -80,7 +81,8 @@ def _comparison(found: Comparison) -> list[RenderableType]:
     if found.seeds is not None:
         over = "over seeds" if len(found.a.values) > 1 and len(found.b.values) > 1 else "by the noise floor"
         parts.append(Text(f"{over}: {_interval(found.seeds)}"))
-    parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
+    if found.folds or found.images.interval or found.seeds:
+        parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
     colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
     parts.append(Text(f"\n{found.verdict.text}\n", style=f"bold {colour}"))
     return parts
@@ -91,11 +93,13 @@ def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
     metric, mode = (found[0]["metric"], found[0]["mode"])
     table = _table("", "newest run", clean(metric), "sd", "n", "behind", right=(0, 2, 3, 4, 5))
     for row in found:
-        behind = "" if row["behind"] is None else f"{row['behind']:.4f}{' ~' if row['within_noise'] else '  '}"
+        behind = "" if row["behind"] is None else f"{row['behind']:.4f} {_NOISE_MARKS[row['within_noise']]}"
         table.add_row(str(row["rank"]), row["run"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind)
     parts: list[RenderableType] = [Text(f"means over seeds; {_BETTER[mode]} is better"), table]
     if any(row["within_noise"] for row in found):
         parts.append(Text("~ may be as good as the first: within the noise (95%)", style="dim"))
+    if any(row["within_noise"] is None for row in found):
+        parts.append(Text("? may be as good as the first: without repeats the noise is not known", style="dim"))
     return Group(*parts)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from coordinator.errors import TargetError
 
+_OUT_OF_FOLD = ("", "cv", "oof")  # what a metric's name begins with
 _LONGEST_CELL = 2**26  # a mask's run lengths may be longer than the 128 KiB that the csv module allows
 
 
@@ -30,11 +31,13 @@ class OutOfFold:
 
 
 def read(file: Path, metric: str) -> OutOfFold | None:
-    """The folds, and the values of `metric` (cv/dice is in the column dice); None without a file, rows, or folds.
+    """The folds, and the values of `metric`: cv/dice is in the column dice, and what was measured elsewhere than out of
+    fold (holdout/dice) in none. None without a file, rows, or folds.
 
     The first column is the image's id, `fold` its fold. Raises TargetError if it is no such table.
     """
-    column = metric.rpartition("/")[2]
+    place, _, column = metric.rpartition("/")
+    column = column if place in _OUT_OF_FOLD else ""
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
         with file.open(encoding="utf-8", newline="") as text:

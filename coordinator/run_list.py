@@ -136,7 +136,7 @@ def best(
                 "images": _images(each),
                 "recorded": each.is_recorded,
                 "behind": abs(fmean(each.values) - fmean(first.values)) if rank > 1 else None,
-                "within_noise": kind == "noise",
+                "within_noise": None if kind == "unknown" else kind == "noise",
             }
         )
     return found, notes

@@ -32,7 +32,7 @@ def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> Renderabl
 
 def recorded(found: Sequence[RecordedScore], agreements: Sequence[Agreement]) -> RenderableType:
     """A row an experiment whose file records scores."""
-    table = _table("recorded elsewhere", "metric", "CV", "public", "private", "note")
+    table = _table("recorded", "metric", "CV", "public", "private", "note")
     for each in found:
         many = f"\nmean of {each.n}" if each.n > 1 else ""
         cv = f"{_figure(each.cv)}{many}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 POWER = 0.8
 _PRECISION = 1e-14
+_ROUNDING = 1e-12  # of the largest value
 _CHUNK = 4_000_000  # random numbers at a time: 32 MB
 
 
@@ -63,6 +64,11 @@ def pooled(groups: Iterable[Sequence[float]]) -> Spread | None:
         return None
     squares = sum((len(group) - 1) * variance(group) for group in repeated)
     return Spread(math.sqrt(squares / df), df)
+
+
+def is_rounding(sd: float, values: Iterable[float]) -> bool:
+    """Whether a standard deviation is no more than what rounding makes of equal values."""
+    return sd <= _ROUNDING * max(map(abs, values))
 
 
 def t_cdf(t: float, df: float) -> float:

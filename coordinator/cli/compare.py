@@ -47,6 +47,7 @@ def compare(
 ) -> None:
     """Say whether one is better than another, or it was luck.
 
+    A name is an experiment, or a single run (NAME@v3, NAME@local-v3, NAME@recorded); each is compared with the first.
     Runs that differ in nothing but the seed are repeats of one config, and their spread decides. One name alone shows
     how far luck carries.
     """

@@ -50,7 +50,7 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
     """What `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
 
     A name alone stands for the newest complete run and its repeats, or else for what was recorded; where only
-    experiments named `exp-s0`, `exp-s1` and so on have runs, for those. Raises RunNotFound, UsageError.
+    experiments named `exp-s0` or `exp--s0` and so on have runs, for those. Raises RunNotFound, UsageError.
     """
     match = _ARGUMENT.fullmatch(text)
     if match is None:
@@ -60,7 +60,7 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
     recorded = resolve(project, name) if name in known else None
     everything = ledger.runs()
     own = [run for run in everything if run.experiment == name]
-    own = own or [run for run in everything if re.fullmatch(re.escape(name) + r"-s\d+", run.experiment)]
+    own = own or [run for run in everything if re.fullmatch(re.escape(name) + r"--?s\d+", run.experiment)]
     if match["version"] is not None:
         return _of_version(text, own, match["target"], int(match["version"]))
     if match["recorded"] is None and (usable := [run for run in own if _is_usable(run)]):

@@ -45,7 +45,7 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
         found = side(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
         # No spread at all is no measurement of it: seeds that change nothing.
-        if is_alike and len(found.values) > 1 and stdev(found.values) > 0:
+        if is_alike and len(found.values) > 1 and not statistics.is_rounding(stdev(found.values), found.values):
             groups[candidate.name] = found.values
     spread = statistics.pooled(groups.values())
     return Floor(spread, tuple(groups)) if spread is not None else None

@@ -18,8 +18,6 @@ from coordinator.statistics import Interval, Spread
 
 _WORTH_PAIRING = 3
 """Degrees of freedom: with fewer, what pairing costs is worth more than what it takes out."""
-_ROUNDING = 1e-12
-"""A spread below this share of the values is none."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +54,7 @@ def over_seeds(a: Sample, b: Sample, *, level: float) -> OverSeeds | None:
     within each set, as far as there are enough. With sets that are not evenly shared: their means count as one value.
     """
     found = _chosen(a, b, level)
-    largest = max(abs(value) for value in (*a.values, *b.values))
-    return found if found.spread.sd > _ROUNDING * largest else None
+    return None if statistics.is_rounding(found.spread.sd, (*a.values, *b.values)) else found
 
 
 def _chosen(a: Sample, b: Sample, level: float) -> OverSeeds:

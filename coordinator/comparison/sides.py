@@ -53,11 +53,12 @@ def side(project: Project, candidate: Candidate, metric: str) -> Side:
     """The candidate's values of that metric: its runs', or else the recorded ones."""
     notes = list(candidate.notes)
     repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
-    once = {(repeat.seed, repeat.value): repeat for repeat in reversed(repeats)}
+    # What is merged of split folds differs from one run of all by rounding.
+    once = {(repeat.seed, f"{repeat.value:.12g}"): repeat for repeat in reversed(repeats)}
     if len(once) < len(repeats):
         notes.append(
             f"{candidate.name}: {len(repeats) - len(once)} of {len(repeats)} values came again with the same seed, to "
-            "the last digit: they are counted once"
+            "twelve digits: they are counted once"
         )
         repeats = list(reversed(once.values()))
     seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]

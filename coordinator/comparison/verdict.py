@@ -97,12 +97,13 @@ def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval
 
 def luck(side: Side, floor: Floor | None) -> str:
     """What the config's own repeats say about single runs: the diary's question."""
-    if len(side.values) > 1 and (sd := stdev(side.values)) > 0:
+    if len(side.values) > 1 and not statistics.is_rounding(sd := stdev(side.values), side.values):
         spread, whose = Spread(sd, len(side.values) - 1), f"{len(side.values)} repeats of {side.name}"
     elif floor is not None:
         spread, whose = floor.spread, f"the repeats of {floor.of}"
     else:
-        return f"{side.name} has no repeats: how much is luck is not known; run it with other seeds"
+        known = "has no repeats" if len(side.values) == 1 else "has the same value whatever the seed"
+        return f"{side.name} {known}: how much is luck is not known; run it with other seeds"
     apart = statistics.spread_interval(0.0, spread, 1, 1, method="").high
     return (
         f"by {whose} (sd {figure(spread.sd)}), two single runs of one config lie up to {figure(apart)} apart by luck "

@@ -185,10 +185,11 @@ def test_a_lower_metric_can_be_better() -> None:
 def test_seeds_that_change_nothing_are_no_repeats(tiny: Project) -> None:
     """A spread of 0 measures no noise: no interval of no width, and none for the noise floor."""
     for seed in range(3):
-        finished(tiny, "a", 1 + seed, [0.5, 0.6], seed=seed)
+        finished(tiny, "a", 1 + seed, [0.5, 0.6 + seed * 4e-16], seed=seed)  # or nothing but the rounding
         finished(tiny, "b", 1 + seed, [0.7, 0.8], seed=seed, sets=["optim.lr=0.2"])
     found = _compare(tiny, "a", "b")
     assert found.floor is None
+    assert "a has the same value whatever the seed" in (_compare(tiny, "a").luck or "")
     assert found.comparisons[0].seeds is None
     assert found.comparisons[0].verdict.kind == "unknown"
     assert "no seed changes anything" in found.comparisons[0].verdict.text
@@ -294,6 +295,8 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert "1 run of the same config had other sources" in text
     assert "1 complete run not fetched yet" in text
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
+    finished(tiny, "slow--s0", 1, _images(seed=0), sets=["optim.lr=0.9"])  # of a sweep over seeds alone
+    assert _compare(tiny, "slow").sides[0].repeats[0].label == "slow--s0 local-v1"
 
 
 def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
@@ -319,6 +322,20 @@ def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> No
         ("c-s2 local-v1", 3),
     ]
     assert notes == []
+
+
+def test_what_was_not_measured_out_of_fold_has_no_rows(tiny: Project) -> None:
+    """holdout/dice is of other images than the column dice of oof.csv: these say nothing about it."""
+    for name, shift in (("a", 0.0), ("b", 0.1)):
+        run = finished(tiny, name, 1, _images(shift, seed=0), sets=[f"optim.lr={1 + shift}"])
+        held = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.5 - shift, "sd": None, "n": 9}
+        summary = run.summary or {}
+        with Ledger(tiny.ledger) as ledger:
+            ledger.update(run.id, summary={**summary, "metrics": [*summary["metrics"], held]})
+    (found,) = _compare(tiny, "a", "b", metric="holdout/dice").comparisons
+    assert found.difference == pytest.approx(-0.1)
+    assert (found.images.interval, found.folds) == (None, ())
+    assert _compare(tiny, "a", "b").comparisons[0].images.interval is not None
 
 
 def test_merged_runs_are_compared_like_others(tiny: Project) -> None:
@@ -513,11 +530,15 @@ def test_the_command_prints_a_table_json_and_csv(tiny: Project) -> None:
     shown = coord.here("compare", "a", "b").stdout
     assert "b is better by 0.02" in shown
     assert "paired" in shown
+    documented = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text()
     table = [line for line in shown.splitlines() if line.startswith((" ", "─"))]
     assert max(map(len, table)) <= 80
     data = json.loads(coord.here("compare", "a", "b", "--json").stdout)
     assert data["comparisons"][0]["verdict"]["winner"] == "b"
     assert data["sides"][0]["n"] == 3
+    (comparison,) = data["comparisons"]
+    for value in (data, data["sides"][0], data["sides"][0]["repeats"][0], comparison, comparison["verdict"]):
+        assert [key for key in value if f"`{key}`" not in documented] == []
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "b", "--csv").stdout))
     assert (row["verdict"], float(row["low"])) == ("better", data["comparisons"][0]["seeds"]["low"])
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "--csv").stdout))

@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from coordinator import remarks
+from coordinator import compare_tables, remarks
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import Ledger
 from coordinator.project import Project
@@ -116,6 +117,18 @@ def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path)
         ("lr001_step3@recorded", True),
         ("lr0005_step3@recorded", False),
     ]
+
+
+def test_without_repeats_the_noise_is_not_known(repository: Project, tmp_path: Path) -> None:
+    """Leaderboard scores were recorded once each: who is behind is marked as not known, rather than as worse."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        found, _ = best(repository, ledger, metric="leaderboard/public")
+    assert [row["within_noise"] for row in found] == [False, None, None]
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(compare_tables.ranking(found))
+    assert "0.0019 ?" in shown.get()
+    assert "without repeats the noise is not known" in shown.get()
 
 
 def test_notes_and_tags_are_of_an_experiment_or_of_a_run(some: Project) -> None:
