@@ -117,6 +117,12 @@ MEANINGS = (
         failures=frozenset({Failure.CONNECT}),
     ),
     Meaning(
+        NotSent,
+        "there are no trusted certificates to check {endpoint} against{detail}",
+        "Is it a file or a folder of certificates? It is named by REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE.",
+        failures=frozenset({Failure.UNCHECKED}),
+    ),
+    Meaning(
         NoAnswer,
         "the certificate of {endpoint} is not trusted: someone may be listening",
         "Behind a proxy that opens TLS, name its certificate: REQUESTS_CA_BUNDLE=FILE.",
