@@ -287,7 +287,10 @@ class Ledger:
         raise RunNotFound(f'no run of "{experiment}"' + (f" on {target}" if target else ""), hint=hint)
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """One transaction, for a module that has tables of its own. Raises LedgerError."""
+        """One transaction for all that is written within it: for several runs, or another module's tables.
+
+        Each by itself would wait for the disk. Raises LedgerError.
+        """
         return self._transaction()
 
     def _migrate(self) -> None:
@@ -351,6 +354,9 @@ class Ledger:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._open
+        if connection.in_transaction:
+            yield connection  # a part of the one around it
+            return
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
