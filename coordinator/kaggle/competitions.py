@@ -184,6 +184,8 @@ class KaggleCompetitions:
                 if response.status_code >= 400:
                     raise Failed(Failure.REFUSED, status=response.status_code)
                 _save(response, arrived)
+            if _head(arrived, 1) == b"<":
+                raise Failed(Failure.HTML)
         try:
             _unpack(arrived, plain)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -209,10 +211,14 @@ def _save(response: requests.Response, file: Path) -> None:
             out.write(piece)
 
 
+def _head(file: Path, size: int) -> bytes:
+    with file.open("rb") as content:
+        return content.read(size)
+
+
 def _unpack(packed: Path, plain: Path) -> None:
     """Kaggle zips larger files, whatever their name says."""
-    with packed.open("rb") as file:
-        head = file.read(4)
+    head = _head(packed, 4)
     with contextlib.ExitStack() as stack:
         source: Any
         if head == b"PK\x03\x04":

@@ -10,7 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.errors import (
+    CoordError,
+    CredentialsError,
+    Expired,
+    Later,
+    NoAccess,
+    NoAnswer,
+    NoSlot,
+    NotSent,
+    TargetError,
+)
 from coordinator.kaggle.policy import Failed, Failure, Kind
 
 _READS = frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD})
@@ -84,6 +94,13 @@ MEANINGS = (
         "{target} answered with a web page where JSON was expected: it throttles, or is down for maintenance",
         "Wait a few minutes and try again.",
         failures=frozenset({Failure.HTML}),
+    ),
+    Meaning(
+        Expired,
+        "{endpoint} does not take the file: HTTP {status}{detail}",
+        "Its address has expired, or was never good: try again, with a new one.",
+        statuses=frozenset({400, 401, 403, 404, 410, 413}),
+        kinds=frozenset({Kind.UPLOAD}),
     ),
     Meaning(
         CredentialsError,
