@@ -58,7 +58,7 @@ from tests.coordinator.fault_table import (
 
 TINY = Path(__file__).parent.parent / "samples" / "tiny"
 
-PAGES_AT_MOST = "coordinator.kaggle.client._PAGES_AT_MOST"
+PAGES_AT_MOST = "coordinator.kaggle.dialogue._PAGES_AT_MOST"
 
 
 @dataclass

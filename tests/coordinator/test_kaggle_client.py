@@ -385,7 +385,7 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
 def test_what_a_caller_cannot_use(server: Scripted) -> None:
     """Whatever is odd in an answer of the right types is one message, too."""
     message = "reading it: kaggle's answer is not usable: invalid literal"
-    with pytest.raises(NoAnswer, match=message), server.kaggle()._answering("reading it"):
+    with pytest.raises(NoAnswer, match=message), server.kaggle()._dialogue.answering("reading it"):
         int("x")
 
 
