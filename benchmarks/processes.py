@@ -33,7 +33,6 @@ SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
 OWNER = "ada"  # the sample's
 ARRIVAL_SECONDS = 8.0
 """Instead of a minute: this server is not far away, and what does not arrive is waited for."""
-_WARM = ("build", "experiment", "fetch", "kaggle", "push", "status", "tables", "targets", "cli.runs")
 
 
 @dataclass(frozen=True)
@@ -128,9 +127,7 @@ def place(experiments: list[str], target: TargetName = "kaggle") -> Iterator[Pla
 
     With the target "kaggle" it answers in a process of its own, with "local" in that of each command.
     """
-    for name in _WARM:
-        importlib.import_module(f"coordinator.{name}")
-    importlib.import_module("rich.progress")
+    importlib.import_module("benchmarks.loaded")
     refresh.ARRIVAL_SECONDS = ARRIVAL_SECONDS
     with tempfile.TemporaryDirectory(prefix="coord-processes-") as name:
         root = Path(name, "tiny")

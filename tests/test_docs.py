@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.coordinator.command import run_coord
+
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
 GROUPS = ("image", "ledger", "local", "sweep")
 GROUP_AND_COMMAND = "sweep"
 """Does something without a command after it, too."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@functools.cache
 def _help(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "coordinator", *command, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    done = run_coord(*command, "--help", cwd=ROOT, env=os.environ)
     return done.stdout if done.returncode == 0 else ""
 
 
@@ -67,7 +68,7 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
     """Relative links name files of the repository."""
     for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         if not link.startswith("http"):
-            assert (ROOT / link).is_file(), f"{document.name} links to {link}"
+            assert (document.parent / link).is_file(), f"{document.name} links to {link}"
 
 
 def test_the_example_experiment_is_the_real_one() -> None:

@@ -106,7 +106,6 @@ STARTED_IN_A_SPECIAL_WAY = [
     Sample("stdin", stdin="Ada\nsecond\nthird"),
     Sample("torch_jit", torch=True),
     Sample("torch_workers", "pack.train", torch=True),
-    Sample("torch_run", "pack", torch=True),
     Sample("torch_run", "pack", ("3",), torch=True),
 ]
 _SPECIAL = {sample.name for sample in STARTED_IN_A_SPECIAL_WAY}

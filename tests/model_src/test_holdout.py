@@ -28,6 +28,8 @@ from model_src.train import prepare
 
 from .conftest import TINY, attach, changed, train
 
+pytestmark = pytest.mark.usefixtures("narrow_here")
+
 CONFIG = changed(
     TINY,
     seed=5,

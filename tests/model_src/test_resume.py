@@ -45,6 +45,8 @@ QUICK = changed(
 )
 """Two folds of two epochs, of two steps in the first and four in the second, without what comes after the training."""
 
+pytestmark = pytest.mark.usefixtures("narrow_here")
+
 Experiment = Callable[..., Path]
 
 
