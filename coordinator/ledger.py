@@ -18,7 +18,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from coordinator.errors import LedgerError, RunFailed, RunNotFound
+from coordinator.errors import LedgerError, RunFailed, RunNotFound, did_you_mean
 from coordinator.locks import held
 from coordinator.target import KernelRef, RunState
 
@@ -284,7 +284,8 @@ class Ledger:
             raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")
         others = sorted({run.experiment for run in self.runs(target=target)})
         hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
-        raise RunNotFound(f'no run of "{experiment}"' + (f" on {target}" if target else ""), hint=hint)
+        where = f" on {target}" if target else ""
+        raise RunNotFound(f'no run of "{experiment}"{where}{did_you_mean(experiment, others)}', hint=hint)
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """One transaction for all that is written within it: for several runs, or another module's tables.

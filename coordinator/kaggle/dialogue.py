@@ -41,8 +41,11 @@ class Dialogue:
             yield
         except Failed as failed:
             error = self._explained(failed, doing)
-            if kernel and isinstance(error, NoAccess):
-                raise self._why_no_access(error, failed.kind, kernel) from failed
+            if isinstance(error, NoAccess):
+                if kernel:
+                    raise self._why_no_access(error, failed.kind, kernel) from failed
+                # Its own hint is about a kernel.
+                raise NoAccess(error.what, hint="Is your token still good? Ask: coord doctor") from failed
             raise error from failed
         except requests.exceptions.RequestException as error:  # of a body that the caller reads
             raise self._explained(as_failed(error), doing) from None

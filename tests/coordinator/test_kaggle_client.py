@@ -310,6 +310,14 @@ def test_what_a_403_means_is_asked(
     assert words in f"{caught.value.what}\n{caught.value.hint}"
 
 
+def test_a_403_that_is_about_no_kernel(server: Scripted) -> None:
+    """The hint is of what can be wrong: the token."""
+    server.script["GetAcceleratorQuotaStatistics"] = [said(403)]
+    with pytest.raises(NoAccess, match="asking for the quota: kaggle says 403") as caught:
+        server.kaggle().quota()
+    assert caught.value.hint == "Is your token still good? Ask: coord doctor"
+
+
 def test_a_push_that_is_not_allowed(server: Scripted, metadata: KernelMetadata) -> None:
     """With a good token it is the owner or the slug."""
     server.script.update({"SaveKernel": [said(403)], "ListKernels": [ok(kernels=[])]})
