@@ -32,7 +32,7 @@ from coordinator.project import Project, find_project
 from coordinator.push import Clock, push
 from coordinator.refresh import refresh
 from coordinator.target import RunState
-from runner_test import competitions, sources
+from runner_test import competitions, sources, submissions
 from runner_test.competitions import Rules
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.faulty import method_of
@@ -174,7 +174,7 @@ def _hold_competitions(root: Path, folder: Path) -> None:
     solution.write_text("id,label\na,1\nb,1\n")
     rules = Rules("metric:score", str(folder), "true", public_share=0.5)
     competitions.register(root, "parity", folder / "parity", solution, rules)
-    competitions.submit(
+    submissions.submit(
         root, rules, solution, competition="parity", user="ada", description="", name=solution.name, kernel=""
     )
 
