@@ -331,11 +331,12 @@ class TrainConfig:
     """Half precision where it helps; auto: bfloat16 or, on older cards, float16 with scaled gradients; not on a CPU."""
     checkpoint_every: int = 500
     """Steps between two states on disk to go on from after a crash; 0 = only when the run is stopped."""
-    keep_state: bool = True
-    """Leave what a finished fold needs to be trained on (`fold<k>.state.pth`), for a continued run of more epochs.
+    keep_state_gib: float = 8.0
+    """Most that finished folds leave to be trained on from in a continued run (`fold<k>.state.pth`), in GiB; 0 = none.
 
     Weights and momentum: 350 MB a fold for resnet50 (AdamW: 525), and 175 more for each of `average_best` above 1,
-    beside the 175 of its best weights (350 with an average). A kernel may leave 20 GB, all folds and repeats together.
+    beside the 175 of its best weights (350 with an average). A kernel may leave 20 GB, all folds and repeats together:
+    those for which there is no room can't be given more epochs.
     """
     time_limit_seconds: float | None = None
     """Seconds from the start after which a run saves its state and ends as incomplete; None = none.
@@ -386,6 +387,7 @@ class TrainConfig:
                 (self.monitor_mode == "min") != self.monitor.startswith("val/loss"),
                 f"monitor_mode must be {'min' if self.monitor.startswith('val/loss') else 'max'} for {self.monitor}",
             ),
+            (_negative(self.keep_state_gib), f"keep_state_gib must be >= 0, is {self.keep_state_gib}"),
             (self.checkpoint_every < 0, f"checkpoint_every must be >= 0, is {self.checkpoint_every}"),
             (
                 self.time_limit_seconds is not None and _not_positive(self.time_limit_seconds),

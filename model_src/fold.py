@@ -101,9 +101,11 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
             figure = f"{settings.monitor} of {progress.best[0].value:.4f}"
             run.report.message(f"{training.name} stops after epoch {epoch}: no better {figure}")
             break
-    if settings.keep_state:
-        # Before the fold is finished on disk: a finished one is not trained on to its end once more.
-        save_last(run.output, training.state())
+    # Before the fold is finished on disk: a finished one is not trained on to its end once more.
+    if not save_last(run.output, training.state(), gib=settings.keep_state_gib) and settings.keep_state_gib:
+        run.report.message(
+            f"{training.name} leaves no state for more epochs: train.keep_state_gib is {settings.keep_state_gib:g}"
+        )
     finished = save_fold(
         run.output, progress, training.identity, is_finished=True, is_averaged=settings.average_best > 1
     )

@@ -15,7 +15,7 @@ from .config import Config, to_dict
 FREE: tuple[str, ...] = (
     "repeat",
     "train.checkpoint_every",
-    "train.keep_state",
+    "train.keep_state_gib",
     "train.time_limit_seconds",
     "train.stop_after_steps",
     "train.resume_from",

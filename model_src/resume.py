@@ -2,7 +2,7 @@
 
 A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`. A finished fold leaves
 `fold<k>.pth`, its best weights and, if asked for, the average of its best epochs; in a repeat `fold<k>.seed<s>.pth`.
-With `train.keep_state` it leaves `fold<k>.state.pth`, too, the state after its last epoch, for a run of more epochs.
+For a run of more epochs the state after the last one is in `fold<k>.state.pth`, as far as `train.keep_state_gib` goes.
 Predictions are in none of them: the same weights give the same ones again. Nor are random states: whatever is random
 follows from the seed and its place in the run.
 """
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .best_epochs import Kept, average, averageable
 from .checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from .config import Config, to_dict
 from .identity import check_epochs, check_identity, is_trained_on
 from .inputs import InputMissing, find_source, tree
 
@@ -109,10 +110,31 @@ def save_fold(
     return state
 
 
-def save_last(output: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of a fold after its last epoch, without the best epoch, which is in the fold's file."""
-    progress = {**state["progress"], "best": state["progress"]["best"][1:]}
-    save_checkpoint(output / state_file(state["fold"], state["suffix"]), {**state, "progress": progress})
+def save_last(output: Path, state: Mapping[str, Any], *, gib: float) -> bool:
+    """Write the state of a fold after its last epoch, without the best epoch, which is in the fold's file.
+
+    False if there is no room for it: all of them together may take so many GiB.
+    """
+    path = output / state_file(state["fold"], state["suffix"])
+    state = {**state, "progress": {**state["progress"], "best": state["progress"]["best"][1:]}}
+    path.unlink(missing_ok=True)
+    if not has_room(output, _bytes(state), gib):
+        return False
+    save_checkpoint(path, state)
+    return True
+
+
+def has_room(output: Path, size: int, gib: float) -> bool:
+    """Whether another state of so many bytes fits to those that are there."""
+    return size + sum(each.stat().st_size for each in output.glob("fold*.state.pth")) <= gib * 2**30
+
+
+def _bytes(value: Any) -> int:
+    """Of all tensors inside."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return sum(map(_bytes, parts))
 
 
 def fold_file(fold: int, suffix: str) -> str:
@@ -179,14 +201,42 @@ def last_state(earlier: Path, identity: Mapping[str, Any], say: Callable[[str], 
     check_identity(finished, identity, path)
     state = readable(earlier / state_file(identity["fold"], identity["suffix"]), say)
     if not state:
-        raise ValueError(
-            f"{path} is of a fold that was finished after epoch {finished['history'][-1]['epoch']}, and can't be "
-            f"trained on to {identity['config']['train']['epochs']}: {state_file(identity['fold'], identity['suffix'])}"
-            " is not beside it (train.keep_state keeps it); leave train.epochs as it was, or train anew from its "
-            "weights (model.weights)"
-        )
+        raise no_state(path, finished, identity)
     best = (finished["epoch"], finished["value"], finished["model"])
     return {**state, "progress": {**state["progress"], "best": [best, *state["progress"]["best"]]}}
+
+
+def no_state(path: Path, finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> ValueError:
+    """What is wrong where a finished fold has to be trained on without its last state."""
+    done, epochs = finished["history"][-1]["epoch"], wanted["config"]["train"]["epochs"]
+    return ValueError(
+        f"{path} is of a fold that was finished after epoch {done}, and can't be trained on to {epochs}: "
+        f"{state_file(finished['fold'], finished['suffix'])} is not beside it "
+        "(train.keep_state_gib keeps it); leave train.epochs as it was, or train anew from its weights (model.weights)"
+    )
+
+
+def check_earlier(earlier: Path, config: Config) -> None:
+    """Raise ValueError for a fold of the earlier run that this one could not go on from, before anything is read.
+
+    Of the first repeat, and but for its pictures, which are not known yet.
+    """
+    wanted = {"config": to_dict(config), "pictures": None}
+    for fold in config.folds.run or range(config.folds.n):
+        path = earlier / fold_file(fold, "")
+        finished = readable(path, lambda _: None)
+        if finished and finished["finished"]:
+            check_identity({**finished, "pictures": None}, wanted, path)
+            check_epochs(finished["history"][-1]["epoch"], wanted, path)
+            has_state = (earlier / state_file(fold, "")).exists() or _is_latest(earlier, fold)
+            if is_trained_on(finished, wanted) and not has_state:
+                raise no_state(path, finished, wanted)
+
+
+def _is_latest(earlier: Path, fold: int) -> bool:
+    """Whether the state of a fold in training is this one's."""
+    latest = readable(earlier / LATEST, lambda _: None)
+    return bool(latest) and (latest["fold"], latest["suffix"]) == (fold, "")
 
 
 def finished_fold(
@@ -209,7 +259,7 @@ def finished_fold(
     if earlier.resolve() != output.resolve():
         copy_whole(path, output)
         last = earlier / state_file(identity["fold"], identity["suffix"])
-        if identity["config"]["train"]["keep_state"] and last.exists():
+        if last.exists() and has_room(output, last.stat().st_size, identity["config"]["train"]["keep_state_gib"]):
             copy_whole(last, output)
     return state
 

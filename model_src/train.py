@@ -41,7 +41,7 @@ from .outputs import summarize, write_csv, write_oof, write_submission
 from .pictures import Pictures
 from .predict import VIEWS, predict
 from .report import Report, blame, described, spread
-from .resume import carry_over, drop_progress, find_earlier
+from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
 from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
@@ -203,6 +203,9 @@ def prepare(
     )
     # Weights that don't fit end the run here, not after the pictures were read.
     new_model()
+    earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
+    if earlier is not None:
+        check_earlier(earlier, config)
     with report.stage("data"):
         data = world.first(lambda: load_data(config.data, root=kaggle_root(), say=report.message))
     report.update(counts=data.counts)
@@ -215,7 +218,7 @@ def prepare(
         timer=LoopTimer(device),
         output=output,
         new_model=new_model,
-        earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
+        earlier=earlier,
         world=world,
     )
 

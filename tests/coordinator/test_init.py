@@ -105,12 +105,12 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     stopped = (*small, "train.stop_after_steps=1")
     made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
     made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
-    ends = [made.session_root("siim-smoke", version) / "working" for version in (1, 2)]
+    ends = [made.session_root("my-project-smoke", version) / "working" for version in (1, 2)]
     first, second = (json.loads((end / "metrics.json").read_text()) for end in ends)
     assert (first["status"], second["status"]) == ("incomplete", "complete")
-    assert second["resumed"]["from"] == "ada/siim-smoke"
+    assert second["resumed"]["from"] == "ada/my-project-smoke"
 
-    public, private = _scores(made, "siim", "siim-smoke", version=2)
+    public, private = _scores(made, "siim", "my-project-smoke", version=2)
     # One of the four is in the public part.
     submitted = ends[1] / "submission.csv"
     whole = competition_score(submitted, solution, read_labels(solution).keys())
@@ -122,6 +122,7 @@ def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:
     files = init.init(tmp_path / "new", "mask-rcnn", owner="ada")
     here, there = find_project(ROOT), find_project(tmp_path / "new")
     assert there.settings.owner == "ada"
+    assert there.settings.kernel.title == "new {experiment}"
     assert there.settings.dry_run == here.settings.dry_run
     assert there.settings.continue_setting == here.settings.continue_setting == "train.resume_from"
     assert experiment_names(there) == ["base", "smoke"]

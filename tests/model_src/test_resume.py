@@ -345,6 +345,18 @@ def test_more_epochs_of_a_finished_run_are_a_run_of_that_many(experiment: Experi
         assert np.array_equal(tensor.numpy(), mean if tensor.is_floating_point() else best)
 
 
+def test_fold_that_had_stopped_goes_on_with_more_patience(experiment: Experiment, tmp_path: Path) -> None:
+    """As if it had been so patient from the start; with more epochs alone it would have stopped where it did."""
+    # No instance counts, so the dice is the same each time, and the first epoch stays the best.
+    config = changed(QUICK, folds={"run": [1]}, train={"epochs": 9, "patience": 1}, predict={"score_threshold": 1.0})
+    stopped = experiment(tmp_path / "stopped", config)
+    assert [epoch for _, epoch, _, _ in epochs(stopped)] == [1, 2]
+    patient = changed(config, train={"patience": 2})
+    on = experiment(tmp_path / "on", changed(patient, train={"resume_from": "ann/siim-tiny"}), stopped)
+    assert [epoch for _, epoch, _, _ in epochs(on)] == [1, 2, 3]
+    assert_same(experiment(tmp_path / "whole", patient), on, folds=[1])
+
+
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
     """The message names each value that differs; what changes no weight may differ."""
     config = changed(QUICK, folds={"run": [0]}, train={"stop_after_steps": 1})
@@ -376,6 +388,18 @@ def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: P
     assert len(set(losses.values())) == 3
     kept = load_checkpoint(root / "working" / "fold0.pth")
     assert (kept["epoch"], kept["value"]) == min(losses.items(), key=lambda item: item[1])
+
+
+def test_last_states_take_no_more_room_than_they_may(tmp_path: Path) -> None:
+    """One that does not fit is left out, and an older one of the same fold with it; the same file anew fits."""
+
+    def save(fold: int, *, mib: float) -> bool:
+        state = {"fold": fold, "suffix": "", "progress": {"best": []}, "model": {"weight": torch.zeros(1 << 18)}}
+        return resume.save_last(tmp_path, state, gib=mib / 1024)
+
+    assert [save(0, mib=2.5), save(0, mib=2.5), save(1, mib=2.5), save(2, mib=2.5)] == [True, True, True, False]
+    assert not save(1, mib=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold0.state.pth"]
 
 
 def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
@@ -426,11 +450,16 @@ def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) 
 
     assert found(2) == (True, False)
     with pytest.raises(
-        ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: .*train\.keep_state keeps it"
+        ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: .*train\.keep_state_gib keeps it"
     ):
         found(3)
     with pytest.raises(ValueError, match=r"fold0\.pth .* in epoch 2 already: train\.epochs can't be 1"):
         found(1)
+    with pytest.raises(ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: "):
+        resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3})))
+    with pytest.raises(ValueError, match=r"fold0\.pth belongs to another run .*: optim\.lr was 0\.001, is 0\.1$"):
+        resume.check_earlier(tmp_path, settings.from_dict(changed(config, optim={"lr": 0.1})))
+    resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3}, folds={"run": [1]})))
     progress = {"epoch": 3, "step": 0, "best": []}
     save_checkpoint(tmp_path / "resume.pth", {**identity, "progress": progress})
     with pytest.raises(ValueError, match=r"resume\.pth .* in epoch 2 already: train\.epochs can't be 1"):

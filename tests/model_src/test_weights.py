@@ -224,6 +224,17 @@ def test_from_scratch(tmp_path: Path, nothing: str | None) -> None:
     assert find_weights(ModelConfig(weights=nothing), root=tmp_path, say=silent) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "leaks"), [("fold0.pth", True), ("fold3.seed4.pth", True), ("fold0.state.pth", True), ("mine.pth", False)]
+)
+def test_weights_of_a_fold_are_told_to_leak(tmp_path: Path, name: str, leaks: bool) -> None:
+    """They were trained on what the other folds validate."""
+    attached(tmp_path, name).touch()
+    said: list[str] = []
+    assert find_weights(dataclasses.replace(SMALL, weights=name), root=tmp_path, say=said.append)
+    assert [f"{name} has seen all pictures but its own fold's" in text for text in said] == [True] * leaks
+
+
 def test_missing_file_says_what_to_attach(tmp_path: Path) -> None:
     """The name, the settings to attach it with, the published names for this backbone, and what is attached."""
     attached(tmp_path, "other.pth").touch()
