@@ -224,7 +224,8 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
     """
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
-        *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds", "continues"),
+        *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
+        *("last_event", "continues"),
     )
     values = {name: getattr(run, name) for name in names}
     return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from coordinator.errors import LedgerError, RunNotFound
+from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.locks import held
 from coordinator.migrations import MIGRATIONS
 from coordinator.run import MERGED as MERGED  # what a ledger holds is asked for with it
@@ -127,10 +127,16 @@ class Ledger:
             raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")
         others = sorted({run.experiment for run in self.runs(target=target)})
         hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
-        raise RunNotFound(f'no run of "{experiment}"' + (f" on {target}" if target else ""), hint=hint)
+        where = f" on {target}" if target else ""
+        raise RunNotFound(
+            f'no run of "{experiment}"{where}{did_you_mean(experiment, {*others} - {experiment})}', hint=hint
+        )
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """One transaction, for a module that has tables of its own. Raises LedgerError."""
+        """One transaction for all that is written within it: for several runs, or another module's tables.
+
+        Each by itself would wait for the disk. Raises LedgerError.
+        """
         return self._transaction()
 
     def _migrate(self) -> None:
@@ -194,6 +200,9 @@ class Ledger:
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         connection = self._open
+        if connection.in_transaction:
+            yield connection  # a part of the one around it
+            return
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar, cast
 import typer
 
 from coordinator.cli.terminal import complain, say
-from coordinator.errors import CoordError, Later, RunFailed, did_you_mean
+from coordinator.errors import CoordError, Later, RunFailed
 
 if TYPE_CHECKING:
     from coordinator.build import Build
@@ -112,11 +112,7 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
         if newest is None:
             raise RunNotFound("there are no runs yet", hint="Push one: coord push --exp NAME")
         return newest if version is None else ledger.find(newest.experiment, target=target, version=version)
-    try:
-        return ledger.find(exp, target=target, version=version)
-    except RunNotFound as error:
-        near = did_you_mean(exp, {run.experiment for run in ledger.runs()} - {exp})
-        raise RunNotFound(error.what + near, hint=error.hint) from None
+    return ledger.find(exp, target=target, version=version)
 
 
 def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[Target]:

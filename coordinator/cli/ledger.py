@@ -76,8 +76,8 @@ def check(
         )
     for missed in not_asked:
         say(f"left out: {missed.what}\n    {missed.hint}")
-    runs = "the runs cannot be counted" if count is None else f"{count} runs"
-    say(f"{runs}, {len(repaired)} problems repaired, {len(left)} left")
+    runs = "the runs cannot be counted" if count is None else f"{count} run{'s' * (count != 1)}"
+    say(f"{runs}, {len(repaired)} problem{'s' * (len(repaired) != 1)} repaired, {len(left)} left")
     if left or (not_asked and target is not None):
         raise typer.Exit(1)
 

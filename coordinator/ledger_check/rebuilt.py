@@ -23,7 +23,7 @@ _FROM_RESULTS = (
     *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
     *("config", "metadata"),
 )
-_SINCE = ("state", "message", "created_at", "started_at", "ended_at", "timeout_seconds", "files")
+_SINCE = (*("state", "message", "created_at", "started_at", "ended_at", "timeout_seconds", "last_event", "files"),)
 """What run.json has said since later."""
 
 

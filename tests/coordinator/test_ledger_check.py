@@ -162,7 +162,7 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
 
 def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     """As run.json says it; one of an older coord is complete if its metrics are, and its files stand in its kernel."""
-    cancelled = dataclasses.replace(FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None, last_event=None)
+    cancelled = dataclasses.replace(FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None)
     run, text = _as_pushed(tiny, cancelled)
     (_results(tiny, run, text) / "metrics.json").unlink()
     _found(tiny, ledger, repair=True)
@@ -231,7 +231,7 @@ def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger
     coord = Coord(tiny.root, {**os.environ, "HOME": str(tiny.root)})
     said = coord("ledger", "check").stderr
     assert said.startswith("left out: kaggle could not be asked: no Kaggle credentials found")
-    assert said.endswith("\n1 runs, 0 problems repaired, 0 left\n")
+    assert said.endswith("\n1 run, 0 problems repaired, 0 left\n")
     assert coord("ledger", "check", "--target", "kaggle", code=1).stderr == said
     (left_out,) = coord.json("ledger", "check")["not_asked"]
     assert "KAGGLE_API_TOKEN" in left_out["hint"]
