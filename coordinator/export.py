@@ -10,7 +10,7 @@ from typing import Any
 
 from coordinator.ledger import Run
 
-_PLAIN = (
+PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
     *("created_at", "sent_at", "pushed_at", "ended_at", "fetched_at"),
 )
@@ -27,10 +27,10 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return [{name: row.get(name) for name in columns} for row in found]
 
 
-def as_csv(table: Sequence[dict[str, Any]]) -> str:
-    """With a header line; None becomes an empty cell."""
+def as_csv(table: Sequence[dict[str, Any]], *, columns: Sequence[str] = PLAIN) -> str:
+    """With a header line, of `columns` if the table is empty; None becomes an empty cell."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else list(_PLAIN), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()
@@ -41,7 +41,7 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(run, name) for name in _PLAIN} | {"state": run.state.value}
+    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"state": run.state.value}
     summary = run.summary or {}
     primary = summary.get("primary")
     primary = primary if isinstance(primary, dict) else {}

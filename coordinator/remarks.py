@@ -8,6 +8,10 @@ from typing import Any, Literal
 
 from coordinator.errors import UsageError, did_you_mean
 from coordinator.ledger import Ledger, Run, now
+from coordinator.printable import clean
+
+LONGEST_TAG = 50
+"""Characters: it is to be typed again, and to be seen in a table."""
 
 Kind = Literal["note", "tag"]
 
@@ -42,17 +46,19 @@ def said(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = N
 
 
 def note(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None) -> None:
-    """Adds a note, as one line. Raises UsageError if it is empty."""
-    line = " ".join(text.split())
+    """Adds a note, as one line without control characters. Raises UsageError if it is empty."""
+    line = " ".join(clean(" ".join(text.split())).split())
     if not line:
         raise UsageError("the note is empty")
     _add(ledger, experiment, run, "note", line)
 
 
 def tag(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None) -> None:
-    """Adds a tag, unless it is there. Raises UsageError if it is not one word."""
-    if not text or any(character.isspace() or character == "," for character in text):
+    """Adds a tag, unless it is there. Raises UsageError if it is not one word of at most `LONGEST_TAG` characters."""
+    if not text or any(not character.isprintable() or character in " ," for character in text):
         raise UsageError(f'"{text}" is no tag: one word without commas')
+    if len(text) > LONGEST_TAG:
+        raise UsageError(f"a tag has at most {LONGEST_TAG} characters, not {len(text)}", hint="coord note takes more.")
     if text not in _tags(ledger, experiment, run):
         _add(ledger, experiment, run, "tag", text)
 

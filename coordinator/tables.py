@@ -15,7 +15,6 @@ from rich.text import Text
 
 from coordinator import metrics
 from coordinator.board import Board
-from coordinator.competitions import SubmissionState
 from coordinator.deadlines import Times, times
 from coordinator.ledger import Run
 from coordinator.target import AcceleratorQuota, Quota, RunState
@@ -24,7 +23,6 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.check import Check
     from coordinator.doctor import Finding
     from coordinator.experiment import Change, Experiment, Recorded
-    from coordinator.scores import Agreement, Score
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
 
@@ -139,41 +137,6 @@ def _bar(quota: AcceleratorQuota) -> Text:
         parts.append((character * length, colour))
         rest -= length
     return Text.assemble(*parts, ("░" * rest, "dim"))
-
-
-def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> RenderableType:
-    """A table a competition, a row a submission, and below it how far CV and scores rank runs alike."""
-    parts: list[RenderableType] = []
-    for place in dict.fromkeys((each.submission.target, each.submission.competition) for each in found):
-        table = _table("run", "age", "metric", "CV", "public", "private", "submission")
-        for column in table.columns[3:6]:
-            column.justify = "right"
-        for each in found:
-            if (each.submission.target, each.submission.competition) == place:
-                table.add_row(*_score(each))
-        below = [each for each in agreements if (each.target, each.competition) == place]
-        parts += [Text(f"{place[1]} on {place[0]}", style="bold"), table, *(Text(_agreement(each)) for each in below)]
-    return Group(*parts)
-
-
-def _score(found: Score) -> tuple[RenderableType | str, ...]:
-    each = found.submission
-    about = Text("" if each.ref is None else str(each.ref))
-    if each.state is not SubmissionState.COMPLETE:
-        message = f": {metrics.clean(each.message)}" if each.message else ""
-        about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
-    metric = f"{found.metric}\n{_better(found.mode)}" if found.metric else ""
-    # A leaderboard has five places.
-    figures = ("-" if score is None else f"{score:.5f}" for score in (each.public, each.private))
-    return found.label.replace(" ", "\n"), age(each.created_at), metric, _figure(found.cv), *figures, about
-
-
-def _agreement(found: Agreement) -> str:
-    """`public score and cv/dice over 5 runs: Spearman +0.90, Kendall +0.80`."""
-    over = f"{found.part} score and {found.metric} over {found.n} run{'s' * (found.n != 1)}"
-    if found.spearman is None or found.kendall is None:
-        return f"{over}: nothing to rank ({'it takes 3' if found.n < 3 else 'one side is the same everywhere'})"
-    return f"{over}: Spearman {found.spearman:+.2f}, Kendall {found.kendall:+.2f}"
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"compare_tables", "sweep_tables"},
+    {"compare_tables", "score_tables", "sweep_tables"},
     {"tables"},
     {"merge_folds", "sweep"},
     {
@@ -41,8 +41,9 @@ LAYERS = [
         "status",
         "submit",
     },
-    {"compare", "estimates"},
-    {"chains", "deadlines", "identical", "refresh", "remarks", "sides", "sweeps"},
+    {"compare", "estimates", "recorded_scores"},
+    {"comparison"},
+    {"chains", "deadlines", "identical", "refresh", "remarks", "sweeps"},
     {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "submissions", "targets", "transfer"},
     {"competitions", "target"},
     {"grid"},

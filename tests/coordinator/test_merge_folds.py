@@ -145,6 +145,10 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     expected = [rows[0], *(row.rpartition(",")[0] + "," for row in rows[1:])]
     assert (coord.root / "results" / "base--s1" / "local-v0" / "oof.csv").read_text().splitlines() == expected
 
+    # The merged runs and the one of all folds are repeats, and the same seed counts once.
+    (side,) = json.loads(coord.here("compare", "base", "--json").stdout)["sides"]
+    assert ([each["seed"] for each in side["repeats"]], side["n"]) == ([1, 0], 2)
+
     assert coord.here("ledger", "check").exit_code == 0
     runs = json.loads(coord.here("status", "--json").stdout)
     coord.here("sweep", "merge", "base--s2-f3")
