@@ -238,12 +238,12 @@ class _Tail:
         least, most = _QUIET_SECONDS
         quiet, until = min(max(least, took / 2), most), time.monotonic() + _LOOK_SECONDS
         self._has_begun.wait(max(most, 3 * took))
-        while (begun := time.monotonic()) < until and self._found and not self._has_ended.is_set():
-            left = self._last + quiet - begun
-            if left <= 0:
+        while (asked := time.monotonic()) < until and self._found and not self._has_ended.is_set():
+            known = len(self._found)
+            # Both threads may not have had their turn for a while, so a silence before this moment proves little.
+            wait = max(self._last + quiet - asked, quiet / 3)
+            self._has_ended.wait(wait)
+            is_late = time.monotonic() > asked + 1.5 * wait  # the reader may have been, too
+            if len(self._found) == known and not is_late:
                 break
-            self._has_ended.wait(left)
-            if time.monotonic() > begun + left + quiet / 2:
-                # This machine is so busy that the reader may not have had its turn either.
-                self._has_ended.wait(quiet)
         return list(self._found)

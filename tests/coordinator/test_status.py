@@ -139,15 +139,6 @@ def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
     assert [run.state for run in ledger.runs()] == [RunState.RUNNING] * 10
 
 
-def test_a_name_is_guessed_only_where_there_is_none_of_it(ledger: Ledger) -> None:
-    """A version that is missing is no slip of the name."""
-    (run,) = _add(ledger, 1)
-    with pytest.raises(RunNotFound, match=r"has no run of version 9$"):
-        ledger.find(run.experiment, version=9)
-    with pytest.raises(RunNotFound, match=f'did you mean "{run.experiment}"'):
-        ledger.find(f"{run.experiment}e")
-
-
 def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger) -> None:
     """The last event that was known stays."""
 
