@@ -23,7 +23,8 @@ import coordinator.__main__
 from coordinator import refresh
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.ledger import Ledger, Run
-from coordinator.project import TargetName, find_project
+from coordinator.project import find_project
+from coordinator.settings import TargetName
 from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.store import Store
@@ -33,7 +34,6 @@ SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
 OWNER = "ada"  # the sample's
 ARRIVAL_SECONDS = 8.0
 """Instead of a minute: this server is not far away, and what does not arrive is waited for."""
-_WARM = ("build", "experiment", "fetch", "kaggle", "push", "status", "tables", "targets", "cli.runs")
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,7 @@ def place(experiments: list[str], target: TargetName = "kaggle") -> Iterator[Pla
 
     With the target "kaggle" it answers in a process of its own, with "local" in that of each command.
     """
-    for name in _WARM:
-        importlib.import_module(f"coordinator.{name}")
-    importlib.import_module("rich.progress")
+    importlib.import_module("benchmarks.loaded")
     refresh.ARRIVAL_SECONDS = ARRIVAL_SECONDS
     with tempfile.TemporaryDirectory(prefix="coord-processes-") as name:
         root = Path(name, "tiny")

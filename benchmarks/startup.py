@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import print_table, seconds
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Form, render
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.project import default_template
 
 ROOT = Path(__file__).parent.parent

@@ -27,7 +27,8 @@ from typing import Literal
 
 from benchmarks.measure import print_table
 from coordinator.ledger import Ledger, Run
-from coordinator.project import Project, Settings
+from coordinator.project import Project
+from coordinator.settings import Settings
 from coordinator.status import AT_ONCE, OpenTargets, open_targets, status
 from coordinator.target import RunState
 from coordinator.targets import ENDPOINT_VARIABLE
@@ -184,6 +185,9 @@ def _serve(pipe: Connection, kind: Kind, latency: float) -> None:
         {"stream_name": "stdout", "time": float(each), "data": f'COORD {{"event": "epoch", "epoch": {each}}}\n'}
         for each in range(1, RECORDS + 1)
     ]
+    events = [b"data: %s\n\n" % json.dumps(each).encode() for each in log]
+    # A replay comes in one go, each record as a chunk of its own.
+    stream = b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in events)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -201,9 +205,7 @@ def _serve(pipe: Connection, kind: Kind, latency: float) -> None:
                 if method == "GetKernelSessionLogsStream":
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
                     writer.write(b"Transfer-Encoding: chunked\r\n\r\n")
-                    for each in log:
-                        event = b"data: %s\n\n" % json.dumps(each).encode()
-                        writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+                    writer.write(stream)
                     await writer.drain()
                     await asyncio.sleep(3600)  # the session goes on
                 found = {"status": _answers(kind, place)[0]} if "Status" in method else {"log": json.dumps(log)}

@@ -13,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.fit import fit
 from coordinator.bundle.notebook import Notebook, notebook_of
 from coordinator.bundle.script import Script, render
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
 from coordinator.image import image_of

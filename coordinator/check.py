@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from coordinator.build import MANIFEST, Build, render_script
 from coordinator.bundle.bootstrap import STAMP
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import Kernel, read
-from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError
 from coordinator.experiment import Change, build_command
 from coordinator.metadata import METADATA_FILE

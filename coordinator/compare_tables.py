@@ -11,14 +11,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.compare import Comparison, Report, figure, summarize
+from coordinator.compare import Comparison, Report
+from coordinator.comparison.sides import Side, summarize
+from coordinator.comparison.verdict import figure
 from coordinator.metrics import clean
-from coordinator.sides import Side
 from coordinator.statistics import Interval
 from coordinator.tables import age
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
+LONGEST_CELL = 120
+"""Characters in a list of runs: the whole of a long note or message is in --json."""
+_NOISE_MARKS = {True: "~", False: " ", None: "?"}
 _BETTER = {"max": "higher", "min": "lower"}
 
 
@@ -39,7 +43,7 @@ def report(found: Report) -> RenderableType:
         parts.append(
             Text(
                 f"noise floor: sd {figure(spread.sd)} ({spread.df:g} degrees of freedom), pooled within "
-                f"{', '.join(found.floor.configs)}",
+                f"{found.floor.of}",
                 style="dim",
             )
         )
@@ -77,7 +81,8 @@ def _comparison(found: Comparison) -> list[RenderableType]:
     if found.seeds is not None:
         over = "over seeds" if len(found.a.values) > 1 and len(found.b.values) > 1 else "by the noise floor"
         parts.append(Text(f"{over}: {_interval(found.seeds)}"))
-    parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
+    if found.folds or found.images.interval or found.seeds:
+        parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
     colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
     parts.append(Text(f"\n{found.verdict.text}\n", style=f"bold {colour}"))
     return parts
@@ -88,21 +93,23 @@ def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
     metric, mode = (found[0]["metric"], found[0]["mode"])
     table = _table("", "newest run", clean(metric), "sd", "n", "behind", right=(0, 2, 3, 4, 5))
     for row in found:
-        behind = "" if row["behind"] is None else f"{row['behind']:.4f}{' ~' if row['within_noise'] else '  '}"
+        behind = "" if row["behind"] is None else f"{row['behind']:.4f} {_NOISE_MARKS[row['within_noise']]}"
         table.add_row(str(row["rank"]), row["run"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind)
     parts: list[RenderableType] = [Text(f"means over seeds; {_BETTER[mode]} is better"), table]
     if any(row["within_noise"] for row in found):
         parts.append(Text("~ may be as good as the first: within the noise (95%)", style="dim"))
+    if any(row["within_noise"] is None for row in found):
+        parts.append(Text("? may be as good as the first: without repeats the noise is not known", style="dim"))
     return Group(*parts)
 
 
-def listing(found: Sequence[dict[str, Any]]) -> RenderableType:
-    """Rows as they are, a column each; times as how long ago they were."""
+def listing(found: Sequence[dict[str, Any]], *, longest: int | None = None) -> RenderableType:
+    """Rows as they are, a column each; times as how long ago they were, texts up to `longest` characters."""
     names = list(found[0]) if found else []
     numbers = [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
     table = _table(*(name.removesuffix("_at") for name in names), right=numbers)
     for row in found:
-        table.add_row(*(_cell(name, value) for name, value in row.items()))
+        table.add_row(*(_cut(_cell(name, value), longest) for name, value in row.items()))
     return table
 
 
@@ -128,6 +135,10 @@ def _cell(name: str, value: Any) -> str:
     if name.endswith("_at"):
         return f"{age(value)} ago"
     return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _table(*columns: str, right: Sequence[int] = ()) -> Table:

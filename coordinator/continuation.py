@@ -34,9 +34,10 @@ def continuation(
 ) -> Continuation:
     """The experiment with the overrides of `earlier` and then the given ones, so that it goes on from there.
 
-    Whether a change can be gone on with (more epochs, say) is for the model source to say. Raises ProjectError without
-    a setting for it, RunFailed if the run left no output to attach, UsageError if a newer version did: a kernel that
-    is attached is always its newest complete version.
+    Whether a change can be gone on with (more epochs, say) is for the model source to say, here if `continue_check`
+    names a function of it. Raises ProjectError without a setting for it, RunFailed if the run left no output to attach,
+    UsageError for such a change, and if a newer version left an output: a kernel that is attached is always its newest
+    complete version.
     """
     setting = _setting(project)
     earlier = refresh(project, target, ledger, earlier, look_at_log=False)
@@ -56,6 +57,7 @@ def continuation(
         )
     given = _last_of_each([*earlier.overrides, *overrides, f"{setting}={earlier.owner}/{earlier.slug}"])
     experiment = find_experiment(project, earlier.experiment, given)
+    _check(project, earlier, experiment)
     before, after = dict(leaves(earlier.config)), dict(leaves(experiment.config))
     changes = tuple(
         Change(path, before.get(path), after.get(path))
@@ -78,6 +80,22 @@ def choose(project: Project, target: Target, ledger: Ledger, newest: Run, say: C
         )
     say(f"{newest.label} is {newest.state}: going on from v{before[0].version}")
     return before[0]
+
+
+def _check(project: Project, earlier: Run, experiment: Experiment) -> None:
+    refused = project.continue_check()
+    if refused is None:
+        return
+    try:
+        problems = list(refused(earlier.config, experiment.config))
+    except Exception as error:  # the user's code: it may raise anything
+        where = f"{project.relative(project.pyproject)}: [tool.coord] continue_check"
+        raise ProjectError(f"{where} failed: {type(error).__name__}: {error}") from error
+    if problems:
+        raise UsageError(
+            f"{earlier.label} can't be continued so: {'; '.join(problems)}",
+            hint=f"With another config it is a run of its own: coord push --exp {earlier.experiment} --set ...",
+        )
 
 
 def _setting(project: Project) -> str:

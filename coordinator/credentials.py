@@ -1,4 +1,8 @@
-"""Kaggle credentials, found in the order in which Kaggle's own client looks for them."""
+"""Kaggle credentials, found in the order in which Kaggle's own client looks for them.
+
+The order is that of `KaggleApi.authenticate` in kaggle 2.2.4 and 2.2.5 (2026-11): whoever has several is the same user
+to both commands.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from pathlib import Path
 
 from coordinator.errors import CredentialsError
 
+_SESSION_TOKEN = ("KAGGLE_API_V1_TOKEN", "KAGGLE_API_V1_TOKEN_PATH")
+"""Names the file of a session's token, to kagglesdk 0.1.37 and to kagglehub; 2026-11."""
 _SECRET = 16  # characters of what has to be hidden, at least
 _log = logging.getLogger(__name__)
 
@@ -64,7 +70,8 @@ def find_credentials() -> Credentials:
 def _candidates() -> Iterator[Credentials]:
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") and os.environ.get("KAGGLE_DATA_PROXY_URL"):
         # In a session on Kaggle, where the file belongs to the session.
-        yield from _token_file(Path(os.environ.get("KAGGLE_API_V1_TOKEN_PATH", "")), is_ours=False)
+        for name in _SESSION_TOKEN:
+            yield from _token_file(Path(os.environ.get(name, "")), is_ours=False)
     home = Path.home() / ".kaggle"
     token = os.environ.get("KAGGLE_API_TOKEN", "").strip()
     if token:
@@ -75,7 +82,6 @@ def _candidates() -> Iterator[Credentials]:
             yield Credentials(source="KAGGLE_API_TOKEN", token=_sendable(token, "KAGGLE_API_TOKEN"))
     for name in ("access_token", "access_token.txt"):
         yield from _token_file(home / name)
-    yield from _oauth_file(home / "credentials.json")
     username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
     if username and key:
         source = "KAGGLE_USERNAME and KAGGLE_KEY"
@@ -84,6 +90,7 @@ def _candidates() -> Iterator[Credentials]:
     xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
     for folder in [Path(config)] if config else [home, xdg]:
         yield from _api_key_file(folder / "kaggle.json")
+    yield from _oauth_file(home / "credentials.json")
 
 
 def credential_files() -> list[Path]:

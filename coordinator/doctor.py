@@ -24,7 +24,8 @@ from coordinator.errors import CoordError, NoAnswer, ProjectError
 from coordinator.experiment import Experiment, experiment_names, kernel_titles, resolve
 from coordinator.ledger import Ledger
 from coordinator.metadata import check_collisions, render_metadata
-from coordinator.project import Project, Settings, TargetName, find_project, target_name
+from coordinator.project import Project, find_project, target_name
+from coordinator.settings import Settings, TargetName
 from coordinator.target import RunState, Target
 from coordinator.targets import kaggle_endpoint, open_target
 
@@ -181,7 +182,7 @@ def _ledger(project: Project) -> Iterator[Finding]:
         yield _problem("ledger", error, "Set the file aside: runs go on without it, and results/ is not touched.")
         return
     active = sum(run.state.is_active for run in runs)
-    yield Finding("ledger", Level.OK, f"{len(runs)} runs, {active} of them active")
+    yield Finding("ledger", Level.OK, f"{len(runs)} run{'s' * (len(runs) != 1)}, {active} active")
     for run in runs:
         if run.state is RunState.PUSHING:
             what = f"the push of {run.experiment} to {run.target} has no answer yet"

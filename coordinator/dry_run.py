@@ -14,7 +14,8 @@ from coordinator import local, metrics
 from coordinator.build import Build
 from coordinator.errors import ProjectError
 from coordinator.fetch import SUMMARY
-from coordinator.project import KernelSettings, Project
+from coordinator.project import Project
+from coordinator.settings import KernelSettings
 from coordinator.target import LogRecord
 
 

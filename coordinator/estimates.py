@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.deadlines import times
+from coordinator.identical import stopped_early
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import Run
 from coordinator.schema import leaves
+from coordinator.settings import SweepSettings
 from coordinator.target import RunState
 
 
@@ -21,6 +23,8 @@ class Estimate:
     seconds: float
     runs: int
     """How many earlier runs it is the median of."""
+    differences: int = 0
+    """In how many values their configs differ from this one's."""
 
 
 def seconds(run: Run) -> float | None:
@@ -44,7 +48,9 @@ def estimate(
     by_distance: dict[int, list[float]] = {}
     for run in runs:
         took = seconds(run)
-        if run.state is not RunState.COMPLETE or took is None or run.metadata.get("machine_shape") != machine:
+        if run.state is not RunState.COMPLETE or stopped_early(run):
+            continue
+        if took is None or run.metadata.get("machine_shape") != machine:
             continue
         values = dict(leaves(run.config))
         if folds is not None:
@@ -53,8 +59,26 @@ def estimate(
         by_distance.setdefault(distance, []).append(took)
     if not by_distance:
         return None
-    nearest = by_distance[min(by_distance)]
-    return Estimate(statistics.median(nearest), len(nearest))
+    distance = min(by_distance)
+    return Estimate(statistics.median(by_distance[distance]), len(by_distance[distance]), distance)
+
+
+def by_progress(run: Run, settings: SweepSettings) -> float | None:
+    """How long a run takes in all if it goes on as so far, by its last epoch; None if it has said nothing of that."""
+    event = run.last_event or {}
+    fold, time, epoch, epochs = (event.get(name) for name in ("fold", "time", "epoch", "epochs"))
+    values = dict(leaves(run.config))
+    chosen, count = values.get(settings.folds or ""), values.get(settings.fold_count or "")
+    if not chosen:
+        chosen = list(range(count)) if isinstance(count, int) else [fold]
+    share = epoch / epochs if isinstance(epoch, int) and isinstance(epochs, int) and epochs > 0 else None
+    if event.get("event") == "fold":
+        share = 1.0
+    # A repeat has a seed: how many there are is the model source's own.
+    if share is None or "seed" in event or fold is None or not isinstance(chosen, list) or fold not in chosen:
+        return None
+    done = (chosen.index(fold) + share) / len(chosen)
+    return time / done if isinstance(time, int | float) and 0 < done <= 1 else None
 
 
 def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> float:

@@ -22,8 +22,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
-from coordinator.project import KernelSettings, Project
+from coordinator.project import Project
 from coordinator.schema import Problem, assignment, check, leaves, merged, plain
+from coordinator.settings import KernelSettings
 from coordinator.yaml_file import YamlFile, read_yaml
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")

@@ -8,11 +8,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from coordinator.ledger import Run
+from coordinator import remarks
+from coordinator.ledger import Ledger, Run
+from coordinator.sweeps import Sweep, all_sweeps
 
-_PLAIN = (
+PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
-    *("created_at", "sent_at", "pushed_at", "ended_at", "fetched_at"),
+    *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
 )
 
 
@@ -27,10 +29,31 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
     return [{name: row.get(name) for name in columns} for row in found]
 
 
-def as_csv(table: Sequence[dict[str, Any]]) -> str:
-    """With a header line; None becomes an empty cell."""
+def with_all(ledger: Ledger) -> list[dict[str, Any]]:
+    """`rows` of all runs, newest first, with what else the ledger knows of each: its sweeps, tags and notes."""
+    runs, said, sweeps = ledger.runs(), remarks.said(ledger), all_sweeps(ledger)
+    beside = [
+        {
+            "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],
+            "tags": remarks.texts(said, run, "tag"),
+            "notes": remarks.texts(said, run, "note"),
+        }
+        for run in runs
+    ]
+    return [
+        {**row, **{name: json.dumps(value, ensure_ascii=False) for name, value in more.items()}}
+        for row, more in zip(rows(runs), beside, strict=True)
+    ]
+
+
+def _has(sweep: Sweep, run: Run) -> bool:
+    return any(run.experiment in (each.experiment, each.whole) or run.id == each.run_id for each in sweep.members)
+
+
+def as_csv(table: Sequence[dict[str, Any]], *, columns: Sequence[str] = PLAIN) -> str:
+    """With a header line, of `columns` if the table is empty; None becomes an empty cell."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else list(_PLAIN), lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(table)
     return text.getvalue()
@@ -41,7 +64,7 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(run, name) for name in _PLAIN} | {"state": run.state.value}
+    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"state": run.state.value}
     summary = run.summary or {}
     primary = summary.get("primary")
     primary = primary if isinstance(primary, dict) else {}

@@ -22,6 +22,7 @@ from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh
 from coordinator.results import PARTS, RUN, Results
+from coordinator.sweeps import Sweep, sweeps_of
 from coordinator.tally import Progress, Tally
 from coordinator.target import LogRecord, OutputFile, Target
 from coordinator.tracebacks import Sources
@@ -46,7 +47,7 @@ class Fetched:
     size: int
     """Bytes that were transferred; 0 if everything was here already."""
     left_out: int = 0
-    """Files of the output that are not here, because a pattern left them out."""
+    """Files of the output that are not here, because a pattern left them out, or the settings."""
     warnings: tuple[str, ...] = ()
 
 
@@ -99,7 +100,8 @@ def fetch(
     with held(project.fetch_lock(run.id), wait=True):
         run = ledger.get(run.id)  # another process may have just fetched it
         results = Results(project.results(run.experiment, run.target, run.ref.version))
-        if not force and _is_complete(run, results, choice):
+        may_lack = bool(choice.only and project.settings.fetch_skip)  # what was skipped is named now, perhaps
+        if not force and not may_lack and _is_complete(run, results, choice):
             return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
         if run.fetched_at:
             run = ledger.update(run.id, fetched_at=None)
@@ -130,9 +132,10 @@ class _Fetch:
 
     def all(self) -> Fetched:
         run, results = self.run, self.results
-        results.make_room(provenance(run))
-        files = self._listing()
-        wanted = [path for path in files if self.choice.takes(path)]
+        results.make_room(provenance(run, sweeps_of(self.ledger, run)))
+        files, clashes = self._output()
+        usual = Choice(skip=self.project.settings.fetch_skip)
+        wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
         if self.force:
             results.forget(wanted)
         fetched = results.fetched()
@@ -150,22 +153,30 @@ class _Fetch:
             run = self.ledger.update(run.id, summary=summary)
         self._run(transfer, list(bring.values()))
         fetched = results.fetched()
-        left_out = sum(not results.is_here(path, fetched.get(path)) for path in files)
-        results.finish(complete=not left_out)
-        if not left_out:
+        left_out = [path for path in files if not results.is_here(path, fetched.get(path))]
+        is_complete = not any(map(usual.takes, left_out))
+        results.finish(complete=is_complete)
+        if is_complete:
             run = self.ledger.update(run.id, fetched_at=now(), summary=summary)
-        warnings = _warnings(run, records, files)
-        return Fetched(run, results.directory, results.names(), tally.moved, left_out, warnings)
+        warnings = (*_warnings(run, records, files), *_left_alone(clashes))
+        return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
     def _listing(self) -> dict[PurePosixPath, OutputFile]:
-        """The output by path, but for names that are coord's own here; of a name that comes twice, the first."""
+        """The output by path, but for what has a name of coord's own here; of a name that comes twice, the first."""
+        return self._output()[0]
+
+    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], list[str]]:
+        """(what can be fetched, names that are coord's own here)"""
         ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
         found: dict[PurePosixPath, OutputFile] = {}
+        clashes = []
         for file in self.target.outputs(self.run.ref):
             path = _confined(file)
-            if path.parts[0] not in ours:
+            if path.parts[0] in ours:
+                clashes.append(file.name)
+            else:
                 found.setdefault(path, file)
-        return found
+        return found, clashes
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
         """Raises the first error, once everything that can be fetched is here."""
@@ -207,13 +218,17 @@ def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
     )
 
 
-def provenance(run: Run) -> dict[str, Any]:
-    """What these results are of: enough to build the same kernel again."""
+def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    """What these results are of: enough to build the same kernel again, to give a lost ledger the run back, and to go
+    on with the sweeps it belongs to.
+    """
     names = (
-        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
-        "continues",
+        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
+        *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
+        *("last_event", "continues"),
     )
-    return {name: getattr(run, name) for name in names} | {"config": run.config, "metadata": run.metadata}
+    values = {name: getattr(run, name) for name in names}
+    return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}
 
 
 def _confined(file: OutputFile) -> PurePosixPath:
@@ -244,6 +259,12 @@ def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
             hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
         )
     return summary
+
+
+def _left_alone(clashes: Sequence[str]) -> Sequence[str]:
+    shown, more = ", ".join(clashes[:3]), len(clashes) - 3
+    names = f"{shown}{f' and {more} more' if more > 0 else ''}"
+    return [f"not fetched, because coord's own files here have that name: {names}"] if clashes else []
 
 
 def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from coordinator.refresh import refresh
 from coordinator.target import LogRecord, RunState, Target
 
 _IDLE_SECONDS = 20.0
-_TRIES = 5
+_PATIENCE = 600.0
+"""Seconds of waiting, all in all, for a target that gives no answer: a router that starts anew takes less."""
 
 
 @dataclass
@@ -34,10 +35,10 @@ def follow(
 ) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
 
-    Raises NoAnswer (or Later) when the target gives no answer in several tries; the run goes on without us.
+    Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run goes on without us.
     """
     yield run
-    seen, failures, pace = 0, 0, Pace(most=2.0 if target.name == "local" else 15.0, pause=pause)
+    seen, silent, pace = 0, 0.0, Pace(most=2.0 if target.name == "local" else 15.0, pause=pause)
     while True:
         try:
             current = refresh(project, target, ledger, run, look_at_log=False)
@@ -54,9 +55,9 @@ def follow(
                 if run.version is not None:
                     yield from target.log(run.ref)[seen:]
                 return
-            failures = 0
+            silent = 0.0
         except (NoAnswer, Later):  # Later: it asks to slow down, which is what follows
-            failures += 1
-            if failures >= _TRIES:
+            if silent >= _PATIENCE:
                 raise
+            silent += pace.wait
         pace.sleep()

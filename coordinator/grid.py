@@ -2,7 +2,7 @@
 
 A name says what differs, `base--lr0.001-step3-s0`: the shortest word that tells a setting from the grid's others, and
 the value as the checked config has it. It must do as a kernel's title and address, too (see metadata.py): what would be
-too long, or the address of another kernel, gets a digest of its settings instead of its last words.
+too long, or the address of another kernel, gets a digest of its settings instead of their last words.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ def axis(text: str) -> Axis:
     found = tuple(value.strip() for value in _split(values))
     if not equals or not path.strip() or not all(found):
         raise UsageError(f'--grid "{text}" is not of the form path.to.value=VALUE,VALUE', hint="e.g. optim.lr=0.1,0.01")
+    if twice := next((value for value in found if found.count(value) > 1), None):
+        raise UsageError(f'--grid "{text}" names {twice} twice', hint="To run one config several times: --seeds 3")
     return Axis(path.strip(), found)
 
 
@@ -83,6 +86,7 @@ def axes(
         first = config.get(_setting(config, settings.seed, "seed"))
         if not isinstance(first, int):
             raise UsageError(f"{settings.seed} is {first!r}: --seeds needs one to count from")
+        _check_count(seeds)
         found.append(Axis(settings.seed, tuple(str(first + number) for number in range(seeds)), "s"))
     if split:
         if settings.fold_count is None or settings.folds is None:
@@ -106,7 +110,9 @@ def axes(
         try:
             assignment(project.config_class(), f"{path}=null")
         except ValueError as error:
-            raise UsageError(f"--grid {error}") from None
+            near = [each for each in config if each.endswith(f".{path}")]
+            hint = f"Its whole path: {' or '.join(near)}" if near else "coord show --exp NAME lists all settings."
+            raise UsageError(f"--grid {error}", hint=hint) from None
     if not found:
         raise UsageError(
             "a sweep of what? vary something", hint="--grid optim.lr=0.001,0.0005, --seeds 5, --split-folds"
@@ -122,29 +128,31 @@ def combinations(
     `taken` has each kernel address that is in use, with the name, the base and the overrides of its experiment: an
     experiment that is there already keeps its name. Raises ExperimentError or UsageError.
     """
-    count = 1
-    for each in varied:
-        count *= len(each.values)
-    if count > _MEMBERS_AT_MOST:
-        raise UsageError(f"that is {count} experiments; coord makes at most {_MEMBERS_AT_MOST} at once")
+    _check_count(math.prod(len(each.values) for each in varied))
     words = _words(varied)
+    tail = sum(each.marker is not None for each in varied)
     split_by = project.settings.sweep.folds
     used = dict(taken)
     found: list[Combination] = []
     configs: dict[str, str] = {}
     for chosen in itertools.product(*(each.overrides for each in varied)):
         overrides = (*start.overrides, *chosen)
-        experiment = derive(project, start.name, start.base, overrides)
+        try:
+            experiment = derive(project, start.name, start.base, overrides)
+        except ExperimentError as error:
+            raise ExperimentError(error.what.replace("  --set: ", "  --grid: "), hint=error.hint) from None
         config = dict(leaves(experiment.config))
         parts = [f"{word}{_shown(config.get(each.path))}" for word, each in zip(words, varied, strict=True)]
-        name = _named(start, parts, experiment, overrides, used)
+        name = _named(start, parts, tail, experiment, overrides, used)
         same = configs.setdefault(json.dumps(experiment.config, sort_keys=True), name)
         if same != name:
             raise UsageError(f"{name} and {same} have the same config: a value is named twice")
         used[kernel_slug(experiment.kernel.title, name)] = (name, start.base, overrides)
         whole = ""
         if split_by is not None and varied[-1].path == split_by and varied[-1].marker:
-            whole = _named(start, parts[:-1], experiment, overrides[:-1], used) if parts[1:] else start.name
+            whole = start.name
+            if parts[1:]:
+                whole = _named(start, parts[:-1], tail - 1, experiment, overrides[:-1], used)
         found.append(Combination(name, overrides, derive(project, name, start.base, overrides), whole))
     return found
 
@@ -156,6 +164,11 @@ def sweep_name(start: Start, varied: Sequence[Axis]) -> str:
         for word, each in zip(_words(varied), varied, strict=True)
     ]
     return _joined(start, [word.rstrip("=") for word in words])
+
+
+def _check_count(count: int) -> None:
+    if count > _MEMBERS_AT_MOST:
+        raise UsageError(f"that is {count} experiments; coord makes at most {_MEMBERS_AT_MOST} at once")
 
 
 def _setting(config: Mapping[str, Any], path: str, name: str) -> str:
@@ -213,10 +226,12 @@ def _joined(start: Start, parts: Sequence[str]) -> str:
 def _named(
     start: Start,
     parts: Sequence[str],
+    tail: int,
     experiment: Experiment,
     overrides: tuple[str, ...],
     used: Mapping[str, tuple[str, str, tuple[str, ...]]],
 ) -> str:
+    """The name; of one that is too long, or taken, the end gives way to a digest, but for the `tail`: seed and fold."""
     title = experiment.kernel.title
     name = _joined(start, parts)
     ours = (start.base, overrides)
@@ -227,9 +242,12 @@ def _named(
 
     if fits(name):
         return name
-    digest = hashlib.sha256(json.dumps(ours).encode("utf-8", "replace")).hexdigest()[:_DIGEST]
-    room = TITLE_MAX - len(kernel_title(title, "")) - len(digest) - 1
-    short = f"{name[: max(room, 1)].rstrip('-.=+_')}-{digest}"
+    kept = len(parts) - tail
+    told = (start.base, overrides[: len(overrides) - tail])
+    digest = hashlib.sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()[:_DIGEST]
+    end = "-".join(["", digest, *parts[kept:]])
+    room = TITLE_MAX - len(kernel_title(title, "")) - len(end)
+    short = f"{_joined(start, parts[:kept])[: max(room, 1)].rstrip('-.=+_')}{end}"
     if not fits(short):
         room = TITLE_MAX - len(kernel_title(title, ""))
         raise ExperimentError(

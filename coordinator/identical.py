@@ -35,10 +35,21 @@ def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
     return next((run for run in ledger.runs(target=target) if _is_whole(run) and work_of(run) == work), None)
 
 
+def at_work(ledger: Ledger, work: str, target: str) -> Run | None:
+    """The newest run that has a session for this work, or waits for one, as far as the ledger knows."""
+    going = (run for run in ledger.runs(target=target) if run.state.is_active and run.version and not run.message)
+    return next((run for run in going if work_of(run) == work), None)
+
+
+def stopped_early(run: Run) -> bool:
+    """Whether a complete run says, in its summary or the end of its log, that it ended before it was finished."""
+    said = run.summary or run.last_event or {}
+    return run.state is RunState.COMPLETE and said.get("status") not in (None, "complete")
+
+
 def _is_whole(run: Run) -> bool:
-    # A message says what it lacked: sources that were refused. A run may be complete and have stopped early.
-    stopped = run.summary is not None and run.summary.get("status") not in (None, "complete")
-    return run.state is RunState.COMPLETE and not run.message and not stopped and bool(run.version)
+    # A message says what it lacked: sources that were refused.
+    return run.state is RunState.COMPLETE and not run.message and not stopped_early(run) and bool(run.version)
 
 
 def _digest(files: Mapping[str, str], config: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:

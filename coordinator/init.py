@@ -38,6 +38,7 @@ _PARTS: dict[Template, dict[str, str]] = {
 """What coord ships with -> where it goes in the project. A file that ends in .j2 is rendered with `_Values`."""
 _RENDERED = ".j2"
 _OWNER_LINE = re.compile(r'^# owner = "your-kaggle-name".*$', re.MULTILINE)
+_TITLE_LINE = re.compile(r'^title = ".*"$', re.MULTILINE)
 _TITLE_ROOM = 20
 """Characters of a kernel's title that are left for the experiment's name."""
 _COMPETITION = "sample-competition"
@@ -109,4 +110,6 @@ def _settings(text: str, values: _Values) -> str:
     table = "[tool.coord]\n"
     settings = table + text.partition(f"\n{table}")[2]
     settings = settings.replace('templates = "kernel_templates"\n', "")  # those that coord ships with are the same
+    # Two projects of one owner must not push to the same kernels.
+    settings = _TITLE_LINE.sub(f'title = "{values.title} {{experiment}}"', settings)
     return _OWNER_LINE.sub(f"owner = {json.dumps(values.owner)}", settings) if values.owner else settings

@@ -1,43 +1,38 @@
 """Puts the runs of single folds together, as if one kernel had run them all: out-of-fold rows, metrics, their mean.
 
-The result is a run like any other, of version 0 (Kaggle counts from 1), in `results/<experiment>/<target>-v0/`. It has
-no submission: for that the models of all folds would have to predict.
-
-The primary metric, and what a trivial prediction scores in it, are means over the images, as its per-image values in
-oof.csv are; a metric's `mean` and `sd` are over its folds (the sample's standard deviation).
+The result is a run like any other, of version 0 (Kaggle counts from 1), in `results/<experiment>/<target>-v0/`, but
+that it has no kernel and no checkpoints: these are the folds'. What only the model source knows how to put together, as
+a submission of what all folds' models predict, its own module does.
 """
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
+import hashlib
 import json
-import math
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator import metrics
 from coordinator.build import assemble
-from coordinator.errors import RunFailed
-from coordinator.fetch import SUMMARY, provenance
+from coordinator.errors import CoordError, RunFailed
+from coordinator.fetch import SUMMARY, Fetched, provenance
 from coordinator.ledger import MERGED, Ledger, Run, new_run_id, now
 from coordinator.locks import held
+from coordinator.merged_output import EVENTS, OOF, merged_events, merged_oof, merged_summary
 from coordinator.metadata import with_owner
 from coordinator.project import Project
-from coordinator.results import Results
-from coordinator.sweep import run_of
-from coordinator.sweeps import Sweep, find_experiment
+from coordinator.results import RUN, Kept, Results, identity
+from coordinator.sweeps import Sweep, find_experiment, run_of, sweeps_of
 from coordinator.target import RunState
 
-OOF, FOLDS = "oof.csv", "folds.csv"
+FOLDS = "folds.csv"
 
 
 def groups(sweep: Sweep) -> dict[str, list[str]]:
@@ -47,6 +42,52 @@ def groups(sweep: Sweep) -> dict[str, list[str]]:
         if member.whole:
             found[member.whole].append(member.experiment)
     return dict(found)
+
+
+def is_mergeable(project: Project, run: Run) -> bool:
+    """Whether the files are here that no merge can do without; checkpoints may have been left out."""
+    folder = project.results(run.experiment, run.target, run.results_version)
+    return run.summary is not None and all((folder / name).is_file() for name in (SUMMARY, OOF))
+
+
+def merge_fetched(
+    project: Project, ledger: Ledger, fetched: Sequence[Fetched], *, say: Callable[[str], None]
+) -> tuple[list[Fetched], list[tuple[CoordError, bool]]]:
+    """Merges what the last fold has come in for, with the runs that were just fetched.
+
+    Returns the merged runs, and what kept others from being merged; True where that may be a file that was left out.
+    """
+    merged: list[Fetched] = []
+    refused: list[tuple[CoordError, bool]] = []
+    asked = set[tuple[str, str]]()
+    for item in fetched:
+        for sweep in sweeps_of(ledger, item.run):
+            whole = next((each.whole for each in sweep.members if each.experiment == item.run.experiment), "")
+            if not whole or (sweep.name, whole) in asked:
+                continue
+            asked.add((sweep.name, whole))
+            runs = [run_of(ledger, sweep, each) for each in sweep.members if each.whole == whole]
+            found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.version]
+            if len(found) < len(runs) or not all(is_mergeable(project, run) for run in found):
+                continue
+            known = ledger.runs(experiment=whole, target=sweep.target)
+            moved = {each.run.id for each in fetched if each.size}
+            if _is_merged(known, found) and moved.isdisjoint(run.id for run in found):
+                continue
+            try:
+                run = merge(project, ledger, whole, found, say=say)
+            except CoordError as error:
+                refused.append((error, not all(run.fetched_at for run in found)))
+            else:
+                results = Results(project.results(whole, run.target, MERGED))
+                merged.append(Fetched(run=run, directory=results.directory, files=results.names(), size=0))
+    return merged, refused
+
+
+def _is_merged(known: Sequence[Run], folds: Sequence[Run]) -> bool:
+    """Whether one of the known runs was merged of just these."""
+    ids = [run.id for run in folds]
+    return any(run.version == MERGED and (run.summary or {}).get("merged_ids") == ids for run in known)
 
 
 def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
@@ -65,14 +106,24 @@ def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
     return found
 
 
-def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> Run:
+def merge(
+    project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], *, say: Callable[[str], None] = lambda _: None
+) -> Run:
     """The merged run of `whole`, whose folds' runs are fetched; the same one again if it was merged before.
+
+    `say` is told what the project's own module has to say about it.
 
     Raises RunFailed if the runs don't fit together: other folds, images that are missing or come twice.
     """
     if any(run.files != runs[0].files for run in runs):
         raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
-    folders = [project.results(run.experiment, run.target, run.ref.version) for run in runs]
+    say(f"merging the {len(runs)} folds of {whole}")
+    with held(project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True):
+        return _merge(project, ledger, whole, runs, say)
+
+
+def _merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], say: Callable[[str], None]) -> Run:
+    folders = [project.results(run.experiment, run.target, run.results_version) for run in runs]
     summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
     of_all = frozenset(project.settings.sweep.of_all_folds)
     oof = merged_oof(whole, folders, of_all)
@@ -87,6 +138,7 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
         "digest": built.script.digest,
         "config": built.experiment.config,
         "merged": [run.label for run in runs],
+        "merged_ids": [run.id for run in runs],
     }
     metadata = with_owner(built.metadata, runs[0].owner)
     run = Run(
@@ -110,26 +162,30 @@ def merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run]) -> 
         fetched_at=moment,
         summary=summary,
     )
-    with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder, held(project.fetch_lock(run.id), wait=True):
+    with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder:
         merged = Path(folder)
         (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")
+        if events := merged_events(folders):
+            (merged / EVENTS).write_text(events, encoding="utf-8")
         if (folders[0] / FOLDS).is_file():
             shutil.copy(folders[0] / FOLDS, merged)
         if (module := project.settings.sweep.merge) is not None:
-            _complete(project, module, [merged, *folders])
+            for line in _complete(project, module, whole, [merged, *folders]):
+                say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
         results = Results(project.results(whole, run.target, MERGED))
-        results.make_room(provenance(run))
-        for file in sorted(merged.iterdir()):
-            results.write(file.name, file.read_text(encoding="utf-8"))
-        results.finish(complete=True)
+        results.make_room(provenance(run, sweeps_of(ledger, run)))
+        _replace(results, merged)
         ledger.replace(run)
     return run
 
 
-def _complete(project: Project, module: str, folders: Sequence[Path]) -> None:
-    """Lets the project's own module work out what comes of all folds together. Raises RunFailed."""
+def _complete(project: Project, module: str, whole: str, folders: Sequence[Path]) -> list[str]:
+    """Lets the project's own module work out what comes of all folds together, and returns what it says.
+
+    Raises RunFailed.
+    """
     done = subprocess.run(
         [sys.executable, "-m", module, *map(str, folders)],
         cwd=project.root,
@@ -140,69 +196,27 @@ def _complete(project: Project, module: str, folders: Sequence[Path]) -> None:
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise RunFailed(
-            f"{module} could not merge the folds: {said[-1]}",
+            f"{module} could not merge the folds of {whole}: {said[-1]}",
             hint="It is the project's own: [tool.coord.sweep] merge. It needs what the model source needs.",
         )
+    return done.stdout.splitlines()
 
 
-def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> str:
-    """The rows of every oof.csv, sorted by the first column, each image once; the columns `of_all` are left blank."""
-    header: list[str] = []
-    rows: dict[str, list[str]] = {}
-    for folder in folders:
-        with (folder / OOF).open(encoding="utf-8", newline="") as file:
-            own, *found = list(csv.reader(file)) or [[]]
-        if header and own != header:
-            raise RunFailed(
-                f"{whole} cannot be merged: {folder.parent.name}/{OOF} has other columns than the first fold's"
-            )
-        header = own
-        for row in found:
-            if row[0] in rows:
-                raise RunFailed(
-                    f"{whole} cannot be merged: {row[0]} is in two folds",
-                    hint="Were the runs made with other seeds, or on other data?",
-                )
-            rows[row[0]] = ["" if name in of_all else value for name, value in zip(header, row, strict=True)]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *(rows[name] for name in sorted(rows))])
-    return text.getvalue()
-
-
-def merged_summary(summaries: Sequence[Mapping[str, Any]], of_all: frozenset[str]) -> dict[str, Any]:
-    """One summary of all folds, from those of the single ones.
-
-    What was found out by one fold's run about its own pictures alone (a chosen rule, bottlenecks) is left out.
-    """
-    first = summaries[0]
-    name = str(metrics.primary_name(dict(first)))
-    sizes = [_images(summary, name) for summary in summaries]
-    values = [metrics.primary_value(dict(summary)) for summary in summaries]
-    same = {
-        key: first[key]
-        for key in ("schema", "versions", "devices", "counts")
-        if key in first and all(summary.get(key) == first[key] for summary in summaries)
-    }
-    return {
-        **same,
-        "status": "complete",
-        "error": None,
-        "started": min((str(each["started"]) for each in summaries if "started" in each), default=None),
-        "seconds": _sum(each.get("seconds") for each in summaries),
-        "primary": {**first["primary"], "value": _weighted(values, sizes)},
-        "metrics": [_merged_metric(each, summaries) for each in _shared(summaries) if each["name"] not in of_all],
-        "baselines": [
-            {
-                **baseline,
-                "value": _weighted(
-                    [dict(metrics.baselines(dict(each), name)).get(str(baseline["name"])) for each in summaries], sizes
-                ),
-            }
-            for baseline in first.get("baselines") or ()
-            if baseline.get("metric") == name
-        ],
-        "stages": _stages(summaries),
-    }
+def _replace(results: Results, folder: Path) -> None:
+    """Everything in the folder, noted as a fetch notes it, in place of what an earlier merge left."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    results.forget(results.fetched())
+    for file in files:
+        path, data = PurePosixPath(file.relative_to(folder).as_posix()), file.read_bytes()
+        kept = Kept(len(data), hashlib.sha256(data).hexdigest())
+        part = results.part_file(path, identity("merged", kept.size))
+        shutil.copyfile(file, part)
+        results.keep(path, part, kept)
+    results.finish(complete=True)
+    here = {RUN, *(str(file.relative_to(folder)) for file in files)}
+    for name in results.names():
+        if name not in here:
+            (results.directory / name).unlink()
 
 
 def _summary(run: Run, folder: Path) -> dict[str, Any]:
@@ -225,49 +239,3 @@ def _check_folds(whole: str, folders: Sequence[Path]) -> None:
             f"{whole} cannot be merged: its runs divided the images into folds in different ways",
             hint="Were the runs made with other seeds, or on other data?",
         )
-
-
-def _shared(summaries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The first summary's metrics that are over folds and that every other one has, too."""
-    names = [{each.get("name") for each in summary.get("metrics") or () if each.get("folds")} for summary in summaries]
-    return [each for each in summaries[0].get("metrics") or () if all(each.get("name") in found for found in names)]
-
-
-def _merged_metric(metric: Mapping[str, Any], summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    folds = [
-        fold
-        for summary in summaries
-        for each in summary["metrics"]
-        if each.get("name") == metric["name"]
-        for fold in each["folds"]
-    ]
-    values = [fold["value"] for fold in folds if isinstance(fold.get("value"), int | float)]
-    return {
-        **metric,
-        "folds": sorted(folds, key=lambda fold: int(fold["fold"])),
-        "mean": statistics.fmean(values) if values else None,
-        "sd": statistics.stdev(values) if len(values) > 1 else None,
-        "n": sum(fold.get("n") or 0 for fold in folds),
-    }
-
-
-def _images(summary: Mapping[str, Any], name: str) -> int:
-    """How many images the metric is over; 1 if that is not known, so that every run counts the same."""
-    table = next((each for each in metrics.metric_tables(dict(summary)) if each.name == name), None)
-    return table.n if table is not None and table.n else 1
-
-
-def _weighted(values: Sequence[float | None], weights: Sequence[int]) -> float | None:
-    known = [value for value in values if value is not None and math.isfinite(value)]
-    if len(known) < len(values):
-        return None
-    return sum(value * weight for value, weight in zip(known, weights, strict=True)) / sum(weights)
-
-
-def _stages(summaries: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    names = dict.fromkeys(name for summary in summaries for name in summary.get("stages") or ())
-    return {name: _sum((summary.get("stages") or {}).get(name) for summary in summaries) for name in names}
-
-
-def _sum(values: Any) -> float:
-    return round(sum(value for value in values if isinstance(value, int | float)), 3)

@@ -11,9 +11,12 @@ from coordinator.errors import UsageError
 
 
 def check_free(directory: Path) -> None:
-    """Raises UsageError unless `directory` is empty, or not there."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise UsageError(f"{directory} is not empty", hint="Name a new folder.")
+    """Raises UsageError unless `directory` is empty but for git's own folder, or not there."""
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is a file", hint="Name a new folder.")
+    if directory.exists() and (found := sorted(each.name for each in directory.iterdir() if each.name != ".git")):
+        more = ", ..." if len(found) > 3 else ""
+        raise UsageError(f"{directory} is not empty: {', '.join(found[:3])}{more}", hint="Name a new folder.")
 
 
 def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:

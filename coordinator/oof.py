@@ -11,6 +11,7 @@ from pathlib import Path
 
 from coordinator.errors import TargetError
 
+_OUT_OF_FOLD = ("", "cv", "oof")  # what a metric's name begins with
 _LONGEST_CELL = 2**26  # a mask's run lengths may be longer than the 128 KiB that the csv module allows
 
 
@@ -21,7 +22,7 @@ class OutOfFold:
     folds: dict[str, str]
     """Image -> its fold, of every row."""
     values: dict[str, float]
-    """Image -> its value, of the rows that have one."""
+    """Image -> its value, of the rows that have one; empty if there is no such column."""
 
     @functools.cached_property
     def assignment(self) -> str:
@@ -30,17 +31,19 @@ class OutOfFold:
 
 
 def read(file: Path, metric: str) -> OutOfFold | None:
-    """The values of `metric` (cv/dice is in the column dice); None without a file, rows, or that column.
+    """The folds, and the values of `metric`: cv/dice is in the column dice, and what was measured elsewhere than out of
+    fold (holdout/dice) in none. None without a file, rows, or folds.
 
     The first column is the image's id, `fold` its fold. Raises TargetError if it is no such table.
     """
-    column = metric.rpartition("/")[2]
+    place, _, column = metric.rpartition("/")
+    column = column if place in _OUT_OF_FOLD else ""
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
         with file.open(encoding="utf-8", newline="") as text:
             rows = csv.DictReader(text)
             names = list(rows.fieldnames or ())
-            if column not in names or "fold" not in names:
+            if "fold" not in names:
                 return None
             folds: dict[str, str] = {}
             values: dict[str, float] = {}
@@ -49,7 +52,7 @@ def read(file: Path, metric: str) -> OutOfFold | None:
                 if image in folds:
                     raise TargetError(f"{file} has two rows for {image}")
                 folds[image] = row["fold"]
-                value = float(row[column] or "nan")
+                value = float(row.get(column, "nan") or "nan")
                 if math.isfinite(value):
                     values[image] = value
     except FileNotFoundError:

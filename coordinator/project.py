@@ -5,163 +5,19 @@ A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
 
 from __future__ import annotations
 
-import builtins
-import contextlib
 import dataclasses
 import importlib
 import os
-import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
+from coordinator.own_modules import importing_from
 from coordinator.schema import Problem, check, join
+from coordinator.settings import Settings, TargetName
 from coordinator.templates import default_template as default_template  # where it used to be
-
-TargetName = Literal["kaggle", "local"]
-
-
-@dataclasses.dataclass(frozen=True)
-class KernelSettings:
-    """What goes into kernel-metadata.json: `[tool.coord.kernel]` has the defaults, an experiment the differences."""
-
-    title: str = "{experiment}"
-    """Title on Kaggle; `{experiment}` stands for the experiment's name. Its slug is the kernel's address."""
-    kernel_type: Literal["script", "notebook"] = "script"
-    """Some competitions take notebooks only. Kaggle does not let a kernel change its type later."""
-    is_private: bool = True
-    enable_internet: bool = False
-    machine_shape: str | None = None
-    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s); null is a CPU."""
-    dataset_sources: tuple[str, ...] = ()
-    """owner/slug"""
-    competition_sources: tuple[str, ...] = ()
-    """slug"""
-    kernel_sources: tuple[str, ...] = ()
-    """owner/slug"""
-    model_sources: tuple[str, ...] = ()
-    """owner/model/framework/variation[/version]"""
-    keywords: tuple[str, ...] = ()
-    docker_image: str | None = None
-    docker_image_pinning_type: Literal["original", "latest"] | None = None
-    timeout_seconds: int | None = None
-    """Kaggle ends the session after this long; null is Kaggle's own limit."""
-
-    def __post_init__(self) -> None:
-        if self.timeout_seconds is not None and self.timeout_seconds <= 0:
-            raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")
-
-
-@dataclasses.dataclass(frozen=True)
-class DryRunSettings:
-    """How `coord dry-run` runs a kernel on this machine: on which data, with which values."""
-
-    input: str = ""
-    """Folder that stands in for every attached data set and competition, relative to the project."""
-    prepare: tuple[str, ...] = ()
-    """Command that makes that folder when it is missing; run with this Python (without naming it) in the project."""
-    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Dotted config paths and their values for a dry run."""
-
-
-@dataclasses.dataclass(frozen=True)
-class LocalSettings:
-    """How the local Kaggle's sessions run: `runner_test/settings.py` has the same names, defaults and meanings."""
-
-    isolation: Literal["auto", "none"] = "auto"
-    """auto: in namespaces of their own, where this machine allows that; none: as you, with your files and network."""
-    layout: Literal["2026", "2025"] = "2026"
-    """Where inputs are mounted: input/datasets/owner/slug and its like, or input/slug, as before 2026."""
-    memory_gib: float = 30.0
-    """Memory of a session, all its processes together; of this limit and the next three, 0 is none."""
-    output_gb: float = 20.0
-    output_files: float = 10_000
-    log_mib: float = 64.0
-    gpu_quota_hours: float = 30.0
-    """A week; a push for a GPU is refused when they are spent."""
-    tpu_quota_hours: float = 20.0
-    gpu_sessions: int = 2
-    """At once; a push for one more is refused, as on Kaggle; with 0 it is queued."""
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int | float) and value < 0:
-                raise ValueError(f"{field.name} must be >= 0, is {value:g}")
-
-
-@dataclasses.dataclass(frozen=True)
-class SubmissionSettings:
-    """What `coord submit` and `coord scores` know about the competition: `[tool.coord.submission]`."""
-
-    competition: str | None = None
-    """Its slug; by default the competition that is attached to the kernel, if that is one."""
-    sample: str | None = None
-    """Sample submission, relative to the project; without it the competition's own is downloaded."""
-    several_rows: bool = False
-    """An id may have more rows than in the sample: several masks of one image, say."""
-    mode: Literal["max", "min"] | None = None
-    """Direction in which the competition's score is better; that of the run's primary metric by default."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepSettings:
-    """What `coord sweep` has to know of the config: dotted paths."""
-
-    seed: str = "seed"
-    """What `--seeds` counts up."""
-    fold_seed: str | None = None
-    """Decides, where it is not null, what is in a fold, whatever the seed: `--seeds` keeps the folds with it."""
-    fold_count: str | None = None
-    """How many folds there are, for `--split-folds`."""
-    folds: str | None = None
-    """The list of the folds to run, counted from 0; empty = all."""
-    of_all_folds: tuple[str, ...] = ()
-    """Metrics, and columns of oof.csv, that come of all folds together, such as a threshold's that was chosen on them:
-    what runs of single folds have under these names is of no use when they are merged."""
-    merge: str | None = None
-    """Module that works these out: `python -m MODULE MERGED FOLDER...` completes metrics.json and oof.csv in the first
-    folder from what the folds' runs have left in the others."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """The `[tool.coord]` table."""
-
-    owner: str | None = None
-    """Kaggle user name; without it the credentials' user name is taken."""
-    target: TargetName = "kaggle"
-    model_source: str = "model_src"
-    """The package that trains, relative to the project."""
-    entry: str = "model_src.train"
-    """Module that runs as `__main__`."""
-    config: str = "model_src.config:Config"
-    """The config's dataclass, module:name."""
-    scorer: str | None = None
-    """The competition's metric, module:function: `function(submission, solution, ids)` gets the paths of two CSV files
-    and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
-    attached: tuple[str, ...] = ()
-    """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
-    continue_setting: str | None = None
-    """Dotted config path that names the kernel whose output a run goes on from, as train.resume_from; `coord continue`
-    sets it to owner/slug."""
-    templates: str | None = None
-    """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
-    experiments: str = "experiments"
-    vendor: tuple[str, ...] = ()
-    """Installed pure-Python distributions that go into the bundle, as "einops" or "einops==0.8.2"."""
-    image: str | None = None
-    """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default."""
-    image_extra: tuple[str, ...] = ()
-    """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
-    kernel: KernelSettings = KernelSettings()
-    dry_run: DryRunSettings = DryRunSettings()
-    submission: SubmissionSettings = SubmissionSettings()
-    local: LocalSettings = LocalSettings()
-    sweep: SweepSettings = SweepSettings()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,6 +92,11 @@ class Project:
         """Has a folder for each experiment, and in it one for each run that was fetched."""
         return self.root / "results"
 
+    @property
+    def remarks(self) -> Path:
+        """A second copy of the ledger's notes and tags."""
+        return self.all_results / "remarks.jsonl"
+
     def results(self, experiment: str, target: str, version: int) -> Path:
         return self.all_results / experiment / f"{target}-v{version}"
 
@@ -256,23 +117,44 @@ class Project:
 
         Raises ProjectError if it cannot be imported, is no dataclass, or pulls in more than the standard library.
         """
-        module_name, _, name = self.settings.config.partition(":")
-        where = f'{self.relative(self.pyproject)}: [tool.coord] config = "{self.settings.config}"'
+        found = self._imported("config", self.settings.config)
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            raise ProjectError(f"{self._said('config', self.settings.config)} is not a dataclass")
+        return found
+
+    def continue_check(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] | None:
+        """What says why a run of one config can't go on from one of another; None if the settings name nothing.
+
+        Raises ProjectError like `config_class`, and if it is no function.
+        """
+        name = self.settings.continue_check
+        if name is None:
+            return None
+        found = self._imported("continue_check", name)
+        if not callable(found):
+            raise ProjectError(f"{self._said('continue_check', name)} is not a function")
+        function: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] = found
+        return function
+
+    def _said(self, setting: str, value: str) -> str:
+        return f'{self.relative(self.pyproject)}: [tool.coord] {setting} = "{value}"'
+
+    def _imported(self, setting: str, value: str) -> Any:
+        """What a setting of the form module:name is about, imported with the standard library alone."""
+        module_name, _, name = value.partition(":")
+        where = self._said(setting, value)
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
-            with _importing_from(self.root, module_name.partition(".")[0]):
-                found = getattr(importlib.import_module(module_name), name)
+            with importing_from(self.root, module_name.partition(".")[0]):
+                return getattr(importlib.import_module(module_name), name)
         except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",
-                hint="The config module may import only the standard library, because coord reads it without torch.",
+                hint="That module may import only the standard library, because coord reads it without torch.",
             ) from error
         except Exception as error:  # the module is the user's code: it may raise anything
             raise ProjectError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
-        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-            raise ProjectError(f"{where} is not a dataclass")
-        return found
 
 
 def find_project(start: Path | None = None) -> Project:
@@ -334,43 +216,3 @@ def target_name(project: Project, option: str | None) -> TargetName:
         source = "--target" if option else "COORD_TARGET"
         raise ProjectError(f'{source}: there is no target "{name}"', hint="Targets are kaggle and local.")
     return name  # type: ignore[return-value]  # narrowed by the membership test above
-
-
-@contextlib.contextmanager
-def _importing_from(root: Path, package: str) -> Iterator[None]:
-    """Imports of `package` come from `root`, leave nothing behind in sys.modules, and write no bytecode there."""
-
-    def forget() -> dict[str, Any]:
-        names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
-        return {name: sys.modules.pop(name) for name in names}
-
-    before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
-    sys.path.insert(0, str(root))
-    builtins.__import__ = _only_standard_library(package)
-    sys.dont_write_bytecode = True
-    importlib.invalidate_caches()
-    try:
-        yield
-    finally:
-        forget()
-        sys.modules.update(before)
-        sys.path[:], sys.dont_write_bytecode, builtins.__import__ = path, bytecode, original
-
-
-def _only_standard_library(package: str) -> Callable[..., ModuleType]:
-    """An `__import__` with which the modules of `package` get the standard library and each other, and nothing else.
-
-    (A finder would not do: it is not asked about what this process has imported already.)
-    """
-    original = builtins.__import__
-
-    def guarded(
-        name: str, scope: Mapping[str, Any] | None = None, local: Any = None, names: Any = (), level: int = 0
-    ) -> ModuleType:
-        top = name.partition(".")[0]
-        asked_by = str((scope or {}).get("__name__")).partition(".")[0]
-        if level == 0 and asked_by == package and top != package and top not in sys.stdlib_module_names:
-            raise ImportError(f'"{top}" is not in the standard library', name=name)
-        return original(name, scope, local, names, level)
-
-    return guarded

@@ -23,9 +23,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator import __version__
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import Kernel, read
 from coordinator.bundle.script import Form, literals
-from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError, RunFailed, UsageError
 from coordinator.fetch import LOG_TEXT, SUMMARY, again
 from coordinator.image import image_of
@@ -68,12 +68,15 @@ def promote(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
     if lacking:
         raise RunFailed(
             f"{project.relative(results)} lacks {', '.join(lacking)}: {run.label} is not here",
-            hint=f"{again(run)} --force",
+            hint=f"Bring it again: {again(run)} --force",
         )
     code = source.read_bytes()
     kernel = read(code, project.relative(source))
     if kernel.digest != run.digest or kernel.is_edited or kernel.stamp.get("run") != run.id:
-        raise BundleError(f"{project.relative(source)} is not the kernel that was pushed as {run.label}")
+        raise BundleError(
+            f"{project.relative(source)} is not the kernel that was pushed as {run.label}",
+            hint=f"Bring it again: {again(run)} --only {SUMMARY} --force",
+        )
     files = {
         Path(code_file): code,
         Path(METADATA_FILE): _json(run.metadata),
@@ -122,7 +125,7 @@ def verify(directory: Path) -> Verified:
         code = directory / manifest["code_file"]
         as_frozen = read(code.read_bytes(), str(code)) if code.is_file() else None
     except (OSError, ValueError) as error:
-        raise BundleError(f"{directory} does not make a kernel any more: {error}") from error
+        raise BundleError(f"{directory} makes no kernel any more: {'; '.join(problems) or error}") from error
     made = read(kernel.encode("utf-8"), FRAME)
     if made.digest != manifest["digest"]:
         problems.append(f"its parts make another kernel ({made.digest}, not {manifest['digest']})")
@@ -212,7 +215,8 @@ def _json(data: Any) -> bytes:
 def _readme(run: Run, directory: Path) -> str:
     summary = run.summary or {}
     primary = summary.get("primary") or {}
-    figure = f"{primary.get('name')} {primary.get('value')} ({primary.get('mode')})" if primary else "no figure"
+    value = primary.get("value")
+    figure = f"{primary['name']} {value:.4f} ({primary['mode']})" if isinstance(value, int | float) else "no figure"
     at = f", at commit {run.git}" if run.git else ""
     went_on = (
         f"\nIt went on from the output of run {run.continues}, which is not in this folder.\n" if run.continues else ""

@@ -82,7 +82,8 @@ def push(
             except NoSlot as error:
                 if not wait_for_slot:
                     raise
-                say(f"{error.what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)")
+                what = error.what.rstrip(".")
+                say(f"{what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)")
             _wait_for_slot(project, target, ledger, clock)
             run = _again(ledger, run)
 

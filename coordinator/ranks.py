@@ -1,10 +1,56 @@
-"""Rank correlation of two series: do they put the same things in the same order?"""
+"""Rank correlation of two series: do CV and a score put the same things in the same order?"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
+
+PARTS = ("public", "private")
+_ENOUGH = 3  # runs; fewer say nothing about an order
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """Whether CV and a score put runs in the same order. 1 is: the better by CV, the better by score."""
+
+    target: str
+    competition: str
+    metric: str
+    mode: str
+    part: str
+    """public or private"""
+    n: int
+    """Runs that have both."""
+    spearman: float | None
+    """None where there are too few runs, or one of the two is the same for all."""
+    kendall: float | None
+
+
+def agreement(
+    place: tuple[str, str, str, str],
+    part: str,
+    pairs: Iterable[tuple[float | None, float | None]],
+    score_mode: str,
+) -> Agreement:
+    """Of (target, competition, metric, mode) and pairs of a run's CV and score, of which those count that have both."""
+    target, competition, metric, mode = place
+    both = [(cv, score) for cv, score in pairs if cv is not None and score is not None]
+    # Turned so that more is better on both sides.
+    ours = [cv if mode == "max" else -cv for cv, _ in both]
+    theirs = [score if score_mode == "max" else -score for _, score in both]
+    enough = len(both) >= _ENOUGH
+    return Agreement(
+        target=target,
+        competition=competition,
+        metric=metric,
+        mode=mode,
+        part=part,
+        n=len(both),
+        spearman=spearman(ours, theirs) if enough else None,
+        kendall=kendall(ours, theirs) if enough else None,
+    )
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,18 +61,18 @@ def settled(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
         return settle(target, ledger, ledger.get(run.id)) if ours else run
 
 
-def look(target: Target, run: Run, *, at_log: bool = True, clock: Callable[[], float] = time.monotonic) -> Look:
+def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
     """Asks for a run's state, and reads its log if that may have something new.
 
     Nothing but questions to the target, so that many runs can be looked at side by side, each in a thread.
     """
     # What ran at the last look probably still does: its log is asked for without waiting for the state.
     tail = _Tail(target, run.ref) if at_log and run.state is RunState.RUNNING else None
-    begun = clock()
+    begun = time.monotonic()
     session = target.state(run.ref)
-    took = clock() - begun
+    took = time.monotonic() - begun
     if session.state is RunState.RUNNING and at_log:
-        return Look(session, (tail or _Tail(target, run.ref)).records(took, clock))
+        return Look(session, (tail or _Tail(target, run.ref)).records(took))
     return Look(session, [] if session.state.is_active else target.log(run.ref))
 
 
@@ -85,10 +84,11 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
     state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
     if seen.session.message:
         changes["message"] = seen.session.message
-    events = _events(seen.records)
+    events = _newest_first(seen.records)
+    newest = next(events, None)
     # A live log is replayed from its start: where what was shown before has not come yet, it was left too early.
-    if events and (not state.is_active or current.last_event is None or current.last_event in events):
-        changes["last_event"] = events[-1]
+    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in events):
+        changes["last_event"] = newest
     if state is RunState.RUNNING:
         changes["started_at"] = _started_at(current, seen.records)
     elif not state.is_active:
@@ -198,46 +198,52 @@ def _without_its_answer(run: Run) -> str:
 
 def last_event(records: list[LogRecord]) -> dict[str, Any] | None:
     """The last event worth showing in a log."""
-    events = _events(records)
-    return events[-1] if events else None
+    return next(_newest_first(records), None)
 
 
-def _events(records: list[LogRecord]) -> list[dict[str, Any]]:
-    found = map(metrics.event, metrics.lines(records))
-    return [event for event in found if event is not None and event["event"] in _EVENTS_SHOWN]
+def _newest_first(records: list[LogRecord]) -> Iterator[dict[str, Any]]:
+    for line in reversed(list(metrics.lines(records))):
+        event = metrics.event(line)
+        if event is not None and event["event"] in _EVENTS_SHOWN:
+            yield event
 
 
 class _Tail:
     """A live log that a thread reads, so that whoever looks at it decides how long to wait for more."""
 
     def __init__(self, target: Target, ref: KernelRef) -> None:
-        self._arrived: queue.SimpleQueue[LogRecord | None] = queue.SimpleQueue()
+        self._found: list[LogRecord] = []
+        self._last = 0.0  # when the newest one came
+        self._has_begun, self._has_ended = threading.Event(), threading.Event()
         # A daemon: it may wait for a record that nobody wants any more, which must not keep the command from ending.
         threading.Thread(target=self._read, args=(target, ref), daemon=True).start()
 
     def _read(self, target: Target, ref: KernelRef) -> None:
         try:
             for each in target.follow(ref, idle_seconds=_LOOK_SECONDS):
-                self._arrived.put(each)
+                self._found.append(each)
+                self._last = time.monotonic()
+                self._has_begun.set()
         except CoordError:
             pass  # the state is known all the same, and the next look finds the log
         finally:
-            self._arrived.put(None)
+            self._has_ended.set()
+            self._has_begun.set()
 
-    def records(self, took: float, clock: Callable[[], float]) -> list[LogRecord]:
-        """What comes until the log ends or pauses; `took` is how many seconds an answer of this target takes."""
+    def records(self, took: float) -> list[LogRecord]:
+        """What comes until the log ends or pauses; `took` is how many seconds an answer of this target takes.
+
+        It is not woken by each record: with many logs at once, changing threads would take longer than reading.
+        """
         least, most = _QUIET_SECONDS
-        until = clock() + _LOOK_SECONDS
-        wait, found = max(most, 3 * took), list[LogRecord]()
-        while (asked := clock()) < until:
-            try:
-                each = self._arrived.get(timeout=wait)
-            except queue.Empty:
-                if clock() - asked > 1.5 * wait:
-                    continue  # this machine is so busy that the reader may not have had its turn either
+        quiet, until = min(max(least, took / 2), most), time.monotonic() + _LOOK_SECONDS
+        self._has_begun.wait(max(most, 3 * took))
+        while (asked := time.monotonic()) < until and self._found and not self._has_ended.is_set():
+            known = len(self._found)
+            # Both threads may not have had their turn for a while, so a silence before this moment proves little.
+            wait = max(self._last + quiet - asked, quiet / 3)
+            self._has_ended.wait(wait)
+            is_late = time.monotonic() > asked + 1.5 * wait  # the reader may have been, too
+            if len(self._found) == known and not is_late:
                 break
-            if each is None:
-                break
-            found.append(each)
-            wait = min(max(least, took / 2), most)
-        return found
+        return list(self._found)

@@ -8,16 +8,22 @@ from statistics import fmean, stdev
 from typing import Any
 
 from coordinator import export
-from coordinator.compare import judge, noise_floor
+from coordinator.comparison.candidates import common_metric, everything
+from coordinator.comparison.configs import attached
+from coordinator.comparison.noise import noise_floor
+from coordinator.comparison.seeds import Sample
+from coordinator.comparison.sides import Side, side
+from coordinator.comparison.verdict import judge
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Ledger
 from coordinator.project import Project
 from coordinator.remarks import said, texts
-from coordinator.sides import Side, attached, common_metric, everything, side
 from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
 """The columns for people, unless they say which."""
+ALWAYS = ("run", *export.PLAIN, "primary", "mode", "value", "tags", "notes")
+"""The columns that there are without any run: no config's, and no metric's."""
 _PREFIXES = ("", "config.", "metric.")
 
 
@@ -65,6 +71,19 @@ def rows(
     return found[:limit]
 
 
+def why_none(ledger: Ledger, experiment: str | None, tags: Sequence[str]) -> str:
+    """Why no run matches, if a name or a tag is the reason; or that there are no runs."""
+    runs = ledger.runs()
+    if not runs:
+        return "no runs yet; push one: coord push --exp NAME"
+    names = {run.experiment for run in runs}
+    if experiment is not None and not fnmatch.filter(names, experiment):
+        return f'no run of "{experiment}"{did_you_mean(experiment, names)}'
+    known = {each.text for each in said(ledger, kind="tag")}
+    unknown = next((tag for tag in tags if tag not in known), None)
+    return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
+
+
 def best(
     project: Project, ledger: Ledger, *, metric: str | None = None, target: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
@@ -87,7 +106,9 @@ def best(
     if metric not in known:
         raise UsageError(f"nothing was measured in {metric}{did_you_mean(metric, known)}", hint=f"{', '.join(known)}.")
     measured = [each for each in candidates if metric in each.modes]
-    _, mode = common_metric(measured, metric)
+    _, mode = common_metric(measured[:1], metric)
+    turned = [each.name for each in measured if each.modes[metric] != mode]
+    measured = [each for each in measured if each.modes[metric] == mode]
     sides = [side(project, each, metric) for each in measured]
     data = attached(project, sides[0].config)
     alike = [each for each in sides if attached(project, each.config) == data]
@@ -95,12 +116,14 @@ def best(
     alike = [each for each in alike if _images(each) in (None, most)]
     others = len(sides) - len(alike)
     notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
+    if turned:
+        notes.append(f"left out, as {metric} is better the other way round there: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
     floor = noise_floor(project, measured, metric, alike)
-    first = (alike[0].name, alike[0].values)
+    first = Sample(alike[0].name, alike[0].values)
     found = []
     for rank, each in enumerate(alike, start=1):
-        kind = judge(first, (each.name, each.values), mode=mode, floor=floor)[1].kind if rank > 1 else "first"
+        kind = judge(first, Sample(each.name, each.values), mode=mode, floor=floor)[1].kind if rank > 1 else "first"
         found.append(
             {
                 "rank": rank,
@@ -112,8 +135,8 @@ def best(
                 "n": len(each.values),
                 "images": _images(each),
                 "recorded": each.is_recorded,
-                "behind": abs(fmean(each.values) - fmean(first[1])) if rank > 1 else None,
-                "within_noise": kind == "noise",
+                "behind": abs(fmean(each.values) - fmean(first.values)) if rank > 1 else None,
+                "within_noise": None if kind == "unknown" else kind == "noise",
             }
         )
     return found, notes
@@ -144,5 +167,8 @@ def _listed(row: dict[str, Any]) -> str:
 def _column(name: str, row: dict[str, Any]) -> str:
     found = next((prefix + name for prefix in _PREFIXES if prefix + name in row), None)
     if found is None:
-        raise UsageError(f'there is no column "{name}"{did_you_mean(name, row)}', hint=f"Columns: {_listed(row)}.")
+        short = [column.removeprefix("config.").removeprefix("metric.") for column in row]
+        last = [column for column in short if column.rpartition(".")[2] == name]
+        near = f' (did you mean "{last[0]}"?)' if last else did_you_mean(name, short)
+        raise UsageError(f'there is no column "{name}"{near}', hint=f"Columns: {_listed(row)}.")
     return found

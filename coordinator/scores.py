@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,11 +13,11 @@ from coordinator.competitions import Competitions, Standing, SubmissionState
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
-from coordinator.ranks import kendall, spearman
+from coordinator.ranks import PARTS, Agreement, agreement
+from coordinator.recorded_scores import RecordedScore
 from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.submissions import Submission
 
-_ENOUGH = 3  # runs; fewer say nothing about an order
 _REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py
 _ON_ITS_WAY = timedelta(seconds=_REQUEST_SECONDS + ARRIVAL_SECONDS)
 """A submission without an answer may still arrive for so long after its intent was written."""
@@ -55,23 +53,6 @@ class Score:
         return {**names, "metric": self.metric, "mode": self.mode, "cv": self.cv, **self.submission.to_json()}
 
 
-@dataclasses.dataclass(frozen=True)
-class Agreement:
-    """Whether CV and a score put runs in the same order. 1 is: the better by CV, the better by score."""
-
-    target: str
-    competition: str
-    metric: str
-    mode: str
-    part: str
-    """public or private"""
-    n: int
-    """Runs that have both."""
-    spearman: float | None
-    """None where there are too few runs, or one of the two is the same for all."""
-    kendall: float | None
-
-
 def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
     """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
 
@@ -94,6 +75,18 @@ def refresh(competitions: Competitions, ledger: Ledger, target: str, competition
         if each.state is SubmissionState.SENDING and datetime.now(UTC) - sent > _ON_ITS_WAY:
             submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
     return submissions.submissions(ledger, target=target, competition=competition)
+
+
+def unknown(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Standing]:
+    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would take in."""
+    there = submissions.submissions(ledger, target=target, competition=competition)
+    known = {each.id for each in there}
+    refs = {each.ref for each in there if each.ref is not None}
+    runs = {run.id for run in ledger.readable() if run.target == target}
+    stamped = ((each, submissions.stamped(each.description)) for each in competitions.submissions(competition))
+    return [
+        each for each, stamp in stamped if stamp and each.ref not in refs and stamp[0] in runs and stamp[1] not in known
+    ]
 
 
 def _taken_in(
@@ -170,24 +163,25 @@ def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
             place = (each.submission.target, each.submission.competition, each.metric, each.mode)
             groups.setdefault(place, {}).setdefault(each.submission.run_id, each)
     return [
-        _agreement(place, part, list(group.values()), project.settings.submission.mode or place[3])
+        agreement(
+            place,
+            part,
+            [(each.cv, getattr(each.submission, part)) for each in group.values()],
+            project.settings.submission.mode or place[3],
+        )
         for place, group in groups.items()
-        for part in ("public", "private")
+        for part in PARTS
     ]
 
 
-def as_csv(found: Iterable[Score]) -> str:
-    """A row a submission, with a header line."""
-    rows = [each.to_json() for each in found]
-    names = [*_CSV, *(name for row in rows[:1] for name in row if name not in _CSV)]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def rows(found: Iterable[Score], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
+    """A row a submission, of `COLUMNS`; then the recorded ones, whose target and state are `recorded`."""
+    table = [*(each.to_json() for each in found), *(each.to_row() for each in recorded)]
+    return [{name: row.get(name) for name in COLUMNS} for row in table]
 
 
-_CSV = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
+_FIRST = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
+COLUMNS = tuple(dict.fromkeys([*_FIRST, *(field.name for field in dataclasses.fields(Submission))]))
 
 
 def places(found: Iterable[Submission]) -> list[tuple[str, str]]:
@@ -213,23 +207,3 @@ def _score(submission: Submission, run: Run | None) -> Score:
     if not isinstance(value, int | float):
         value = next((table.mean for table in tables if table.name == name), None)
     return Score(submission, run, metrics.clean(name), "min" if mode == "min" else "max", value)
-
-
-def _agreement(place: tuple[str, str, str, str], part: str, group: list[Score], score_mode: str) -> Agreement:
-    target, competition, metric, mode = place
-    pairs = [(each.cv, getattr(each.submission, part)) for each in group]
-    both = [(cv, score) for cv, score in pairs if cv is not None and score is not None]
-    # Turned so that more is better on both sides.
-    ours = [cv if mode == "max" else -cv for cv, _ in both]
-    theirs = [score if score_mode == "max" else -score for _, score in both]
-    enough = len(both) >= _ENOUGH
-    return Agreement(
-        target=target,
-        competition=competition,
-        metric=metric,
-        mode=mode,
-        part=part,
-        n=len(both),
-        spearman=spearman(ours, theirs) if enough else None,
-        kendall=kendall(ours, theirs) if enough else None,
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 POWER = 0.8
 _PRECISION = 1e-14
+_ROUNDING = 1e-12  # of the largest value
 _CHUNK = 4_000_000  # random numbers at a time: 32 MB
 
 
@@ -63,6 +64,11 @@ def pooled(groups: Iterable[Sequence[float]]) -> Spread | None:
         return None
     squares = sum((len(group) - 1) * variance(group) for group in repeated)
     return Spread(math.sqrt(squares / df), df)
+
+
+def is_rounding(sd: float, values: Iterable[float]) -> bool:
+    """Whether a standard deviation is no more than what rounding makes of equal values."""
+    return sd <= _ROUNDING * max(map(abs, values))
 
 
 def t_cdf(t: float, df: float) -> float:
@@ -120,6 +126,27 @@ def welch_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0.9
     return Interval(estimate, estimate - half, estimate + half, "Welch's t")
 
 
+def blocked_interval(
+    a: Mapping[str, Sequence[float]], b: Mapping[str, Sequence[float]], *, level: float = 0.95
+) -> tuple[Interval, Spread]:
+    """The interval of b - a within blocks (here: within the same folds), and the spread of single values in them.
+
+    `a` and `b` are values by block; only blocks that both have count. Least squares with an effect of each block, N - J
+    - 1 degrees of freedom from N values in J blocks, at least one: Snedecor & Cochran (1989), 14.2 and 20.1. With one
+    block it is Student's interval, with one value of each in every block the paired one.
+    """
+    common = [block for block in a if block in b]
+    weights = [len(a[block]) * len(b[block]) / (len(a[block]) + len(b[block])) for block in common]
+    apart = [fmean(b[block]) - fmean(a[block]) for block in common]
+    estimate = sum(weight * each for weight, each in zip(weights, apart, strict=True)) / sum(weights)
+    within = sum((value - fmean(side[block])) ** 2 for side in (a, b) for block in common for value in side[block])
+    between = sum(weight * (each - estimate) ** 2 for weight, each in zip(weights, apart, strict=True))
+    df = sum(len(side[block]) for side in (a, b) for block in common) - len(common) - 1
+    spread = Spread(math.sqrt((within + between) / df), df)
+    half = t_quantile((1 + level) / 2, df) * spread.sd / math.sqrt(sum(weights))
+    return Interval(estimate, estimate - half, estimate + half, "t within the same folds"), spread
+
+
 def spread_interval(
     estimate: float, spread: Spread, n_a: int, n_b: int, *, level: float = 0.95, method: str
 ) -> Interval:
@@ -128,22 +155,31 @@ def spread_interval(
     return Interval(estimate, estimate - half, estimate + half, method)
 
 
-def detectable(sd: float, n: int, *, level: float = 0.95, power: float = POWER) -> float:
+def detectable(sd: float, n: int, *, level: float = 0.95, power: float = POWER, paired: bool = False) -> float:
     """The difference that `n` >= 2 repeats of each of two configs show with that power.
 
-    (t(1 - alpha/2) + t(power)) sd sqrt(2/n) with 2n - 2 degrees of freedom, which stands for the noncentral t: the
-    power is 77% with two repeats, 79% with three, and 80% from five on: Snedecor & Cochran (1989), 6.14.
+    (t(1 - alpha/2) + t(power)) sd sqrt(2/n) with 2n - 2 degrees of freedom, or n - 1 in pairs, which stands for the
+    noncentral t: the power is 77% with two repeats, 79% with three, and 80% from five on: Snedecor & Cochran (1989),
+    6.14.
     """
-    df = 2 * n - 2
+    df = n - 1 if paired else 2 * n - 2
     return (t_quantile((1 + level) / 2, df) + t_quantile(power, df)) * sd * math.sqrt(2 / n)
 
 
 def repeats_needed(
-    difference: float, sd: float, *, level: float = 0.95, power: float = POWER, most: int = 1000
+    difference: float,
+    sd: float,
+    *,
+    level: float = 0.95,
+    power: float = POWER,
+    paired: bool = False,
+    most: int = 1000,
 ) -> int | None:
     """How many repeats of each of two configs show that difference with that power; None if more than `most`."""
     enough = bisect.bisect_left(
-        range(2, most + 1), True, key=lambda n: detectable(sd, n, level=level, power=power) <= abs(difference)
+        range(2, most + 1),
+        True,
+        key=lambda n: detectable(sd, n, level=level, power=power, paired=paired) <= abs(difference),
     )
     return 2 + enough if enough < most - 1 else None
 

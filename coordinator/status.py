@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from coordinator.chains import chain
 from coordinator.deadlines import times
-from coordinator.errors import CoordError, Later, NoAnswer
+from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
 from coordinator.ledger import Ledger, Run
-from coordinator.project import Project, TargetName
+from coordinator.project import Project
 from coordinator.refresh import Look, look, record, settled
+from coordinator.settings import TargetName
 from coordinator.target import Target
 from coordinator.targets import open_target
 
@@ -108,14 +109,28 @@ def status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once
                     continue
                 if current.state.is_active and current.version is not None:
                     asked[pool.submit(look, target, current)] = current
-        for answer in as_completed(asked):
-            try:
-                record(ledger, asked[answer], answer.result())
-            except CoordError as error:
-                failures[asked[answer].id] = error
+        waiting = set(asked)
+        while waiting:
+            answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            failures.update(_recorded(ledger, [(asked[each], each.result) for each in answered]))
     found = tuple(ledger.get(run.id) for run in runs)
     known = {run.id: run for run in ledger.runs()} if any(run.continues for run in found) else {}
     return Status(found, failures, {run.id: chain(run, known) for run in found if run.continues})
+
+
+def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]) -> dict[str, CoordError]:
+    """Records what has been answered by now in one transaction, for each waits for the disk; returns what failed."""
+    failures: dict[str, CoordError] = {}
+    try:
+        with ledger.transaction():
+            for run, answer in answered:
+                try:
+                    record(ledger, run, answer())
+                except CoordError as error:
+                    failures[run.id] = error
+    except LedgerError as error:
+        return {run.id: error for run, _ in answered} | failures
+    return failures
 
 
 def watch(

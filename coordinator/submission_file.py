@@ -117,7 +117,9 @@ def _rows(file: Path, name: str) -> Iterator[tuple[int, list[str]]]:
             for row in reader:
                 if row:
                     yield reader.line_num, row
-    except (csv.Error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SubmissionError(f"{name} is no CSV file: it is not UTF-8 text") from error
+    except csv.Error as error:
         line = reader.line_num if reader is not None else 1
         raise SubmissionError(f"{name} is no CSV file, after line {line}: {error}") from error
     except OSError as error:

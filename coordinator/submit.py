@@ -1,15 +1,14 @@
-"""The verb submit: a fetched run's file, checked against the sample -> intent in the ledger -> one submission."""
+"""The verb submit: a run's file, fetched and checked against the sample -> intent in the ledger -> one submission."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from coordinator import scores, submission_file, submissions
+from coordinator import output_file, scores, submission_file, submissions
 from coordinator.competitions import Competition, Competitions, SubmissionState
 from coordinator.errors import (
     CoordError,
@@ -22,12 +21,11 @@ from coordinator.errors import (
     UsageError,
     did_you_mean,
 )
-from coordinator.ledger import Ledger, Run, now
+from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.push import SYSTEM_CLOCK, Clock
 from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED, refresh
-from coordinator.results import Results
 from coordinator.submissions import Submission
 from coordinator.target import RunState, Target
 
@@ -56,9 +54,11 @@ def submit(
     If the answer is lost, the target is asked what exists: the submission whose description names this one is adopted.
     Nothing is sent twice.
 
-    Raises RunFailed if the run is not complete, SubmissionError if its file is not here, not as it was fetched, would
-    be refused, or was submitted before (unless `force`); Later if the day's submissions are spent; TargetError if the
-    target refused, NoAnswer if it is not known whether it took it.
+    What is not here of the run's file and figures is fetched first.
+
+    Raises RunFailed if the run is not complete, SubmissionError if it left no such file, or one that is not as it was
+    fetched, would be refused, or was submitted before (unless `force`); Later if the day's submissions are spent;
+    TargetError if the target refused, NoAnswer if it is not known whether it took it.
     """
     run = refresh(project, target, ledger, run, look_at_log=False)
     named = project.settings.submission.competition if competition is None else competition
@@ -66,8 +66,19 @@ def submit(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", slug):
         hint = "It is the last part of its address: kaggle.com/competitions/NAME."
         raise UsageError(f'"{slug}" is no competition\'s name', hint=hint)
+    if run.state is not RunState.COMPLETE:
+        about = f": {run.message}" if run.message else ""
+        wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
+        raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
+    if run.version == MERGED and not is_upload:
+        raise SubmissionError(
+            f"{run.label} was {run.message}: there is no version of a kernel to submit",
+            hint=f"Where a file is taken: --upload. Else run all folds in one: coord push --exp {run.experiment}",
+        )
+    run, file = output_file.bring(project, target, ledger, run, file_name, say)
+    if (ended := output_file.status_of(run)) != "complete":
+        say(f"warning: {run.label} reports that it is {ended}")
     description = _message(run, message)
-    file = _fetched(project, run, file_name)
     known = [each.competition for each in submissions.submissions(ledger)]
     place = _open(target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if is_upload and place.kernels_only:
@@ -80,9 +91,9 @@ def submit(
     if not is_upload and not place.kernels_only and target.name != "local":
         say(f"note: {slug} is no code competition; if it wants a file, add --upload")
     _check_file(project, target.competitions, slug, run, file, file_name, say)
-    digest = _sha256(file)
+    digest = output_file.sha256(file)
     with held(project.submit_lock(target.name, slug), wait=True):
-        _check_repeated(target, ledger, slug, digest, force=force)
+        _check_repeated(target, ledger, slug, run, file_name, digest, force=force)
         _check_allowance(target.competitions, slug, clock)
         token = target.competitions.upload(slug, file) if is_upload else ""
         each = _intent(ledger, run, slug, file_name, digest, description, is_upload=is_upload)
@@ -120,33 +131,6 @@ def _message(run: Run, message: str) -> str:
     return f"{run.label}, {primary.get('name')} {value:.4f}"[:MESSAGE_AT_MOST]
 
 
-def _fetched(project: Project, run: Run, name: str) -> Path:
-    """The run's file on this machine, which is as the run left it. Raises RunFailed or SubmissionError."""
-    if run.state is not RunState.COMPLETE:
-        about = f": {run.message}" if run.message else ""
-        wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
-        raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise UsageError(f"--file {name}: name one of the run's output files")
-    results = Results(project.results(run.experiment, run.target, run.ref.version))
-    file = results.directory / path
-    options = f"--exp {run.experiment} --target {run.target} --version {run.ref.version}"
-    fetch = f"coord fetch-results {options}"
-    kept = results.fetched().get(path)
-    if results.run_id() != run.id or not (kept or run.fetched_at):
-        raise SubmissionError(f"{run.label} has not been fetched, so {name} can't be checked", hint=f"Run: {fetch}")
-    if kept is None:
-        others = [str(each) for each in results.fetched() if each.suffix == ".csv"]
-        has = f"It left {', '.join(others)}." if others else "It left no CSV file at all."
-        raise SubmissionError(f"{run.label} left no {name}" + did_you_mean(name, others), hint=has)
-    if not file.is_file() or _sha256(file) != kept.sha256:
-        raise SubmissionError(
-            f"{project.relative(file)} is not as the run left it", hint=f"Bring it again: {fetch} --only {name} --force"
-        )
-    return file
-
-
 def _open(competitions: Competitions, slug: str, known: list[str]) -> Competition:
     try:
         found = competitions.competition(slug)
@@ -181,10 +165,18 @@ def _check_file(
     submission_file.check(file, expected, name=of_run, several_rows=settings.several_rows)
 
 
-def _check_repeated(target: Target, ledger: Ledger, slug: str, digest: str, *, force: bool) -> None:
-    """The same file scores the same, and costs one of the day's submissions."""
+def _check_repeated(
+    target: Target, ledger: Ledger, slug: str, of: Run, file_name: str, digest: str, *, force: bool
+) -> None:
+    """The same file scores the same, and costs one of the day's submissions.
+
+    Of one that was taken in from the target the contents are not known here: it is what that run left by that name.
+    """
     for each in scores.refresh(target.competitions, ledger, target.name, slug):
-        if each.sha256 != digest or each.state in (SubmissionState.REFUSED, SubmissionState.ERROR) or force:
+        is_same = each.sha256 == digest or (
+            not each.sha256 and each.run_id == of.id and each.file_name in ("", file_name)
+        )
+        if not is_same or each.state in (SubmissionState.REFUSED, SubmissionState.ERROR) or force:
             continue
         run = scores.scores(ledger, [each])[0].label
         if each.state is SubmissionState.SENDING:
@@ -274,8 +266,3 @@ def _arrived(target: Target, ledger: Ledger, each: Submission, clock: Clock, say
             )
         clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
         asked += 1
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -7,9 +7,9 @@ experiment whose push has no outcome yet is looked for on the target first.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from coordinator import estimates, sweeps
@@ -17,20 +17,20 @@ from coordinator.build import Build, assemble, build
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot, UsageError
 from coordinator.experiment import Experiment, kernel_titles, resolve
 from coordinator.grid import Combination, Start, axes, combinations, sweep_name
-from coordinator.identical import done_before, work_of, work_to_do
+from coordinator.identical import at_work, done_before, work_to_do
 from coordinator.kaggle_rules import MACHINE_SHAPES
 from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
 from coordinator.metadata import kernel_slug
-from coordinator.metrics import primary_value
 from coordinator.project import Project
 from coordinator.push import SYSTEM_CLOCK, Clock, push
-from coordinator.refresh import NEVER_ARRIVED, refresh, settle, wait_for_arrival
+from coordinator.refresh import NEVER_ARRIVED, settle, wait_for_arrival
 from coordinator.schema import leaves
-from coordinator.sweeps import Member, Sweep
+from coordinator.sweeps import Member, Sweep, run_of
 from coordinator.target import RunState, Target
 
 FAILED = (RunState.ERROR, RunState.CANCELLED)
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Planned:
     combination: Combination
     work: str
     done: Run | None
-    """A run that has done the same already."""
+    """A run that has done the same already, or is doing it."""
     estimate: estimates.Estimate | None
 
     def to_json(self) -> dict[str, Any]:
@@ -49,14 +49,16 @@ class Planned:
             "overrides": list(self.combination.overrides),
             "whole": self.combination.whole,
             "done": self.done.label if self.done else None,
+            "done_state": str(self.done.state) if self.done else None,
             "estimated_seconds": self.estimate.seconds if self.estimate else None,
             "earlier_runs": self.estimate.runs if self.estimate else 0,
+            "differing_settings": self.estimate.differences if self.estimate else None,
         }
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep would run, and what of it has been done."""
+    """What a sweep would run, and what of it has been done, or is being done."""
 
     name: str
     start: Start
@@ -99,72 +101,6 @@ class Plan:
         }
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Where one experiment of a sweep stands."""
-
-    member: Member
-    run: Run | None
-    """None, or a refused one, if it is still to be pushed."""
-    left: float | None
-    """Seconds until it has ended, once it runs; None if that cannot be told."""
-
-    @property
-    def is_waiting(self) -> bool:
-        return self.run is None or self.run.state is RunState.REFUSED
-
-    @property
-    def state(self) -> str:
-        return "waiting" if self.run is None or self.is_waiting else str(self.run.state)
-
-    def to_json(self) -> dict[str, Any]:
-        value = primary_value(self.run.summary) if self.run and self.run.summary else None
-        return {
-            "experiment": self.member.experiment,
-            "overrides": list(self.member.overrides),
-            "state": self.state,
-            "run": self.run.to_json() if self.run else None,
-            "value": value,
-            "seconds": estimates.seconds(self.run) if self.run else None,
-            "left_seconds": self.left,
-        }
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a sweep stands."""
-
-    sweep: Sweep
-    standings: tuple[Standing, ...]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many are in each state, the states in the order of a run's life."""
-        order = ["waiting", *map(str, RunState)]
-        states = [each.state for each in self.standings]
-        return {state: states.count(state) for state in order if state in states}
-
-    @property
-    def left(self) -> float | None:
-        """Seconds until all have ended; None if that cannot be told."""
-        going = [each for each in self.standings if each.is_waiting or (each.run and each.run.state.is_active)]
-        known = [each.left for each in going if each.left is not None]
-        # What runs has a session already: the others follow.
-        going_first = sorted(known) if len(known) == len(going) else None
-        return None if going_first is None else estimates.wall_seconds(going_first)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "sweep": self.sweep.name,
-            "base": self.sweep.base,
-            "target": self.sweep.target,
-            "created_at": self.sweep.created_at,
-            "counts": self.counts,
-            "left_seconds": self.left,
-            "experiments": [each.to_json() for each in self.standings],
-        }
-
-
 def plan(
     project: Project,
     ledger: Ledger,
@@ -181,6 +117,8 @@ def plan(
 
     With `force`, what has been done by a run of another name, or of another sweep, is to be done once more.
     """
+    if name is not None and not re.fullmatch(_NAME, name):
+        raise UsageError(f'--name "{name}": a sweep\'s name has letters, digits and any of . _ + = -', hint="--name lr")
     member = sweeps.swept(project, exp)
     start = Start(exp, member.base, member.overrides) if member else Start(exp, exp)
     experiment = resolve(project, start.base, start.overrides)
@@ -195,7 +133,7 @@ def plan(
             Planned(
                 each,
                 work,
-                done=None if force else done_before(ledger, work, target),
+                done=None if force else done_before(ledger, work, target) or at_work(ledger, work, target),
                 estimate=estimates.estimate(
                     runs, each.experiment.config, experiment.kernel.machine_shape, project.settings.sweep.folds
                 ),
@@ -261,7 +199,7 @@ def go_on(
             except NoSlot as error:
                 left = len(sweep.members) - number
                 raise Later(
-                    f"{error.what}; {left} of {len(sweep.members)} are left", hint=f"Go on with: {again}"
+                    f"{error.what.rstrip('.')}; {left} of {len(sweep.members)} are left", hint=f"Go on with: {again}"
                 ) from error
             except (Later, NoAnswer, CredentialsError) as error:
                 hint = "\n".join(filter(None, [error.hint, f"Go on with: {again}"]))
@@ -270,38 +208,6 @@ def go_on(
                 refused.append(error)
                 say(f"{member.experiment}: {error.what}")
     return refused
-
-
-def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None = None) -> Progress:
-    """Where the sweep stands by the ledger; `at` is this moment."""
-    at = at or datetime.now(UTC)
-    runs = ledger.runs(target=sweep.target)
-    found = []
-    for member in sweep.members:
-        run = run_of(ledger, sweep, member)
-        left = None
-        if run is None or run.state is RunState.REFUSED or run.state.is_active:
-            experiment = sweeps.find_experiment(project, member.experiment)
-            machine, folds = experiment.kernel.machine_shape, project.settings.sweep.folds
-            guess = estimates.estimate(runs, experiment.config, machine, folds)
-            left = None if guess is None else max(0.0, guess.seconds - _ran(run, at))
-        found.append(Standing(member, run, left))
-    return Progress(sweep, tuple(found))
-
-
-def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
-    """The newest run that does the member's work; None if it was never pushed."""
-    if member.run_id is not None:
-        return ledger.get(member.run_id)
-    runs = ledger.runs(experiment=member.experiment, target=sweep.target)
-    return next(
-        (
-            run
-            for run in runs
-            if work_of(run) == member.work and (not sweep.is_repeat or run.created_at >= sweep.created_at)
-        ),
-        None,
-    )
 
 
 def _member(planned: Planned) -> Member:
@@ -362,18 +268,3 @@ def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:
             hint="Undo that (coord ledger export has the commit), or begin a new sweep.",
         )
     return built
-
-
-def _ran(run: Run | None, at: datetime) -> float:
-    """Seconds that a run's session has taken so far."""
-    if run is None or run.started_at is None:
-        return 0.0
-    return max(0.0, (at - datetime.fromisoformat(run.started_at)).total_seconds())
-
-
-def brought_up_to_date(project: Project, target: Target, ledger: Ledger, sweep: Sweep) -> None:
-    """Asks for the state of every run of the sweep that may be going on."""
-    for member in sweep.members:
-        run = run_of(ledger, sweep, member)
-        if run is not None and run.state.is_active:
-            refresh(project, target, ledger, run)

@@ -10,11 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator import estimates
-from coordinator.metrics import primary_name, primary_value
-from coordinator.sweep import Plan, Progress, Standing
-from coordinator.sweeps import Sweep
+from coordinator.ledger import Run
+from coordinator.metrics import primary_value
+from coordinator.sweep import Plan
+from coordinator.sweep_progress import Progress, Standing
 from coordinator.target import AcceleratorQuota
 
+_LIKE = 5  # settings in which a run may differ and still tell how long another takes
+_ABOUT = 60  # characters of what a log or an error says
 _COLOURS = {"complete": "green", "error": "red", "cancelled": "yellow", "running": "cyan", "queued": "cyan"}
 
 
@@ -22,18 +25,25 @@ def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
     """A row an experiment, then what all of it takes, and its share of the quota."""
     table = _table("experiment", "what is set", "takes")
     for each in found.planned:
-        about = "\n".join(each.combination.overrides)
+        name, about = each.combination.name, "\n".join(each.combination.overrides)
         takes = "?" if each.estimate is None else f"about {span(each.estimate.seconds)}"
-        table.add_row(each.combination.name, about, f"done: {each.done.label}" if each.done else takes)
+        if each.done is not None:
+            takes = f"{each.done.state if each.done.state.is_active else 'done'}: {_which(each.done, name)}"
+        table.add_row(name, about, takes)
     count = len(found.to_run)
-    done = len(found.planned) - count
-    lines = [f"sweep {found.name} on {found.target}: {count} to run" + (f", {done} done already" if done else "")]
+    states = [each.done.state for each in found.planned if each.done]
+    going = sum(state.is_active for state in states)
+    counts = {"to run": count, "on their way": going, "done already": len(states) - going}
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number or what == "to run")
+    lines = [f"sweep {found.name} on {found.target}: {told}"]
     unknown = sum(each.estimate is None for each in found.to_run)
     if unknown:
         lines.append(f"How long {unknown} of them will take is not known: no run like it is complete.")
     elif count and found.session_seconds is not None and found.wall_seconds is not None:
         total, wall = span(found.session_seconds), span(found.wall_seconds)
-        lines.append(f"about {total} of sessions, {wall} from start to end; by earlier runs like them")
+        most = max(each.estimate.differences for each in found.to_run if each.estimate)
+        like = "like them" if most <= _LIKE else f"that differ in up to {most} settings: a guess"
+        lines.append(f"about {total} of sessions, {wall} from start to end; by earlier runs {like}")
     if share := quota_share(found, quota):
         lines.append(share)
     return Group(table, Text("\n".join(lines)))
@@ -43,34 +53,43 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
     """How much of the week's accelerator hours it takes; nothing for a CPU, or where the time is not known."""
     if found.kind == "cpu" or found.session_seconds is None or quota is None or quota.total <= 0:
         return ""
-    share, hours = found.session_seconds / quota.total, quota.total / 3600
-    text = (
-        f"that is {share:.0%} of the week's {hours:.0f} {found.kind.upper()} hours; {quota.left / 3600:.1f} h are left"
-    )
+    share, hours = found.session_seconds / quota.total, round(quota.total / 3600, 1)
+    told = f"{share:.0%}" if share >= 0.01 else "less than 1%"
+    text = f"that is {told} of the week's {hours:g} {found.kind.upper()} hours; {quota.left / 3600:.1f} h are left"
     return text + (": not enough" if found.session_seconds > quota.left else "")
 
 
 def progress(found: Progress) -> RenderableType:
-    """A row an experiment, then how many are done and what is left."""
-    named = [each.run.summary for each in found.standings if each.run and each.run.summary]
-    metric = next(filter(None, map(primary_name, named)), "metric")
-    table = _table("experiment", "state", "run", metric, "took", "left")
+    """A row an experiment, with what its log said last below its name; then how many are done, and what is left."""
+    known = [each.metric for each in found.standings]
+    table = _table("experiment", "state", "run", next((each[0] for each in known if each), "metric"), "took", "left")
     for each in found.standings:
-        state = Text(each.state.upper(), style=_COLOURS.get(each.state, ""))
-        version = f"{each.run.target}-v{each.run.version}" if each.run and each.run.version is not None else ""
-        if each.run and each.member.run_id is not None:
-            version = each.run.label
-        table.add_row(each.member.experiment, state, version, _value(each), _took(each), _left(each))
-    counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
-    left = "" if found.left is None else f"; about {span(found.left)} left" if found.left else ""
-    return Group(table, Text(f"sweep {found.sweep.name} on {found.sweep.target}: {counts}{left}"))
+        version = _which(each.run, each.member.experiment) if each.run and each.run.version is not None else ""
+        value = "" if each.metric is None else f"{each.metric[1]:.4f}"
+        table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
+    for whole, run in found.merged.items():
+        if run is not None:
+            found_value = primary_value(run.summary or {})
+            shown = "" if found_value is None else f"{found_value:.4f}"
+            table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
+    left = f"; about {span(found.left)} left" if found.left else ""
+    lines = [f"sweep {found.sweep.name} on {found.sweep.target}: {_counts(found)}{left}"]
+    if found.to_fetch:
+        lines.append(f"The results of {found.to_fetch} are not here yet: coord fetch-results --all")
+    return Group(table, Text("\n".join(lines)))
 
 
-def sweeps(found: list[Sweep]) -> RenderableType:
+def sweeps(found: list[Progress]) -> RenderableType:
+    """A row a sweep, as it was last seen."""
     table = _table("sweep", "of", "target", "experiments", "begun")
     for each in found:
-        table.add_row(each.name, each.base, each.target, str(len(each.members)), each.created_at)
+        sweep = each.sweep
+        table.add_row(sweep.name, sweep.base, sweep.target, _counts(each), sweep.created_at.replace("T", "\n")[:19])
     return table
+
+
+def _counts(found: Progress) -> str:
+    return ", ".join(f"{count} {state}" for state, count in found.counts.items())
 
 
 def span(seconds: float) -> str:
@@ -81,9 +100,20 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if time < timedelta(hours=2) else f"{seconds / 3600:.1f} h"
 
 
-def _value(each: Standing) -> str:
-    value = primary_value(each.run.summary) if each.run and each.run.summary else None
-    return "" if value is None else f"{value:.4f}"
+def _which(run: Run, experiment: str) -> str:
+    """The run, with its name if it is another experiment's."""
+    return f"{run.target}-v{run.version}" if run.experiment == experiment else run.label
+
+
+def _named(each: Standing) -> Text:
+    name, about = Text(each.member.experiment), each.about
+    if len(about) > _ABOUT:
+        about = f"{about[: _ABOUT - 1]}…"
+    return name.append(f"\n  {about}", style="dim") if about else name
+
+
+def _state(state: str) -> Text:
+    return Text(state.upper(), style=_COLOURS.get(state, ""))
 
 
 def _took(each: Standing) -> str:
@@ -92,7 +122,7 @@ def _took(each: Standing) -> str:
 
 
 def _left(each: Standing) -> str:
-    return "" if each.left is None else span(each.left)
+    return "" if each.left is None else span(each.left) if each.left else "soon"
 
 
 def _table(*columns: str) -> Table:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from coordinator.errors import UsageError, did_you_mean
+from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.experiment import Experiment, derive, resolve
-from coordinator.ledger import Ledger, now
+from coordinator.identical import work_of
+from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.project import Project
 
 
@@ -42,22 +43,48 @@ class Sweep:
     created_at: str
     members: tuple[Member, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything: each run.json of its runs has it, so that a lost ledger can be given it back."""
+        return asdict(self)
+
+
+def from_json(data: object) -> Sweep | None:
+    """What `to_json` wrote; None if it is anything else."""
+    if not isinstance(data, dict) or not isinstance(data.get("members"), list):
+        return None
+    try:
+        members = [Member(**{**each, "overrides": tuple(each["overrides"])}) for each in data["members"]]
+        found = Sweep(**{**data, "members": tuple(members)})
+    except (TypeError, KeyError):
+        return None
+    texts = [found.name, found.base, found.target, found.created_at]
+    for each in members:
+        texts += [each.experiment, each.base, each.whole, each.work, *each.overrides, each.run_id or ""]
+    return found if all(isinstance(text, str) for text in texts) and isinstance(found.is_repeat, bool) else None
+
 
 def add(
     ledger: Ledger, name: str, base: str, target: str, members: Sequence[Member], *, is_repeat: bool = False
 ) -> Sweep:
     """Records a new sweep, before anything of it is pushed."""
-    created_at = now()
+    sweep = Sweep(name, base, target, is_repeat, now(), tuple(members))
+    restore(ledger, sweep)
+    return sweep
+
+
+def restore(ledger: Ledger, sweep: Sweep) -> None:
+    """Records a sweep as it is; the ledger must have none of its name."""
+    name = sweep.name
+    row = (name, sweep.base, sweep.target, sweep.is_repeat, sweep.created_at)
     with ledger.transaction() as connection:
-        connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?, ?)", (name, base, target, is_repeat, created_at))
+        connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?, ?)", row)
         connection.executemany(
             "INSERT INTO sweep_members VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (name, at, each.experiment, each.base, json.dumps(each.overrides), each.whole, each.work, each.run_id)
-                for at, each in enumerate(members)
+                for at, each in enumerate(sweep.members)
             ],
         )
-    return Sweep(name, base, target, is_repeat, created_at, tuple(members))
 
 
 def all_sweeps(ledger: Ledger) -> list[Sweep]:
@@ -76,6 +103,29 @@ def find(ledger: Ledger, name: str) -> Sweep:
     names = [sweep.name for sweep in found]
     hint = f"There are {', '.join(names[:8])}." if names else "Make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE"
     raise UsageError(f'there is no sweep "{name}"{did_you_mean(name, names)}', hint=hint)
+
+
+def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
+    """Those that the run belongs to, newest first: as one experiment, as what its folds are merged to, or as done."""
+    with ledger.transaction() as connection:
+        rows = connection.execute(
+            "SELECT * FROM sweeps WHERE target = :target AND name IN (SELECT sweep FROM sweep_members"
+            " WHERE experiment = :experiment OR whole = :experiment OR run_id = :id)"
+            " ORDER BY created_at DESC, rowid DESC",
+            {"target": run.target, "experiment": run.experiment, "id": run.id},
+        ).fetchall()
+        return [_sweep(connection, row) for row in rows]
+
+
+def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
+    """The newest run that does the member's work: its own, or else the one that had done it; None if there is none."""
+    for run in ledger.runs(experiment=member.experiment, target=sweep.target):
+        if run.version != MERGED and work_of(run) == member.work:
+            return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
+    try:
+        return ledger.get(member.run_id) if member.run_id is not None else None
+    except RunNotFound:  # from a ledger that was lost
+        return None
 
 
 def members(ledger: Ledger) -> list[Member]:

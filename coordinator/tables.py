@@ -15,7 +15,6 @@ from rich.text import Text
 
 from coordinator import metrics
 from coordinator.board import Board
-from coordinator.competitions import SubmissionState
 from coordinator.deadlines import Times, times
 from coordinator.ledger import Run
 from coordinator.target import AcceleratorQuota, Quota, RunState
@@ -24,7 +23,6 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.check import Check
     from coordinator.doctor import Finding
     from coordinator.experiment import Change, Experiment, Recorded
-    from coordinator.scores import Agreement, Score
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
 
@@ -32,7 +30,6 @@ _DIFF_LINES = 40
 _BAR = 30
 _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
-_COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 _COLOURS = {
     RunState.COMPLETE: "green",
     RunState.ERROR: "red",
@@ -77,7 +74,7 @@ def experiment(item: Experiment) -> RenderableType:
     parts.append(Text("The resolved config:\n"))
     parts.append(Text(_config(item.config)))
     if item.recorded:
-        recorded = _table("recorded metric", "better", "value", "note")
+        recorded = new_table("recorded metric", "better", "value", "note")
         for figure in item.recorded:
             recorded.add_row(figure.metric, figure.mode, f"{figure.value:g}", figure.note)
         parts.append(recorded)
@@ -86,7 +83,7 @@ def experiment(item: Experiment) -> RenderableType:
 
 def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
     """A row a run: `wait` is how long it waited, or waits, for its session. `chains` is `Status.chains`."""
-    table = _table("run", "state", "age", "wait", "last reported, and where")
+    table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = times(run)
         last = metrics.describe(run.last_event) if run.last_event else ""
@@ -116,7 +113,7 @@ def _stuck(run: Run, at: Times) -> str:
 
 def quota(found: Quota) -> RenderableType:
     """A row a kind of accelerator, with a bar of its whole quota: used, reserved by what runs, left."""
-    table = _table("", "", "used", "reserved", "left", "of")
+    table = new_table("", "", "used", "reserved", "left", "of")
     for column in table.columns[2:]:
         column.justify = "right"
     for each in found.accelerators:
@@ -141,44 +138,9 @@ def _bar(quota: AcceleratorQuota) -> Text:
     return Text.assemble(*parts, ("░" * rest, "dim"))
 
 
-def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> RenderableType:
-    """A table a competition, a row a submission, and below it how far CV and scores rank runs alike."""
-    parts: list[RenderableType] = []
-    for place in dict.fromkeys((each.submission.target, each.submission.competition) for each in found):
-        table = _table("run", "age", "metric", "CV", "public", "private", "submission")
-        for column in table.columns[3:6]:
-            column.justify = "right"
-        for each in found:
-            if (each.submission.target, each.submission.competition) == place:
-                table.add_row(*_score(each))
-        below = [each for each in agreements if (each.target, each.competition) == place]
-        parts += [Text(f"{place[1]} on {place[0]}", style="bold"), table, *(Text(_agreement(each)) for each in below)]
-    return Group(*parts)
-
-
-def _score(found: Score) -> tuple[RenderableType | str, ...]:
-    each = found.submission
-    about = Text("" if each.ref is None else str(each.ref))
-    if each.state is not SubmissionState.COMPLETE:
-        message = f": {metrics.clean(each.message)}" if each.message else ""
-        about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
-    metric = f"{found.metric}\n{_better(found.mode)}" if found.metric else ""
-    # A leaderboard has five places.
-    figures = ("-" if score is None else f"{score:.5f}" for score in (each.public, each.private))
-    return found.label.replace(" ", "\n"), age(each.created_at), metric, _figure(found.cv), *figures, about
-
-
-def _agreement(found: Agreement) -> str:
-    """`public score and cv/dice over 5 runs: Spearman +0.90, Kendall +0.80`."""
-    over = f"{found.part} score and {found.metric} over {found.n} run{'s' * (found.n != 1)}"
-    if found.spearman is None or found.kendall is None:
-        return f"{over}: nothing to rank ({'it takes 3' if found.n < 3 else 'one side is the same everywhere'})"
-    return f"{over}: Spearman {found.spearman:+.2f}, Kendall {found.kendall:+.2f}"
-
-
 def findings(found: Sequence[Finding]) -> RenderableType:
     """A row a finding, its remedy below it."""
-    table = _table("check", "state", "what, and what to do about it")
+    table = new_table("check", "state", "what, and what to do about it")
     for each in found:
         about = Text(metrics.clean(each.what))
         if each.remedy:
@@ -189,7 +151,7 @@ def findings(found: Sequence[Finding]) -> RenderableType:
 
 def board(label: str, found: Board) -> RenderableType:
     """Where a run stands, and the figures of its fold."""
-    table = _table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
+    table = new_table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
     for name, figure in list(found.figures.items())[:_BOARD_ROWS]:
         table.add_row(
             name,
@@ -206,12 +168,12 @@ def check(found: Check) -> RenderableType:
     """What differs between a kernel and the working tree: names first, then lines, as many as one looks at."""
     parts: list[RenderableType] = []
     if found.files:
-        files = _table("file", "what")
+        files = new_table("file", "what")
         for file in found.files:
             files.add_row(metrics.clean(file.path), file.state)
         parts.append(files)
     if found.settings or found.config:
-        values = _table("value", "in the kernel", "in the working tree")
+        values = new_table("value", "in the kernel", "in the working tree")
         for change in (*found.settings, *found.config):
             values.add_row(metrics.clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
         parts.append(values)
@@ -223,104 +185,6 @@ def check(found: Check) -> RenderableType:
     if len(lines) > _DIFF_LINES:
         parts.append(Text(f"... and {len(lines) - _DIFF_LINES} more lines of differences: --json has them all"))
     return Group(*parts)
-
-
-def results(title: str, summary: dict[str, Any]) -> RenderableType:
-    """The cross-validation table of a metrics.json, the baseline below it, and where the time went."""
-    parts: list[RenderableType] = []
-    found = metrics.metric_tables(summary)
-    if found:
-        parts.append(Text(f"{title}, cross-validation", style="bold"))
-        # What was measured apart from the folds has images of its own.
-        for group in ([each for each in found if each.folds], [each for each in found if not each.folds]):
-            for start in range(0, len(group), _COLUMNS):
-                parts.append(_cross_validation(group[start : start + _COLUMNS], summary))
-    repeats = metrics.repeats(summary)
-    if repeats is not None:
-        parts.append(Text(_spread(repeats)))
-    if ablated := metrics.ablation(summary):
-        parts += _ablation(ablated)
-    found_bottlenecks = metrics.bottlenecks(summary)
-    if found_bottlenecks is not None and found_bottlenecks.alone:
-        parts += _bottlenecks(found_bottlenecks)
-    parts.append(Text(metrics.clean(_seconds(summary))))
-    if summary.get("status") not in ("complete", "error"):
-        status = metrics.clean(f"the run says that it is {summary.get('status')}: these are its figures so far")
-        parts.append(Text(status, style="yellow"))
-    error = summary.get("error")
-    if isinstance(error, dict):
-        parts.append(Text(metrics.clean(f"{error.get('type')}: {error.get('message')}"), style="red"))
-    return Group(*parts)
-
-
-def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, Any]) -> Table:
-    """A row a fold, a column a metric; `images` counts those of the first metric."""
-    primary = found[0]
-    table = _table("fold", "images", *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
-    for column in table.columns[1:]:
-        column.justify = "right"
-    values = [{fold: value for fold, value, _ in metric.folds} for metric in found]
-    for fold, _, n in primary.folds:
-        table.add_row(fold, _count(n), *(_figure(value.get(fold)) for value in values))
-    table.add_section()
-    table.add_row("mean", _count(primary.n), *(_figure(metric.mean) for metric in found))
-    table.add_row("sd", "", *(_figure(metric.sd) for metric in found))
-    if primary.name == metrics.primary_name(summary):
-        table.add_row("all images", _count(primary.n), _figure(metrics.primary_value(summary)))
-    for name in dict.fromkeys(name for metric in found for name, _ in metrics.baselines(summary, metric.name)):
-        scores = [dict(metrics.baselines(summary, metric.name)) for metric in found]
-        shown = [_figure(score[name]) if name in score else "" for score in scores]
-        table.add_row(f"baseline {name}", "", *shown, style="dim")
-    return table
-
-
-def _ablation(found: Sequence[metrics.Ablated]) -> list[RenderableType]:
-    """A row a value of a setting, a section a setting; `*` marks what the run predicts with."""
-    table = _table("setting", "value", "metric", "images", "as set", "chosen", "nested")
-    for column in table.columns[3:]:
-        column.justify = "right"
-    for place, row in enumerate(found):
-        is_first = place == 0 or row.setting != found[place - 1].setting
-        if is_first and place:
-            table.add_section()
-        value = f"{row.value}{' *' * row.is_used}"
-        table.add_row(row.setting * is_first, value, row.metric, _count(row.images), *map(_figure, row.figures))
-    return [
-        Text("what a setting is worth", style="bold"),
-        table,
-        Text(
-            "* predicts; rule for masks: as set, chosen on all, nested (on the other folds)\n",
-            style="dim",
-        ),
-    ]
-
-
-def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:
-    """What perfect stages would bring, and what each kind of error takes."""
-    stages = _table("with a perfect", found.metric, "gain")
-    for name, value, gain in found.alone:
-        stages.add_row(name, _figure(value), "-" if gain is None else f"{gain:+.4f}")
-    losses = _table("kind of error", f"takes from {found.metric}", "images")
-    for name, loss, images in found.losses:
-        losses.add_row(name.replace("_", " "), _figure(loss), _count(images))
-    for table in (stages, losses):
-        for column in table.columns[1:]:
-            column.justify = "right"
-    parts: list[RenderableType] = [
-        Text(f"bottlenecks: {found.metric} is {_figure(found.baseline)}", style="bold"),
-        stages,
-    ]
-    if found.ladder:
-        rungs = " -> ".join(f"{name} {_figure(value)}" for name, value in found.ladder)
-        parts.append(Text(f"one after the other: {rungs}"))
-    return [*parts, *([losses] if found.losses else [])]
-
-
-def _spread(found: metrics.Repeats) -> str:
-    """`cv/dice over 3 seeds: mean 0.9120, sd 0.0040, min 0.9081, max 0.9162`."""
-    least, most = _figure(min(found.values)), _figure(max(found.values))
-    over = f"{found.metric} over {len(found.values)} seeds"
-    return f"{over}: mean {_figure(found.mean)}, sd {_figure(found.sd)}, min {least}, max {most}"
 
 
 def age(since: str) -> str:
@@ -337,7 +201,8 @@ def duration(span: timedelta) -> str:
     return f"{max(seconds, 0)}s"
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
+    """An empty one, as all of ours look; what is too long for a column goes on in the next line."""
     table = Table(box=SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -345,7 +210,7 @@ def _table(*columns: str) -> Table:
 
 
 def _changes(changes: Sequence[Change]) -> Table:
-    table = _table("path", "base", "here")
+    table = new_table("path", "base", "here")
     for change in changes:
         table.add_row(change.path, json.dumps(change.base), json.dumps(change.value))
     return table
@@ -360,27 +225,3 @@ def _config(config: dict[str, Any], indent: str = "  ") -> str:
         else:
             found.append(f"{indent}{key}: {json.dumps(value)}\n")
     return "".join(found)
-
-
-def _better(mode: str) -> str:
-    return {"max": "(max)", "min": "(min)"}.get(mode, f"({mode})")
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _count(value: int | None) -> str:
-    return "" if value is None else str(value)
-
-
-def _seconds(summary: dict[str, Any]) -> str:
-    total, stages = summary.get("seconds"), summary.get("stages")
-    if not isinstance(total, int | float):
-        return ""
-    parts = [
-        f"{name} {value:.0f}"
-        for name, value in (stages if isinstance(stages, dict) else {}).items()
-        if isinstance(value, int | float) and value >= 0.5
-    ]
-    return f"{total:.0f} seconds" + (f" ({', '.join(parts)})" if parts else "")

@@ -12,7 +12,8 @@ from coordinator import local
 from coordinator.addresses import is_safe
 from coordinator.credentials import Credentials, find_credentials
 from coordinator.errors import CredentialsError, ProjectError
-from coordinator.project import Project, TargetName
+from coordinator.project import Project
+from coordinator.settings import TargetName
 from coordinator.target import Target
 
 ENDPOINT_VARIABLE = "COORD_KAGGLE_ENDPOINT"

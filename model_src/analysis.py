@@ -7,15 +7,13 @@ same batches give the same numbers.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch import nn
 
+from .ablation import Variant, ablation_row, compare, configured, variants
 from .best_epochs import Weights
 from .config import Config
 from .curves import write_curves
@@ -24,8 +22,9 @@ from .dataset import ChestXrays
 from .engine import Batch
 from .labels import union
 from .merge import COUNTS, write_counts
-from .oracle import oracle_dice, summarize
+from .oracle import oracle_dice
 from .oracle_report import oracle_lines, write_oracle
+from .oracle_summary import PICTURES, summarize, write_pictures
 from .outputs import write_csv
 from .overlays import write_worst
 from .predict import VIEWS, Prediction, Tta, predict
@@ -41,14 +40,6 @@ Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way to predict with what a fold has left."""
-
-    weights: Weights
-    tta: Tta
-
-
 def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     """Choose the rule for masks and measure what the settings of the ablation are worth.
 
@@ -60,10 +51,10 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
     plain = Rule.of(config.predict)
     scores, thresholds, rules = grid(config.evaluate, plain)
     compared = compare(config)
-    variants = list(dict.fromkeys([configured(config), *(variant for *_, variant in compared)]))
+    compared_variants = variants(config)
     seen: list[tuple[Variant, str, Row]] = []
     for weights, tta in passes(config).items():
-        same = [variant for variant in variants if variant.weights == weights]
+        same = [variant for variant in compared_variants if variant.weights == weights]
         for model, batches in by_fold(run, scored, weights):
             for each in run.stop.paced(predict([model], batches, tta=tta, device=run.device), views=VIEWS[tta]):
                 for variant in same:
@@ -82,11 +73,12 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
             area=np.stack([row_of[variant, each.image_id][0] for each in scored]),
             overlap=np.stack([row_of[variant, each.image_id][1] for each in scored]),
         )
-        for variant in variants
+        for variant in compared_variants
     }
-    choices = {variant: choose(counts[variant], rules) for variant in variants}
+    choices = {variant: choose(counts[variant], rules) for variant in compared_variants}
     choice = choices[configured(config)]
-    write_counts(run.output / COUNTS, [each.image_id for each in scored], counts[configured(config)])
+    by_name = {variant.name: each for variant, each in counts.items()}
+    write_counts(run.output / COUNTS, [each.image_id for each in scored], by_name)
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
     write_csv(run.output / "thresholds.csv", list(choice.curve[0]), curve)
     run.report.update(choice=choice_summary(choice))
@@ -135,7 +127,10 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
         )
         return
     place = {each.image_id: place for place, each in enumerate(scored)}
-    found = summarize(sorted(pictures, key=lambda each: place[each.baseline.image_id]))
+    pictures.sort(key=lambda each: place[each.baseline.image_id])
+    if run.config.folds.run:
+        write_pictures(run.output / PICTURES, pictures)
+    found = summarize(pictures)
     run.report.update(oracle=found)
     write_oracle(run.output, found)
     for line in oracle_lines(found):
@@ -161,36 +156,3 @@ def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresho
     shape = data.train.shapes[prediction.index]
     truth = union(data.labels[data.train.ids[prediction.index]], *shape)
     return count(prediction.probabilities(shape, scores), truth, thresholds)
-
-
-def configured(config: Config) -> Variant:
-    """The one that the run predicts with."""
-    return Variant(config.predict.weights, config.predict.tta)
-
-
-def compare(config: Config) -> list[tuple[str, str, Variant]]:
-    """(setting, value, what predicts then) for each setting that out-of-fold pictures can say something about.
-
-    None without evaluate.ablation.
-    """
-    if not config.evaluate.ablation:
-        return []
-    ttas: tuple[Tta, ...] = ("none", "hflip")
-    kept: tuple[Weights, ...] = ("best", "average") if config.train.average_best > 1 else ()
-    return [
-        *(("tta", tta, replace(configured(config), tta=tta)) for tta in ttas),
-        *(("weights", weights, replace(configured(config), weights=weights)) for weights in kept),
-    ]
-
-
-def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: Choice) -> dict[str, Any]:
-    """One row of the comparison: the dice under the config's thresholds, and under rules chosen anew."""
-    return {
-        "name": name,
-        "value": value,
-        "metric": "cv/dice",
-        "images": len(dice),
-        "dice": statistics.fmean(dice.tolist()),
-        "dice_chosen": float(choice.chosen_dice.mean()),
-        "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
-    }

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from .report import is_better
+
 Weights = Literal["best", "average"]
 
 STORED: Mapping[Weights, str] = {"best": "model", "average": "average"}
@@ -39,13 +41,6 @@ def with_epoch(
         return list(kept)
     state = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
     return [*kept[:place], Kept(epoch, value, state), *kept[place:]][:most]
-
-
-def is_better(value: float, best: float | None, mode: Literal["max", "min"]) -> bool:
-    """Whether a metric's value beats the best so far; anything beats none and not-a-number."""
-    if best is None or math.isnan(best):
-        return True
-    return value > best if mode == "max" else value < best
 
 
 def averageable(kept: Sequence[Kept]) -> list[Kept]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal
+
+from .typed import build
 
 
 def _refuse(*problems: tuple[bool, str]) -> None:
@@ -330,6 +331,13 @@ class TrainConfig:
     """Half precision where it helps; auto: bfloat16 or, on older cards, float16 with scaled gradients; not on a CPU."""
     checkpoint_every: int = 500
     """Steps between two states on disk to go on from after a crash; 0 = only when the run is stopped."""
+    keep_state_gib: float = 8.0
+    """Most that finished folds leave to be trained on from in a continued run (`fold<k>.state.pth`), in GiB; 0 = none.
+
+    Weights and momentum: 350 MB a fold for resnet50 (AdamW: 525), and 175 more for each of `average_best` above 1,
+    beside the 175 of its best weights (350 with an average). A kernel may leave 20 GB, all folds and repeats together:
+    those for which there is no room can't be given more epochs.
+    """
     time_limit_seconds: float | None = None
     """Seconds from the start after which a run saves its state and ends as incomplete; None = none.
 
@@ -379,6 +387,7 @@ class TrainConfig:
                 (self.monitor_mode == "min") != self.monitor.startswith("val/loss"),
                 f"monitor_mode must be {'min' if self.monitor.startswith('val/loss') else 'max'} for {self.monitor}",
             ),
+            (_negative(self.keep_state_gib), f"keep_state_gib must be >= 0, is {self.keep_state_gib}"),
             (self.checkpoint_every < 0, f"checkpoint_every must be >= 0, is {self.checkpoint_every}"),
             (
                 self.time_limit_seconds is not None and _not_positive(self.time_limit_seconds),
@@ -515,7 +524,7 @@ def load(path: Path | None) -> Config:
 
 def from_dict(values: object) -> Config:
     """The config of plain values; see `load`."""
-    config = _build(Config, values, "")
+    config = build(Config, values)
     assert isinstance(config, Config)
     return config
 
@@ -524,41 +533,3 @@ def to_dict(config: Config) -> dict[str, Any]:
     """The config as plain values that JSON can hold; `load` reads it back."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return values
-
-
-def _build(cls: type, values: object, where: str) -> object:
-    """An instance of the dataclass `cls` from plain values; `where` is its path, empty at the root."""
-    if not isinstance(values, dict):
-        raise ValueError(f"{where or 'config'} must be a mapping, is {values!r}")
-    types = get_type_hints(cls)
-    unknown = sorted(set(values) - {each.name for each in fields(cls)})
-    if unknown:
-        raise ValueError(f"unknown key {', '.join(f'{where}.{name}'.lstrip('.') for name in unknown)}")
-    built = {name: _convert(types[name], value, f"{where}.{name}".lstrip(".")) for name, value in values.items()}
-    try:
-        instance: object = cls(**built)
-    except ValueError as error:
-        raise ValueError(f"{where or 'config'}: {error}") from None
-    return instance
-
-
-def _convert(kind: Any, value: object, where: str) -> object:
-    """`value` as the declared type, or ValueError naming `where`."""
-    if is_dataclass(kind):
-        assert isinstance(kind, type)
-        return _build(kind, value, where)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        return None if value is None else _convert(arguments[0], value, where)
-    if origin is Literal and value in arguments:
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    # JSON writes 1.0 as 1, and Python counts bool as an int; neither may decide what a value means.
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind in (bool, int, str) and type(value) is kind:
-        return value
-    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-    wanted = f"one of {', '.join(map(str, arguments))}" if origin is Literal else names.get(kind, "a list")
-    raise ValueError(f"{where} must be {wanted}, is {value!r}")

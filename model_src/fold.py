@@ -18,18 +18,21 @@ from .best_epochs import STORED, with_epoch
 from .data import Data
 from .dataset import ChestXrays
 from .engine import train_epoch
+from .identity import identify
 from .metric_logger import MetricLogger
 from .optim import build_optimizer, choose_precision
 from .outputs import by_presence
 from .resume import (
     Progress,
+    carry_over,
     drop_progress,
     finished_fold,
-    identify,
     restore_progress,
     save_fold,
+    save_last,
     save_progress,
     unfinished_fold,
+    whole_state,
 )
 from .run import Run
 from .sampling import epoch_order, ratio_at
@@ -57,6 +60,8 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
         training.restore(state)
+        # The best epoch may lie in the fold's file, which the next better one replaces.
+        training.save()
     with run.stop.deferred():
         best, finished = train_epochs(run, training)
     if best is None or run.config.predict.weights != "best":
@@ -96,6 +101,11 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
             figure = f"{settings.monitor} of {progress.best[0].value:.4f}"
             run.report.message(f"{training.name} stops after epoch {epoch}: no better {figure}")
             break
+    # Before the fold is finished on disk: a finished one is not trained on to its end once more.
+    if not save_last(run.output, training.state(), gib=settings.keep_state_gib) and settings.keep_state_gib:
+        run.report.message(
+            f"{training.name} leaves no state for more epochs: train.keep_state_gib is {settings.keep_state_gib:g}"
+        )
     finished = save_fold(
         run.output, progress, training.identity, is_finished=True, is_averaged=settings.average_best > 1
     )
@@ -141,19 +151,27 @@ class FoldTraining:
         )
         report, where = self.run.report, self.place()
         report.message(f"{self.name} goes on in epoch {where['epoch']} after step {where['step']}")
-        report.update(resumed={"from": self.run.config.train.resume_from, **where})
+        report.resumed(**{"from": self.run.config.train.resume_from}, **where)
         self.report_epochs(self.progress.history)
 
-    def save(self) -> None:
-        """Write the state to disk."""
-        save_progress(
-            self.run.output,
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on, for a checkpoint."""
+        return whole_state(
             self.progress,
             model=self.model,
             optimizer=self.optimizer,
             scaler=self.precision.scaler,
             identity=self.identity,
         )
+
+    def save(self) -> None:
+        """Write the state to disk."""
+        save_progress(self.run.output, self.state())
+
+    def leave(self) -> None:
+        """Write the state to disk, and beside it what else the run that goes on from it will look for."""
+        self.save()
+        carry_over(self.run.earlier, self.run.output)
 
     def place(self) -> dict[str, int]:
         """Where the training is, for the report."""
@@ -224,7 +242,7 @@ class FoldTraining:
         stop.step()
         own = stop.reason(is_evaluation_next=is_evaluation_next)
         if reason := self.run.world.agree(own):
-            self.save()
+            self.leave()
             where = self.place()
             self.run.report.update(stopped={"reason": reason, **where})
             text = f"stopped in {self.name}, epoch {where['epoch']}, after step {where['step']}: {reason}"
@@ -261,7 +279,7 @@ class FoldTraining:
                     metrics |= validation.losses(run, self.model, self.outside, self.precision)
         except SystemExit:
             # Asked to end: nothing that was trained is lost, the evaluation is done again.
-            self.save()
+            self.leave()
             raise
         return scored, metrics
 

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .ablation import holdout_figures
 from .dataset import ChestXrays
-from .labels import union
+from .fold_maps import FoldMaps, Seen, write_maps
+from .labels import encode, union
 from .predict import predict
 from .run import Run
 from .score import dice
-from .thresholds import Rule
+from .thresholds import Rule, grid
 
 
 def measure_holdout(run: Run, held: Sequence[int], folds: Sequence[int], chosen: Rule) -> None:
@@ -29,6 +31,8 @@ def measure_holdout(run: Run, held: Sequence[int], folds: Sequence[int], chosen:
     models = [run.kept_model(fold) for fold in folds]
     batches = run.batches(ChestXrays(data.train, data.labels, held))
     found = []
+    scores = grid(config.evaluate, rules[0])[0] if config.folds.run else ()
+    seen: list[tuple[int, list[Seen]]] = []
     for each in predict(models, batches, tta=config.predict.tta, device=run.device):
         shape = data.train.shapes[each.index]
         truth = union(data.labels[data.train.ids[each.index]], *shape)
@@ -36,20 +40,21 @@ def measure_holdout(run: Run, held: Sequence[int], folds: Sequence[int], chosen:
         alone = [each.part(slice(number, None, len(models))) for number in range(len(models))]
         of_parts = [[dice(part.mask(shape, rule), truth) for rule in rules] for part in (*alone, each)]
         found.append((each.index, of_parts))
-    means = np.array([of_parts for _, of_parts in sorted(run.world.gather(found))]).mean(0)
-    values = {"one": means[:-1].mean(0), "best": means[folds.index(run.best_fold(folds))], "mean": means[-1]}
-    rows = [
-        {
-            "name": "folds",
-            "value": value,
-            "metric": "holdout/dice",
-            "images": len(held),
-            "dice": float(plain),
-            "dice_chosen": float(under_chosen),
-            "dice_nested": None,
-        }
-        for value, (plain, under_chosen) in values.items()
-    ]
-    figure = float(values[config.predict.folds][0])
-    row = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": figure, "sd": None, "n": len(held)}
-    run.report.extend(metrics=[row], ablation=rows if config.evaluate.ablation else [])
+        if scores:
+            image_id, code = data.train.ids[each.index], encode(truth)
+            seen.append((each.index, [Seen(image_id, shape, p.top_score, tuple(p.crops(scores)), code) for p in alone]))
+    values = np.array([of_parts for _, of_parts in sorted(run.world.gather(found))])
+    row, rows = holdout_figures(config, values, folds.index(run.best_fold(folds)))
+    run.report.extend(metrics=[row], ablation=rows)
+    if scores:
+        # For the merge of all folds, which needs what each of the models says.
+        ordered = [pictures for _, pictures in sorted(run.world.gather(seen), key=lambda each: each[0])]
+        for number, fold in enumerate(folds):
+            pictures = tuple(each[number] for each in ordered)
+            maps = FoldMaps(scores, data.train.size, 1, run.value(fold), (), pictures)
+            write_maps(run.output / holdout_maps(fold), maps)
+
+
+def holdout_maps(fold: int) -> str:
+    """The name of the file with what a fold's model says about the pictures held out."""
+    return f"holdout{fold}_maps.npz"

@@ -1,82 +1,228 @@
-"""What the runs of single folds could not know: the rule for masks that is best on all folds, and what it is worth.
+"""What the runs of single folds could not know: everything that comes of all folds together.
 
     python -m model_src.merge MERGED FOLDER...
 
-MERGED has metrics.json and oof.csv of all folds together (`coord sweep merge` puts them there), each FOLDER is what the
-run of one fold has left. The rule is chosen from what every rule would score on each picture (`counts.npz`, which each
-run writes), so that no model predicts anything again, and the figures are those of one run of all folds.
+MERGED has metrics.json, metrics.jsonl and oof.csv of all folds together (`coord sweep merge` puts them there), each
+FOLDER is what the run of one fold has left. The rule for masks and the comparison of settings come from what every rule
+would score on each picture (`counts.npz`), the bottleneck from each picture's scores (`oracle_pictures.csv`), the
+submission and the holdout from the folds' probability maps (see fold_maps.py). So no model predicts anything again, and
+the figures are those of one run of all folds. What can't be made is said on standard output, a line each.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from .ablation import ablation_row, compare, configured, holdout_figures, variants
+from .charts import save_png
 from .config import Config, from_dict
-from .outputs import figures, write_csv, write_oof
-from .report import finite, write_text
-from .score import Scored
-from .thresholds import Counts, Rule, choose, grid
+from .curves import write_curves
+from .fold_maps import TEST_MAPS, FoldMaps, check_together, joined, read_maps, top_score
+from .labels import NO_MASK, decode, encode
+from .loop_profile import joined as joined_profiles
+from .oracle_report import write_oracle
+from .oracle_summary import PICTURES, read_pictures, summarize
+from .outputs import figures, write_csv, write_oof, write_submission
+from .overlays import sheet, worst
+from .report import best_place, finite, spread, write_text
+from .score import Scored, choose_presence, dice
+from .thresholds import Choice, Counts, Rule, choose, grid
 from .thresholds import summary as choice_summary
 
 COUNTS = "counts.npz"
+_OF_PICTURES = ("ids", "folds", "pixels", "truth")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Complete what lies in the first folder."""
     merged, *folders = map(Path, arguments)
     summary = json.loads((merged / "metrics.json").read_text(encoding="utf-8"))
+    parts = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
     config = from_dict(summary["config"])
-    ids, counts = read_counts(folders)
-    scored = read_scored(merged / "oof.csv", ids, counts, config)
-    choice = choose(counts, grid(config.evaluate, Rule.of(config.predict))[2])
+    ids, counts = read_counts(folders, [variant.name for variant in variants(config)])
+    used = counts[configured(config).name]
+    scored = read_scored(merged / "oof.csv", ids, used, config)
+    plain = Rule.of(config.predict)
+    rules = grid(config.evaluate, plain)[2]
+    choices = {name: choose(each, rules) for name, each in counts.items()}
+    choice = choices[configured(config).name]
     write_oof(merged / "oof.csv", scored, choice)
     curve = [[f"{value:.6g}" for value in row.values()] for row in choice.curve]
     write_csv(merged / "thresholds.csv", list(choice.curve[0]), curve)
-    summary |= {"choice": choice_summary(choice), **figures(config, scored, choice)}
+    ablation = [
+        ablation_row(name, value, counts[variant.name].dice(plain), choices[variant.name])
+        for name, value, variant in compare(config)
+    ]
+    summary |= {"choice": choice_summary(choice), **figures(config, scored, choice), "ablation": ablation}
+    profiles = [part.get("profile") for part in parts]
+    summary["profile"] = joined_profiles(profiles) if all(profiles) else None
+    summary["repeats"] = merge_repeats(merged, folders, [part.get("repeats") for part in parts])
+    summary["oracle"] = merge_oracle(merged, folders, scored)
+    merge_holdout(summary, folders, config, choice)
+    merge_submission(merged, folders, config, scored, choice)
+    copy_worst(merged, folders, worst(scored, config.evaluate.worst))
+    if (merged / "metrics.jsonl").is_file():
+        write_curves(merged)
     write_text(merged / "metrics.json", json.dumps(finite(summary), indent=2) + "\n")
     return 0
 
 
-def write_counts(path: Path, ids: Sequence[str], counts: Counts) -> None:
-    """Keep the counts of a run's pictures, whose ImageIds these are."""
+def write_counts(path: Path, ids: Sequence[str], counts: Mapping[str, Counts]) -> None:
+    """Keep the counts of a run's pictures, whose ImageIds these are, of every way to predict by its name."""
+    first = next(iter(counts.values()))
+    arrays: dict[str, Any] = {
+        "ids": np.array(ids),
+        "scores": np.array(first.scores),
+        "thresholds": np.array(first.thresholds),
+        **{name: getattr(first, name) for name in ("folds", "pixels", "truth")},
+        **{f"area {name}": each.area for name, each in counts.items()},
+        **{f"overlap {name}": each.overlap for name, each in counts.items()},
+    }
     unfinished = path.with_name(f"{path.name}.tmp")
     with unfinished.open("wb") as file:
-        np.savez_compressed(
-            file,
-            ids=np.array(ids),
-            scores=np.array(counts.scores),
-            thresholds=np.array(counts.thresholds),
-            folds=counts.folds,
-            pixels=counts.pixels,
-            truth=counts.truth,
-            area=counts.area,
-            overlap=counts.overlap,
-        )
+        np.savez_compressed(file, **arrays)
     unfinished.replace(path)
 
 
-def read_counts(folders: Sequence[Path]) -> tuple[list[str], Counts]:
-    """The ImageIds and counts of all folders' pictures, in the order of the folders.
+def read_counts(folders: Sequence[Path], names: Sequence[str]) -> tuple[list[str], dict[str, Counts]]:
+    """The ImageIds and, of each way to predict, the counts of all folders' pictures, in the order of the folders.
 
-    Raises ValueError when they were counted at different thresholds.
+    Raises ValueError when they were counted at different thresholds, or other ways to predict.
     """
     found = [dict(np.load(folder / COUNTS, allow_pickle=False)) for folder in folders]
-    for each in found:
+    tables = [f"{kind} {name}" for kind in ("area", "overlap") for name in names]
+    for folder, each in zip(folders, found, strict=True):
+        if lacking := [name for name in tables if name not in each]:
+            raise ValueError(f"{COUNTS} of {folder.parent.name} has no {lacking[0]}: it is of another model source")
         if any(each[name].tolist() != found[0][name].tolist() for name in ("scores", "thresholds")):
             raise ValueError("the folds' runs tried different thresholds")
-    parts = {
-        name: np.concatenate([each[name] for each in found])
-        for name in ("ids", "folds", "pixels", "truth", "area", "overlap")
-    }
-    ids = [str(each) for each in parts.pop("ids")]
+    arrays = {name: np.concatenate([each[name] for each in found]) for name in (*_OF_PICTURES, *tables)}
     scores, thresholds = (tuple(map(float, found[0][name])) for name in ("scores", "thresholds"))
-    return ids, Counts(scores=scores, thresholds=thresholds, **parts)
+    counts = {
+        name: Counts(
+            scores=scores,
+            thresholds=thresholds,
+            folds=arrays["folds"],
+            pixels=arrays["pixels"],
+            truth=arrays["truth"],
+            area=arrays[f"area {name}"],
+            overlap=arrays[f"overlap {name}"],
+        )
+        for name in names
+    }
+    return [str(each) for each in arrays["ids"]], counts
+
+
+def merge_repeats(
+    merged: Path, folders: Sequence[Path], repeats: Sequence[Mapping[str, Any] | None]
+) -> dict[str, Any] | None:
+    """The spread over the seeds that all folds' runs have repeated, with oof.seed<s>.csv; None where there is none."""
+    found = [{each["seed"]: each["value"] for each in part["values"]} if part else {} for part in repeats]
+    sizes = [len(_rows(folder / "oof.csv")[1]) for folder in folders]
+    dice: dict[int, float] = {}
+    for seed in found[0]:
+        if not all(seed in each for each in found):
+            continue
+        dice[seed] = sum(each[seed] * size for each, size in zip(found, sizes, strict=True)) / sum(sizes)
+        if len(dice) > 1:  # the first one's rows are oof.csv
+            parts = [_rows(folder / f"oof.seed{seed}.csv") for folder in folders]
+            write_csv(merged / f"oof.seed{seed}.csv", parts[0][0], sorted(row for _, rows in parts for row in rows))
+    return spread("cv/dice", "max", dice) if len(dice) > 1 else None
+
+
+def _rows(file: Path) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a CSV file."""
+    with file.open(encoding="utf-8", newline="") as text:
+        header, *rows = csv.reader(text)
+    return header, rows
+
+
+def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]) -> dict[str, Any] | None:
+    """The bottleneck, as the summary holds it, with its table and picture; None where a fold's run did not look."""
+    files = [folder / PICTURES for folder in folders]
+    lacking = [file for file in files if not file.is_file()]
+    if lacking:
+        if len(lacking) < len(files):
+            print(f"no analysis of bottlenecks: {lacking[0].parent.parent.name} has no {PICTURES} here")
+        return None
+    by_id = {each.baseline.image_id: each for file in files for each in read_pictures(file)}
+    found = summarize([by_id[each.image_id] for each in scored])
+    write_oracle(merged, found)
+    return found
+
+
+def merge_submission(
+    merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: Choice
+) -> None:
+    """submission.csv by all folds' models under the rule that was chosen on all folds, as `train.predict_test` does."""
+    files = [folder / TEST_MAPS for folder in folders]
+    if lacking := [file for file in files if not file.is_file()]:
+        print(f"no submission.csv: {lacking[0].parent.parent.name} has no {TEST_MAPS} here")
+        return
+    parts = [read_maps(file) for file in files]
+    check_together(parts)
+    presence = choose_presence(scored)[0] if config.predict.choose_presence else 0.0
+    rule = choice.rule if config.predict.choose else Rule.of(config.predict)
+    if config.predict.folds == "best":
+        parts = [parts[best_place([part.value for part in parts], config.train.monitor_mode)]]
+    masks = [
+        (
+            each.image_id,
+            encode(rule.mask(joined(parts, place, rule.score))) if top_score(parts, place) >= presence else NO_MASK,
+        )
+        for place, each in enumerate(parts[0].seen)
+    ]
+    shapes = {each.image_id: each.shape for each in parts[0].seen}
+    write_submission(merged / "submission.csv", masks, shapes, parts[0].skipped)
+
+
+def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: Choice) -> None:
+    """Add what one fold's model and the mean of all are worth on the pictures held out, as `holdout` measures it."""
+    files = [file for folder in folders for file in folder.glob("holdout*_maps.npz")]
+    files.sort(key=lambda file: int(file.name.removeprefix("holdout").removesuffix("_maps.npz")))
+    if len(files) < config.folds.n:
+        if files:
+            print(f"no figures of the holdout: {len(files)} of {config.folds.n} folds have them here")
+        return
+    parts = [read_maps(file) for file in files]
+    check_together(parts)
+    best = best_place([part.value for part in parts], config.train.monitor_mode)
+    values = np.array(list(_holdout_dice(parts, (Rule.of(config.predict), choice.rule))))
+    row, rows = holdout_figures(config, values, best)
+    summary["metrics"] = [*summary["metrics"], row]
+    summary["ablation"] = [*summary["ablation"], *rows]
+
+
+def _holdout_dice(parts: Sequence[FoldMaps], rules: Sequence[Rule]) -> Iterator[list[list[float]]]:
+    """Of each picture, under each rule, the dice by each part alone and by the mean of all."""
+    for place, each in enumerate(parts[0].seen):
+        truth = decode(each.truth, *each.shape)
+        yield [
+            [dice(rule.mask(joined(some, place, rule.score)), truth) for rule in rules]
+            for some in (*([part] for part in parts), parts)
+        ]
+
+
+def copy_worst(merged: Path, folders: Sequence[Path], pictures: Sequence[Scored]) -> None:
+    """The worst pictures of all folds, each of which is among the worst of its own, as `overlays` draws them."""
+    drawn = []
+    for rank, each in enumerate(pictures, start=1):
+        for file in (found for folder in folders for found in folder.glob(f"worst/*-{each.image_id}.png")):
+            (merged / "worst").mkdir(exist_ok=True)
+            shutil.copyfile(file, merged / "worst" / f"{rank:02}-{each.image_id}.png")
+            with Image.open(file) as picture:
+                drawn.append(picture.convert("RGB"))
+    if drawn:
+        save_png(merged / "worst.png", sheet(drawn))
 
 
 def read_scored(path: Path, ids: Sequence[str], counts: Counts, config: Config) -> list[Scored]:

@@ -19,10 +19,8 @@ parts of torchvision's Mask R-CNN, which are called one by one.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,26 +34,18 @@ from .data import Data
 from .engine import Batch
 from .labels import decode
 from .model import CLASSES
+from .oracle_summary import BASELINE, MEASURED, Swapped, Swaps
 from .predict import in_shape, united
-from .score import ImageScore, dice, split_loss
+from .score import ImageScore, dice
 from .thresholds import Rule
 from .transfer import images_on_device
 
-STAGES = ("rpn", "cls", "box", "mask", "pres")
-LADDER = ("pres", "rpn", "cls", "box", "mask")
-"""In this order, because true proposals blank the empty pictures, too: so each step shows what is its own."""
 MATCH = 0.5
 """Least IoU at which a box belongs to a true one."""
 INSTANCE = 1
 """The class that is not background."""
 
 Mask = npt.NDArray[np.bool_]
-Swaps = frozenset[str]
-
-BASELINE: Swaps = frozenset()
-RUNGS = tuple(frozenset(LADDER[: count + 1]) for count in range(len(LADDER)))
-MEASURED = tuple(dict.fromkeys([BASELINE, *(frozenset({stage}) for stage in STAGES), *RUNGS]))
-"""Every set of replaced stages that the analysis needs, once."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +75,6 @@ class Instances:
     """float (n), falling."""
     matched: Tensor
     """int64 (n): position of the truth that the box belongs to; -1 = none."""
-
-
-@dataclass(frozen=True)
-class Swapped:
-    """One picture's scores."""
-
-    baseline: ImageScore
-    """Without any oracle."""
-    dice: Mapping[Swaps, float]
-    """With each set of stages replaced, the empty set among them."""
 
 
 @dataclass(frozen=True)
@@ -254,38 +234,3 @@ def compose(pasted: Mapping[str, Tensor], truth: Truth, swaps: Swaps, rule: Rule
     for place in set(pasted["matched"][replaced].tolist()):
         mask |= truth.masks[place]
     return mask
-
-
-def summarize(pictures: Sequence[Swapped]) -> dict[str, Any]:
-    """What metrics.json says.
-
-    The baseline is cv/dice; where that averages mirrored pictures, it is what cv/dice would be without. `gain` of an
-    oracle alone is over the baseline, of a rung of the ladder over the rung before.
-    """
-    mean = {swaps: statistics.fmean(each.dice[swaps] for each in pictures) for swaps in MEASURED}
-    baseline, below = mean[BASELINE], mean[BASELINE]
-    ladder = []
-    for stage, swaps in zip(LADDER, RUNGS, strict=True):
-        ladder.append({"name": f"+{stage}", "value": mean[swaps], "gain": mean[swaps] - below})
-        below = mean[swaps]
-    split = split_loss([each.baseline for each in pictures])
-    return {
-        "metric": "cv/dice",
-        "tta": "none",
-        "images": len(pictures),
-        "baseline": baseline,
-        "alone": [
-            {"name": stage, "value": mean[frozenset({stage})], "gain": mean[frozenset({stage})] - baseline}
-            for stage in STAGES
-        ],
-        "ladder": ladder,
-        "split": {
-            name: {"loss": part.loss, "images": part.images}
-            for name, part in (
-                ("false_positive", split.false_positive),
-                ("missed", split.missed),
-                ("disjoint", split.disjoint),
-                ("partial", split.partial),
-            )
-        },
-    }

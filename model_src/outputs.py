@@ -12,6 +12,7 @@ from typing import Any
 
 from .config import Config
 from .report import Report, metric, write_text
+from .rle import NO_MASK
 from .score import Scored, all_empty, choose_presence, mean_dice, with_presence
 from .submission import check_submission
 from .thresholds import Choice
@@ -86,13 +87,19 @@ def write_oof(path: Path, scored: Sequence[Scored], choice: Choice | None = None
     write_csv(path, [*header, "EncodedPixels"], sorted(rows, key=lambda row: str(row[0])))
 
 
-def write_submission(path: Path, masks: Iterable[tuple[str, str]], shapes: Mapping[str, tuple[int, int]]) -> None:
-    """One row a test picture, as the competition takes it; `shapes` has each one's original (height, width).
+def write_submission(
+    path: Path, masks: Iterable[tuple[str, str]], shapes: Mapping[str, tuple[int, int]], skipped: Iterable[str] = ()
+) -> None:
+    """One row a test picture, sorted by ImageId, as the competition takes it.
 
-    Raises ValueError, and leaves the file as it was, when the competition would refuse it.
+    `shapes` has each one's original (height, width). A picture that was `skipped`, because it can't be read, has no
+    mask: Kaggle refuses a submission in which one is missing. Raises ValueError, and leaves the file as it was, when
+    the competition would refuse it.
     """
-    rows = list(masks)
-    check_submission(rows, shapes)
+    unread = list(skipped)
+    rows = sorted([*masks, *((image_id, NO_MASK) for image_id in unread)])
+    # Of their size nothing is known, and an empty mask fits any.
+    check_submission(rows, {**shapes, **dict.fromkeys(unread, (0, 0))})
     write_csv(path, ["ImageId", "EncodedPixels"], rows)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from .charts import Color, font, save_png
-from .data import Data
-from .labels import decode, union
+from .rle import decode, union
 from .score import Scored
+
+if TYPE_CHECKING:  # it brings pydicom, which the merge of folds does without
+    from .data import Data
 
 Mask = npt.NDArray[np.bool_]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from .engine import Batch
+from .fold_maps import Crop
 from .thresholds import Rule
 from .transfer import images_on_device
 
+T = TypeVar("T")
 Tta = Literal["none", "hflip"]
 VIEWS: dict[Tta, int] = {"none": 1, "hflip": 2}
 """How often each model looks at a picture."""
@@ -36,20 +38,30 @@ class Prediction:
         top = [scores.max().item() if len(scores) else 0.0 for _, scores in self.views]
         return sum(top) / len(top)
 
+    def mean(self, score_threshold: float) -> Tensor:
+        """(size, size), as the model saw it: how likely a pixel belongs to any instance that counts, over the views."""
+        return torch.stack([united(masks, scores, score_threshold) for masks, scores in self.views]).mean(0)
+
     def probability(self, shape: tuple[int, int], score_threshold: float) -> npt.NDArray[np.float32]:
-        """(height, width) in the picture's original size: how likely a pixel belongs to any instance that counts."""
-        united_views = torch.stack([united(masks, scores, score_threshold) for masks, scores in self.views])
-        return in_shape(united_views.mean(0), shape)
+        """The same as (height, width) in the picture's original size."""
+        return in_shape(self.mean(score_threshold), shape)
 
     def probabilities(self, shape: tuple[int, int], score_thresholds: Sequence[float]) -> list[npt.NDArray[np.float32]]:
         """`probability` at each of the rising thresholds; where the same instances count it is the same object."""
-        maps: list[npt.NDArray[np.float32]] = []
+        return self._at_each(score_thresholds, lambda threshold: self.probability(shape, threshold))
+
+    def crops(self, score_thresholds: Sequence[float]) -> list[Crop]:
+        """`mean` at each of the rising thresholds, likewise."""
+        return self._at_each(score_thresholds, lambda threshold: Crop.of(self.mean(threshold).cpu().numpy()))
+
+    def _at_each(self, score_thresholds: Sequence[float], of: Callable[[float], T]) -> list[T]:
+        found: list[T] = []
         below = -math.inf
         for threshold in score_thresholds:
             is_other = any(((below <= scores) & (scores < threshold)).any() for _, scores in self.views)
-            maps.append(self.probability(shape, threshold) if is_other or not maps else maps[-1])
+            found.append(of(threshold) if is_other or not found else found[-1])
             below = threshold
-        return maps
+        return found
 
     def mask(self, shape: tuple[int, int], rule: Rule) -> npt.NDArray[np.bool_]:
         """The mask (height, width) in the picture's original size."""

@@ -85,6 +85,11 @@ class Report:
         self._summary["seconds"] = self._seconds()
         write_text(self._directory / "metrics.json", json.dumps(finite(self._summary), indent=2) + "\n")
 
+    def resumed(self, **place: Any) -> None:
+        """The run goes on from an earlier one, here; of several folds that do, the first is in the summary."""
+        if self._summary["resumed"] is None:
+            self.update(resumed=place)
+
     def extend(self, **parts: Sequence[Mapping[str, Any]]) -> None:
         """Add to those parts of the summary that are lists, and write it."""
         self.update(**{name: [*self._summary[name], *more] for name, more in parts.items()})
@@ -187,6 +192,22 @@ def spread(name: str, mode: Mode, values: Mapping[int, float]) -> dict[str, Any]
         "sd": statistics.stdev(values.values()) if len(values) > 1 else None,
         "n": len(values),
     }
+
+
+def is_better(value: float, best: float | None, mode: Mode) -> bool:
+    """Whether a metric's value beats the best so far; anything beats none and not-a-number."""
+    if best is None or math.isnan(best):
+        return True
+    return value > best if mode == "max" else value < best
+
+
+def best_place(values: Sequence[float], mode: Mode) -> int:
+    """The place of the best value, of equals the first."""
+    best = 0
+    for place, value in enumerate(values[1:], start=1):
+        if is_better(value, values[best], mode):
+            best = place
+    return best
 
 
 def finite(value: Any) -> Any:

@@ -1,51 +1,30 @@
 """Where a fold's training is, on disk: enough to go on as if nothing had happened.
 
-A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`; a finished fold leaves
+A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`. A finished fold leaves
 `fold<k>.pth`, its best weights and, if asked for, the average of its best epochs; in a repeat `fold<k>.seed<s>.pth`.
-The optimizer's state is in the former alone: nothing goes on from the best epoch, and it would double what a run
-leaves. Predictions are in neither: the same weights give the same ones again. Nor are random states: whatever is random
+For a run of more epochs the state after the last one is in `fold<k>.state.pth`, as far as `train.keep_state_gib` goes.
+Predictions are in none of them: the same weights give the same ones again. Nor are random states: whatever is random
 follows from the seed and its place in the run.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .best_epochs import Kept, average, averageable
 from .checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
 from .config import Config, to_dict
+from .identity import check_epochs, check_identity, is_trained_on
 from .inputs import InputMissing, find_source, tree
 
 LATEST, PREVIOUS, UNNAMED = "resume.pth", "resume.previous.pth", "resume.new.pth"
-
-FREE: tuple[str, ...] = (
-    "repeat",
-    "train.checkpoint_every",
-    "train.time_limit_seconds",
-    "train.stop_after_steps",
-    "train.resume_from",
-    "train.processes",
-    "train.log_every",
-    "data.num_workers",
-    "data.cache",
-    "folds.run",
-    "predict.choose",
-    "predict.weights",
-    "predict.folds",
-    "evaluate",
-)
-"""What may differ between a run and the one that it continues: settings that change no weight.
-
-Each stands for itself, for a section's all, and for those that begin with it and an underscore.
-"""
 
 
 @dataclass
@@ -66,24 +45,26 @@ class Progress:
     """What was reported of each epoch: epoch, step and metrics."""
 
 
-def save_progress(
-    output: Path,
+def whole_state(
     progress: Progress,
     *,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     identity: Mapping[str, Any],
-) -> None:
-    """Write the state of the fold in training; the one before is kept until the next."""
-    state = {
+) -> dict[str, Any]:
+    """All that a fold's training needs to go on; tensors and plain values, as a checkpoint holds them."""
+    return {
         **identity,
-        # A checkpoint holds plain values.
         "progress": {**vars(progress), "best": [(each.epoch, each.value, each.model) for each in progress.best]},
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "scaler": scaler.state_dict(),
     }
+
+
+def save_progress(output: Path, state: Mapping[str, Any]) -> None:
+    """Write the `whole_state` of the fold in training; the one before is kept until the next."""
     latest = output / LATEST
     newer = output / UNNAMED
     save_checkpoint(newer, state)
@@ -129,77 +110,47 @@ def save_fold(
     return state
 
 
+def save_last(output: Path, state: Mapping[str, Any], *, gib: float) -> bool:
+    """Write the state of a fold after its last epoch, without the best epoch, which is in the fold's file.
+
+    False if there is no room for it: all of them together may take so many GiB.
+    """
+    path = output / state_file(state["fold"], state["suffix"])
+    state = {**state, "progress": {**state["progress"], "best": state["progress"]["best"][1:]}}
+    path.unlink(missing_ok=True)
+    if not has_room(output, _bytes(state), gib):
+        return False
+    save_checkpoint(path, state)
+    return True
+
+
+def has_room(output: Path, size: int, gib: float) -> bool:
+    """Whether another state of so many bytes fits to those that are there."""
+    return size + sum(each.stat().st_size for each in output.glob("fold*.state.pth")) <= gib * 2**30
+
+
+def _bytes(value: Any) -> int:
+    """Of all tensors inside."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return sum(map(_bytes, parts))
+
+
 def fold_file(fold: int, suffix: str) -> str:
     """The name of the file with a fold's best weights; `suffix` is the repeat's."""
     return f"fold{fold}{suffix}.pth"
+
+
+def state_file(fold: int, suffix: str) -> str:
+    """The name of the file with a finished fold's last state; `suffix` is the repeat's."""
+    return f"fold{fold}{suffix}.state.pth"
 
 
 def drop_progress(output: Path) -> None:
     """Remove the state of a fold that is finished."""
     for name in (LATEST, PREVIOUS, UNNAMED):
         (output / name).unlink(missing_ok=True)
-
-
-def identify(
-    config: Config, fold: int, pictures: Sequence[tuple[str, bool, Sequence[str]]], *, suffix: str = ""
-) -> dict[str, Any]:
-    """What a checkpoint belongs to: the fold, the repeat, the config and a digest of its pictures.
-
-    `pictures` are (ImageId, whether it is trained on, encoded masks) in their order; `suffix` is the repeat's.
-    """
-    digest = hashlib.sha256(repr([(id_, inside, list(masks)) for id_, inside, masks in pictures]).encode())
-    return {"fold": fold, "suffix": suffix, "config": to_dict(config), "pictures": digest.hexdigest()}
-
-
-def check_identity(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
-    """Raise ValueError that names what differs, when a checkpoint belongs to something else."""
-    differing = [f"{name} was {old}, is {new}" for name, old, new in differences(found["config"], expected["config"])]
-    if found["pictures"] != expected["pictures"]:
-        differing.append("the labelled pictures or their folds are not the same")
-    if differing:
-        raise ValueError(f"{where} belongs to another run and can't be continued: {'; '.join(differing)}")
-
-
-def check_epochs(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
-    """Raise ValueError when a finished fold would have to be trained on: its optimizer's state was not kept.
-
-    A fold that had stopped by itself, because it got no better, would stop there again.
-    """
-    before, now = found["config"]["train"]["epochs"], expected["config"]["train"]["epochs"]
-    if now > before == found["history"][-1]["epoch"]:
-        raise ValueError(
-            f"{where} is of a fold that was finished after train.epochs = {before}, and can't be trained on to {now}; "
-            "keep that number, or train anew from its weights (model.weights)"
-        )
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(name, old value, new value) of the settings that a run can't be continued with.
-
-    More epochs are as good as a pause, unless something depends on how many there are; a fold that is finished has no
-    more, though: see `check_epochs`.
-    """
-    before, after = flat(old), flat(new)
-    free = FREE
-    if after.get("schedule.name") != "cosine" and after.get("train.negatives_per_positive_end") is None:
-        free = (*FREE, "train.epochs")
-    return [
-        (name, before.get(name, "not there"), after.get(name, "not there"))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name, "not there") != after.get(name, "not there")
-        and not any(name == each or name.startswith((f"{each}.", f"{each}_")) for each in free)
-    ]
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings under their dotted names."""
-    result: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            result |= flat(value, f"{prefix}{name}.")
-        else:
-            result[f"{prefix}{name}"] = value
-    return result
 
 
 def find_earlier(resume_from: str | None, *, root: Path, say: Callable[[str], None]) -> Path | None:
@@ -226,43 +177,102 @@ def find_earlier(resume_from: str | None, *, root: Path, say: Callable[[str], No
 def unfinished_fold(earlier: Path | None, identity: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
     """The state of this fold's training that an earlier run left, or nothing.
 
-    A state that is damaged is passed over for the one before it. Raises ValueError for one of another config.
+    A state that is damaged is passed over for the one before it. Raises ValueError for one of another config, and where
+    a fold was finished after fewer epochs and its last state was not kept.
     """
-    for name in (LATEST, PREVIOUS) if earlier else ():
-        assert earlier
-        path = earlier / name
-        if not path.exists():
-            continue
-        try:
-            state = load_checkpoint(path)
-        except TornCheckpoint as error:
-            say(f"{error}: passed over")
-            continue
-        if (state["fold"], state["suffix"]) == (identity["fold"], identity["suffix"]):
-            check_identity(state, identity, path)
+    if earlier is None:
+        return {}
+    for name in (LATEST, PREVIOUS):
+        state = readable(earlier / name, say)
+        if state and (state["fold"], state["suffix"]) == (identity["fold"], identity["suffix"]):
+            check_identity(state, identity, earlier / name)
+            progress = state["progress"]
+            check_epochs(progress["epoch"] - (not progress["step"]), identity, earlier / name)
             return state
-    return {}
+    return last_state(earlier, identity, say)
+
+
+def last_state(earlier: Path, identity: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """The state that a finished fold was left in, or nothing if there is no such fold; see `unfinished_fold`."""
+    path = earlier / fold_file(identity["fold"], identity["suffix"])
+    finished = readable(path, say)
+    if not finished or not finished["finished"]:
+        return {}
+    check_identity(finished, identity, path)
+    state = readable(earlier / state_file(identity["fold"], identity["suffix"]), say)
+    if not state:
+        raise no_state(path, finished, identity)
+    best = (finished["epoch"], finished["value"], finished["model"])
+    return {**state, "progress": {**state["progress"], "best": [best, *state["progress"]["best"]]}}
+
+
+def no_state(path: Path, finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> ValueError:
+    """What is wrong where a finished fold has to be trained on without its last state."""
+    done, epochs = finished["history"][-1]["epoch"], wanted["config"]["train"]["epochs"]
+    return ValueError(
+        f"{path} is of a fold that was finished after epoch {done}, and can't be trained on to {epochs}: "
+        f"{state_file(finished['fold'], finished['suffix'])} is not beside it "
+        "(train.keep_state_gib keeps it); leave train.epochs as it was, or train anew from its weights (model.weights)"
+    )
+
+
+def check_earlier(earlier: Path, config: Config) -> None:
+    """Raise ValueError for a fold of the earlier run that this one could not go on from, before anything is read.
+
+    Of the first repeat, and but for its pictures, which are not known yet.
+    """
+    wanted = {"config": to_dict(config), "pictures": None}
+    for fold in config.folds.run or range(config.folds.n):
+        path = earlier / fold_file(fold, "")
+        finished = readable(path, lambda _: None)
+        if finished and finished["finished"]:
+            check_identity({**finished, "pictures": None}, wanted, path)
+            check_epochs(finished["history"][-1]["epoch"], wanted, path)
+            has_state = (earlier / state_file(fold, "")).exists() or _is_latest(earlier, fold)
+            if is_trained_on(finished, wanted) and not has_state:
+                raise no_state(path, finished, wanted)
+
+
+def _is_latest(earlier: Path, fold: int) -> bool:
+    """Whether the state of a fold in training is this one's."""
+    latest = readable(earlier / LATEST, lambda _: None)
+    return bool(latest) and (latest["fold"], latest["suffix"]) == (fold, "")
 
 
 def finished_fold(
     earlier: Path | None, identity: Mapping[str, Any], output: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """What an earlier run left of this fold if it finished it, or nothing; the file is copied to the output."""
-    path = (earlier or output) / fold_file(identity["fold"], identity["suffix"])
-    if earlier is None or not path.exists():
+    """What an earlier run left of this fold if it finished it, or nothing; its files are copied to the output.
+
+    Nothing, too, if this run trains the fold on. Raises ValueError for a fold of another config.
+    """
+    if earlier is None:
+        return {}
+    path = earlier / fold_file(identity["fold"], identity["suffix"])
+    state = readable(path, say)
+    if not state or not state["finished"]:
+        return {}
+    check_identity(state, identity, path)
+    check_epochs(state["history"][-1]["epoch"], identity, path)
+    if is_trained_on(state, identity):
+        return {}
+    if earlier.resolve() != output.resolve():
+        copy_whole(path, output)
+        last = earlier / state_file(identity["fold"], identity["suffix"])
+        if last.exists() and has_room(output, last.stat().st_size, identity["config"]["train"]["keep_state_gib"]):
+            copy_whole(last, output)
+    return state
+
+
+def readable(path: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """A checkpoint; nothing if there is none, or if it is damaged, which is said."""
+    if not path.exists():
         return {}
     try:
-        state = load_checkpoint(path)
+        return load_checkpoint(path)
     except TornCheckpoint as error:
         say(f"{error}: passed over")
         return {}
-    if not state["finished"]:
-        return {}
-    check_identity(state, identity, path)
-    check_epochs(state, identity, path)
-    if earlier.resolve() != output.resolve():
-        copy_whole(path, output)
-    return state
 
 
 def carry_over(earlier: Path | None, output: Path) -> None:

@@ -13,14 +13,14 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from .batching import Grouped, micro_batches
-from .best_epochs import STORED, Weights, is_better
+from .best_epochs import STORED, Weights
 from .checkpoint import load_checkpoint
 from .config import Config
 from .data import Data
 from .dataset import ChestXrays, collate
 from .engine import Batch
 from .metric_logger import SizedIterable
-from .report import Report
+from .report import Report, best_place
 from .resume import fold_file
 from .stopping import Stop
 from .timing import LoopTimer
@@ -72,17 +72,16 @@ class Run:
         model.load_state_dict(self._kept(fold)[STORED[weights or self.config.predict.weights]])
         return model.to(self.device)
 
+    def value(self, fold: int) -> float:
+        """The best value that the fold's training has reached in the monitored metric."""
+        return float(self._kept(fold)["value"])
+
     def best_fold(self, folds: Sequence[int]) -> int:
         """The fold whose best epoch has the best value of the monitored metric, the first of equals.
 
         Each was measured on pictures of its own, so that luck with these counts, too.
         """
-        best, best_value = folds[0], None
-        for fold in folds:
-            value = self._kept(fold)["value"]
-            if is_better(value, best_value, self.config.train.monitor_mode):
-                best, best_value = fold, value
-        return best
+        return folds[best_place([self.value(fold) for fold in folds], self.config.train.monitor_mode)]
 
     def predicting(self, folds: Sequence[int]) -> list[int]:
         """Those of the folds whose models predict the test pictures."""

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import torch
 
+from .loop_profile import PARTS, profile
+
 Item = TypeVar("Item")
 
-PARTS = ("data", "transfer", "forward", "backward", "step")
-"""Of one training step, in its order. "step" is the optimizer's, with clipping."""
 MEASURED_EVERY = 10
 """Steps on a card for one that is measured."""
 
@@ -72,20 +72,7 @@ class LoopTimer:
         """What metrics.json says: seconds of each part, scaled to all steps, what is the limit, and one line."""
         scale = self._steps / self._measured if self._measured else 0.0
         seconds = {name: round(value * scale, 3) for name, value in self._seconds.items()}
-        total = sum(seconds.values())
-        limit = max(seconds, key=seconds.__getitem__) if total else None
-        shares = (
-            ", ".join(f"{name} {value / total:.0%}" for name, value in seconds.items()) if total else "not measured"
-        )
-        text = f"training loop {total:.1f} s in {self._steps} steps: {shares}; evaluation {self._evaluation:.1f} s"
-        return {
-            **seconds,
-            "evaluation": round(self._evaluation, 3),
-            "steps": self._steps,
-            "measured_steps": self._measured,
-            "limit": limit,
-            "text": f"{text}; the limit is {limit}" if limit else text,
-        }
+        return profile(seconds, self._evaluation, self._steps, self._measured)
 
     def _now(self) -> float:
         if self._synchronize:

@@ -19,7 +19,7 @@ import platform
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,20 +32,20 @@ from .config import Config, load, to_dict
 from .data import load_data
 from .dataset import ChestXrays
 from .fold import train_fold
+from .fold_maps import TEST_MAPS, FoldMaps, Seen, write_maps
 from .folds import FOLDS_HEADER, fold_rows, held_out, make_folds, sides
 from .holdout import measure_holdout
 from .inputs import kaggle_root
 from .labels import NO_MASK, encode
 from .model import build_model
 from .outputs import summarize, write_csv, write_oof, write_submission
-from .pictures import Pictures
 from .predict import VIEWS, predict
 from .report import Report, blame, described, spread
-from .resume import carry_over, drop_progress, find_earlier
+from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
 from .score import Scored, choose_presence, mean_dice
 from .stopping import OutOfTime, Stop
-from .thresholds import Rule
+from .thresholds import Rule, grid
 from .timing import LoopTimer
 from .weights import find_weights
 from .world import World, failures_noted, is_launched, join, launch, leave, processes
@@ -141,7 +141,8 @@ def run(this: Run) -> None:
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
         masks = predict_test(this, folds, rule, presence)
-        write_submission(output / "submission.csv", *with_unreadable(data.test, masks))
+        shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
+        write_submission(output / "submission.csv", masks, shapes, data.test.skipped)
 
     # After these, because a session that ends in it has everything that is submitted.
     with report.stage("explain"):
@@ -203,6 +204,9 @@ def prepare(
     )
     # Weights that don't fit end the run here, not after the pictures were read.
     new_model()
+    earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
+    if earlier is not None:
+        check_earlier(earlier, config)
     with report.stage("data"):
         data = world.first(lambda: load_data(config.data, root=kaggle_root(), say=report.message))
     report.update(counts=data.counts)
@@ -215,7 +219,7 @@ def prepare(
         timer=LoopTimer(device),
         output=output,
         new_model=new_model,
-        earlier=find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message),
+        earlier=earlier,
         world=world,
     )
 
@@ -233,26 +237,26 @@ def predict_test(this: Run, folds: Sequence[int], rule: Rule, presence: float) -
 
     By the folds' mean, or by the best of them.
     """
-    test = this.data.test
-    models = [this.kept_model(fold) for fold in this.predicting(folds)]
+    test, config, chosen = this.data.test, this.config, this.predicting(folds)
+    models = [this.kept_model(fold) for fold in chosen]
     batches = this.batches(ChestXrays(test, {}, range(len(test.ids))))
-    masks = {}
-    for each in predict(models, batches, tta=this.config.predict.tta, device=this.device):
-        mask = each.mask(test.shapes[each.index], rule)
-        masks[each.index] = encode(mask) if each.top_score >= presence else NO_MASK
+    plain = Rule.of(config.predict)
+    scores = grid(config.evaluate, plain)[0] if config.predict.choose else (plain.score,)
+    masks: dict[int, str] = {}
+    seen: dict[int, Seen] = {}
+    for each in predict(models, batches, tta=config.predict.tta, device=this.device):
+        image_id, shape, top_score = test.ids[each.index], test.shapes[each.index], each.top_score
+        masks[each.index] = encode(each.mask(shape, rule)) if top_score >= presence else NO_MASK
+        if config.folds.run:
+            seen[each.index] = Seen(image_id, shape, top_score, tuple(each.crops(scores)))
+    if config.folds.run:
+        # The folds' mean comes of all folds' runs, once they are merged.
+        value, ordered = this.value(this.best_fold(chosen)), sorted(this.world.gather(seen.items()))
+        pictures = tuple(picture for _, picture in ordered)
+        write_maps(
+            this.output / TEST_MAPS, FoldMaps(scores, test.size, len(models), value, tuple(test.skipped), pictures)
+        )
     return [(test.ids[index], code) for index, code in sorted(this.world.gather(masks.items()))]
-
-
-def with_unreadable(
-    test: Pictures, masks: Iterable[tuple[str, str]]
-) -> tuple[list[tuple[str, str]], dict[str, tuple[int, int]]]:
-    """A row for each test picture, sorted by ImageId, and the pictures' shapes: one that can't be read has no mask.
-
-    Kaggle refuses a submission in which a picture is missing.
-    """
-    # Of their size nothing is known, and an empty mask fits any.
-    shapes = dict(zip(test.ids, test.shapes, strict=True)) | dict.fromkeys(test.skipped, (0, 0))
-    return sorted([*masks, *((image_id, NO_MASK) for image_id in test.skipped)]), shapes
 
 
 def versions() -> dict[str, str | None]:

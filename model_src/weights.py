@@ -27,6 +27,9 @@ HOW_TO_ATTACH = (
 )
 WHERE_TO_SET = "in the experiment's `kernel:` or in [tool.coord.kernel] of pyproject.toml"
 
+OF_A_FOLD = re.compile(r"fold\d+(\.seed\d+)?(\.state)?\.pth")
+"""What a run's folds leave; see resume.py."""
+
 PARTS = {
     "backbone": "backbone.body.",
     "fpn": "backbone.fpn.",
@@ -60,7 +63,7 @@ def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None])
     if name in PUBLISHED[config.backbone]:
         return _find_published(name, config.backbone, root / "input", say)
     try:
-        return find_file(name, root)
+        found = find_file(name, root)
     except InputMissing:
         raise InputMissing(
             f"model.weights: {name} is no file here, and none of that name is attached.\n"
@@ -68,6 +71,12 @@ def find_weights(config: ModelConfig, *, root: Path, say: Callable[[str], None])
             f"or take weights that are published for {config.backbone}: {', '.join(PUBLISHED[config.backbone])}.\n"
             f"{_attached(root / 'input')}"
         ) from None
+    if OF_A_FOLD.fullmatch(found.name):
+        say(
+            f"weights: {found.name} has seen all pictures but its own fold's: the cv/dice of other folds, which "
+            "validate some of these, will be too good"
+        )
+    return found
 
 
 def published_url(name: str, backbone: str) -> str:

@@ -8,6 +8,8 @@ pneumothorax is what it is on a real film, only plainer: a darker part at the lu
 missing, with the thin bright line of the pleura along it. So a model has to learn it from the pixels, and can in a
 few minutes. The same arguments give the same bytes.
 
+The truth of the pictures to predict goes beside the folder, into DIR-solution.csv, where no session can read it.
+
 With `--labels` the pictures are drawn around the masks of a real label file: its images are sorted by ImageId, the
 first `--images` are the labelled ones with their rows copied as they stand, the next `--test-images` are the ones to
 predict. Real masks are 1024 x 1024, so the pictures are too, and the file decides which are positive.
@@ -92,10 +94,18 @@ def write_sample_data(
         _write_labels(unfinished / "train-rle.csv", samples[:images])
         lines = [f"{sample.image_id},-1\n" for sample in samples[images:]]
         _write_text(unfinished / "sample_submission.csv", ["ImageId,EncodedPixels\n", *lines])
+        _write_solution(directory.with_name(f"{directory.name}-solution.csv"), samples[images:])
         unfinished.replace(directory)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _write_solution(path: Path, samples: Sequence[Sample]) -> None:
+    """One row a picture, as the competition scores: its masks united."""
+    truth = [_encode(np.any(sample.masks, axis=0)) if sample.masks else "-1" for sample in samples]
+    rows = [f"{sample.image_id},{code}\n" for sample, code in zip(samples, truth, strict=True)]
+    _write_text(path, ["ImageId,EncodedPixels\n", *rows])
 
 
 def _made_up(count: int, positive: float, size: int, seed: int, part: str) -> Iterator[Sample]:

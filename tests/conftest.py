@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,10 @@ runpy.run_path(str(GUARD / "sitecustomize.py"))
 # small that more threads do nothing but stand in each other's way.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # see runner_test/layout.py
+
+# Hundreds of processes are started that would compile the same modules again and again; and so would the next run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested there.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

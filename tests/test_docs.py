@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.coordinator.command import run_coord
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
@@ -17,10 +19,9 @@ GROUP_AND_COMMAND = "sweep"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@functools.cache
 def _help(*command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "coordinator", *command, "--help"], capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    done = run_coord(*command, "--help", cwd=ROOT, env=os.environ)
     return done.stdout if done.returncode == 0 else ""
 
 

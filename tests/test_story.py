@@ -71,8 +71,11 @@ def test_from_a_new_project_to_a_score(coord: Coord) -> None:
     if CHROMIUM:
         with browser(coord.root.parent / "chromium") as page:
             page.open(coord.root / "report.html")
-            rows = page.run("document.querySelectorAll('table.sortable tbody tr').length")
-            assert (rows, page.complaints(), page.requests()) == (12, [], [])  # what was fetched
+            lines, rows = (
+                page.run(f"document.querySelectorAll('{each}').length") for each in (".board tbody", "tr.run")
+            )
+            assert (lines, rows) == (4, 12)  # what was fetched
+            assert (page.complaints(), page.requests()) == ([], [])
     coord("promote", "--exp", "base--cut0.5-epochs20-s0", "--version", "1", "-o", "best")
     (coord.root / TRAIN).unlink()
     assert "byte for byte" in coord("promote", "--verify", "best").stdout

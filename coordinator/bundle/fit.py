@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.syntax import check_syntax_of
 from coordinator.bundle.third_party import check_third_party
 from coordinator.bundle.vendor import vendored

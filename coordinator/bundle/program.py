@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coordinator.bundle.bootstrap import STAMP
+from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.script import Form, Script, render
-from coordinator.bundle.sources import SourceFile, collect, failures_told
+from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.templates import default_template
 

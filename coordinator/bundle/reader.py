@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from coordinator.bundle import bootstrap
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.notebook import script_in
-from coordinator.bundle.sources import SourceFile
 from coordinator.errors import BundleError
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import jinja2
 
 from coordinator.bundle import bootstrap
-from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.files import SourceFile
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 

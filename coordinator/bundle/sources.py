@@ -8,47 +8,31 @@ tree are refused, not skipped: leaving them out silently would hide where they l
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from importlib.machinery import EXTENSION_SUFFIXES
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from coordinator.bundle.ignore import COORDIGNORE, EXCLUDE, Ignored, Rule
+from coordinator.bundle.files import (
+    MODULE_SUFFIXES,
+    SourceFile,
+    checked,
+    entries,
+    failures_told,
+    is_module,
+    is_skipped,
+    names_in,
+    read,
+)
+from coordinator.bundle.ignore import EXCLUDE, Ignored, Rule
 from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
+from coordinator.bundle.left_out import LeftOut, Module
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
 
 NAMED_MAX = 1_000_000
 """Bytes of a data file that goes in only because a script names it: larger ones are rather something else."""
-
-_SKIPPED_NAMES = {"__pycache__", ".git", ".DS_Store", ".ipynb_checkpoints"}
-_SKIPPED_SUFFIXES = (".pyc", ".pyo")
-_MODULE_SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of the bundle: its POSIX path relative to the root, and its bytes."""
-
-    path: str
-    data: bytes
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Module:
-    """A Python source of the bundle, and the package (dotted; empty at the top) in which its imports are relative."""
-
-    source: SourceFile
-    folder: Path
-    package: str
 
 
 def collect(
@@ -86,23 +70,8 @@ def collect(
         for pattern in include:
             collection.include(pattern)
         collection.follow_imports()
-        collection.check_ignored_modules()
+        collection.left_out.check(collection.modules)
         return tuple(collection.files[path] for path in sorted(collection.files))
-
-
-@contextlib.contextmanager
-def failures_told(root: Path) -> Iterator[None]:
-    """A folder or a file that cannot be looked at, wherever that is noticed, becomes a BundleError."""
-    try:
-        yield
-    except OSError as error:
-        raise BundleError(f"{_below(root, error.filename)} cannot be read: {error.strerror}") from error
-
-
-def _below(root: Path, name: object) -> str:
-    """The name of a file or folder, relative to the root where it lies there."""
-    path = Path(str(name))
-    return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else str(name)
 
 
 class _Collection:
@@ -129,13 +98,10 @@ class _Collection:
         self._reached_folders: set[Path] = set()
         self._output = output
         self._say = say
-        self._modules: list[_Module] = []
-        self._open = {name for folder in folders for name in _names_in(folder)}
+        self.modules: list[Module] = []
+        self._open = {name for folder in folders for name in names_in(folder)}
         """Top-level names that could be imported and have not been taken in."""
-        self._left_out: dict[str, tuple[Path, Rule]] = {}
-        """Dotted names of modules in the bundle's packages that are ignored."""
-        self._unpacked: list[str] = []
-        """Paths in those packages that are ignored."""
+        self.left_out = LeftOut(root, say)
 
     # ------------------------------------------------------------------ what goes in
 
@@ -146,12 +112,12 @@ class _Collection:
             return
         if not name.isprintable():  # it would break the script that shows it
             raise BundleError(f"{name!a}: rename it, its name holds what cannot be printed")
-        source = _read(self._root, path)
+        source = read(self._root, path)
         self.files[name] = source
         if path.stem in self._open and path.parent in self._folders and self._located(path.stem) == [path]:
             self._open.discard(path.stem)
         if path.suffix == ".py":
-            self._modules.append(_Module(source, path.parent, package))
+            self.modules.append(Module(source, path.parent, package))
 
     def add_entry_module(self, entry: str) -> None:
         file = self._root.joinpath(*entry.split(".")).with_suffix(".py")
@@ -169,17 +135,17 @@ class _Collection:
             found = sorted(self._root.glob(pattern))
         except (ValueError, NotImplementedError) as error:
             raise BundleError(f"--include {pattern}: {error}") from error
-        files = [path for path in found if _checked(self._root, path).is_file()]
+        files = [path for path in found if checked(self._root, path).is_file()]
         if not files:
             raise BundleError(f"--include {pattern}: no file in {self._root} matches")
         for path in files:
-            if path != self._output and not _is_skipped(path.name):
+            if path != self._output and not is_skipped(path.name):
                 self.add(path)
 
     def follow_imports(self) -> None:
         """Takes in what the modules import, and what those import, and so on; finds syntax errors on the way."""
         unparsed = []
-        for module in self._modules:  # grows while it is walked through
+        for module in self.modules:  # grows while it is walked through
             path, data = module.source.path, module.source.data
             at_top = not module.package
             if not at_top and not self._reached_only and not may_import(data, self._open):
@@ -208,11 +174,13 @@ class _Collection:
                 if rule.source != EXCLUDE:
                     # A folder that is no package may only share its name with a library: build/, say.
                     doubtful = path.is_dir() and not (path / "__init__.py").is_file()
-                    self._refuse_or_say(path, rule, replace(imported, optional=imported.optional or doubtful), where)
+                    self.left_out.refuse_or_say(
+                        path, rule, replace(imported, optional=imported.optional or doubtful), where
+                    )
                 return
         self._open.discard(name)
         for path in self._located(name):
-            _checked(self._root, path)
+            checked(self._root, path)
             if path.is_dir() and self._reached_only:
                 self._packages.setdefault(name, []).append(path)
             elif path.is_dir():
@@ -244,16 +212,16 @@ class _Collection:
         if folder in self._reached_folders:
             return
         self._reached_folders.add(folder)
-        for path in _entries(folder):
+        for path in entries(folder):
             if path.is_file() and (path.suffix != ".py" or path.name in ("__init__.py", "__main__.py")):
                 self._add_unless_ignored(path, dotted, dotted)
 
     def _add_unless_ignored(self, path: Path, package: str, dotted: str) -> None:
-        rule = self._rule(_checked(self._root, path))
+        rule = self._rule(checked(self._root, path))
         if not rule:
             self.add(path, package)
         elif path.suffix == ".py" and rule.source != EXCLUDE:
-            self._left_out[dotted] = (path, rule)
+            self.left_out.modules[dotted] = (path, rule)
 
     def _located(self, name: str) -> list[Path]:
         """What Python would import, in its order; a folder without __init__.py only where there is nothing else."""
@@ -262,7 +230,7 @@ class _Collection:
             package = folder / name
             if (package / "__init__.py").is_file():
                 return [package]
-            modules = [file for suffix in _MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
+            modules = [file for suffix in MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
             if modules:
                 return modules
             if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
@@ -270,15 +238,15 @@ class _Collection:
         return portions
 
     def _add_folder(self, folder: Path, package: str, above: tuple[Path, ...]) -> None:
-        for path in _entries(folder):
-            _checked(self._root, path)
+        for path in entries(folder):
+            checked(self._root, path)
             directory = path.is_dir()
             dotted = f"{package}.{path.name.removesuffix('.py')}".removesuffix(".__init__")
             rule = self._rule(path, directory=directory)
             if rule:
-                self._unpacked.append(f"{path.relative_to(self._root).as_posix()}{'/' * directory}")
+                self.left_out.paths.append(f"{path.relative_to(self._root).as_posix()}{'/' * directory}")
                 if (directory or path.suffix == ".py") and rule.source != EXCLUDE:
-                    self._left_out[dotted] = (path, rule)
+                    self.left_out.modules[dotted] = (path, rule)
             elif directory:
                 if path.resolve() in above:
                     raise BundleError(f"{path.relative_to(self._root)} is a link to a folder that it lies in")
@@ -290,14 +258,14 @@ class _Collection:
                     f"{path.relative_to(self._root)} is not a file: a link to nothing, a pipe or a device"
                 )
 
-    def _take_siblings(self, module: _Module, line: int, texts: set[str]) -> None:
+    def _take_siblings(self, module: Module, line: int, texts: set[str]) -> None:
         """A name that is known only at run time may be that of any module beside the one that imports it."""
         if module.folder not in self._folders:
             return
         taken = []
-        for name in sorted(self._open & set(_names_in(module.folder))):
+        for name in sorted(self._open & set(names_in(module.folder))):
             # Any folder could be a package without __init__.py; one that is meant is named somewhere.
-            if name not in texts and not _is_module(module.folder, name):
+            if name not in texts and not is_module(module.folder, name):
                 continue
             located = self._located(name)
             if not located or any(self._rule(path, directory=path.is_dir()) for path in located):
@@ -308,7 +276,7 @@ class _Collection:
         if taken:
             self._say(f"{module.source.path}:{line} computes a name to import; beside it: {', '.join(taken)}")
 
-    def _add_named(self, module: _Module, text: str, line: int) -> None:
+    def _add_named(self, module: Module, text: str, line: int) -> None:
         """A file that a script names, such as "data/words.txt": the script most likely reads it."""
         path = self._existing(module.folder, text)
         if path is None or path.relative_to(self._root).as_posix() in self.files:
@@ -337,7 +305,7 @@ class _Collection:
         for base in (folder, self._root):
             path = Path(os.path.normpath(base / text))
             inside = path.is_relative_to(base) and path != self._output
-            if inside and path.is_file() and not any(_is_skipped(part) for part in path.relative_to(base).parts):
+            if inside and path.is_file() and not any(is_skipped(part) for part in path.relative_to(base).parts):
                 return path
         return None
 
@@ -347,74 +315,3 @@ class _Collection:
         if path == self._output:
             return Rule(EXCLUDE, 0, str(path))
         return self._ignored.whole_folder(path) if directory else self._ignored.rule(path)
-
-    def check_ignored_modules(self) -> None:
-        """Says what is ignored inside packages, and refuses a bundle whose modules import some of it."""
-        if self._unpacked:
-            shown, more = ", ".join(self._unpacked[:5]), len(self._unpacked) - 5
-            self._say(f"left out as ignored: {shown}{f' and {more} more' if more > 0 else ''}")
-        last = {name.rpartition(".")[2] for name in self._left_out}
-        for module in self._modules:
-            path, data = module.source.path, module.source.data
-            if not may_import(data, last):
-                continue
-            for imported in imports_of(parse(data, path), module.package, data).imports:
-                for name, (ignored, rule) in self._left_out.items():
-                    if f"{imported.name}.".startswith(f"{name}."):
-                        self._refuse_or_say(ignored, rule, imported, f"{path}:{imported.line}")
-
-    def _refuse_or_say(self, path: Path, rule: Rule, imported: Import, where: str) -> None:
-        name = path.relative_to(self._root).as_posix() + "/" * path.is_dir()
-        said = f"{where} imports {imported.name}, but {name} is ignored by {rule}"
-        if not imported.optional:
-            raise BundleError(said, hint=f'To bundle it, write "!/{name}" into {COORDIGNORE} in {self._root}.')
-        self._say(f"left out: {said}")
-
-
-def _names_in(folder: Path) -> Iterator[str]:
-    """Names of the modules and folders that an import could find in the folder."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name.partition(".")[0]
-            if name.isidentifier() and (entry.name.endswith(_MODULE_SUFFIXES) or entry.is_dir()):
-                yield name
-
-
-def _is_module(folder: Path, name: str) -> bool:
-    return (folder / name / "__init__.py").is_file() or any(
-        (folder / f"{name}{suffix}").is_file() for suffix in _MODULE_SUFFIXES
-    )
-
-
-def _entries(folder: Path) -> list[Path]:
-    with os.scandir(folder) as entries:
-        return [folder / name for name in sorted(entry.name for entry in entries) if not _is_skipped(name)]
-
-
-def _is_skipped(name: str) -> bool:
-    return name in _SKIPPED_NAMES or name.endswith(_SKIPPED_SUFFIXES)
-
-
-def _checked(root: Path, path: Path) -> Path:
-    """The path, unless it leads out of the project."""
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise BundleError(f"{path.relative_to(root)} is a link to {path.resolve()}, outside the project")
-    return path
-
-
-def _read(root: Path, path: Path) -> SourceFile:
-    relative = path.relative_to(root).as_posix()
-    if is_secret_name(path):
-        raise BundleError(
-            f"{relative} looks like a secret and would become part of the kernel's source",
-            hint="Move it out of the model source, or name it in .gitignore.",
-        )
-    data = path.read_bytes()
-    secret = find_secret(data)
-    if secret:
-        line, what = secret
-        raise BundleError(
-            f"{relative}:{line} holds what looks like {what}; it would become part of the kernel's source",
-            hint="Remove it (and revoke it, if it was ever pushed).",
-        )
-    return SourceFile(relative, data)

@@ -13,7 +13,7 @@ from coordinator.errors import BundleError
 from coordinator.stdlib import minor
 
 if TYPE_CHECKING:
-    from coordinator.bundle.sources import SourceFile
+    from coordinator.bundle.files import SourceFile
 
 _HERE = sys.version_info[1]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.imports import imports_of, names_imported, parse
-from coordinator.bundle.sources import SourceFile
 from coordinator.bundle.vendor import why_not_pure
 from coordinator.errors import BundleError
 from coordinator.image import Image, normalised

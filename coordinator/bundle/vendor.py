@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.files import SourceFile
 from coordinator.errors import BundleError
 from coordinator.image import Image, normalised
 

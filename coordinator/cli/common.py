@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar, cast
 import typer
 
 from coordinator.cli.terminal import complain, say
-from coordinator.errors import CoordError, Later, RunFailed, did_you_mean
+from coordinator.errors import CoordError, Later, RunFailed
 
 if TYPE_CHECKING:
     from coordinator.build import Build
@@ -107,19 +107,16 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
     from coordinator.errors import RunNotFound
 
     if exp is None:
-        newest = next((run for run in ledger.runs(target=target) if run.version is not None), None)
+        # One that was merged (version 0) has no session whose log or end could be meant.
+        newest = next((run for run in ledger.runs(target=target) if run.version), None)
         if newest is None:
             raise RunNotFound("there are no runs yet", hint="Push one: coord push --exp NAME")
         return newest if version is None else ledger.find(newest.experiment, target=target, version=version)
-    try:
-        return ledger.find(exp, target=target, version=version)
-    except RunNotFound as error:
-        near = did_you_mean(exp, {run.experiment for run in ledger.runs()})
-        raise RunNotFound(error.what + near, hint=error.hint) from None
+    return ledger.find(exp, target=target, version=version)
 
 
 def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[Target]:
-    from coordinator.project import TargetName
+    from coordinator.settings import TargetName
     from coordinator.targets import open_target
 
     return open_target(project, cast(TargetName, run.target))

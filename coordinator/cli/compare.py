@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, open_ledger, this_project
-from coordinator.cli.terminal import answer, say, show_text
+from coordinator.cli.terminal import answer, say, show_csv
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def compare(
 ) -> None:
     """Say whether one is better than another, or it was luck.
 
+    A name is an experiment, or a single run (NAME@v3, NAME@local-v3, NAME@recorded); each is compared with the first.
     Runs that differ in nothing but the seed are repeats of one config, and their spread decides. One name alone shows
     how far luck carries.
     """
@@ -89,24 +90,32 @@ def runs(
     With --json or --csv and without --columns, every column is there: the config's and the metrics', too.
     """
     from coordinator import run_list as verb
+    from coordinator.project import target_name
 
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
-    with open_ledger(this_project()) as ledger:
+    project = this_project()
+    with open_ledger(project) as ledger:
         found = verb.rows(
-            ledger, experiment=exp, state=state, target=target, tags=tag, sort=sort, columns=wanted, limit=limit
+            ledger,
+            experiment=exp,
+            state=state,
+            target=target and target_name(project, target),
+            tags=tag,
+            sort=sort,
+            columns=wanted,
+            limit=limit,
         )
-    if not found:
-        say("no runs match" if any((exp, state, target, tag)) else "no runs yet; push one: coord push --exp NAME")
+        if not found:
+            say(verb.why_none(ledger, exp, tag) or "no runs match")
 
     def table() -> RenderableType:
         from coordinator import compare_tables
 
-        return compare_tables.listing(found)
+        return compare_tables.listing(found, longest=compare_tables.LONGEST_CELL)
 
-    if found or as_json:
-        _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv)
+    _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv, columns=wanted or verb.ALWAYS)
 
 
 @app.command()
@@ -123,10 +132,11 @@ def best(
     Marks those that may be as good as the first; recorded figures join in.
     """
     from coordinator import run_list as verb
+    from coordinator.project import target_name
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found, notes = verb.best(project, ledger, metric=metric, target=target)
+        found, notes = verb.best(project, ledger, metric=metric, target=target and target_name(project, target))
     found = found[:limit]
 
     def table() -> RenderableType:
@@ -159,7 +169,7 @@ def note(
     with open_ledger(project) as ledger:
         run = _noted(project, ledger, exp, target, version)
         if text is not None:
-            remarks.note(ledger, exp, text, run=run)
+            remarks.note(ledger, exp, text, run=run, copy=project.remarks)
         _annotated(ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
 
 
@@ -188,7 +198,7 @@ def tag(
     with open_ledger(project) as ledger:
         run = _noted(project, ledger, exp, target, version)
         if name is not None:
-            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run)
+            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run, copy=project.remarks)
         _annotated(ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
 
 
@@ -223,8 +233,7 @@ def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json
 
     if not rows:
         say(f"{exp} has no {kind}s")
-    if rows or as_json:
-        _show(rows, lambda: rows, table, as_json=as_json, as_csv=as_csv)
+    _show(rows, lambda: rows, table, as_json=as_json, as_csv=as_csv, columns=("of", "text", "created_at"))
 
 
 def _show(
@@ -234,12 +243,12 @@ def _show(
     *,
     as_json: bool,
     as_csv: bool,
+    columns: Sequence[str] = (),
 ) -> None:
-    from coordinator import export
-
+    """`columns` are those of a table without rows."""
     if as_json and as_csv:
         raise UsageError("--csv or --json, not both")
     if as_csv:
-        show_text(export.as_csv(rows()).removesuffix("\n"))
-    else:
+        show_csv(rows(), columns)
+    elif data or as_json:
         answer(data if as_json else None, table)

@@ -75,7 +75,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
 
     Exactly the same file, on the project's small data.
     """
-    from coordinator import tables
+    from coordinator import results_table
     from coordinator.dry_run import dry_run as verb
     from coordinator.tracebacks import Sources
 
@@ -89,7 +89,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     if as_json:
         answer({"exit_code": done.exit_code, "directory": str(done.directory), "summary": summary})
     elif summary is not None:
-        answer(None, lambda: tables.results(f"{exp} dry run", summary))
+        answer(None, lambda: results_table.results(f"{exp} dry run", summary))
     if done.exit_code != 0:
         raise RunFailed(
             f"the dry run of {exp} ended with exit code {done.exit_code}",

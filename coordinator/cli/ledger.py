@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +14,7 @@ from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
-    from coordinator.ledger_check import Problem
+    from coordinator.ledger_check import NotAsked, Problem
     from coordinator.project import Project
     from coordinator.target import Target
 
@@ -32,11 +31,13 @@ def check(
 ) -> None:
     """Compare the ledger with results/ and the targets.
 
-    Nothing is changed without --repair. Exit code 1 if there are problems left.
+    Nothing is changed without --repair. Exit code 1 if there are problems left. A target that gives no answer is left
+    out, with a word; if --target names it, that is an error.
     """
     from coordinator import ledger_check as verb
 
     project = this_project()
+    not_asked: list[NotAsked] = []
     left: list[Problem] = []
     repaired: list[Problem] = []
 
@@ -57,9 +58,12 @@ def check(
     count = None
     if damaged is None or repair:
         with open_ledger(project) as ledger, contextlib.ExitStack() as stack:
-            opened = [] if offline else _targets(project, ledger, target, stack, found)
-            for problem in verb.check(project, ledger, opened):
-                found(problem)
+            opened = [] if offline else _targets(project, ledger, target, stack, not_asked)
+            for each in verb.check(project, ledger, opened):
+                if isinstance(each, verb.Problem):
+                    found(each)
+                else:
+                    not_asked.append(each)
             count = len(ledger.readable())
     if as_json:
         answer(
@@ -67,11 +71,14 @@ def check(
                 "runs": count,
                 "problems": [problem.to_json() for problem in left],
                 "repaired": [problem.to_json() for problem in repaired],
+                "not_asked": [each.to_json() for each in not_asked],
             }
         )
-    runs = "the runs cannot be counted" if count is None else f"{count} runs"
-    say(f"{runs}, {len(repaired)} problems repaired, {len(left)} left")
-    if left:
+    for missed in not_asked:
+        say(f"left out: {missed.what}\n    {missed.hint}")
+    runs = "the runs cannot be counted" if count is None else f"{count} run{'s' * (count != 1)}"
+    say(f"{runs}, {len(repaired)} problem{'s' * (len(repaired) != 1)} repaired, {len(left)} left")
+    if left or (not_asked and target is not None):
         raise typer.Exit(1)
 
 
@@ -84,13 +91,13 @@ def export(
         Path | None, typer.Option("--output", "-o", help="Write into this file instead.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Print all runs, one a row: state, times, metrics, config."""
+    """Print all runs, one a row: state, times, metrics, config, sweeps, tags, notes."""
     from coordinator import export as verb
 
     if as_csv and as_json:
         raise UsageError("--csv or --json, not both")
     with open_ledger(this_project()) as ledger:
-        table = verb.rows(ledger.runs())
+        table = verb.with_all(ledger)
     text = verb.as_json(table) if as_json else verb.as_csv(table)
     if output is None:
         show_text(text.removesuffix("\n"))
@@ -103,14 +110,10 @@ def export(
 
 
 def _targets(
-    project: Project,
-    ledger: Ledger,
-    option: str | None,
-    stack: contextlib.ExitStack,
-    found: Callable[[Problem], None],
+    project: Project, ledger: Ledger, option: str | None, stack: contextlib.ExitStack, not_asked: list[NotAsked]
 ) -> list[Target]:
-    """Those that have runs, and the one that is set; one that cannot be opened is a problem, too."""
-    from coordinator.ledger_check import Problem
+    """Those that have runs, and the one that is set, but for those that cannot be opened."""
+    from coordinator.ledger_check import NotAsked
     from coordinator.project import target_name
     from coordinator.targets import open_target
 
@@ -124,5 +127,6 @@ def _targets(
         try:
             opened.append(stack.enter_context(open_target(project, name)))
         except CoordError as error:
-            found(Problem(f"{name} could not be asked: {error.what}", error.hint or "Without it: --offline"))
+            hint = error.hint or "Without it: --offline"
+            not_asked.append(NotAsked(f"{name} could not be asked: {error.what}", hint))
     return opened

@@ -41,6 +41,9 @@ def continue_(
     wait_for_slot: Annotated[
         bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although a run of this experiment is active: a second session.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Push a run that goes on from an earlier one's checkpoint.
@@ -63,7 +66,7 @@ def continue_(
             if opened.name == "local":
                 warn_of_isolation(project)
             run = push(
-                project, opened, ledger, built, force=False, wait_for_slot=wait_for_slot, say=say, continues=earlier.id
+                project, opened, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say, continues=earlier.id
             )
             if not as_json:
                 show_text(run.url)

@@ -27,7 +27,7 @@ from coordinator.cli.common import (
     worst,
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text, transfers
-from coordinator.errors import CoordError, NoSlot, RunFailed, UsageError
+from coordinator.errors import CoordError, NoAccess, NoSlot, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
+    from coordinator.settings import TargetName
     from coordinator.status import OpenTargets, Status
     from coordinator.target import Target
 
@@ -119,10 +120,19 @@ def _push(
 ) -> Run:
     """The run that was pushed, or the one that has done the same already."""
     from coordinator import push as verb
-    from coordinator.identical import done_before, work_to_do
+    from coordinator.identical import at_work, done_before, work_to_do
+    from coordinator.refresh import refresh
 
     built = prepare(project, name, sets)
-    done = None if force else done_before(ledger, work_to_do(built), target.name)
+    work = work_to_do(built)
+    going = None if force else at_work(ledger, work, target.name)
+    if going is not None:
+        going = refresh(project, target, ledger, going, look_at_log=False)
+        # A second session of the same kernel is another matter: the push refuses that.
+        if going.state.is_active and going.experiment != name:
+            say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
+            return going
+    done = None if force else done_before(ledger, work, target.name)
     if done is not None:
         say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
         return done
@@ -240,11 +250,15 @@ def fetch_results(
     """Bring a run's log, metrics and files home.
 
     They go into results/; its cross-validation table is shown. What is here already is not transferred again, and what
-    broke off goes on where it was.
+    broke off goes on where it was. With the last fold of a sweep of split folds, these are merged.
     """
     from coordinator import fetch as verb
-    from coordinator import tables
+    from coordinator import results_table
+    from coordinator.merge_folds import merge_fetched
+    from coordinator.target import RunState
 
+    if all_runs and version is not None:
+        raise UsageError("--all or --version, not both")
     project = this_project()
     with open_ledger(project) as ledger:
         if all_runs:
@@ -253,7 +267,7 @@ def fetch_results(
             runs = [find_run(ledger, exp, target, version)]
         if not runs:
             say("nothing to fetch: every run that has ended is here")
-        fetched, failed = [], []
+        fetched, waiting, failed = [], list[RunFailed](), list[CoordError]()
         for run in runs:
             try:
                 with target_of(project, run) as opened, transfers() as show:
@@ -262,11 +276,18 @@ def fetch_results(
             except KeyboardInterrupt:
                 say(f"interrupted: what came is kept; go on with: {verb.again(run)}")
                 raise typer.Exit(INTERRUPTED) from None
-            except RunFailed as error:
-                # One run that has not ended must not keep the others from coming in.
+            except CoordError as error:
+                # One run that has not ended, or whose results can't be had, must not keep the others from coming in.
                 if not all_runs:
                     raise
-                failed.append(error)
+                if isinstance(error, RunFailed):
+                    waiting.append(error)
+                elif isinstance(error, NoAccess) and run.state is RunState.CANCELLED:
+                    say(f"{run.label} was cancelled, and nothing is left of it on {run.target}")
+                else:
+                    failed.append(error)
+        merged, unmerged = merge_fetched(project, ledger, fetched, say=say)
+        fetched += merged
     if as_json:
         answer(
             [
@@ -283,14 +304,22 @@ def fetch_results(
     for item in fetched:
         if not as_json:
             if item.run.summary is not None:
-                answer(None, functools.partial(tables.results, item.run.label, item.run.summary))
+                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary))
             left_out = f"; {item.left_out} left out" if item.left_out else ""
             where = project.relative(item.directory)
             show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
         for warning in item.warnings:
             say(f"warning: {warning}")
-    for skipped in failed:
+    for skipped in waiting:
         say(skipped.what)
+    for each in failed:
+        complain(each)
+    for reason, _ in unmerged:
+        complain(reason)
+    # What was left out on purpose may be what the merge lacks: that is no failure of a fetch.
+    failed += [reason for reason, is_partial in unmerged if not is_partial]
+    if failed:
+        raise typer.Exit(worst(failed))
 
 
 @app.command()

@@ -19,10 +19,12 @@ from coordinator.cli.common import (
     target_of,
     this_project,
 )
-from coordinator.cli.terminal import answer, complain, say, show_text
+from coordinator.cli.terminal import answer, complain, say, show_csv, show_text
 from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from coordinator.submissions import Submission
 
 app = typer.Typer()
@@ -48,9 +50,9 @@ def submit(
     force: Annotated[bool, typer.Option("--force", help="Although the same file was submitted before.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Submit a fetched run's file to its competition.
+    """Submit a run's file to its competition.
 
-    The file is held against the sample submission first. Exit code 75 if the day's submissions are spent.
+    The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
     """
     from coordinator import scores as verb
     from coordinator.submit import submit as send
@@ -106,13 +108,15 @@ def scores(
     """Show public and private scores beside CV, and whether they rank alike.
 
     The competitions are asked for news first. Rank correlations are of runs, 1 is: the better by CV, the better by
-    score.
+    score. Scores that experiments' files record (leaderboard/public, leaderboard/private) join in, marked.
     """
     import dataclasses
 
     from coordinator import scores as verb
-    from coordinator import submissions, tables
-    from coordinator.project import TargetName, target_name
+    from coordinator import submissions
+    from coordinator.project import target_name
+    from coordinator.recorded_scores import recorded_agreements, recorded_scores
+    from coordinator.settings import TargetName
     from coordinator.targets import open_target
 
     if as_csv and as_json:
@@ -120,7 +124,8 @@ def scores(
     project = this_project()
     errors: list[CoordError] = []
     with open_ledger(project) as ledger:
-        if exp is not None:
+        recorded = recorded_scores(project, exp) if target is None and competition is None else []
+        if exp is not None and not recorded:
             find_run(ledger, exp, target, None)  # says so if there is no such experiment
         asked = verb.places(submissions.submissions(ledger, target=target, competition=competition))
         if competition is not None and not asked:
@@ -133,17 +138,27 @@ def scores(
                 errors.append(error)
         every = verb.scores(ledger, submissions.submissions(ledger, target=target, competition=competition))
     found = [score for score in every if exp is None or (score.run and score.run.experiment == exp)]
-    agreements = verb.agreements(project, found)
+    agreements, of_recorded = verb.agreements(project, found), recorded_agreements(recorded)
+
+    def table() -> RenderableType:
+        from rich.console import Group
+
+        from coordinator import score_tables
+
+        parts = [score_tables.scores(found, agreements)] if found else []
+        return Group(*parts, *([score_tables.recorded(recorded, of_recorded)] if recorded else []))
+
     if as_csv:
-        show_text(verb.as_csv(found).removesuffix("\n"))
+        show_csv(verb.rows(found, recorded), verb.COLUMNS)
     else:
         if not found and not as_json:
             say("nothing was submitted yet: coord submit --exp NAME")
         data = {
             "submissions": [score.to_json() for score in found],
-            "agreements": [dataclasses.asdict(agreement) for agreement in agreements],
+            "recorded": [score.to_json() for score in recorded],
+            "agreements": [dataclasses.asdict(agreement) for agreement in (*agreements, *of_recorded)],
         }
-        answer(data if as_json else None, lambda: tables.scores(found, agreements))
+        answer(data if as_json else None, table)
     for each in errors:
         complain(each)
     if errors:

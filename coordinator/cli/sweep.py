@@ -23,7 +23,8 @@ from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
+    from coordinator.settings import TargetName
     from coordinator.sweep import Plan
     from coordinator.sweeps import Sweep
     from coordinator.target import AcceleratorQuota
@@ -113,7 +114,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how far a sweep is, and the time left."""
-    from coordinator import sweep as verb
+    from coordinator import sweep_progress as verb
     from coordinator import sweep_tables
     from coordinator.sweeps import all_sweeps, find
     from coordinator.targets import open_target
@@ -121,9 +122,12 @@ def status(
     project = this_project()
     with open_ledger(project) as ledger:
         if name is None:
-            found = all_sweeps(ledger)
-            rows = [{"sweep": each.name, "base": each.base, "target": each.target} for each in found]
+            found = [verb.last_known(ledger, each) for each in all_sweeps(ledger)]
+            keys = ("sweep", "base", "target", "created_at", "counts")
+            rows = [{key: each.to_json()[key] for key in keys} for each in found]
             answer(rows if as_json else None, lambda: sweep_tables.sweeps(found))
+            if not found and not as_json:
+                say("no sweeps yet; make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE")
             return
         chosen = find(ledger, name)
         trouble = None
@@ -147,8 +151,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     """
     from coordinator import fetch as fetching
     from coordinator import merge_folds as verb
-    from coordinator import sweep as sweeping
-    from coordinator import tables
+    from coordinator import results_table, sweep_progress
     from coordinator.ledger import MERGED
     from coordinator.sweeps import find
     from coordinator.targets import open_target
@@ -161,19 +164,19 @@ def merge(name: Name, as_json: Json = False) -> None:
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
         with open_target(project, cast("TargetName", chosen.target)) as opened:
-            sweeping.brought_up_to_date(project, opened, ledger, chosen)
+            sweep_progress.brought_up_to_date(project, opened, ledger, chosen)
             for whole in groups:
                 runs = verb.fold_runs(ledger, chosen, whole)
                 with transfers() as show:
                     for run in runs:
-                        if not run.fetched_at:
+                        if not run.fetched_at and not verb.is_mergeable(project, run):
                             fetching.fetch(project, opened, ledger, run, force=False, show=show)
-                merged.append(verb.merge(project, ledger, whole, runs))
+                merged.append(verb.merge(project, ledger, whole, runs, say=say))
     if as_json:
         answer([run.to_json() for run in merged])
         return
     for run in merged:
-        answer(None, functools.partial(tables.results, run.label, run.summary or {}))
+        answer(None, functools.partial(results_table.results, run.label, run.summary or {}))
         show_text(
             f"{run.label}: {run.message}, in {project.relative(project.results(run.experiment, run.target, MERGED))}/"
         )
@@ -183,6 +186,7 @@ def _go_on(
     project: Project, ledger: Ledger, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False
 ) -> None:
     from coordinator import sweep as verb
+    from coordinator.sweep_progress import standing
     from coordinator.targets import open_target
 
     try:
@@ -204,7 +208,7 @@ def _go_on(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if as_json:
-            answer(verb.standing(project, ledger, sweep).to_json())
+            answer(standing(project, ledger, sweep).to_json())
     if refused:
         for error in refused:
             complain(error)

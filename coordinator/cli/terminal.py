@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
@@ -171,6 +171,14 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         new_console().print(renderable())
+
+
+def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """A header line, of `columns` if there are no rows, and a line a row; see `show_text`, for each cell."""
+    from coordinator.export import as_csv
+
+    rows = [{name: clean(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in table]
+    print(as_csv(rows, columns=columns), end="", flush=True)
 
 
 def show_text(text: str) -> None:

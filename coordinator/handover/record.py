@@ -22,7 +22,7 @@ _FILE_KINDS = frozenset({".json", ".jsonl", ".csv", ".png", ".jpg", ".jpeg", ".s
 _LARGEST_FILE = 16 * 2**20
 """Bytes. What people look at is smaller; checkpoints and arrays stay in results/."""
 
-_TAGS = ("experiment", "target", "owner", "slug", "version", "url", "digest", "git", "message")
+_TAGS = ("experiment", "target", "owner", "slug", "version", "url", "digest", "git", "continues", "message")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _directory(project: Project, run: Run) -> Path | None:
 
     A deleted kernel counts its versions from 1 again, and then an older run's folder has its id at the end.
     """
-    usual = project.results(run.experiment, run.target, run.ref.version)
+    usual = project.results(run.experiment, run.target, run.results_version)
     for directory in (usual, usual.with_name(f"{usual.name}-{run.id[:8]}")):
         try:
             known = json.loads((directory / RUN).read_text(encoding="utf-8"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import logging
 import math
 import os
 import posixpath
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +63,7 @@ class MlflowStore:
             from mlflow.tracking import MlflowClient
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table of a new database
         self._uri = uri
+        _check_writable(uri)
         with self._explained():
             self._client = MlflowClient(tracking_uri=uri)
             found = self._client.get_experiment_by_name(under)
@@ -125,9 +128,12 @@ class MlflowStore:
     def _explained(self) -> Iterator[None]:
         from mlflow.exceptions import MlflowException
 
+        refusals = [MlflowException, OSError, ImportError]
+        with contextlib.suppress(ImportError):  # a tracking server does without
+            refusals.append(importlib.import_module("sqlalchemy.exc").SQLAlchemyError)
         try:
             yield
-        except (MlflowException, OSError, ImportError) as error:
+        except tuple(refusals) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise CoordError(f"MLflow at {_without_password(self._uri)}: {_without_password(lines[0])}") from error
 
@@ -184,10 +190,27 @@ def _artifacts(uri: str) -> str | None:
 
     MLflow's own default is the working directory, whatever that happens to be.
     """
+    file = _sqlite_file(uri)
+    return None if file is None else (file.resolve().parent / "mlruns").as_uri()
+
+
+def _sqlite_file(uri: str) -> Path | None:
     parts = urlsplit(uri)
-    if not parts.scheme.startswith("sqlite") or len(parts.path) < 2:
-        return None
-    return (Path(parts.path[1:]).resolve().parent / "mlruns").as_uri()
+    return Path(parts.path[1:]) if parts.scheme.startswith("sqlite") and len(parts.path) > 1 else None
+
+
+def _check_writable(uri: str) -> None:
+    """MLflow tries for minutes to open a database in a place where there can be none."""
+    file = _sqlite_file(uri)
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CoordError(f"MLflow at {uri}: {reason}") from error
 
 
 def _without_password(text: str) -> str:

@@ -1,7 +1,8 @@
 """The only package that talks to Kaggle: kagglesdk's messages over an HTTP client of ours.
 
-`client` has the calls, `transport` sends them, `policy` says as a table what is repeated and how long a call may take,
-`answers` reads what comes back without trusting it, `meanings` says as a table what each failure means.
+`client` and `competitions` have the calls, `dialogue` what they have in common. `transport` sends them, `policy` says
+as a table what is repeated and how long a call may take, `answers` reads what comes back without trusting it, and
+`meanings` says as a table what each failure means.
 """
 
 from coordinator.kaggle.client import Kaggle

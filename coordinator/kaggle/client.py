@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC
 from typing import Any
 
-import requests
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
@@ -22,21 +21,20 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiGetKernelSessionLogsStreamRequest,
     ApiGetKernelSessionStatusRequest,
     ApiListKernelSessionOutputRequest,
-    ApiListKernelsRequest,
     ApiSaveKernelRequest,
 )
-from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
 from kagglesdk.security.services.oauth_service import OAuthClient
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
 from coordinator.addresses import is_safe
 from coordinator.credentials import Credentials
 from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
-from coordinator.kaggle import answers, meanings
+from coordinator.kaggle import answers
 from coordinator.kaggle.asking import StatusWithSession, question
 from coordinator.kaggle.competitions import KaggleCompetitions
-from coordinator.kaggle.policy import Failed, Failure, Kind, limits
-from coordinator.kaggle.transport import PRODUCTION, Transport, as_failed
+from coordinator.kaggle.dialogue import Dialogue
+from coordinator.kaggle.policy import Failed, Failure, limits
+from coordinator.kaggle.transport import PRODUCTION, Transport
 from coordinator.kaggle_rules import WORKER_STATUS
 from coordinator.metadata import KernelMetadata
 from coordinator.target import (
@@ -52,8 +50,6 @@ from coordinator.target import (
 )
 
 WEBSITE = "https://www.kaggle.com"
-
-_PAGES_AT_MOST = 10_000
 
 
 class Kaggle:
@@ -86,19 +82,21 @@ class Kaggle:
         self._http = Transport(self._endpoint, credentials, clock=clock, sleep=sleep, chance=chance)
         self._downloads = self._http
         self._kernels = KernelsApiClient(self._http)
-        self.competitions = KaggleCompetitions(
-            self._http, name=name, website=self._site, answering=self._answering, pages=self._pages
+        self._dialogue = Dialogue(
+            self._http,
+            target=name,
+            endpoint=self._endpoint,
+            website=website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint),
+            credentials=credentials,
+            owner=owner,
         )
+        self.competitions = KaggleCompetitions(self._http, self._dialogue)
 
     def close(self) -> None:
         self._http.close()
 
-    @property
-    def _site(self) -> str:
-        return self._website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint)
-
     def url(self, owner: str, slug: str) -> str:
-        return f"{self._site}/code/{owner}/{slug}"
+        return f"{self._dialogue.website}/code/{owner}/{slug}"
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
         data = metadata.data
@@ -123,7 +121,7 @@ class Kaggle:
         request.docker_image_pinning_type = data.get("docker_image_pinning_type")
         request.session_timeout_seconds = timeout_seconds
         doing = f"pushing {data['id']}"
-        with self._answering(doing, kernel=data["id"]):
+        with self._dialogue.answering(doing, kernel=data["id"]):
             answer = self._kernels.save_kernel(request)
             if answer.error:
                 raise Failed(Failure.REFUSED, answers.shown(answer.error), status=200)
@@ -146,32 +144,20 @@ class Kaggle:
         if version is not None:
             request.version_label = f"v{version}"
         try:
-            with self._answering(f"reading {owner}/{slug}"):
+            with self._dialogue.answering(f"reading {owner}/{slug}"):
                 answer = self._kernels.get_kernel(request)
         except NoAccess:
-            self._check_access()
+            self._dialogue.check_access()
             return None
         # Taken for a kernel without versions, it would make a push that arrived one that never did.
         if answer.metadata is None or answer.blob is None or answer.metadata.current_version_number < 1:
             raise NoAnswer(f"reading {owner}/{slug}: {self.name} answered without the kernel")
         return answer.metadata.current_version_number, answer.blob.source
 
-    def _check_access(self) -> None:
-        """Raises CredentialsError if it is the credentials that are refused; Kaggle says 403 for both."""
-        try:
-            with self._answering("listing your kernels"):
-                self._kernels_page("", size=1)
-        except NoAccess as error:
-            raise CredentialsError(
-                f"{self.name} does not let the credentials from {self._credentials.source} list their own kernels: "
-                "your token has expired, or was revoked",
-                hint="Make a new one at https://www.kaggle.com/settings.",
-            ) from error
-
     def state(self, ref: KernelRef) -> SessionState:
         request = ApiGetKernelSessionStatusRequest()
         request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
-        with self._answering(f"asking for the state of {ref}", kernel=ref.address):
+        with self._dialogue.answering(f"asking for the state of {ref}", kernel=ref.address):
             answer = self._kernels.get_kernel_session_status(request)
         known = WORKER_STATUS.get(answer.status.name)
         if known is None:
@@ -179,16 +165,17 @@ class Kaggle:
         return SessionState(RunState(known), answers.shown(answer.failure_message))
 
     def log(self, ref: KernelRef) -> list[LogRecord]:
-        with self._answering(f"reading the log of {ref}", kernel=ref.address):
-            return answers.records(answers.parse(self._outputs_page(ref, "").log or "[]"))
+        page = next(self._output_pages(ref, f"the log of {ref}"))
+        with self._dialogue.answering(f"reading the log of {ref}"):
+            return answers.records(answers.parse(page.log or "[]"))
 
     def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
         request = ApiGetKernelSessionLogsStreamRequest()
         request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
         most = limits("GetKernelSessionLogsStream").answer
-        with self._answering(f"reading the live log of {ref}", kernel=ref.address):
+        with self._dialogue.answering(f"reading the live log of {ref}", kernel=ref.address):
             response = self._kernels.get_kernel_session_logs_stream(request)
-        with contextlib.closing(response), self._answering(f"reading the live log of {ref}"):
+        with contextlib.closing(response), self._dialogue.answering(f"reading the live log of {ref}"):
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
                 answers.be_silent_at_most(response, idle_seconds)
                 yield from answers.events(response, most=most)
@@ -197,15 +184,14 @@ class Kaggle:
                 yield from answers.records(answers.parse(body))
 
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
-        pages = self._pages(f"the list of {ref}'s output", lambda token: self._outputs_page(ref, token), ref.address)
-        for page in pages:
+        for page in self._output_pages(ref, f"the list of {ref}'s output"):
             yield from (OutputFile(name=file.file_name, url=file.url) for file in page.files or [])
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
         doing = f"downloading {file.name}"
         # Packed on the way, a file could neither be counted nor gone on with.
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
-        with self._answering(doing):
+        with self._dialogue.answering(doing):
             response = self._downloads.get(file.url, headers=headers)
         try:
             if response.status_code == 416 and offset:  # what is here is longer than what is there
@@ -215,7 +201,7 @@ class Kaggle:
                 # Storage services say 400, 403 or 410 for an address whose time is over.
                 hint = "Its address has expired, or it is gone."
                 raise Expired(f"{doing}: {self.name} says HTTP {response.status_code}", hint=hint)
-            with self._answering(doing):
+            with self._dialogue.answering(doing):
                 start, size = answers.extent(response, offset)
         except BaseException:
             response.close()
@@ -232,88 +218,32 @@ class Kaggle:
         return Download(start=start, size=size, validator=validator, chunks=chunks(), close=response.close)
 
     def kernels(self) -> Iterator[str]:
-        for page in self._pages("the list of your kernels", self._kernels_page):
+        for page in self._dialogue.kernels():
             yield from (kernel.ref.rpartition("/")[2] for kernel in page.kernels or [])
 
-    def _pages(self, what: str, ask: Callable[[str], Any], kernel: str = "") -> Iterator[Any]:
-        token, seen = "", set[str]()
-        for _ in range(_PAGES_AT_MOST):
-            with self._answering(f"reading {what}", kernel=kernel):
-                page = ask(token)
-            yield page
-            token = page.next_page_token or ""
-            if not token:
-                return
-            if token in seen:
-                raise TargetError(f"{what} never ends: {self.name} repeats its page tokens")
-            seen.add(token)
-        raise TargetError(f"{what} never ends: it has more than {_PAGES_AT_MOST:,} pages")
-
-    def _kernels_page(self, token: str, *, size: int = 100) -> Any:
-        request = ApiListKernelsRequest()
-        request.group = KernelsListViewType.PROFILE
-        request.page_size = size
-        if token:
-            request.page_token = token
-        return self._kernels.list_kernels(request)
-
-    def _outputs_page(self, ref: KernelRef, token: str) -> Any:
-        request = ApiListKernelSessionOutputRequest()
-        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
-        request.page_size = 100
-        if token:
-            request.page_token = token
-        return self._kernels.list_kernel_session_output(request)
-
-    @contextlib.contextmanager
-    def _answering(self, doing: str, *, kernel: str = "") -> Iterator[None]:
-        """Turns what goes wrong into what it means. A 403 about a `kernel` (owner/slug) is looked into."""
-        try:
-            yield
-        except Failed as failed:
-            error = self._explained(failed, doing)
-            if kernel and isinstance(error, NoAccess):
-                raise self._why_no_access(error, failed.kind, kernel) from failed
-            raise error from failed
-        except requests.exceptions.RequestException as error:  # of a body that the caller reads
-            raise self._explained(as_failed(error), doing) from None
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            # What kagglesdk's types allow, and the caller can't use.
-            raise self._explained(Failed(Failure.UNUSABLE, answers.shown(str(error))), doing) from error
-
-    def _explained(self, failed: Failed, doing: str) -> Exception:
-        source = self._credentials.source
-        return meanings.explain(failed, doing, target=self.name, endpoint=self._endpoint, source=source)
-
-    def _why_no_access(self, error: NoAccess, kind: Kind, kernel: str) -> TargetError | CredentialsError:
-        """Which of the three it is that Kaggle says 403 for, as far as another question tells."""
-        owner, _, slug = kernel.partition("/")
-        try:
-            self._check_access()
-        except CredentialsError as of_credentials:
-            return of_credentials
-        except TargetError:
-            return error
-        if owner.lower() != self.owner.lower():
-            hint = f'{owner} is not you ("{self.owner}"): the kernel is private, or there is none of that name.'
-        elif kind is Kind.WRITE:
-            hint = f'Your token is good. Is "{owner}" its user ([tool.coord] owner), and "{slug}" the title\'s slug?'
-        else:
-            hint = f'Your token is good, so there is no such kernel (or version): was "{slug}" deleted or renamed?'
-        return NoAccess(error.what, hint=hint)
+    def _output_pages(self, ref: KernelRef, what: str) -> Iterator[Any]:
+        return self._dialogue.pages(
+            what,
+            ApiListKernelSessionOutputRequest,
+            self._kernels.list_kernel_session_output,
+            user_name=ref.owner,
+            kernel_slug=ref.slug,
+            version_label=ref.label,
+            page_size=100,
+        )
 
     # Sessions, the quota and attached sources
 
     def cancel(self, ref: KernelRef) -> bool:
         request = ApiGetKernelSessionStatusRequest()
         request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
-        with self._answering(f"asking for the session of {ref}", kernel=ref.address):
+        with self._dialogue.answering(f"asking for the session of {ref}", kernel=ref.address):
             answer = self._http.call("kernels.KernelsApiService", "GetKernelSessionStatus", request, StatusWithSession)
         if not answer.kernel_session_id:
             return False
         order = ApiCancelKernelSessionRequest()
         order.kernel_session_id = answer.kernel_session_id
-        with self._answering(f"cancelling {ref}"):
+        with self._dialogue.answering(f"cancelling {ref}"):
             refused = self._kernels.cancel_kernel_session(order).error_message
         if refused:
             raise TargetError(f"cancelling {ref}: {self.name} refused: {answers.shown(refused)}")
@@ -322,13 +252,13 @@ class Kaggle:
     def delete(self, owner: str, slug: str) -> None:
         request = ApiDeleteKernelRequest()
         request.user_name, request.kernel_slug = owner, slug
-        with self._answering(f"deleting {owner}/{slug}", kernel=f"{owner}/{slug}"):
+        with self._dialogue.answering(f"deleting {owner}/{slug}", kernel=f"{owner}/{slug}"):
             refused = self._kernels.delete_kernel(request).error_message
         if refused:
             raise TargetError(f"deleting {owner}/{slug}: {self.name} refused: {answers.shown(refused)}")
 
     def quota(self) -> Quota:
-        with self._answering("asking for the quota"):
+        with self._dialogue.answering("asking for the quota"):
             answer = self._kernels.get_accelerator_quota_statistics(ApiGetAcceleratorQuotaStatisticsRequest())
             refreshes_at = answer.quota_refresh_time
             return Quota(
@@ -347,12 +277,12 @@ class Kaggle:
 
     def user(self) -> str | None:
         if not self._credentials.token:
-            self._check_access()
+            self._dialogue.check_access()
             return self._credentials.username
         request = IntrospectTokenRequest()
         request.token = self._credentials.token
         try:
-            with self._answering("asking whose the token is"):
+            with self._dialogue.answering("asking whose the token is"):
                 answer = OAuthClient(self._http).introspect_token(request)
         except NoAccess:
             answer = IntrospectTokenResponse()
@@ -366,7 +296,7 @@ class Kaggle:
     def has_source(self, kind: str, name: str) -> bool:
         request, ask = question(self._http, kind, name)
         try:
-            with self._answering(f"asking for {name}"):
+            with self._dialogue.answering(f"asking for {name}"):
                 ask(request)
         except NoAccess:
             return False

@@ -9,7 +9,7 @@ import re
 import shutil
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +31,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from coordinator.competitions import Allowance, Competition, Standing, SubmissionState
 from coordinator.errors import NoAccess, TargetError
 from coordinator.kaggle import answers
+from coordinator.kaggle.dialogue import Dialogue
 from coordinator.kaggle.policy import Failed, Failure
 from coordinator.kaggle.transport import Transport
 from coordinator.target import KernelRef
@@ -43,33 +44,26 @@ _SAMPLE_AT_MOST = 1 << 30  # bytes, unpacked
 _PAGE = 100
 _PIECE = 1 << 20
 
-Answering = Callable[[str], contextlib.AbstractContextManager[None]]
-Pages = Callable[[str, Callable[[str], Any]], Iterator[Any]]
-
 
 class KaggleCompetitions:
     """See `competitions.Competitions` for the methods."""
 
-    def __init__(self, http: Transport, *, name: str, website: str, answering: Answering, pages: Pages) -> None:
-        """`answering` turns what goes wrong into what it means, `pages` reads a list page by page."""
+    def __init__(self, http: Transport, dialogue: Dialogue) -> None:
         self._http = http
+        self._dialogue = dialogue
         self._api = CompetitionApiClient(http)
-        self._name = name
-        self._website = website
-        self._answering = answering
-        self._pages = pages
 
     def competition(self, slug: str) -> Competition:
-        request = ApiGetCompetitionRequest()
+        request, target = ApiGetCompetitionRequest(), self._dialogue.target
         request.competition_name = slug
         try:
-            with self._answering(f"looking for the competition {slug}"):
+            with self._dialogue.answering(f"looking for the competition {slug}"):
                 answer = self._api.get_competition(request)
         except NoAccess as error:
             raise NoAccess(
-                f'{self._name} has no competition "{slug}", or does not show it to you',
+                f'{target} has no competition "{slug}", or does not show it to you',
                 hint="Its name is the last part of its page's address: kaggle.com/competitions/NAME."
-                + (" Here: coord local add-competition NAME DIR --solution FILE." if self._name == "local" else ""),
+                + (" Here: coord local add-competition NAME DIR --solution FILE." if target == "local" else ""),
             ) from error
         return Competition(
             slug=slug,
@@ -127,29 +121,28 @@ class KaggleCompetitions:
     def standing(self, ref: int) -> Standing:
         request = ApiGetSubmissionRequest()
         request.ref = ref
-        with self._answering(f"asking for the score of submission {ref}"):
+        with self._dialogue.answering(f"asking for the score of submission {ref}"):
             return _standing(self._api.get_submission(request))
 
     def submissions(self, slug: str) -> Iterator[Standing]:
-        def page(token: str) -> Any:
-            request = ApiListSubmissionsRequest()
-            request.competition_name = slug
-            request.page_size = _PAGE
-            if token:
-                request.page_token = token
-            return self._api.list_submissions(request)
-
-        for each in self._pages(f"the list of your submissions to {slug}", page):
-            yield from map(_standing, each.submissions or [])
+        pages = self._dialogue.pages(
+            f"the list of your submissions to {slug}",
+            ApiListSubmissionsRequest,
+            self._api.list_submissions,
+            competition_name=slug,
+            page_size=_PAGE,
+        )
+        for page in pages:
+            yield from map(_standing, page.submissions or [])
 
     def _page(self, slug: str) -> str:
-        return f"{self._website}/competitions/{slug}"
+        return f"{self._dialogue.website}/competitions/{slug}"
 
     @contextlib.contextmanager
     def _about(self, slug: str, doing: str) -> Iterator[None]:
         """A 403 about a competition that is there: it wants its rules accepted first."""
         try:
-            with self._answering(doing):
+            with self._dialogue.answering(doing):
                 yield
         except NoAccess as error:
             raise NoAccess(
@@ -158,18 +151,17 @@ class KaggleCompetitions:
             ) from error
 
     def _file_names(self, slug: str) -> Iterator[str]:
-        def page(token: str) -> Any:
-            request = ApiListDataFilesRequest()
-            request.competition_name = slug
-            request.page_size = _PAGE
-            if token:
-                request.page_token = token
-            return self._api.list_data_files(request)
-
+        pages = self._dialogue.pages(
+            f"the list of {slug}'s files",
+            ApiListDataFilesRequest,
+            self._api.list_data_files,
+            competition_name=slug,
+            page_size=_PAGE,
+        )
         seen = 0
-        for each in self._pages(f"the list of {slug}'s files", page):
-            yield from (file.name for file in each.files or [])
-            seen += len(each.files or [])
+        for page in pages:
+            yield from (file.name for file in page.files or [])
+            seen += len(page.files or [])
             if seen >= _LISTED_AT_MOST:
                 return
 
@@ -184,6 +176,8 @@ class KaggleCompetitions:
                 if response.status_code >= 400:
                     raise Failed(Failure.REFUSED, status=response.status_code)
                 _save(response, arrived)
+            if _head(arrived, 1) == b"<":
+                raise Failed(Failure.HTML)
         try:
             _unpack(arrived, plain)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
@@ -209,10 +203,14 @@ def _save(response: requests.Response, file: Path) -> None:
             out.write(piece)
 
 
+def _head(file: Path, size: int) -> bytes:
+    with file.open("rb") as content:
+        return content.read(size)
+
+
 def _unpack(packed: Path, plain: Path) -> None:
     """Kaggle zips larger files, whatever their name says."""
-    with packed.open("rb") as file:
-        head = file.read(4)
+    head = _head(packed, 4)
     with contextlib.ExitStack() as stack:
         source: Any
         if head == b"PK\x03\x04":

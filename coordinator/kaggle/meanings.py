@@ -10,7 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.errors import (
+    CoordError,
+    CredentialsError,
+    Expired,
+    Later,
+    NoAccess,
+    NoAnswer,
+    NoSlot,
+    NotSent,
+    TargetError,
+)
 from coordinator.kaggle.policy import Failed, Failure, Kind
 
 _READS = frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD})
@@ -86,6 +96,13 @@ MEANINGS = (
         failures=frozenset({Failure.HTML}),
     ),
     Meaning(
+        Expired,
+        "{endpoint} does not take the file: HTTP {status}{detail}",
+        "Its address has expired, or was never good: try again, with a new one.",
+        statuses=frozenset({400, 401, 403, 404, 410, 413}),
+        kinds=frozenset({Kind.UPLOAD}),
+    ),
+    Meaning(
         CredentialsError,
         "{target} did not accept the credentials from {source}",
         _NEW_TOKEN,
@@ -115,6 +132,12 @@ MEANINGS = (
         "no connection to {endpoint}{detail}",
         "Is this machine online? Is a proxy needed (HTTPS_PROXY)?",
         failures=frozenset({Failure.CONNECT}),
+    ),
+    Meaning(
+        NotSent,
+        "there are no trusted certificates to check {endpoint} against{detail}",
+        "Is it a file or a folder of certificates? It is named by REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE.",
+        failures=frozenset({Failure.UNCHECKED}),
     ),
     Meaning(
         NoAnswer,

@@ -35,6 +35,8 @@ class Failure(StrEnum):
 
     CONNECT = "no connection"
     """Nothing was sent."""
+    UNCHECKED = "no certificates to check against"
+    """Nothing was sent."""
     UNTRUSTED = "certificate not trusted"
     TIMEOUT = "no answer in time"
     RESET = "connection lost"

@@ -61,6 +61,7 @@ class Transport:
         # proxy that is set for the internet must not see, or break, what stays on this machine.
         self._settings = requests.Session()
         self._settings.trust_env = not self._is_local
+        self._ways: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
         self._adapter.close()
@@ -158,12 +159,19 @@ class Transport:
         time_out = (min(policy.CONNECT_SECONDS, left), min(policy.READ_SECONDS, left))
         try:
             prepared = requests.Request(method, url, **parts).prepare()
-            settings = self._settings.merge_environment_settings(str(prepared.url), {}, True, None, None)
             # The adapter itself: a session reads the body of a redirect whole, although it is not to follow it.
-            return self._adapter.send(prepared, timeout=time_out, **settings)
+            return self._adapter.send(prepared, timeout=time_out, **self._way_to(str(prepared.url)))
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             # Without the cause: what requests says of a header or an address has the secrets in it.
             raise as_failed(error) from None
+
+    def _way_to(self, url: str) -> dict[str, Any]:
+        """The proxies and the certificates for an address; the environment that names them is read once for a host."""
+        parts = urlsplit(url)
+        host = f"{parts.scheme}://{parts.netloc}"
+        if host not in self._ways:
+            self._ways[host] = self._settings.merge_environment_settings(url, {}, True, None, None)
+        return self._ways[host]
 
     def _check(self, response: requests.Response, until: float) -> None:
         """Raises Failed, with the answer's message, unless its status is that of a success."""

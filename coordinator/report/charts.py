@@ -8,43 +8,77 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from markupsafe import Markup
 
 _WIDTH, _HEIGHT = 420.0, 220.0
+_WIDE = 920.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 10.0, 32.0
 _COLOURS = 8
-_ROW = 30.0  # height of one row of the chart of spreads
+_ROW = 26.0  # height of one row of the chart of spreads
+_NAMES, _LETTERS = 230.0, 36  # where its names end, and how long they may be
+_HUGE = 1e300
+_POINTS = 150  # dots in a chart of lines
+_MOST = 120  # points of one line
 
 Points = Sequence[tuple[float, float]]
 
 
-def lines(title: str, series: Mapping[str, Points], *, x_label: str) -> Markup:
-    """A line a series, with a point at each value that says what it is; empty without a value."""
+def lines(
+    title: str,
+    series: Mapping[str, Points],
+    *,
+    x_label: str,
+    bands: Mapping[str, Sequence[tuple[float, float, float]]] = MappingProxyType({}),
+    is_wide: bool = False,
+) -> Markup:
+    """A line a series, with a point at each value that says what it is; empty without a value.
+
+    `bands` has, by the series' names, (x, lowest, highest). Of many values, only the last one has a point, and a line
+    is drawn through the extremes of its stretches: the page stays small, and no peak is lost.
+    """
     points = [point for line in series.values() for point in line]
     if not points:
         return Markup("")
-    across = _Axis([x for x, _ in points], _LEFT, _WIDTH - _RIGHT)
-    up = _Axis([y for _, y in points], _HEIGHT - _BOTTOM, _TOP)
-    parts = [_frame(across, up, x_label)]
-    for number, (name, line) in enumerate(series.items()):
-        style = f"line{number % _COLOURS}"
-        path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line)
-        parts.append(Markup('<polyline class="line {}" points="{}"/>').format(style, path))
-        for x, y in line:
-            tip = f"{name}, {x_label} {x:g}: {y:.4f}"
-            parts.append(_dot(style, across(x), up(y), tip, 2.5))
-    last = "; ".join(f"{name} ends at {line[-1][1]:.4f}" for name, line in series.items() if line)
-    return _svg(_HEIGHT, f"{title}: {last}", parts) + legend(list(series))
+    width, height = (_WIDE, _HEIGHT * 1.4) if is_wide else (_WIDTH, _HEIGHT)
+    across = _Axis([x for x, _ in points], _LEFT, width - _RIGHT)
+    edges = [value for band in bands.values() for _, *both in band for value in both]
+    up = _Axis([*(y for _, y in points), *edges], height - _BOTTOM, _TOP)
+    parts = [_frame(across, up, x_label, width, height)]
+    styles = {name: f"line{number % _COLOURS}" for number, name in enumerate(series)}
+    for name, band in bands.items():
+        thin = _thinned([(x, low) for x, low, _ in band]), _thinned([(x, high) for x, _, high in reversed(band)])
+        outline = " ".join(f"{across(x):.1f},{up(y):.1f}" for side in thin for x, y in side)
+        parts.append(Markup('<polygon class="band {}" points="{}"/>').format(styles[name], outline))
+    for name, line in series.items():
+        path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in _thinned(line))
+        parts.append(Markup('<polyline class="line {}" points="{}"/>').format(styles[name], path))
+        for x, y in line if len(points) <= _POINTS else line[-1:]:
+            tip = f"{name}, {x_label} {x:g}: {y:.4g}"
+            parts.append(_dot(styles[name], across(x), up(y), tip, 2.5))
+    last = "; ".join(f"{name} ends at {line[-1][1]:.4g}" for name, line in series.items() if line)
+    return _svg(height, f"{title}: {last}", parts, width) + legend(list(series))
+
+
+def strip(values: Sequence[float], low: float, high: float) -> Markup:
+    """A config's values as dots and their mean as a stroke, for a table's cell; `low` to `high` is the column's."""
+    across = _Axis([low, high], 4, 136)
+    dots = [Markup('<circle class="dot line0" cx="{:.1f}" cy="9" r="3.5"/>').format(across(value)) for value in values]
+    mean = across(sum(values) / len(values))
+    return Markup(
+        '<svg class="strip" viewBox="0 0 140 18" aria-hidden="true"><line class="grid" x1="0" x2="140" y1="9" y2="9"/>'
+        '{}<line class="mean" x1="{:.1f}" x2="{:.1f}" y1="2" y2="16"/></svg>'
+    ).format(Markup("").join(dots), mean, mean)
 
 
 def spread(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]], float | None]]) -> Markup:
-    """A row for each (name, folds, mean): a dot a fold, a stroke at the mean."""
+    """A row for each (name, values of folds, mean): a dot a fold, a stroke at the mean."""
     values = [value for _, folds, mean in rows for value in (*(v for _, v in folds), *([] if mean is None else [mean]))]
     if not values:
         return Markup("")
     height = _TOP + _ROW * len(rows) + _BOTTOM
-    across = _Axis(values, 180.0, 720.0 - _RIGHT - 8)
+    across = _Axis(values, _NAMES + 10, _WIDE - _RIGHT - 8)
     parts = [
         Markup('<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(across(at), _TOP, height - 28)
         + _words(across(at), height - 12, f"{at:g}", "middle")
@@ -52,28 +86,31 @@ def spread(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]], fl
     ]
     for number, (name, folds, mean) in enumerate(rows):
         y = _TOP + _ROW * (number + 0.5)
-        shown = name if len(name) <= 26 else name[:25] + "…"
-        parts.append(_words(170, y + 4, shown, "end", full=name))
+        parts.append(_words(_NAMES, y + 4, _short(name), "end", full=name))
         if mean is not None:
             parts.append(
                 Markup('<line class="mean" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.1f}" y2="{2:.1f}"/>').format(
                     across(mean), y - 10, y + 10
                 )
             )
-        parts += [_dot("line0", across(value), y, f"{name}, fold {fold}: {value:.4f}", 4.5) for fold, value in folds]
-    means = "; ".join(f"{name} {mean:.4f}" for name, _, mean in rows if mean is not None)
-    return _svg(height, f"{title}, means: {means}", parts, width=720.0)
+        parts += [_dot("line0", across(value), y, f"{name}, {fold}: {value:.4g}", 4.5) for fold, value in folds]
+    means = "; ".join(f"{name} {mean:.4g}" for name, _, mean in rows if mean is not None)
+    return _svg(height, f"{title}, means: {means}", parts, _WIDE)
 
 
 def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x_label: str) -> Markup:
-    """A dot for each (name, x, y)."""
+    """A numbered dot for each (name, x, y), and the list of what they are."""
     if not points:
         return Markup("")
     across = _Axis([x for _, x, _ in points], _LEFT, _WIDTH - _RIGHT)
-    up = _Axis([y for _, _, y in points], _HEIGHT - _BOTTOM, _TOP)
-    dots = [_dot("line0", across(x), up(y), f"{name}: {x:.4f}, {y:.4f}", 5) for name, x, y in points]
-    words = "; ".join(f"{name} {x:.4f} and {y:.4f}" for name, x, y in points)
-    return _svg(_HEIGHT, f"{title}: {words}", [_frame(across, up, x_label), *dots])
+    up = _Axis([y for _, _, y in points], _HEIGHT - _BOTTOM, _TOP + 8)
+    texts = [f"{name}: {x:.4g}, {y:.4g}" for name, x, y in points]
+    dots = [_dot("line0", across(x), up(y), text, 5) for (_, x, y), text in zip(points, texts, strict=True)]
+    # Of dots in one place, the first one's number: the list has them side by side.
+    places = {(round(across(x)), round(up(y))): number for number, (_, x, y) in reversed(list(enumerate(points, 1)))}
+    numbers = [_words(x, y - 8, str(number), "middle") for (x, y), number in places.items()]
+    listed = Markup('<ol class="dots">{}</ol>').format(Markup("").join(Markup("<li>{}</li>").format(t) for t in texts))
+    return _svg(_HEIGHT, f"{title}: {'; '.join(texts)}", [_frame(across, up, x_label), *dots, *numbers]) + listed
 
 
 def bar(share: float | None) -> Markup:
@@ -97,11 +134,29 @@ def legend(names: Sequence[str]) -> Markup:
     return Markup('<ul class="legend">{}</ul>').format(entries)
 
 
+def _thinned(line: Points) -> Points:
+    """Of each stretch of a long line its first, lowest, highest and last point."""
+    if len(line) <= _MOST:
+        return line
+    size = math.ceil(len(line) / (_MOST / 4))
+    kept: list[tuple[float, float]] = []
+    for start in range(0, len(line), size):
+        part = line[start : start + size]
+        found = {0, len(part) - 1, *(choose(range(len(part)), key=lambda at: part[at][1]) for choose in (min, max))}
+        kept += [part[at] for at in sorted(found)]
+    return kept
+
+
+def _short(name: str) -> str:
+    """What sets experiments of a sweep apart is at their ends."""
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS // 3]}…{name[-(_LETTERS - _LETTERS // 3 - 1) :]}"
+
+
 class _Axis:
     """Values to positions, with round ticks."""
 
     def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        low, high = min(values), max(values)
+        low, high = _held(min(values)), _held(max(values))
         room = (high - low) * 0.04 or abs(high) * 0.05 or 1.0
         self._low, self._high = low - room, high + room
         self._start, self._end = start, end
@@ -111,7 +166,12 @@ class _Axis:
         self.ticks = [round(n * step, 12) for n in range(first, math.floor(self._high / step) + 1)][:12]
 
     def __call__(self, value: float) -> float:
-        return self._start + (value - self._low) / (self._high - self._low) * (self._end - self._start)
+        return self._start + (_held(value) - self._low) / (self._high - self._low) * (self._end - self._start)
+
+
+def _held(value: float) -> float:
+    """Within what differences can be taken of."""
+    return min(max(value, -_HUGE), _HUGE)
 
 
 def _round_step(rough: float) -> float:
@@ -119,15 +179,15 @@ def _round_step(rough: float) -> float:
     return next((factor * power for factor in (1, 2, 5) if factor * power >= rough), 10 * power)
 
 
-def _frame(across: _Axis, up: _Axis, x_label: str) -> Markup:
-    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+def _frame(across: _Axis, up: _Axis, x_label: str, width: float = _WIDTH, height: float = _HEIGHT) -> Markup:
+    right, bottom = width - _RIGHT, height - _BOTTOM
     parts = [
         Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>').format(_LEFT, right, up(at))
         + _words(_LEFT - 6, up(at) + 4, f"{at:g}", "end")
         for at in up.ticks
     ]
     parts += [_words(across(at), bottom + 14, f"{at:g}", "middle") for at in across.ticks]
-    parts.append(_words((_LEFT + right) / 2, _HEIGHT - 3, x_label, "middle"))
+    parts.append(_words((_LEFT + right) / 2, height - 3, x_label, "middle"))
     return Markup("").join(parts)
 
 

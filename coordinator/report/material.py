@@ -8,12 +8,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 from coordinator import metrics
 from coordinator.experiment import Recorded
-from coordinator.ledger import Run
+from coordinator.ledger import MERGED, Run
 from coordinator.project import Project
+from coordinator.remarks import Remark, texts
 from coordinator.results import RUN
 from coordinator.schema import leaves
 
@@ -65,10 +67,28 @@ class Item:
     config: tuple[tuple[str, str], ...]
     """Dotted path and value of every setting."""
     warnings: tuple[str, ...]
+    parts: tuple[Run, ...] = ()
+    """The runs that it continues, the first one first, or those of the folds that it was merged of."""
+    tags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         return self.run.label
+
+    @property
+    def made_of(self) -> str:
+        """What its parts are, in words."""
+        if not self.parts:
+            return ""
+        if self.run.version == MERGED:
+            return f"merged from {len(self.parts)} folds"
+        return f"continues {', '.join(f'{part.target}-v{part.version}' for part in reversed(self.parts))}"
+
+    @property
+    def seconds(self) -> float | None:
+        took = (self.run.summary or {}).get("seconds")
+        return float(took) if isinstance(took, int | float) else None
 
 
 def gather(
@@ -77,32 +97,52 @@ def gather(
     scores: Mapping[str, Score],
     *,
     pictures: int,
-    chains: Mapping[str, Sequence[Run]] | None = None,
+    parts: Mapping[str, Sequence[Run]] | None = None,
+    remarks: Sequence[Remark] = (),
 ) -> list[Item]:
     """The items of these runs, in their order; `scores` by run id, `pictures` is the most that one run shows.
 
-    `chains` has, by run id, the runs that lead to this one by continuing one another, the first one first (and itself
-    last, or not): its curves begin with theirs. The page as a whole shows at most `_PAGE_PICTURES`.
+    `parts` has, by run id, the runs that this one is made of, in their order: its curves are theirs, too. `remarks` are
+    the ledger's notes and tags. The page as a whole shows at most `_PAGE_PICTURES`.
     """
     items: list[Item] = []
     left = _PAGE_PICTURES
     for number, run in enumerate(runs):
-        items.append(_item(project, run, number, scores, min(pictures, left), (chains or {}).get(run.id, ())))
+        made_of = tuple((parts or {}).get(run.id, ()))
+        items.append(_item(project, run, number, scores, min(pictures, left), made_of, remarks))
         left -= len(items[-1].pictures)
     return items
 
 
-def differences(items: Sequence[Item]) -> list[tuple[str, list[str]]]:
-    """Config paths at which the runs differ, with each run's value as text (an empty one where it has none)."""
-    configs = [dict(item.config) for item in items]
-    paths = list(dict.fromkeys(path for config in configs for path in config))
-    rows = [(path, [config.get(path, "") for config in configs]) for path in paths]
-    return [(path, values) for path, values in rows if len(set(values)) > 1]
+@dataclass(frozen=True)
+class Elsewhere:
+    """What was measured elsewhere of one experiment in one metric."""
+
+    experiment: str
+    metric: str
+    mode: str
+    values: tuple[float, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        return stdev(self.values) if len(self.values) > 1 else None
 
 
-def recorded_rows(recorded: Mapping[str, Sequence[Recorded]]) -> list[tuple[str, Recorded]]:
-    """(experiment, figure) of what was measured elsewhere."""
-    return [(name, figure) for name, figures in recorded.items() for figure in figures]
+def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
+    """A row for each experiment and metric."""
+    grouped: dict[tuple[str, str, str], list[Recorded]] = {}
+    for name, figures in recorded.items():
+        for figure in figures:
+            grouped.setdefault((name, figure.metric, figure.mode), []).append(figure)
+    return [
+        Elsewhere(*key, tuple(each.value for each in found), tuple(each.note for each in found if each.note))
+        for key, found in grouped.items()
+    ]
 
 
 def directory_of(project: Project, run: Run) -> Path | None:
@@ -122,7 +162,13 @@ def directory_of(project: Project, run: Run) -> Path | None:
 
 
 def _item(
-    project: Project, run: Run, number: int, scores: Mapping[str, Score], most: int, earlier: Sequence[Run]
+    project: Project,
+    run: Run,
+    number: int,
+    scores: Mapping[str, Score],
+    most: int,
+    parts: tuple[Run, ...],
+    remarks: Sequence[Remark],
 ) -> Item:
     summary = run.summary or {}
     directory = directory_of(project, run)
@@ -130,7 +176,7 @@ def _item(
     name = metrics.primary_name(summary)
     primary = next((table for table in tables if table.name == name), None)
     events = _events(directory)
-    before = [event for each in earlier for event in _events(directory_of(project, each))]
+    before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
         run=run,
@@ -149,6 +195,9 @@ def _item(
         facts=_facts(run, summary),
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
         warnings=_warnings(run, summary, directory),
+        parts=parts,
+        tags=tuple(texts(remarks, run, "tag")),
+        notes=tuple(texts(remarks, run, "note")),
     )
 
 
@@ -235,7 +284,8 @@ def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _warnings(run: Run, summary: Mapping[str, Any], directory: Path | None) -> tuple[str, ...]:
-    found = [metrics.clean(run.message)] if run.message else []
+    # A merged run's message says what it is, not what went wrong.
+    found = [metrics.clean(run.message)] if run.message and run.version != MERGED else []
     error = summary.get("error")
     if error and error != run.message:
         found.append(metrics.clean(_text(error)))

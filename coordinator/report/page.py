@@ -9,58 +9,38 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from coordinator.comparison.verdict import figure, percent
 from coordinator.experiment import Recorded
-from coordinator.metrics import MetricTable
-from coordinator.report import charts
-from coordinator.report.material import Curve, Item, differences, recorded_rows
-
-_CURVES = 4  # charts of one run
-_COMPARED = 8  # lines in a chart of several runs
-
-
-@dataclass(frozen=True)
-class Board:
-    """The runs that share a primary metric, the best first."""
-
-    metric: str
-    mode: str
-    items: tuple[Item, ...]
-
-    @property
-    def direction(self) -> str:
-        return {"max": "higher is better", "min": "lower is better"}.get(self.mode, "direction not known")
-
-
-def boards(items: Sequence[Item]) -> list[Board]:
-    """The leaderboards; runs with no result are in none."""
-    grouped: dict[tuple[str, str], list[Item]] = {}
-    for item in items:
-        if item.primary is not None and item.value is not None:
-            grouped.setdefault((item.primary.name, item.primary.mode), []).append(item)
-    return [
-        Board(name, mode, tuple(sorted(found, key=lambda item: (item.value or 0.0) * (1 if mode == "min" else -1))))
-        for (name, mode), found in grouped.items()
-    ]
+from coordinator.report import charts, views
+from coordinator.report.boards import Board
+from coordinator.report.material import Item, elsewhere
 
 
 def render(
-    items: Sequence[Item], recorded: Mapping[str, Sequence[Recorded]], *, title: str, made_at: str, version: str
+    boards: Sequence[Board],
+    items: Sequence[Item],
+    recorded: Mapping[str, Sequence[Recorded]],
+    settings: views.Settings | None,
+    *,
+    title: str,
+    made_at: str,
+    version: str,
+    agreements: Sequence[str] = (),
 ) -> str:
-    """The page's text. The same arguments give the same text."""
+    """The page's text; `items` has the runs of the boards, and others. The same arguments give the same text."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["figure"] = _figure
+    environment.filters |= {"figure": _figure, "signed": _signed, "span": _span, "percent": percent, "apart": figure}
     style, script = _file("report.css"), _file("report.js")
-    ranked = boards(items)
-    shown = {item.run.id for board in ranked for item in board.items}
+    by_id = {item.run.id: item for item in items}
+    shown = views.with_a_line(boards, items)
     return environment.from_string(_file("report.html.j2")).render(
         title=title,
         made_at=made_at,
@@ -70,20 +50,46 @@ def render(
         style_hash=_hash(style),
         script_hash=_hash(script),
         items=items,
-        boards=ranked,
+        item_of=by_id,
+        boards=boards,
         without=[item for item in items if item.run.id not in shown],
-        recorded=recorded_rows(recorded),
-        differences=differences(items) if len(items) > 1 else [],
-        compared=[(board, _compared(board)) for board in ranked],
-        spread=[(board, _spread(board)) for board in ranked],
-        against=[(board, _against(board)) for board in ranked],
-        curves=_run_curves,
+        recorded=elsewhere(recorded),
+        settings=settings,
+        learning=[(board, views.learning(board, by_id)) for board in boards],
+        spread=[(board, views.folds(board), views.folds_left_out(board)) for board in boards],
+        against=[(board, views.against(board, by_id)) for board in boards],
+        lost=[(board, *views.lost(board, by_id)) for board in boards],
+        agreements=agreements,
+        has_score=any(item.score.public is not None for item in items),
+        curves=views.run_curves,
+        strip=views.strip,
+        score_of=views.score,
         bar=charts.bar,
     )
 
 
 def _figure(value: Any) -> str:
-    return "" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)
+    """Four decimals; two or more figures that count where they would show nothing."""
+    if not isinstance(value, float):
+        return "" if value is None else str(value)
+    return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.4g}"
+
+
+def _signed(value: float | None) -> str:
+    return "" if value is None else ("+" if value >= 0 else "\N{MINUS SIGN}") + _figure(abs(value))
+
+
+def _span(seconds: float | None) -> str:
+    """45 s, 12 min, 3.4 h."""
+    if seconds is None:
+        return ""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 120
+        else f"{seconds / 60:.0f} min"
+        if seconds < 7200
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def _file(name: str) -> str:
@@ -92,41 +98,3 @@ def _file(name: str) -> str:
 
 def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _spread(board: Board) -> Markup:
-    def folds(table: MetricTable | None) -> list[tuple[str, float]]:
-        return [(fold, value) for fold, value, _ in table.folds if value is not None] if table else []
-
-    rows = [(item.label, folds(item.primary), item.value) for item in board.items]
-    return charts.spread(f"{board.metric} by fold", rows)
-
-
-def _against(board: Board) -> Markup:
-    points = [
-        (item.label, item.value, item.score.public)
-        for item in board.items
-        if item.value is not None and item.score.public is not None
-    ]
-    return charts.scatter(f"{board.metric} against the public score", points, x_label=board.metric)
-
-
-def _compared(board: Board) -> Markup:
-    """The primary metric's validation curve, each run's mean over its folds; the best runs only."""
-    name = "val/" + board.metric.rpartition("/")[2]
-    series = {item.label: _mean(list(item.curves[name].values())) for item in board.items if name in item.curves}
-    return charts.lines(f"{name} by epoch", dict(list(series.items())[:_COMPARED]), x_label="epoch")
-
-
-def _mean(lines: Sequence[Curve]) -> Curve:
-    """At each epoch, the mean over the lines that have a value there."""
-    at: dict[float, list[float]] = {}
-    for line in lines:
-        for x, y in line:
-            at.setdefault(x, []).append(y)
-    return [(x, sum(at[x]) / len(at[x])) for x in sorted(at)]
-
-
-def _run_curves(item: Item) -> list[tuple[str, Markup]]:
-    names = sorted(item.curves, key=lambda name: (name.startswith("train/") and name != "train/loss",))
-    return [(name, charts.lines(f"{name} by epoch", item.curves[name], x_label="epoch")) for name in names[:_CURVES]]

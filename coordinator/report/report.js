@@ -1,8 +1,18 @@
 "use strict";
-// Sorting by the buttons in the tables' heads, and the switch between light and dark. The page reads well without it.
+// Sorting by the buttons in the tables' heads, lines that open to their runs, and the switch between light and dark.
+// The page reads well without it: every line is open then.
 document.documentElement.classList.add("js");
 
-for (const button of document.querySelectorAll("table.sortable th button")) {
+const fold = (button, isOpen) => {
+  button.setAttribute("aria-expanded", String(isOpen));
+  for (const row of button.closest("tbody").querySelectorAll("tr.more")) row.hidden = !isOpen;
+};
+for (const button of document.querySelectorAll("button.toggle")) {
+  fold(button, false);
+  button.addEventListener("click", () => fold(button, button.getAttribute("aria-expanded") === "false"));
+}
+
+for (const button of document.querySelectorAll("table.sortable thead button")) {
   button.addEventListener("click", () => {
     const head = button.closest("th");
     const table = head.closest("table");
@@ -10,16 +20,17 @@ for (const button of document.querySelectorAll("table.sortable th button")) {
     for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", direction);
     const column = head.cellIndex;
-    const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+    // A body is one line of the table, with what it opens to.
+    const key = (body) => body.rows[0].cells[column].dataset.value ?? body.rows[0].cells[column].textContent.trim();
     const sign = direction === "ascending" ? 1 : -1;
-    const rows = [...table.tBodies[0].rows];
+    const rows = [...table.tBodies];
     rows.sort((a, b) => {
       const [x, y] = [key(a), key(b)];
       if (x === "" || y === "") return (x === "") - (y === ""); // what is missing stays at the end
       const [p, q] = [Number(x), Number(y)];
       return sign * (Number.isNaN(p) || Number.isNaN(q) ? x.localeCompare(y) : p - q);
     });
-    table.tBodies[0].append(...rows);
+    table.append(...rows);
   });
 }
 
@@ -42,5 +53,8 @@ const open = () => {
   if (target instanceof HTMLDetailsElement) target.open = true;
 };
 window.addEventListener("hashchange", open);
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((item) => (item.open = true)));
+window.addEventListener("beforeprint", () => {
+  document.querySelectorAll("details").forEach((item) => (item.open = true));
+  document.querySelectorAll("button.toggle").forEach((button) => fold(button, true));
+});
 open();

@@ -51,9 +51,9 @@ class Page:
         while all(event.get("method") != "Page.loadEventFired" for event in self.events[before:]):
             self.events.append(self._read())
 
-    def run(self, script: str) -> Any:
-        """The value of a JavaScript expression."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+    def run(self, script: str, *, wait: bool = False) -> Any:
+        """The value of a JavaScript expression; with `wait`, what the promise that it is becomes."""
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=wait)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Script, render
-from coordinator.bundle.sources import SourceFile
 from coordinator.project import default_template
 
 NONE: Mapping[str, str] = {}

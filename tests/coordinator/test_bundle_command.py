@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from coordinator.bundle.files import failures_told
 from coordinator.bundle.program import Program, bundle, module_of, script_at, write
 from coordinator.bundle.script import Form
-from coordinator.bundle.sources import failures_told
 from coordinator.errors import BundleError
-from tests.coordinator.command import COORD, until
+from tests.coordinator.command import COORD, run_coord, until
 from tests.coordinator.distributions import install
 from tests.coordinator.programs import Ran, run_kernel, write_files
 
@@ -95,15 +95,7 @@ def test_samples_run_as_their_originals(situation: Situation, form: Form, tmp_pa
 
 
 def _coord(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*COORD, "bundle", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}:{Path(__file__).parent.parent.parent}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_coord("bundle", *arguments, cwd=folder, env=os.environ)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return done

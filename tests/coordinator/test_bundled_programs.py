@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import render
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.project import default_template
 from tests.coordinator.programs import left_in
@@ -106,7 +107,6 @@ STARTED_IN_A_SPECIAL_WAY = [
     Sample("stdin", stdin="Ada\nsecond\nthird"),
     Sample("torch_jit", torch=True),
     Sample("torch_workers", "pack.train", torch=True),
-    Sample("torch_run", "pack", torch=True),
     Sample("torch_run", "pack", ("3",), torch=True),
 ]
 _SPECIAL = {sample.name for sample in STARTED_IN_A_SPECIAL_WAY}

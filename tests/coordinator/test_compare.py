@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -13,10 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator.compare import Floor, Report, compare, judge
+from coordinator.compare import Report, compare
+from coordinator.comparison.configs import without_seed
+from coordinator.comparison.noise import Floor
+from coordinator.comparison.seeds import Sample
+from coordinator.comparison.verdict import judge
 from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetError, UsageError
 from coordinator.ledger import Ledger
-from coordinator.project import Project
+from coordinator.project import Project, find_project
+from coordinator.run_list import best
 from coordinator.statistics import Spread
 from coordinator.target import RunState
 from tests.coordinator.command import Coord
@@ -36,6 +42,10 @@ def _images(shift: float = 0.0, *, seed: int, noise: float = 0.002) -> list[floa
 def _compare(project: Project, *names: str, metric: str | None = None, paired: bool = False) -> Report:
     with Ledger(project.ledger) as ledger:
         return compare(project, ledger, names, metric=metric, paired=paired)
+
+
+def _sample(name: str, values: Sequence[float], splits: Sequence[str] | None = None) -> Sample:
+    return Sample(name, tuple(values), None if splits is None else tuple(splits))
 
 
 def _seeds(project: Project, experiment: str, shift: float, seeds: Sequence[int], start: int = 1) -> None:
@@ -72,14 +82,58 @@ def test_luck_is_not_called_an_effect() -> None:
     """Of 200 simulated pairs of equal configs with 5 seeds each, about 5% get a verdict (within three sd)."""
     rng = np.random.default_rng(11)
     kinds = [
-        judge(("a", list(a)), ("b", list(b)), mode="max")[1].kind for a, b in rng.normal(0.8, 0.003, size=(200, 2, 5))
+        judge(_sample("a", a), _sample("b", b), mode="max")[1].kind for a, b in rng.normal(0.8, 0.003, size=(200, 2, 5))
     ]
     assert set(kinds) == {"better", "noise"}
     assert 1 <= kinds.count("better") <= 19
     # Uneven numbers, 3 and 6 seeds.
     apart = rng.normal(0.8, 0.003, size=(200, 9))
-    kinds = [judge(("a", list(each[:3])), ("b", list(each[3:])), mode="min")[1].kind for each in apart]
+    kinds = [judge(_sample("a", each[:3]), _sample("b", each[3:]), mode="min")[1].kind for each in apart]
     assert 1 <= kinds.count("better") <= 19
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind"),
+    [
+        ("01234", "01234", "better"),  # the seed makes the folds: pairs
+        ("01234", "56789", "better"),  # other seeds, so other folds
+        ("00011", "22333", "better"),  # repeats within runs of a few seeds: each set of folds is one value
+        ("000", "012", "better"),
+        ("00000", "11111", "likely"),  # config and folds can't be told apart
+    ],
+)
+def test_the_luck_of_folds_is_not_called_an_effect(a: str, b: str, kind: str) -> None:
+    """Of 200 simulated pairs of equal configs, about 5% get a verdict, however their runs share folds; or never one."""
+    rng = np.random.default_rng(13)
+    found = []
+    for _ in range(200):
+        folds = dict(zip("0123456789", rng.normal(0.8, 0.003, size=10), strict=True))
+        one, other = ([folds[fold] + rng.normal(0, 0.003) for fold in of] for of in (a, b))
+        found.append(judge(_sample("a", one, a), _sample("b", other, b), mode="max")[1].kind)
+    assert set(found) == {kind, "noise"}
+    assert kind == "likely" or 1 <= found.count("better") <= 19
+
+
+def test_runs_are_compared_within_the_same_folds() -> None:
+    """Folds that change more than the config does: paired by them it is found; a run without its like is left out."""
+    luck = (0.80, 0.75, 0.82, 0.78)
+    one = _sample("a", [*luck, 0.5], "01234")
+    other = _sample("b", [value + 0.01 + off for value, off in zip(luck, (0.001, -0.001, 0, 0), strict=True)], "0123")
+    interval, found = judge(one, other, mode="max")
+    assert interval is not None
+    assert interval.estimate == pytest.approx(0.01)
+    half = 3.1824463 * np.std([0.001, -0.001, 0, 0], ddof=1) / 2  # t(.975, 3) standard errors of 4 pairs
+    assert interval.high - 0.01 == pytest.approx(half)
+    assert found.text == "b is better by 0.0100, 95% interval 0.0087 to 0.0113, 4 seeds each on the same folds"
+
+
+def test_other_folds_on_each_side_are_said() -> None:
+    """What may be the folds' doing is no better config, whatever the seeds say."""
+    found = judge(_sample("a", (0.50, 0.51, 0.505), "000"), _sample("b", (0.40, 0.41, 0.405), "111"), mode="min")[1]
+    assert (found.kind, found.winner) == ("likely", "b")
+    assert "no run of a had the folds of a run of b, which may be the reason" in found.text
+    few = judge(_sample("a", (0.50, 0.51, 0.505, 0.51), "0011"), _sample("b", (0.50, 0.51, 0.50), "223"), mode="max")[1]
+    assert (few.kind, "more sets of folds of each would show" in few.text) == ("noise", True)
 
 
 def test_one_run_each_never_makes_a_better_config() -> None:
@@ -88,8 +142,8 @@ def test_one_run_each_never_makes_a_better_config() -> None:
     floor = Floor(Spread(0.003, 4), ("other",))
     likely = 0
     for a, b in rng.normal(0.8, 0.003, size=(200, 2, 1)):
-        assert judge(("a", list(a)), ("b", list(b)), mode="max")[1].kind == "unknown"
-        kind = judge(("a", list(a)), ("b", list(b)), mode="max", floor=floor)[1].kind
+        assert judge(_sample("a", a), _sample("b", b), mode="max")[1].kind == "unknown"
+        kind = judge(_sample("a", a), _sample("b", b), mode="max", floor=floor)[1].kind
         assert kind in {"noise", "likely"}
         likely += kind == "likely"
     assert likely <= 19
@@ -107,19 +161,19 @@ def test_no_effect_is_within_the_noise(tiny: Project) -> None:
 
 def test_too_few_seeds_say_how_many_more() -> None:
     """A difference of two standard deviations with two seeds each: 6 are needed, so 4 more; uneven ones are counted."""
-    text = judge(("a", [0.800, 0.802]), ("b", [0.8026, 0.8046]), mode="max")[1].text
+    text = judge(_sample("a", [0.800, 0.802]), _sample("b", [0.8026, 0.8046]), mode="max")[1].text
     assert text == (
         "within the noise of one config: you can't tell; 4 more seeds of each would show a difference of 0.0025"
     )
-    text = judge(("a", [0.800, 0.802]), ("b", [0.8016, 0.8036, 0.8026]), mode="max")[1].text
+    text = judge(_sample("a", [0.800, 0.802]), _sample("b", [0.8016, 0.8036, 0.8026]), mode="max")[1].text
     assert "10 seeds of each (8 and 7 more) would show" in text  # 1.4 standard deviations
-    text = judge(("a", [0.800, 0.802]), ("b", [0.8001, 0.8021]), mode="max")[1].text
+    text = judge(_sample("a", [0.800, 0.802]), _sample("b", [0.8001, 0.8021]), mode="max")[1].text
     assert "20 more seeds of each would show no difference below 0.0" in text
 
 
 def test_a_lower_metric_can_be_better() -> None:
     """The direction decides, not the sign; the advantage is shown above 0."""
-    values = ("a", [0.50, 0.51, 0.505]), ("b", [0.40, 0.41, 0.405])
+    values = _sample("a", [0.50, 0.51, 0.505]), _sample("b", [0.40, 0.41, 0.405])
     interval, least = judge(*values, mode="min")
     assert interval is not None
     assert interval.estimate < 0
@@ -131,10 +185,11 @@ def test_a_lower_metric_can_be_better() -> None:
 def test_seeds_that_change_nothing_are_no_repeats(tiny: Project) -> None:
     """A spread of 0 measures no noise: no interval of no width, and none for the noise floor."""
     for seed in range(3):
-        finished(tiny, "a", 1 + seed, [0.5, 0.6], seed=seed)
+        finished(tiny, "a", 1 + seed, [0.5, 0.6 + seed * 4e-16], seed=seed)  # or nothing but the rounding
         finished(tiny, "b", 1 + seed, [0.7, 0.8], seed=seed, sets=["optim.lr=0.2"])
     found = _compare(tiny, "a", "b")
     assert found.floor is None
+    assert "a has the same value whatever the seed" in (_compare(tiny, "a").luck or "")
     assert found.comparisons[0].seeds is None
     assert found.comparisons[0].verdict.kind == "unknown"
     assert "no seed changes anything" in found.comparisons[0].verdict.text
@@ -178,6 +233,22 @@ def test_other_folds_are_not_paired(tiny: Project) -> None:
     assert apart.level == paired.level == 0.975
     with pytest.raises(NotComparable, match="a and b cannot be paired: no run of one has the folds"):
         _compare(tiny, "a", "b", paired=True)
+
+
+@pytest.mark.parametrize("metric", ["cv/dice", "val/loss"])
+def test_which_folds_a_run_had_is_in_its_rows(tiny: Project, metric: str) -> None:
+    """Whatever the metric, and whether it has a column or not: all runs of b had other folds than those of a."""
+    for seed in range(3):
+        for at, (name, shift) in enumerate((("a", 0.0), ("b", 0.1))):
+            folds = [image // 30 if at else image % 2 for image in range(IMAGES)]
+            values, sets = _images(shift, seed=seed), [f"optim.lr={at + 1}"]
+            run = finished(tiny, name, 1 + seed, values, seed=seed, folds=folds, sets=sets)
+            with Ledger(tiny.ledger) as ledger:
+                ledger.update(run.id, summary=json.loads(json.dumps(run.summary).replace("cv/dice", metric)))
+    (found,) = _compare(tiny, "a", "b").comparisons
+    assert (found.verdict.kind, found.verdict.winner) == ("likely", "b")
+    assert found.are_folds_shared is False
+    assert (found.images.interval is None) is (metric == "val/loss")
 
 
 def test_each_seed_is_paired_with_the_same_folds_of_the_other_side(tiny: Project) -> None:
@@ -224,6 +295,110 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert "1 run of the same config had other sources" in text
     assert "1 complete run not fetched yet" in text
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
+    finished(tiny, "slow--s0", 1, _images(seed=0), sets=["optim.lr=0.9"])  # of a sweep over seeds alone
+    assert _compare(tiny, "slow").sides[0].repeats[0].label == "slow--s0 local-v1"
+
+
+def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
+    """The kernel that each seed went on from has another name; once continued and twice continued are two configs."""
+    file = tiny.root / "pyproject.toml"
+    setting = 'continue_setting = "train.wait_for"\nattached = ["train.wait_for"]\n'
+    file.write_text(file.read_text().replace("[tool.coord]\n", f"[tool.coord]\n{setting}", 1))
+    project = find_project(tiny.root)
+    for seed in range(3):
+        name, slug = f"c-s{seed}", f"train.wait_for=ada/c-s{seed}"
+        run = finished(project, name, 1, _images(seed=seed), seed=seed)
+        run = finished(project, name, 2, _images(0.1, seed=seed), seed=seed, sets=[slug], continues=run.id)
+    finished(project, "c-s2", 3, _images(0.2, seed=2), seed=2, sets=[slug], continues=run.id)
+    once, first = _compare(project, "c-s0", "c-s0@v1").sides
+    assert [repeat.label for repeat in once.repeats] == ["c-s2 local-v2", "c-s1 local-v2", "c-s0 local-v2"]
+    assert len(first.values) == 1
+    assert len(_compare(project, "c-s2").sides[0].values) == 1
+    with Ledger(project.ledger) as ledger:
+        ranked, notes = best(project, ledger)
+    assert [(row["run"], row["n"]) for row in ranked] == [
+        ("c-s2 local-v3", 1),
+        ("c-s2 local-v2", 3),
+        ("c-s2 local-v1", 3),
+    ]
+    assert notes == []
+
+
+def test_what_was_not_measured_out_of_fold_has_no_rows(tiny: Project) -> None:
+    """holdout/dice is of other images than the column dice of oof.csv: these say nothing about it."""
+    for name, shift in (("a", 0.0), ("b", 0.1)):
+        run = finished(tiny, name, 1, _images(shift, seed=0), sets=[f"optim.lr={1 + shift}"])
+        held = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.5 - shift, "sd": None, "n": 9}
+        summary = run.summary or {}
+        with Ledger(tiny.ledger) as ledger:
+            ledger.update(run.id, summary={**summary, "metrics": [*summary["metrics"], held]})
+    (found,) = _compare(tiny, "a", "b", metric="holdout/dice").comparisons
+    assert found.difference == pytest.approx(-0.1)
+    assert (found.images.interval, found.folds) == (None, ())
+    assert _compare(tiny, "a", "b").comparisons[0].images.interval is not None
+
+
+def test_merged_runs_are_compared_like_others(tiny: Project) -> None:
+    """Version 0 has no kernel, but results; and one such run is no reason not to compare or rank others."""
+    for seed in range(3):
+        finished(tiny, f"split-s{seed}", 0, _images(seed=seed), seed=seed)
+        finished(tiny, f"other-s{seed}", 1, _images(0.05, seed=seed), seed=seed, sets=["optim.lr=0.2"])
+    (found,) = _compare(tiny, "split", "other").comparisons
+    assert (found.verdict.winner, found.images.is_paired) == ("other", True)
+    assert _compare(tiny, "split-s0@v0").sides[0].repeats[0].label == "split-s0 local-v0"
+    with Ledger(tiny.ledger) as ledger:
+        assert [row["n"] for row in best(tiny, ledger)[0]] == [3, 3]
+
+
+def test_the_rows_are_those_of_the_run(tiny: Project) -> None:
+    """A kernel that was deleted counts its versions anew: the older run's results have moved aside."""
+    first = finished(tiny, "a", 1, _images(seed=0), created_at="2026-10-01T00:00:00+00:00")
+    usual = tiny.results("a", "local", 1)
+    usual.rename(usual.with_name(f"{usual.name}-{first.id[:8]}"))
+    newest = finished(tiny, "a", 1, _images(seed=1), seed=1)
+    assert [repeat.oof and repeat.oof.parent.name for repeat in _compare(tiny, "a").sides[0].repeats] == [
+        "local-v1",
+        f"local-v1-{first.id[:8]}",
+    ]
+    finished(tiny, "b", 1, [0.5] * IMAGES, sets=["optim.lr=0.2"])
+    found = _compare(tiny, "a", "b").comparisons[0]
+    assert found.images.interval is not None
+    assert found.images.interval.estimate == pytest.approx(found.difference)  # of both runs, though named alike
+    (usual / "run.json").write_text(json.dumps({"id": "of another"}))
+    assert _compare(tiny, "a@v1").sides[0].repeats[0].oof is None
+    assert newest.id != first.id
+
+
+def test_the_seed_is_what_the_project_says(tiny: Project) -> None:
+    """`sweep.seed` names it, wherever in the config; another value that is called repeat makes another config."""
+    file = tiny.root / "pyproject.toml"
+    file.write_text(f'{file.read_text()}\n[tool.coord.sweep]\nseed = "train.wait_for"\n')
+    project = find_project(tiny.root)
+    for number in (1, 2):
+        finished(project, "a", number, _images(seed=number), sets=[f"train.wait_for={number}"])
+    assert len(_compare(project, "a").sides[0].values) == 2
+    assert without_seed(project, {"repeat": 2, "seed": 1, "data": {"repeat": 2}, "folds": {"seed": 1}}) == {
+        "data.repeat": 2
+    }
+
+
+def test_figures_that_are_no_numbers(tiny: Project) -> None:
+    """Infinite, or none at all: that run has no value in the metric; images without one are left out of the pairs."""
+    values = _images(seed=1)
+    finished(tiny, "a", 1, values)
+    for at, wrong in enumerate((math.inf, None, True)):
+        run = finished(tiny, f"w{at}", 1, values, sets=[f"optim.lr=0.{at + 2}"])
+        primary = {**(run.summary or {})["primary"], "value": wrong}
+        with Ledger(tiny.ledger) as ledger:
+            ledger.update(run.id, summary={"status": "complete", "primary": primary})
+        with pytest.raises(NotComparable, match="they have no metric in common"):
+            _compare(tiny, "a", f"w{at}")
+    finished(tiny, "gaps", 1, [value + 0.01 for value in values], sets=["optim.lr=0.7"])
+    rows = tiny.results("gaps", "local", 1) / "oof.csv"
+    lines = rows.read_text().splitlines()
+    rows.write_text("\n".join([lines[0], "image-0,0,nan", "image-1,1,", *lines[3:]]) + "\n")
+    found = _compare(tiny, "a", "gaps").comparisons[0].images
+    assert (found.images, found.is_paired) == (IMAGES - 2, True)
 
 
 def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
@@ -241,10 +416,24 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
     with pytest.raises(NotComparable, match="different metrics: cv/dice and cv/auc") as refused:
         _compare(tiny, "a", "auc")
     assert refused.value.hint == "a has cv/dice; auc has cv/auc."
-    with pytest.raises(NotComparable, match="cv/dice is to be as max and as min as possible"):
+    with pytest.raises(
+        NotComparable, match='which cv/dice is better is not said alike: its mode is "max" in a and "min" in min'
+    ):
         _compare(tiny, "a", "min")
     with pytest.raises(UsageError, match=r'measured in cv/dise \(did you mean "cv/dice"\?\)'):
         _compare(tiny, "a", "b", metric="cv/dise")
+
+
+def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
+    """Two configs that name other data: with rows of the same images they are compared, without any refused."""
+    file = tiny.root / "pyproject.toml"
+    file.write_text(file.read_text().replace("[tool.coord]\n", '[tool.coord]\nattached = ["train.wait_for"]\n', 1))
+    project = find_project(tiny.root)
+    for name, has_oof in (("a", True), ("same", True), ("other", False)):
+        finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
+    assert len(_compare(project, "a", "same").comparisons) == 1
+    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: that these are the same images"):
+        _compare(project, "a", "other")
 
 
 @pytest.mark.parametrize(
@@ -341,11 +530,15 @@ def test_the_command_prints_a_table_json_and_csv(tiny: Project) -> None:
     shown = coord.here("compare", "a", "b").stdout
     assert "b is better by 0.02" in shown
     assert "paired" in shown
+    documented = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text()
     table = [line for line in shown.splitlines() if line.startswith((" ", "─"))]
     assert max(map(len, table)) <= 80
     data = json.loads(coord.here("compare", "a", "b", "--json").stdout)
     assert data["comparisons"][0]["verdict"]["winner"] == "b"
     assert data["sides"][0]["n"] == 3
+    (comparison,) = data["comparisons"]
+    for value in (data, data["sides"][0], data["sides"][0]["repeats"][0], comparison, comparison["verdict"]):
+        assert [key for key in value if f"`{key}`" not in documented] == []
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "b", "--csv").stdout))
     assert (row["verdict"], float(row["low"])) == ("better", data["comparisons"][0]["seeds"]["low"])
     (row,) = csv.DictReader(io.StringIO(coord.here("compare", "a", "--csv").stdout))

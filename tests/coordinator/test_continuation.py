@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -48,7 +49,8 @@ def ledger(project: Project) -> Iterator[Ledger]:
 
 def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fields: object) -> Run:
     """A version of the kernel new-base in the ledger; its config is the default one."""
-    values = {"overrides": [], "continues": None, "experiment": "base", **fields}
+    config = {"epochs": 20, "lr": 0.5, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
+    values = {"overrides": [], "continues": None, "experiment": "base", "config": config, **fields}
     made = Run(
         id=f"r{version}",
         target="local",
@@ -59,7 +61,6 @@ def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fie
         metadata={},
         state=state,
         created_at=f"2026-11-23T10:00:0{version}+00:00",
-        config={"epochs": 20, "lr": 0.5, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None},
         **values,  # type: ignore[arg-type]
     )
     ledger.add(made)
@@ -86,10 +87,12 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
     assert told["continues"] == first.id
 
     coord.here("push", "--exp", "base", "--set", "epochs=9", "--wait")
-    left = [coord.session_root("new-base", version) / "working" / "fold1.json" for version in (1, 2, 3)]
-    assert left[0].read_bytes() != left[1].read_bytes() == left[2].read_bytes()
-    refused = coord.here(*going_on, "lr=0.1", code=1)
-    assert "can't be continued with another config: lr was 0.5, is 0.1" in refused.output
+    roots = [coord.session_root("new-base", version) / "working" for version in (1, 2, 3)]
+    left = [json.loads((root / "fold1.json").read_text())["weights"] for root in roots]
+    assert left[0] != left[1] == left[2]
+    for value, why in (("lr=0.1", "lr was 0.5, is 0.1"), ("epochs=9", "epochs must be more than the 9 that are done")):
+        refused = coord.here(*going_on, value, code=2)
+        assert f"base local-v3 can't be continued so: {why}" in refused.output
 
     store = Store(project.local_kaggle)
     for kernel in store.kernels():
@@ -98,15 +101,13 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
 
 def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Project, ledger: Ledger) -> None:
     """`--set` of the earlier run hold on, given ones come on top; the kernel's own output is attached."""
-    earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"])
+    config = {"epochs": 5, "lr": 0.25, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
+    earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"], config=config)
     found = continuation(project, TARGET, ledger, earlier, ["epochs=9", "epochs=30"])
     assert found.experiment.overrides == ("lr=0.25", "epochs=30", "resume_from=ada/new-base")
     assert found.experiment.kernel.kernel_sources == ("ada/new-base",)
     assert found.experiment.kernel.competition_sources == ("sample-competition",)
-    assert [(change.path, change.base, change.value) for change in found.changes] == [
-        ("epochs", 20, 30),
-        ("lr", 0.5, 0.25),
-    ]
+    assert [(change.path, change.base, change.value) for change in found.changes] == [("epochs", 5, 30)]
 
 
 def test_naming_the_kernel_attaches_it_once(project: Project) -> None:
@@ -154,6 +155,25 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
     refused(ProjectError, r'names "resume_form", .* \(did you mean "resume_from"\?\)', old, without("resume_form"))
     run(ledger, 3)
     refused(UsageError, "base local-v1 can't be continued: local attaches a kernel's newest output, .* of v3", old)
+
+
+@pytest.mark.parametrize(
+    ("check", "kind", "message"),
+    [
+        (None, None, ""),
+        ("model.train:refused", UsageError, "can't be continued so: lr was 0.5, is 0.1; epochs must"),
+        ("model.train:METRIC", ProjectError, r'continue_check = "model.train:METRIC" is not a function'),
+        ("model.train:gone", ProjectError, r'continue_check = "model.train:gone" cannot be imported: .*gone'),
+        ("model.train:predict", ProjectError, r"continue_check failed: TypeError: "),
+    ],
+)
+def test_the_model_source_is_asked_before_a_push(
+    project: Project, ledger: Ledger, check: str | None, kind: type[CoordError] | None, message: str
+) -> None:
+    """What it would refuse in the kernel is refused here, in a second; where it names nothing, the kernel will say."""
+    asking = dataclasses.replace(project, settings=dataclasses.replace(project.settings, continue_check=check))
+    with pytest.raises(kind, match=message) if kind else contextlib.nullcontext():
+        continuation(asking, TARGET, ledger, run(ledger, 1), ["lr=0.1"])
 
 
 def test_nothing_complete(project: Project, ledger: Ledger) -> None:

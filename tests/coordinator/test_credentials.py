@@ -55,15 +55,15 @@ def test_the_order_is_kaggles(home: Path, tmp_path: Path, monkeypatch: pytest.Mo
     for name, token in (("access_token", f"{SECRET}-1"), ("access_token.txt", f"{SECRET}-2")):
         assert find_credentials() == Credentials(source=str(home / ".kaggle" / name), token=token)
         (home / ".kaggle" / name).unlink()
-    oauth = home / ".kaggle" / "credentials.json"
-    assert find_credentials() == Credentials(source=str(oauth), username="grace", oauth_file=oauth)
-    oauth.unlink()
     assert find_credentials() == Credentials("KAGGLE_USERNAME and KAGGLE_KEY", username="eve", key=SECRET)
     monkeypatch.delenv("KAGGLE_KEY")
     assert find_credentials() == Credentials(str(home / ".kaggle" / "kaggle.json"), username="ada", key=SECRET)
     (home / ".kaggle" / "kaggle.json").unlink()
     assert find_credentials().username == "xenia"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nothing"))
+    oauth = home / ".kaggle" / "credentials.json"
+    assert find_credentials() == Credentials(source=str(oauth), username="grace", oauth_file=oauth)
+    oauth.unlink()
     with pytest.raises(CredentialsError):
         find_credentials()
 
@@ -137,11 +137,12 @@ def test_a_token_that_is_none_is_told_without_it(home: Path, monkeypatch: pytest
         assert SECRET not in f"{caught.value!r} {caught.value.hint}"
 
 
-def test_a_session_on_kaggle_has_a_token_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["KAGGLE_API_V1_TOKEN", "KAGGLE_API_V1_TOKEN_PATH"])
+def test_a_session_on_kaggle_has_a_token_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """As kagglesdk finds it there, before anything else."""
     file = write_files(tmp_path, {"session_token": SECRET}) / "session_token"
     monkeypatch.setenv("KAGGLE_API_TOKEN", "another")
-    monkeypatch.setenv("KAGGLE_API_V1_TOKEN_PATH", str(file))
+    monkeypatch.setenv(name, str(file))
     assert find_credentials().token == "another"
     monkeypatch.setenv("KAGGLE_KERNEL_RUN_TYPE", "Batch")
     monkeypatch.setenv("KAGGLE_DATA_PROXY_URL", "https://kaggle.example")
@@ -160,9 +161,12 @@ def test_a_file_that_others_can_read_is_pointed_out_once(
     home: Path, caplog: pytest.LogCaptureFixture, name: str, content: str
 ) -> None:
     """With the command that closes it; a closed one is not mentioned, nor is one that is not used."""
-    file = write_files(home, {f".kaggle/{name}": content, ".config/kaggle/kaggle.json": API_KEY}) / ".kaggle" / name
+    file = write_files(home, {f".kaggle/{name}": content}) / ".kaggle" / name
     file.chmod(0o600)
-    (home / ".config/kaggle/kaggle.json").chmod(0o644)
+    if name != "credentials.json":  # the last of all
+        later = {".config/kaggle/kaggle.json": API_KEY, ".kaggle/credentials.json": "{}"}
+        for each in later:
+            (write_files(home, later) / each).chmod(0o644)
     find_credentials()
     assert caplog.messages == []
     for mode in (0o640, 0o604):

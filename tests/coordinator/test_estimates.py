@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from coordinator.estimates import Estimate, estimate, seconds, wall_seconds
+from coordinator.estimates import Estimate, by_progress, estimate, seconds, wall_seconds
 from coordinator.ledger import Run
+from coordinator.settings import SweepSettings
 from coordinator.target import RunState
 
 
@@ -45,9 +46,9 @@ RUNS = [
 
 def test_the_nearest_runs_tell() -> None:
     """Those with the fewest differences, on the same machine; neither failed runs nor those without a time."""
-    assert estimate(RUNS, _config(0.3, 3), "NvidiaTeslaT4") == Estimate(320, 2)
+    assert estimate(RUNS, _config(0.3, 3), "NvidiaTeslaT4") == Estimate(320, 2, 1)
     assert estimate(RUNS, _config(0.1, 1), "NvidiaTeslaT4") == Estimate(100, 1)
-    assert estimate(RUNS, _config(0.1, 1), None) == Estimate(8, 1)
+    assert estimate(RUNS, _config(0.1, 1), None) == Estimate(8, 1, 2)
     assert estimate(RUNS, _config(0.1, 1), "TpuV5E8") is None
 
 
@@ -64,6 +65,26 @@ def test_a_run_without_a_summary_has_its_log_and_its_session() -> None:
     assert seconds(_run(None, {}, **times)) == 120
     assert seconds(_run(None, {}, **times, last_event={"event": "end", "time": 110.5})) == 110.5
     assert seconds(_run(None, {})) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "event", "total"),
+    [
+        ([], {"event": "epoch", "time": 30, "fold": 1, "epoch": 1, "epochs": 2}, 100),
+        ([], {"event": "fold", "time": 40, "fold": 1}, 100),
+        ([3], {"event": "epoch", "time": 30, "fold": 3, "epoch": 3, "epochs": 4}, 40),
+        ([3], {"event": "epoch", "time": 30, "fold": 3, "epoch": 3, "epochs": 4, "seed": 1}, None),
+        ([3], {"event": "epoch", "time": 30, "fold": 1, "epoch": 3, "epochs": 4}, None),
+        ([3], {"event": "epoch", "time": "x", "fold": 3, "epoch": 3, "epochs": 4}, None),
+        ([3], {"event": "epoch", "time": 30, "fold": 3, "epoch": 0, "epochs": 4}, None),
+        ([3], {"event": "message"}, None),
+        ([3], None, None),
+    ],
+)
+def test_a_run_tells_itself_how_long_it_takes(chosen: list[int], event: dict[str, Any] | None, total: int) -> None:
+    """By the share of its epochs and folds that its last event says are done."""
+    run = _run(None, {"folds": {"n": 5, "run": chosen}}, last_event=event)
+    assert by_progress(run, SweepSettings(folds="folds.run", fold_count="folds.n")) == total
 
 
 @pytest.mark.parametrize(("each", "wall"), [([], 0), ([5], 5), ([5, 5, 5], 10), ([9, 1, 1, 1], 9), ([1, 1, 9], 10)])

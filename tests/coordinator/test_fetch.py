@@ -150,6 +150,21 @@ def test_a_fetch_with_patterns_is_completed_by_a_later_one(here: Here) -> None:
     here.check()
 
 
+def test_files_that_the_settings_skip_are_brought_by_name(here: Here) -> None:
+    """Without them a fetch is complete, and says how many they are; a second one asks for nothing."""
+    settings = dataclasses.replace(here.project.settings, fetch_skip=("*.pth",))
+    here = dataclasses.replace(here, project=dataclasses.replace(here.project, settings=settings))
+    fetched = here.fetch()
+    assert (fetched.left_out, fetched.run.fetched_at is None) == (1, False)
+    assert not any(file.endswith(".pth") for file in fetched.files)
+    asked = list(here.depot.asked)
+    assert here.fetch().size == 0
+    assert here.depot.asked == asked
+    fetched = here.fetch(Choice(only=["*.pth"]))
+    assert (fetched.left_out, fetched.run.fetched_at is None) == (0, False)
+    assert any(file.endswith(".pth") for file in fetched.files)
+
+
 def test_no_metrics_where_none_were_wanted_is_no_warning(here: Here) -> None:
     """--only without metrics.json says nothing about missing metrics; a run without it does."""
     assert here.fetch(Choice(only=["*.png"])).warnings == ()
@@ -287,10 +302,11 @@ def test_hostile_names_are_refused(here: Here, name: str) -> None:
 
 
 def test_names_that_are_coords_own_are_left_alone(here: Here) -> None:
-    """An output can replace neither what says which run this is, nor the notes of what is here."""
+    """An output can replace neither what says which run this is, nor the notes of what is here; and it is said."""
     own = ["run.json", ".parts/fetched.jsonl", "kernel.log"]
     here.depot.files |= dict.fromkeys(own, b'{"id": "other"}')
-    here.fetch()
+    (*_, warning) = here.fetch().warnings
+    assert warning == f"not fetched, because coord's own files here have that name: {', '.join(own)}"
     assert not set(own) & set(here.depot.names())
     assert json.loads((here.results / "run.json").read_text())["id"] == "r7"
     assert (here.results / "kernel.log").read_text() == "hello\n"

@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from coordinator.board import Board, Figure
+from coordinator.errors import NoAnswer
 from coordinator.follow import follow
-from coordinator.ledger import Ledger
+from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
-from coordinator.target import LogRecord, RunState
+from coordinator.target import KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
+from tests.coordinator.targets import Unasked
 from tests.coordinator.test_fetch import RUN
 
 RUNNING = dataclasses.replace(RUN, state=RunState.RUNNING)
@@ -78,6 +80,39 @@ def test_a_stream_that_is_cut_loses_and_repeats_nothing(tiny: Project, depot: De
     states, records = _followed(tiny, depot)
     assert records == LINES
     assert states[0] == "running"
+
+
+@dataclasses.dataclass
+class Silent(Unasked):
+    """A target that gives no answer to some questions in a row."""
+
+    questions: int
+    name: str = "kaggle"
+
+    def state(self, ref: KernelRef) -> SessionState:
+        self.questions -= 1
+        if self.questions >= 0:
+            raise NoAnswer("no connection")
+        return SessionState(RunState.COMPLETE, "")
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        return []
+
+
+def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
+    """Then it gives up: the run goes on by itself, and can be followed again."""
+    with Ledger(tiny.ledger) as ledger:
+        ledger.add(RUNNING)
+        waits: list[float] = []
+        *_, end = follow(tiny, Silent(30), ledger, RUNNING, pause=waits.append)
+        assert isinstance(end, Run)
+        assert end.state is RunState.COMPLETE
+        assert 120 < sum(waits) < 600
+        ledger.update(RUNNING.id, state=RunState.RUNNING)
+        waits.clear()
+        with pytest.raises(NoAnswer):
+            list(follow(tiny, Silent(1000), ledger, RUNNING, pause=waits.append))
+        assert 600 <= sum(waits) < 700
 
 
 def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:

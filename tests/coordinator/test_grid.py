@@ -12,7 +12,8 @@ from coordinator.experiment import resolve
 from coordinator.grid import Combination, Start, axes, combinations, sweep_name
 from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.metadata import kernel_slug, kernel_title
-from coordinator.project import Project, SweepSettings
+from coordinator.project import Project
+from coordinator.settings import SweepSettings
 
 BASE = Start("base", "base")
 
@@ -85,6 +86,9 @@ def test_a_long_name_is_cut_and_stays_unique(tiny: Project) -> None:
     for each in made:
         assert len(kernel_title(each.experiment.kernel.title, each.name)) <= TITLE_MAX
     assert made == _made(project, "optim.lr=0.001,0.002", "train.epochs=10,20")
+    seeded = _made(project, "optim.lr=0.001,0.002", "train.epochs=10,20", seeds=2)
+    assert [each.name[-3:] for each in seeded] == ["-s0", "-s1"] * 4
+    assert [len({each.name[:-3] for each in seeded[at : at + 2]}) for at in (0, 2, 4, 6)] == [1] * 4
     with pytest.raises(ExperimentError, match="has room for 3 characters"):
         _made(_titled(tiny, "x" * 46 + " {experiment}"), "optim.lr=1")
 
@@ -120,7 +124,8 @@ def test_a_sweep_is_called_after_what_varies(tiny: Project) -> None:
         (["optim=1,2"], '"optim" is a section'),
         (["optim.lr=1,2", "optim.lr=3"], "optim.lr is varied twice"),
         (["optim.lr=0.1,1e-1"], "have the same config: a value is named twice"),
-        (["optim.lr=0.1,-1"], "optim.lr: must be > 0, is -1"),
+        (["optim.lr=0.1,0.1"], "names 0.1 twice"),
+        (["optim.lr=0.1,-1"], "--grid: optim.lr: must be > 0, is -1"),
         (["train.epochs=many"], "must be a whole number"),
         ([f"train.epochs={','.join(map(str, range(201)))}"], "that is 201 experiments; coord makes at most 200"),
         ([], "vary something"),

@@ -24,7 +24,7 @@ from coordinator.handover.record import Record, record
 from coordinator.handover.to_mlflow import MlflowStore, safe_keys
 from coordinator.handover.to_tensorboard import TensorboardFolder
 from coordinator.handover.to_wandb import WandbFolder
-from coordinator.ledger import Ledger, Run
+from coordinator.ledger import MERGED, Ledger, Run
 from coordinator.project import Project
 from coordinator.target import RunState
 from runner_test.store import Store
@@ -92,7 +92,7 @@ def _png(width: int, height: int) -> bytes:
 
 
 def _results(project: Project, run: Run, events: list[dict[str, Any]]) -> Path:
-    directory = project.results(run.experiment, run.target, run.ref.version)
+    directory = project.results(run.experiment, run.target, run.results_version)
     (directory / "worst").mkdir(parents=True)
     (directory / "run.json").write_text(json.dumps({"id": run.id}))
     (directory / "metrics.json").write_text(json.dumps(run.summary))
@@ -169,6 +169,16 @@ def test_results_are_those_of_the_run(tiny: Project, results: Path) -> None:
     assert record(tiny, other).files == ()
     results.rename(results.with_name(f"{results.name}-{RUN.id[:8]}"))
     assert next(file.name for file in record(tiny, RUN).files) == "metrics.json"
+
+
+def test_a_merged_run_goes_like_any_other(tiny: Project) -> None:
+    """It has results and figures, but no kernel of its own."""
+    merged = dataclasses.replace(RUN, version=MERGED, url="", message="merged from 2 runs, one a fold")
+    _results(tiny, merged, [])
+    found = record(tiny, merged)
+    assert found.final["cv/dice"] == 0.75
+    assert found.label == "base local-v0"
+    assert "oof.csv" in [file.name for file in found.files]
 
 
 def test_keys_that_mlflow_takes() -> None:
@@ -275,6 +285,14 @@ def test_mlflow_that_does_not_answer_is_one_line_without_the_password(mlflow: st
     assert "127.0.0.1:1" in caught.value.what
     with pytest.raises(CoordError, match="MLflow at nothing://"):
         MlflowStore("nothing://here", "tiny")
+
+
+def test_a_place_where_no_database_can_be_is_told_at_once(mlflow: str, tmp_path: Path) -> None:
+    """MLflow itself would try for minutes, and then show where in its sources it gave up."""
+    (tmp_path / "file").write_text("no database")
+    for path in ("file/mlflow.db", "file"):
+        with pytest.raises(CoordError, match=r"MLflow at sqlite:///.*: (Not a directory|File exists|file is not a)"):
+            MlflowStore(f"sqlite:///{tmp_path}/{path}", "tiny")
 
 
 # TensorBoard: event files, read back by its accumulator.

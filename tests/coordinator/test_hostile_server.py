@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coordinator.errors import NoAnswer, TargetError
-from coordinator.kaggle import Kaggle, answers, client, policy
+from coordinator.kaggle import Kaggle, answers, dialogue, policy
 from coordinator.kaggle.policy import Failed
 from coordinator.target import KernelRef, LogRecord, OutputFile, SessionState
 from tests.coordinator.scripted import CREDENTIALS, Answer, Scripted, Time, ok, raw, scripted, stream
@@ -211,7 +211,7 @@ def test_endless_pages(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(TargetError, match="repeats its page tokens"):
         CALLS[OUTPUT](server.kaggle())
     assert len(server.seen) == 3
-    monkeypatch.setattr(client, "_PAGES_AT_MOST", 50)
+    monkeypatch.setattr(dialogue, "_PAGES_AT_MOST", 50)
     numbers = itertools.count()
     server.script[OUTPUT] = [lambda handler: ok(page | {"nextPageToken": str(next(numbers))})(handler)]
     with pytest.raises(TargetError, match="never ends: it has more than 50 pages"):

@@ -20,6 +20,8 @@ from coordinator import init
 from coordinator.errors import UsageError
 from coordinator.experiment import experiment_names, resolve
 from coordinator.project import find_project
+from model_src.labels import read_labels
+from model_src.score import competition_score
 from runner_test import sample_data
 from runner_test.server import running_server
 from runner_test.store import Store
@@ -82,6 +84,9 @@ def test_minimal_goes_to_a_score(made: Coord) -> None:
     values = [float(row["accuracy"]) for row in oof]
     assert list(oof[0])[:3] == ["id", "fold", "accuracy"]
     assert summary["primary"]["value"] == pytest.approx(sum(values) / len(values))
+    events = [json.loads(line) for line in (results / "metrics.jsonl").read_text().splitlines()]
+    last = [each["metrics"]["val/accuracy"] for each in events if each["event"] == "epoch" and each["epoch"] == 20]
+    assert last == [each["value"] for each in summary["metrics"][0]["folds"]]
     scores = _scores(made, "titanic", "my-project-base")
     assert min(scores) > 0.6
 
@@ -93,25 +98,23 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
     sample_data.write_sample_data(data, images=8, test_images=4, size=64)
     made("dry-run", *part)
-    with (data / "sample_submission.csv").open() as file:
-        solution = made.root / "solution.csv"
-        solution.write_text(file.read())
+    solution = made.root / ".coord" / "sample-data-solution.csv"
     made.here("local", "add-dataset", "local/siim-sample", str(data))
     made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
     small = ("data.image_size=64", "train.epochs=1", "evaluate.oracle=false", "model.anchor_sizes=[4, 8, 16, 32, 64]")
     stopped = (*small, "train.stop_after_steps=1")
     made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
     made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
-    ends = [made.session_root("siim-smoke", version) / "working" for version in (1, 2)]
+    ends = [made.session_root("my-project-smoke", version) / "working" for version in (1, 2)]
     first, second = (json.loads((end / "metrics.json").read_text()) for end in ends)
     assert (first["status"], second["status"]) == ("incomplete", "complete")
-    assert second["resumed"]["from"] == "ada/siim-smoke"
+    assert second["resumed"]["from"] == "ada/my-project-smoke"
 
-    public, private = _scores(made, "siim", "siim-smoke", version=2)
-    # No picture has a true mask, so each without a predicted one counts 1. One of the four is in the public part.
-    with (ends[1] / "submission.csv").open(newline="") as file:
-        empty = [row["EncodedPixels"].strip() == "-1" for row in csv.DictReader(file)]
-    assert (public + 3 * private) / 4 == pytest.approx(sum(empty) / len(empty), abs=1e-4)
+    public, private = _scores(made, "siim", "my-project-smoke", version=2)
+    # One of the four is in the public part.
+    submitted = ends[1] / "submission.csv"
+    whole = competition_score(submitted, solution, read_labels(solution).keys())
+    assert (public + 3 * private) / 4 == pytest.approx(whole, abs=1e-4)
 
 
 def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:
@@ -119,6 +122,7 @@ def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:
     files = init.init(tmp_path / "new", "mask-rcnn", owner="ada")
     here, there = find_project(ROOT), find_project(tmp_path / "new")
     assert there.settings.owner == "ada"
+    assert there.settings.kernel.title == "new {experiment}"
     assert there.settings.dry_run == here.settings.dry_run
     assert there.settings.continue_setting == here.settings.continue_setting == "train.resume_from"
     assert experiment_names(there) == ["base", "smoke"]
@@ -143,9 +147,17 @@ def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: i
 def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
     """A folder that is not empty, or a file, is refused, and nothing changes."""
     (made.root / "notes.txt").write_text("mine")
-    for place in (".", "notes.txt"):
-        assert f"{place} is not empty" in made.here("init", place, code=2).output
+    assert ". is not empty: notes.txt" in made.here("init", ".", code=2).output
+    assert "notes.txt is a file" in made.here("init", "notes.txt", code=2).output
     assert [path.name for path in made.root.iterdir()] == ["notes.txt"]
+
+
+def test_a_new_repository_becomes_a_project(tmp_path: Path) -> None:
+    """`git init` first is as good as afterwards; any other file is in the way."""
+    (tmp_path / ".git").mkdir()
+    init.init(tmp_path, "minimal")
+    assert find_project(tmp_path).root == tmp_path
+    assert list((tmp_path / ".git").iterdir()) == []
 
 
 def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

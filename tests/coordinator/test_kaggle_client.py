@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,8 +17,19 @@ import urllib3
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 
 from benchmarks import client_tables
-from coordinator.errors import CoordError, CredentialsError, Expired, Later, NoAccess, NoAnswer, NoSlot, TargetError
+from coordinator.errors import (
+    CoordError,
+    CredentialsError,
+    Expired,
+    Later,
+    NoAccess,
+    NoAnswer,
+    NoSlot,
+    NotSent,
+    TargetError,
+)
 from coordinator.kaggle import Kaggle, policy
+from coordinator.kaggle.connections import Adapter
 from coordinator.kaggle.meanings import MEANINGS, explain, meaning
 from coordinator.kaggle.policy import Failed, Failure, Kind
 from coordinator.kaggle.transport import as_failed
@@ -298,6 +310,14 @@ def test_what_a_403_means_is_asked(
     assert words in f"{caught.value.what}\n{caught.value.hint}"
 
 
+def test_a_403_that_is_about_no_kernel(server: Scripted) -> None:
+    """The hint is of what can be wrong: the token."""
+    server.script["GetAcceleratorQuotaStatistics"] = [said(403)]
+    with pytest.raises(NoAccess, match="asking for the quota: kaggle says 403") as caught:
+        server.kaggle().quota()
+    assert caught.value.hint == "Is your token still good? Ask: coord doctor"
+
+
 def test_a_push_that_is_not_allowed(server: Scripted, metadata: KernelMetadata) -> None:
     """With a good token it is the owner or the slug."""
     server.script.update({"SaveKernel": [said(403)], "ListKernels": [ok(kernels=[])]})
@@ -373,7 +393,7 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
 def test_what_a_caller_cannot_use(server: Scripted) -> None:
     """Whatever is odd in an answer of the right types is one message, too."""
     message = "reading it: kaggle's answer is not usable: invalid literal"
-    with pytest.raises(NoAnswer, match=message), server.kaggle()._answering("reading it"):
+    with pytest.raises(NoAnswer, match=message), server.kaggle()._dialogue.answering("reading it"):
         int("x")
 
 
@@ -432,6 +452,43 @@ def test_what_goes_wrong_with_tls(server: Scripted) -> None:
     failed = as_failed(error)
     assert failed.failure is Failure.UNTRUSTED
     assert "secret" not in str(failed)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_of_certificates_that_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    """What REQUESTS_CA_BUNDLE names is said, nothing is sent and nothing is tried again."""
+    file = tmp_path / "bundle.pem"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(file))
+    kaggle = Kaggle(
+        name="kaggle",
+        endpoint="https://kaggle.example",
+        credentials=CREDENTIALS,
+        owner="ada",
+        sleep=lambda seconds: pytest.fail("it is tried again"),
+    )
+    with pytest.raises(NotSent, match=re.escape(str(file))) as error:
+        kaggle.state(REF)
+    assert "REQUESTS_CA_BUNDLE" in (error.value.hint or "")
+
+
+def test_trusted_certificates_are_read_once() -> None:
+    """Each connection of requests reads them anew, 20 ms of CPU time; ours share them, and check as strictly."""
+    adapter = Adapter()
+    contexts = []
+    for host in ("kaggle.example", "files.example"):
+        address = f"https://{host}/"
+        pool: Any = adapter.get_connection_with_tls_context(requests.Request("GET", address).prepare(), True)
+        adapter.cert_verify(pool, address, True, None)
+        assert (pool.ca_certs, pool.ca_cert_dir, pool.cert_reqs) == (None, None, "CERT_REQUIRED")
+        contexts += [pool._new_conn().ssl_context for _ in range(2)]
+    assert len(set(map(id, contexts))) == 1
+    assert contexts[0].check_hostname
+    assert contexts[0].verify_mode is ssl.CERT_REQUIRED
+    assert contexts[0].cert_store_stats()["x509_ca"] > 50
 
 
 def test_the_document_has_the_tables() -> None:

@@ -164,7 +164,7 @@ def test_find(file: Path) -> None:
         assert caught.value.hint == "It has kaggle-v1, local-v2, local-v1."
         with pytest.raises(RunNotFound) as caught:
             ledger.find("smokey", target="kaggle")
-        assert caught.value.what == 'no run of "smokey" on kaggle'
+        assert caught.value.what == 'no run of "smokey" on kaggle (did you mean "smoke"?)'
         assert caught.value.hint == "There are runs of smoke."
 
 

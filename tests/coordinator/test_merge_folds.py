@@ -13,7 +13,8 @@ import pytest
 
 from coordinator.errors import RunFailed
 from coordinator.ledger import Ledger
-from coordinator.merge_folds import merge, merged_oof
+from coordinator.merge_folds import merge
+from coordinator.merged_output import merged_oof
 from coordinator.project import find_project
 from runner_test.store import Store
 from tests.coordinator.command import Coord, until
@@ -145,14 +146,38 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     expected = [rows[0], *(row.rpartition(",")[0] + "," for row in rows[1:])]
     assert (coord.root / "results" / "base--s1" / "local-v0" / "oof.csv").read_text().splitlines() == expected
 
+    # The merged runs and the one of all folds are repeats, and the same seed counts once.
+    (side,) = json.loads(coord.here("compare", "base", "--json").stdout)["sides"]
+    assert ([each["seed"] for each in side["repeats"]], side["n"]) == ([1, 0], 2)
+
     assert coord.here("ledger", "check").exit_code == 0
     runs = json.loads(coord.here("status", "--json").stdout)
     coord.here("sweep", "merge", "base--s2-f3")
     assert len(json.loads(coord.here("status", "--json").stdout)) == len(runs)
     assert "base--s1" in coord.here("fetch-results", "--exp", "base--s1").stdout
-    # What `base --set seed=1` has done counts; a merged run has no submission and no checkpoints.
+    # What `base --set seed=1` has done counts; a merged run has no kernel.
     assert "1 to run, 1 done already" in coord.here("sweep", "--exp", "base", "--seeds", "2", "--plan").stdout
     assert "base--s1 local-v0 was merged" in coord.here("logs", "--exp", "base--s1", code=1).stderr
+    # Its file can be sent, but no kernel's version be named.
+    submit = ("submit", "--exp", "base--s1", "--competition", "cup", "--file", "oof.csv")
+    assert "was merged from 3 runs, one a fold: there is no version of a kernel" in coord.here(*submit, code=1).stderr
+    assert "no competition" in coord.here(*submit, "--upload", code=1).stderr
+
+
+def test_the_last_fold_that_comes_in_brings_the_merged_run(coord: Coord) -> None:
+    """Without a further command, also where large files are left out; once, until a fold's results come anew."""
+    _swept(coord)
+    for fold in (2, 0):
+        assert "local-v0" not in coord.here("fetch-results", "--exp", f"base--f{fold}").stdout
+    shown = coord.here("fetch-results", "--exp", "base--f1", "--skip", "folds.csv").stdout
+    assert "base local-v0: complete, 4 files in results/base/local-v0/" in shown.replace("\n", " ")
+    assert _summary(coord, "base", 0)["merged"] == [f"base--f{fold} local-v1" for fold in range(3)]
+    moment = (coord.root / "results" / "base" / "local-v0" / "metrics.json").stat().st_mtime_ns
+    assert "local-v0" not in coord.here("fetch-results", "--exp", "base--f1", "--skip", "folds.csv").stdout
+    assert (coord.root / "results" / "base" / "local-v0" / "metrics.json").stat().st_mtime_ns == moment
+    found = json.loads(coord.here("fetch-results", "--exp", "base--f1", "--force", "--json").stdout)
+    assert [(each["experiment"], each["version"]) for each in found] == [("base--f1", 1), ("base", 0)]
+    assert "done" in coord.here("logs").stdout
 
 
 def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
@@ -163,7 +188,7 @@ def test_the_project_works_out_what_comes_of_all_folds(coord: Coord) -> None:
     join.write_text("raise ValueError('no counts')\n")
     _swept(coord)
     done = coord.here("sweep", "merge", "base--f3", code=1)
-    assert "tiny_model.join could not merge the folds: ValueError: no counts" in done.stderr
+    assert "tiny_model.join could not merge the folds of base: ValueError: no counts" in done.stderr
     assert len(json.loads(coord.here("status", "--json").stdout)) == 3
     assert not (coord.root / "results" / "base").exists()
     join.write_text(
@@ -190,13 +215,18 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
             "the end of the sweep",
         )
         coord.here("fetch-results", "--all")
-        runs = sorted(ledger.runs(), key=lambda run: run.experiment)
+        runs = sorted((run for run in ledger.runs() if run.version), key=lambda run: run.experiment)
+        before = (project.results("base", "local", 0) / "metrics.json").read_bytes()
         folders = [project.results(run.experiment, run.target, 1) for run in runs]
         ledger.update(runs[1].id, state="error")
         assert "base--f1 is error" in coord.here("sweep", "merge", "split", code=1).stderr
         ledger.update(runs[1].id, state="complete")
 
         (folders[2] / "folds.csv").write_text("seed\n1\n")
+        # They are fetched all the same, but that they can't be merged is a failure.
+        done = coord.here("fetch-results", "--exp", "base--f0", "--force", code=1)
+        assert "base--f0 local-v1: complete" in done.stdout
+        assert "divided the images into folds in different ways" in done.stderr
         with pytest.raises(RunFailed, match="divided the images into folds in different ways"):
             merge(project, ledger, "base", runs)
         with pytest.raises(RunFailed, match="is in two folds"):
@@ -211,7 +241,7 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
         (folders[0] / "metrics.json").unlink()
         with pytest.raises(RunFailed, match=r"base--f0 local-v1 has no metrics\.json here"):
             merge(project, ledger, "base", runs)
-        assert not (coord.root / "results" / "base").exists()
+        assert (project.results("base", "local", 0) / "metrics.json").read_bytes() == before
 
 
 def test_only_what_was_split_can_be_merged(coord: Coord) -> None:

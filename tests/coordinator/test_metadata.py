@@ -20,7 +20,8 @@ from coordinator.metadata import (
     render_metadata,
     with_owner,
 )
-from coordinator.project import KernelSettings, default_template
+from coordinator.project import default_template
+from coordinator.settings import KernelSettings
 from tests.coordinator.programs import write_files
 
 GOOD: dict[str, Any] = {

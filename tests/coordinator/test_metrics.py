@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from coordinator import metrics, tables
+from coordinator import metrics, results_table
 from coordinator.errors import TargetError
 from coordinator.metrics import (
     MetricTable,
@@ -232,7 +232,7 @@ def test_bottlenecks_are_read_and_shown() -> None:
     assert found.ladder == (("rpn", 0.92),)
     assert found.losses == (("false_positive", 0.04, 3),)
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(tables.results("try", summary))
+    console.print(results_table.results("try", summary))
     shown = console.export_text()
     assert "bottlenecks: cv/dice is 0.9000" in shown
     assert "+0.0200" in shown
@@ -253,10 +253,10 @@ def test_repeats_are_one_line_beside_the_folds() -> None:
         },
     }
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(tables.results("try", summary))
+    console.print(results_table.results("try", summary))
     shown = console.export_text()
     assert "cv/dice over 3 seeds: mean 0.9120, sd 0.0041, min 0.9080, max 0.9162\n" in shown
-    console.print(tables.results("try", SUMMARY))
+    console.print(results_table.results("try", SUMMARY))
     assert shown.replace("cv/dice over 3 seeds: mean 0.9120, sd 0.0041, min 0.9080, max 0.9162\n", "") == (
         console.export_text()
     )
@@ -282,7 +282,7 @@ def test_the_ablation_is_read_and_shown() -> None:
     assert (mean.metric, mean.images, mean.figures[2]) == ("holdout/dice", 10675, None)
     assert (poor.setting, poor.value, poor.images, poor.figures) == ("None", "ab", None, (None, None, None))
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(tables.results("try", summary))
+    console.print(results_table.results("try", summary))
     lines = [line.split() for line in console.export_text().splitlines()]
     assert ["weights", "best", "cv/dice", "10675", "0.8123", "0.8200", "0.8100"] in lines
     assert ["average", "*", "cv/dice", "10675", "0.8123", "0.8200", "0.8100"] in lines
@@ -296,7 +296,7 @@ def test_a_metric_apart_from_the_folds_has_its_own_images() -> None:
     apart = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.7, "sd": None, "n": 6}
     summary = {"metrics": [{"name": "cv/dice", "mode": "max", "folds": folds, "mean": 0.5, "n": 30}, apart]}
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(tables.results("try", summary))
+    console.print(results_table.results("try", summary))
     lines = [line.split() for line in console.export_text().splitlines()]
     assert ["mean", "30", "0.5000"] in lines
     assert ["mean", "6", "0.7000"] in lines
@@ -308,7 +308,7 @@ def test_many_metrics_stay_within_a_terminal() -> None:
     names = [f"cv/a_rather_long_name_{number}" for number in range(7)]
     summary = {"metrics": [{"name": name, "mode": "max", "folds": folds, "mean": 0.5, "n": 3} for name in names]}
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(tables.results("try", summary))
+    console.print(results_table.results("try", summary))
     shown = console.export_text()
     assert all(name in shown for name in names)
     assert max(len(line.rstrip()) for line in shown.splitlines()) <= 110

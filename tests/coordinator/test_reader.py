@@ -11,9 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import Kernel, read
 from coordinator.bundle.script import render, stamped
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 from coordinator.project import Project, default_template

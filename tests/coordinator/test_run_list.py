@@ -8,8 +8,9 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from coordinator import remarks
+from coordinator import compare_tables, remarks
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import Ledger
 from coordinator.project import Project
@@ -52,7 +53,8 @@ def test_runs_are_filtered_sorted_and_cut(some: Project) -> None:
     ("option", "message"),
     [
         ({"sort": "valu"}, 'there is no column "valu" (did you mean "value"?)'),
-        ({"columns": ["optim.rl"]}, 'there is no column "optim.rl"'),
+        ({"columns": ["optim.rl"]}, 'there is no column "optim.rl" (did you mean "optim.lr"?)'),
+        ({"columns": ["run", "lr"]}, 'there is no column "lr" (did you mean "optim.lr"?)'),
         ({"state": "complet"}, 'there is no state "complet" (did you mean "complete"?)'),
     ],
 )
@@ -84,6 +86,15 @@ def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
             best(some, ledger, target="kaggle")
 
 
+def test_a_metric_that_is_better_the_other_way_round_is_left_out(some: Project) -> None:
+    """One run that says so does not keep the others from being ranked."""
+    finished(some, "odd", 1, [0.1] * 4, mode="min", sets=["optim.lr=0.4"], has_oof=False, created_at="2026-10-01")
+    with Ledger(some.ledger) as ledger:
+        found, notes = best(some, ledger)
+    assert [row["run"] for row in found] == ["b local-v4", "a local-v3"]
+    assert notes[1] == "left out, as cv/dice is better the other way round there: odd local-v1"
+
+
 def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
     """Two configs with repeats that overlap: the second may be as good."""
     for seed, value in enumerate((0.50, 0.52, 0.51)):
@@ -108,6 +119,18 @@ def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path)
     ]
 
 
+def test_without_repeats_the_noise_is_not_known(repository: Project, tmp_path: Path) -> None:
+    """Leaderboard scores were recorded once each: who is behind is marked as not known, rather than as worse."""
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        found, _ = best(repository, ledger, metric="leaderboard/public")
+    assert [row["within_noise"] for row in found] == [False, None, None]
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(compare_tables.ranking(found))
+    assert "0.0019 ?" in shown.get()
+    assert "without repeats the noise is not known" in shown.get()
+
+
 def test_notes_and_tags_are_of_an_experiment_or_of_a_run(some: Project) -> None:
     """An experiment's hold for all of its runs; the same tag twice is one; what is removed is gone."""
     with Ledger(some.ledger) as ledger:
@@ -130,11 +153,14 @@ def test_notes_and_tags_are_of_an_experiment_or_of_a_run(some: Project) -> None:
             remarks.untag(ledger, "a", "baseline")
         with pytest.raises(UsageError, match=r'a local-v2 has no tag "od" \(did you mean "odd"\?\)'):
             remarks.untag(ledger, "a", "od", run=run)
-        for bad in ("", "two words", "a,b"):
+        for bad in ("", "two words", "a,b", "red\x1b[31m", "line\u2028"):
             with pytest.raises(UsageError, match="is no tag"):
                 remarks.tag(ledger, "a", bad)
-        with pytest.raises(UsageError, match="the note is empty"):
-            remarks.note(ledger, "a", "  ")
+        with pytest.raises(UsageError, match="at most 50 characters, not 51"):
+            remarks.tag(ledger, "a", "x" * 51)
+        for nothing in ("  ", "\x07"):
+            with pytest.raises(UsageError, match="the note is empty"):
+                remarks.note(ledger, "a", nothing)
 
 
 def test_the_commands(some: Project) -> None:
@@ -152,10 +178,27 @@ def test_the_commands(some: Project) -> None:
     shown = coord.here("runs", "--tag", "baseline", "--sort", "-value", "--columns", "run,value", "--csv").stdout
     assert shown == "run,value\na local-v2,0.52\na local-v3,0.51\na local-v1,0.5\n"
     assert coord.here("runs", "--exp", "x", "--json").stdout == "[]\n"
-    assert "no runs match" in coord.here("runs", "--exp", "x").stderr
+    assert 'no run of "crasj" (did you mean "crash"?)' in coord.here("runs", "--exp", "crasj").stderr
+    assert 'nothing has the tag "basline" (did you mean "baseline"?)' in coord.here("runs", "--tag", "basline").stderr
+    assert "no runs match" in coord.here("runs", "--state", "queued").stderr
+    assert 'there is no target "kagle"' in coord.here("runs", "--target", "kagle", code=1).stderr
+    assert 'there is no target "kagle"' in coord.here("best", "--target", "kagle", code=1).stderr
     assert "1 config on other data" in coord.here("best").stderr
     assert 'no experiment "slo" (did you mean "slow"?)' in coord.here("note", "--exp", "slo", "x", code=1).stderr
     assert "a local-v2" in coord.here("note", "--exp", "a").stdout
     assert "which tag?" in coord.here("tag", "--exp", "a", "--remove", code=2).stderr
     coord.here("tag", "--exp", "a", "baseline", "--remove")
+    assert coord.here("tag", "--exp", "a", "--csv").stdout == "of,text,created_at\n"
+    assert coord.here("runs", "--exp", "x", "--csv").stdout.startswith("run,id,experiment,")
+    assert coord.here("runs", "--exp", "x", "--columns", "run,optim.lr", "--csv").stdout == "run,optim.lr\n"
+    with Ledger(some.ledger) as ledger:
+        run = ledger.find("crash", version=5)
+        ledger.update(run.id, message="it\r\nbroke\x1b[2J: 10%\r50%")
+        remarks.note(ledger, "crash", "word " * 100)
+    table = list(csv.DictReader(io.StringIO(coord.here("runs", "--csv").stdout)))
+    assert [row["message"] for row in table] == ["50%", *[""] * 5]  # one message's line ends cut no rows
+    shown = coord.here("runs", "--exp", "crash").stdout
+    assert "..." in shown
+    assert len(shown.splitlines()) < 10
+    assert coord.here("note", "--exp", "crash").stdout.count("word") == 100
     assert "a has no tags" in coord.here("tag", "--exp", "a").stderr

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
+import json
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -11,13 +14,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from coordinator import submissions, tables
+from coordinator import score_tables, submissions
 from coordinator.competitions import SubmissionState
 from coordinator.errors import CoordError
 from coordinator.ledger import Ledger, Run
-from coordinator.project import Project, SubmissionSettings
+from coordinator.project import Project
 from coordinator.ranks import kendall, spearman
+from coordinator.recorded_scores import recorded_agreements, recorded_scores
 from coordinator.scores import Score, agreements, check, scores
+from coordinator.settings import SubmissionSettings
 from coordinator.submissions import Submission
 from coordinator.target import RunState
 from tests.coordinator.command import Coord
@@ -134,7 +139,7 @@ def test_why_nothing_is_ranked(tiny: Project, ledger: Ledger, public: Sequence[f
     found = _recorded(ledger, [_run(number, number / 10) for number in numbers], sent)
     console = Console(width=120)
     with console.capture() as shown:
-        console.print(tables.scores(found, agreements(tiny, found)))
+        console.print(score_tables.scores(found, agreements(tiny, found)))
     assert why in shown.get()
 
 
@@ -158,7 +163,7 @@ def test_only_what_can_be_compared_is_ranked_together(tiny: Project, ledger: Led
 
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(tables.scores(found, agreements(tiny, found)))
+        console.print(score_tables.scores(found, agreements(tiny, found)))
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80
     for expected in ("kaggle-v3", "0.9000", "12345672", "ERROR:", "over 3 runs: Spearman +1.00, Kendall +1.00"):
@@ -177,6 +182,48 @@ def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
     stamp = submissions.stamp("0" * 16, "1a2b3c4d")
     assert submissions.stamped(f"mine (coord, say) {stamp}") == ("0" * 16, "1a2b3c4d")
     assert submissions.stamped("mine") is None
+
+
+def test_scores_that_files_record_join_in(tiny: Project, ledger: Ledger) -> None:
+    """Marked, with the mean of the recorded CV beside them, and ranked among themselves by the directions recorded."""
+    figures = {"one": (0.45, 0.801), "two": (0.44, 0.803), "three": (0.43, 0.802), "four": (None, 0.9)}
+    for name, (loss, public) in figures.items():
+        cv = [f"{{metric: val/loss, mode: min, value: {loss + off}}}" for off in (-0.01, 0.01)] if loss else []
+        score = f"{{metric: leaderboard/public, mode: max, value: {public}, note: version 7}}"
+        (tiny.experiments / f"{name}.yaml").write_text(f"base: base\nrecorded: [{', '.join([score, *cv])}]\n")
+    (tiny.experiments / "broken.yaml").write_text("base: nothing\n")
+    found = recorded_scores(tiny)
+    assert [(each.experiment, each.cv, each.n, each.public) for each in found] == [
+        ("four", None, 0, 0.9),
+        ("one", pytest.approx(0.45), 2, 0.801),
+        ("three", pytest.approx(0.43), 2, 0.802),
+        ("two", pytest.approx(0.44), 2, 0.803),
+    ]
+    by_public, by_private = recorded_agreements(found)
+    assert (by_public.n, by_private.n) == (3, 0)
+    assert by_public.spearman == pytest.approx(0.5)
+    coord = Coord(tiny.root, {**os.environ, "COLUMNS": "80"})
+    shown = coord.here("scores").stdout
+    assert any(line.startswith(" recorded ") for line in shown.splitlines())
+    assert "public score and val/loss over 3 experiments: Spearman +0.50, Kendall +0.33" in shown
+    data = json.loads(coord.here("scores", "--json").stdout)
+    assert (data["submissions"], data["recorded"][1]["note"]) == ([], "version 7")
+    assert [each["target"] for each in data["agreements"]] == ["recorded", "recorded"]
+    table = list(csv.DictReader(io.StringIO(coord.here("scores", "--exp", "two", "--csv").stdout)))
+    assert [(row["experiment"], row["target"], row["public"]) for row in table] == [("two", "recorded", "0.803")]
+    assert "recorded" not in coord.here("scores", "--target", "local").stdout
+
+
+def test_the_diarys_scores_stand_beside_its_losses(repository: Project) -> None:
+    """Two experiments have both, the better loss with the better score; one has a score alone."""
+    found = recorded_scores(repository)
+    assert [(each.experiment, each.public) for each in found] == [
+        ("lr0005_step3", 0.8042),
+        ("lr0005_step4_little", 0.8037),
+        ("lr001_step4", 0.8061),
+    ]
+    assert [each.cv for each in found] == [0.4508452685549855, None, pytest.approx(0.434980, abs=1e-6)]
+    assert (found[2].n, recorded_agreements(found)[0].n) == (4, 2)
 
 
 def test_scores_where_a_target_does_not_answer(tiny: Project, ledger: Ledger) -> None:

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from coordinator.bundle.bootstrap import decoded, digest_of, stamp_of
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import literal, render, stamped
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 from coordinator.project import Project, default_template

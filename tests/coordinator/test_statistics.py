@@ -11,10 +11,12 @@ import pytest
 from coordinator.statistics import (
     Interval,
     Spread,
+    blocked_interval,
     detectable,
     paired_bootstrap,
     pooled,
     repeats_needed,
+    student_interval,
     t_cdf,
     t_interval,
     t_quantile,
@@ -62,6 +64,30 @@ def test_intervals_by_hand() -> None:
     df = (1 / 3 + 50) ** 2 / ((1 / 3) ** 2 / 2 + 50**2 / 1)
     assert welch.method == "Welch's t"
     assert welch.high - welch.estimate == pytest.approx(t_quantile(0.975, df) * math.sqrt(1 / 3 + 50), rel=1e-9)
+
+
+def test_blocks() -> None:
+    """One block is Student's, a value of each in every block the paired t; and an uneven case by least squares."""
+    a, b = [1.0, 2.0, 4.0], [3.0, 5.0]
+    one, spread = blocked_interval({"x": a}, {"x": b, "left out": [99.0]})
+    student = student_interval(a, b)
+    assert [one.estimate, one.low, one.high] == pytest.approx([student.estimate, student.low, student.high])
+    assert spread.df == 3
+    pairs, spread = blocked_interval(
+        {str(at): [value] for at, value in enumerate(a)}, {"0": [2.0], "1": [5.0], "2": [6.0]}
+    )
+    half = t_quantile(0.975, 2) * 1.0 / math.sqrt(3)  # differences 1, 3 and 2
+    assert [pairs.low, pairs.high, spread.df] == pytest.approx([2 - half, 2 + half, 2])
+    first, second = {"x": [1.0, 2.0, 4.0], "y": [7.0]}, {"x": [3.0], "y": [8.0, 9.5]}
+    design = np.array([(1, 0, 0)] * 3 + [(0, 1, 0), (1, 0, 1)] + [(0, 1, 1)] * 2, dtype=float)
+    values = np.array([1.0, 2, 4, 7, 3, 8, 9.5])
+    found, residual, *_ = np.linalg.lstsq(design, values, rcond=None)
+    uneven, spread = blocked_interval(first, second)
+    assert spread.df == 4
+    assert uneven.estimate == pytest.approx(found[2])
+    assert spread.sd == pytest.approx(math.sqrt(residual[0] / 4))
+    error = spread.sd * math.sqrt(np.linalg.inv(design.T @ design)[2, 2])
+    assert uneven.high - uneven.estimate == pytest.approx(t_quantile(0.975, 4) * error)
 
 
 def test_uneven_numbers_are_no_excuse_to_find_something() -> None:

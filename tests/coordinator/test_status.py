@@ -16,10 +16,11 @@ import pytest
 from rich.console import Console
 
 from coordinator import tables
-from coordinator.errors import CredentialsError, NoAccess, NoAnswer
+from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
-from coordinator.status import OpenTargets, Status, open_targets, status, watch
+from coordinator.refresh import Look
+from coordinator.status import OpenTargets, Status, _recorded, open_targets, status, watch
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.test_ledger import BARE
 from tests.coordinator.test_refresh import EPOCHS, RUNNING_SESSION, Shelf
@@ -124,6 +125,18 @@ def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_sta
     target = Crossing(barrier=threading.Barrier(2), records=EPOCHS)
     (run,) = status(_targets(tiny, target), ledger, [run]).runs
     assert run.last_event == {"event": "epoch", "epoch": 2}
+
+
+def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
+    """Each transaction waits for the disk: 50 of them, one after the other, took two round trips."""
+    seen = Look(SessionState(RunState.RUNNING, ""), EPOCHS)
+    gone = dataclasses.replace(BARE, id="gone", state=RunState.QUEUED)
+    answered = [(run, lambda: seen) for run in [*_add(ledger, 10), gone]]
+    statements = list[str]()
+    ledger._open.set_trace_callback(statements.append)
+    assert {name: type(error) for name, error in _recorded(ledger, answered).items()} == {"gone": RunNotFound}
+    assert statements.count("COMMIT") == 1
+    assert [run.state for run in ledger.runs()] == [RunState.RUNNING] * 10
 
 
 def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger) -> None:

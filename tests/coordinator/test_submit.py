@@ -94,11 +94,13 @@ def coord(tmp_path: Path) -> Iterator[Coord]:
 def test_from_a_push_to_the_scores(coord: Coord) -> None:
     """A kernel's version is submitted once, followed to its score, and listed beside its CV; the limit is kept."""
     coord.here("push", "--exp", "base", "--wait")
-    done = coord.here("submit", "--exp", "base", code=1)
-    assert "has not been fetched" in done.output
-    assert "coord fetch-results --exp base --target local --version 1" in done.output
-    coord.here("fetch-results")
+    done = coord.here("submit", "--exp", "base", "--file", "submision.csv", code=1)
+    assert 'base local-v1 left no submision.csv (did you mean "submission.csv"?)' in done.output
+    done = coord.here("submit", "--exp", "base", "--version", "7", code=1)
+    assert 'coord: "base" has no run of version 7\n' in done.output  # and no other name is suggested
+    (coord.root / "results" / "base" / "local-v1" / "run.json").unlink()
     done = coord.here("submit", "--exp", "base", "--wait")
+    assert "fetching submission.csv of base local-v1" in done.stderr
     assert done.stdout == "base local-v1, submission 1 to parity: public 0.5, private 0.83333\n"
     done = coord.here("submit", "--exp", "base", code=1)
     assert "the same file was submitted to parity with base local-v1, as submission 1 on" in done.output
@@ -288,7 +290,7 @@ def case(tiny: Project) -> Iterator[Case]:
 
 
 def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
-    """Not complete, not here, changed here, no such file, another run's folder: nothing is asked of the competition."""
+    """Not complete, changed here, no such file: nothing is asked of the competition."""
     case.run = case.ledger.update(case.run.id, state=RunState.ERROR, message="it broke")
     with pytest.raises(CoordError, match=r"base local-v1 is error, and only a complete run can be submitted: it broke"):
         case.submit()
@@ -303,10 +305,17 @@ def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
     with pytest.raises(SubmissionError, match=r"submission.csv is not as the run left it") as changed:
         case.submit()
     assert "--only submission.csv --force" in str(changed.value.hint)
-    (folder / "run.json").write_text(json.dumps({"id": "another"}))
-    with pytest.raises(SubmissionError, match="has not been fetched"):
-        case.submit()
     assert (case.desk.sent, case.recorded()) == ([], [])
+
+
+def test_a_run_that_stopped_early_is_told(case: Case) -> None:
+    """Its session ended well, but the run did not get to its end: no file, or one that may not be what it seems."""
+    case.run = case.ledger.update(case.run.id, summary={"status": "incomplete"})
+    with pytest.raises(SubmissionError, match=r"left no other.csv: it reports that it is incomplete") as no_file:
+        case.submit(file_name="other.csv")
+    assert no_file.value.hint == "Go on with it: coord continue --exp base"
+    case.submit()
+    assert "warning: base local-v1 reports that it is incomplete" in case.said
 
 
 def test_which_competition(case: Case) -> None:
@@ -415,7 +424,9 @@ def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
         assert (found.id, found.run_id, found.ref) == ("1a2b3c4d", case.run.id, 9)
         assert (found.public, found.private) == (0.5, 0.4)
         assert (found.file_name, found.created_at) == ("submission.csv", "2026-11-02T00:00:00")
-    assert case.submit().ref == 4
+    with pytest.raises(SubmissionError, match=r"with base local-v1, as submission 9 on .*: public score 0.5"):
+        case.submit()
+    assert case.submit(force=True).ref == 4
 
 
 def test_what_is_not_known_stays_open(case: Case) -> None:

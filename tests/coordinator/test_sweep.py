@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from coordinator import sweeps
+from coordinator import sweep_tables, sweeps
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.errors import CoordError, ExperimentError, Later, NoSlot, NotSent, TargetError, UsageError
+from coordinator.estimates import Estimate
+from coordinator.fetch import provenance
 from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
 from coordinator.push import Clock
-from coordinator.sweep import Plan, begin, go_on, plan, standing
+from coordinator.sweep import Plan, begin, go_on, plan
+from coordinator.sweep_progress import standing
 from coordinator.sweeps import Sweep
-from coordinator.target import KernelRef, LogRecord, Pushed, RunState, SessionState
+from coordinator.target import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
 from runner_test.store import Store
 from tests.coordinator.command import Coord, until
 from tests.coordinator.targets import Unasked
@@ -148,6 +155,26 @@ def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None
         begin(sweeper.ledger, other, is_named=True)
     with pytest.raises(UsageError, match=r'no sweep "base--lr-epoch" \(did you mean "base--lr-epochs"\?\)'):
         sweeps.find(sweeper.ledger, "base--lr-epoch")
+
+
+def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
+    """To a ledger that lost it, from what the run.json of any of its runs says; what is no sweep is none."""
+    sweep = sweeper.begin("optim.lr=0.1,0.2")
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    begun = sweeper.begin("optim.lr=0.1,0.3", "train.epochs=3")
+    (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
+    assert sweeps.sweeps_of(sweeper.ledger, run) == [begun, sweep]
+    assert begun.members[0].run_id == run.id
+    said = json.loads(json.dumps(provenance(run, [begun, sweep])))["sweeps"]
+    with Ledger(tmp_path / "other.sqlite") as other:
+        for each in filter(None, map(sweeps.from_json, reversed(said))):
+            sweeps.restore(other, each)
+        assert sweeps.all_sweeps(other) == [begun, sweep]
+    first = said[0]["members"][0]
+    for broken in (None, {}, {**said[0], "members": [1]}, {**said[0], "members": [{**first, "work": 3}]}):
+        assert sweeps.from_json(broken) is None
+    assert sweeps.from_json({key: value for key, value in said[0].items() if key != "base"}) is None
 
 
 def test_its_experiments_are_experiments_like_any_other(sweeper: Sweeper) -> None:
@@ -299,6 +326,25 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     assert sweeper.rack.pushes["tiny-base-lr0-1"] == 2
 
 
+def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
+    """Whatever its experiment is called; should it fail, --retry pushes the sweep's own, once."""
+    first = sweeper.begin("optim.lr=0.1,0.2")
+    sweeper.go_on(first)
+    planned = sweeper.plan("train.epochs=3,4")
+    assert [each.done.label if each.done else None for each in planned.planned] == ["base--lr0.1 local-v1", None]
+    (slug,) = _slugs(["base--epochs3"])
+    second, sweeper.rack.at_once = sweeper.begin("train.epochs=3,4"), 9
+    sweeper.go_on(second)
+    assert slug not in sweeper.rack.pushes
+    (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
+    sweeper.ledger.update(run.id, state=RunState.ERROR)
+    sweeper.go_on(second)
+    assert slug not in sweeper.rack.pushes
+    for _ in range(2):
+        sweeper.go_on(second, retry=True)
+        assert sweeper.rack.pushes[slug] == 1
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -337,6 +383,64 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     assert [sweep.name for sweep in sweeps.all_sweeps(sweeper.ledger)] == ["base--epochs"]
     begun = sweeper.begin()
     assert standing(sweeper.project, sweeper.ledger, begun).left == 1200.0
+
+
+def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
+    """The share of the week, whether it is enough, and how like the runs are that the time is known from."""
+    sweep = sweeper.begin("train.epochs=2")
+    sweeper.go_on(sweep)
+    sweeper.all_done(sweep)
+    (run,) = sweeper.ledger.runs()
+    sweeper.ledger.update(run.id, summary={"seconds": 600.0, "status": "complete"})
+    planned = dataclasses.replace(sweeper.plan("optim.lr=0.3,0.4", seeds=2), machine="NvidiaTeslaT4")
+
+    def shown(hours: float) -> list[str]:
+        console = Console(width=80, file=io.StringIO())
+        console.print(sweep_tables.plan(planned, AcceleratorQuota("gpu", 0.0, 0.0, hours * 3600)))
+        assert isinstance(console.file, io.StringIO)
+        return console.file.getvalue().splitlines()
+
+    assert [line.rstrip() for line in shown(30)[-3:]] == [
+        "sweep base--lr-s2 on local: 4 to run",
+        "about 40 min of sessions, 20 min from start to end; by earlier runs like them",
+        "that is 2% of the week's 30 GPU hours; 30.0 h are left",
+    ]
+    assert shown(0.5)[-1].rstrip() == "that is 133% of the week's 0.5 GPU hours; 0.5 h are left: not enough"
+    assert shown(90)[-1].startswith("that is less than 1% of the week's 90 GPU hours")
+    far = [dataclasses.replace(each, estimate=Estimate(60.0, 1, 9)) for each in planned.planned]
+    planned = dataclasses.replace(planned, planned=tuple(far))
+    assert "by earlier runs that differ in up to 9 settings: a guess" in " ".join(shown(30))
+
+
+def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
+    """Before anything is fetched: where a run is and how long it still takes, what a complete one has reached, and why
+    one failed. The others of the first sweep ever are thought to take as long as those that run."""
+    sweep, sweeper.rack.at_once = sweeper.begin(), 9
+    sweeper.go_on(sweep)
+    runs = {run.experiment: run for run in sweeper.ledger.runs()}
+    epoch = {"event": "epoch", "fold": 0, "epoch": 1, "epochs": 4, "time": 30.0, "metrics": {"val/dice": 0.5}}
+    end = {"event": "end", "time": 100.0, "status": "complete", "metrics": {"cv/dice": 0.7, "baseline/empty": 0.6}}
+    changes: list[dict[str, Any]] = [
+        {"state": RunState.RUNNING, "started_at": "2026-11-01T00:00:00+00:00", "last_event": epoch},
+        {"state": RunState.QUEUED},
+        {"state": RunState.COMPLETE, "last_event": {**end, "status": "incomplete"}},
+        {"state": RunState.ERROR, "message": "no GPU\nand more"},
+    ]
+    for name, change in zip(NAMES, changes, strict=True):
+        sweeper.ledger.update(runs[name].id, **change)
+    moment = datetime(2026, 11, 1, 0, 0, 50, tzinfo=UTC)
+    now = standing(sweeper.project, sweeper.ledger, sweep, moment)
+    assert [each.about for each in now.standings] == [
+        "fold 0, epoch 1/4: val/dice 0.5000",
+        "",
+        "stopped before its end",
+        "no GPU",
+    ]
+    assert [each.left for each in now.standings] == [70.0, 120.0, None, None]
+    assert [each.metric for each in now.standings] == [None] * 4
+    assert now.left == 120.0
+    sweeper.ledger.update(runs[NAMES[2]].id, last_event=end)
+    assert standing(sweeper.project, sweeper.ledger, sweep, moment).standings[2].metric == ("cv/dice", 0.7)
 
 
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
@@ -383,13 +487,21 @@ def test_the_whole_way(coord: Coord) -> None:
     )
     assert [each["experiment"] for each in states["experiments"]][:2] == ["base--lr0.1-s0", "base--lr0.1-s1"]
     coord.here("fetch-results", "--exp", "base--lr0.2-s1")
-    assert (coord.root / "results" / "base--lr0.2-s1" / "local-v1" / "oof.csv").is_file()
+    folder = coord.root / "results" / "base--lr0.2-s1" / "local-v1"
+    assert (folder / "oof.csv").is_file()
+    (sweep,) = json.loads((folder / "run.json").read_text())["sweeps"]
+    assert [member["experiment"] for member in sweep["members"]] == [e["experiment"] for e in states["experiments"]]
     shown = coord.here("sweep", "status", "base--lr-s2").stdout
     assert "sweep base--lr-s2 on local: 4 complete" in shown
     assert "0.7550" in shown
     assert max(map(len, shown.splitlines())) <= 80
     assert "0 to run, 4 done already" in coord.here("sweep", *grid, "--plan").stdout
     assert "all of it is pushed" in coord.here("sweep", *grid).stderr
+    shown = coord.here("sweep", "status").stdout
+    assert "4 complete" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    (listed,) = json.loads(coord.here("sweep", "status", "--json").stdout)
+    assert (listed["sweep"], listed["counts"]) == ("base--lr-s2", {"complete": 4})
     assert len(json.loads(coord.here("status", "--json").stdout)) == 4
     assert '"optim.lr"' in coord.here("show", "--exp", "base--lr0.2-s1", "--json").stdout
 
@@ -401,6 +513,12 @@ def test_several_experiments_are_pushed_one_after_the_other(coord: Coord) -> Non
     done = coord.here("push", "--exp", "bad", "--exp", "base", "--exp", "crash", "--json", code=1)
     assert 'experiment "bad" has 1 problem' in done.stderr
     assert [run["experiment"] for run in json.loads(done.stdout)] == ["base", "crash"]
+    (coord.root / "experiments" / "also.yaml").write_text("base: slow\nabout: the same work\n")
+    coord.here("push", "--exp", "slow")
+    going = coord.here("push", "--exp", "also")
+    assert going.stdout == "http://127.0.0.1:7788/code/ada/tiny-slow\n"
+    assert "slow local-v1 does the same and is " in going.stderr
+    (coord.session_root("tiny-slow", 1) / "go").touch()
     until(lambda: "RUN" not in (out := coord.here("status").stdout) and "QUEUED" not in out, "the end of the runs")
     same = coord.here("push", "--exp", "same", "--exp", "base", "--wait")
     assert same.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n" * 2
@@ -421,12 +539,48 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
     assert json.loads(done.stdout)["counts"] == {"waiting": 2}
 
 
+def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
+    """A sweep is pushed as its sessions end, each experiment once: after --no-wait, after Ctrl-C while it waits."""
+    text = "base: slow\nkernel: {machine_shape: NvidiaTeslaT4}\n"
+    (coord.root / "experiments" / "gpu.yaml").write_text(text)
+    with (coord.root / "pyproject.toml").open("a") as file:
+        file.write("gpu_sessions = 1\n")
+    done = coord.here("sweep", "--exp", "gpu", "--seeds", "3", "--no-wait", code=75)
+    assert "Maximum batch GPU session count of 1 reached; 2 of 3 are left" in done.stderr
+    assert "Go on with: coord sweep resume gpu--s3" in done.stderr
+    with coord.start("sweep", "resume", "gpu--s3") as waiting:
+        assert waiting.stderr is not None
+        assert any("trying again when a session has ended" in line for line in waiting.stderr)
+        os.killpg(waiting.pid, signal.SIGINT)
+        assert "the rest: coord sweep resume gpu--s3" in waiting.stderr.read()
+        assert waiting.wait(60) == 130
+    found = json.loads(coord.here("sweep", "status", "gpu--s3", "--json").stdout)
+    assert found["counts"] == {"waiting": 2, "running": 1}
+    assert found["experiments"][0]["about"].startswith("fold 1, epoch 3/3: val/dice 0.7")
+
+    def all_ended() -> bool:
+        for seed in range(3):
+            if (root := coord.session_root(f"tiny-gpu-s{seed}", 1)).is_dir():
+                (root / "go").touch()
+        return waiting.poll() is not None
+
+    with coord.start("sweep", "resume", "gpu--s3") as waiting:
+        until(all_ended, "the last push")
+        assert waiting.wait(60) == 0
+    runs = json.loads(coord.here("status", "--json").stdout)
+    pushed = sorted((run["experiment"], run["version"]) for run in runs if run["version"])
+    assert pushed == [(f"gpu--s{seed}", 1) for seed in range(3)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ((), "which experiment? name one with --exp"),
         (("--exp", "bse", "--seeds", "2"), 'did you mean "base"?'),
         (("--exp", "base"), "vary something"),
+        (("--exp", "base", "--seeds", "1000000000"), "that is 1000000000 experiments"),
+        (("--exp", "base", "--seeds", "2", "--name", "a/b"), "a sweep's name has letters"),
+        (("--exp", "base", "--seeds", "2", "--name", ""), "a sweep's name has letters"),
         (("status", "x"), 'there is no sweep "x"'),
         (("resume", "x"), 'there is no sweep "x"'),
     ],

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from coordinator.build import build
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.imports import Import, imports_of, names_imported, parse
-from coordinator.bundle.sources import SourceFile, collect
+from coordinator.bundle.sources import collect
 from coordinator.bundle.syntax import check_syntax_of, newer_syntax_explained
 from coordinator.bundle.third_party import check_third_party, lacking
 from coordinator.errors import BundleError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.bundle.sources import SourceFile
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.vendor import Vendored, vendored
 from coordinator.errors import BundleError
 from coordinator.image import Image, shipped_image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.ledger import Ledger, new_run_id, now
+from coordinator.target import RunState
 from runner_test.store import Store
 from tests.coordinator.command import COORD, Coord, until
 
@@ -64,9 +67,9 @@ def test_the_whole_way(coord: Coord) -> None:
     assert summary["run_id"] == run["id"]
     assert run["summary"]["primary"]["value"] == 0.755
 
-    assert coord("report").stdout.startswith("report.html: 1 run, ")
+    assert coord("report").stdout.startswith("report.html: 1 run of 1 config, ")
     page = (coord.root / "report.html").read_text(encoding="utf-8")
-    for expected in ("base local-v1", "0.7550", "fold 1, epoch 3: 0.7600", manifest["digest"]):
+    for expected in ("base local-v1", "0.7550", "fold 1, epoch 3: 0.76<", manifest["digest"]):
         assert expected in page
 
 
@@ -196,6 +199,17 @@ def test_fetching_before_the_end_and_twice(coord: Coord) -> None:
     fetched = coord("fetch-results", "--all")
     assert "base local-v1: complete" in fetched.stdout
     assert "slow local-v1 is" in fetched.stderr
+    assert "not both" in coord("fetch-results", "--all", "--version", "1", code=2).stderr
+    # What can't be had keeps nothing else from coming in: the newer run's kernel is gone, and the older one comes.
+    with Ledger(coord.root / ".coord" / "ledger.sqlite") as ledger:
+        base = ledger.update(ledger.find("base").id, fetched_at=None)
+        gone = dataclasses.replace(base, experiment="gone", slug="gone", created_at=now())
+        ledger.add(dataclasses.replace(gone, id=new_run_id(), state=RunState.CANCELLED))
+        ledger.add(dataclasses.replace(gone, id=new_run_id(), state=RunState.COMPLETE))
+    rest = coord.here("fetch-results", "--all", code=1)
+    assert "base local-v1: complete" in rest.stdout
+    assert "gone local-v1 was cancelled, and nothing is left of it on local" in rest.stderr
+    assert "coord: " in rest.stderr
     file = coord.root / "results" / "base" / "local-v1" / "metrics.json"
     before = file.stat().st_mtime_ns
     coord("fetch-results", "--exp", "base")

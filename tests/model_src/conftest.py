@@ -7,17 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner_test.sample_data import write_sample_data
-
-from .warm import run_warm
+from tests.warm import TRAINING, run_warm
 
 PROJECT = Path(__file__).parents[2]
+NARROW = Path(__file__).parent / "narrow"
 
 TINY: dict[str, Any] = {
     "seed": 3,
@@ -56,7 +56,7 @@ def changed(config: Mapping[str, Any], **sections: Any) -> dict[str, Any]:
 
 
 def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """The command line and process settings that train as a session would, in `root`/working.
+    """The command line and process settings that train as a session would, in `root`/working, a narrow network.
 
     Unless the config says otherwise, decoded pictures are kept in `root`/pictures, so that nothing stays behind.
     """
@@ -71,7 +71,7 @@ def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str,
         "COORD_EXPERIMENT": "tiny",
         "COORD_RUN_ID": "run-1",
         "COORD_BUNDLE_DIGEST": "sha256:0123",
-        "PYTHONPATH": str(PROJECT),
+        "PYTHONPATH": os.pathsep.join([str(NARROW), str(PROJECT)]),
         "KAGGLE_KERNEL_RUN_TYPE": "Batch",
     }
     return [sys.executable, "-m", "model_src.train"], {"cwd": working, "env": environment, "text": True}
@@ -80,7 +80,8 @@ def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str,
 def train(root: Path, config: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run the training program to its end, whatever that is."""
     _, settings = command(root, config)
-    return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"])
+    loaded = ("tests.model_src.narrow.sitecustomize", *TRAINING)
+    return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=loaded)
 
 
 def attach(root: Path, source: Path) -> None:
@@ -88,6 +89,19 @@ def attach(root: Path, source: Path) -> None:
     mount = root / "input" / "datasets" / "seesee"
     mount.mkdir(parents=True)
     (mount / "siim-train-test").symlink_to(source)
+
+
+@pytest.fixture(scope="module")
+def narrow_here() -> Iterator[None]:
+    """The network in this process is that of the processes that `command` and `train` start."""
+    # Here, since processes that need no torch import this module, too.
+    from torchvision.models.resnet import ResNet
+
+    from .narrow.sitecustomize import narrow
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(ResNet, "_make_layer", narrow(ResNet._make_layer))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from model_src.best_epochs import is_better
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig, ScheduleConfig, TrainConfig
 from model_src.dataset import target
 from model_src.engine import Batch, on_device, seed_of, train_epoch, validation_losses
 from model_src.metric_logger import MetricLogger
 from model_src.model import build_model
 from model_src.optim import Precision, build_optimizer, choose_precision, precision
+from model_src.report import is_better
 from model_src.schedule import learning_rate
 from model_src.stopping import OutOfTime, Stop
 

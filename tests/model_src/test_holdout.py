@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytest
@@ -18,15 +20,18 @@ from model_src.checkpoint import load_checkpoint
 from model_src.dataset import ChestXrays
 from model_src.holdout import measure_holdout
 from model_src.labels import NO_MASK, encode, union
+from model_src.merge import merge_holdout, merge_submission
 from model_src.predict import predict
 from model_src.report import Report
 from model_src.run import Run
 from model_src.score import dice, mean_dice
 from model_src.stopping import Stop
-from model_src.thresholds import Rule
-from model_src.train import prepare
+from model_src.thresholds import Choice, Rule
+from model_src.train import predict_test, prepare
 
 from .conftest import TINY, attach, changed, train
+
+pytestmark = pytest.mark.usefixtures("narrow_here")
 
 CONFIG = changed(
     TINY,
@@ -140,6 +145,52 @@ def test_folds_are_compared_on_the_holdout(finished: Path, run: Run, summary: di
     left = json.loads((tmp_path / "metrics.json").read_text())
     assert [(each["name"], each["mean"]) for each in left["metrics"]] == [("holdout/dice", found["mean"]["dice"])]
     assert left["ablation"] == []
+
+
+@pytest.fixture
+def of_folds(run: Run, tmp_path: Path) -> list[Run]:
+    """The run of each fold alone, in a folder of its own, as its training has left it."""
+    runs = []
+    for fold in (0, 1):
+        folder = tmp_path / str(fold)
+        folder.mkdir()
+        shutil.copy(run.output / f"fold{fold}.pth", folder)
+        config = replace(run.config, folds=replace(run.config.folds, run=(fold,)))
+        runs.append(replace(run, config=config, output=folder))
+    return runs
+
+
+@pytest.mark.parametrize("folds", ["mean", "best"])
+def test_the_submission_is_merged_of_single_folds(
+    run: Run, of_folds: list[Run], tmp_path: Path, folds: Literal["mean", "best"]
+) -> None:
+    """From what each fold's run says of the test pictures, the masks of the run of all folds."""
+    rule = Rule.of(run.config.predict)
+    for fold, each in enumerate(of_folds):
+        predict_test(each, [fold], rule, 0.0)
+    config = replace(run.config, predict=replace(run.config.predict, folds=folds))
+    expected = predict_test(replace(run, config=config), [0, 1], rule, 0.0)
+    assert any(code != NO_MASK for _, code in expected)
+    merge_submission(tmp_path, [each.output for each in of_folds], config, [], cast(Choice, None))
+    with (tmp_path / "submission.csv").open(newline="") as file:
+        assert [(row["ImageId"], row["EncodedPixels"]) for row in csv.DictReader(file)] == expected
+
+
+def test_the_holdout_is_merged_of_single_folds(
+    finished: Path, run: Run, of_folds: list[Run], summary: dict[str, Any]
+) -> None:
+    """From what each fold's run says of the pictures held out, the figures of the run of all folds."""
+    held, folders = positions(finished, run, "holdout"), [each.output for each in of_folds]
+    choice = cast(Choice, SimpleNamespace(rule=Rule(**summary["choice"]["rule"])))
+    for fold, each in enumerate(of_folds):
+        measure_holdout(each, held, [fold], choice.rule)
+    merged: dict[str, Any] = {"metrics": [], "ablation": []}
+    merge_holdout(merged, folders, run.config, choice)
+    assert merged["metrics"] == [each for each in summary["metrics"] if each["name"] == "holdout/dice"]
+    assert merged["ablation"] == [each for each in summary["ablation"] if each["name"] == "folds"]
+    lacking: dict[str, Any] = {}
+    merge_holdout(lacking, folders[:1], run.config, choice)
+    assert lacking == {}
 
 
 def test_submission_is_the_best_folds(finished: Path, run: Run) -> None:

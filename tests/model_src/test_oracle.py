@@ -21,23 +21,9 @@ from torchvision.ops import box_iou
 from model_src.dataset import collate
 from model_src.labels import decode, read_labels
 from model_src.model import build_model
-from model_src.oracle import (
-    BASELINE,
-    LADDER,
-    MEASURED,
-    STAGES,
-    Candidates,
-    Swapped,
-    Swaps,
-    Truth,
-    detect,
-    graded,
-    match,
-    replaced_masks,
-    summarize,
-    truth_of,
-)
+from model_src.oracle import Candidates, Truth, detect, graded, match, replaced_masks, truth_of
 from model_src.oracle_report import oracle_chart, oracle_lines, oracle_rows
+from model_src.oracle_summary import BASELINE, LADDER, MEASURED, STAGES, Swapped, Swaps, summarize
 from model_src.predict import predict
 from model_src.score import dice
 from model_src.thresholds import Rule

@@ -21,6 +21,7 @@ from model_src import config as settings
 from model_src import resume
 from model_src.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
 from model_src.folds import make_folds
+from model_src.identity import identify
 from model_src.inputs import InputMissing
 from model_src.report import Report
 from model_src.run import Run
@@ -44,6 +45,8 @@ QUICK = changed(
     augment={"preset": "more"},
 )
 """Two folds of two epochs, of two steps in the first and four in the second, without what comes after the training."""
+
+pytestmark = pytest.mark.usefixtures("narrow_here")
 
 Experiment = Callable[..., Path]
 
@@ -310,21 +313,25 @@ def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
     }
 
 
-def test_average_of_the_best_epochs_survives_a_stop(experiment: Experiment, tmp_path: Path) -> None:
-    """Stopped before the second epoch counts, and again in the other fold: the same average, and what it predicts.
+def test_more_epochs_of_a_finished_run_are_a_run_of_that_many(experiment: Experiment, tmp_path: Path) -> None:
+    """A finished run is given an epoch more, stopped before that one counts, and goes on to the end: the same weights,
+    figures and average of the best epochs as in one piece, also in the fold that the stopped run did not get to.
 
-    It is the mean of both epochs, whichever is the best.
+    The average is the mean of both epochs, whichever is the best.
     """
     config = changed(QUICK, train={"average_best": 2}, predict={"weights": "average"})
     again = changed(config, train={"resume_from": "ann/siim-tiny"})
     whole = experiment(tmp_path / "whole", config)
-    first = experiment(tmp_path / "first", changed(config, train={"stop_after_steps": 4}))
-    second = experiment(tmp_path / "second", changed(again, train={"stop_after_steps": 5}), first)
-    stopped = summary(second)["stopped"]
-    assert {name: stopped[name] for name in ("fold", "epoch", "step")} == {"fold": 1, "epoch": 2, "step": 1}
-    assert_same(whole, experiment(tmp_path / "third", again, second))
+    first = experiment(tmp_path / "first", changed(config, train={"epochs": 1}))
+    second = experiment(tmp_path / "second", changed(again, train={"stop_after_steps": 2}), first)
+    where = {"fold": 0, "epoch": 2}
+    assert summary(second)["resumed"] == {"from": "ann/siim-tiny", **where, "step": 0}
+    assert summary(second)["stopped"] == {"reason": "stop_after_steps is 2", **where, "step": 2}
+    third = experiment(tmp_path / "third", again, second)
+    assert summary(third)["resumed"] == {"from": "ann/siim-tiny", **where, "step": 2}
+    assert_same(whole, third)
 
-    state, kept = load_checkpoint(first / "working" / "resume.pth"), load_checkpoint(whole / "working" / "fold0.pth")
+    state, kept = load_checkpoint(second / "working" / "resume.pth"), load_checkpoint(whole / "working" / "fold0.pth")
     ((number, value, earlier),) = state["progress"]["best"]
     assert (number, value) == (1, kept["history"][0]["metrics"]["val/dice"])
     assert sorted(kept["averaged"]) == [1, 2]
@@ -336,6 +343,18 @@ def test_average_of_the_best_epochs_survives_a_stop(experiment: Experiment, tmp_
         assert np.array_equal(best, both[kept["epoch"] - 1])
         mean = np.mean(both, axis=0, dtype=np.float64).astype(np.float32)
         assert np.array_equal(tensor.numpy(), mean if tensor.is_floating_point() else best)
+
+
+def test_fold_that_had_stopped_goes_on_with_more_patience(experiment: Experiment, tmp_path: Path) -> None:
+    """As if it had been so patient from the start; with more epochs alone it would have stopped where it did."""
+    # No instance counts, so the dice is the same each time, and the first epoch stays the best.
+    config = changed(QUICK, folds={"run": [1]}, train={"epochs": 9, "patience": 1}, predict={"score_threshold": 1.0})
+    stopped = experiment(tmp_path / "stopped", config)
+    assert [epoch for _, epoch, _, _ in epochs(stopped)] == [1, 2]
+    patient = changed(config, train={"patience": 2})
+    on = experiment(tmp_path / "on", changed(patient, train={"resume_from": "ann/siim-tiny"}), stopped)
+    assert [epoch for _, epoch, _, _ in epochs(on)] == [1, 2, 3]
+    assert_same(experiment(tmp_path / "whole", patient), on, folds=[1])
 
 
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
@@ -371,12 +390,24 @@ def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: P
     assert (kept["epoch"], kept["value"]) == min(losses.items(), key=lambda item: item[1])
 
 
+def test_last_states_take_no_more_room_than_they_may(tmp_path: Path) -> None:
+    """One that does not fit is left out, and an older one of the same fold with it; the same file anew fits."""
+
+    def save(fold: int, *, mib: float) -> bool:
+        state = {"fold": fold, "suffix": "", "progress": {"best": []}, "model": {"weight": torch.zeros(1 << 18)}}
+        return resume.save_last(tmp_path, state, gib=mib / 1024)
+
+    assert [save(0, mib=2.5), save(0, mib=2.5), save(1, mib=2.5), save(2, mib=2.5)] == [True, True, True, False]
+    assert not save(1, mib=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold0.state.pth"]
+
+
 def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
     """Though the fold has the same number: a damaged fold of the first repeat begins anew, and is no error."""
     config = settings.Config()
-    first = resume.identify(config, 0, [])
-    repeat = resume.identify(replace(config, seed=1), 0, [], suffix=".seed1")
-    save_checkpoint(tmp_path / "resume.pth", repeat)
+    first = identify(config, 0, [])
+    repeat = identify(replace(config, seed=1), 0, [], suffix=".seed1")
+    save_checkpoint(tmp_path / "resume.pth", {**repeat, "progress": {"epoch": 1, "step": 1}})
     said: list[str] = []
     assert resume.unfinished_fold(tmp_path, first, said.append) == {}
     assert resume.unfinished_fold(tmp_path, repeat, said.append).items() >= repeat.items()
@@ -399,41 +430,40 @@ def test_nothing_to_continue_from(tmp_path: Path) -> None:
     assert said == []
 
 
-def test_more_epochs_are_allowed_where_nothing_depends_on_their_number() -> None:
-    """Steps down come when they come; a cosine, and a ratio that slides to the last epoch, would have been others."""
+def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) -> None:
+    """An error that names the setting that keeps it, not a fold of fewer epochs than the rest; nor is a fold trained
+    in more epochs than there are to be."""
+    config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))
+    identity = {"fold": 0, "suffix": "", "config": config, "pictures": "ab"}
+    history = [{"epoch": epoch, "metrics": {"val/dice": 0.5}} for epoch in (1, 2)]
+    save_checkpoint(
+        tmp_path / "fold0.pth", {**identity, "finished": True, "epoch": 2, "value": 0.5, "history": history}
+    )
 
-    def values(**sections: Any) -> dict[str, Any]:
-        return changed(settings.to_dict(settings.Config()), **sections)
+    def found(epochs: int) -> tuple[bool, bool]:
+        """Whether a run of so many epochs finds the fold finished, or a state to train it on from."""
+        wanted = {**identity, "config": changed(config, train={"epochs": epochs})}
+        output = tmp_path / "output"
+        output.mkdir(exist_ok=True)
+        done = resume.finished_fold(tmp_path, wanted, output, print)
+        return bool(done), not done and bool(resume.unfinished_fold(tmp_path, wanted, print))
 
-    longer = {"epochs": 20}
-    assert resume.differences(values(), values(train=longer)) == []
-    for section in ({"schedule": {"name": "cosine"}}, {"train": {"negatives_per_positive_end": 2.0}}):
-        before = values(**section)
-        assert resume.differences(before, changed(before, train=longer)) == [("train.epochs", 10, 20)]
-
-
-def test_a_finished_fold_is_not_trained_on() -> None:
-    """Its optimizer's state is gone: that is an error, not a fold of fewer epochs than the rest. One that had stopped
-    by itself would stop there again."""
-
-    def check(last: int, epochs: int) -> None:
-        config = settings.to_dict(settings.Config())  # 10 epochs
-        found = {"config": config, "history": [{"epoch": 1}, {"epoch": last}]}
-        resume.check_epochs(found, {"config": changed(config, train={"epochs": epochs})}, Path("fold0.pth"))
-
-    with pytest.raises(ValueError, match=r"fold0\.pth is of a fold that was finished after .* = 10, .* to 20"):
-        check(10, 20)
-    for last, epochs in ((10, 10), (10, 5), (7, 20)):
-        check(last, epochs)
-
-
-def test_what_predicts_may_change_and_the_holdout_may_not() -> None:
-    """Best or average, one fold or all: no weight depends on it. Which pictures are trained on is another thing."""
-    before = settings.to_dict(settings.Config(train=settings.TrainConfig(average_best=3)))
-    other = changed(before, predict={"weights": "average", "folds": "best"}, folds={"holdout": 0.1})
-    assert resume.differences(before, other) == [("folds.holdout", 0.0, 0.1)]
-    fewer = changed(before, train={"average_best": 2})
-    assert resume.differences(before, fewer) == [("train.average_best", 3, 2)]
+    assert found(2) == (True, False)
+    with pytest.raises(
+        ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: .*train\.keep_state_gib keeps it"
+    ):
+        found(3)
+    with pytest.raises(ValueError, match=r"fold0\.pth .* in epoch 2 already: train\.epochs can't be 1"):
+        found(1)
+    with pytest.raises(ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: "):
+        resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3})))
+    with pytest.raises(ValueError, match=r"fold0\.pth belongs to another run .*: optim\.lr was 0\.001, is 0\.1$"):
+        resume.check_earlier(tmp_path, settings.from_dict(changed(config, optim={"lr": 0.1})))
+    resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3}, folds={"run": [1]})))
+    progress = {"epoch": 3, "step": 0, "best": []}
+    save_checkpoint(tmp_path / "resume.pth", {**identity, "progress": progress})
+    with pytest.raises(ValueError, match=r"resume\.pth .* in epoch 2 already: train\.epochs can't be 1"):
+        resume.unfinished_fold(tmp_path, {**identity, "config": changed(config, train={"epochs": 1})}, print)
 
 
 def test_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ def test_good_submission_is_written(tmp_path: Path) -> None:
     """One row a picture, whatever the order, a run up to the last pixel included; no picture, no row."""
     path = tmp_path / "submission.csv"
     write_submission(path, iter(reversed(GOOD)), SHAPES)
-    assert path.read_text() == "ImageId,EncodedPixels\nc,0 9\nb,-1\na,10 2\n"
+    assert path.read_text() == "ImageId,EncodedPixels\na,10 2\nb,-1\nc,0 9\n"
     assert read_labels(path) == {"c": ("0 9",), "b": (), "a": ("10 2",)}
+    write_submission(path, GOOD[1:], {key: SHAPES[key] for key in "bc"}, skipped=["a"])
+    assert path.read_text() == "ImageId,EncodedPixels\na,-1\nb,-1\nc,0 9\n"
     write_submission(path, [], {})
     assert path.read_text() == "ImageId,EncodedPixels\n"
 

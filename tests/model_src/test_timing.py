@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from model_src.timing import PARTS, LoopTimer
+from model_src.loop_profile import PARTS
+from model_src.timing import LoopTimer
 
 CPU = torch.device("cpu")
 

@@ -19,7 +19,7 @@ from torchvision.models import get_model_weights, resnet18
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
 
-from coordinator.project import KernelSettings
+from coordinator.settings import KernelSettings
 from model_src import weights
 from model_src.checkpoint import save_checkpoint
 from model_src.config import PUBLISHED, ModelConfig, ProposalsConfig
@@ -222,6 +222,17 @@ def test_files_that_are_no_state_dict(small: dict[str, Tensor], tmp_path: Path) 
 def test_from_scratch(tmp_path: Path, nothing: str | None) -> None:
     """Null, or "none" where there is no null, asks for no file."""
     assert find_weights(ModelConfig(weights=nothing), root=tmp_path, say=silent) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "leaks"), [("fold0.pth", True), ("fold3.seed4.pth", True), ("fold0.state.pth", True), ("mine.pth", False)]
+)
+def test_weights_of_a_fold_are_told_to_leak(tmp_path: Path, name: str, leaks: bool) -> None:
+    """They were trained on what the other folds validate."""
+    attached(tmp_path, name).touch()
+    said: list[str] = []
+    assert find_weights(dataclasses.replace(SMALL, weights=name), root=tmp_path, say=said.append)
+    assert [f"{name} has seen all pictures but its own fold's" in text for text in said] == [True] * leaks
 
 
 def test_missing_file_says_what_to_attach(tmp_path: Path) -> None:

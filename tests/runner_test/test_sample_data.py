@@ -124,6 +124,18 @@ def test_real_labels_are_kept_as_they_are(tmp_path: Path) -> None:
     assert picture[320:480, 220:280].mean() < 80
 
 
+def test_solution_is_out_of_the_sessions_reach(sample: Path) -> None:
+    """Beside the folder: a row for each picture to predict, some of which have a mask."""
+    with sample.with_name("data-solution.csv").open(newline="") as file:
+        solution = {row["ImageId"]: row["EncodedPixels"] for row in csv.DictReader(file)}
+    assert sorted(solution) == sorted(path.stem for path in (sample / "dicom-images-test").rglob("*.dcm"))
+    assert 0 < sum(code != "-1" for code in solution.values()) < 4
+    for image_id, code in solution.items():
+        if code != "-1":
+            picture = pydicom.dcmread(next(sample.rglob(f"{image_id}.dcm"))).pixel_array
+            assert picture[decode(code, 128, 128)].mean() < picture.mean()
+
+
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     """A directory that exists is not touched, and a failure leaves nothing behind."""
     here = tmp_path / "here"

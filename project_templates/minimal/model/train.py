@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def run(config: Config, report: Report) -> None:
-    """Each fold is trained without its rows, which it then predicts; the folds' mean predicts the test rows."""
+    """Each fold is trained without its rows, which it predicts; the folds' mean predicts the test rows."""
     folder = find_source(config.source, kaggle_root())
     train, test = read_table(folder / "train.csv"), read_table(folder / "test.csv")
     order = list(range(len(train.ids)))
@@ -92,17 +92,10 @@ def run(config: Config, report: Report) -> None:
     test_sums = [0.0] * len(test.ids)
     for fold in range(config.folds):
         with report.stage("train"):
-            weights = train_fold(config, report, fold, train, fold_of)
-        with report.stage("predict"):
-            rows = []
-            for row in (row for row in order if fold_of[row] == fold):
-                probability = predict(weights, train.features[row])
-                predicted = str(int(probability > 0.5))
-                value = accuracy(predicted, train.targets[row])
-                rows.append([train.ids[row], fold, value, train.targets[row], f"{probability:.6f}"])
-            test_sums = [
-                total + predict(weights, features) for total, features in zip(test_sums, test.features, strict=True)
-            ]
+            weights, rows = train_fold(config, report, fold, train, fold_of)
+        test_sums = [
+            total + predict(weights, features) for total, features in zip(test_sums, test.features, strict=True)
+        ]
         oof += rows
         figures.append((fold, statistics.fmean(row[2] for row in rows), len(rows)))
         report.fold(fold=fold, folds=config.folds, metrics={f"cv/{METRIC}": figures[-1][1]})
@@ -119,12 +112,15 @@ def run(config: Config, report: Report) -> None:
     )
 
 
-def train_fold(config: Config, report: Report, fold: int, table: Table, fold_of: dict[int, int]) -> list[float]:
-    """The fold's weights, bias last, by stochastic gradient descent on the log loss."""
+def train_fold(
+    config: Config, report: Report, fold: int, table: Table, fold_of: dict[int, int]
+) -> tuple[list[float], list[list[Any]]]:
+    """The fold's weights, bias last, by stochastic gradient descent on the log loss; and its own rows for oof.csv."""
     inside = [row for row in fold_of if fold_of[row] != fold]
     done, weights = earlier_state(config, fold)
     if not weights:
         weights = [0.0] * (len(table.features[0]) + 1)
+    rows: list[list[Any]] = []
     for epoch in range(done + 1, config.epochs + 1):
         # Random states follow from seed, fold and epoch: a run that is continued does what one in a piece does.
         order = list(inside)
@@ -137,11 +133,19 @@ def train_fold(config: Config, report: Report, fold: int, table: Table, fold_of:
             step = config.lr / math.sqrt(epoch) * (target - probability)
             inputs = (*table.features[row], 1.0)
             weights = [weight + step * value for weight, value in zip(weights, inputs, strict=True)]
-        metrics = {"train/loss": loss / len(inside)}
+
+        # The metric of each epoch is the learning curve; the last epoch's rows are those of oof.csv.
+        rows = []
+        for row in (row for row in fold_of if fold_of[row] == fold):
+            probability = predict(weights, table.features[row])
+            predicted = str(int(probability > 0.5))
+            value = accuracy(predicted, table.targets[row])
+            rows.append([table.ids[row], fold, value, table.targets[row], f"{probability:.6f}"])
+        metrics = {f"val/{METRIC}": statistics.fmean(row[2] for row in rows), "train/loss": loss / len(inside)}
         report.epoch(fold=fold, epoch=epoch, epochs=config.epochs, step=epoch * len(inside), metrics=metrics)
-    state = {"epoch": max(done, config.epochs), "weights": weights, "config": fixed(config)}
+    state = {"epoch": config.epochs, "weights": weights, "config": asdict(config)}
     write_text(Path(f"fold{fold}.json"), json.dumps(state) + "\n")
-    return weights
+    return weights, rows
 
 
 def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
@@ -153,15 +157,18 @@ def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
         return 0, []
     file = find_source(config.resume_from, kaggle_root()) / f"fold{fold}.json"
     state = json.loads(file.read_text(encoding="utf-8"))
-    before, now = state["config"], fixed(config)
-    if differing := [f"{name} was {before.get(name)}, is {now[name]}" for name in now if now[name] != before.get(name)]:
-        raise ValueError(f"{config.resume_from} can't be continued with another config: {'; '.join(differing)}")
+    if problems := refused(state["config"], asdict(config)):
+        raise ValueError(f"{config.resume_from} can't be continued so: {'; '.join(problems)}")
     return state["epoch"], state["weights"]
 
 
-def fixed(config: Config) -> dict[str, Any]:
-    """The part of the config that a continued run has to share."""
-    return {name: value for name, value in asdict(config).items() if name not in FREE}
+def refused(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Why a run can't be continued with this config; empty if it can. `coord continue` asks before it pushes."""
+    fixed = [name for name in now if name not in FREE and now[name] != before.get(name)]
+    problems = [f"{name} was {before.get(name)}, is {now[name]}" for name in fixed]
+    if now["epochs"] <= before["epochs"]:
+        problems.append(f"epochs must be more than the {before['epochs']} that are done, is {now['epochs']}")
+    return problems
 
 
 def predict(weights: Sequence[float], features: Sequence[float]) -> float:

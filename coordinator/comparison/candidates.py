@@ -8,38 +8,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator import metrics
+from coordinator.chains import chain
+from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.experiment import Experiment, Recorded, experiment_names, resolve
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
-from coordinator.schema import leaves
 from coordinator.target import RunState
 
 RECORDED = "recorded"
-_SEEDS = ("seed", "repeat")  # last parts of the paths that make no other config: the seed, and how many of them
 _ARGUMENT = re.compile(r"(?P<name>[^@]+)(?:@(?:(?P<recorded>recorded)|(?:(?P<target>[a-z]+)-)?v(?P<version>\d+)))?")
-
-
-@dataclasses.dataclass(frozen=True)
-class Repeat:
-    """The metric's value under one seed."""
-
-    label: str
-    """Which run: `smoke local-v3`, with the seed where one run had several; or `recorded`."""
-    seed: int | None
-    value: float
-    images: int | None = None
-    """How many it was measured on."""
-    folds: tuple[tuple[str, float | None, int | None], ...] = ()
-    """(fold, value, images), as far as the run says so for this seed."""
-    oof: Path | None = None
-    """Where its out-of-fold rows would be."""
-    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,28 +46,11 @@ class Candidate:
         return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
 
 
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One side of a comparison, in one metric."""
-
-    name: str
-    config: dict[str, Any]
-    files: dict[str, str]
-    """Path -> SHA-256 of the sources; empty if not known."""
-    repeats: tuple[Repeat, ...]
-    is_recorded: bool
-    notes: tuple[str, ...] = ()
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        return tuple(repeat.value for repeat in self.repeats)
-
-
 def find(project: Project, ledger: Ledger, text: str) -> Candidate:
     """What `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
 
     A name alone stands for the newest complete run and its repeats, or else for what was recorded; where only
-    experiments named `exp-s0`, `exp-s1` and so on have runs, for those. Raises RunNotFound, UsageError.
+    experiments named `exp-s0` or `exp--s0` and so on have runs, for those. Raises RunNotFound, UsageError.
     """
     match = _ARGUMENT.fullmatch(text)
     if match is None:
@@ -95,12 +60,13 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
     recorded = resolve(project, name) if name in known else None
     everything = ledger.runs()
     own = [run for run in everything if run.experiment == name]
-    own = own or [run for run in everything if re.fullmatch(re.escape(name) + r"-s\d+", run.experiment)]
+    own = own or [run for run in everything if re.fullmatch(re.escape(name) + r"--?s\d+", run.experiment)]
     if match["version"] is not None:
         return _of_version(text, own, match["target"], int(match["version"]))
     if match["recorded"] is None and (usable := [run for run in own if _is_usable(run)]):
         return dataclasses.replace(
-            _of_runs(name, usable[0], everything), recorded=recorded.recorded if recorded is not None else ()
+            _of_runs(name, usable[0], everything, _config_keys(project, everything)),
+            recorded=recorded.recorded if recorded is not None else (),
         )
     if recorded is not None and recorded.recorded:
         return Candidate(text, recorded.config, recorded=recorded.recorded)
@@ -113,14 +79,16 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
 
 def everything(project: Project, ledger: Ledger) -> list[Candidate]:
     """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
-    runs = [run for run in ledger.runs() if _is_usable(run)]
+    runs = ledger.runs()
+    keys = _config_keys(project, runs)
     by_config: dict[str, list[Run]] = {}
     for run in runs:
-        by_config.setdefault(_config_key(run), []).append(run)
+        if _is_usable(run):
+            by_config.setdefault(keys[run.id], []).append(run)
     found: list[Candidate] = []
     for left in by_config.values():
         while left:  # one config may have run with several versions of the sources
-            found.append(_of_runs(left[0].label, left[0], left))
+            found.append(_of_runs(left[0].label, left[0], left, keys))
             left[:] = [run for run in left if run not in found[-1].runs]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
@@ -148,47 +116,14 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
                 different if len(primaries) > 1 else "they have no metric in common", hint=f"{has}.{pick}"
             )
         name = max(shared, key=lambda metric: sum(len(_repeats_of(each, metric)) for each in candidates))
-    modes = {each.modes[name] for each in candidates}
-    if len(modes) > 1 or not modes <= {"max", "min"}:
-        raise NotComparable(f"{name} is to be as {' and as '.join(sorted(modes))} as possible: what is better?")
-    return name, modes.pop()
-
-
-def side(project: Project, candidate: Candidate, metric: str) -> Side:
-    """The candidate's values of that metric: its runs', or else the recorded ones."""
-    notes = list(candidate.notes)
-    repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
-    once = {(repeat.seed, repeat.value): repeat for repeat in reversed(repeats)}
-    if len(once) < len(repeats):
-        notes.append(
-            f"{candidate.name}: {len(repeats) - len(once)} of {len(repeats)} values came again with the same seed, to "
-            "the last digit: they are counted once"
+    modes = {each.modes[name]: each.name for each in reversed(candidates)}
+    if len(modes) > 1 or not modes.keys() <= {"max", "min"}:
+        says = " and ".join(f'"{mode}" in {one}' for mode, one in sorted(modes.items()))
+        raise NotComparable(
+            f"which {name} is better is not said alike: its mode is {says}",
+            hint='The run reports it: "max" if higher is better, "min" if lower is.',
         )
-        repeats = list(reversed(once.values()))
-    seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]
-    if len(set(seeds)) < len(seeds):
-        notes.append(
-            f"{candidate.name}: {len(seeds)} values of {_count(len(set(seeds)), 'seed')}: runs that share a seed may "
-            "differ less than seeds do"
-        )
-    is_recorded = not repeats
-    if is_recorded:
-        repeats = [
-            Repeat(RECORDED, None, each.value, note=each.note) for each in candidate.recorded if each.metric == metric
-        ]
-    files = candidate.runs[0].files if candidate.runs and not is_recorded else {}
-    return Side(candidate.name, candidate.config, files, tuple(repeats), is_recorded, tuple(notes))
-
-
-def without_seed(config: dict[str, Any]) -> dict[str, Any]:
-    """The config's values by dotted path, but for the seeds."""
-    return {path: value for path, value in leaves(config) if path.rpartition(".")[2] not in _SEEDS}
-
-
-def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
-    """Which data a config reads: its values at the paths that the project's setting `attached` names."""
-    values = without_seed(config)
-    return tuple(str(values.get(path)) for path in project.settings.attached)
+    return name, next(iter(modes))
 
 
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
@@ -211,17 +146,16 @@ def _of_version(text: str, own: Iterable[Run], target: str | None, version: int)
     return Candidate(text, run.config, (run,), notes=_overrides(text, run))
 
 
-def _of_runs(name: str, newest: Run, runs: Iterable[Run]) -> Candidate:
-    key = _config_key(newest)
-    alike = [run for run in runs if run.state is RunState.COMPLETE and _config_key(run) == key]
+def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str]) -> Candidate:
+    alike = [run for run in runs if run.state is RunState.COMPLETE and keys[run.id] == keys[newest.id]]
     usable = tuple(run for run in alike if _is_usable(run) and _is_same_program(run, newest))
     notes = list(_overrides(name, newest))
     other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
     if other:
-        notes.append(f"{name}: {_count(other, 'run')} of the same config had other sources, and count as no repeats")
+        notes.append(f"{name}: {count(other, 'run')} of the same config had other sources, and count as no repeats")
     missing = sum(run.summary is None for run in alike)
     if missing:
-        notes.append(f"{name}: {_count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
+        notes.append(f"{name}: {count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
     return Candidate(name, newest.config, usable, notes=tuple(notes))
 
 
@@ -267,8 +201,20 @@ def _is_usable(run: Run) -> bool:
     )
 
 
-def _config_key(run: Run) -> str:
-    return json.dumps([run.target, without_seed(run.config)], sort_keys=True)
+def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
+    """Run id -> a text that is equal for runs of one config on one target, whatever their seeds.
+
+    A run that continues another one has that one's config in it, rather than the name of its kernel: seeds that were
+    continued alike are repeats, and a run that was continued twice is none of one that was continued once.
+    """
+    by_id = {run.id: run for run in runs}
+    keys = {}
+    for run in runs:
+        configs = [without_seed(project, link.config) for link in chain(run, by_id)]
+        for each in configs[1:]:
+            each.pop(project.settings.continue_setting or "", None)
+        keys[run.id] = json.dumps([run.target, *configs], sort_keys=True)
+    return keys
 
 
 def _is_same_program(run: Run, other: Run) -> bool:
@@ -284,42 +230,5 @@ def _modes(summary: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
-    """The run's value, or one for each seed if it had several."""
-    summary = run.summary or {}
-    table = next((table for table in metrics.metric_tables(summary) if table.name == metric), None)
-    is_primary = metrics.primary_name(summary) == metric
-    value = metrics.primary_value(summary) if is_primary else None
-    value = table.mean if value is None and table is not None else value
-    if value is None:
-        return []
-    folder = project.results(run.experiment, run.target, run.ref.version)
-    seed = run.config.get("seed")
-    first = Repeat(
-        run.label,
-        seed if isinstance(seed, int) else None,
-        value,
-        images=table.n if table is not None else None,
-        folds=table.folds if table is not None else (),
-        oof=folder / "oof.csv",
-    )
-    by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
-    by_seed.pop(first.seed, None)
-    others = [
-        Repeat(f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder / f"oof.seed{seed}.csv")
-        for seed, value in by_seed.items()
-    ]
-    return [first, *others]
-
-
-def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
-    """Seed -> value of a run that repeated itself."""
-    found: dict[int | None, float] = {}
-    for each in summary["repeats"]["values"]:
-        if isinstance(each, dict) and isinstance(each.get("seed"), int) and isinstance(each.get("value"), int | float):
-            found[each["seed"]] = float(each["value"])
-    return found
-
-
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"

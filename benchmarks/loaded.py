@@ -1,0 +1,19 @@
+"""Loads all that a `coord` command loads before it begins: for a process that forks commands."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+
+import typer.main
+
+from coordinator.cli import app
+
+_VERBS = ("build", "experiment", "fetch", "follow", "identical", "kaggle", "push", "status", "sweeps", "tracebacks")
+
+for _name in (*(f"coordinator.{verb}" for verb in _VERBS), "rich.progress"):
+    importlib.import_module(_name)
+
+# The tree of all commands, which each process would make anew: half of what a short command takes.
+setattr(typer.main, "get_command", functools.cache(typer.main.get_command))  # noqa: B010
+typer.main.get_command(app)

@@ -1,0 +1,135 @@
+"""The values of one side of a comparison: those of its runs in one metric, or those recorded elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from coordinator import metrics
+from coordinator.comparison.candidates import RECORDED, Candidate, count
+from coordinator.comparison.configs import seed_of
+from coordinator.ledger import Run
+from coordinator.project import Project
+from coordinator.results import Results
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeat:
+    """The metric's value under one seed."""
+
+    label: str
+    """Which run: `smoke local-v3`, with the seed where one run had several; or `recorded`."""
+    seed: int | None
+    value: float
+    images: int | None = None
+    """How many it was measured on."""
+    folds: tuple[tuple[str, float | None, int | None], ...] = ()
+    """(fold, value, images), as far as the run says so for this seed."""
+    oof: Path | None = None
+    """Where its out-of-fold rows would be."""
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One side of a comparison, in one metric."""
+
+    name: str
+    config: dict[str, Any]
+    files: dict[str, str]
+    """Path -> SHA-256 of the sources; empty if not known."""
+    repeats: tuple[Repeat, ...]
+    is_recorded: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(repeat.value for repeat in self.repeats)
+
+
+def side(project: Project, candidate: Candidate, metric: str) -> Side:
+    """The candidate's values of that metric: its runs', or else the recorded ones."""
+    notes = list(candidate.notes)
+    repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
+    # What is merged of split folds differs from one run of all by rounding.
+    once = {(repeat.seed, f"{repeat.value:.12g}"): repeat for repeat in reversed(repeats)}
+    if len(once) < len(repeats):
+        notes.append(
+            f"{candidate.name}: {len(repeats) - len(once)} of {len(repeats)} values came again with the same seed, to "
+            "twelve digits: they are counted once"
+        )
+        repeats = list(reversed(once.values()))
+    seeds = [repeat.seed for repeat in repeats if repeat.seed is not None]
+    if len(set(seeds)) < len(seeds):
+        notes.append(
+            f"{candidate.name}: {len(seeds)} values of {count(len(set(seeds)), 'seed')}: runs that share a seed may "
+            "differ less than seeds do"
+        )
+    is_recorded = not repeats
+    if is_recorded:
+        repeats = [
+            Repeat(RECORDED, None, each.value, note=each.note) for each in candidate.recorded if each.metric == metric
+        ]
+    files = candidate.runs[0].files if candidate.runs and not is_recorded else {}
+    return Side(candidate.name, candidate.config, files, tuple(repeats), is_recorded, tuple(notes))
+
+
+def summarize(side: Side) -> dict[str, Any]:
+    values = side.values
+    return {
+        "mean": fmean(values),
+        "sd": stdev(values) if len(values) > 1 else None,
+        "n": len(values),
+        "recorded": side.is_recorded,
+    }
+
+
+def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
+    """The run's value, or one for each seed if it had several."""
+    summary = run.summary or {}
+    table = next((table for table in metrics.metric_tables(summary) if table.name == metric), None)
+    is_primary = metrics.primary_name(summary) == metric
+    value = metrics.primary_value(summary) if is_primary else None
+    value = table.mean if value is None and table is not None else value
+    if value is None:
+        return []
+    folder = _folder(project, run)
+    first = Repeat(
+        run.label,
+        seed_of(project, run.config),
+        value,
+        images=table.n if table is not None else None,
+        folds=table.folds if table is not None else (),
+        oof=folder and folder / "oof.csv",
+    )
+    by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
+    by_seed.pop(first.seed, None)
+    others = [
+        Repeat(
+            f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder and folder / f"oof.seed{seed}.csv"
+        )
+        for seed, value in by_seed.items()
+    ]
+    return [first, *others]
+
+
+def _folder(project: Project, run: Run) -> Path | None:
+    """Where the run's results are, if they are here; a merged run (version 0) has some, too.
+
+    Those of a kernel that was deleted since, whose versions count anew, have moved aside: see `results.Results`.
+    """
+    assert run.version is not None, "only runs that have a version are compared"
+    usual = project.results(run.experiment, run.target, run.version)
+    places = (usual, usual.with_name(f"{usual.name}-{run.id[:8]}"))
+    return next((place for place in places if Results(place).run_id() == run.id), None)
+
+
+def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
+    """Seed -> value of a run that repeated itself."""
+    found: dict[int | None, float] = {}
+    for each in summary["repeats"]["values"]:
+        if isinstance(each, dict) and isinstance(each.get("seed"), int) and isinstance(each.get("value"), int | float):
+            found[each["seed"]] = float(each["value"])
+    return found

@@ -1,0 +1,173 @@
+"""What can be said of a difference, in words: better, within the noise, or not known.
+
+What decides is the spread over seeds: out-of-fold images are shared by all runs, so that their bootstrap says how sure
+one run's advantage over another is on these images, not whether the config would win again with another seed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from statistics import fmean, stdev
+from typing import Literal
+
+from coordinator import statistics
+from coordinator.comparison.noise import Floor
+from coordinator.comparison.seeds import Sample, over_seeds
+from coordinator.comparison.sides import Side
+from coordinator.statistics import Interval, Spread
+
+ALPHA = 0.05
+_MOST_MORE = 20  # seeds that anybody would still add
+
+Kind = Literal["better", "likely", "noise", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What can be said, in words.
+
+    `better`: over seeds, for the config `winner`. `likely`: beyond the noise, but one side has a single run, or all of
+    its runs had other folds than the other side's. `noise`: within the noise. `unknown`: nothing tells how large the
+    noise is.
+    """
+
+    kind: Kind
+    winner: str | None
+    text: str
+
+
+def judge(
+    a: Sample,
+    b: Sample,
+    *,
+    mode: str,
+    level: float = 1 - ALPHA,
+    floor: Floor | None = None,
+    images: Interval | None = None,
+) -> tuple[Interval | None, Verdict]:
+    """The interval of b - a, and what it says.
+
+    With repeats of both, a t interval over them. Else the noise floor of other configs stands in for what is not known,
+    and never proves more than that a repeat would be worth it. `images` is the difference on images.
+    """
+    if len(a.values) > 1 and len(b.values) > 1:
+        return _by_repeats(a, b, mode, level)
+    estimate = fmean(b.values) - fmean(a.values)
+    best = _best(a.name, b.name, estimate, mode)
+    if floor is None:
+        return None, Verdict("unknown", None, _on_images(best, estimate, images, level))
+    spread, counts = floor.spread, (len(a.values), len(b.values))
+    interval = statistics.spread_interval(estimate, spread, *counts, level=level, method="t with the noise floor")
+    if interval.excludes_zero:
+        single = " and ".join(each.name for each in (a, b) if len(each.values) == 1)
+        text = (
+            f"{best} is ahead by {_interval(interval, level)}: more than the noise floor explains (sd "
+            f"{figure(spread.sd)}); but {single} ran once: repeat that with other seeds before you believe it"
+        )
+        return interval, Verdict("likely", best, text)
+    more = _more(*counts, estimate, spread.sd, level)
+    return interval, Verdict("noise", None, f"within the noise floor (sd {figure(spread.sd)}): you can't tell; {more}")
+
+
+def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval | None, Verdict]:
+    found = over_seeds(a, b, level=level)
+    if found is None:
+        estimate = fmean(b.values) - fmean(a.values)
+        apart = _apart(_best(a.name, b.name, estimate, mode), estimate)
+        text = f"{apart}; no seed changes anything, so how large the noise is can't be told"
+        return None, Verdict("unknown", None, text)
+    interval = found.interval
+    best = _best(a.name, b.name, interval.estimate, mode)
+    if not interval.excludes_zero:
+        more = _more(
+            *found.counts, interval.estimate, found.spread.sd, level, of=found.of, paired=found.is_within_folds
+        )
+        return interval, Verdict("noise", None, f"within the noise of one config: you can't tell; {more}")
+    if found.are_folds_apart:
+        text = (
+            f"{best} is ahead by {_interval(interval, level)}: more than seeds explain; but no run of {a.name} had the "
+            f"folds of a run of {b.name}, which may be the reason: run both with the same folds before you believe it"
+        )
+        return interval, Verdict("likely", best, text)
+    same = " on the same folds" if found.is_within_folds else ""
+    text = f"{best} is better by {_interval(interval, level)}, {_counted(*found.counts, found.of)}{same}"
+    return interval, Verdict("better", best, text)
+
+
+def luck(side: Side, floor: Floor | None) -> str:
+    """What the config's own repeats say about single runs: the diary's question."""
+    if len(side.values) > 1 and not statistics.is_rounding(sd := stdev(side.values), side.values):
+        spread, whose = Spread(sd, len(side.values) - 1), f"{len(side.values)} repeats of {side.name}"
+    elif floor is not None:
+        spread, whose = floor.spread, f"the repeats of {floor.of}"
+    else:
+        known = "has no repeats" if len(side.values) == 1 else "has the same value whatever the seed"
+        return f"{side.name} {known}: how much is luck is not known; run it with other seeds"
+    apart = statistics.spread_interval(0.0, spread, 1, 1, method="").high
+    return (
+        f"by {whose} (sd {figure(spread.sd)}), two single runs of one config lie up to {figure(apart)} apart by luck "
+        "alone (95%): two experiments that ran once each and are closer than that can't be told apart"
+    )
+
+
+def figure(value: float) -> str:
+    """A difference or a spread with two figures that count: 0.012, 0.00034."""
+    return f"{value:.{_digits(value)}f}"
+
+
+def percent(level: float) -> str:
+    return f"{100 * level:.3g}%"
+
+
+def _digits(value: float) -> int:
+    """How many decimals show two figures that count, of a value that is finite."""
+    return max(0, 1 - math.floor(math.log10(abs(value)))) if value else 0
+
+
+def _best(a: str, b: str, estimate: float, mode: str) -> str:
+    return b if (estimate > 0) == (mode == "max") else a
+
+
+def _apart(best: str, estimate: float) -> str:
+    return "they have the same value" if estimate == 0 else f"{best} is ahead by {figure(abs(estimate))}"
+
+
+def _on_images(best: str, estimate: float, images: Interval | None, level: float) -> str:
+    unknown = "without repeats you can't tell whether the config is better: run both with other seeds"
+    if images is None:
+        return f"{_apart(best, estimate)}; {unknown}"
+    differ = "differ" if images.excludes_zero else "do not clearly differ"
+    return f"these two runs {differ} on these images (by {_interval(images, level)}); {unknown}"
+
+
+def _interval(found: Interval, level: float) -> str:
+    """`0.0121, 95% interval 0.0041 to 0.0201`: the difference as an advantage, above 0."""
+    found = found if found.estimate >= 0 else found.flipped
+    half = (found.high - found.low) / 2
+    digits = _digits(half if half > 1e-9 else found.estimate)
+    estimate, low, high = (f"{value:.{digits}f}" for value in (found.estimate, found.low, found.high))
+    return f"{estimate}, {percent(level)} interval {low} to {high}"
+
+
+def _counted(a: int, b: int, of: str) -> str:
+    return f"{_count(a, of)} each" if a == b else f"{a} and {_count(b, of)}"
+
+
+def _count(number: int, of: str) -> str:
+    """`1 seed`, `3 sets of folds`."""
+    return f"{number} {of if number == 1 else {'seed': 'seeds', 'set of folds': 'sets of folds'}[of]}"
+
+
+def _more(a: int, b: int, estimate: float, sd: float, level: float, *, of: str = "seed", paired: bool = False) -> str:
+    """How many more seeds would show the difference that was seen, or what many more would show."""
+    least = min(a, b)
+    most = least + _MOST_MORE
+    needed = statistics.repeats_needed(estimate, sd, level=level, most=most, paired=paired) if estimate else None
+    # Where so many are there already and did not show it, they had a fair chance to, not a certain one.
+    total = most if needed is None else max(needed, least + 1)
+    shows = "would show no difference below" if needed is None else "would show a difference of"
+    shown = figure(statistics.detectable(sd, total, level=level, paired=paired))
+    if a == b:
+        return f"{total - a} more {_count(total - a, of).partition(' ')[2]} of each {shows} {shown}"
+    return f"{_count(total, of)} of each ({max(total - a, 0)} and {max(total - b, 0)} more) {shows} {shown}"

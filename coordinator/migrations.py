@@ -1,0 +1,84 @@
+"""The ledger's tables: how a new ledger is made, and one of an older coord brought up to date."""
+
+# Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
+MIGRATIONS = (
+    """
+    CREATE TABLE runs (
+        id TEXT PRIMARY KEY,
+        experiment TEXT NOT NULL,
+        target TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        slug TEXT NOT NULL,
+        version INTEGER,
+        url TEXT NOT NULL DEFAULT '',
+        digest TEXT NOT NULL,
+        git TEXT,
+        config TEXT NOT NULL,
+        metadata TEXT NOT NULL,
+        overrides TEXT NOT NULL,
+        state TEXT NOT NULL,
+        message TEXT NOT NULL DEFAULT '',
+        created_at TEXT NOT NULL,
+        pushed_at TEXT,
+        ended_at TEXT,
+        fetched_at TEXT,
+        last_event TEXT,
+        summary TEXT
+    );
+    CREATE INDEX runs_by_experiment ON runs (experiment, created_at);
+    """,
+    "ALTER TABLE runs ADD COLUMN files TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE runs ADD COLUMN sent_at TEXT",
+    "ALTER TABLE runs ADD COLUMN started_at TEXT; ALTER TABLE runs ADD COLUMN timeout_seconds INTEGER",
+    """
+    CREATE TABLE remarks (
+        number INTEGER PRIMARY KEY,
+        experiment TEXT NOT NULL,
+        run_id TEXT,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    )
+    """,
+    "ALTER TABLE runs ADD COLUMN continues TEXT",
+    """
+    CREATE TABLE submissions (
+        id TEXT PRIMARY KEY,
+        run_id TEXT NOT NULL,
+        target TEXT NOT NULL,
+        competition TEXT NOT NULL,
+        file_name TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        is_upload INTEGER NOT NULL,
+        description TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        ref INTEGER,
+        public REAL,
+        private REAL,
+        message TEXT NOT NULL DEFAULT '',
+        scored_at TEXT
+    )
+    """,
+    """
+    CREATE TABLE sweeps (
+        name TEXT PRIMARY KEY,
+        base TEXT NOT NULL,
+        target TEXT NOT NULL,
+        is_repeat INTEGER NOT NULL,
+        created_at TEXT NOT NULL
+    );
+    CREATE TABLE sweep_members (
+        sweep TEXT NOT NULL REFERENCES sweeps (name),
+        position INTEGER NOT NULL,
+        experiment TEXT NOT NULL,
+        base TEXT NOT NULL,
+        overrides TEXT NOT NULL,
+        whole TEXT NOT NULL,
+        work TEXT NOT NULL,
+        run_id TEXT,
+        PRIMARY KEY (sweep, experiment)
+    );
+    CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
+    """,
+)

@@ -1,0 +1,52 @@
+"""Imports a project's own module as light as it must be: with the standard library and the package's other modules."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+@contextlib.contextmanager
+def importing_from(root: Path, package: str) -> Iterator[None]:
+    """Imports of `package` come from `root`, leave nothing behind in sys.modules, and write no bytecode there."""
+
+    def forget() -> dict[str, Any]:
+        names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+        return {name: sys.modules.pop(name) for name in names}
+
+    before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
+    sys.path.insert(0, str(root))
+    builtins.__import__ = _only_standard_library(package)
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        forget()
+        sys.modules.update(before)
+        sys.path[:], sys.dont_write_bytecode, builtins.__import__ = path, bytecode, original
+
+
+def _only_standard_library(package: str) -> Callable[..., ModuleType]:
+    """An `__import__` with which the modules of `package` get the standard library and each other, and nothing else.
+
+    (A finder would not do: it is not asked about what this process has imported already.)
+    """
+    original = builtins.__import__
+
+    def guarded(
+        name: str, scope: Mapping[str, Any] | None = None, local: Any = None, names: Any = (), level: int = 0
+    ) -> ModuleType:
+        top = name.partition(".")[0]
+        asked_by = str((scope or {}).get("__name__")).partition(".")[0]
+        if level == 0 and asked_by == package and top != package and top not in sys.stdlib_module_names:
+            raise ImportError(f'"{top}" is not in the standard library', name=name)
+        return original(name, scope, local, names, level)
+
+    return guarded

@@ -1,0 +1,180 @@
+"""What the page's sections show of a board: its charts, and the table of settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from coordinator.comparison.configs import without_seed
+from coordinator.metrics import Bottlenecks, clean
+from coordinator.project import Project
+from coordinator.report import charts
+from coordinator.report.boards import Board, Entry
+from coordinator.report.material import Curve, Item, Score
+
+_COMPARED = 8  # lines in a chart of several configs
+_ROWS = 25  # of the chart of folds
+_COLUMNS = 8  # settings that are shown at once
+_CURVES = 4  # charts of one run
+
+Items = Mapping[str, Item]
+"""By run id."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Learning:
+    """The learning curves of a board's best configs."""
+
+    metric: str
+    is_primary: bool
+    """Whether it is the board's own metric, by epoch."""
+    chart: Markup
+    left_out: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Configs as rows, the settings in which they differ as columns."""
+
+    paths: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[tuple[str, bool], ...]], ...]
+    """(name, anchor, a value a path and whether it differs from the first row's)"""
+
+    @property
+    def shown(self) -> int:
+        """How many columns are shown at once; the others are folded away."""
+        return min(_COLUMNS, len(self.paths))
+
+
+def learning(board: Board, items: Items) -> Learning | None:
+    """By epoch, the mean over each config's runs, of which each is the mean over its folds; and the runs' range.
+
+    In the primary metric if it was reported by epoch; or else in what was measured on unseen data, or in the loss.
+    """
+    names = {name: None for entry in board.entries for item in _items(entry, items) for name in item.curves}
+    last = board.metric.rpartition("/")[2]
+    unseen = [name for name in names if not name.startswith("train/")]
+    own = next((name for name in (f"val/{last}", *unseen) if name in names and name.rpartition("/")[2] == last), None)
+    name = own or next(iter(unseen), "train/loss" if "train/loss" in names else next(iter(names), None))
+    if name is None:
+        return None
+    series, bands = {}, {}
+    for entry in board.entries:
+        found = [_mean(list(item.curves[name].values())) for item in _items(entry, items) if name in item.curves]
+        if found:
+            series[entry.name] = _mean(found)
+            if len(found) > 1:
+                bands[entry.name] = [(x, min(values), max(values)) for x, values in _over(found)]
+    shown = dict(list(series.items())[:_COMPARED])
+    bands = {entry: band for entry, band in bands.items() if entry in shown}
+    chart = charts.lines(f"{name} by epoch", shown, x_label="epoch", bands=bands, is_wide=True)
+    return Learning(name, own is not None, chart, len(series) - len(shown))
+
+
+def run_curves(item: Item) -> list[tuple[str, Markup]]:
+    names = sorted(item.curves, key=lambda name: (name.startswith("train/") and name != "train/loss",))
+    return [(name, charts.lines(f"{name} by epoch", item.curves[name], x_label="epoch")) for name in names[:_CURVES]]
+
+
+def folds(board: Board) -> Markup:
+    """A row a config, a dot each fold of each of its runs; the best configs only."""
+    rows = []
+    for entry in board.entries[:_ROWS]:
+        dots = [
+            (f"{repeat.label}, fold {fold}", value)
+            for repeat in entry.side.repeats
+            for fold, value, _ in repeat.folds
+            if value is not None
+        ]
+        rows.append((entry.name, dots, entry.mean))
+    has_folds = any(dots for _, dots, _ in rows)
+    return charts.spread(f"{board.metric} by fold", rows) if has_folds else Markup("")
+
+
+def folds_left_out(board: Board) -> int:
+    return max(0, len(board.entries) - _ROWS)
+
+
+def against(board: Board, items: Items) -> Markup:
+    """Each run that has a public score."""
+    points = [
+        (item.label, item.value, item.score.public)
+        for entry in board.entries
+        for item in _items(entry, items)
+        if item.value is not None and item.score.public is not None
+    ]
+    return charts.scatter(f"{board.metric} against the public score", points, x_label=board.metric)
+
+
+def strip(board: Board, entry: Entry) -> Markup:
+    values = [value for each in board.entries for value in each.side.values]
+    return charts.strip(entry.side.values, min(values), max(values))
+
+
+def score(entry: Entry, items: Items) -> Score:
+    """Of its newest run that has one."""
+    found = [item.score for item in _items(entry, items) if item.score.public is not None]
+    return found[0] if found else Score()
+
+
+def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> Settings | None:
+    """The configs that were compared, then those of runs without a line; None unless there are two."""
+    configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for entry in board.entries]
+    there = with_a_line(boards, items)
+    configs += [(item.label, item.run.id, item.run.config) for item in items if item.run.id not in there]
+    anchors = {item.run.id: item.anchor for item in items}
+    values = [{path: _text(value) for path, value in without_seed(project, config).items()} for _, _, config in configs]
+    if len(values) < 2:
+        return None
+    every = dict.fromkeys(path for each in values for path in each)
+    paths = tuple(path for path in every if len({each.get(path, "") for each in values}) > 1)
+    rows = tuple(
+        (
+            name,
+            anchors.get(run, ""),
+            tuple((text := each.get(path, ""), text != values[0].get(path, "")) for path in paths),
+        )
+        for (name, run, _), each in zip(configs, values, strict=True)
+    )
+    return Settings(paths, rows)
+
+
+def with_a_line(boards: Sequence[Board], items: Sequence[Item]) -> set[str]:
+    """Ids of the runs that a leaderboard shows, alone or as a part of another one."""
+    found = {run.id for board in boards for entry in board.entries for run in entry.runs}
+    return found | {part.id for item in items if item.run.id in found for part in item.parts}
+
+
+def lost(board: Board, items: Items) -> tuple[list[str], list[tuple[str, Bottlenecks, dict[str, Any]]]]:
+    """(kinds of error, rows of (config, its newest run's analysis, kind -> what it takes from the score))."""
+    rows = []
+    for entry in board.entries:
+        found = next((item.bottlenecks for item in _items(entry, items) if item.bottlenecks), None)
+        if found is not None and found.losses:
+            rows.append((entry.name, found, {kind: loss for kind, loss, _ in found.losses}))
+    return list(dict.fromkeys(kind for _, _, losses in rows for kind in losses)), rows
+
+
+def _items(entry: Entry, items: Items) -> list[Item]:
+    return [items[run.id] for run in entry.runs if run.id in items]
+
+
+def _mean(curves: Sequence[Curve]) -> Curve:
+    return [(x, sum(values) / len(values)) for x, values in _over(curves)]
+
+
+def _over(curves: Sequence[Curve]) -> list[tuple[float, list[float]]]:
+    """At each epoch, the values of the lines that have one there."""
+    at: dict[float, list[float]] = {}
+    for line in curves:
+        for x, y in line:
+            at.setdefault(x, []).append(y)
+    return sorted(at.items())
+
+
+def _text(value: Any) -> str:
+    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,155 @@
+"""A project's settings: the `[tool.coord]` table of its pyproject.toml, names, types and defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+TargetName = Literal["kaggle", "local"]
+
+
+@dataclasses.dataclass(frozen=True)
+class KernelSettings:
+    """What goes into kernel-metadata.json: `[tool.coord.kernel]` has the defaults, an experiment the differences."""
+
+    title: str = "{experiment}"
+    """Title on Kaggle; `{experiment}` stands for the experiment's name. Its slug is the kernel's address."""
+    kernel_type: Literal["script", "notebook"] = "script"
+    """Some competitions take notebooks only. Kaggle does not let a kernel change its type later."""
+    is_private: bool = True
+    enable_internet: bool = False
+    machine_shape: str | None = None
+    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s); null is a CPU."""
+    dataset_sources: tuple[str, ...] = ()
+    """owner/slug"""
+    competition_sources: tuple[str, ...] = ()
+    """slug"""
+    kernel_sources: tuple[str, ...] = ()
+    """owner/slug"""
+    model_sources: tuple[str, ...] = ()
+    """owner/model/framework/variation[/version]"""
+    keywords: tuple[str, ...] = ()
+    docker_image: str | None = None
+    docker_image_pinning_type: Literal["original", "latest"] | None = None
+    timeout_seconds: int | None = None
+    """Kaggle ends the session after this long; null is Kaggle's own limit."""
+
+    def __post_init__(self) -> None:
+        if self.timeout_seconds is not None and self.timeout_seconds <= 0:
+            raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DryRunSettings:
+    """How `coord dry-run` runs a kernel on this machine: on which data, with which values."""
+
+    input: str = ""
+    """Folder that stands in for every attached data set and competition, relative to the project."""
+    prepare: tuple[str, ...] = ()
+    """Command that makes that folder when it is missing; run with this Python (without naming it) in the project."""
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Dotted config paths and their values for a dry run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalSettings:
+    """How the local Kaggle's sessions run: `runner_test/settings.py` has the same names, defaults and meanings."""
+
+    isolation: Literal["auto", "none"] = "auto"
+    """auto: in namespaces of their own, where this machine allows that; none: as you, with your files and network."""
+    layout: Literal["2026", "2025"] = "2026"
+    """Where inputs are mounted: input/datasets/owner/slug and its like, or input/slug, as before 2026."""
+    memory_gib: float = 30.0
+    """Memory of a session, all its processes together; of this limit and the next three, 0 is none."""
+    output_gb: float = 20.0
+    output_files: float = 10_000
+    log_mib: float = 64.0
+    gpu_quota_hours: float = 30.0
+    """A week; a push for a GPU is refused when they are spent."""
+    tpu_quota_hours: float = 20.0
+    gpu_sessions: int = 2
+    """At once; a push for one more is refused, as on Kaggle; with 0 it is queued."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int | float) and value < 0:
+                raise ValueError(f"{field.name} must be >= 0, is {value:g}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SubmissionSettings:
+    """What `coord submit` and `coord scores` know about the competition: `[tool.coord.submission]`."""
+
+    competition: str | None = None
+    """Its slug; by default the competition that is attached to the kernel, if that is one."""
+    sample: str | None = None
+    """Sample submission, relative to the project; without it the competition's own is downloaded."""
+    several_rows: bool = False
+    """An id may have more rows than in the sample: several masks of one image, say."""
+    mode: Literal["max", "min"] | None = None
+    """Direction in which the competition's score is better; that of the run's primary metric by default."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepSettings:
+    """What `coord sweep` has to know of the config: dotted paths."""
+
+    seed: str = "seed"
+    """What `--seeds` counts up."""
+    fold_seed: str | None = None
+    """Decides, where it is not null, what is in a fold, whatever the seed: `--seeds` keeps the folds with it."""
+    fold_count: str | None = None
+    """How many folds there are, for `--split-folds`."""
+    folds: str | None = None
+    """The list of the folds to run, counted from 0; empty = all."""
+    of_all_folds: tuple[str, ...] = ()
+    """Metrics, and columns of oof.csv, that come of all folds together, such as a threshold's that was chosen on them:
+    what runs of single folds have under these names is of no use when they are merged."""
+    merge: str | None = None
+    """Module that works these out: `python -m MODULE MERGED FOLDER...` completes metrics.json and oof.csv in the first
+    folder from what the folds' runs have left in the others."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The `[tool.coord]` table."""
+
+    owner: str | None = None
+    """Kaggle user name; without it the credentials' user name is taken."""
+    target: TargetName = "kaggle"
+    model_source: str = "model_src"
+    """The package that trains, relative to the project."""
+    entry: str = "model_src.train"
+    """Module that runs as `__main__`."""
+    config: str = "model_src.config:Config"
+    """The config's dataclass, module:name."""
+    scorer: str | None = None
+    """The competition's metric, module:function: `function(submission, solution, ids)` gets the paths of two CSV files
+    and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
+    attached: tuple[str, ...] = ()
+    """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
+    continue_setting: str | None = None
+    """Dotted config path that names the kernel whose output a run goes on from, as train.resume_from; `coord continue`
+    sets it to owner/slug."""
+    continue_check: str | None = None
+    """`module:function` of (earlier config, config) in plain values -> why the one can't go on from the other, a list.
+
+    coord asks it before it pushes. Its module imports the standard library only.
+    """
+    fetch_skip: tuple[str, ...] = ()
+    """Files of a run's output that are not fetched unless `--only` names them, as fold*.state.pth; shell patterns."""
+    templates: str | None = None
+    """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
+    experiments: str = "experiments"
+    vendor: tuple[str, ...] = ()
+    """Installed pure-Python distributions that go into the bundle, as "einops" or "einops==0.8.2"."""
+    image: str | None = None
+    """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default."""
+    image_extra: tuple[str, ...] = ()
+    """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
+    kernel: KernelSettings = KernelSettings()
+    dry_run: DryRunSettings = DryRunSettings()
+    submission: SubmissionSettings = SubmissionSettings()
+    local: LocalSettings = LocalSettings()
+    sweep: SweepSettings = SweepSettings()

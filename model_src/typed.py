@@ -1,0 +1,51 @@
+"""Dataclasses from plain values, such as JSON holds: each value is of the declared type, or an error names it.
+
+Standard library only, like the config that is made with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+def build(cls: type, values: object, where: str = "") -> object:
+    """An instance of the dataclass `cls` from plain values; `where` is its path, empty at the root.
+
+    Raises ValueError for an unknown key, a wrong type or what the class itself refuses, naming the key with its path.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{where or 'config'} must be a mapping, is {values!r}")
+    types = get_type_hints(cls)
+    unknown = sorted(set(values) - {each.name for each in fields(cls)})
+    if unknown:
+        raise ValueError(f"unknown key {', '.join(f'{where}.{name}'.lstrip('.') for name in unknown)}")
+    built = {name: _convert(types[name], value, f"{where}.{name}".lstrip(".")) for name, value in values.items()}
+    try:
+        instance: object = cls(**built)
+    except ValueError as error:
+        raise ValueError(f"{where or 'config'}: {error}") from None
+    return instance
+
+
+def _convert(kind: Any, value: object, where: str) -> object:
+    """`value` as the declared type, or ValueError naming `where`."""
+    if is_dataclass(kind):
+        assert isinstance(kind, type)
+        return build(kind, value, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return None if value is None else _convert(arguments[0], value, where)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    # JSON writes 1.0 as 1, and Python counts bool as an int; neither may decide what a value means.
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind in (bool, int, str) and type(value) is kind:
+        return value
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    wanted = f"one of {', '.join(map(str, arguments))}" if origin is Literal else names.get(kind, "a list")
+    raise ValueError(f"{where} must be {wanted}, is {value!r}")

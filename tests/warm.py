@@ -1,0 +1,120 @@
+"""Runs programs in processes that have their libraries loaded already, which takes each process up to several seconds.
+
+`python -m tests.warm NAME...` loads modules, and then forks a process for each line that it reads. What is run is a
+process of its own in all else: its folder, its environment, its output, its end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+TRAINING = ("numpy", "pandas", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
+"""What the model source imports. The model source itself is loaded by each process anew."""
+_OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "OMP_")
+_AT_THE_START = dict(os.environ)
+
+
+def run_warm(
+    module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]
+) -> subprocess.CompletedProcess[str]:
+    """What `python -m module` does in `cwd`, to its end, with these modules loaded; PYTHONPATH comes from `env`."""
+    server = _server(loaded)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [str(Path(folder, name)) for name in ("out", "err")]
+        server.stdin.write(json.dumps([[module, *arguments], str(cwd), dict(env), *streams]) + "\n")
+        server.stdin.flush()
+        try:
+            code = int(server.stdout.readline())
+        except BaseException:  # a test that took too long: its answer must not be taken for the next one's
+            os.killpg(server.pid, signal.SIGKILL)
+            _server.cache_clear()
+            raise
+        out, err = (Path(stream).read_text(encoding="utf-8") for stream in streams)
+    return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], code, out, err)
+
+
+def can_be_warm(env: Mapping[str, str]) -> bool:
+    """Whether nothing in `env` is for the interpreter's own start, which is over when a process is forked."""
+    here = _AT_THE_START | {"PYTHONPATH": os.environ.get("PYTHONPATH")}
+    names = {name for name in {*env, *here} if name.startswith(_OF_THE_INTERPRETER)}
+    return all(env.get(name) == here.get(name) for name in names)
+
+
+@functools.cache
+def _server(loaded: tuple[str, ...]) -> subprocess.Popen[str]:
+    server = subprocess.Popen(
+        [sys.executable, "-m", __name__, *loaded],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        start_new_session=True,
+    )
+    atexit.register(server.communicate)  # closes its standard input, which ends it, and waits for that
+    return server
+
+
+def serve(loaded: list[str]) -> None:
+    """Reads requests and answers with exit codes, as subprocess has them, until there are no more."""
+    for name in loaded:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # what the processes share stays shared: no search for cycles touches it
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _become(*json.loads(line))
+            return
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err: str) -> None:
+    """Runs the module as a process that was started with these would."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, stream in enumerate((nothing, *(os.open(path, os.O_WRONLY | os.O_CREAT) for path in (out, err)))):
+        os.dup2(stream, number)
+        os.close(stream)
+    installed = [path for path in sys.path[1:] if path not in _python_path()]
+    os.environ.clear()
+    os.environ.update(env)
+    os.chdir(cwd)
+    sys.path[:] = [cwd, *_python_path(), *installed]
+    sys.argv[:] = command
+    code = 0
+    try:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if not isinstance(end.code, int | None):
+            raise
+        code = end.code or 0
+    # What an interpreter does at its end, but for the taking apart of all modules: as long as a short command's work.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
+
+
+def _python_path() -> list[str]:
+    return list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])
