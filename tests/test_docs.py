@@ -63,6 +63,18 @@ def test_every_documented_command_exists_with_its_options() -> None:
     assert seen >= 20
 
 
+def test_every_help_says_what_each_argument_and_option_is() -> None:
+    """Nothing in a command's help is a bare name: libraries differ in what they show of it."""
+    for command in _commands():
+        names = re.findall(
+            r"^  ((?:-\w, )?(?:--)?[\w.-]+(?: [A-Z/.=,]+)?)(.*)$", _help(*command).partition("\n\n")[2], re.M
+        )
+        listed = [(name, about) for name, about in names if name.startswith("-") or name.rstrip(".").isupper()]
+        assert listed, f"coord {' '.join(command)}"
+        for name, about in listed:
+            assert about.strip() not in ("", "[required]"), f"coord {' '.join(command)}: {name} is not explained"
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_to_files_lead_somewhere(document: Path) -> None:
     """Relative links name files of the repository."""
