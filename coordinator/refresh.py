@@ -66,13 +66,14 @@ def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
 
     Nothing but questions to the target, so that many runs can be looked at side by side, each in a thread.
     """
-    # What ran at the last look probably still does: its log is asked for without waiting for the state.
-    tail = _Tail(target, run.ref) if at_log and run.state is RunState.RUNNING else None
+    # What ran at the last look probably still does, and what waited may have begun (few wait on Kaggle: it refuses a
+    # push beyond the session limit). So the log is asked for without waiting for the state.
+    tail = _Tail(target, run.ref) if at_log else None
     begun = time.monotonic()
     session = target.state(run.ref)
     took = time.monotonic() - begun
-    if session.state is RunState.RUNNING and at_log:
-        return Look(session, (tail or _Tail(target, run.ref)).records(took))
+    if session.state is RunState.RUNNING and tail is not None:
+        return Look(session, tail.records(took))
     return Look(session, [] if session.state.is_active else target.log(run.ref))
 
 
