@@ -29,10 +29,11 @@ from coordinator.cli import (
     submit,
     sweep,
 )
+from coordinator.cli.common import Group
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
-app = typer.Typer(
+app = Group(
     help="Write a model as an ordinary Python package, run it as one Kaggle kernel, get its numbers back.",
     no_args_is_help=True,
     add_completion=False,

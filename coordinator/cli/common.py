@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar, cast
 
+import click
 import typer
 
 from coordinator.cli.terminal import complain, say
@@ -40,6 +41,10 @@ TargetOption = Annotated[
 ]
 Version = Annotated[int | None, typer.Option("--version", help="Version of the kernel; the newest run's by default.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+
+
+# Both answer a misspelt command with a similar one, click from 8.4 on.
+Group = functools.partial(typer.Typer, suggest_commands=not hasattr(click.exceptions, "NoSuchCommand"))
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:

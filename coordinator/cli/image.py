@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from coordinator.cli.common import (
+    Group,
     Json,
     OptionalExp,
     TargetOption,
@@ -20,7 +21,7 @@ from coordinator.cli.common import (
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
 
-app = typer.Typer(help="What the image that kernels run in has: show it, read it anew.", no_args_is_help=True)
+app = Group(help="What the image that kernels run in has: show it, read it anew.", no_args_is_help=True)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.common import Json, TargetOption, command, open_ledger, this_project
+from coordinator.cli.common import Group, Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from coordinator.project import Project
     from coordinator.target import Target
 
-app = typer.Typer(help="The record of every run: check it, repair it, export it.", no_args_is_help=True)
+app = Group(help="The record of every run: check it, repair it, export it.", no_args_is_help=True)
 
 
 @app.command()

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.common import command, this_project
+from coordinator.cli.common import Group, command, this_project
 from coordinator.cli.terminal import say
 from coordinator.errors import UsageError
 
-app = typer.Typer(help="The local Kaggle: serve it, feed it.", no_args_is_help=True)
+app = Group(help="The local Kaggle: serve it, feed it.", no_args_is_help=True)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from coordinator.cli.common import (
     INTERRUPTED,
+    Group,
     Json,
     OptionalExp,
     TargetOption,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from coordinator.sweeps import Sweep
     from coordinator.target import AcceleratorQuota
 
-app = typer.Typer(help="Run many experiments: a grid of settings, seeds, folds.")
+app = Group(help="Run many experiments: a grid of settings, seeds, folds.")
 
 Name = Annotated[str, typer.Argument(help="Name of the sweep.", metavar="NAME")]
 NoWait = Annotated[

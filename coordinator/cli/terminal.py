@@ -159,7 +159,7 @@ def new_console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
+    if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
         # Nobody's screen: a file or a pipe gets whole lines.
         console.width = 160
     return console

@@ -74,7 +74,8 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
         raise RunNotFound(
             f"nothing is recorded of {name}", hint="`recorded` in its YAML file says what was measured elsewhere."
         )
-    raise _nothing(name, own, is_known=recorded is not None, others=[*known, *(run.experiment for run in everything)])
+    configs = (re.sub(r"--?s\d+$", "", run.experiment) for run in everything)
+    raise _nothing(name, own, is_known=recorded is not None, others=dict.fromkeys([*known, *configs]))
 
 
 def everything(project: Project, ledger: Ledger) -> list[Candidate]:
