@@ -20,7 +20,7 @@ from coordinator.tables import age
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
-LONGEST_CELL = 120
+LONGEST_CELL = 60
 """Characters in a list of runs: the whole of a long note or message is in --json."""
 _NOISE_MARKS = {True: "~", False: " ", None: "?"}
 _BETTER = {"max": "higher", "min": "lower"}

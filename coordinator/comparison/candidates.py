@@ -60,10 +60,15 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
     recorded = resolve(project, name) if name in known else None
     everything = ledger.runs()
     own = [run for run in everything if run.experiment == name]
-    own = own or [run for run in everything if re.fullmatch(re.escape(name) + r"--?s\d+", run.experiment)]
+    usable = [run for run in own if _is_usable(run)]
+    if not own:
+        own = [run for run in everything if re.fullmatch(re.escape(name) + r"--?s\d+", run.experiment)]
+        usable = [run for run in own if _is_usable(run)]
+        # The name is that of a config: a seed that was trained on has another, unless it was the same run's rest.
+        usable = [run for run in usable if run.continues is None] or usable
     if match["version"] is not None:
         return _of_version(text, own, match["target"], int(match["version"]))
-    if match["recorded"] is None and (usable := [run for run in own if _is_usable(run)]):
+    if match["recorded"] is None and usable:
         return dataclasses.replace(
             _of_runs(name, usable[0], everything, _config_keys(project, everything)),
             recorded=recorded.recorded if recorded is not None else (),

@@ -297,6 +297,9 @@ def test_what_counts_as_a_repeat(tiny: Project) -> None:
     assert {side.name for side in _compare(tiny, "grid").sides} == {"grid"}
     finished(tiny, "slow--s0", 1, _images(seed=0), sets=["optim.lr=0.9"])  # of a sweep over seeds alone
     assert _compare(tiny, "slow").sides[0].repeats[0].label == "slow--s0 local-v1"
+    finished(tiny, "slow--s0", 2, _images(seed=1), sets=["optim.lr=0.8"], continues="first")
+    assert _compare(tiny, "slow").sides[0].repeats[0].label == "slow--s0 local-v1"
+    assert _compare(tiny, "slow--s0").sides[0].repeats[0].label == "slow--s0 local-v2"
 
 
 def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> None:
