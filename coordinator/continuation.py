@@ -117,7 +117,8 @@ def _setting(project: Project) -> str:
 def _complete(ledger: Ledger, of: Run) -> list[Run]:
     """Newest first: the complete runs of the same kernel."""
     same = (run for run in ledger.runs(target=of.target) if (run.owner, run.slug) == (of.owner, of.slug))
-    return [run for run in same if run.version is not None and run.state is RunState.COMPLETE]
+    # One that was merged of split folds (version 0) has no kernel, and no output to attach.
+    return [run for run in same if run.version and run.state is RunState.COMPLETE]
 
 
 def _last_of_each(overrides: Sequence[str]) -> list[str]:

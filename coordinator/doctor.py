@@ -158,7 +158,8 @@ def _experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]
         remedy = f"Write one: {project.relative(project.experiment_file('NAME'))}"
         found.append(Finding("experiments", Level.WARNING, "there are none", remedy))
     elif good == len(names):
-        found.append(Finding("experiments", Level.OK, f"all {good} resolve, with sound metadata"))
+        told = f"all {good} resolve" if good > 1 else "it resolves"
+        found.append(Finding("experiments", Level.OK, f"{told}, with sound metadata"))
 
 
 def _attached(experiments: list[Experiment]) -> dict[tuple[str, str], list[str]]:

@@ -131,6 +131,11 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     assert choose(project, TARGET, ledger, failed, said.append).id == first.id
     assert said == ["base local-v2 is error: going on from v1"]
     assert choose(project, TARGET, ledger, first, said.append).id == first.id
+    merged = run(ledger, 0, message="merged from 2 runs, one a fold")  # has results, but no kernel's output
+    assert continuation(project, TARGET, ledger, first, ["epochs=30"]).earlier == first
+    assert choose(project, TARGET, ledger, failed, said.append).id == first.id
+    with pytest.raises(RunFailed, match="base local-v0 was merged from 2 runs, one a fold: it has no kernel"):
+        continuation(project, TARGET, ledger, merged, ["epochs=30"])
     running = choose(project, Running(), ledger, run(ledger, 3, RunState.QUEUED), said.append)
     with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
         continuation(project, Running(), ledger, running, [])
