@@ -74,6 +74,8 @@ def progress(found: Progress) -> RenderableType:
             table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
     left = f"; about {span(found.left)} left" if found.left else ""
     lines = [f"sweep {found.sweep.name} on {found.sweep.target}: {_counts(found)}{left}"]
+    if "waiting" in found.counts:
+        lines.append(f"If no coord is pushing them any more: coord sweep resume {found.sweep.name}")
     if found.to_fetch:
         lines.append(f"The results of {found.to_fetch} are not here yet: coord fetch-results --all")
     return Group(table, Text("\n".join(lines)))

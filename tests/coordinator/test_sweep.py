@@ -537,6 +537,7 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
     assert "Go on with: coord sweep resume gpu--s2" in done.stderr
     done = coord.here("sweep", "resume", "gpu--s2", "--json", code=75)
     assert json.loads(done.stdout)["counts"] == {"waiting": 2}
+    assert "pushing them any more: coord sweep resume gpu--s2" in coord.here("sweep", "status", "gpu--s2").stdout
 
 
 def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
