@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from coordinator.target import KernelRef
+from coordinator.kernel_ref import KernelRef
 
 
 class SubmissionState(StrEnum):

@@ -12,8 +12,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from coordinator.competitions import Competitions
+from coordinator.kernel_ref import KernelRef as KernelRef  # most of what is asked of a target is about one
+
 if TYPE_CHECKING:  # it brings the template engine, which most commands do without
-    from coordinator.competitions import Competitions
     from coordinator.metadata import KernelMetadata
 
 
@@ -34,28 +36,6 @@ class RunState(StrEnum):
     def is_active(self) -> bool:
         """A session is waiting or running, or may be."""
         return self in (RunState.PUSHING, RunState.QUEUED, RunState.RUNNING)
-
-
-@dataclass(frozen=True)
-class KernelRef:
-    """One version of one kernel."""
-
-    owner: str
-    slug: str
-    version: int
-
-    def __str__(self) -> str:
-        return f"{self.owner}/{self.slug} v{self.version}"
-
-    @property
-    def address(self) -> str:
-        """The kernel, as Kaggle names it."""
-        return f"{self.owner}/{self.slug}"
-
-    @property
-    def label(self) -> str:
-        """The version as Kaggle's requests want it."""
-        return f"v{self.version}"
 
 
 @dataclass(frozen=True)
