@@ -17,6 +17,7 @@ from coordinator.cli import (
     bundle,
     compare,
     experiments,
+    fetch,
     handover,
     image,
     init,
@@ -41,7 +42,7 @@ app = Group(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, compare, account, handover, init, onward, submit, report):
+for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

@@ -85,9 +85,9 @@ def runs(
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """List the runs of the ledger, filtered and sorted; asks no target.
+    """List the runs of the ledger, filtered and sorted.
 
-    With --json or --csv and without --columns, every column is there: the config's and the metrics', too.
+    No target is asked. With --json or --csv and without --columns, every column is there: the config's and the metrics', too.
     """
     from coordinator import run_list as verb
     from coordinator.project import target_name

@@ -21,7 +21,7 @@ from coordinator.cli.common import (
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
 
-app = Group(help="What the image that kernels run in has: show it, read it anew.", no_args_is_help=True)
+app = Group(help="What the kernels' image has: show it, read it anew.", no_args_is_help=True)
 
 
 @app.command()

@@ -30,7 +30,10 @@ def init(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a small, working project for any competition; `coord dry-run` passes in it at once."""
+    """Make a small, working project for any competition.
+
+    `coord dry-run` passes in it at once.
+    """
     from coordinator.init import init as verb
 
     files = verb(directory, template, owner=owner, competition=competition)

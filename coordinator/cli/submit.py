@@ -105,9 +105,9 @@ def scores(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table with a header line.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show public and private scores beside CV, and whether they rank alike.
+    """Show public and private scores beside CV.
 
-    The competitions are asked for news first. Rank correlations are of runs, 1 is: the better by CV, the better by
+    And whether they rank alike. The competitions are asked for news first. Rank correlations are of runs, 1 is: the better by CV, the better by
     score. Scores that experiments' files record (leaderboard/public, leaderboard/private) join in, marked.
     """
     import dataclasses
