@@ -87,7 +87,8 @@ def runs(
 ) -> None:
     """List the runs of the ledger, filtered and sorted.
 
-    No target is asked. With --json or --csv and without --columns, every column is there: the config's and the metrics', too.
+    No target is asked. With --json or --csv and without --columns, every column is there: the config's and the
+    metrics', too.
     """
     from coordinator import run_list as verb
     from coordinator.project import target_name

@@ -76,7 +76,10 @@ def refresh(
         str | None, typer.Option("--python", help="Python of the image, if the log does not say it.", metavar="3.N")
     ] = None,
 ) -> None:
-    """Make the project's own table from a log, or from the log of a fetched run (--exp)."""
+    """Make the project's own table from a log.
+
+    Or from the log of a fetched run (--exp).
+    """
     from coordinator.image_refresh import refresh_image
 
     project = this_project()

@@ -91,7 +91,10 @@ def export(
         Path | None, typer.Option("--output", "-o", help="Write into this file instead.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Print all runs, one a row: state, times, metrics, config, sweeps, tags, notes."""
+    """Print all runs, one a row.
+
+    State, times, metrics, config, sweeps, tags, notes.
+    """
     from coordinator import export as verb
 
     if as_csv and as_json:

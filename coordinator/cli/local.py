@@ -25,7 +25,10 @@ def serve(
         float, typer.Option("--url-lifetime", help="Seconds that a file's signed address works.", min=0)
     ] = 900,
 ) -> None:
-    """Answer other clients (the official kaggle command works unmodified) until Ctrl-C."""
+    """Answer other clients until Ctrl-C.
+
+    The official kaggle command works with it, unmodified.
+    """
     from coordinator import local
 
     local.serve(this_project(), port, faults=faults, url_lifetime=url_lifetime)
@@ -62,7 +65,10 @@ def add_competition(
         bool, typer.Option("--code-only", help="It takes kernels without the internet, and no files.")
     ] = False,
 ) -> None:
-    """Make a folder known to the local Kaggle as a competition's data; with a solution it scores submissions."""
+    """Make a folder known here as a competition's data.
+
+    With a solution it scores submissions.
+    """
     from coordinator import local
 
     chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None}

@@ -107,8 +107,8 @@ def scores(
 ) -> None:
     """Show public and private scores beside CV.
 
-    And whether they rank alike. The competitions are asked for news first. Rank correlations are of runs, 1 is: the better by CV, the better by
-    score. Scores that experiments' files record (leaderboard/public, leaderboard/private) join in, marked.
+    And whether they rank alike. The competitions are asked for news first. Rank correlations are of runs, 1 is: the
+    better by CV, the better by score. Scores that experiments' files record (leaderboard/public, leaderboard/private) join in, marked.
     """
     import dataclasses
 
