@@ -108,7 +108,8 @@ def scores(
     """Show public and private scores beside CV.
 
     And whether they rank alike. The competitions are asked for news first. Rank correlations are of runs, 1 is: the
-    better by CV, the better by score. Scores that experiments' files record (leaderboard/public, leaderboard/private) join in, marked.
+    better by CV, the better by score. Scores that experiments' files record (leaderboard/public, leaderboard/private)
+    join in, marked.
     """
     import dataclasses
 
