@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 KILLS, SEED = 200, 1
-CROWD_SECONDS = 6
+CROWD_SECONDS = 60
 
 
 def _benchmark(*arguments: str, seconds: float) -> str:
@@ -41,5 +41,5 @@ def test_kill_9_at_random_points_of_push_and_fetch() -> None:
 @pytest.mark.slow
 def test_eight_processes_at_once() -> None:
     """Pushing, fetching and reading in one project: the ledger has every run once, and no database is locked."""
-    table = _benchmark("benchmarks.crowd", "--seconds", str(CROWD_SECONDS), seconds=110)
+    table = _benchmark("benchmarks.crowd", "--seconds", str(CROWD_SECONDS), seconds=180)
     assert "commands of 8 processes" in table
