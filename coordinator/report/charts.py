@@ -42,7 +42,9 @@ def lines(
     if not points:
         return Markup("")
     width, height = (_WIDE, _HEIGHT * 1.4) if is_wide else (_WIDTH, _HEIGHT)
-    across = _Axis([x for x, _ in points], _LEFT, width - _RIGHT)
+    across = _Axis(
+        [x for x, _ in points], _LEFT, width - _RIGHT, is_whole=all(float(x).is_integer() for x, _ in points)
+    )
     edges = [value for band in bands.values() for _, *both in band for value in both]
     up = _Axis([*(y for _, y in points), *edges], height - _BOTTOM, _TOP)
     parts = [_frame(across, up, x_label, width, height)]
@@ -153,14 +155,14 @@ def _short(name: str) -> str:
 
 
 class _Axis:
-    """Values to positions, with round ticks."""
+    """Values to positions, with round ticks; an `is_whole` one has nothing between its values, as epochs."""
 
-    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
+    def __init__(self, values: Sequence[float], start: float, end: float, *, is_whole: bool = False) -> None:
         low, high = _held(min(values)), _held(max(values))
         room = (high - low) * 0.04 or abs(high) * 0.05 or 1.0
         self._low, self._high = low - room, high + room
         self._start, self._end = start, end
-        step = _round_step((self._high - self._low) / 5)
+        step = max(_round_step((self._high - self._low) / 5), 1.0 if is_whole else 0.0)
         first = math.ceil(self._low / step)
         # Rounded, so that a tick reads 0.3 and not 0.30000000000000004.
         self.ticks = [round(n * step, 12) for n in range(first, math.floor(self._high / step) + 1)][:12]

@@ -9,7 +9,7 @@ from coordinator import __version__, scores
 from coordinator.comparison.candidates import Candidate, everything, find
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
 from coordinator.experiment import Recorded, experiment_names, resolve
-from coordinator.ledger import Ledger, now
+from coordinator.ledger import MERGED, Ledger, now
 from coordinator.project import Project
 from coordinator.remarks import said
 from coordinator.report.boards import Board, Entry, boards
@@ -61,7 +61,13 @@ def make(
         of = f" of {', '.join(names)}" if names else ""
         on = f" on {target}" if target is not None else ""
         raise RunNotFound(f"there are no runs{of}{on} to report", hint="Push one: coord push --exp NAME")
-    ids, parts = {run.id for run in chosen}, parts_of(runs)
+    parts = parts_of(runs)
+    # Folds that were merged stay parts of their experiment when a newer run of it is the one that is shown.
+    wholes = {(run.experiment, run.target) for run in chosen}
+    merged = [run for run in runs if run.version == MERGED and (run.experiment, run.target) in wholes]
+    older = hidden([run for run in merged if run not in chosen], parts)
+    chosen = [run for run in chosen if run.id not in older]
+    ids = {run.id for run in chosen}
     ranked = boards(
         project,
         _only(candidates, ids),

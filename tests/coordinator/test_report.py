@@ -225,6 +225,27 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     assert item.warnings == ("Its results are not here: coord fetch-results --exp whole",)
 
 
+def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> None:
+    """They are what an earlier run of the experiment was made of; asked for by name, they have one."""
+    folds = [_run(1 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
+    summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
+    whole = _run(3, [], experiment="whole", version=MERGED, summary=summary, message="merged from 2 runs, one a fold")
+    text = _page(tiny, [*folds, whole, _run(4, [0.6, 0.7], experiment="whole", version=1)])
+    assert "whole-f0" not in text
+    with Ledger(tiny.ledger) as ledger:
+        assert "whole-f0" in make(tiny, ledger, names=["whole-f*"]).text
+
+
+def test_epochs_have_whole_ticks() -> None:
+    """Of a single one, too: there is no epoch 1.95."""
+    for epochs in ([2], [2, 3], [1, 40]):
+        drawn = charts.lines("t", {"a": [(epoch, 0.5) for epoch in epochs]}, x_label="epoch")
+        below = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
+        assert below[-1] == "epoch"
+        assert all(float(at).is_integer() for at in below[:-1])
+        assert below[:-1]
+
+
 def test_results_of_another_run_are_not_shown_as_this_ones(tiny: Project) -> None:
     """A version that was counted anew: the folder's run.json decides, and results that moved aside are found."""
     run, other = _run(1, [0.5, 0.5]), _run(2, [0.5, 0.5])
