@@ -21,7 +21,7 @@ from coordinator.cli.common import (
     worst,
 )
 from coordinator.cli.terminal import answer, complain, say, show_text, transfers
-from coordinator.errors import CoordError, NoAccess, RunFailed, UsageError
+from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NotSent, RunFailed, UsageError
 
 app = typer.Typer()
 
@@ -63,7 +63,11 @@ def fetch_results(
         if not runs:
             say("nothing to fetch: every run that has ended is here")
         fetched, waiting, failed = [], list[RunFailed](), list[CoordError]()
+        silent: dict[str, int] = {}  # target -> how many runs it was not asked for, because it answers nobody now
         for run in runs:
+            if run.target in silent:
+                silent[run.target] += 1
+                continue
             try:
                 with target_of(project, run) as opened, transfers() as show:
                     choice = verb.Choice(only=only, skip=skip)
@@ -81,6 +85,8 @@ def fetch_results(
                     say(f"{run.label} was cancelled, and nothing is left of it on {run.target}")
                 else:
                     failed.append(error)
+                if isinstance(error, (CredentialsError, Later, NotSent)):
+                    silent[run.target] = 0
         merged, unmerged = merge_fetched(project, ledger, fetched, say=say)
         fetched += merged
     if as_json:
@@ -109,6 +115,9 @@ def fetch_results(
         say(skipped.what)
     for each in failed:
         complain(each)
+    for name, left in silent.items():
+        if left:
+            say(f"{left} more of {name} {'is' if left == 1 else 'are'} left for later: coord fetch-results --all")
     for reason, _ in unmerged:
         complain(reason)
     # What was left out on purpose may be what the merge lacks: that is no failure of a fetch.

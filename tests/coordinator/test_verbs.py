@@ -210,6 +210,16 @@ def test_fetching_before_the_end_and_twice(coord: Coord) -> None:
     assert "base local-v1: complete" in rest.stdout
     assert "gone local-v1 was cancelled, and nothing is left of it on local" in rest.stderr
     assert "coord: " in rest.stderr
+    # A target that nobody can be at is asked once, and bars no other.
+    with Ledger(coord.root / ".coord" / "ledger.sqlite") as ledger:
+        ledger.update(base.id, fetched_at=None)
+        for number in range(3):
+            there = dataclasses.replace(gone, id=new_run_id(), experiment="far", target="kaggle", version=number + 1)
+            ledger.add(there)
+    rest = coord.here("fetch-results", "--all", code=1)
+    assert "base local-v1: complete" in rest.stdout
+    assert rest.stderr.count("no Kaggle credentials found") == 1
+    assert "2 more of kaggle are left for later" in rest.stderr
     file = coord.root / "results" / "base" / "local-v1" / "metrics.json"
     before = file.stat().st_mtime_ns
     coord("fetch-results", "--exp", "base")
