@@ -229,7 +229,9 @@ dist.destroy_process_group()
 @needs_isolation
 def test_process_groups_and_loader_workers(run: Run) -> None:
     """Two processes of torch's find each other by the host's name without a network, and their loaders' workers run."""
-    assert run(TRAINS) == (0, "84.0\n")
+    code, output = run(TRAINS)
+    # Above it torch may warn, now and then, that nobody tells it the name of a socket's address.
+    assert (code, output.splitlines()[-1:]) == (0, ["84.0"]), output
 
 
 @needs_isolation
