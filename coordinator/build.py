@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.fit import fit
+from coordinator.bundle.fit import fit_to_image
 from coordinator.bundle.notebook import Notebook, notebook_of
-from coordinator.bundle.script import Script, render
+from coordinator.bundle.script import Script, render_script
 from coordinator.bundle.sources import collect
 from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
@@ -60,7 +59,7 @@ class Build:
         return _as_sent(self.experiment, script)
 
 
-def build(project: Project, experiment: Experiment) -> Build:
+def build_kernel(project: Project, experiment: Experiment) -> Build:
     """Renders, checks, and swaps the result in as `build/<experiment>/`.
 
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
@@ -90,7 +89,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     notes: list[str] = []
     with newer_syntax_explained(image.python):
         sources = collect(project.root, settings.entry, say=notes.append)
-    fitted = fit(
+    fitted = fit_to_image(
         sources,
         root=project.root,
         entry=settings.entry,
@@ -101,7 +100,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     )
     files = fitted.files
     script = render_script(
-        project,
+        project.template(TEMPLATE),
         experiment=experiment.name,
         about=experiment.about,
         entry=project.settings.entry,
@@ -133,31 +132,6 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     }
     directory = project.build(experiment.name)
     return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes))
-
-
-def render_script(
-    project: Project,
-    *,
-    experiment: str,
-    about: str,
-    entry: str,
-    config: Mapping[str, Any],
-    files: Sequence[SourceFile],
-    command: str,
-    as_sent: Callable[[str], str] = str,
-) -> Script:
-    """The kernel's script by the project's template. Raises BundleError."""
-    template = project.template(TEMPLATE)
-    return render(
-        template,
-        experiment=experiment,
-        about=about,
-        entry=entry,
-        config=config,
-        files=files,
-        command=command,
-        as_sent=as_sent,
-    )
 
 
 def _notebook(experiment: Experiment, script: str) -> Notebook:

@@ -16,7 +16,7 @@ from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageErr
 from coordinator.ledger import Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
-from coordinator.refresh import refresh, settled
+from coordinator.refresh import refresh_run, settled
 from coordinator.target import RunState, Target
 
 # Seconds between the looks whether a session has ended that was asked to; half a minute altogether.
@@ -74,7 +74,7 @@ def choose(project: Project, target: Target, ledger: Ledger, experiment: str, ve
         raise Later(f"{experiment} is being pushed to {target.name}", hint="Name the version, or wait a moment.")
     else:
         chosen = [run for run in runs if run.state.is_active] or [ledger.find(experiment, target=target.name)]
-    found = [refresh(project, target, ledger, run, look_at_log=False) for run in chosen]
+    found = [refresh_run(project, target, ledger, run, look_at_log=False) for run in chosen]
     active = [run for run in found if run.state.is_active]
     if len(active) > 1:
         raise UsageError(f"which one? {_labels(active)} are active", hint="Name it with --version.")
@@ -83,7 +83,7 @@ def choose(project: Project, target: Target, ledger: Ledger, experiment: str, ve
     return active[0]
 
 
-def cancel(
+def cancel_run(
     project: Project,
     target: Target,
     ledger: Ledger,
@@ -173,7 +173,7 @@ def _delete(target: Target, run: Run) -> None:
 def _awaited(project: Project, target: Target, ledger: Ledger, run: Run, sleep: Callable[[float], None]) -> Run:
     """The run once its session has ended, in whatever way."""
     for seconds in _WAITS:
-        run = refresh(project, target, ledger, run, look_at_log=False)
+        run = refresh_run(project, target, ledger, run, look_at_log=False)
         if not run.state.is_active:
             return run
         sleep(seconds)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from coordinator.ledger import Run
 
 
-def chain(run: Run, runs: Mapping[str, Run]) -> tuple[Run, ...]:
+def chain_of(run: Run, runs: Mapping[str, Run]) -> tuple[Run, ...]:
     """The runs that lead to `run` by continuing one another, the first one first and itself last.
 
     `runs` has the ledger's by id; a chain begins after a run that is not among them.
@@ -18,7 +18,7 @@ def chain(run: Run, runs: Mapping[str, Run]) -> tuple[Run, ...]:
     return tuple(reversed(found))
 
 
-def chains(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
+def all_chains(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     """Run id -> its chain, for every run that continues another one."""
     by_id = {run.id: run for run in runs}
-    return {run.id: chain(run, by_id) for run in runs if run.continues}
+    return {run.id: chain_of(run, by_id) for run in runs if run.continues}

@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from coordinator.build import MANIFEST, Build, render_script
+from coordinator.build import MANIFEST, TEMPLATE, Build
 from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.reader import Kernel, read
+from coordinator.bundle.reader import Kernel, read_kernel
+from coordinator.bundle.script import render_script
 from coordinator.errors import BundleError
 from coordinator.experiment import Change, build_command
 from coordinator.metadata import METADATA_FILE
@@ -96,7 +97,7 @@ class Check:
         }
 
 
-def check(project: Project, built: Build, file: Path | None = None) -> Check:
+def check_kernel(project: Project, built: Build, file: Path | None = None) -> Check:
     """Compares the kernel in `file` (or in the folder of that name; default: the experiment's build) with `built`.
 
     Reads, and runs and writes nothing. Raises BundleError if there is no kernel, or it is none of coord's.
@@ -108,7 +109,7 @@ def check(project: Project, built: Build, file: Path | None = None) -> Check:
     except OSError as error:
         hint = f"Make one: coord build --exp {built.experiment.name}" if file is None else None
         raise BundleError(f"{name} cannot be read: {error.strerror}", hint=hint) from error
-    kernel = read(data, name)
+    kernel = read_kernel(data, name)
     files = tuple(_files(kernel, built.files))
     config = _changes(kernel.config or {}, built.experiment.config)
     settings = _changes(
@@ -192,7 +193,7 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
     """The kernel beside one that is made now of the kernel's own files and config: what is left is the text around."""
     try:
         same_parts = render_script(
-            project,
+            project.template(TEMPLATE),
             experiment=kernel.experiment,
             about=built.experiment.about,
             entry=kernel.entry,

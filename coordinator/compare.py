@@ -8,12 +8,12 @@ from statistics import fmean
 from typing import Any
 
 from coordinator.comparison import images
-from coordinator.comparison.candidates import Candidate, common_metric, everything, find
+from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, find_candidate
 from coordinator.comparison.configs import without_seed
 from coordinator.comparison.images import Fold, Images
 from coordinator.comparison.noise import Floor, noise_floor
 from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Repeat, Side, side, summarize
+from coordinator.comparison.sides import Repeat, Side, side_of, summarize
 from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
 from coordinator.errors import NotComparable, UsageError
 from coordinator.experiment import Change
@@ -105,7 +105,7 @@ class Report:
         ]
 
 
-def compare(
+def compare_experiments(
     project: Project,
     ledger: Ledger,
     names: Sequence[str],
@@ -121,13 +121,13 @@ def compare(
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise UsageError(f"{', '.join(sorted(repeated))}: compared with itself", hint="One name alone shows its noise.")
-    candidates = [find(project, ledger, name) for name in names]
+    candidates = [find_candidate(project, ledger, name) for name in names]
     _check_apart(candidates)
     chosen, mode = common_metric(candidates, metric)
-    sides = tuple(side(project, each, chosen) for each in candidates)
+    sides = tuple(side_of(project, each, chosen) for each in candidates)
     rows = [images.rows(each, chosen) for each in sides]
     images.check_data(project, sides, rows)
-    floor = noise_floor(project, everything(project, ledger), chosen, sides)
+    floor = noise_floor(project, all_candidates(project, ledger), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
     comparisons = tuple(
         _compare(project, sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)

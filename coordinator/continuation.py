@@ -13,7 +13,7 @@ from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError,
 from coordinator.experiment import Change, Experiment
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
-from coordinator.refresh import refresh
+from coordinator.refresh import refresh_run
 from coordinator.schema import leaves
 from coordinator.sweeps import find_experiment
 from coordinator.target import RunState, Target
@@ -29,7 +29,7 @@ class Continuation:
     """Config values that differ from the earlier run's, but for the one that names it."""
 
 
-def continuation(
+def continuation_of(
     project: Project, target: Target, ledger: Ledger, earlier: Run, overrides: Sequence[str]
 ) -> Continuation:
     """The experiment with the overrides of `earlier` and then the given ones, so that it goes on from there.
@@ -40,7 +40,7 @@ def continuation(
     complete version.
     """
     setting = _setting(project)
-    earlier = refresh(project, target, ledger, earlier, look_at_log=False)
+    earlier = refresh_run(project, target, ledger, earlier, look_at_log=False)
     if earlier.state.is_active:
         raise RunFailed(
             f"{earlier.label} is {earlier.state}: there is nothing to go on from yet",
@@ -69,7 +69,7 @@ def continuation(
 
 def choose(project: Project, target: Target, ledger: Ledger, newest: Run, say: Callable[[str], None]) -> Run:
     """The run to go on from where no version was named: the newest, or if it failed, the newest complete one."""
-    newest = refresh(project, target, ledger, newest, look_at_log=False)
+    newest = refresh_run(project, target, ledger, newest, look_at_log=False)
     if newest.state is RunState.COMPLETE or newest.state.is_active:
         return newest
     before = _complete(ledger, newest)

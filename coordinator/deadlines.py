@@ -39,7 +39,7 @@ class Times:
         }
 
 
-def times(run: Run, now: datetime | None = None) -> Times:
+def run_times(run: Run, now: datetime | None = None) -> Times:
     """The times of a run at `now` (UTC; default: this moment)."""
     now = now or datetime.now(UTC)
     pushed, started, ended = (_moment(text) for text in (run.pushed_at, run.started_at, run.ended_at))

@@ -19,7 +19,7 @@ from typing import Any
 
 from coordinator import __version__, git, local
 from coordinator.credentials import credential_files, find_credentials
-from coordinator.deadlines import times
+from coordinator.deadlines import run_times
 from coordinator.errors import CoordError, NoAnswer, ProjectError
 from coordinator.experiment import Experiment, experiment_names, kernel_titles, resolve
 from coordinator.ledger import Ledger
@@ -61,7 +61,7 @@ class Finding:
         return {"check": self.check, "state": str(self.level), "what": self.what, "remedy": self.remedy}
 
 
-def doctor(option: str | None = None, *, clock: Callable[[], float] = time.time) -> list[Finding]:
+def diagnose(option: str | None = None, *, clock: Callable[[], float] = time.time) -> list[Finding]:
     """Everything that was found, for the target that `--target` names, or the project; no finding holds a secret.
 
     The target `local` needs no network.
@@ -188,7 +188,7 @@ def _ledger(project: Project) -> Iterator[Finding]:
         if run.state is RunState.PUSHING:
             what = f"the push of {run.experiment} to {run.target} has no answer yet"
             yield Finding("ledger", Level.WARNING, what, "coord status asks what arrived.")
-        elif times(run).is_stuck:
+        elif run_times(run).is_stuck:
             remedy = f"coord status, then coord cancel --exp {run.experiment} --version {run.version}"
             yield Finding("ledger", Level.WARNING, f"{run.label} is stuck: it should have ended by now", remedy)
 

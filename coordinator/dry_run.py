@@ -29,7 +29,7 @@ class DryRun:
     summary: dict[str, Any] | None
 
 
-def dry_run(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
+def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coordinator.deadlines import times
+from coordinator.deadlines import run_times
 from coordinator.identical import stopped_early
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import Run
@@ -33,11 +33,11 @@ def seconds(run: Run) -> float | None:
     for own in ((run.summary or {}).get("seconds"), end.get("time")):
         if isinstance(own, int | float) and own > 0:
             return float(own)
-    seen = times(run).running
+    seen = run_times(run).running
     return None if seen is None else seen.total_seconds()
 
 
-def estimate(
+def estimate_run(
     runs: Sequence[Run], config: Mapping[str, Any], machine: str | None, folds: str | None = None
 ) -> Estimate | None:
     """The median of those complete runs on that machine whose configs differ in the fewest values.

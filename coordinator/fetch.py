@@ -20,7 +20,7 @@ from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
-from coordinator.refresh import refresh
+from coordinator.refresh import refresh_run
 from coordinator.results import PARTS, RUN, Results
 from coordinator.sweeps import Sweep, sweeps_of
 from coordinator.tally import Progress, Tally
@@ -71,7 +71,7 @@ class Choice:
 EVERYTHING = Choice()
 
 
-def fetch(
+def fetch_run(
     project: Project,
     target: Target,
     ledger: Ledger,
@@ -91,7 +91,7 @@ def fetch(
     if run.version == MERGED:
         results = Results(project.results(run.experiment, run.target, MERGED))
         return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
-    run = refresh(project, target, ledger, run)
+    run = refresh_run(project, target, ledger, run)
     if run.state.is_active:
         raise RunFailed(
             f"{run.label} is {run.state}: there is nothing to fetch yet",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from coordinator.errors import Later, NoAnswer
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
-from coordinator.refresh import refresh
+from coordinator.refresh import refresh_run
 from coordinator.target import LogRecord, RunState, Target
 
 _IDLE_SECONDS = 20.0
@@ -30,7 +30,7 @@ class Pace:
         self.wait = min(self.wait * 1.3, self.most)
 
 
-def follow(
+def follow_run(
     project: Project, target: Target, ledger: Ledger, run: Run, *, pause: Callable[[float], object] = time.sleep
 ) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
@@ -41,7 +41,7 @@ def follow(
     seen, silent, pace = 0, 0.0, Pace(most=2.0 if target.name == "local" else 15.0, pause=pause)
     while True:
         try:
-            current = refresh(project, target, ledger, run, look_at_log=False)
+            current = refresh_run(project, target, ledger, run, look_at_log=False)
             if current.state is not run.state:
                 yield current
                 pace.wait = 0.2

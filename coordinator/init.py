@@ -56,7 +56,7 @@ class _Values:
     competition: str
 
 
-def init(
+def init_project(
     directory: Path, template: Template, *, owner: str | None = None, competition: str | None = None
 ) -> tuple[str, ...]:
     """Makes a project in `directory`, which is new or empty; returns its files, sorted.

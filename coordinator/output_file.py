@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from coordinator.errors import SubmissionError, UsageError, did_you_mean
-from coordinator.fetch import Choice, again, fetch
+from coordinator.fetch import Choice, again, fetch_run
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.results import Results
@@ -30,7 +30,7 @@ def bring(
     if results.run_id() != run.id or not (run.fetched_at or path in results.fetched()):
         say(f"fetching {path} of {run.label}")
         wanted = Choice(only=(glob.escape(str(path)), "metrics.json*", "*.csv"))
-        run = fetch(project, target, ledger, run, force=False, show=lambda _: None, choice=wanted).run
+        run = fetch_run(project, target, ledger, run, force=False, show=lambda _: None, choice=wanted).run
     kept = results.fetched().get(path)
     if kept is None:
         if (ended := status_of(run)) != "complete":

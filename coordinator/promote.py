@@ -24,7 +24,7 @@ from typing import Any
 
 from coordinator import __version__
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.reader import Kernel, read
+from coordinator.bundle.reader import Kernel, read_kernel
 from coordinator.bundle.script import Form, literals
 from coordinator.errors import BundleError, RunFailed, UsageError
 from coordinator.fetch import LOG_TEXT, SUMMARY, again
@@ -54,7 +54,7 @@ class Verified:
     """What is not as it was frozen; empty if the same kernel comes out, byte for byte."""
 
 
-def promote(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
+def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
     """Freezes a run into `directory`, which is new or empty; returns its files, sorted.
 
     Raises RunFailed if its figures or its kernel are not here, BundleError if the kernel is not the one that the ledger
@@ -71,7 +71,7 @@ def promote(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
             hint=f"Bring it again: {again(run)} --force",
         )
     code = source.read_bytes()
-    kernel = read(code, project.relative(source))
+    kernel = read_kernel(code, project.relative(source))
     if kernel.digest != run.digest or kernel.is_edited or kernel.stamp.get("run") != run.id:
         raise BundleError(
             f"{project.relative(source)} is not the kernel that was pushed as {run.label}",
@@ -123,10 +123,10 @@ def verify(directory: Path) -> Verified:
     try:
         kernel = _rebuilt(directory, manifest)
         code = directory / manifest["code_file"]
-        as_frozen = read(code.read_bytes(), str(code)) if code.is_file() else None
+        as_frozen = read_kernel(code.read_bytes(), str(code)) if code.is_file() else None
     except (OSError, ValueError) as error:
         raise BundleError(f"{directory} makes no kernel any more: {'; '.join(problems) or error}") from error
-    made = read(kernel.encode("utf-8"), FRAME)
+    made = read_kernel(kernel.encode("utf-8"), FRAME)
     if made.digest != manifest["digest"]:
         problems.append(f"its parts make another kernel ({made.digest}, not {manifest['digest']})")
     elif as_frozen is not None and as_frozen.text != kernel:

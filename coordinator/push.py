@@ -17,7 +17,7 @@ from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.locks import held
 from coordinator.metadata import KernelMetadata, check_source_size, with_owner
 from coordinator.project import Project
-from coordinator.refresh import NEVER_ARRIVED, refresh, settle, wait_for_arrival
+from coordinator.refresh import NEVER_ARRIVED, refresh_run, settle, wait_for_arrival
 from coordinator.target import Pushed, RunState, Target
 
 _SENT_AT_MOST = 3
@@ -37,7 +37,7 @@ class Clock:
 SYSTEM_CLOCK = Clock()
 
 
-def push(
+def push_kernel(
     project: Project,
     target: Target,
     ledger: Ledger,
@@ -107,7 +107,7 @@ def _check_active(
         if current.state is RunState.PUSHING and not force:
             say(f"the last push of {experiment} left no answer: looking whether it arrives")
             current = wait_for_arrival(target, ledger, current, clock=clock.seconds, sleep=clock.sleep)
-        current = refresh(project, target, ledger, current, look_at_log=False)
+        current = refresh_run(project, target, ledger, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
                 f"{current.label} is {current.state}: {current.url}",
@@ -204,7 +204,7 @@ def _wait_for_slot(project: Project, target: Target, ledger: Ledger, clock: Cloc
         clock.sleep(_LOOK_LOCAL_SECONDS if target.name == "local" else _LOOK_SECONDS)
         for run in running:
             try:
-                if not refresh(project, target, ledger, run, look_at_log=False).state.is_active:
+                if not refresh_run(project, target, ledger, run, look_at_log=False).state.is_active:
                     return
             except TargetError:
                 pass  # the next look may succeed

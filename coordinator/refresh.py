@@ -45,7 +45,7 @@ class Look:
     """Its log as far as it was read; empty where nobody looked."""
 
 
-def refresh(project: Project, target: Target, ledger: Ledger, run: Run, *, look_at_log: bool = True) -> Run:
+def refresh_run(project: Project, target: Target, ledger: Ledger, run: Run, *, look_at_log: bool = True) -> Run:
     """The run as it stands now, also in the ledger. A run that has ended is left alone."""
     run = settled(project, target, ledger, run)
     if not run.state.is_active or run.version is None:
@@ -112,7 +112,7 @@ def _started_at(run: Run, records: list[LogRecord]) -> str:
 
 def current_log(project: Project, target: Target, ledger: Ledger, run: Run) -> list[LogRecord]:
     """The log as far as there is one: all of it once the run has ended, what has come so far while it runs."""
-    run = refresh(project, target, ledger, run, look_at_log=False)
+    run = refresh_run(project, target, ledger, run, look_at_log=False)
     if run.state is RunState.RUNNING:
         return list(target.follow(run.ref, idle_seconds=_IDLE_SECONDS))
     return [] if run.state.is_active else target.log(run.ref)

@@ -8,11 +8,11 @@ from statistics import fmean, stdev
 from typing import Any
 
 from coordinator import export
-from coordinator.comparison.candidates import common_metric, everything
+from coordinator.comparison.candidates import all_candidates, common_metric
 from coordinator.comparison.configs import attached
 from coordinator.comparison.noise import noise_floor
 from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Side, side
+from coordinator.comparison.sides import Side, side_of
 from coordinator.comparison.verdict import judge
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Ledger
@@ -94,7 +94,7 @@ def best(
     the data that their config names.
     Raises RunNotFound, UsageError.
     """
-    candidates = everything(project, ledger)
+    candidates = all_candidates(project, ledger)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
     metric = metric or next((each.primary for each in candidates if each.primary), None)
@@ -109,7 +109,7 @@ def best(
     _, mode = common_metric(measured[:1], metric)
     turned = [each.name for each in measured if each.modes[metric] != mode]
     measured = [each for each in measured if each.modes[metric] == mode]
-    sides = [side(project, each, metric) for each in measured]
+    sides = [side_of(project, each, metric) for each in measured]
     data = attached(project, sides[0].config)
     alike = [each for each in sides if attached(project, each.config) == data]
     most = max((_images(each) or 0 for each in alike), default=0)

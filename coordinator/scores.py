@@ -60,7 +60,7 @@ def refresh(competitions: Competitions, ledger: Ledger, target: str, competition
     it come later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is taken in if its
     description names one of the ledger's runs.
     """
-    known = {each.id: each for each in submissions.submissions(ledger, target=target, competition=competition)}
+    known = {each.id: each for each in submissions.all_submissions(ledger, target=target, competition=competition)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
     runs = {run.id for run in ledger.runs(target=target)}
     for standing in competitions.submissions(competition):
@@ -74,12 +74,12 @@ def refresh(competitions: Competitions, ledger: Ledger, target: str, competition
         sent = datetime.fromisoformat(each.created_at)
         if each.state is SubmissionState.SENDING and datetime.now(UTC) - sent > _ON_ITS_WAY:
             submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
-    return submissions.submissions(ledger, target=target, competition=competition)
+    return submissions.all_submissions(ledger, target=target, competition=competition)
 
 
 def unknown(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Standing]:
     """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would take in."""
-    there = submissions.submissions(ledger, target=target, competition=competition)
+    there = submissions.all_submissions(ledger, target=target, competition=competition)
     known = {each.id for each in there}
     refs = {each.ref for each in there if each.ref is not None}
     runs = {run.id for run in ledger.readable() if run.target == target}
@@ -146,7 +146,7 @@ def wait(
     return submission
 
 
-def scores(ledger: Ledger, found: Iterable[Submission]) -> list[Score]:
+def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[Score]:
     """Each submission with its run's cross-validation."""
     runs = {run.id: run for run in ledger.runs()}
     return [_score(each, runs.get(each.run_id)) for each in found]

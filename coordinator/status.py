@@ -9,8 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from coordinator.chains import chain
-from coordinator.deadlines import times
+from coordinator.chains import chain_of
+from coordinator.deadlines import run_times
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
@@ -47,7 +47,7 @@ class Status:
         """The runs with their times, and why one is not up to date (`error`)."""
         failed = {run_id: error.what for run_id, error in self.failures.items()}
         return [
-            {**run.to_json(), **times(run).to_json(), "error": failed.get(run.id), "chain": self._chain(run)}
+            {**run.to_json(), **run_times(run).to_json(), "error": failed.get(run.id), "chain": self._chain(run)}
             for run in self.runs
         ]
 
@@ -85,7 +85,7 @@ def open_targets(project: Project) -> Iterator[OpenTargets]:
         targets.close()
 
 
-def status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
+def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
     """Asks the targets about every run that may be going on, side by side; a run that fails stays as last known.
 
     The threads ask, this one alone writes the ledger.
@@ -115,7 +115,7 @@ def status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once
             failures.update(_recorded(ledger, [(asked[each], each.result) for each in answered]))
     found = tuple(ledger.get(run.id) for run in runs)
     known = {run.id: run for run in ledger.runs()} if any(run.continues for run in found) else {}
-    return Status(found, failures, {run.id: chain(run, known) for run in found if run.continues})
+    return Status(found, failures, {run.id: chain_of(run, known) for run in found if run.continues})
 
 
 def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]) -> dict[str, CoordError]:

@@ -74,7 +74,7 @@ def update(ledger: Ledger, submission: Submission, **changes: Any) -> Submission
     return dataclasses.replace(submission, **changes)
 
 
-def submissions(ledger: Ledger, *, target: str | None = None, competition: str | None = None) -> list[Submission]:
+def all_submissions(ledger: Ledger, *, target: str | None = None, competition: str | None = None) -> list[Submission]:
     """Newest first."""
     rows = ledger.statement(
         "SELECT * FROM submissions WHERE (:target IS NULL OR target = :target)"

@@ -25,7 +25,7 @@ from coordinator.ledger import MERGED, Ledger, Run, now
 from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.push import SYSTEM_CLOCK, Clock
-from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED, refresh
+from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED, refresh_run
 from coordinator.submissions import Submission
 from coordinator.target import RunState, Target
 
@@ -35,7 +35,7 @@ _ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Waits between two questions whether a submission arrived; the last one is repeated."""
 
 
-def submit(
+def submit_run(
     project: Project,
     target: Target,
     ledger: Ledger,
@@ -60,7 +60,7 @@ def submit(
     fetched, would be refused, or was submitted before (unless `force`); Later if the day's submissions are spent;
     TargetError if the target refused, NoAnswer if it is not known whether it took it.
     """
-    run = refresh(project, target, ledger, run, look_at_log=False)
+    run = refresh_run(project, target, ledger, run, look_at_log=False)
     named = project.settings.submission.competition if competition is None else competition
     slug = _competition(run) if named is None else named
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", slug):
@@ -79,7 +79,7 @@ def submit(
     if (ended := output_file.status_of(run)) != "complete":
         say(f"warning: {run.label} reports that it is {ended}")
     description = _message(run, message)
-    known = [each.competition for each in submissions.submissions(ledger)]
+    known = [each.competition for each in submissions.all_submissions(ledger)]
     place = _open(target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if is_upload and place.kernels_only:
         raise UsageError(f"{slug} takes versions of kernels, and no files", hint="Leave out --upload.")
@@ -178,7 +178,7 @@ def _check_repeated(
         )
         if not is_same or each.state in (SubmissionState.REFUSED, SubmissionState.ERROR) or force:
             continue
-        run = scores.scores(ledger, [each])[0].label
+        run = scores.all_scores(ledger, [each])[0].label
         if each.state is SubmissionState.SENDING:
             what, hint = f"it is not known yet whether it arrived (sent {each.created_at})", "Look: coord scores"
         else:

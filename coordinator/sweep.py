@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator import estimates, sweeps
-from coordinator.build import Build, assemble, build
+from coordinator.build import Build, assemble, build_kernel
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot, UsageError
 from coordinator.experiment import Experiment, kernel_titles, resolve
 from coordinator.grid import Combination, Start, axes, combinations, sweep_name
@@ -23,7 +23,7 @@ from coordinator.ledger import Ledger, Run
 from coordinator.locks import held
 from coordinator.metadata import kernel_slug
 from coordinator.project import Project
-from coordinator.push import SYSTEM_CLOCK, Clock, push
+from coordinator.push import SYSTEM_CLOCK, Clock, push_kernel
 from coordinator.refresh import NEVER_ARRIVED, settle, wait_for_arrival
 from coordinator.schema import leaves
 from coordinator.sweeps import Member, Sweep, run_of
@@ -101,7 +101,7 @@ class Plan:
         }
 
 
-def plan(
+def plan_sweep(
     project: Project,
     ledger: Ledger,
     exp: str,
@@ -134,7 +134,7 @@ def plan(
                 each,
                 work,
                 done=None if force else done_before(ledger, work, target) or at_work(ledger, work, target),
-                estimate=estimates.estimate(
+                estimate=estimates.estimate_run(
                     runs, each.experiment.config, experiment.kernel.machine_shape, project.settings.sweep.folds
                 ),
             )
@@ -195,7 +195,9 @@ def go_on(
                 continue
             built = _as_begun(project, sweep, member)
             try:
-                pushed(push(project, target, ledger, built, force=False, say=say, wait_for_slot=wait, clock=clock))
+                pushed(
+                    push_kernel(project, target, ledger, built, force=False, say=say, wait_for_slot=wait, clock=clock)
+                )
             except NoSlot as error:
                 left = len(sweep.members) - number
                 raise Later(
@@ -260,7 +262,7 @@ def _settled(project: Project, target: Target, ledger: Ledger, run: Run | None, 
 
 def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:
     """The member's kernel, which must do what it did when the sweep began."""
-    built = build(project, sweeps.find_experiment(project, member.experiment))
+    built = build_kernel(project, sweeps.find_experiment(project, member.experiment))
     if work_to_do(built) != member.work:
         raise ExperimentError(
             f"{member.experiment} is not what it was when the sweep {sweep.name} began: "

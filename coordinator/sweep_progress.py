@@ -13,7 +13,7 @@ from coordinator.identical import stopped_early
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import MERGED, Ledger, Run
 from coordinator.project import Project
-from coordinator.refresh import refresh
+from coordinator.refresh import refresh_run
 from coordinator.sweeps import Member, Sweep, run_of
 from coordinator.target import RunState, Target
 
@@ -149,7 +149,7 @@ def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None
     for each in found:
         if each.is_going or each.is_waiting:
             experiment = sweeps.find_experiment(project, each.member.experiment)
-            guess = estimates.estimate(runs, experiment.config, experiment.kernel.machine_shape, settings.folds)
+            guess = estimates.estimate_run(runs, experiment.config, experiment.kernel.machine_shape, settings.folds)
             ran = _ran(each.run, at)
             totals = (guess.seconds if guess else None, own.get(each.run.id) if each.run else None, typical)
             # One that has taken longer than such runs do tells more itself.
@@ -165,7 +165,7 @@ def brought_up_to_date(project: Project, target: Target, ledger: Ledger, sweep: 
     for member in sweep.members:
         run = run_of(ledger, sweep, member)
         if run is not None and run.state.is_active:
-            refresh(project, target, ledger, run)
+            refresh_run(project, target, ledger, run)
 
 
 def _merged(runs: Sequence[Run], whole: str) -> Run | None:

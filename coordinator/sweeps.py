@@ -94,7 +94,7 @@ def all_sweeps(ledger: Ledger) -> list[Sweep]:
         return [_sweep(connection, row) for row in rows]
 
 
-def find(ledger: Ledger, name: str) -> Sweep:
+def find_sweep(ledger: Ledger, name: str) -> Sweep:
     """Raises UsageError, with what there is instead."""
     found = all_sweeps(ledger)
     for sweep in found:

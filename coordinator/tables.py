@@ -15,7 +15,7 @@ from rich.text import Text
 
 from coordinator import metrics
 from coordinator.board import Board
-from coordinator.deadlines import Times, times
+from coordinator.deadlines import Times, run_times
 from coordinator.ledger import Run
 from coordinator.target import AcceleratorQuota, Quota, RunState
 
@@ -85,7 +85,7 @@ def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) 
     """A row a run: `wait` is how long it waited, or waits, for its session. `chains` is `Status.chains`."""
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
-        at = times(run)
+        at = run_times(run)
         last = metrics.describe(run.last_event) if run.last_event else ""
         lines = [metrics.clean(last), metrics.clean(run.message), _chain(chains.get(run.id, ()))]
         about = Text("\n".join(filter(None, lines)))

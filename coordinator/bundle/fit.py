@@ -24,7 +24,7 @@ class Fitted:
     warnings: tuple[str, ...]
 
 
-def fit(
+def fit_to_image(
     sources: Sequence[SourceFile],
     *,
     root: Path,

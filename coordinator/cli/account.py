@@ -34,7 +34,7 @@ def doctor(target: TargetOption = None, as_json: Json = False) -> None:
     """
     from coordinator import tables
     from coordinator.doctor import Level
-    from coordinator.doctor import doctor as verb
+    from coordinator.doctor import diagnose as verb
 
     found = verb(target)
     answer([each.to_json() for each in found] if as_json else None, lambda: tables.findings(found))

@@ -83,9 +83,9 @@ def prepare(project: Project, exp: str, sets: list[str]) -> Build:
 
 def prepared(project: Project, experiment: Experiment) -> Build:
     """See `prepare`, of an experiment that is resolved already."""
-    from coordinator.build import build
+    from coordinator.build import build_kernel
 
-    built = build(project, experiment)
+    built = build_kernel(project, experiment)
     for note in built.notes:
         say(note)
     for warning in built.warnings:

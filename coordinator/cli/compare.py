@@ -55,7 +55,7 @@ def compare(
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found = verb.compare(project, ledger, names, metric=metric, paired=paired)
+        found = verb.compare_experiments(project, ledger, names, metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator import compare_tables

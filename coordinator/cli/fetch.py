@@ -71,7 +71,7 @@ def fetch_results(
             try:
                 with target_of(project, run) as opened, transfers() as show:
                     choice = verb.Choice(only=only, skip=skip)
-                    fetched.append(verb.fetch(project, opened, ledger, run, force=force, show=show, choice=choice))
+                    fetched.append(verb.fetch_run(project, opened, ledger, run, force=force, show=show, choice=choice))
             except KeyboardInterrupt:
                 say(f"interrupted: what came is kept; go on with: {verb.again(run)}")
                 raise typer.Exit(INTERRUPTED) from None

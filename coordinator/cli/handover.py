@@ -50,7 +50,7 @@ def export(
     twice: what is missing of it is added.
     """
     from coordinator.handover.choice import ended
-    from coordinator.handover.record import record
+    from coordinator.handover.record import record_of
     from coordinator.locks import held
 
     project = this_project()
@@ -64,7 +64,7 @@ def export(
         destinations = _destinations(mlflow, tensorboard, wandb_offline, under or project.root.name)
         done = []
         for run in runs:
-            read = record(project, run)
+            read = record_of(project, run)
             for warning in read.warnings:
                 say(f"{run.label}: {warning}")
             for destination in destinations:

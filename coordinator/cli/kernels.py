@@ -54,10 +54,10 @@ def build(
 def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, as_json: bool) -> None:
     from coordinator import tables
     from coordinator.build import assemble
-    from coordinator.check import check
+    from coordinator.check import check_kernel
     from coordinator.sweeps import find_experiment
 
-    found = check(project, assemble(project, find_experiment(project, exp, sets)), kernel)
+    found = check_kernel(project, assemble(project, find_experiment(project, exp, sets)), kernel)
     if as_json:
         answer(found.to_json())
     elif found.is_same:
@@ -76,7 +76,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     Exactly the same file, on the project's small data.
     """
     from coordinator import results_table
-    from coordinator.dry_run import dry_run as verb
+    from coordinator.dry_run import dry_run_kernel as verb
     from coordinator.tracebacks import Sources
 
     project = this_project()

@@ -51,7 +51,7 @@ def continue_(
     It is the same config going on, perhaps with more epochs: what else may differ is for the model source to say.
     """
     from coordinator import continuation as verb
-    from coordinator.push import push
+    from coordinator.push import push_kernel
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -59,13 +59,13 @@ def continue_(
         with target_of(project, earlier) as opened:
             if version is None:
                 earlier = verb.choose(project, opened, ledger, earlier, say)
-            found = verb.continuation(project, opened, ledger, earlier, sets)
+            found = verb.continuation_of(project, opened, ledger, earlier, sets)
             built = prepared(project, found.experiment)
             changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)
             say(f"going on from {earlier.label}{changes}")
             if opened.name == "local":
                 warn_of_isolation(project)
-            run = push(
+            run = push_kernel(
                 project, opened, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say, continues=earlier.id
             )
             if not as_json:
@@ -111,7 +111,7 @@ def promote(
     with open_ledger(project) as ledger:
         run = find_run(ledger, exp, target, version)
     check_success(run)
-    files = verb.promote(project, run, output)
+    files = verb.promote_run(project, run, output)
     if as_json:
         answer({"run": run.id, "directory": str(output), "digest": run.digest, "files": list(files)})
     else:

@@ -38,11 +38,11 @@ def report(
 
     Leaderboard with verdicts, curves, folds, errors, worst cases, configs, provenance. It needs no network.
     """
-    from coordinator.report.make import make
+    from coordinator.report.make import make_report
 
     project = this_project()
     with open_ledger(project) as ledger:
-        made = make(
+        made = make_report(
             project,
             ledger,
             names=exp,

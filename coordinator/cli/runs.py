@@ -120,13 +120,13 @@ def _push(
     """The run that was pushed, or the one that has done the same already."""
     from coordinator import push as verb
     from coordinator.identical import at_work, done_before, work_to_do
-    from coordinator.refresh import refresh
+    from coordinator.refresh import refresh_run
 
     built = prepare(project, name, sets)
     work = work_to_do(built)
     going = None if force else at_work(ledger, work, target.name)
     if going is not None:
-        going = refresh(project, target, ledger, going, look_at_log=False)
+        going = refresh_run(project, target, ledger, going, look_at_log=False)
         # A second session of the same kernel is another matter: the push refuses that.
         if going.state.is_active and going.experiment != name:
             say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
@@ -135,7 +135,7 @@ def _push(
     if done is not None:
         say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
         return done
-    run = verb.push(project, target, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
+    run = verb.push_kernel(project, target, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
     say(f"pushed {run.label}")
     return run
 
@@ -153,8 +153,8 @@ def status(
 
     A run that goes on after its session should have ended is shown as stuck.
     """
+    from coordinator.status import current_status as verb
     from coordinator.status import open_targets
-    from coordinator.status import status as verb
 
     project = this_project()
     with open_ledger(project) as ledger, open_targets(project) as targets:
@@ -208,7 +208,7 @@ def logs(
     With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
     lowest and highest of its fold, stand below.
     """
-    from coordinator.follow import follow as verb
+    from coordinator.follow import follow_run as verb
     from coordinator.refresh import current_log
     from coordinator.tracebacks import Sources
 
@@ -258,7 +258,7 @@ def cancel(
         name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
         with open_target(project, cast("TargetName", name)) as opened:
             chosen = verb.choose(project, opened, ledger, exp, version)
-            run = verb.cancel(project, opened, ledger, chosen, confirm=confirm)
+            run = verb.cancel_run(project, opened, ledger, chosen, confirm=confirm)
     if as_json:
         answer(run.to_json())
     else:
@@ -269,12 +269,12 @@ def cancel(
 
 def wait_for(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     """The run once it has ended; its log is shown meanwhile."""
-    from coordinator.follow import follow
+    from coordinator.follow import follow_run
     from coordinator.tracebacks import Sources
 
     try:
         with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:
-            for item in follow(project, target, ledger, run):
+            for item in follow_run(project, target, ledger, run):
                 run = printer.item(item) or run
             printer.end()
     except KeyboardInterrupt:

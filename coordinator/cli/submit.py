@@ -55,7 +55,7 @@ def submit(
     The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
     """
     from coordinator import scores as verb
-    from coordinator.submit import submit as send
+    from coordinator.submit import submit_run as send
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -80,7 +80,7 @@ def submit(
                 except KeyboardInterrupt:
                     say("stopped waiting; its score comes all the same: coord scores")
                     raise typer.Exit(INTERRUPTED) from None
-        (score,) = verb.scores(ledger, [found])
+        (score,) = verb.all_scores(ledger, [found])
     if as_json:
         answer(score.to_json())
     else:
@@ -128,7 +128,7 @@ def scores(
         recorded = recorded_scores(project, exp) if target is None and competition is None else []
         if exp is not None and not recorded:
             find_run(ledger, exp, target, None)  # says so if there is no such experiment
-        asked = verb.places(submissions.submissions(ledger, target=target, competition=competition))
+        asked = verb.places(submissions.all_submissions(ledger, target=target, competition=competition))
         if competition is not None and not asked:
             asked = [(target_name(project, target), competition)]
         for name, slug in asked:
@@ -137,7 +137,7 @@ def scores(
                     verb.refresh(opened.competitions, ledger, name, slug)
             except CoordError as error:
                 errors.append(error)
-        every = verb.scores(ledger, submissions.submissions(ledger, target=target, competition=competition))
+        every = verb.all_scores(ledger, submissions.all_submissions(ledger, target=target, competition=competition))
     found = [score for score in every if exp is None or (score.run and score.run.experiment == exp)]
     agreements, of_recorded = verb.agreements(project, found), recorded_agreements(recorded)
 

@@ -77,7 +77,7 @@ def sweep(
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {', '.join(experiment_names(project))}")
     where = target_name(project, target)
     with open_ledger(project) as ledger:
-        planned = verb.plan(
+        planned = verb.plan_sweep(
             project, ledger, exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force
         )
         if plan:
@@ -99,11 +99,11 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a sweep that was interrupted."""
-    from coordinator.sweeps import find
+    from coordinator.sweeps import find_sweep
 
     project = this_project()
     with open_ledger(project) as ledger:
-        _go_on(project, ledger, find(ledger, name), wait=not no_wait, retry=retry, as_json=as_json)
+        _go_on(project, ledger, find_sweep(ledger, name), wait=not no_wait, retry=retry, as_json=as_json)
 
 
 @app.command()
@@ -117,7 +117,7 @@ def status(
     """Show how far a sweep is, and the time left."""
     from coordinator import sweep_progress as verb
     from coordinator import sweep_tables
-    from coordinator.sweeps import all_sweeps, find
+    from coordinator.sweeps import all_sweeps, find_sweep
     from coordinator.targets import open_target
 
     project = this_project()
@@ -130,7 +130,7 @@ def status(
             if not found and not as_json:
                 say("no sweeps yet; make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE")
             return
-        chosen = find(ledger, name)
+        chosen = find_sweep(ledger, name)
         trouble = None
         try:
             with open_target(project, cast("TargetName", chosen.target)) as opened:
@@ -154,13 +154,13 @@ def merge(name: Name, as_json: Json = False) -> None:
     from coordinator import merge_folds as verb
     from coordinator import results_table, sweep_progress
     from coordinator.ledger import MERGED
-    from coordinator.sweeps import find
+    from coordinator.sweeps import find_sweep
     from coordinator.targets import open_target
 
     project = this_project()
     merged = []
     with open_ledger(project) as ledger:
-        chosen = find(ledger, name)
+        chosen = find_sweep(ledger, name)
         groups = verb.groups(chosen)
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
@@ -171,7 +171,7 @@ def merge(name: Name, as_json: Json = False) -> None:
                 with transfers() as show:
                     for run in runs:
                         if not run.fetched_at and not verb.is_mergeable(project, run):
-                            fetching.fetch(project, opened, ledger, run, force=False, show=show)
+                            fetching.fetch_run(project, opened, ledger, run, force=False, show=show)
                 merged.append(verb.merge(project, ledger, whole, runs, say=say))
     if as_json:
         answer([run.to_json() for run in merged])

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator import metrics
-from coordinator.chains import chain
+from coordinator.chains import chain_of
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.experiment import Experiment, Recorded, experiment_names, resolve
@@ -46,7 +46,7 @@ class Candidate:
         return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
 
 
-def find(project: Project, ledger: Ledger, text: str) -> Candidate:
+def find_candidate(project: Project, ledger: Ledger, text: str) -> Candidate:
     """What `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
 
     A name alone stands for the newest complete run and its repeats, or else for what was recorded; where only
@@ -83,7 +83,7 @@ def find(project: Project, ledger: Ledger, text: str) -> Candidate:
     raise _nothing(name, own, is_known=recorded is not None, others=dict.fromkeys([*known, *configs]))
 
 
-def everything(project: Project, ledger: Ledger) -> list[Candidate]:
+def all_candidates(project: Project, ledger: Ledger) -> list[Candidate]:
     """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
     runs = ledger.runs()
     keys = _config_keys(project, runs)
@@ -216,7 +216,7 @@ def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
     by_id = {run.id: run for run in runs}
     keys = {}
     for run in runs:
-        configs = [without_seed(project, link.config) for link in chain(run, by_id)]
+        configs = [without_seed(project, link.config) for link in chain_of(run, by_id)]
         for each in configs[1:]:
             each.pop(project.settings.continue_setting or "", None)
         keys[run.id] = json.dumps([run.target, *configs], sort_keys=True)

@@ -49,7 +49,7 @@ class Side:
         return tuple(repeat.value for repeat in self.repeats)
 
 
-def side(project: Project, candidate: Candidate, metric: str) -> Side:
+def side_of(project: Project, candidate: Candidate, metric: str) -> Side:
     """The candidate's values of that metric: its runs', or else the recorded ones."""
     notes = list(candidate.notes)
     repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]

@@ -91,7 +91,7 @@ class Record:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def record(project: Project, run: Run) -> Record:
+def record_of(project: Project, run: Run) -> Record:
     """Reads what is here of a run that has ended. Of one that was never fetched, there are no metrics.
 
     Raises CoordError if a file of its results cannot be read.

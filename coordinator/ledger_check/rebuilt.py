@@ -82,7 +82,7 @@ def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | 
 def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
     """What went in, which the kernel tells, if it was fetched and is this run's."""
     try:
-        kernel = reader.read((directory / values["metadata"]["code_file"]).read_bytes(), RUN)
+        kernel = reader.read_kernel((directory / values["metadata"]["code_file"]).read_bytes(), RUN)
     except (OSError, BundleError):
         return {}
     is_its_own = kernel.stamp.get("run") == values["id"]
@@ -92,7 +92,7 @@ def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
 def from_kernel(target: Target, slug: str, version: int, text: str, *, created_at: str) -> Run | None:
     """The run that pushed a kernel, as far as the kernel tells; None if it is none of coord's."""
     try:
-        kernel = reader.read(text.encode("utf-8", "replace"), slug)
+        kernel = reader.read_kernel(text.encode("utf-8", "replace"), slug)
     except BundleError:
         return None
     is_notebook = text.lstrip().startswith("{")

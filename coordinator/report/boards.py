@@ -17,7 +17,7 @@ from coordinator.comparison.candidates import Candidate
 from coordinator.comparison.configs import attached
 from coordinator.comparison.noise import Floor, noise_floor
 from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Repeat, Side, side
+from coordinator.comparison.sides import Repeat, Side, side_of
 from coordinator.comparison.verdict import ALPHA, Verdict, judge
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
@@ -114,7 +114,7 @@ def boards(
     grouped: dict[tuple[str, str], list[tuple[Entry, Rows]]] = {}
     for each in candidates:
         if each.primary is not None and each.primary in each.modes:
-            values = side(project, each, each.primary)
+            values = side_of(project, each, each.primary)
             # What was set is in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from coordinator import __version__, scores
-from coordinator.comparison.candidates import Candidate, everything, find
+from coordinator.comparison.candidates import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
 from coordinator.experiment import Recorded, experiment_names, resolve
 from coordinator.ledger import MERGED, Ledger, now
@@ -17,7 +17,7 @@ from coordinator.report.choice import choose, hidden, matches, parts_of
 from coordinator.report.material import Score, gather
 from coordinator.report.page import render
 from coordinator.report.views import settings
-from coordinator.submissions import Submission, submissions
+from coordinator.submissions import Submission, all_submissions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Made:
     warnings: tuple[str, ...]
 
 
-def make(
+def make_report(
     project: Project,
     ledger: Ledger,
     *,
@@ -50,8 +50,8 @@ def make(
     """
     files = experiment_names(project)
     runs = ledger.runs(target=target)
-    candidates = everything(project, ledger)
-    compared = find(project, ledger, baseline) if baseline is not None else None
+    candidates = all_candidates(project, ledger)
+    compared = find_candidate(project, ledger, baseline) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=every)
     if compared is not None:
         wanted = {run.id for run in (*chosen, *compared.runs)}
@@ -81,7 +81,7 @@ def make(
             f"--baseline {baseline} has no line on this page",
             hint="It takes a complete run, of the target that --target names, if it is given.",
         )
-    sent = [each for each in submissions(ledger) if each.run_id in ids]
+    sent = [each for each in all_submissions(ledger) if each.run_id in ids]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
     items = gather(project, ordered.values(), _scores(sent), pictures=pictures, parts=parts, remarks=said(ledger))
     text = render(
@@ -120,7 +120,7 @@ def _agreements(project: Project, ledger: Ledger, sent: Iterable[Submission]) ->
     return [
         f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
         f"Kendall {each.kendall:+.2f}"
-        for each in scores.agreements(project, scores.scores(ledger, sent))
+        for each in scores.agreements(project, scores.all_scores(ledger, sent))
         if each.spearman is not None and each.kendall is not None
     ]
 

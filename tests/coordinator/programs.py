@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import Script, render
+from coordinator.bundle.script import Script, render_script
 from coordinator.project import default_template
 
 NONE: Mapping[str, str] = {}
@@ -76,6 +76,6 @@ def script_of(
     sources = [
         SourceFile(path, data.encode("utf-8") if isinstance(data, str) else data) for path, data in files.items()
     ]
-    return render(
+    return render_script(
         default_template("kernel.py.j2"), experiment="try", about=about, entry=entry, config=config, files=sources
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.build import Build, build
+from coordinator.build import Build, build_kernel
 from coordinator.bundle.bootstrap import digest_of
 from coordinator.errors import BundleError, CoordError, MetadataError
 from coordinator.experiment import resolve
@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "tiny"
 
 
 def _build(project: Project, name: str = "base", *overrides: str) -> Build:
-    return build(project, resolve(project, name, overrides))
+    return build_kernel(project, resolve(project, name, overrides))
 
 
 def _content(directory: Path) -> dict[str, bytes]:
@@ -161,4 +161,4 @@ def test_a_build_without_an_owner(tiny: Project) -> None:
 def test_what_stays_out_is_said(tiny: Project) -> None:
     """Ignored data of the package would be missed only in the kernel."""
     write_files(tiny.root, {".gitignore": "*.bin\n", "tiny_model/weights.bin": ""})
-    assert build(tiny, resolve(tiny, "base", ())).notes == ("left out as ignored: tiny_model/weights.bin",)
+    assert build_kernel(tiny, resolve(tiny, "base", ())).notes == ("left out as ignored: tiny_model/weights.bin",)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import render
+from coordinator.bundle.script import render_script
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.project import default_template
@@ -132,7 +132,7 @@ def _files(folder: Path) -> list[SourceFile]:
 
 def _kernel(sample: Sample) -> str:
     folder, included = SAMPLES / sample.name, INCLUDED.get(sample.name, ())
-    script = render(
+    script = render_script(
         default_template("kernel.py.j2"),
         experiment="",
         about="",

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from coordinator import push
-from coordinator.build import build
+from coordinator.build import build_kernel
 from coordinator.bundle.script import stamped
-from coordinator.cancel import Deletion, cancel, choose, confirmed, where
+from coordinator.cancel import Deletion, cancel_run, choose, confirmed, where
 from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.experiment import resolve
 from coordinator.kaggle import Kaggle
@@ -100,7 +100,7 @@ def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) 
     ledger.add(RUN)
     target = Counter([_text("x"), _text("y")], can_cancel=True)
     with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
-        cancel(tiny, target, ledger, RUN, confirm=_yes)
+        cancel_run(tiny, target, ledger, RUN, confirm=_yes)
     assert target.asked == ["v2"]
     assert ledger.get("r2") == RUN
 
@@ -118,7 +118,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
         return False
 
     with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 goes on"):
-        cancel(tiny, target, ledger, RUN, confirm=no)
+        cancel_run(tiny, target, ledger, RUN, confirm=no)
     (asked,) = seen
     assert [run.id for run in asked.active] == ["r4"]
     assert [run.id for run in asked.unfetched] == ["r1"]
@@ -128,7 +128,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
     assert "delete ada/smoke" not in target.asked
     assert ledger.get("r2").state is RunState.RUNNING
 
-    assert cancel(tiny, target, ledger, RUN, confirm=_yes).state is RunState.CANCELLED
+    assert cancel_run(tiny, target, ledger, RUN, confirm=_yes).state is RunState.CANCELLED
     assert ledger.get("r4").state is RunState.CANCELLED
     assert ledger.get("r1") == OTHER
 
@@ -144,12 +144,12 @@ def test_a_delete_counts_when_the_kernel_is_gone(
     ledger.add(RUN)
     target = Counter([_text("r1"), _text("r2")], lost=lost, takes_effect=takes_effect)
     if error is None:
-        run = cancel(tiny, target, ledger, RUN, confirm=_yes)
+        run = cancel_run(tiny, target, ledger, RUN, confirm=_yes)
         assert (run.state, run.message) == (RunState.CANCELLED, "its kernel was deleted to stop it")
         assert run.ended_at is not None
     else:
         with pytest.raises(error):
-            cancel(tiny, target, ledger, RUN, confirm=_yes)
+            cancel_run(tiny, target, ledger, RUN, confirm=_yes)
         assert ledger.get("r2").state is RunState.RUNNING
     assert target.asked.count("delete ada/smoke") == 1
 
@@ -157,7 +157,7 @@ def test_a_delete_counts_when_the_kernel_is_gone(
 def test_a_kernel_that_is_gone_runs_no_more(tiny: Project, ledger: Ledger) -> None:
     """Somebody deleted it by hand: nothing is left to cancel, and the ledger learns it."""
     ledger.add(RUN)
-    run = cancel(tiny, Counter(), ledger, RUN, confirm=_yes)
+    run = cancel_run(tiny, Counter(), ledger, RUN, confirm=_yes)
     assert (run.state, run.message) == (RunState.CANCELLED, "its kernel is gone")
 
 
@@ -166,12 +166,12 @@ def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -
     ledger.add(RUN)
     target, slept = Counter([_text("r1"), _text("r2")], can_cancel=True), list[float]()
     with pytest.raises(Later, match="was asked to stop, and is still running"):
-        cancel(tiny, target, ledger, RUN, confirm=_yes, sleep=slept.append)
+        cancel_run(tiny, target, ledger, RUN, confirm=_yes, sleep=slept.append)
     assert sum(slept) == pytest.approx(30.0)
     assert target.asked.count("cancel ada/smoke v2") == 1
     assert ledger.get("r2").state is RunState.RUNNING
     target.session = SessionState(RunState.COMPLETE)
-    assert cancel(tiny, target, ledger, RUN, confirm=_yes, sleep=slept.append).state is RunState.COMPLETE
+    assert cancel_run(tiny, target, ledger, RUN, confirm=_yes, sleep=slept.append).state is RunState.COMPLETE
 
 
 def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, ledger: Ledger) -> None:
@@ -179,7 +179,7 @@ def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, le
     ledger.add(RUN)
     target = Counter([_text("r1"), _text("r2")])
     with held(tiny.push_lock("local", "smoke"), wait=True), pytest.raises(Later, match="is being pushed"):
-        cancel(tiny, target, ledger, RUN, confirm=_yes)
+        cancel_run(tiny, target, ledger, RUN, confirm=_yes)
     assert target.asked == []
 
 
@@ -236,13 +236,13 @@ def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.Monke
     monkeypatch.setattr(Kaggle, "cancel", lambda self, ref: False)
 
     def pushed() -> Run:
-        built = build(tiny, resolve(tiny, "slow", []))
-        return push.push(tiny, target, ledger, built, force=False, say=lambda text: None)
+        built = build_kernel(tiny, resolve(tiny, "slow", []))
+        return push.push_kernel(tiny, target, ledger, built, force=False, say=lambda text: None)
 
     try:
         with Ledger(tiny.ledger) as ledger, open_target(tiny, "local") as target:
             first = pushed()
-            assert cancel(tiny, target, ledger, first, confirm=_yes).state is RunState.CANCELLED
+            assert cancel_run(tiny, target, ledger, first, confirm=_yes).state is RunState.CANCELLED
             assert target.source("ada", "tiny-slow") is None
             second = pushed()
             assert (second.version, second.id != first.id) == (1, True)

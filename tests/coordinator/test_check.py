@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from coordinator.build import assemble, build
+from coordinator.build import assemble, build_kernel
 from coordinator.bundle.script import stamped
-from coordinator.check import Check, check
+from coordinator.check import Check, check_kernel
 from coordinator.experiment import resolve
 from coordinator.project import Project, find_project
 from tests.coordinator.command import Coord
@@ -20,11 +20,11 @@ from tests.coordinator.programs import write_files
 
 
 def _check(project: Project, name: str = "base", *overrides: str, file: Path | None = None) -> Check:
-    return check(project, assemble(project, resolve(project, name, overrides)), file)
+    return check_kernel(project, assemble(project, resolve(project, name, overrides)), file)
 
 
 def _build(project: Project, name: str = "base", *overrides: str) -> Path:
-    return build(project, resolve(project, name, overrides)).code_file
+    return build_kernel(project, resolve(project, name, overrides)).code_file
 
 
 def _edit(file: Path, old: str, new: str) -> None:

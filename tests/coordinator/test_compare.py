@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator.compare import Report, compare
+from coordinator.compare import Report, compare_experiments
 from coordinator.comparison.configs import without_seed
 from coordinator.comparison.noise import Floor
 from coordinator.comparison.seeds import Sample
@@ -41,7 +41,7 @@ def _images(shift: float = 0.0, *, seed: int, noise: float = 0.002) -> list[floa
 
 def _compare(project: Project, *names: str, metric: str | None = None, paired: bool = False) -> Report:
     with Ledger(project.ledger) as ledger:
-        return compare(project, ledger, names, metric=metric, paired=paired)
+        return compare_experiments(project, ledger, names, metric=metric, paired=paired)
 
 
 def _sample(name: str, values: Sequence[float], splits: Sequence[str] | None = None) -> Sample:
@@ -496,9 +496,9 @@ def test_rows_that_cannot_be_read(tiny: Project) -> None:
 def test_the_diary_asks_its_own_question(repository: Project, tmp_path: Path) -> None:
     """Its four repeats of one config lie further apart than the improvement of step 3 to step 4 can be told from."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:  # of runs that were never made here
-        alone = compare(repository, ledger, ["lr001_step4"])
-        found = compare(repository, ledger, ["lr001_step3", "lr001_step4"])
-        by_board = compare(repository, ledger, ["lr0005_step3", "lr001_step4"], metric="leaderboard/public")
+        alone = compare_experiments(repository, ledger, ["lr001_step4"])
+        found = compare_experiments(repository, ledger, ["lr001_step3", "lr001_step4"])
+        by_board = compare_experiments(repository, ledger, ["lr0005_step3", "lr001_step4"], metric="leaderboard/public")
     assert (alone.metric, alone.mode) == ("val/loss", "min")
     assert alone.luck is not None
     assert "4 repeats of lr001_step4 (sd 0.0031)" in alone.luck

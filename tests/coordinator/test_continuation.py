@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from coordinator import chains, tables
-from coordinator.continuation import choose, continuation
+from coordinator.continuation import choose, continuation_of
 from coordinator.errors import CoordError, ProjectError, RunFailed, RunNotFound, UsageError
 from coordinator.experiment import resolve
-from coordinator.init import init
+from coordinator.init import init_project
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
 from coordinator.target import KernelRef, RunState, SessionState
@@ -37,7 +37,7 @@ class Running(Unasked):
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A small project whose model can go on from a checkpoint."""
-    init(tmp_path / "new", "minimal", owner="ada")
+    init_project(tmp_path / "new", "minimal", owner="ada")
     return find_project(tmp_path / "new")
 
 
@@ -103,7 +103,7 @@ def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Proje
     """`--set` of the earlier run hold on, given ones come on top; the kernel's own output is attached."""
     config = {"epochs": 5, "lr": 0.25, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
     earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"], config=config)
-    found = continuation(project, TARGET, ledger, earlier, ["epochs=9", "epochs=30"])
+    found = continuation_of(project, TARGET, ledger, earlier, ["epochs=9", "epochs=30"])
     assert found.experiment.overrides == ("lr=0.25", "epochs=30", "resume_from=ada/new-base")
     assert found.experiment.kernel.kernel_sources == ("ada/new-base",)
     assert found.experiment.kernel.competition_sources == ("sample-competition",)
@@ -132,13 +132,13 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     assert said == ["base local-v2 is error: going on from v1"]
     assert choose(project, TARGET, ledger, first, said.append).id == first.id
     merged = run(ledger, 0, message="merged from 2 runs, one a fold")  # has results, but no kernel's output
-    assert continuation(project, TARGET, ledger, first, ["epochs=30"]).earlier == first
+    assert continuation_of(project, TARGET, ledger, first, ["epochs=30"]).earlier == first
     assert choose(project, TARGET, ledger, failed, said.append).id == first.id
     with pytest.raises(RunFailed, match="base local-v0 was merged from 2 runs, one a fold: it has no kernel"):
-        continuation(project, TARGET, ledger, merged, ["epochs=30"])
+        continuation_of(project, TARGET, ledger, merged, ["epochs=30"])
     running = choose(project, Running(), ledger, run(ledger, 3, RunState.QUEUED), said.append)
     with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
-        continuation(project, Running(), ledger, running, [])
+        continuation_of(project, Running(), ledger, running, [])
 
 
 def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
@@ -148,7 +148,7 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
 
     def refused(kind: type[CoordError], message: str, earlier: Run, where: Project = project) -> None:
         with pytest.raises(kind, match=message):
-            continuation(where, TARGET, ledger, earlier, [])
+            continuation_of(where, TARGET, ledger, earlier, [])
 
     def without(setting: str | None) -> Project:
         return dataclasses.replace(
@@ -178,7 +178,7 @@ def test_the_model_source_is_asked_before_a_push(
     """What it would refuse in the kernel is refused here, in a second; where it names nothing, the kernel will say."""
     asking = dataclasses.replace(project, settings=dataclasses.replace(project.settings, continue_check=check))
     with pytest.raises(kind, match=message) if kind else contextlib.nullcontext():
-        continuation(asking, TARGET, ledger, run(ledger, 1), ["lr=0.1"])
+        continuation_of(asking, TARGET, ledger, run(ledger, 1), ["lr=0.1"])
 
 
 def test_nothing_complete(project: Project, ledger: Ledger) -> None:
@@ -191,7 +191,7 @@ def test_chains(ledger: Ledger) -> None:
     """A run's chain is all that led to it; one whose beginning the ledger has lost begins later."""
     one, two = run(ledger, 1), run(ledger, 2, continues="r1")
     three, lost = run(ledger, 3, continues="r2"), run(ledger, 4, continues="gone")
-    found = chains.chains(ledger.runs())
+    found = chains.all_chains(ledger.runs())
     assert found == {"r2": (one, two), "r3": (one, two, three), "r4": (lost,)}
     console = Console(width=80)
     with console.capture() as shown:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.deadlines import MARGIN, limit, times
+from coordinator.deadlines import MARGIN, limit, run_times
 from coordinator.target import RunState
 from tests.coordinator.test_ledger import BARE
 
@@ -38,26 +38,28 @@ def test_the_limit_is_what_was_asked_for_up_to_kaggles_own(asked: int | None, me
 def test_a_run_is_stuck_when_its_deadline_has_passed_by_the_margin() -> None:
     """Not before, and only while it is said to run."""
     run = dataclasses.replace(BARE, **START, timeout_seconds=3600)
-    assert times(run, STARTED + HOUR + MARGIN).is_stuck is False
+    assert run_times(run, STARTED + HOUR + MARGIN).is_stuck is False
     late = STARTED + HOUR + MARGIN + timedelta(seconds=1)
-    assert times(run, late).is_stuck is True
-    assert times(dataclasses.replace(run, state=RunState.COMPLETE, ended_at=late.isoformat()), late).is_stuck is False
-    assert times(dataclasses.replace(run, started_at=None), late).is_stuck is False
+    assert run_times(run, late).is_stuck is True
+    assert (
+        run_times(dataclasses.replace(run, state=RunState.COMPLETE, ended_at=late.isoformat()), late).is_stuck is False
+    )
+    assert run_times(dataclasses.replace(run, started_at=None), late).is_stuck is False
 
 
 def test_queue_time_grows_until_the_start() -> None:
     """From the push until now, then until the start; not known where nobody saw one of them."""
     queued = dataclasses.replace(BARE, **PUSH, state=RunState.QUEUED)
-    assert times(queued, PUSHED + HOUR).queued == HOUR
+    assert run_times(queued, PUSHED + HOUR).queued == HOUR
     run = dataclasses.replace(BARE, **START)
-    at = times(run, STARTED + 2 * HOUR)
+    at = run_times(run, STARTED + 2 * HOUR)
     assert (at.queued, at.running, at.deadline) == (timedelta(minutes=40), 2 * HOUR, STARTED + 12 * HOUR)
     ended = dataclasses.replace(run, state=RunState.ERROR, ended_at=(STARTED + HOUR).isoformat())
-    assert times(ended, STARTED + 5 * HOUR).running == HOUR
+    assert run_times(ended, STARTED + 5 * HOUR).running == HOUR
     unseen = dataclasses.replace(ended, started_at=None)
-    assert (times(unseen).queued, times(unseen).running) == (None, None)
-    assert times(BARE).queued is None
-    assert times(run, STARTED).to_json() == {
+    assert (run_times(unseen).queued, run_times(unseen).running) == (None, None)
+    assert run_times(BARE).queued is None
+    assert run_times(run, STARTED).to_json() == {
         "queued_seconds": 2400,
         "running_seconds": 0,
         "limit_seconds": 43200,

@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from coordinator import local, tables
-from coordinator.doctor import Finding, Level, doctor
+from coordinator.doctor import Finding, Level, diagnose
 from coordinator.ledger import Ledger, now
 from coordinator.project import Project
 from coordinator.target import RunState
@@ -118,7 +118,7 @@ def _bad(found: list[Finding]) -> list[Finding]:
 def test_all_is_well(tiny: Project, service: Service) -> None:
     """Each check has its line; the sources were asked about one by one; the table has 80 columns."""
     _attach(tiny)
-    found = doctor("kaggle")
+    found = diagnose("kaggle")
     assert _bad(found) == []
     checks = ["Python", "coord", "kaggle", "kagglesdk", "torch", "project", "disk", "experiments", "ledger", "git"]
     assert [each.check for each in found] == [*checks, "network", "clock", "credentials", "quota", "sources"]
@@ -147,7 +147,7 @@ def test_a_source_that_is_not_there(tiny: Project, service: Service, status: int
     """Named with the experiments that attach it; the others are fine."""
     _attach(tiny)
     service.refuse("GetCompetition", status)
-    finding = _only(doctor("kaggle"), "sources", Level.PROBLEM)
+    finding = _only(diagnose("kaggle"), "sources", Level.PROBLEM)
     assert finding.what == "competition pneumothorax (of base, crash, slow) is not there, or not for you"
     assert "accept the competition's rules" in finding.remedy
 
@@ -158,39 +158,39 @@ def test_a_source_that_is_not_there(tiny: Project, service: Service, status: int
 )
 def test_a_clock_that_is_wrong(service: Service, seconds: float, level: Level, words: str) -> None:
     """Against the Date of the target's answers."""
-    finding = _only(doctor("kaggle", clock=lambda: time.time() + seconds), "clock", level)
+    finding = _only(diagnose("kaggle", clock=lambda: time.time() + seconds), "clock", level)
     assert words in finding.what.replace("91 s", "90 s").replace("89 s", "90 s")
 
 
 def test_credentials_that_are_not_accepted(service: Service) -> None:
     """The source is named, and where to get new ones."""
     service.refuse("ListKernels", 401)
-    finding = _only(doctor("kaggle"), "credentials", Level.PROBLEM)
+    finding = _only(diagnose("kaggle"), "credentials", Level.PROBLEM)
     assert "KAGGLE_USERNAME and KAGGLE_KEY" in finding.what
 
 
 def test_credentials_of_somebody_else(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """By their own name, or by whom the target says a token belongs to; an old token is none."""
     monkeypatch.setenv("KAGGLE_USERNAME", "anna")
-    assert '"anna"' in _only(doctor("kaggle"), "credentials", Level.PROBLEM).what
+    assert '"anna"' in _only(diagnose("kaggle"), "credentials", Level.PROBLEM).what
     monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
-    assert _bad(doctor("kaggle")) == []
+    assert _bad(diagnose("kaggle")) == []
     service.answers["IntrospectToken"] = (200, {"active": True, "username": "anna"})
-    assert '"anna"' in _only(doctor("kaggle"), "credentials", Level.PROBLEM).what
+    assert '"anna"' in _only(diagnose("kaggle"), "credentials", Level.PROBLEM).what
     service.answers["IntrospectToken"] = (200, {"active": False})
-    assert "no longer, valid" in _only(doctor("kaggle"), "credentials", Level.PROBLEM).what
+    assert "no longer, valid" in _only(diagnose("kaggle"), "credentials", Level.PROBLEM).what
 
 
 def test_no_credentials_and_no_network(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are told; credentials that cannot be tried are not called good."""
     monkeypatch.setenv(ENDPOINT_VARIABLE, "http://127.0.0.1:9")
-    found = doctor("kaggle")
+    found = diagnose("kaggle")
     assert [(each.check, each.level) for each in _bad(found)] == [
         ("network", Level.PROBLEM),
         ("credentials", Level.WARNING),
     ]
     monkeypatch.delenv("KAGGLE_KEY")
-    found = doctor("kaggle")
+    found = diagnose("kaggle")
     assert [each.check for each in _bad(found)] == ["network", "credentials"]
     assert "no Kaggle credentials found" in _bad(found)[1].what
 
@@ -201,10 +201,10 @@ def test_files_that_others_may_read(service: Service, tmp_path: Path, monkeypatc
     file = tmp_path / "kaggle.json"
     file.write_text(json.dumps({"username": "ada", "key": KEY}))
     file.chmod(0o644)
-    finding = _only(doctor("kaggle"), "file modes", Level.WARNING)
+    finding = _only(diagnose("kaggle"), "file modes", Level.WARNING)
     assert finding.remedy == f"chmod 600 {file}"
     file.chmod(0o600)
-    found = doctor("kaggle")
+    found = diagnose("kaggle")
     assert _bad(found) == []
     assert str(file) in _of(found, "file modes")[0].what
 
@@ -213,9 +213,9 @@ def test_a_quota_that_is_nearly_spent(service: Service) -> None:
     """Nothing is wrong, but a push may wait until it is renewed."""
     quota = {"timeUsed": "100000s", "timeReserved": "7000s", "totalTimeAllowed": "108000s"}
     service.answers["GetAcceleratorQuotaStatistics"][1]["gpuQuota"] = quota
-    assert "0.3 of 30.0 h left" in _only(doctor("kaggle"), "quota", Level.WARNING).what
+    assert "0.3 of 30.0 h left" in _only(diagnose("kaggle"), "quota", Level.WARNING).what
     service.refuse("GetAcceleratorQuotaStatistics", 400)
-    assert "asking for the quota" in _only(doctor("kaggle"), "quota", Level.WARNING).what
+    assert "asking for the quota" in _only(diagnose("kaggle"), "quota", Level.WARNING).what
 
 
 def test_a_project_that_is_not_in_order(tiny: Project, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_a_project_that_is_not_in_order(tiny: Project, service: Service, monkeyp
         ledger.add(dataclasses.replace(BARE, id="lost", created_at=now()))
     usage = shutil.disk_usage(tiny.root)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=5 << 30))
-    found = _bad(doctor("kaggle"))
+    found = _bad(diagnose("kaggle"))
     assert [(each.check, each.level) for each in found] == [
         ("disk", Level.WARNING),
         ("experiments", Level.PROBLEM),
@@ -242,7 +242,7 @@ def test_a_project_that_is_not_in_order(tiny: Project, service: Service, monkeyp
         "coord status, then coord cancel --exp smoke --version 3",
     }
     tiny.ledger.write_bytes(b"no database" * 1000)
-    assert ("ledger", Level.PROBLEM) in [(each.check, each.level) for each in _bad(doctor("kaggle"))]
+    assert ("ledger", Level.PROBLEM) in [(each.check, each.level) for each in _bad(diagnose("kaggle"))]
 
 
 def test_without_a_project(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,10 +250,10 @@ def test_without_a_project(service: Service, tmp_path: Path, monkeypatch: pytest
     empty = tmp_path / "empty"
     empty.mkdir()
     monkeypatch.chdir(empty)
-    found = doctor()
+    found = diagnose()
     assert "no project here" in _only(found, "project", Level.PROBLEM).what
     assert _of(found, "credentials")[0].level is Level.OK
-    assert "network" not in [each.check for each in doctor("local")]
+    assert "network" not in [each.check for each in diagnose("local")]
     assert list(empty.iterdir()) == []
 
 
@@ -263,7 +263,7 @@ def test_the_local_target_needs_neither_network_nor_credentials(
     """Its data sets and competitions are those that were registered here."""
     _attach(tiny)
     monkeypatch.chdir(tiny.root)
-    found = doctor()
+    found = diagnose()
     assert {each.check for each in _bad(found)} == {"sources"}
     assert {each.remedy for each in _bad(found)} == {
         "coord local add-dataset OWNER/SLUG DIR",
@@ -273,7 +273,7 @@ def test_the_local_target_needs_neither_network_nor_credentials(
     assert not {"network", "credentials", "clock"} & {each.check for each in found}
     local.add_dataset(tiny, "ada/chest-x-rays", tmp_path)
     local.add_competition(tiny, "pneumothorax", tmp_path)
-    (missing,) = _bad(doctor())
+    (missing,) = _bad(diagnose())
     assert missing.what.startswith("model ada/net/pyTorch/big/2")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.estimates import Estimate, by_progress, estimate, seconds, wall_seconds
+from coordinator.estimates import Estimate, by_progress, estimate_run, seconds, wall_seconds
 from coordinator.ledger import Run
 from coordinator.settings import SweepSettings
 from coordinator.target import RunState
@@ -46,17 +46,17 @@ RUNS = [
 
 def test_the_nearest_runs_tell() -> None:
     """Those with the fewest differences, on the same machine; neither failed runs nor those without a time."""
-    assert estimate(RUNS, _config(0.3, 3), "NvidiaTeslaT4") == Estimate(320, 2, 1)
-    assert estimate(RUNS, _config(0.1, 1), "NvidiaTeslaT4") == Estimate(100, 1)
-    assert estimate(RUNS, _config(0.1, 1), None) == Estimate(8, 1, 2)
-    assert estimate(RUNS, _config(0.1, 1), "TpuV5E8") is None
+    assert estimate_run(RUNS, _config(0.3, 3), "NvidiaTeslaT4") == Estimate(320, 2, 1)
+    assert estimate_run(RUNS, _config(0.1, 1), "NvidiaTeslaT4") == Estimate(100, 1)
+    assert estimate_run(RUNS, _config(0.1, 1), None) == Estimate(8, 1, 2)
+    assert estimate_run(RUNS, _config(0.1, 1), "TpuV5E8") is None
 
 
 def test_a_fold_takes_its_share() -> None:
     """Of the time of a run of all folds; and all of them as many times that of one."""
-    assert estimate(RUNS, _config(0.1, 3, [4]), "NvidiaTeslaT4", "folds.run") == Estimate(60, 1)
+    assert estimate_run(RUNS, _config(0.1, 3, [4]), "NvidiaTeslaT4", "folds.run") == Estimate(60, 1)
     one = [_run(60, _config(0.1, 3, [4]), folds=1)]
-    assert estimate(one, _config(0.1, 3, [2]), "NvidiaTeslaT4", "folds.run") == Estimate(60, 1)
+    assert estimate_run(one, _config(0.1, 3, [2]), "NvidiaTeslaT4", "folds.run") == Estimate(60, 1)
 
 
 def test_a_run_without_a_summary_has_its_log_and_its_session() -> None:

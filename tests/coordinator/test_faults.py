@@ -20,17 +20,17 @@ from urllib.parse import urlsplit
 import pytest
 from requests.adapters import HTTPAdapter
 
-from coordinator.build import Build, build
+from coordinator.build import Build, build_kernel
 from coordinator.credentials import Credentials
 from coordinator.errors import CoordError, CredentialsError, Expired, NoAnswer, NotSent
 from coordinator.experiment import resolve
-from coordinator.fetch import fetch
+from coordinator.fetch import fetch_run
 from coordinator.kaggle import Kaggle
 from coordinator.kaggle.competitions import KaggleCompetitions
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
-from coordinator.push import Clock, push
-from coordinator.refresh import refresh
+from coordinator.push import Clock, push_kernel
+from coordinator.refresh import refresh_run
 from coordinator.target import RunState
 from runner_test import competitions, sources, submissions
 from runner_test.competitions import Rules
@@ -127,14 +127,14 @@ class World:
             time.sleep(min(seconds, 0.05))
 
         clock = Clock(lambda: time.time() + passed[0], sleep)
-        return push(self.project, kaggle, self.ledger, self.built, force=False, say=lambda _: None, clock=clock)
+        return push_kernel(self.project, kaggle, self.ledger, self.built, force=False, say=lambda _: None, clock=clock)
 
     def fetch(self, kaggle: Kaggle, run: Run) -> Path:
-        fetched = fetch(self.project, kaggle, self.ledger, run, force=True, show=lambda _: None, pause=self.wait)
+        fetched = fetch_run(self.project, kaggle, self.ledger, run, force=True, show=lambda _: None, pause=self.wait)
         return fetched.directory
 
     def settled(self, kaggle: Kaggle, run: Run) -> Run:
-        return refresh(self.project, kaggle, self.ledger, run, look_at_log=False)
+        return refresh_run(self.project, kaggle, self.ledger, run, look_at_log=False)
 
     def versions(self, owner: str) -> list[int]:
         """The sessions that were started for an owner's kernel."""
@@ -150,7 +150,7 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("faults")
     shutil.copytree(TINY, folder / "tiny")
     project = find_project(folder / "tiny")
-    built = build(project, resolve(project, "base"))
+    built = build_kernel(project, resolve(project, "base"))
     store, faults = Store(folder / "kaggle"), Faults()
     _hold_competitions(store.root, folder)
     with running_server(store.root, faults=faults, token_user="ada") as server, Ledger(project.ledger) as ledger:

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from coordinator.errors import CoordError, NoAnswer, TargetError
-from coordinator.fetch import EVERYTHING, Choice, Fetched, fetch
+from coordinator.fetch import EVERYTHING, Choice, Fetched, fetch_run
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.results import Results, identity
@@ -74,7 +74,7 @@ class Here:
         kaggle = self.depot.kaggle()
         try:
             run = self.ledger.get(RUN.id)
-            return fetch(
+            return fetch_run(
                 self.project,
                 kaggle,
                 self.ledger,

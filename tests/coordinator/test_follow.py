@@ -15,7 +15,7 @@ import pytest
 
 from coordinator.board import Board, Figure
 from coordinator.errors import NoAnswer
-from coordinator.follow import follow
+from coordinator.follow import follow_run
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState
@@ -56,7 +56,7 @@ def _followed(tiny: Project, depot: Depot) -> tuple[list[str], list[str]]:
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         kaggle = depot.kaggle()
-        items = list(follow(tiny, kaggle, ledger, RUNNING, pause=lambda _: None))
+        items = list(follow_run(tiny, kaggle, ledger, RUNNING, pause=lambda _: None))
         kaggle.close()
     records = [item.data for item in items if isinstance(item, LogRecord)]
     return [str(item.state) for item in items if not isinstance(item, LogRecord)], records
@@ -104,14 +104,14 @@ def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         waits: list[float] = []
-        *_, end = follow(tiny, Silent(30), ledger, RUNNING, pause=waits.append)
+        *_, end = follow_run(tiny, Silent(30), ledger, RUNNING, pause=waits.append)
         assert isinstance(end, Run)
         assert end.state is RunState.COMPLETE
         assert 120 < sum(waits) < 600
         ledger.update(RUNNING.id, state=RunState.RUNNING)
         waits.clear()
         with pytest.raises(NoAnswer):
-            list(follow(tiny, Silent(1000), ledger, RUNNING, pause=waits.append))
+            list(follow_run(tiny, Silent(1000), ledger, RUNNING, pause=waits.append))
         assert 600 <= sum(waits) < 700
 
 

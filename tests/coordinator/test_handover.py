@@ -20,7 +20,7 @@ import pytest
 from coordinator.errors import CoordError, DependencyError, RunNotFound, UsageError
 from coordinator.handover.choice import ended
 from coordinator.handover.destination import Outcome
-from coordinator.handover.record import Record, record
+from coordinator.handover.record import Record, record_of
 from coordinator.handover.to_mlflow import MlflowStore, safe_keys
 from coordinator.handover.to_tensorboard import TensorboardFolder
 from coordinator.handover.to_wandb import WandbFolder
@@ -110,7 +110,7 @@ def results(tiny: Project) -> Path:
 
 @pytest.fixture
 def read(tiny: Project, results: Path) -> Record:
-    return record(tiny, RUN)
+    return record_of(tiny, RUN)
 
 
 def test_a_run_as_other_tools_see_runs(read: Record) -> None:
@@ -151,14 +151,14 @@ def test_what_is_missing_of_a_run_is_told(tiny: Project, results: Path) -> None:
     odd = {"event": "epoch", "epoch": 1, "time": "noon", "metrics": {"a": True, "b": 10**400}}
     (results / "metrics.jsonl").write_text(f'{json.dumps(fold)}\n{json.dumps(odd)}\n[1]\n{{"event": "ep')
     dead = dataclasses.replace(RUN, state=RunState.ERROR, summary=None, started_at="2026-11-01T00:00:20+00:00")
-    found = record(tiny, dead)
+    found = record_of(tiny, dead)
     assert found.final == {"fold0/cv/dice": 0.7}
     assert [(key, epoch, time) for key, _, epoch, time in found.points()] == [
         ("a", 1, START + 10_000),
         ("b", 1, START + 10_000),
     ]
     assert found.warnings == ("2 lines of its metrics.jsonl cannot be read",)
-    bare = record(tiny, dataclasses.replace(RUN, version=4, summary=None))
+    bare = record_of(tiny, dataclasses.replace(RUN, version=4, summary=None))
     assert (bare.rows, bare.files, bare.final) == ((), (), {})
     assert bare.warnings == ("its results are not here: coord fetch-results --exp base --version 4",)
 
@@ -166,16 +166,16 @@ def test_what_is_missing_of_a_run_is_told(tiny: Project, results: Path) -> None:
 def test_results_are_those_of_the_run(tiny: Project, results: Path) -> None:
     """Another run's folder of that version is not taken; one that a fetch moved aside is found."""
     other = dataclasses.replace(RUN, id="fedcba9876543210")
-    assert record(tiny, other).files == ()
+    assert record_of(tiny, other).files == ()
     results.rename(results.with_name(f"{results.name}-{RUN.id[:8]}"))
-    assert next(file.name for file in record(tiny, RUN).files) == "metrics.json"
+    assert next(file.name for file in record_of(tiny, RUN).files) == "metrics.json"
 
 
 def test_a_merged_run_goes_like_any_other(tiny: Project) -> None:
     """It has results and figures, but no kernel of its own."""
     merged = dataclasses.replace(RUN, version=MERGED, url="", message="merged from 2 runs, one a fold")
     _results(tiny, merged, [])
-    found = record(tiny, merged)
+    found = record_of(tiny, merged)
     assert found.final["cv/dice"] == 0.75
     assert found.label == "base local-v0"
     assert "oof.csv" in [file.name for file in found.files]
@@ -270,7 +270,7 @@ def test_mlflow_has_the_run_once(mlflow: str, tiny: Project, read: Record, tmp_p
     (experiment,) = [each for each in client.search_experiments() if each.name == "tiny"]
     assert len(client.search_runs([experiment.experiment_id])) == 1
 
-    bare = record(tiny, dataclasses.replace(RUN, id="r9", version=9, summary=None, config={}, state=RunState.ERROR))
+    bare = record_of(tiny, dataclasses.replace(RUN, id="r9", version=9, summary=None, config={}, state=RunState.ERROR))
     assert client.get_run(store.take(bare).place).info.status == "FAILED"
     client.delete_experiment(experiment.experiment_id)
     with pytest.raises(CoordError, match='"tiny" was deleted'):

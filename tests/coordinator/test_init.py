@@ -119,7 +119,7 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
 
 def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:
     """The same sources and settings, so that the kernels are the same, but without what is of this repository alone."""
-    files = init.init(tmp_path / "new", "mask-rcnn", owner="ada")
+    files = init.init_project(tmp_path / "new", "mask-rcnn", owner="ada")
     here, there = find_project(ROOT), find_project(tmp_path / "new")
     assert there.settings.owner == "ada"
     assert there.settings.kernel.title == "new {experiment}"
@@ -136,7 +136,7 @@ def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("template", get_args(init.Template))
 def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: init.Template) -> None:
     """The owner is left to the credentials, and every experiment resolves."""
-    init.init(tmp_path / "2026 – größer", template)
+    init.init_project(tmp_path / "2026 – größer", template)
     project = find_project(tmp_path / "2026 – größer")
     assert project.settings.owner is None
     assert [resolve(project, name).name for name in experiment_names(project)]
@@ -155,7 +155,7 @@ def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
 def test_a_new_repository_becomes_a_project(tmp_path: Path) -> None:
     """`git init` first is as good as afterwards; any other file is in the way."""
     (tmp_path / ".git").mkdir()
-    init.init(tmp_path, "minimal")
+    init.init_project(tmp_path, "minimal")
     assert find_project(tmp_path).root == tmp_path
     assert list((tmp_path / ".git").iterdir()) == []
 
@@ -168,7 +168,7 @@ def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UsageError, match="new cannot be written: No space left on device"):
-        init.init(tmp_path / "new", "minimal")
+        init.init_project(tmp_path / "new", "minimal")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,7 +189,7 @@ def test_bad_options(made: Coord, arguments: tuple[str, ...], message: str) -> N
 
 def test_the_sample_data_is_whole_or_not_there(tmp_path: Path) -> None:
     """What a broken-off preparation left is not in the way of the next."""
-    init.init(tmp_path / "new", "minimal")
+    init.init_project(tmp_path / "new", "minimal")
     coord = Coord(tmp_path / "new", {**os.environ, "COORD_TARGET": "local"})
     (coord.root / ".coord" / ".sample-data.new").mkdir(parents=True)
     coord("dry-run", "--exp", "base")

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from coordinator import export, remarks, submissions, sweeps
-from coordinator.build import build
+from coordinator.build import build_kernel
 from coordinator.bundle.script import stamped
 from coordinator.competitions import Standing, SubmissionState
 from coordinator.errors import LedgerError, NoAccess, NoAnswer
@@ -110,7 +110,7 @@ def _found(project: Project, ledger: Ledger, *targets: Shelf, repair: bool = Fal
 
 
 def _kernel(project: Project, run_id: str) -> str:
-    return stamped(build(project, resolve(project, "base", [])).script.text, run_id=run_id, git="abc")
+    return stamped(build_kernel(project, resolve(project, "base", [])).script.text, run_id=run_id, git="abc")
 
 
 def _results(project: Project, run: Run, text: str, **changes: Any) -> Path:
@@ -126,7 +126,7 @@ def _results(project: Project, run: Run, text: str, **changes: Any) -> Path:
 
 def _as_pushed(project: Project, run: Run) -> tuple[Run, str]:
     """The run with the digest and metadata of its kernel, and that."""
-    built = build(project, resolve(project, run.experiment, []))
+    built = build_kernel(project, resolve(project, run.experiment, []))
     run = dataclasses.replace(
         run, digest=built.script.digest, config=built.experiment.config, metadata=built.metadata.data
     )
@@ -175,7 +175,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     _found(tiny, ledger, repair=True)
     rebuilt = ledger.get(run.id)
     assert (rebuilt.state, rebuilt.message) == (RunState.COMPLETE, "")
-    assert rebuilt.files.keys() == {file.path for file in build(tiny, resolve(tiny, "base", [])).files}
+    assert rebuilt.files.keys() == {file.path for file in build_kernel(tiny, resolve(tiny, "base", [])).files}
 
 
 def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
@@ -191,7 +191,7 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
         ("first", 1),
     ]
     first = ledger.get("first")
-    built = build(tiny, resolve(tiny, "base", []))
+    built = build_kernel(tiny, resolve(tiny, "base", []))
     assert (first.state, first.experiment, first.git) == (RunState.QUEUED, "base", "abc")
     assert (first.digest, first.config) == (built.script.digest, built.experiment.config)
     assert first.files == {file.path: file.sha256 for file in built.files}
@@ -291,7 +291,7 @@ def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Le
     shelf = Shelf(submitted=[standing, dataclasses.replace(standing, ref=8, description="by hand")])
     (problem,) = _found(tiny, ledger, shelf, repair=True)
     assert problem.what == "cup on local has submissions of the ledger's runs that it does not have: 1"
-    (found,) = submissions.submissions(ledger)
+    (found,) = submissions.all_submissions(ledger)
     assert (found.id, found.ref, found.run_id, found.public, found.sha256) == ("b" * 8, 7, run.id, 0.5, "5" * 64)
     assert _found(tiny, ledger, shelf) == []
 
@@ -442,7 +442,7 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
         kept = {run.id for run in ledger.runs()}
         assert [each.text for each in remarks.said(ledger)] == ["odd"]
         assert sweeps.all_sweeps(ledger) == [sweep]
-        assert submissions.submissions(ledger) == [SENT]
+        assert submissions.all_submissions(ledger) == [SENT]
     assert 50 < len(kept) < 200
     assert {"r0", "r199"} <= kept  # read from both ends
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from IPython.core.inputtransformer2 import TransformerManager
 
-from coordinator.build import Build, build
+from coordinator.build import Build, build_kernel
 from coordinator.bundle import bootstrap, in_notebook
 from coordinator.bundle.bootstrap import digest_of, stamp_of
 from coordinator.bundle.notebook import Notebook, notebook_of, script_in
@@ -69,7 +69,7 @@ def _as_notebook(tiny: Project) -> Project:
 
 
 def _build(project: Project, name: str = "base") -> Build:
-    return build(project, resolve(project, name))
+    return build_kernel(project, resolve(project, name))
 
 
 def _code(notebook: Notebook) -> list[str]:
@@ -138,7 +138,7 @@ def test_it_says_how_to_make_it_again(tiny: Project) -> None:
     read = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout
     words = ["coord", "build", "--exp", "base", "--set", overrides[0], "--set", overrides[1]]
     assert read.decode().split("\0") == [*words, ""]
-    built = build(find_project(tiny.root), experiment)
+    built = build_kernel(find_project(tiny.root), experiment)
     cover = json.loads(built.code_file.read_text(encoding="utf-8"))["cells"][0]["source"]
     assert f"made by `` {command} ``, not by hand" in "".join(cover)
     assert f"at that commit:         {command}\n" in built.script.text

@@ -15,7 +15,7 @@ from coordinator.errors import BundleError, CoordError, RunFailed, UsageError
 from coordinator.experiment import resolve
 from coordinator.ledger import Run
 from coordinator.project import Project, find_project
-from coordinator.promote import promote, verify
+from coordinator.promote import promote_run, verify
 from coordinator.target import RunState
 from runner_test.store import Store
 from tests.coordinator.command import Coord
@@ -75,7 +75,7 @@ def test_the_same_bytes_after_the_project_has_changed(tiny: Project, tmp_path: P
 
 def test_what_is_in_the_folder(tiny: Project, tmp_path: Path) -> None:
     """Sources as files, config, metadata, figures and provenance; no weights."""
-    files = promote(tiny, fetched(tiny), tmp_path / "frozen")
+    files = promote_run(tiny, fetched(tiny), tmp_path / "frozen")
     assert files == (
         *("README.md", "config.json", "environment.json", "frame.txt", "kernel-metadata.json", "kernel.py"),
         *("manifest.json", "results/metrics.json", "results/oof.csv", "results/run.json"),
@@ -121,7 +121,7 @@ def test_every_kind_of_kernel(tiny: Project, tmp_path: Path, kind: str) -> None:
         text = tiny.pyproject.read_text().replace("[tool.coord]", '[tool.coord]\ntemplates = "own"')
         tiny.pyproject.write_text(text)
     project = find_project(tiny.root)
-    promote(project, fetched(project), tmp_path / "frozen")
+    promote_run(project, fetched(project), tmp_path / "frozen")
     shutil.rmtree(tiny.root)
     assert verify(tmp_path / "frozen").problems == ()
     if kind == "archive":
@@ -130,7 +130,7 @@ def test_every_kind_of_kernel(tiny: Project, tmp_path: Path, kind: str) -> None:
 
 def test_what_has_changed_is_named(tiny: Project, tmp_path: Path) -> None:
     """A source, the config, a new file, a lost one: each by name; a changed figure leaves the kernel as it is."""
-    promote(tiny, fetched(tiny), tmp_path / "frozen")
+    promote_run(tiny, fetched(tiny), tmp_path / "frozen")
 
     def problems(change: str, text: str | None) -> tuple[str, ...]:
         copy = tmp_path / "copy"
@@ -159,7 +159,7 @@ def test_what_cannot_be_frozen(tiny: Project, tmp_path: Path) -> None:
 
     def refused(kind: type[CoordError], message: str) -> None:
         with pytest.raises(kind, match=message):
-            promote(tiny, run, tmp_path / "frozen")
+            promote_run(tiny, run, tmp_path / "frozen")
         assert not (tmp_path / "frozen").exists()
 
     kernel = (results / "kernel.py").read_text()
@@ -170,7 +170,7 @@ def test_what_cannot_be_frozen(tiny: Project, tmp_path: Path) -> None:
     (results / "kernel.py").unlink()
     refused(RunFailed, "lacks kernel.py: base local-v3 is not here")
     with pytest.raises(UsageError, match="is not empty"):
-        promote(tiny, run, tiny.root)
+        promote_run(tiny, run, tiny.root)
 
 
 def test_a_folder_that_is_none(tmp_path: Path, tiny: Project) -> None:

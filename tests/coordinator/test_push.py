@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coordinator.build import Build, build
+from coordinator.build import Build, build_kernel
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.errors import CoordError, Later, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
-from coordinator.push import Clock, push
+from coordinator.push import Clock, push_kernel
 from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED, settle
 from coordinator.target import KernelRef, LogRecord, Pushed, RunState, SessionState
 from tests.coordinator.targets import Unasked
@@ -79,7 +79,7 @@ class Pusher:
     begun: float = field(default_factory=time.time)
 
     def __call__(self, target: Shelf, *, force: bool = False, wait_for_slot: bool = False) -> Run:
-        return push(
+        return push_kernel(
             self.project,
             target,
             self.ledger,
@@ -98,7 +98,7 @@ class Pusher:
 @pytest.fixture
 def pusher(tiny: Project) -> Iterator[Pusher]:
     with Ledger(tiny.ledger) as ledger:
-        yield Pusher(tiny, ledger, build(tiny, resolve(tiny, "base", [])))
+        yield Pusher(tiny, ledger, build_kernel(tiny, resolve(tiny, "base", [])))
 
 
 LOST = NoAnswer("no answer in time")

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.reader import Kernel, read
-from coordinator.bundle.script import render, stamped
+from coordinator.bundle.reader import Kernel, read_kernel
+from coordinator.bundle.script import render_script, stamped
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
@@ -32,7 +32,7 @@ PACK: dict[str, str | bytes] = {"pack/__init__.py": "", "pack/train.py": "print(
 
 
 def _read(text: str) -> Kernel:
-    return read(text.encode("utf-8"), "kernel.py")
+    return read_kernel(text.encode("utf-8"), "kernel.py")
 
 
 def _files(kernel: Kernel) -> dict[str, bytes]:
@@ -67,7 +67,7 @@ def test_an_archive_is_read_like_text() -> None:
 def test_line_ends_that_were_changed_on_the_way() -> None:
     """A kernel that was stored with CRLF is the same kernel: Python, too, reads it so."""
     script = script_of({**PACK, "pack/data.txt": "a\r\nb\n"}, config={"a": "x\ny"})
-    kernel = read(script.text.replace("\n", "\r\n").encode(), "kernel.py")
+    kernel = read_kernel(script.text.replace("\n", "\r\n").encode(), "kernel.py")
     assert kernel == _read(script.text)
     assert not kernel.is_edited
 
@@ -95,7 +95,7 @@ def test_a_file_that_was_tampered_with_is_reported(size: int) -> None:
     """It is read as it is, and named with the digest that the kernel gives for it."""
     files = [SourceFile("pack/good.py", b"x = 1\n"), Forged("pack/train.py", b"#" * size)]
     template = default_template("kernel.py.j2")
-    script = render(template, experiment="e", about="", entry="pack.train", config={}, files=files)
+    script = render_script(template, experiment="e", about="", entry="pack.train", config={}, files=files)
     kernel = _read(script.text)
     assert (kernel.form, dict(kernel.damaged)) == (script.form, {"pack/train.py": "0" * 64})
     assert _files(kernel) == {"pack/good.py": b"x = 1\n", "pack/train.py": b"#" * size}
@@ -150,9 +150,9 @@ def test_what_is_no_kernel(text: str | tuple[str, str], message: str) -> None:
 def test_bytes_that_are_no_text() -> None:
     """Not UTF-8: the line of the first wrong byte."""
     with pytest.raises(BundleError, match=r"kernel.py:2: it is not UTF-8"):
-        read(b"a\n\xff", "kernel.py")
+        read_kernel(b"a\n\xff", "kernel.py")
     with pytest.raises(BundleError):
-        read(random.Random(0).randbytes(1000), "kernel.py")
+        read_kernel(random.Random(0).randbytes(1000), "kernel.py")
 
 
 def test_another_template(tmp_path: Path, tiny: Project) -> None:

@@ -26,7 +26,7 @@ from coordinator.refresh import (
     NOT_YET,
     current_log,
     last_event,
-    refresh,
+    refresh_run,
     settle,
     wait_for_arrival,
 )
@@ -254,12 +254,12 @@ def test_a_push_that_is_under_way_is_left_alone(tiny: Project, ledger: Ledger) -
     pusher.start()
     taken.wait(10)
     try:
-        assert refresh(tiny, shelf, ledger, LOST) == LOST
+        assert refresh_run(tiny, shelf, ledger, LOST) == LOST
         assert shelf.asked == []
     finally:
         done.set()
         pusher.join()
-    assert refresh(tiny, shelf, ledger, LOST).version == 1
+    assert refresh_run(tiny, shelf, ledger, LOST).version == 1
 
 
 RUNNING = dataclasses.replace(BARE, id="run", state=RunState.QUEUED, version=4)
@@ -273,7 +273,7 @@ EPOCHS = _records(
 
 def _refreshed(project: Project, ledger: Ledger, shelf: Shelf, run: Run = RUNNING) -> Run:
     ledger.add(run)
-    found = refresh(project, shelf, ledger, run)
+    found = refresh_run(project, shelf, ledger, run)
     assert found == ledger.get(run.id)
     return found
 
@@ -294,7 +294,7 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
     assert (run.state, run.message, run.last_event) == (state, "the reason", {"event": "epoch", "epoch": 2})
     assert run.ended_at is not None
     shelf.asked.clear()
-    assert refresh(tiny, shelf, ledger, run) == run
+    assert refresh_run(tiny, shelf, ledger, run) == run
     assert shelf.asked == []
 
 
@@ -302,7 +302,7 @@ def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: 
     """Two processes ask; the answer that was given first, and recorded last, is not what the ledger says."""
     ended = dataclasses.replace(RUNNING, state=RunState.COMPLETE, ended_at="2026", last_event={"event": "end"})
     ledger.add(ended)
-    assert refresh(tiny, Shelf(), ledger, RUNNING) == ledger.get("run") == ended
+    assert refresh_run(tiny, Shelf(), ledger, RUNNING) == ledger.get("run") == ended
 
 
 def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
@@ -318,8 +318,8 @@ def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
     old, new = RUNNING, dataclasses.replace(RUNNING, id="new", version=5)
     ledger.add(old)
     ledger.add(new)
-    assert refresh(tiny, shelf, ledger, new).message == "of v5"
-    assert refresh(tiny, shelf, ledger, old).message == "of v4"
+    assert refresh_run(tiny, shelf, ledger, new).message == "of v5"
+    assert refresh_run(tiny, shelf, ledger, old).message == "of v4"
     for version in (4, 5):
         asked = [each for each in shelf.asked if each.endswith(f"v{version}") and not each.startswith("follow")]
         assert asked == [f"state ada/smoke v{version}", f"log ada/smoke v{version}"]

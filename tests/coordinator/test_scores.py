@@ -21,7 +21,7 @@ from coordinator.ledger import Ledger, Run
 from coordinator.project import Project
 from coordinator.ranks import kendall, spearman
 from coordinator.recorded_scores import recorded_agreements, recorded_scores
-from coordinator.scores import Score, agreements, check, scores
+from coordinator.scores import Score, agreements, all_scores, check
 from coordinator.settings import SubmissionSettings
 from coordinator.submissions import Submission
 from coordinator.target import RunState
@@ -106,7 +106,7 @@ def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -
         ledger.add(run)
     for each in sent:
         submissions.add(ledger, each)
-    return scores(ledger, submissions.submissions(ledger))
+    return all_scores(ledger, submissions.all_submissions(ledger))
 
 
 def test_cv_and_scores_that_rank_alike(tiny: Project, ledger: Ledger) -> None:
@@ -174,11 +174,11 @@ def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
     """All of a submission comes back, and changes are kept; half a character in a message does no harm."""
     full = _submission(1, 0.5, 0.25, is_upload=True, message="it broke", scored_at="2026-11-01T00:00:00+00:00")
     submissions.add(ledger, full)
-    assert submissions.submissions(ledger) == [full]
-    assert submissions.submissions(ledger, target="local") == []
-    assert submissions.submissions(ledger, competition="other") == []
+    assert submissions.all_submissions(ledger) == [full]
+    assert submissions.all_submissions(ledger, target="local") == []
+    assert submissions.all_submissions(ledger, competition="other") == []
     submissions.update(ledger, full, message="\ud800", state=SubmissionState.ERROR)
-    assert submissions.submissions(ledger) == [dataclasses.replace(full, message="?", state=SubmissionState.ERROR)]
+    assert submissions.all_submissions(ledger) == [dataclasses.replace(full, message="?", state=SubmissionState.ERROR)]
     stamp = submissions.stamp("0" * 16, "1a2b3c4d")
     assert submissions.stamped(f"mine (coord, say) {stamp}") == ("0" * 16, "1a2b3c4d")
     assert submissions.stamped("mine") is None

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from coordinator.bundle.bootstrap import decoded, digest_of, stamp_of
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import literal, render, stamped
+from coordinator.bundle.script import literal, render_script, stamped
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
@@ -185,7 +185,7 @@ def test_a_bundle_without_a_project(tmp_path: Path) -> None:
     """It says nothing of an experiment, and its program finds neither a config nor the name of one."""
     tell = "import os\nprint([name for name in ('COORD_CONFIG', 'COORD_EXPERIMENT') if name in os.environ])\n"
     source = SourceFile("tools/main.py", tell.encode())
-    script = render(
+    script = render_script(
         default_template("kernel.py.j2"), experiment="", about="", entry="tools/main.py", config=None, files=[source]
     )
     head = script.text.partition("\nFILES = {}")[0]
@@ -324,7 +324,7 @@ def test_a_template_of_ones_own_that_is_wrong(tmp_path: Path, template: str, mes
     """A mistake in the project's own template is told with its name."""
     file = write_files(tmp_path, {"kernel.py.j2": template}) / "kernel.py.j2"
     with pytest.raises(BundleError) as caught:
-        render(file, experiment="e", about="", entry="pack.train", config={}, files=())
+        render_script(file, experiment="e", about="", entry="pack.train", config={}, files=())
     assert caught.value.what.startswith("kernel.py.j2: ")
     assert message in caught.value.what
 
@@ -334,7 +334,7 @@ def test_the_real_model_source_fits_as_text(repository: Project) -> None:
     files = collect(repository.root, repository.settings.entry)
     assert "model_src/config.py" in {file.path for file in files}
     assert all(isinstance(file, SourceFile) and file.path.startswith("model_src/") for file in files)
-    script = render(
+    script = render_script(
         default_template("kernel.py.j2"), experiment="e", about="", entry="model_src.train", config={}, files=files
     )
     assert script.form == "text"

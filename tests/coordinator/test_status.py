@@ -20,7 +20,7 @@ from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
 from coordinator.refresh import Look
-from coordinator.status import OpenTargets, Status, _recorded, open_targets, status, watch
+from coordinator.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.test_ledger import BARE
 from tests.coordinator.test_refresh import EPOCHS, RUNNING_SESSION, Shelf
@@ -66,7 +66,7 @@ def _add(ledger: Ledger, number: int) -> list[Run]:
 def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger) -> None:
     """No answer comes before the last question: asked one after the other, the barrier would break."""
     target = Many(barrier=threading.Barrier(50), records=EPOCHS)
-    found = status(_targets(tiny, target), ledger, _add(ledger, 50))
+    found = current_status(_targets(tiny, target), ledger, _add(ledger, 50))
     assert not found.failures
     assert {run.state for run in found.runs} == {RunState.RUNNING}
     assert all(run.last_event == {"event": "epoch", "epoch": 2} for run in found.runs)
@@ -82,7 +82,7 @@ def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Led
             return super().state(ref)
 
     target = Counting(barrier=threading.Barrier(2), session=SessionState(RunState.QUEUED))
-    assert not status(_targets(tiny, target), ledger, _add(ledger, 6), at_once=2).failures
+    assert not current_status(_targets(tiny, target), ledger, _add(ledger, 6), at_once=2).failures
     assert max(most) == 2
 
 
@@ -90,7 +90,7 @@ def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
     """It stays as last known, with its reason; the others are brought up to date."""
     lost = NoAnswer("asking for the state of ada/k1 v1: no answer in time")
     target = Many(sessions={"k1": lost, "k2": SessionState(RunState.ERROR, "it broke")})
-    found = status(_targets(tiny, target), ledger, _add(ledger, 3))
+    found = current_status(_targets(tiny, target), ledger, _add(ledger, 3))
     assert [run.state for run in found.runs] == [RunState.RUNNING, RunState.QUEUED, RunState.ERROR]
     assert found.errors == (lost,)
     assert [run["error"] for run in found.to_json()] == [None, lost.what, None]
@@ -103,7 +103,7 @@ def test_a_target_that_cannot_be_opened_is_complained_about_once(
     runs = _add(ledger, 3)
     for run in runs[:2]:
         ledger.update(run.id, target="kaggle")
-    found = status(_targets(tiny, Many()), ledger, ledger.runs())
+    found = current_status(_targets(tiny, Many()), ledger, ledger.runs())
     assert sorted(run.state for run in found.runs) == ["queued", "queued", "running"]
     (error,) = found.errors
     assert isinstance(error, CredentialsError)
@@ -123,7 +123,7 @@ def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_sta
             yield from super().follow(ref, idle_seconds=idle_seconds)
 
     target = Crossing(barrier=threading.Barrier(2), records=EPOCHS)
-    (run,) = status(_targets(tiny, target), ledger, [run]).runs
+    (run,) = current_status(_targets(tiny, target), ledger, [run]).runs
     assert run.last_event == {"event": "epoch", "epoch": 2}
 
 
@@ -148,7 +148,7 @@ def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger)
 
     (run,) = _add(ledger, 1)
     ledger.update(run.id, last_event={"event": "epoch", "epoch": 9})
-    (run,) = status(_targets(tiny, Mute()), ledger, [run]).runs
+    (run,) = current_status(_targets(tiny, Mute()), ledger, [run]).runs
     assert (run.state, run.last_event) == (RunState.RUNNING, {"event": "epoch", "epoch": 9})
 
 
@@ -159,7 +159,7 @@ def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: 
     targets = _targets(tiny, target)
 
     def epoch() -> int:
-        (found,) = status(targets, ledger, ledger.runs()).runs
+        (found,) = current_status(targets, ledger, ledger.runs()).runs
         return int((found.last_event or {})["epoch"])
 
     assert epoch() == 2
@@ -181,7 +181,7 @@ def test_a_start_is_when_it_was_seen_or_what_the_log_says(tiny: Project, ledger:
     targets = _targets(tiny, target)
 
     def started() -> datetime:
-        (found,) = status(targets, ledger, ledger.runs()).runs
+        (found,) = current_status(targets, ledger, ledger.runs()).runs
         assert found.started_at is not None
         return datetime.fromisoformat(found.started_at)
 
@@ -203,7 +203,7 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
                 other.update("r0", state=RunState.COMPLETE)
             return RUNNING_SESSION
 
-    assert status(_targets(tiny, Overtaken()), ledger, [run]).runs[0].state is RunState.COMPLETE
+    assert current_status(_targets(tiny, Overtaken()), ledger, [run]).runs[0].state is RunState.COMPLETE
 
 
 def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> None:
@@ -221,7 +221,7 @@ def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> N
     def look() -> Status:
         target.sessions = answers.pop(0)
         targets._open["local"] = target  # as after opening it anew
-        return status(targets, ledger, ledger.runs())
+        return current_status(targets, ledger, ledger.runs())
 
     looks = list(watch(targets, look, slept.append))
     states = [{run.slug: str(run.state) for run in found.runs} for found in looks]

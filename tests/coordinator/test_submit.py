@@ -24,7 +24,7 @@ from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
 from coordinator.push import Clock
 from coordinator.scores import refresh, wait
-from coordinator.submit import submit
+from coordinator.submit import submit_run
 from coordinator.target import KernelRef, RunState
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.server import running_server
@@ -135,7 +135,7 @@ def _loses_an_answer(project: Project) -> None:
         ledger = stack.enter_context(Ledger(project.ledger))
         kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada")
         stack.callback(kaggle.close)
-        found = submit(
+        found = submit_run(
             project,
             kaggle,
             ledger,
@@ -243,7 +243,7 @@ class Case:
         options: dict[str, Any] = {"competition": None, "file_name": "submission.csv", "message": ""}
         options |= {"is_upload": False, "force": False} | changes
         clock = Clock(self.time.clock, self.time.sleep)
-        return submit(
+        return submit_run(
             self.project, Place(self.desk), self.ledger, self.run, **options, say=self.said.append, clock=clock
         )
 
@@ -257,7 +257,7 @@ class Case:
         (folder / "run.json").write_text(json.dumps(about))
 
     def recorded(self) -> list[submissions.Submission]:
-        return submissions.submissions(self.ledger)
+        return submissions.all_submissions(self.ledger)
 
 
 def _run(number: int, **changes: Any) -> Run:

@@ -27,7 +27,7 @@ from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
 from coordinator.push import Clock
-from coordinator.sweep import Plan, begin, go_on, plan
+from coordinator.sweep import Plan, begin, go_on, plan_sweep
 from coordinator.sweep_progress import standing
 from coordinator.sweeps import Sweep
 from coordinator.target import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
@@ -101,7 +101,7 @@ class Sweeper:
     passed: float = 0.0
 
     def plan(self, *grid: str, **options: Any) -> Plan:
-        return plan(self.project, self.ledger, "base", grid or GRID, target="local", **options)
+        return plan_sweep(self.project, self.ledger, "base", grid or GRID, target="local", **options)
 
     def begin(self, *grid: str) -> Sweep:
         return begin(self.ledger, self.plan(*grid), is_named=False)
@@ -146,7 +146,7 @@ def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None
     """The same request again is the same sweep; another with its name is refused, or gets a number."""
     sweep = sweeper.begin()
     assert (sweep.name, [member.experiment for member in sweep.members]) == ("base--lr-epochs", NAMES)
-    assert sweeps.find(sweeper.ledger, sweep.name) == sweep
+    assert sweeps.find_sweep(sweeper.ledger, sweep.name) == sweep
     assert sweeper.begin() == sweep
     assert sweeper.ledger.runs() == []
     assert sweeper.begin("optim.lr=0.1,0.3", "train.epochs=1,2").name == "base--lr-epochs-2"
@@ -154,7 +154,7 @@ def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None
     with pytest.raises(UsageError, match='there is another sweep "base--lr-epochs"'):
         begin(sweeper.ledger, other, is_named=True)
     with pytest.raises(UsageError, match=r'no sweep "base--lr-epoch" \(did you mean "base--lr-epochs"\?\)'):
-        sweeps.find(sweeper.ledger, "base--lr-epoch")
+        sweeps.find_sweep(sweeper.ledger, "base--lr-epoch")
 
 
 def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
@@ -446,7 +446,7 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
     """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        planned = plan(repository, ledger, "smoke", (), target="local", seeds=2)
+        planned = plan_sweep(repository, ledger, "smoke", (), target="local", seeds=2)
     found = [each.combination for each in planned.planned]
     assert [each.name for each in found] == ["smoke--s0", "smoke--s1"]
     assert [(each.experiment.config["seed"], each.experiment.config["folds"]["seed"]) for each in found] == [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.build import build
+from coordinator.build import build_kernel
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.imports import Import, imports_of, names_imported, parse
 from coordinator.bundle.sources import collect
@@ -227,16 +227,16 @@ def test_a_build_refuses_what_the_image_lacks(tiny: Project) -> None:
     """Also in modules that no other imports: the package goes in whole. image_extra is the way to insist."""
     project = _use(tiny, "import torch\nimport segmentation_models_pytorch as smp\n")
     with pytest.raises(BundleError, match=r"tiny_model/use\.py:2: segmentation_models_pytorch"):
-        build(project, resolve(project, "base", ()))
+        build_kernel(project, resolve(project, "base", ()))
     project = _use(tiny, "import segmentation_models_pytorch\n", 'image_extra = ["segmentation-models-pytorch"]')
-    assert build(project, resolve(project, "base", ())).warnings == ()
+    assert build_kernel(project, resolve(project, "base", ())).warnings == ()
 
 
 def test_a_build_with_the_internet_warns(tiny: Project) -> None:
     """In the settings or in the experiment; the command line says it."""
     project = _use(tiny, "import zoo\n")
     write_files(project.root, {"experiments/online.yaml": "base: base\nkernel: {enable_internet: true}\n"})
-    (warning,) = build(project, resolve(project, "online", ())).warnings
+    (warning,) = build_kernel(project, resolve(project, "online", ())).warnings
     assert warning.startswith("tiny_model/use.py:1 imports zoo, which the image of 2026-02-26 (Python 3.12) lacks")
     path = os.pathsep.join([os.environ["PYTHONPATH"], str(Path(__file__).parent.parent.parent)])
     done = Coord(project.root, {**os.environ, "PYTHONPATH": path})("build", "--exp", "online")
@@ -247,10 +247,10 @@ def test_the_projects_table_decides(tiny: Project) -> None:
     """What is lacking in the shipped one may be in the image that the project's own log showed, and the reverse."""
     project = _use(tiny, "import zoo\n")
     project.image_table.write_text(Image("2026-01-01", "3.12", "", {"zoo": "1.0"}, {}).to_json())
-    assert build(project, resolve(project, "base", ())).warnings == ()
+    assert build_kernel(project, resolve(project, "base", ())).warnings == ()
     _use(tiny, "import numpy\n")
     with pytest.raises(BundleError, match="numpy"):
-        build(project, resolve(project, "base", ()))
+        build_kernel(project, resolve(project, "base", ()))
 
 
 def test_a_build_with_a_vendored_distribution(tiny: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +262,7 @@ def test_a_build_with_a_vendored_distribution(tiny: Project, tmp_path: Path, mon
         project.root,
         {"tiny_model/train.py": "import json, zoo, importlib.metadata as m\nprint(zoo.ANIMALS, m.version('zoo'))\n"},
     )
-    built = build(project, resolve(project, "base", ()))
+    built = build_kernel(project, resolve(project, "base", ()))
     paths = [file["path"] for file in json.loads((built.directory / "manifest.json").read_text())["files"]]
     assert paths == sorted(paths)
     assert {"zoo/__init__.py", "zoo-1.5.dist-info/METADATA", "zoo-1.5.dist-info/LICENSE"} < set(paths)
