@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coordinator import metrics
+from coordinator import events
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Board:
         fold = (event.get("seed"), event.get("fold"))
         if fold != self._fold:
             self._fold, self.figures = fold, {}
-        self.place = metrics.where(event)
+        self.place = events.where(event)
         number = event.get("epoch")
         epoch = number if isinstance(number, int) else None
-        for name, value in metrics.figures(event).items():
+        for name, value in events.figures(event).items():
             before = self.figures.get(name)
             now = Figure(value, value, epoch, value, epoch) if before is None else replace(before, last=value)
             if value < now.lowest:

@@ -19,8 +19,8 @@ from coordinator.bundle.script import Script, render_script
 from coordinator.bundle.sources import collect
 from coordinator.bundle.syntax import newer_syntax_explained
 from coordinator.experiment import Experiment, kernel_titles
+from coordinator.files import held
 from coordinator.image import image_of
-from coordinator.locks import held
 from coordinator.metadata import (
     CODE_FILES,
     METADATA_FILE,

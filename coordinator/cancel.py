@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageError
+from coordinator.files import held
 from coordinator.ledger import Ledger, Run, now
-from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh_run, settled
 from coordinator.target import RunState, Target

@@ -13,8 +13,8 @@ from typing import Any
 from coordinator import local, metrics
 from coordinator.build import Build
 from coordinator.errors import ProjectError
-from coordinator.fetch import SUMMARY
 from coordinator.project import Project
+from coordinator.results import SUMMARY
 from coordinator.settings import KernelSettings
 from coordinator.target import LogRecord
 

@@ -13,23 +13,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from coordinator import metrics, parallel
+from coordinator import events, metrics, parallel
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, RunFailed, TargetError
+from coordinator.files import held
 from coordinator.ledger import MERGED, Ledger, Run, now
-from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.refresh import refresh_run
-from coordinator.results import PARTS, RUN, Results
+from coordinator.results import LOG_RECORDS, LOG_TEXT, PARTS, RUN, SUMMARY, Results
 from coordinator.sweeps import Sweep, sweeps_of
 from coordinator.tally import Progress, Tally
 from coordinator.target import LogRecord, OutputFile, Target
 from coordinator.tracebacks import Sources
 from coordinator.transfer import Addresses, Transfer
 
-LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
-SUMMARY = "metrics.json"
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
 """What one looks at first: here, with the log, before anything large begins."""
 
@@ -197,7 +195,7 @@ class _Fetch:
         records = self.target.log(self.run.ref)
         self.results.write(LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
         sources = Sources(self.project.root, self.run.files)
-        text = "".join(f"{sources.relative(line)}\n" for line in metrics.lines(records))
+        text = "".join(f"{sources.relative(line)}\n" for line in events.lines(records))
         self.results.write(LOG_TEXT, text)
         return records
 

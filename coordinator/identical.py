@@ -6,28 +6,14 @@ version is not seen: a run names its sources without one, unless the experiment 
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import Any
-
-from coordinator.build import Build
 from coordinator.ledger import Ledger, Run
 from coordinator.target import RunState
-
-_OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keywords"})
-"""Of kernel-metadata.json: what a kernel is called and who may see it."""
+from coordinator.work_digest import digest_of_work
 
 
 def work_of(run: Run) -> str | None:
     """A digest of what a run does; None if that was not written down, in an older coord's ledger."""
-    return _digest(run.files, run.config, run.metadata) if run.files else None
-
-
-def work_to_do(built: Build) -> str:
-    """The same of a kernel that may be pushed."""
-    files = {file.path: file.sha256 for file in built.files}
-    return _digest(files, built.experiment.config, built.metadata.data)
+    return digest_of_work(run.files, run.config, run.metadata) if run.files else None
 
 
 def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
@@ -50,9 +36,3 @@ def stopped_early(run: Run) -> bool:
 def _is_whole(run: Run) -> bool:
     # A message says what it lacked: sources that were refused.
     return run.state is RunState.COMPLETE and not run.message and not stopped_early(run) and bool(run.version)
-
-
-def _digest(files: Mapping[str, str], config: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
-    surroundings = {key: value for key, value in metadata.items() if key not in _OTHERWISE}
-    text = json.dumps([dict(files), dict(config), surroundings], sort_keys=True)
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

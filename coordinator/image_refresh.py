@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from coordinator import metrics
+from coordinator import events
 from coordinator.errors import ProjectError
 from coordinator.image import Image, image_from, normalised, shipped_image
 from coordinator.image_probe import PREFIX
@@ -105,7 +105,7 @@ def _telling(modules: dict[str, str | None]) -> dict[str, str | None]:
 def _lines(text: str) -> list[str]:
     """The lines of a log, whatever its form. Kaggle's records are not lines: they are put together first."""
     records = list(_records(text))
-    lines = metrics.lines(records) if records else text.splitlines()
+    lines = events.lines(records) if records else text.splitlines()
     return [line.strip() for line in lines]
 
 

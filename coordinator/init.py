@@ -13,8 +13,8 @@ import jinja2
 from slugify import slugify
 
 from coordinator.errors import UsageError
+from coordinator.files import write_folder
 from coordinator.kaggle_rules import TITLE_MAX
-from coordinator.new_folder import write_folder
 from coordinator.templates import shipped
 
 Template = Literal["minimal", "mask-rcnn"]

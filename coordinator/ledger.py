@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
-from coordinator.locks import held
+from coordinator.files import held
 from coordinator.migrations import MIGRATIONS
 from coordinator.run import MERGED as MERGED  # what a ledger holds is asked for with it
 from coordinator.run import Run as Run

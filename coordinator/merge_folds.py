@@ -22,13 +22,13 @@ from typing import Any
 from coordinator import metrics
 from coordinator.build import assemble
 from coordinator.errors import CoordError, RunFailed
-from coordinator.fetch import SUMMARY, Fetched, provenance
+from coordinator.fetch import Fetched, provenance
+from coordinator.files import held
 from coordinator.ledger import MERGED, Ledger, Run, new_run_id, now
-from coordinator.locks import held
 from coordinator.merged_output import EVENTS, OOF, merged_events, merged_oof, merged_summary
 from coordinator.metadata import with_owner
 from coordinator.project import Project
-from coordinator.results import RUN, Kept, Results, identity
+from coordinator.results import RUN, SUMMARY, Kept, Results, identity
 from coordinator.sweeps import Sweep, find_experiment, run_of, sweeps_of
 from coordinator.target import RunState
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coordinator import metrics
+from coordinator import events, metrics
 from coordinator.errors import RunFailed
 
 OOF, EVENTS = "oof.csv", "metrics.jsonl"
@@ -56,7 +56,7 @@ def merged_events(folders: Sequence[Path]) -> str:
         except FileNotFoundError:
             continue
         for line in own:
-            event = metrics.event(f"{metrics.EVENT_PREFIX}{line}")
+            event = events.event(f"{events.EVENT_PREFIX}{line}")
             # One run starts once and ends once.
             is_first, is_last = number == 0, number == len(folders) - 1
             if event is not None and (is_first or event["event"] != "start") and (is_last or event["event"] != "end"):

@@ -27,13 +27,13 @@ from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import Kernel, read_kernel
 from coordinator.bundle.script import Form, literals
 from coordinator.errors import BundleError, RunFailed, UsageError
-from coordinator.fetch import LOG_TEXT, SUMMARY, again
+from coordinator.fetch import again
+from coordinator.files import check_free, write_folder
 from coordinator.image import image_of
 from coordinator.ledger import Run
 from coordinator.metadata import METADATA_FILE
-from coordinator.new_folder import check_free, write_folder
 from coordinator.project import Project
-from coordinator.results import RUN
+from coordinator.results import LOG_TEXT, RUN, SUMMARY
 from coordinator.schema import plain
 
 MANIFEST, FRAME, CONFIG, ENVIRONMENT = "manifest.json", "frame.txt", "config.json", "environment.json"

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator import git
+from coordinator.arrival import NEVER_ARRIVED
 from coordinator.build import TEMPLATE, Build
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.bundle.script import stamped
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.files import held
 from coordinator.ledger import Ledger, Run, new_run_id, now
-from coordinator.locks import held
 from coordinator.metadata import KernelMetadata, check_source_size, with_owner
 from coordinator.project import Project
-from coordinator.refresh import NEVER_ARRIVED, refresh_run, settle, wait_for_arrival
+from coordinator.refresh import refresh_run, settle, wait_for_arrival
 from coordinator.target import Pushed, RunState, Target
 
 _SENT_AT_MOST = 3
 """A push that is known not to have arrived is sent again, this often in all."""
 _LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
 """How often coord looks whether a session has ended, and how often it tries all the same: it does not know them all."""
-
-
-@dataclass(frozen=True)
-class Clock:
-    """Seconds since 1970, and how to wait for some."""
-
-    seconds: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-
-
-SYSTEM_CLOCK = Clock()
 
 
 def push_kernel(

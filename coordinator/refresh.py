@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from coordinator import metrics
+from coordinator import events
+from coordinator.arrival import ACTIVE, ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, Later, NoAnswer
+from coordinator.files import held
 from coordinator.ledger import Ledger, Run, now
-from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 
@@ -25,15 +26,10 @@ _IDLE_SECONDS = 0.7
 _LOOK_SECONDS = 5.0
 _EVENTS_SHOWN = ("epoch", "fold", "end")
 
-ARRIVAL_SECONDS = 60.0
-"""A push whose answer was lost may still arrive for this long: as long as an answer to it would be waited for."""
 _ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Waits between two questions about such a push; the last one is repeated."""
 _SILENT_AT_MOST = 2
 """A target that does not answer so many questions in a row is not asked again. (Each is retried by the client.)"""
-ACTIVE = tuple(state for state in RunState if state.is_active)
-NEVER_ARRIVED = "it never arrived"
-NOT_YET = "no answer to its push, and nothing has arrived so far"
 
 
 @dataclass(frozen=True)
@@ -203,8 +199,8 @@ def last_event(records: list[LogRecord]) -> dict[str, Any] | None:
 
 
 def _newest_first(records: list[LogRecord]) -> Iterator[dict[str, Any]]:
-    for line in reversed(list(metrics.lines(records))):
-        event = metrics.event(line)
+    for line in reversed(list(events.lines(records))):
+        event = events.event(line)
         if event is not None and event["event"] in _EVENTS_SHOWN:
             yield event
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from coordinator.errors import LedgerError, UsageError, did_you_mean
 from coordinator.ledger import Ledger, Run, now
-from coordinator.printable import clean
+from coordinator.text import clean
 
 LONGEST_TAG = 50
 """Characters: it is to be typed again, and to be seen in a table."""

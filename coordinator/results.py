@@ -167,3 +167,9 @@ def identity(validator: str, size: int) -> str:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
+
+
+SUMMARY = "metrics.json"

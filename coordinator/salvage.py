@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import LedgerError
+from coordinator.files import held
 from coordinator.ledger import WRITABLE, Ledger, connect
-from coordinator.locks import held
 from coordinator.run import blanked
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coordinator import metrics, submissions
+from coordinator.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.competitions import Competitions, Standing, SubmissionState
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import Project
 from coordinator.ranks import PARTS, Agreement, agreement
 from coordinator.recorded_scores import RecordedScore
-from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.submissions import Submission
 
 _REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from coordinator import output_file, scores, submission_file, submissions
+from coordinator.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.competitions import Competition, Competitions, SubmissionState
 from coordinator.errors import (
     CoordError,
@@ -21,11 +23,10 @@ from coordinator.errors import (
     UsageError,
     did_you_mean,
 )
+from coordinator.files import held
 from coordinator.ledger import MERGED, Ledger, Run, now
-from coordinator.locks import held
 from coordinator.project import Project
-from coordinator.push import SYSTEM_CLOCK, Clock
-from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED, refresh_run
+from coordinator.refresh import refresh_run
 from coordinator.submissions import Submission
 from coordinator.target import RunState, Target
 

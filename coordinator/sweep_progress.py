@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from coordinator import estimates, metrics, sweeps
+from coordinator import estimates, events, metrics, sweeps
 from coordinator.identical import stopped_early
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import MERGED, Ledger, Run
@@ -59,7 +59,7 @@ class Standing:
         if run is None or (run.state is RunState.COMPLETE and not self.stopped):
             return ""
         if run.state.is_active or self.stopped:
-            said = metrics.describe(run.last_event) if run.last_event and run.last_event.get("event") != "end" else ""
+            said = events.describe(run.last_event) if run.last_event and run.last_event.get("event") != "end" else ""
             return "stopped before its end" if self.stopped else said
         # Of a push that was refused its end: what went before says which push it was.
         said = run.message.partition("\n")[0]
@@ -178,7 +178,7 @@ def _metric(run: Run) -> tuple[str, float] | None:
         return (name, value) if name is not None and value is not None else None
     end = run.last_event if run.last_event and run.last_event.get("event") == "end" else {}
     # The primary metric comes first; what a trivial prediction scores is beside it.
-    return next(((name, value) for name, value in metrics.figures(end).items()), None)
+    return next(((name, value) for name, value in events.figures(end).items()), None)
 
 
 def _ran(run: Run | None, at: datetime) -> float:

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from coordinator import metrics
+from coordinator import events, metrics
 from coordinator.board import Board
 from coordinator.deadlines import Times, run_times
 from coordinator.ledger import Run
@@ -86,7 +86,7 @@ def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) 
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = run_times(run)
-        last = metrics.describe(run.last_event) if run.last_event else ""
+        last = events.describe(run.last_event) if run.last_event else ""
         lines = [metrics.clean(last), metrics.clean(run.message), _chain(chains.get(run.id, ()))]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:

@@ -132,12 +132,12 @@ def best(
 
     Marks those that may be as good as the first; recorded figures join in.
     """
-    from coordinator import run_list as verb
+    from coordinator import ranking
     from coordinator.project import target_name
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found, notes = verb.best(project, ledger, metric=metric, target=target and target_name(project, target))
+        found, notes = ranking.best(project, ledger, metric=metric, target=target and target_name(project, target))
     found = found[:limit]
 
     def table() -> RenderableType:

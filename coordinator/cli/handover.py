@@ -49,9 +49,9 @@ def export(
     Config, metrics by fold and epoch, small files and where they come from. A run that is there already is not made
     twice: what is missing of it is added.
     """
+    from coordinator.files import held
     from coordinator.handover.choice import ended
     from coordinator.handover.record import record_of
-    from coordinator.locks import held
 
     project = this_project()
     if under is not None and not under.strip():

@@ -86,7 +86,7 @@ def refresh(
     if (log is None) == (exp is None):
         raise UsageError("which log? name a file, or a fetched run with --exp")
     if log is None:
-        from coordinator.fetch import LOG_RECORDS
+        from coordinator.results import LOG_RECORDS
 
         with open_ledger(project) as ledger:
             run = find_run(ledger, exp, target, version)

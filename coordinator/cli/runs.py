@@ -119,8 +119,9 @@ def _push(
 ) -> Run:
     """The run that was pushed, or the one that has done the same already."""
     from coordinator import push as verb
-    from coordinator.identical import at_work, done_before, work_to_do
+    from coordinator.identical import at_work, done_before
     from coordinator.refresh import refresh_run
+    from coordinator.work_digest import work_to_do
 
     built = prepare(project, name, sets)
     work = work_to_do(built)

@@ -186,7 +186,7 @@ def merge(name: Name, as_json: Json = False) -> None:
 def _go_on(
     project: Project, ledger: Ledger, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False
 ) -> None:
-    from coordinator import sweep as verb
+    from coordinator import sweep_push
     from coordinator.sweep_progress import standing
     from coordinator.targets import open_target
 
@@ -194,7 +194,7 @@ def _go_on(
         with open_target(project, cast("TargetName", sweep.target)) as opened:
             if sweep.target == "local":
                 warn_of_isolation(project)
-            refused = verb.go_on(
+            refused = sweep_push.go_on(
                 project,
                 opened,
                 ledger,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
-from coordinator.printable import clean
+from coordinator.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -33,7 +33,7 @@ class LogPrinter:
         self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False, label: str = ""
     ) -> None:
         from coordinator.board import Board
-        from coordinator.metrics import Lines
+        from coordinator.events import Lines
 
         self._sources = sources
         self._as_json = as_json
@@ -77,12 +77,12 @@ class LogPrinter:
         self._print(self._lines.end())
 
     def _print(self, lines: list[str]) -> None:
-        from coordinator import metrics
+        from coordinator import events
 
         for line in lines:
-            event = metrics.event(line)
+            event = events.event(line)
             place = None if self._raw else self._sources.place(line)
-            text = f"» {metrics.describe(event)}" if event and not self._raw else line
+            text = f"» {events.describe(event)}" if event and not self._raw else line
             if self._live is None:
                 print(self._shown(place) if place else text, file=self._out, flush=True)
             else:

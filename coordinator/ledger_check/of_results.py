@@ -10,12 +10,11 @@ from coordinator import metrics, remarks, sweeps
 from coordinator.bundle.bootstrap import digest_of, stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import TargetError
-from coordinator.fetch import SUMMARY
 from coordinator.ledger import Ledger, Run
 from coordinator.ledger_check.problem import Problem
 from coordinator.ledger_check.rebuilt import fetched
 from coordinator.project import Project
-from coordinator.results import RUN
+from coordinator.results import RUN, SUMMARY
 
 
 def check(project: Project, ledger: Ledger) -> Iterator[Problem]:

@@ -8,17 +8,17 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from coordinator import scores, submissions
+from coordinator.arrival import NEVER_ARRIVED
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import CoordError, NoAccess
 from coordinator.experiment import kernel_titles
+from coordinator.files import held
 from coordinator.ledger import Ledger, now
 from coordinator.ledger_check.problem import NotAsked, Problem
 from coordinator.ledger_check.rebuilt import fetched, from_kernel, iso
-from coordinator.locks import held
 from coordinator.metadata import kernel_slug
 from coordinator.project import Project
-from coordinator.refresh import NEVER_ARRIVED
 from coordinator.results import Results
 from coordinator.target import RunState, Target
 

@@ -12,10 +12,9 @@ from typing import Any
 from coordinator import metrics
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
-from coordinator.fetch import SUMMARY
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import RUN
+from coordinator.results import RUN, SUMMARY
 from coordinator.sweeps import Sweep, from_json
 from coordinator.target import RunState, Target
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator import metrics
+from coordinator import events, metrics
 from coordinator.experiment import Recorded
 from coordinator.ledger import MERGED, Run
 from coordinator.project import Project
@@ -175,7 +175,7 @@ def _item(
     tables = tuple(metrics.metric_tables(summary))
     name = metrics.primary_name(summary)
     primary = next((table for table in tables if table.name == name), None)
-    events = _events(directory)
+    reported = _events(directory)
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
@@ -185,8 +185,8 @@ def _item(
         primary=primary,
         value=metrics.primary_value(summary),
         score=scores.get(run.id, Score()),
-        curves=_curves([*before, *events]),
-        messages=tuple(metrics.describe(found) for found in events if found["event"] == "message")[-_MESSAGES:],
+        curves=_curves([*before, *reported]),
+        messages=tuple(events.describe(found) for found in reported if found["event"] == "message")[-_MESSAGES:],
         bottlenecks=metrics.bottlenecks(summary),
         ablation=tuple(metrics.ablation(summary)),
         baselines=tuple(metrics.baselines(summary, name)) if name else (),
@@ -208,19 +208,19 @@ def _events(directory: Path | None) -> list[dict[str, Any]]:
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    found = (metrics.event(metrics.EVENT_PREFIX + line) for line in lines)
+    found = (events.event(events.EVENT_PREFIX + line) for line in lines)
     return [event for event in found if event is not None]
 
 
-def _curves(events: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
+def _curves(reported: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
     """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
     curves: dict[str, dict[str, dict[float, float]]] = {}
-    for event in events:
+    for event in reported:
         epoch = event.get("epoch")
         if event["event"] != "epoch" or not isinstance(epoch, int | float):
             continue
-        line = metrics.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
-        for name, value in metrics.figures(event).items():
+        line = events.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
+        for name, value in events.figures(event).items():
             curves.setdefault(name, {}).setdefault(line, {})[float(epoch)] = value
     return {
         name: {line: sorted(at.items()) for line, at in curves[name].items()}

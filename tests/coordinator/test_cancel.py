@@ -17,9 +17,9 @@ from coordinator.bundle.script import stamped
 from coordinator.cancel import Deletion, cancel_run, choose, confirmed, where
 from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.experiment import resolve
+from coordinator.files import held
 from coordinator.kaggle import Kaggle
 from coordinator.ledger import Ledger, Run
-from coordinator.locks import held
 from coordinator.project import Project
 from coordinator.target import KernelRef, RunState, SessionState
 from coordinator.targets import open_target

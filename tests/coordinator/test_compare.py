@@ -22,7 +22,7 @@ from coordinator.comparison.verdict import judge
 from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetError, UsageError
 from coordinator.ledger import Ledger
 from coordinator.project import Project, find_project
-from coordinator.run_list import best
+from coordinator.ranking import best
 from coordinator.statistics import Spread
 from coordinator.target import RunState
 from tests.coordinator.command import Coord

@@ -21,6 +21,7 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from coordinator.build import Build, build_kernel
+from coordinator.clock import Clock
 from coordinator.credentials import Credentials
 from coordinator.errors import CoordError, CredentialsError, Expired, NoAnswer, NotSent
 from coordinator.experiment import resolve
@@ -29,7 +30,7 @@ from coordinator.kaggle import Kaggle
 from coordinator.kaggle.competitions import KaggleCompetitions
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
-from coordinator.push import Clock, push_kernel
+from coordinator.push import push_kernel
 from coordinator.refresh import refresh_run
 from coordinator.target import RunState
 from runner_test import competitions, sources, submissions

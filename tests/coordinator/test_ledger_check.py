@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from coordinator import export, remarks, submissions, sweeps
+from coordinator.arrival import NEVER_ARRIVED
 from coordinator.build import build_kernel
 from coordinator.bundle.script import stamped
 from coordinator.competitions import Standing, SubmissionState
@@ -26,7 +27,6 @@ from coordinator.fetch import provenance
 from coordinator.ledger import Ledger, Run
 from coordinator.ledger_check import NotAsked, Problem, check, check_file
 from coordinator.project import Project
-from coordinator.refresh import NEVER_ARRIVED
 from coordinator.target import RunState
 from runner_test.store import Store
 from tests.coordinator.command import Coord

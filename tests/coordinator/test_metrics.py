@@ -14,18 +14,8 @@ from rich.console import Console
 
 from coordinator import metrics, results_table
 from coordinator.errors import TargetError
-from coordinator.metrics import (
-    MetricTable,
-    baselines,
-    clean,
-    describe,
-    event,
-    lines,
-    metric_tables,
-    primary_name,
-    primary_value,
-    read_summary,
-)
+from coordinator.events import describe, event, lines
+from coordinator.metrics import MetricTable, baselines, clean, metric_tables, primary_name, primary_value, read_summary
 from coordinator.target import LogRecord
 
 

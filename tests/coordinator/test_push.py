@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from coordinator.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.build import Build, build_kernel
 from coordinator.bundle.bootstrap import stamp_of
+from coordinator.clock import Clock
 from coordinator.errors import CoordError, Later, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.experiment import resolve
 from coordinator.ledger import Ledger, Run
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
-from coordinator.push import Clock, push_kernel
-from coordinator.refresh import ARRIVAL_SECONDS, NEVER_ARRIVED, settle
+from coordinator.push import push_kernel
+from coordinator.refresh import settle
 from coordinator.target import KernelRef, LogRecord, Pushed, RunState, SessionState
 from tests.coordinator.targets import Unasked
 

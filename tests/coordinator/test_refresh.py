@@ -12,24 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET
 from coordinator.bundle import in_notebook
 from coordinator.bundle.notebook import notebook_of
 from coordinator.bundle.script import stamped
 from coordinator.errors import NoAnswer
+from coordinator.files import held
 from coordinator.ledger import Ledger, Run
-from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
-from coordinator.refresh import (
-    ARRIVAL_SECONDS,
-    NEVER_ARRIVED,
-    NOT_YET,
-    current_log,
-    last_event,
-    refresh_run,
-    settle,
-    wait_for_arrival,
-)
+from coordinator.refresh import current_log, last_event, refresh_run, settle, wait_for_arrival
 from coordinator.target import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
 from tests.coordinator.targets import Unasked
 from tests.coordinator.test_ledger import BARE

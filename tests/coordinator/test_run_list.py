@@ -14,7 +14,8 @@ from coordinator import compare_tables, remarks
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import Ledger
 from coordinator.project import Project
-from coordinator.run_list import best, rows
+from coordinator.ranking import best
+from coordinator.run_list import rows
 from coordinator.target import RunState
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished

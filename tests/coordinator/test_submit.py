@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from coordinator import local, submissions
+from coordinator.clock import Clock
 from coordinator.competitions import Allowance, Competition, Standing, SubmissionState
 from coordinator.credentials import Credentials
 from coordinator.errors import CoordError, Later, NoAccess, NoAnswer, SubmissionError, TargetError, UsageError
 from coordinator.kaggle import Kaggle
 from coordinator.ledger import Ledger, Run
 from coordinator.project import Project, find_project
-from coordinator.push import Clock
 from coordinator.scores import refresh, wait
 from coordinator.submit import submit_run
 from coordinator.target import KernelRef, RunState

@@ -19,16 +19,17 @@ from rich.console import Console
 
 from coordinator import sweep_tables, sweeps
 from coordinator.bundle.bootstrap import stamp_of
+from coordinator.clock import Clock
 from coordinator.errors import CoordError, ExperimentError, Later, NoSlot, NotSent, TargetError, UsageError
 from coordinator.estimates import Estimate
 from coordinator.fetch import provenance
+from coordinator.files import held
 from coordinator.ledger import Ledger, Run
-from coordinator.locks import held
 from coordinator.metadata import KernelMetadata
 from coordinator.project import Project
-from coordinator.push import Clock
-from coordinator.sweep import Plan, begin, go_on, plan_sweep
+from coordinator.sweep import Plan, begin, plan_sweep
 from coordinator.sweep_progress import standing
+from coordinator.sweep_push import go_on
 from coordinator.sweeps import Sweep
 from coordinator.target import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
 from runner_test.store import Store

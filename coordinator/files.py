@@ -1,13 +1,28 @@
-"""Makes a folder with all of its files, or nothing."""
+"""Locks between processes, and folders that are written as a whole."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator.errors import UsageError
+
+
+@contextlib.contextmanager
+def held(file: Path, *, wait: bool) -> Iterator[bool]:
+    """Holds the lock while the context is open. With `wait=False`, yields False at once if another process has it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def check_free(directory: Path) -> None:
