@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import coordinator.__main__
-from coordinator import arrival
 from coordinator.bundle.bootstrap import stamp_of
-from coordinator.ledger import Ledger, Run
-from coordinator.project import find_project
-from coordinator.settings import TargetName
+from coordinator.ledger import arrival
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.project import find_project
+from coordinator.project.settings import TargetName
 from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.store import Store

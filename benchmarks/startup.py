@@ -23,7 +23,7 @@ from benchmarks.measure import print_table, seconds
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Form, render_script
 from coordinator.bundle.sources import collect
-from coordinator.project import default_template
+from coordinator.project.project import default_template
 
 ROOT = Path(__file__).parent.parent
 ENTRY = "model_src.light"

@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.measure import print_table
-from coordinator.ledger import Ledger, Run
-from coordinator.project import Project
-from coordinator.settings import Settings
-from coordinator.status import AT_ONCE, OpenTargets, current_status, open_targets
-from coordinator.target import RunState
-from coordinator.targets import ENDPOINT_VARIABLE
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.project import Project
+from coordinator.project.settings import Settings
+from coordinator.runs.status import AT_ONCE, OpenTargets, current_status, open_targets
+from coordinator.target.open import ENDPOINT_VARIABLE
+from coordinator.target.protocol import RunState
 
 Kind = Literal["queued", "queued, 2 running", "running, new", "running, known", "ended"]
 KINDS: tuple[Kind, ...] = ("queued", "queued, 2 running", "running, new", "running, known", "ended")

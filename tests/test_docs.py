@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.coordinator.command import run_coord
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
 GROUPS = ("image", "ledger", "local", "sweep")
 GROUP_AND_COMMAND = "sweep"

@@ -15,10 +15,10 @@ from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.script import Form, Script, render_script
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
-from coordinator.templates import default_template
+from coordinator.project import default_template
 
 if TYPE_CHECKING:
-    from coordinator.image import Image
+    from coordinator.bundle.image import Image
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _is_bundle(path: Path) -> bool:
 
 def _image_for(root: Path) -> Image:
     """What kernels have, by the table of the project that the program lies in, or else by the shipped one."""
-    from coordinator.image import image_of, shipped_image
+    from coordinator.bundle.image import image_of, shipped_image
     from coordinator.project import find_project
 
     try:

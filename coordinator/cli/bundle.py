@@ -53,8 +53,7 @@ def bundle(
 
     Its local packages go in whole, with their data.
     """
-    from coordinator.bundle import program as verb
-    from coordinator.bundle.script import fits, largest_files
+    from coordinator.bundle import fits, largest_files, program as verb
     from coordinator.kaggle_rules import SOURCE_MAX
 
     if (path is None) == (module is None):

@@ -47,9 +47,9 @@ def fetch_results(
     They go into results/; its cross-validation table is shown. What is here already is not transferred again, and what
     broke off goes on where it was. With the last fold of a sweep of split folds, these are merged.
     """
-    from coordinator import fetch as verb
-    from coordinator import results_table
-    from coordinator.merge_folds import merge_fetched
+    from coordinator.cli.tables import results as results_table
+    from coordinator.runs import fetch as verb
+    from coordinator.sweeps import merge_fetched
     from coordinator.target import RunState
 
     if all_runs and version is not None:

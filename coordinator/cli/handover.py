@@ -12,7 +12,7 @@ from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
-    from coordinator.handover.destination import Destination
+    from coordinator.handover import Destination
 
 app = typer.Typer()
 
@@ -50,8 +50,7 @@ def export(
     twice: what is missing of it is added.
     """
     from coordinator.files import held
-    from coordinator.handover.choice import ended
-    from coordinator.handover.record import record_of
+    from coordinator.handover import ended, record_of
 
     project = this_project()
     if under is not None and not under.strip():
@@ -86,9 +85,7 @@ def export(
 def _destinations(
     mlflow: str | None, tensorboard: Path | None, wandb_offline: Path | None, under: str
 ) -> list[Destination]:
-    from coordinator.handover.to_mlflow import MlflowStore
-    from coordinator.handover.to_tensorboard import TensorboardFolder
-    from coordinator.handover.to_wandb import WandbFolder
+    from coordinator.handover import MlflowStore, TensorboardFolder, WandbFolder
 
     found: list[Destination] = []
     if mlflow is not None:

@@ -38,7 +38,7 @@ def report(
 
     Leaderboard with verdicts, curves, folds, errors, worst cases, configs, provenance. It needs no network.
     """
-    from coordinator.report.make import make_report
+    from coordinator.report import make_report
 
     project = this_project()
     with open_ledger(project) as ledger:

@@ -33,11 +33,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project
-    from coordinator.settings import TargetName
-    from coordinator.status import OpenTargets, Status
+    from coordinator.project import Project, TargetName
+    from coordinator.runs import Deletion, OpenTargets, Status
     from coordinator.target import Target
 
 app = typer.Typer()
@@ -67,9 +65,8 @@ def push(
     Of several experiments, each is pushed that can be; at the session limit, the others are left for later (exit code
     75). What a complete run has done already is not run again: that run is shown.
     """
-    from coordinator.experiment import experiment_names
-    from coordinator.project import target_name
-    from coordinator.targets import open_target
+    from coordinator.project import experiment_names, target_name
+    from coordinator.target import open_target
 
     project = this_project()
     if not exp:
@@ -118,10 +115,9 @@ def _push(
     wait_for_slot: bool,
 ) -> Run:
     """The run that was pushed, or the one that has done the same already."""
-    from coordinator import push as verb
-    from coordinator.identical import at_work, done_before
-    from coordinator.refresh import refresh_run
-    from coordinator.work_digest import work_to_do
+    from coordinator.kernel import work_to_do
+    from coordinator.ledger import at_work, done_before
+    from coordinator.runs import push as verb, refresh_run
 
     built = prepare(project, name, sets)
     work = work_to_do(built)
@@ -154,8 +150,7 @@ def status(
 
     A run that goes on after its session should have ended is shown as stuck.
     """
-    from coordinator.status import current_status as verb
-    from coordinator.status import open_targets
+    from coordinator.runs import current_status as verb, open_targets
 
     project = this_project()
     with open_ledger(project) as ledger, open_targets(project) as targets:
@@ -176,7 +171,9 @@ def status(
 
 
 def _table(now: Status) -> RenderableType:
-    from coordinator import tables  # rich takes a third of the time of `coord status --json`, which does without
+    from coordinator.cli.tables import (
+        runs as tables,  # rich takes a third of the time of `coord status --json`, which does without
+    )
 
     return tables.runs(now.runs, now.chains)
 
@@ -185,7 +182,7 @@ def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
     from rich.console import Group
     from rich.live import Live
 
-    from coordinator.status import watch
+    from coordinator.runs import watch
 
     with Live(console=new_console(), auto_refresh=False, transient=True) as live:
         for now in watch(targets, look):
@@ -209,9 +206,8 @@ def logs(
     With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
     lowest and highest of its fold, stand below.
     """
-    from coordinator.follow import follow_run as verb
-    from coordinator.refresh import current_log
-    from coordinator.tracebacks import Sources
+    from coordinator.results import Sources
+    from coordinator.runs import current_log, follow_run as verb
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -246,9 +242,8 @@ def cancel(
 
     Where the target cancels none (as Kaggle), it offers to delete the kernel.
     """
-    from coordinator import cancel as verb
-    from coordinator.target import RunState
-    from coordinator.targets import open_target
+    from coordinator.runs import cancel as verb
+    from coordinator.target import RunState, open_target
 
     def confirm(deletion: Deletion) -> bool:
         say(str(deletion))
@@ -270,8 +265,8 @@ def cancel(
 
 def wait_for(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     """The run once it has ended; its log is shown meanwhile."""
-    from coordinator.follow import follow_run
-    from coordinator.tracebacks import Sources
+    from coordinator.results import Sources
+    from coordinator.runs import follow_run
 
     try:
         with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:

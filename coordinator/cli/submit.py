@@ -25,7 +25,7 @@ from coordinator.errors import CoordError, UsageError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from coordinator.submissions import Submission
+    from coordinator.ledger import Submission
 
 app = typer.Typer()
 
@@ -54,8 +54,7 @@ def submit(
 
     The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
     """
-    from coordinator import scores as verb
-    from coordinator.submit import submit_run as send
+    from coordinator.submissions import scores as verb, submit_run as send
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -113,12 +112,10 @@ def scores(
     """
     import dataclasses
 
-    from coordinator import scores as verb
-    from coordinator import submissions
-    from coordinator.project import target_name
-    from coordinator.recorded_scores import recorded_agreements, recorded_scores
-    from coordinator.settings import TargetName
-    from coordinator.targets import open_target
+    from coordinator.ledger import submissions
+    from coordinator.project import TargetName, target_name
+    from coordinator.submissions import recorded_agreements, recorded_scores, scores as verb
+    from coordinator.target import open_target
 
     if as_csv and as_json:
         raise UsageError("--csv or --json, not both")
@@ -144,7 +141,7 @@ def scores(
     def table() -> RenderableType:
         from rich.console import Group
 
-        from coordinator import score_tables
+        from coordinator.cli.tables import scores as score_tables
 
         parts = [score_tables.scores(found, agreements)] if found else []
         return Group(*parts, *([score_tables.recorded(recorded, of_recorded)] if recorded else []))

@@ -23,11 +23,9 @@ from coordinator.cli.terminal import answer, complain, say, show_text, transfers
 from coordinator.errors import CoordError, UsageError
 
 if TYPE_CHECKING:
-    from coordinator.ledger import Ledger
-    from coordinator.project import Project
-    from coordinator.settings import TargetName
-    from coordinator.sweep import Plan
-    from coordinator.sweeps import Sweep
+    from coordinator.ledger import Ledger, Sweep
+    from coordinator.project import Project, TargetName
+    from coordinator.sweeps import Plan
     from coordinator.target import AcceleratorQuota
 
 app = Group(help="Run many experiments: a grid of settings, seeds, folds.")
@@ -65,10 +63,9 @@ def sweep(
     Each is an experiment of its own, as base--lr0.001-step3-s0, and all are pushed, as sessions become free. The same
     command again goes on where it was.
     """
-    from coordinator import sweep as verb
-    from coordinator import sweep_tables
-    from coordinator.experiment import experiment_names
-    from coordinator.project import target_name
+    from coordinator.cli.tables import sweeps as sweep_tables
+    from coordinator.project import experiment_names, target_name
+    from coordinator.sweeps import plan as verb
 
     if context.invoked_subcommand is not None:
         return
@@ -99,7 +96,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a sweep that was interrupted."""
-    from coordinator.sweeps import find_sweep
+    from coordinator.ledger import find_sweep
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -115,10 +112,10 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how far a sweep is, and the time left."""
-    from coordinator import sweep_progress as verb
-    from coordinator import sweep_tables
-    from coordinator.sweeps import all_sweeps, find_sweep
-    from coordinator.targets import open_target
+    from coordinator.cli.tables import sweeps as sweep_tables
+    from coordinator.ledger import all_sweeps, find_sweep
+    from coordinator.sweeps import progress as verb
+    from coordinator.target import open_target
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -150,12 +147,11 @@ def merge(name: Name, as_json: Json = False) -> None:
 
     What is not here yet is fetched. Each merged run is one of version 0.
     """
-    from coordinator import fetch as fetching
-    from coordinator import merge_folds as verb
-    from coordinator import results_table, sweep_progress
-    from coordinator.ledger import MERGED
-    from coordinator.sweeps import find_sweep
-    from coordinator.targets import open_target
+    from coordinator.cli.tables import results as results_table
+    from coordinator.ledger import MERGED, find_sweep
+    from coordinator.runs import fetch as fetching
+    from coordinator.sweeps import merge_folds as verb, progress as sweep_progress
+    from coordinator.target import open_target
 
     project = this_project()
     merged = []
@@ -186,9 +182,8 @@ def merge(name: Name, as_json: Json = False) -> None:
 def _go_on(
     project: Project, ledger: Ledger, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False
 ) -> None:
-    from coordinator import sweep_push
-    from coordinator.sweep_progress import standing
-    from coordinator.targets import open_target
+    from coordinator.sweeps import push as sweep_push, standing
+    from coordinator.target import open_target
 
     try:
         with open_target(project, cast("TargetName", sweep.target)) as opened:
@@ -220,8 +215,7 @@ def _go_on(
 def _quota(project: Project, planned: Plan) -> AcceleratorQuota | None:
     """What the target says; else, of GPUs, what a week is known to have."""
     from coordinator.kaggle_rules import GPU_HOURS
-    from coordinator.target import AcceleratorQuota
-    from coordinator.targets import open_target
+    from coordinator.target import AcceleratorQuota, open_target
 
     if planned.kind == "cpu":
         return None

@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from coordinator import metrics
-from coordinator.chains import chain_of
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
-from coordinator.experiment import Experiment, Recorded, experiment_names, resolve
-from coordinator.ledger import Ledger, Run
-from coordinator.project import Project
+from coordinator.ledger import Ledger, Run, chain_of
+from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
+from coordinator.results import summary as metrics
 from coordinator.target import RunState
 
 RECORDED = "recorded"

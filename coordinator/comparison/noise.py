@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from statistics import stdev
 
-from coordinator import statistics
+from coordinator.comparison import intervals as statistics
 from coordinator.comparison.candidates import Candidate
 from coordinator.comparison.configs import attached
+from coordinator.comparison.intervals import Spread
 from coordinator.comparison.sides import Side, side_of
 from coordinator.project import Project
-from coordinator.statistics import Spread
 
 _NAMED = 4
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator import metrics
 from coordinator.comparison.candidates import RECORDED, Candidate, count
 from coordinator.comparison.configs import seed_of
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import Results
+from coordinator.results import Results, summary as metrics
 
 
 @dataclasses.dataclass(frozen=True)

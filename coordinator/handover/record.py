@@ -12,11 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from coordinator import metrics
 from coordinator.errors import CoordError
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import PARTS, RUN
+from coordinator.results import PARTS, RUN, summary as metrics
 
 _FILE_KINDS = frozenset({".json", ".jsonl", ".csv", ".png", ".jpg", ".jpeg", ".svg", ".html", ".log", ".txt"})
 _LARGEST_FILE = 16 * 2**20

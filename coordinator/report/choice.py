@@ -6,10 +6,9 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from coordinator.chains import all_chains
-from coordinator.comparison.candidates import Candidate
+from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import MERGED, Run
+from coordinator.ledger import MERGED, Run, all_chains
 
 
 def choose(

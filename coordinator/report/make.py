@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from coordinator import __version__, scores
-from coordinator.comparison.candidates import Candidate, all_candidates, find_candidate
+from coordinator import __version__
+from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
-from coordinator.experiment import Recorded, experiment_names, resolve
-from coordinator.ledger import MERGED, Ledger, now
-from coordinator.project import Project
-from coordinator.remarks import said
+from coordinator.ledger import MERGED, Ledger, Submission, all_submissions, now, said
+from coordinator.project import Project, Recorded, experiment_names, resolve
 from coordinator.report.boards import Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
 from coordinator.report.material import Score, gather
 from coordinator.report.page import render
 from coordinator.report.views import settings
-from coordinator.submissions import Submission, all_submissions
+from coordinator.submissions import scores
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,13 +11,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator import events, metrics
-from coordinator.experiment import Recorded
-from coordinator.ledger import MERGED, Run
-from coordinator.project import Project
-from coordinator.remarks import Remark, texts
-from coordinator.results import RUN
-from coordinator.schema import leaves
+from coordinator.ledger import MERGED, Remark, Run, texts
+from coordinator.project import Project, Recorded, leaves
+from coordinator.results import RUN, events, summary as metrics
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
 _PAGE_PICTURES = 120  # some 10 MB

@@ -1,0 +1,243 @@
+"""Reads what comes back without trusting it: bounded in bytes and time, its types held against kagglesdk's own.
+
+kagglesdk reads an answer whole, of whatever size, and sets fields to whatever is there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from enum import Enum
+from http.client import HTTPException
+from typing import Any
+
+import requests
+import urllib3
+from kagglesdk.kaggle_object import FieldMask, KaggleObject, ListSerializer, MapSerializer
+
+from coordinator.kaggle_rules import LOG_STREAM_END
+from coordinator.target.kaggle.policy import Failed, Failure
+from coordinator.target.protocol import LogRecord
+
+_PIECE = 1 << 16  # bytes
+_LINE = 4 << 20  # bytes of one record of a live log
+_MESSAGE = 300  # characters of a server's message that are shown
+_ERROR_BODY = 1 << 16  # bytes that are read of an error's answer
+_AS_TEXT = (Enum, datetime, timedelta, FieldMask)  # on the wire; see kagglesdk.kaggle_object
+_TEXT_AT_MOST = 200  # characters of a name, a date or a duration
+_IN_WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def shown(text: str) -> str:
+    """A server's words as they may be shown: one line of moderate length, without control characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _MESSAGE]).split())
+    return line if len(line) <= _MESSAGE else f"{line[:_MESSAGE]}..."
+
+
+def read(response: requests.Response, *, most: int, is_late: Callable[[], bool]) -> bytes:
+    """The unpacked body. Raises Failed if it is cut off, above `most` bytes, or not there before `is_late()`."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "deflate"):
+        raise Failed(Failure.UNUSABLE, f"it is packed with {shown(encoding)}, which was not asked for")
+    unpack = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds the format by itself
+    body, arrived = bytearray(), 0
+    for piece in pieces(response):
+        arrived += len(piece)
+        try:
+            body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
+        except zlib.error as error:
+            raise Failed(Failure.CUT, "it does not unpack") from error
+        if len(body) > most or arrived > most:
+            raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")
+        if is_late():
+            raise Failed(Failure.TIMEOUT)
+    if unpack is not None and not unpack.eof:
+        raise Failed(Failure.CUT)
+    return bytes(body)
+
+
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """The body as it comes, packed as it is, 64 KiB at most at once. Raises Failed where it breaks off."""
+    # read1 returns what is there; read (all that urllib3 1 has) waits until the piece is full.
+    read_some = getattr(response.raw, "read1", response.raw.read)
+    try:
+        while piece := read_some(_PIECE, decode_content=False):
+            yield piece
+    except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
+        raise Failed(Failure.TIMEOUT) from error
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
+        raise Failed(Failure.CUT) from error
+
+
+def extent(response: requests.Response, offset: int) -> tuple[int, int | None]:
+    """(first byte that comes, bytes of the whole file) of a file that was asked for from `offset` on. Raises Failed.
+
+    The size is None if the server does not say it.
+    """
+    if response.status_code == 206:
+        found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != offset:
+            raise Failed(Failure.UNUSABLE, "it is another part of the file than was asked for")
+        return offset, None if found[2] == "*" else int(found[2])
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise Failed(Failure.UNUSABLE, "it is packed, which was not asked for")
+    length = response.headers.get("Content-Length", "")
+    return 0, int(length) if re.fullmatch(r"\d{1,15}", length) else None
+
+
+def error_message(response: requests.Response, is_late: Callable[[], bool]) -> str:
+    """What an answer with an error status says, or nothing. It is not worth an error of its own."""
+    try:
+        data = parse(read(response, most=_ERROR_BODY, is_late=is_late))
+    except Failed as failed:
+        return "a web page" if failed.failure is Failure.HTML else ""
+    message = data.get("message") if isinstance(data, dict) else None
+    return message if isinstance(message, str) else ""
+
+
+def parse(body: bytes | str) -> Any:
+    """JSON. Raises Failed for a web page, for what is cut off, and for what is nested too deeply."""
+    text = body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise Failed(Failure.UNUSABLE, "it is nested too deeply") from None
+    except ValueError:
+        # Without the cause: its message holds the text itself.
+        failure = Failure.HTML if text.lstrip()[:1] == "<" else Failure.CUT
+        raise Failed(failure) from None
+
+
+def message(kind: type[KaggleObject], data: Any) -> Any:
+    """The answer as a message of kagglesdk's. Raises Failed, which names the field, if a type is not as declared."""
+    try:
+        return kind.from_dict(_object(kind, data, "the answer"))
+    except (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise Failed(Failure.UNUSABLE, f"it does not read as {kind.__name__}: {shown(str(error))}") from error
+
+
+def _object(kind: type[KaggleObject], data: Any, where: str) -> dict[str, Any]:
+    """The fields that the message knows, checked; null is what protobuf's JSON means by it: not there."""
+    _check(data, dict, where)
+    checked = {}
+    for field in kind._fields:
+        value = data.get(field.json_name)
+        if value is None:
+            continue
+        name = field.json_name
+        if isinstance(field.serializer, ListSerializer):
+            _check(value, list, name)
+            checked[name] = [_value(field.field_type, item, f"{name}[{at}]") for at, item in enumerate(value)]
+        elif isinstance(field.serializer, MapSerializer):
+            _check(value, dict, name)
+            checked[name] = value
+        else:
+            checked[name] = _value(field.field_type, value, name)
+    return checked
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(kind, type):
+        return value
+    if issubclass(kind, KaggleObject):
+        return _object(kind, value, where)
+    if kind is str:
+        _check(value, str, where)
+        return clean(value)
+    if kind is int and isinstance(value, str) and value.removeprefix("-").isdecimal() and len(value) < 20:
+        return int(value)  # protobuf's JSON writes 64 bits as text
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if value.bit_length() < 64 else math.inf
+    if issubclass(kind, _AS_TEXT):
+        _check(value, str, where)
+        if len(value) > _TEXT_AT_MOST:
+            raise Failed(Failure.UNUSABLE, f"{where} has {len(value):,} characters")
+        return value
+    if kind in _IN_WORDS:
+        _check(value, kind, where)
+    return value
+
+
+def _check(value: Any, kind: type, where: str) -> None:
+    # In Python, True is a whole number.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        given = next((words for other, words in _IN_WORDS.items() if isinstance(value, other)), "null")
+        raise Failed(Failure.UNUSABLE, f"{where} is {given}, not {_IN_WORDS[kind]}")
+
+
+def clean(text: str) -> str:
+    """The text without halves of characters (`\\ud800`), which JSON can name and no file can hold."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def records(data: Any) -> list[LogRecord]:
+    """The log of a session that has ended, a JSON array of records."""
+    _check(data, list, "the log")
+    return [record(item) for item in data]
+
+
+def record(item: Any) -> LogRecord:
+    """One record of a log. Raises Failed if it is none."""
+    _check(item, dict, "a record of the log")
+    given = {"stream_name": "stdout", "time": 0.0, "data": ""} | {k: v for k, v in item.items() if v is not None}
+    stream, seconds, data = given["stream_name"], given["time"], given["data"]
+    for value, name in ((stream, "stream_name"), (data, "data")):
+        _check(value, str, f"a record's {name}")
+    seconds = _value(float, seconds, "a record's time")
+    return LogRecord(stream=clean(stream), time=seconds if math.isfinite(seconds) else 0.0, data=clean(data))
+
+
+def be_silent_at_most(response: requests.Response, seconds: float) -> None:
+    """Sets the time-out for what is still to come; the answer's head had the longer one of the call."""
+    sock = getattr(getattr(response.raw, "connection", None), "sock", None)
+    if sock is None:  # the connection ends with this answer, which then has the socket for itself
+        file = getattr(getattr(response.raw, "_fp", None), "fp", None)
+        sock = getattr(getattr(file, "raw", None), "_sock", None)
+    if sock is not None:
+        sock.settimeout(seconds)
+
+
+def events(response: requests.Response, *, most: int) -> Iterator[LogRecord]:
+    """The records of a live log; silence for the time-out, or a cut connection, ends it like its end mark.
+
+    Raises Failed if it is larger than `most` bytes.
+    """
+    for line in _lines(response, most):
+        if not line.startswith(b"data:"):
+            continue
+        payload = line.removeprefix(b"data:").strip().decode("utf-8", errors="replace")
+        if payload == LOG_STREAM_END:
+            return
+        try:
+            yield record(parse(payload))
+        except Failed:
+            yield LogRecord(stream="stdout", time=0.0, data=payload + "\n")
+
+
+def _lines(response: requests.Response, most: int) -> Iterator[bytes]:
+    rest, arrived = b"", 0
+    try:
+        for piece in pieces(response):
+            arrived += len(piece)
+            if arrived > most:
+                raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")
+            *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > _LINE:
+                raise Failed(Failure.UNUSABLE, f"a line of it is larger than {_LINE >> 20} MiB")
+            yield from (line.rstrip(b"\r") for line in lines)
+    except Failed as failed:
+        if failed.failure is Failure.UNUSABLE:
+            raise
+        # The caller asks for the state and reconnects; the log is replayed from its start then. So does it where the
+        # end looks like a good one: what has no line's end was cut, and comes whole with the next stream.
