@@ -1,4 +1,4 @@
-from . import events as events, oof as oof
+from . import oof as oof
 from .analysis import Ablated as Ablated, Bottlenecks as Bottlenecks
 from .events import (
     Event as Event,

@@ -114,7 +114,7 @@ class Lines:
         return left
 
 
-def lines(records: Iterable[LogRecord]) -> Iterator[str]:
+def log_lines(records: Iterable[LogRecord]) -> Iterator[str]:
     """The lines of a log."""
     whole = Lines()
     for record in records:

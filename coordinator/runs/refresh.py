@@ -14,7 +14,7 @@ from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.files import held
 from coordinator.ledger import ACTIVE, ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET, Ledger, Run, now
 from coordinator.project import Project
-from coordinator.results import Event, event_of, events
+from coordinator.results import Event, event_of, log_lines
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 
 # The live log has no "you are up to date" mark: it is taken as read when nothing came for about as long as an answer
@@ -197,7 +197,7 @@ def last_event(records: list[LogRecord]) -> Event | None:
 
 
 def _newest_first(records: list[LogRecord]) -> Iterator[Event]:
-    for line in reversed(list(events.lines(records))):
+    for line in reversed(list(log_lines(records))):
         event = event_of(line)
         if event is not None and event.kind in _EVENTS_SHOWN:
             yield event

@@ -27,7 +27,7 @@ from coordinator.results import (
     Results,
     Sources,
     Summary,
-    events,
+    log_lines,
     read_summary,
 )
 from coordinator.runs.fetch import parallel
@@ -204,7 +204,7 @@ class _Fetch:
         records = self.target.log(self.run.ref)
         self.results.write(LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
         sources = Sources(self.project.root, self.run.files)
-        text = "".join(f"{sources.relative(line)}\n" for line in events.lines(records))
+        text = "".join(f"{sources.relative(line)}\n" for line in log_lines(records))
         self.results.write(LOG_TEXT, text)
         return records
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from coordinator.results.events import Event, event_in, event_of, lines, read_events
+from coordinator.results.events import Event, event_in, event_of, log_lines, read_events
 from coordinator.target.protocol import LogRecord
 from tests.coordinator.results.json_values import JSON, objects
 
@@ -23,8 +23,8 @@ def test_records_are_not_lines() -> None:
     records = _records(
         ("stdout", "one\ntw"), ("stderr", "warn"), ("stdout", "o\n\nthr"), ("stderr", "ing\n"), ("stdout", "ee")
     )
-    assert list(lines(records)) == ["one", "two", "", "warning", "three"]
-    assert list(lines([])) == []
+    assert list(log_lines(records)) == ["one", "two", "", "warning", "three"]
+    assert list(log_lines([])) == []
 
 
 @settings(max_examples=60)
@@ -33,7 +33,7 @@ def test_where_a_log_is_cut_does_not_matter(pieces: list[str]) -> None:
     """Any cut of a text into records gives the lines of the text."""
     text = "".join(pieces)
     assert (
-        list(lines(_records(*(("stdout", piece) for piece in pieces))))
+        list(log_lines(_records(*(("stdout", piece) for piece in pieces))))
         == text.removesuffix("\n").split("\n")[: None if text else 0]
     )
 
