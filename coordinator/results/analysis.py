@@ -1,4 +1,4 @@
-"""What a run found out about its own figures: bottlenecks, settings that it compared, the chosen rule, its loop."""
+"""What a run found out about its own figures: bottlenecks, settings that it compared, the rule that it chose."""
 
 from __future__ import annotations
 
@@ -125,31 +125,4 @@ class RuleChoice:
                 FoldRule(whole(rule.get("fold")), numbers({name: rule[name] for name in rule if name != "fold"}))
                 for rule in mappings(data.get("nested_rules"))
             ),
-        )
-
-
-_STEPS = ("steps", "measured_steps")
-
-
-@dataclass(frozen=True)
-class LoopProfile:
-    """Where the time of the training loop goes."""
-
-    seconds: Mapping[str, float]
-    """Of each part, and of the evaluation beside them."""
-    steps: int | None
-    measured_steps: int | None
-    limit: str
-    """The part that takes longest; empty if nothing was measured."""
-    text: str
-    """All of it in one line."""
-
-    @classmethod
-    def parse(cls, data: dict[str, Any]) -> LoopProfile:
-        return cls(
-            seconds=numbers({name: value for name, value in data.items() if name not in _STEPS}),
-            steps=whole(data.get("steps")),
-            measured_steps=whole(data.get("measured_steps")),
-            limit=text(data.get("limit")),
-            text=text(data.get("text")),
         )

@@ -6,61 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coordinator.errors import TargetError
-from coordinator.results.analysis import Ablated, Bottlenecks, LoopProfile, RuleChoice
-from coordinator.results.metrics import Baseline, Metric, Primary, Repeats
 from coordinator.results.untrusted import mapping, mappings, number, numbers, parse_json, text, texts, whole
 from coordinator.text import clean
 
+if TYPE_CHECKING:  # imported where they are parsed: `coord status` and most other commands ask for none of them
+    from coordinator.results.analysis import Ablated, Bottlenecks, RuleChoice
+    from coordinator.results.course import Interruption, LoopProfile, ReportedError
+    from coordinator.results.metrics import Baseline, Metric, Primary, Repeats
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class ReportedError:
-    """What went wrong, by the run's own account."""
-
-    type: str
-    message: str
-    traceback: str
-
-    @classmethod
-    def parse(cls, data: object) -> ReportedError | None:
-        """None if there is none. A program of another kind may write a text instead of an object."""
-        parts = data if isinstance(data, dict) else {"message": data}
-        found = cls(*(text(parts.get(name)) for name in ("type", "message", "traceback")))
-        return found if found.type or found.message or found.traceback else None
-
-    @property
-    def line(self) -> str:
-        """`ValueError: no images`."""
-        return ": ".join(filter(None, [self.type, self.message]))
-
-
-@dataclass(frozen=True)
-class Interruption:
-    """Where in its training a run went on from an earlier one, or stopped."""
-
-    seed: int | None
-    fold: int | None
-    epoch: int | None
-    step: int | None
-    source: str
-    """The kernel that it went on from; empty where it stopped."""
-    reason: str
-    """Why it stopped; empty where it went on."""
-
-    @classmethod
-    def parse(cls, data: dict[str, Any]) -> Interruption:
-        return cls(
-            seed=whole(data.get("seed")),
-            fold=whole(data.get("fold")),
-            epoch=whole(data.get("epoch")),
-            step=whole(data.get("step")),
-            source=text(data.get("from")),
-            reason=text(data.get("reason")),
-        )
 
 
 @dataclass(frozen=True)
@@ -105,6 +62,8 @@ class Summary:
 
     @property
     def error(self) -> ReportedError | None:
+        from coordinator.results.course import ReportedError
+
         return ReportedError.parse(self._value("error"))
 
     @property
@@ -132,6 +91,8 @@ class Summary:
 
     @cached_property
     def primary(self) -> Primary | None:
+        from coordinator.results.metrics import Primary
+
         return self._part("primary", Primary.parse)
 
     @property
@@ -145,6 +106,8 @@ class Summary:
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:
         """In the order of the file."""
+        from coordinator.results.metrics import Metric
+
         return tuple(map(Metric.parse, mappings(self._value("metrics"))))
 
     @property
@@ -164,6 +127,8 @@ class Summary:
 
     @cached_property
     def baselines(self) -> tuple[Baseline, ...]:
+        from coordinator.results.metrics import Baseline
+
         return tuple(map(Baseline.parse, mappings(self._value("baselines"))))
 
     def baselines_in(self, metric: str | None) -> tuple[Baseline, ...]:
@@ -172,6 +137,8 @@ class Summary:
 
     @cached_property
     def repeats(self) -> Repeats | None:
+        from coordinator.results.metrics import Repeats
+
         return self._part("repeats", Repeats.parse)
 
     @property
@@ -181,19 +148,27 @@ class Summary:
 
     @cached_property
     def choice(self) -> RuleChoice | None:
+        from coordinator.results.analysis import RuleChoice
+
         return self._part("choice", RuleChoice.parse)
 
     @cached_property
     def ablation(self) -> tuple[Ablated, ...]:
+        from coordinator.results.analysis import Ablated
+
         used = mapping(self.config.get("predict"))
         return tuple(Ablated.parse(row, used) for row in mappings(self._value("ablation")))
 
     @cached_property
     def bottlenecks(self) -> Bottlenecks | None:
+        from coordinator.results.analysis import Bottlenecks
+
         return self._part("oracle", Bottlenecks.parse)
 
     @cached_property
     def profile(self) -> LoopProfile | None:
+        from coordinator.results.course import LoopProfile
+
         return self._part("profile", LoopProfile.parse)
 
     @property
@@ -223,10 +198,14 @@ class Summary:
 
     @cached_property
     def resumed(self) -> Interruption | None:
+        from coordinator.results.course import Interruption
+
         return self._part("resumed", Interruption.parse)
 
     @cached_property
     def stopped(self) -> Interruption | None:
+        from coordinator.results.course import Interruption
+
         return self._part("stopped", Interruption.parse)
 
     @property

@@ -12,8 +12,9 @@ from hypothesis import given, strategies as st
 
 from coordinator.errors import TargetError
 from coordinator.results.analysis import Ablated, ErrorShare, FoldRule, Stage
+from coordinator.results.course import Interruption, ReportedError
 from coordinator.results.metrics import Baseline, FoldValue, Metric, Primary, SeedValue
-from coordinator.results.summary import Interruption, ReportedError, Summary, read_summary
+from coordinator.results.summary import Summary, read_summary
 from tests.coordinator.results.json_values import JSON, objects
 
 SUMMARY: dict[str, Any] = {
