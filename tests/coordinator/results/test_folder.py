@@ -102,7 +102,8 @@ def test_a_note_that_was_edited_counts_as_not_fetched(results: Results, director
     """Sizes and digests that are none."""
     _keep(results, OOF, b"rows")
     results.finish(complete=True)
-    for output in ({"oof.csv": {"size": "many", "sha256": "0"}}, {"oof.csv": 5}, {"oof.csv": {}}, []):
+    edited: list[Any] = [{"oof.csv": {"size": "many", "sha256": "0"}}, {"oof.csv": 5}, {"oof.csv": {}}, []]
+    for output in edited:
         (directory / RUN).write_text(json.dumps({**PROVENANCE, "output": output}))
         assert Results(directory).fetched() == {}
 

@@ -43,7 +43,8 @@ def test_folds_are_weighted_by_their_images() -> None:
     assert metric.folds == (FoldValue("0", 0.9, 10), FoldValue("1", 0.5, 30))
     assert (metric.name, metric.mean, metric.images) == ("cv/dice", 0.7, 40)
     assert metric.sd == pytest.approx(0.2828427)
-    assert found.baselines == (Baseline("all-empty", "cv/dice", pytest.approx(0.075)),)
+    (baseline,) = found.baselines
+    assert (baseline.name, baseline.metric, baseline.value) == ("all-empty", "cv/dice", pytest.approx(0.075))
 
 
 def test_what_is_of_all_folds_together() -> None:
