@@ -11,6 +11,7 @@ import typer
 from coordinator.cli.common import Group, Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
@@ -59,7 +60,7 @@ def check(
     if damaged is None or repair:
         with open_ledger(project) as ledger, contextlib.ExitStack() as stack:
             opened = [] if offline else _targets(project, ledger, target, stack, not_asked)
-            for each in verb.check(project, ledger, opened):
+            for each in verb.check(Workspace(project, ledger), opened):
                 if isinstance(each, verb.Problem):
                     found(each)
                 else:

@@ -11,6 +11,7 @@ import typer
 from coordinator.cli.common import Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
+from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -43,8 +44,7 @@ def report(
     project = this_project()
     with open_ledger(project) as ledger:
         made = make_report(
-            project,
-            ledger,
+            Workspace(project, ledger),
             names=exp,
             target=target,
             every=all_runs,
