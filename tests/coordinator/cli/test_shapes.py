@@ -290,7 +290,7 @@ def _check_golden(name: str, text: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     before = file.read_text(encoding="utf-8")
-    diff = "\n".join(unified_diff(before.splitlines(), text.splitlines(), "as it was", "as it is", lineterm=""))
-    assert text == before, (
-        f"{name} is not as it was. If the change is meant, run the tests once with GOLDEN=accept.\n{diff}"
-    )
+    if text != before:
+        diff = "\n".join(unified_diff(before.splitlines(), text.splitlines(), "as it was", "as it is", lineterm=""))
+        accept = "If the change is meant, run the tests once with GOLDEN=accept and look at the diff."
+        pytest.fail(f"{name} is not as it was. {accept}\n{diff}", pytrace=False)
