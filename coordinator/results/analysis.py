@@ -1,4 +1,4 @@
-"""What a run found out about its own figures: bottlenecks, settings that it compared, the rule that it chose."""
+"""A run's analysis of its own score: bottlenecks, the settings that it compared, the rule that it chose."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Stage:
     name: str
     value: float | None
     gain: float | None
-    """Over the score without that."""
+    """How much higher the score is than without this replacement."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Stage:
@@ -25,27 +25,27 @@ class Stage:
 
 @dataclass(frozen=True)
 class ErrorShare:
-    """What one kind of error takes from the score."""
+    """How much of the score one kind of error costs."""
 
     kind: str
     loss: float | None
     images: int | None
-    """How many have such an error."""
+    """The number of images with such an error."""
 
 
 @dataclass(frozen=True)
 class Bottlenecks:
-    """What the score would be if one stage of the model were perfect, and where it is lost."""
+    """What the score would be if one stage of the model were perfect, and which errors cost how much of it."""
 
     metric: str
     baseline: float | None
     """The score as it is."""
     alone: tuple[Stage, ...]
-    """With this stage alone replaced."""
+    """Each stage replaced alone."""
     ladder: tuple[Stage, ...]
-    """With this stage and all before it replaced."""
+    """Each stage replaced together with all before it."""
     losses: tuple[ErrorShare, ...]
-    """They add up to what is missing from 1."""
+    """Together they are the difference of the score from 1."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Bottlenecks:
@@ -64,7 +64,7 @@ class Bottlenecks:
 
 @dataclass(frozen=True)
 class Ablated:
-    """What one value of a setting is worth, everything else as the run has it."""
+    """The score with one value of a setting, all other settings as in the run's config."""
 
     setting: str
     value: str
@@ -73,15 +73,15 @@ class Ablated:
     metric: str
     images: int | None
     as_set: float | None
-    """The metric under the thresholds of the config,"""
+    """The score with the thresholds of the config."""
     chosen: float | None
-    """under the rule that was chosen out of fold,"""
+    """The score with the rule that was chosen on the out-of-fold predictions of all folds."""
     nested: float | None
-    """and under rules chosen fold by fold."""
+    """The score where the rule for each fold was chosen on the other folds."""
 
     @classmethod
     def parse(cls, data: dict[str, Any], used: Mapping[str, Any]) -> Ablated:
-        """`used` are the settings that the run predicts with."""
+        """`used` has the settings that the run predicts with."""
         name, value = data.get("name"), data.get("value")
         return cls(
             setting=text(name),
@@ -97,22 +97,22 @@ class Ablated:
 
 @dataclass(frozen=True)
 class FoldRule:
-    """A rule from a probability to a mask that was chosen on all folds but one."""
+    """A rule that makes a mask of probabilities, chosen on all folds but one."""
 
     fold: int | None
-    """The one that it was not chosen on."""
+    """The fold that it was not chosen on."""
     thresholds: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class RuleChoice:
-    """The rule from a probability to a mask that was chosen out of fold."""
+    """The rule that makes a mask of probabilities, chosen on the out-of-fold predictions."""
 
     thresholds: Mapping[str, float]
     chosen: float | None
-    """The metric under it: too good, because it was chosen on the same images,"""
+    """The score with it, which is too high: it was chosen on the same images."""
     nested: float | None
-    """and what is not: under rules that were chosen on the other folds."""
+    """The score where the rule for each fold was chosen on the other folds, which is not too high."""
     nested_rules: tuple[FoldRule, ...]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""How a run went: what went wrong, where its training was resumed or stopped, where the time of its loop went."""
+"""How a run went: its error, where its training was resumed or stopped, how long each part of its loop took."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coordinator.results.untrusted import numbers, text, whole
 
 @dataclass(frozen=True)
 class ReportedError:
-    """What went wrong, by the run's own account."""
+    """The error that ended the run."""
 
     type: str
     message: str
@@ -19,7 +19,7 @@ class ReportedError:
 
     @classmethod
     def parse(cls, data: object) -> ReportedError | None:
-        """None if there is none. A program of another kind may write a text instead of an object."""
+        """None if there is none. Other programs than the model source may report a text instead of an object."""
         parts = data if isinstance(data, dict) else {"message": data}
         found = cls(*(text(parts.get(name)) for name in ("type", "message", "traceback")))
         return found if found.type or found.message or found.traceback else None
@@ -32,16 +32,16 @@ class ReportedError:
 
 @dataclass(frozen=True)
 class Interruption:
-    """Where in its training a run went on from an earlier one, or stopped."""
+    """The place in the training where a run continued an earlier one, or stopped."""
 
     seed: int | None
     fold: int | None
     epoch: int | None
     step: int | None
     source: str
-    """The kernel that it went on from; empty where it stopped."""
+    """The kernel that it continued; empty if this is where it stopped."""
     reason: str
-    """Why it stopped; empty where it went on."""
+    """Why it stopped; empty if this is where it continued."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Interruption:
@@ -60,16 +60,16 @@ _STEPS = ("steps", "measured_steps")
 
 @dataclass(frozen=True)
 class LoopProfile:
-    """Where the time of the training loop goes."""
+    """How long each part of the training loop took."""
 
     seconds: Mapping[str, float]
-    """Of each part, and of the evaluation beside them."""
+    """Part of the loop -> seconds; the evaluation has its own."""
     steps: int | None
     measured_steps: int | None
     limit: str
     """The part that takes longest; empty if nothing was measured."""
     text: str
-    """All of it in one line."""
+    """The whole profile in one line."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> LoopProfile:

@@ -20,7 +20,7 @@ _METRICS_SHOWN = 3  # in a line about one event
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run: an epoch is over, a fold, all of it; or a message."""
+    """Something that happened in a run: an epoch ended, or a fold, or the whole run; or a message to its reader."""
 
     _json: Any = field(repr=False)
     kind: str
@@ -33,14 +33,14 @@ class Event:
     folds: int | None
     """How many there are, as `epochs`."""
     epoch: int | float | None
-    """Counted from 1; a program may report parts of epochs."""
+    """Counted from 1. Not whole if the program reports more often than once an epoch."""
     epochs: int | None
     step: int | None
     status: str
     """How the run ended; see `Summary.status`."""
     text: str
     metrics: Mapping[str, float]
-    """In the order of the report. NaN where the program had no number."""
+    """In the order of the report. NaN where the program reported no number, infinite where it did so."""
 
     @classmethod
     def parse(cls, data: object) -> Event:
@@ -60,11 +60,11 @@ class Event:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the run ended before it was finished, by its own account."""
+        """Whether the run reports that it ended before it was finished."""
         return self.status not in ("", "complete")
 
     def to_json(self) -> Any:
-        """What it was parsed from, with all that coord does not know."""
+        """The JSON that it was parsed from, with the parts that coord does not know."""
         return self._json
 
     @property
@@ -82,22 +82,19 @@ class Event:
 
     @property
     def figures(self) -> dict[str, float]:
-        """The metrics that are finite: those of unseen data first, then the sum of the losses before its parts."""
+        """The finite metrics: first those of unseen data, then the sum of the losses, then the parts of that sum."""
         names = sorted(self.metrics, key=lambda name: (name.startswith("train/"), name != "train/loss"))
         return {name: self.metrics[name] for name in names if math.isfinite(self.metrics[name])}
 
     def __str__(self) -> str:
-        """In a few words: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`; a repeat's with its seed."""
+        """One line: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`; in a repeat, it starts with the seed."""
         words = ", ".join(filter(None, [self.place, self.text]))
         shown = ", ".join(f"{name} {value:.4f}" for name, value in list(self.figures.items())[:_METRICS_SHOWN])
         return ": ".join(filter(None, [words, shown])) or self.kind
 
 
 class Lines:
-    """Puts the records of a log together to whole lines, without control characters.
-
-    A record may end in the middle of a line.
-    """
+    """Joins the records of a log into lines, without control characters. A record may end in the middle of a line."""
 
     def __init__(self) -> None:
         self._rest: dict[str, str] = {}
@@ -108,7 +105,7 @@ class Lines:
         return [clean(text) for text in whole]
 
     def end(self) -> list[str]:
-        """What is left without a line's end."""
+        """The last line of each stream, if it does not end with a newline."""
         left = [clean(text) for text in self._rest.values() if text]
         self._rest = {}
         return left
@@ -128,7 +125,7 @@ def event_of(line: str) -> Event | None:
 
 
 def event_in(text: str) -> Event | None:
-    """The event that is written in a JSON text, which can be written as strict JSON again; None if there is none."""
+    """The event in a JSON text; None if the text holds none, or cannot be written as strict JSON again."""
     try:
         found = parse_json(text)
     except ValueError:
@@ -137,9 +134,9 @@ def event_in(text: str) -> Event | None:
 
 
 def read_events(file: Path) -> Iterator[Event | None]:
-    """The events of a metrics.jsonl, in which numbers may be infinite; None for a line that holds no object.
+    """The events in the lines of metrics.jsonl, whose metrics may be infinite; None for a line that is no JSON object.
 
-    Nothing if there is no such file. Raises OSError.
+    No events if there is no such file. Raises OSError if it cannot be read.
     """
     try:
         content = file.read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""One summary of all folds, from those of runs of single folds.
+"""Merges the summaries of runs of single folds into one summary of all folds.
 
 The primary metric, and what a trivial prediction scores in it, are means over the images, as its per-image values in
 oof.csv are; a metric's `mean` and `sd` are over its folds (the sample's standard deviation).
@@ -15,10 +15,10 @@ from coordinator.results.untrusted import mappings, number, whole
 
 
 def merge_summaries(summaries: Sequence[Summary], of_all: frozenset[str], **identity: Any) -> Summary:
-    """One summary of all folds, from those of the single ones, which have a primary value; `identity` is set as it is.
+    """The summary of all folds. Every one of `summaries` has a primary value; `identity` is added to the result.
 
-    What one fold's run found out about its own images alone (a chosen rule, bottlenecks) and the metrics `of_all` are
-    left out.
+    Left out are the metrics named in `of_all`, and analyses that are about the images of one fold only (a chosen rule,
+    bottlenecks).
     """
     first, read = summaries[0], [summary.to_json() for summary in summaries]
     sizes = [_images(summary, first.primary_name) for summary in summaries]

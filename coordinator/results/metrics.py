@@ -1,4 +1,4 @@
-"""What a run measured: its metrics over the folds, the primary one, what a trivial prediction scores, repeats."""
+"""What a run measured: its metrics over the folds, the primary metric, baselines, and repeats with several seeds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from coordinator.results.untrusted import mappings, number, text, whole
 
 @dataclass(frozen=True)
 class Primary:
-    """The metric that the run is judged by."""
+    """The metric by which runs are compared."""
 
     name: str
     mode: str
-    """"max" or "min": the direction that is better. Whatever the run reported, if it was something else."""
+    """The direction that is better, "max" or "min"; or another text, if the run reported one."""
     value: float | None
-    """Over all images."""
+    """The value over all images."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Primary | None:
@@ -32,23 +32,24 @@ class FoldValue:
     fold: str
     value: float | None
     images: int | None
-    """How many it was measured on."""
+    """The number of images that it was measured on."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A cross-validated metric, or one that was measured apart from the folds."""
+    """A metric that was cross-validated, or measured on images that are in no fold."""
 
     name: str
     mode: str
-    """As `Primary.mode`."""
+    """See `Primary.mode`."""
     folds: tuple[FoldValue, ...]
-    """Empty if it was measured apart from the folds."""
+    """Empty if it was measured on images that are in no fold."""
     mean: float | None
-    """Over the values of the folds, as `sd`, which is that of the sample."""
+    """The mean over the values of the folds."""
     sd: float | None
+    """Their standard deviation (of the sample)."""
     images: int | None
-    """How many it was measured on."""
+    """The number of images that it was measured on."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Metric:
@@ -72,7 +73,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a trivial prediction scores."""
+    """The score of a trivial prediction."""
 
     name: str
     metric: str
@@ -93,16 +94,16 @@ class SeedValue:
 
 @dataclass(frozen=True)
 class Repeats:
-    """One metric over repeats with at least two seeds."""
+    """One metric in repeats of a run with several seeds."""
 
     metric: str
     mode: str
-    """As `Primary.mode`."""
+    """See `Primary.mode`."""
     values: tuple[SeedValue, ...]
-    """At least two."""
+    """Two or more."""
     mean: float | None
     sd: float | None
-    """Of the sample."""
+    """The standard deviation (of the sample)."""
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> Repeats | None:

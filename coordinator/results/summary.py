@@ -1,4 +1,4 @@
-"""A run's summary: metrics.json, parsed once where it enters coord."""
+"""A run's summary: metrics.json, parsed where it enters coord (a fetch, a dry run, a row of the ledger)."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run reported of itself. Texts are empty, numbers None and parts missing where it did not report them.
+    """What a run reported about itself. Where it did not report something, texts are empty and other values None.
 
-    A part is parsed when it is first asked for, and then kept: a ledger is read with thousands of summaries, of most of
-    which nothing is asked.
+    Each part is parsed when it is first used, and then kept. Parsing all of them at once takes four times as long as
+    reading the JSON, and most commands read every row of the ledger but use few summaries.
     """
 
     _json: Any = field(repr=False)
 
     @classmethod
     def parse(cls, data: object) -> Summary:
-        """Takes any JSON value. No part raises anything."""
+        """Takes any JSON value. Neither this nor any part raises an error."""
         return cls(data)
 
     def to_json(self) -> Any:
-        """What it was parsed from, with all that coord does not know."""
+        """The JSON that it was parsed from, with the parts that coord does not know."""
         return self._json
 
     def _value(self, name: str) -> Any:
@@ -57,7 +57,7 @@ class Summary:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the run ended before it was finished, by its own account."""
+        """Whether the run reports that it ended before it was finished."""
         return self.status not in ("", "complete")
 
     @property
@@ -76,7 +76,7 @@ class Summary:
 
     @property
     def digest(self) -> str:
-        """Of the kernel that ran."""
+        """The digest of the kernel that ran."""
         return text(self._value("digest"))
 
     @property
@@ -86,7 +86,7 @@ class Summary:
 
     @property
     def seconds(self) -> float | None:
-        """From its start to the last time that it wrote its summary."""
+        """From the start of the program until it last wrote its summary."""
         return number(self._value("seconds"))
 
     @cached_property
@@ -112,14 +112,14 @@ class Summary:
 
     @property
     def primary_first(self) -> list[Metric]:
-        """The metrics as they are shown."""
+        """The metrics in the order in which they are shown."""
         return sorted(self.metrics, key=lambda metric: metric.name != self.primary_name)
 
     def metric(self, name: str | None) -> Metric | None:
         return next((metric for metric in self.metrics if metric.name == name), None)
 
     def value_of(self, metric: str | None) -> float | None:
-        """The value of a metric: over all images of the primary one, or else the mean over the folds."""
+        """The value of a metric: for the primary one that over all images, otherwise the mean over the folds."""
         if self.primary is not None and self.primary.name == metric and self.primary.value is not None:
             return self.primary.value
         found = self.metric(metric)
@@ -132,7 +132,7 @@ class Summary:
         return tuple(map(Baseline.parse, mappings(self._value("baselines"))))
 
     def baselines_in(self, metric: str | None) -> tuple[Baseline, ...]:
-        """What trivial predictions score in that metric."""
+        """The scores of trivial predictions in that metric."""
         return tuple(each for each in self.baselines if each.metric == metric)
 
     @cached_property
@@ -143,7 +143,7 @@ class Summary:
 
     @property
     def thresholds(self) -> Mapping[str, float]:
-        """That it predicts with."""
+        """The thresholds that the run predicts with, by name."""
         return numbers(self._value("thresholds"))
 
     @cached_property
@@ -178,7 +178,7 @@ class Summary:
 
     @property
     def versions(self) -> Mapping[str, str | None]:
-        """Of Python, libraries and the image; None where there is none."""
+        """Versions of Python, of libraries and of the image; None where there is none."""
         return {clean(name): text(value) or None for name, value in mapping(self._value("versions")).items()}
 
     @property
@@ -187,13 +187,13 @@ class Summary:
 
     @property
     def counts(self) -> Mapping[str, str]:
-        """Of images and the like. As text: what a program counts, and how it writes it, is its own."""
+        """Numbers of images and the like, as text: each program decides what it counts and how it writes it."""
         found = {clean(name): text(value) for name, value in mapping(self._value("counts")).items()}
         return {name: value for name, value in found.items() if value}
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """As the program read it."""
+        """The config as the program read it."""
         return mapping(self._value("config"))
 
     @cached_property
@@ -210,7 +210,7 @@ class Summary:
 
     @property
     def merged(self) -> tuple[str, ...]:
-        """The labels of the runs of single folds that it was put together of; their ids are `merged_ids`."""
+        """The labels of the runs that it was merged from, one a fold. Their ids are `merged_ids`."""
         return texts(self._value("merged"))
 
     @property
@@ -219,7 +219,7 @@ class Summary:
 
 
 def read_summary(file: Path) -> Summary | None:
-    """metrics.json, or None if the run left none. Raises TargetError if it is not what a program writes."""
+    """The summary in metrics.json; None if there is no such file. Raises TargetError if it is no JSON object."""
     if not file.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Reads JSON that a program wrote somewhere else. It is untrusted: any part may be missing or of another kind.
+"""Reads JSON that a program wrote on another machine. It is untrusted: any part may be missing or of another type.
 
 This is the only place that decides what counts as a number, a whole number, a text, a list or an object.
 """

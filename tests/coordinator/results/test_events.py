@@ -1,4 +1,4 @@
-"""What a program reports while it runs, read with distrust: its log comes from somebody else's machine."""
+"""What a program reports while it runs. Its log comes from another machine, so nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _records(*pieces: tuple[str, str]) -> list[LogRecord]:
 
 
 def test_records_are_not_lines() -> None:
-    """A line may come in pieces, a piece may hold many lines, and two streams don't mix within a line."""
+    """A line may come in several records, a record may hold several lines, and two streams do not mix within a line."""
     records = _records(
         ("stdout", "one\ntw"), ("stderr", "warn"), ("stdout", "o\n\nthr"), ("stderr", "ing\n"), ("stdout", "ee")
     )
@@ -30,7 +30,7 @@ def test_records_are_not_lines() -> None:
 @settings(max_examples=60)
 @given(st.lists(st.text("ab \n", max_size=6), max_size=8))
 def test_where_a_log_is_cut_does_not_matter(pieces: list[str]) -> None:
-    """Any cut of a text into records gives the lines of the text."""
+    """However a text is cut into records, they give the lines of the text."""
     text = "".join(pieces)
     assert (
         list(log_lines(_records(*(("stdout", piece) for piece in pieces))))
@@ -59,12 +59,12 @@ def test_where_a_log_is_cut_does_not_matter(pieces: list[str]) -> None:
     ],
 )
 def test_lines_that_are_no_events(line: str) -> None:
-    """Whatever a kernel prints, it is text unless it is an event through and through."""
+    """A line that is not an event in every respect is text."""
     assert event_of(line) is None
 
 
 def test_events() -> None:
-    """An event is the object behind the prefix; NaN, which JSON does not have, is null. metrics.jsonl has no prefix."""
+    """An event is the object after the prefix, or a whole line of metrics.jsonl; NaN, no JSON, becomes null."""
     found = event_of('COORD {"event": "epoch", "fold": 0, "lr": 0.1}')
     assert found is not None
     assert (found.kind, found.fold, found.epoch) == ("epoch", 0, None)
@@ -78,7 +78,7 @@ def test_events() -> None:
 
 
 def test_all_that_an_event_has() -> None:
-    """Each part has its field; what is of another kind is missing, and the rest is read."""
+    """Each part has its field; a part of another type counts as missing, and the others are read."""
     parts = {"time": 81.5, "seed": 1, "fold": 0, "folds": 5, "epoch": 3, "epochs": 8, "step": 120, "status": "complete"}
     found = Event.parse({"event": "epoch", "text": "well", "metrics": {"val/dice": 0.5}, **parts})
     assert {name: getattr(found, name) for name in parts} == parts
@@ -112,12 +112,12 @@ def test_parts_of_epochs() -> None:
     ],
 )
 def test_events_in_words(found: dict[str, Any], words: str) -> None:
-    """What there is of fold, epoch, metrics and text; parts of a wrong type are passed over."""
+    """Fold, epoch, metrics and text, as far as there are any; parts of another type are left out."""
     assert str(Event.parse(found)) == words
 
 
 def test_figures_come_in_the_order_of_interest() -> None:
-    """What was measured on unseen data first, then the sum of the losses, then its parts; only what is finite."""
+    """First those of unseen data, then the sum of the losses, then its parts; only finite ones."""
     metrics = {"train/box": 1, "train/loss": 3, "val/dice": 0.5, "val/bad": None, "val/loss": 2}
     found = Event.parse({"event": "epoch", "metrics": metrics})
     assert list(found.figures) == ["val/dice", "val/loss", "train/loss", "train/box"]
@@ -125,7 +125,7 @@ def test_figures_come_in_the_order_of_interest() -> None:
 
 
 def test_a_file_of_events(tmp_path: Path) -> None:
-    """A line that holds no object is None, a number may be infinite, and a missing file has no events."""
+    """A line that is no object gives None, a number may be infinite, and a missing file has no events."""
     file = tmp_path / "metrics.jsonl"
     assert list(read_events(file)) == []
     file.write_text('{"event": "epoch", "metrics": {"loss": Infinity}}\n[1]\n{"event": "fold", "fold": 1}\n{"eve')
@@ -139,7 +139,7 @@ def test_a_file_of_events(tmp_path: Path) -> None:
 
 @given(JSON | objects("event", "epoch", "metrics", "text", "time"))
 def test_any_json_is_an_event(data: Any) -> None:
-    """Whatever it is, it parses, its words can be printed, and it gives the same JSON back."""
+    """Any value can be parsed and printed, and gives the same JSON back."""
     found = Event.parse(data)
     assert found.to_json() == data
     str(found).encode("utf-8")

@@ -29,7 +29,7 @@ def results(directory: Path) -> Results:
 
 
 def _keep(results: Results, path: PurePosixPath, content: bytes) -> Kept:
-    """Does what a fetch does with a file that has come in as a whole."""
+    """Does what a fetch does when a file has arrived completely."""
     kept = Kept(len(content), hashlib.sha256(content).hexdigest())
     part = results.part_file(path, identity("etag", kept.size))
     part.write_bytes(content)
@@ -44,7 +44,7 @@ def _run_json(directory: Path) -> dict[str, Any]:
 
 
 def test_a_new_folder_names_its_run(results: Results, directory: Path) -> None:
-    """run.json has where the results are from, and no files yet."""
+    """run.json has the origin of the results, and no files yet."""
     assert _run_json(directory) == {**PROVENANCE, "output": {}}
     assert Results(directory).run_id() == "run-one"
 
@@ -75,8 +75,8 @@ def test_results_of_another_run_move_aside(results: Results, directory: Path) ->
     assert Results(aside).run_id() == "run-one"
 
 
-def test_a_file_is_noted_before_it_has_its_name(results: Results, directory: Path) -> None:
-    """A process that is killed in between leaves a note without a file, which counts as not fetched."""
+def test_a_file_is_recorded_before_it_has_its_name(results: Results, directory: Path) -> None:
+    """A process that is killed in between leaves a record without a file, which counts as not fetched."""
     kept = _keep(results, OOF, b"rows")
     deep = _keep(results, DEEP, b"picture")
     killed = Results(directory)  # a later process: nothing was finished
@@ -89,8 +89,8 @@ def test_a_file_is_noted_before_it_has_its_name(results: Results, directory: Pat
     assert not killed.is_here(PurePosixPath("other.csv"), None)
 
 
-def test_a_note_that_was_cut_off_hides_no_other(results: Results, directory: Path) -> None:
-    """Each note begins a line of its own."""
+def test_a_record_that_was_cut_off_hides_no_other(results: Results, directory: Path) -> None:
+    """Each record starts on a new line."""
     first = _keep(results, OOF, b"rows")
     with (directory / PARTS / "fetched.jsonl").open("a") as journal:
         journal.write('\n{"name": "fold0.pth", "si')
@@ -98,8 +98,8 @@ def test_a_note_that_was_cut_off_hides_no_other(results: Results, directory: Pat
     assert Results(directory).fetched() == {OOF: first, DEEP: second}
 
 
-def test_a_note_that_was_edited_counts_as_not_fetched(results: Results, directory: Path) -> None:
-    """Sizes and digests that are none."""
+def test_a_record_that_was_edited_counts_as_not_fetched(results: Results, directory: Path) -> None:
+    """Its size or digest is missing or no such value."""
     _keep(results, OOF, b"rows")
     results.finish(complete=True)
     edited: list[Any] = [{"oof.csv": {"size": "many", "sha256": "0"}}, {"oof.csv": 5}, {"oof.csv": {}}, []]
@@ -109,7 +109,7 @@ def test_a_note_that_was_edited_counts_as_not_fetched(results: Results, director
 
 
 def test_a_part_is_found_by_a_later_process(results: Results, directory: Path) -> None:
-    """By its file and by the state of that file; a part of another state is dropped."""
+    """It belongs to one state of its file; a part of another state is deleted."""
     assert results.part(OOF) is None
     results.part_file(OOF, identity("old", 10)).write_bytes(b"half")
     later = Results(directory)
@@ -123,7 +123,7 @@ def test_a_part_is_found_by_a_later_process(results: Results, directory: Path) -
 
 
 def test_the_end_of_a_fetch(results: Results, directory: Path) -> None:
-    """run.json has all files. Parts stay while a file is left to be fetched, and are no results."""
+    """run.json has all files. Parts stay until every file is fetched, and do not count as results."""
     kept = _keep(results, OOF, b"rows")
     results.part_file(DEEP, identity("etag", 9)).write_bytes(b"half")
     results.finish(complete=False)
@@ -137,13 +137,13 @@ def test_the_end_of_a_fetch(results: Results, directory: Path) -> None:
 
 
 def test_an_interrupted_fetch_without_parts_leaves_no_folder_of_them(results: Results, directory: Path) -> None:
-    """An empty one would tell nothing."""
+    """An empty folder would be of no use."""
     results.finish(complete=False)
     assert not (directory / PARTS).exists()
 
 
 def test_files_that_are_to_be_fetched_again(results: Results, directory: Path) -> None:
-    """They are not noted any more, the others are; a part that had begun counts for nothing."""
+    """They are no longer recorded, the others are, and parts are deleted."""
     _keep(results, OOF, b"rows")
     deep = _keep(results, DEEP, b"picture")
     results.part_file(OOF, identity("etag", 9)).write_bytes(b"half")
@@ -153,7 +153,7 @@ def test_files_that_are_to_be_fetched_again(results: Results, directory: Path) -
 
 
 def test_a_file_of_coords_own_is_replaced_as_a_whole(results: Results, directory: Path) -> None:
-    """It is no part of the output."""
+    """It does not count as fetched output."""
     results.write("kernel.log", "one\n")
     results.write("kernel.log", "two\n")
     assert (directory / "kernel.log").read_text() == "two\n"

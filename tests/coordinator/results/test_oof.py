@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("metric", ["cv/dice", "oof/dice", "dice"])
 def test_images_with_their_folds_and_values(file: Path, metric: str) -> None:
-    """The column is named by the last part of the metric; an image without a value has a fold all the same."""
+    """The column has the last part of the metric's name; an image without a value still has a fold."""
     found = oof.read(file, metric)
     assert found is not None
     assert found.folds == {"b": "1", "a": "0", "c": "1"}
@@ -31,14 +31,14 @@ def test_images_with_their_folds_and_values(file: Path, metric: str) -> None:
 
 @pytest.mark.parametrize("metric", ["holdout/dice", "cv/auc", ""])
 def test_a_metric_without_a_column(file: Path, metric: str) -> None:
-    """What was measured elsewhere than out of fold has no values here, whatever its name; the folds are known."""
+    """A metric that was not measured out of fold has no values here; the folds are known."""
     found = oof.read(file, metric)
     assert found is not None
     assert (len(found.folds), found.values) == (3, {})
 
 
 def test_values_that_are_not_finite_are_left_out(file: Path) -> None:
-    """They have no mean."""
+    """NaN or infinity would make the mean useless."""
     file.write_text("ImageId,fold,dice\na,0,nan\nb,0,inf\nc,0,0.5\n")
     found = oof.read(file, "cv/dice")
     assert found is not None
@@ -47,13 +47,13 @@ def test_values_that_are_not_finite_are_left_out(file: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "ImageId,fold,dice\n", "ImageId,dice\na,0.5\n"])
 def test_a_file_without_rows_or_folds(file: Path, content: str) -> None:
-    """It tells nothing, and is no error."""
+    """The result is None, not an error."""
     file.write_text(content)
     assert oof.read(file, "cv/dice") is None
 
 
 def test_a_run_without_the_file(tmp_path: Path) -> None:
-    """It tells nothing, and is no error."""
+    """The result is None, not an error."""
     assert oof.read(tmp_path / "oof.csv", "cv/dice") is None
 
 
@@ -66,14 +66,14 @@ def test_a_run_without_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_such_table(file: Path, content: bytes, message: str) -> None:
-    """An error that names the file, and says what is wrong with it."""
+    """The error names the file and what is wrong with it."""
     file.write_bytes(content)
     with pytest.raises(TargetError, match=f"oof.csv {message}"):
         oof.read(file, "cv/dice")
 
 
 def test_a_mask_may_be_longer_than_the_csv_module_allows(file: Path) -> None:
-    """Run lengths of a large mask take more than 128 KiB; the module's own limit is left as it was."""
+    """The run lengths of a large mask take more than 128 KiB; the limit of the module is restored afterwards."""
     file.write_text(f"ImageId,fold,EncodedPixels,dice\na,0,{'1 2 ' * 50_000},0.5\n")
     found = oof.read(file, "cv/dice")
     assert found is not None
@@ -82,7 +82,7 @@ def test_a_mask_may_be_longer_than_the_csv_module_allows(file: Path) -> None:
 
 
 def test_equal_assignments(file: Path) -> None:
-    """Runs with the same images in the same folds are known by that, whatever the order and the values."""
+    """Two runs with the same images in the same folds have the same digest, whatever the order and the values."""
     first = oof.read(file, "cv/dice")
     file.write_text("ImageId,fold,auc\na,0,0.1\nb,1,0.2\nc,1,0.3\n")
     second = oof.read(file, "cv/auc")

@@ -1,4 +1,4 @@
-"""A run's summary, read with distrust: it was written on somebody else's machine."""
+"""A run's summary. It was written on another machine, so nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ WHOLE: dict[str, Any] = {
 
 
 def test_a_summary_is_read(tmp_path: Path) -> None:
-    """None if there is none; an error with the file's name if it is not a JSON object. NaN becomes null."""
+    """None if there is no file; an error with its name if it is no JSON object. NaN becomes null."""
     file = tmp_path / "metrics.json"
     assert read_summary(file) is None
     file.write_text('{"status": "complete", "value": NaN}')
@@ -106,7 +106,7 @@ def test_a_summary_is_read(tmp_path: Path) -> None:
 
 
 def test_reading_is_not_changed_by_writing(tmp_path: Path) -> None:
-    """A summary that was read can be written as strict JSON, as the ledger and `--json` do, its unknown parts, too."""
+    """It can be written as strict JSON, as the ledger and `--json` do, including the parts that coord does not know."""
     file = tmp_path / "metrics.json"
     file.write_text(json.dumps({**WHOLE, "lost": float("nan"), "of another program": [1]}))
     again = read_summary(file)
@@ -116,7 +116,7 @@ def test_reading_is_not_changed_by_writing(tmp_path: Path) -> None:
 
 
 def test_all_that_the_model_source_reports() -> None:
-    """Each part of metrics.json has its typed value."""
+    """Each part of metrics.json has a typed value."""
     found = Summary.parse(WHOLE)
     assert (found.schema, found.status, found.is_partial) == (1, "incomplete", True)
     assert found.error == ReportedError("ValueError", "no images", "Traceback (most recent call last): ...")
@@ -161,7 +161,7 @@ def test_tables_begin_with_the_primary_metric() -> None:
 
 
 def test_the_value_of_a_metric() -> None:
-    """Over all images where it is the primary one, or else the mean over the folds; None where there is neither."""
+    """The value over all images for the primary one, otherwise the mean over the folds; None if there is neither."""
     found = Summary.parse({**SUMMARY, "primary": {"name": "cv/dice", "mode": "max", "value": 0.76}})
     assert (found.value_of("cv/dice"), found.value_of("val/loss"), found.value_of("val/auc")) == (0.76, 0.4, None)
     assert Summary.parse({**SUMMARY, "primary": {"name": "cv/dice", "value": "x"}}).value_of("cv/dice") == 0.75
@@ -188,7 +188,7 @@ def test_a_summary_without_its_parts(data: Any) -> None:
 
 
 def test_parts_of_another_kind() -> None:
-    """What is missing or of another kind is None or empty, what could steer a terminal is removed."""
+    """What is missing or of another type is None or empty, and control characters are removed."""
     metric = {"name": "a\x1b[31mb", "folds": [{}, {"fold": 1, "value": "x", "n": True}], "mean": True, "n": 1.5}
     (found,) = Summary.parse({"metrics": [metric]}).metrics
     assert found == Metric("ab", "", (FoldValue("", None, None), FoldValue("1", None, None)), None, None, None)
@@ -203,7 +203,7 @@ def test_parts_of_another_kind() -> None:
 
 
 def test_fewer_than_two_values_are_no_repeats() -> None:
-    """They have no spread; a value without a number does not count."""
+    """They have no standard deviation; a value that is no number does not count."""
     values = [{"seed": 3, "value": 0.9}, {"seed": 4, "value": None}]
     assert Summary.parse({"repeats": {"values": values}}).repeats is None
     assert Summary.parse({"repeats": {"values": [*values, {"value": 0.8}]}}).repeats is not None
@@ -219,7 +219,7 @@ def test_fewer_than_two_values_are_no_repeats() -> None:
     ],
 )
 def test_an_error_in_a_line(error: Any, line: str) -> None:
-    """As an object or as a text, whatever the program writes."""
+    """The program may write an object or a text."""
     found = Summary.parse({"error": error}).error
     assert found is not None
     assert found.line == line
@@ -227,7 +227,7 @@ def test_an_error_in_a_line(error: Any, line: str) -> None:
 
 
 def test_a_summary_is_a_value() -> None:
-    """Two are equal if all that was reported is, the parts that coord does not know included; none can be changed."""
+    """Two are equal if their whole JSON is, including the parts that coord does not know; neither can be changed."""
     assert Summary.parse(WHOLE) == Summary.parse(json.loads(json.dumps(WHOLE)))
     assert Summary.parse(WHOLE) != Summary.parse({**WHOLE, "of another program": 1})
     with pytest.raises(FrozenInstanceError):
@@ -237,7 +237,7 @@ def test_a_summary_is_a_value() -> None:
 
 @given(st.one_of(JSON, objects(*WHOLE), objects("metrics", "folds", "values", "error", "split", "nested_rules")))
 def test_any_json_is_a_summary(data: Any) -> None:
-    """Whatever it is, every part of it can be asked for, and it gives the same JSON back."""
+    """Every part of any value can be read without an error, and it gives the same JSON back."""
     found = Summary.parse(data)
     for name in (name for name in dir(Summary) if not name.startswith("_")):
         getattr(found, name)

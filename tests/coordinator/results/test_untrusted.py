@@ -1,4 +1,4 @@
-"""What counts as a number, a text or an object in JSON that somebody else's program wrote."""
+"""What counts as a number, a text or an object in JSON that another program wrote."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_what_json_does_not_have_becomes_null() -> None:
 
 @pytest.mark.parametrize("broken", ["", "{", "nan", "1e999", '"\\ud800"', "[" * 50_000, "9" * 5000])
 def test_json_that_cannot_be_written_again(broken: str) -> None:
-    """Too deep, too large, cut off, or with half a character: one kind of error."""
+    """It is nested too deeply, too large, cut off, or has half a character: all give the same type of error."""
     with pytest.raises(ValueError):  # noqa: PT011  # its text is Python's own
         parse_json(broken)
 
@@ -58,18 +58,18 @@ def test_json_that_cannot_be_written_again(broken: str) -> None:
     ],
 )
 def test_one_value(value: object, as_number: float | None, as_whole: int | None, as_text: str) -> None:
-    """A truth value is no number, a text that looks like one neither; a list or an object is no text."""
+    """A boolean or a text is no number; a boolean, a list or an object is no text."""
     assert (number(value), whole(value), text(value)) == (as_number, as_whole, as_text)
     assert float_of(value) == as_number or math.isnan(float_of(value))
 
 
 def test_numbers_that_are_not_finite() -> None:
-    """They are none where a figure is wanted, and stay what they are in a series."""
+    """`number` does not take them, `float_of` does."""
     assert (number(math.inf), number(math.nan), float_of(-math.inf)) == (None, None, -math.inf)
 
 
 def test_lists_and_objects() -> None:
-    """What is of another kind is left out, at the top and within."""
+    """What is of another type is left out, the whole value or a part of it."""
     assert mapping({"a": 1}) == {"a": 1}
     assert mapping([("a", 1)]) == {}
     assert mappings([{"a": 1}, 5, None, {}]) == [{"a": 1}, {}]
