@@ -52,7 +52,7 @@ class Summary:
 
     @property
     def status(self) -> str:
-        """ "complete", "error", "incomplete" if it ended by its own settings, "running" if it was killed."""
+        """One of "complete", "error", "incomplete" (ended by its own settings), "running" (was killed before its end)."""
         return text(self._value("status"))
 
     @property
