@@ -52,7 +52,7 @@ class Summary:
 
     @property
     def status(self) -> str:
-        """One of "complete", "error", "incomplete" (ended by its own settings), "running" (was killed before its end)."""
+        """One of "complete", "error", "incomplete" (ended by its own settings), "running" (was killed)."""
         return text(self._value("status"))
 
     @property
