@@ -26,7 +26,7 @@ from model_src.labels import read_labels
 from model_src.picture_cache import PictureCache
 from model_src.pictures import Pictures, find_dicoms, read_pictures
 from model_src.transfer import images_on_device
-from runner_test.sample_data import write_sample_data
+from runner_test.samples import write_sample_data
 
 Labels = dict[str, tuple[str, ...]]
 

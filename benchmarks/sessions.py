@@ -21,8 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import print_table, seconds
-from runner_test import isolation
-from runner_test.session import run_once
+from runner_test.sessions import isolation, run_once
 from runner_test.settings import Settings
 
 # Tries, in a session, what the table shows; each line is a row.

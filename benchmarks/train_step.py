@@ -32,7 +32,7 @@ from model_src.optim import Precision, build_optimizer, choose_precision
 from model_src.picture_cache import PictureCache
 from model_src.pictures import find_dicoms, read_pictures
 from model_src.transfer import images_on_device
-from runner_test.sample_data import write_sample_data
+from runner_test.samples import write_sample_data
 
 RATE = 0.001
 

@@ -4,10 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from runner_test.competitions import Rules
 from runner_test.errors import BadName, LocalKaggleError
-from runner_test.reference import Reference
 from runner_test.settings import Settings
+from runner_test.state import Reference, Rules
 from runner_test.store import Store
 
 

@@ -17,15 +17,12 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from runner_test import isolation
-from runner_test.app import URL_LIFETIME, create_app, url_of
 from runner_test.errors import NotLoopback, StartFailed
-from runner_test.faults import Faults
-from runner_test.faulty import Faulty
-from runner_test.hosts import is_loopback
+from runner_test.faults import Faults, Faulty, Wire
+from runner_test.http import URL_LIFETIME, create_app, is_loopback, url_of
+from runner_test.sessions import isolation
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.store import Store
-from runner_test.wire import Wire
 
 
 @dataclass(frozen=True)

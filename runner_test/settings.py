@@ -18,7 +18,7 @@ class Settings:
     isolation: Literal["auto", "none"] = "auto"
     """auto: in namespaces of its own where this machine allows it; none: as the user who pushed."""
     layout: Layout = "2026"
-    """Where inputs are mounted (layout.py)."""
+    """Where inputs are mounted (sessions/layout.py)."""
     memory_gib: float = 30.0
     """Memory of a session, all its processes together (Kaggle's machines have 29 to 30 GiB)."""
     output_gb: float = 20.0

@@ -24,19 +24,35 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from runner_test import atomic, competitions, isolation, locks, outputs, progress, slots, sources, usage
-from runner_test.competitions import Rules
 from runner_test.errors import MissingFolder, StopFailed, TooManySessions
-from runner_test.layout import remove_tree
-from runner_test.outputs import Output
-from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
-from runner_test.progress import Progress
-from runner_test.reference import Reference
-from runner_test.rules import is_gpu
-from runner_test.session import start
+from runner_test.sessions import isolation, start
 from runner_test.settings import DEFAULTS, Settings
-from runner_test.usage import Usage
-from runner_test.version import Kernel, Submission, Version, read_version, write_version
+from runner_test.state import (
+    Kernel,
+    NewVersion,
+    Output,
+    Reference,
+    Rules,
+    SessionProgress,
+    Usage,
+    Version,
+    VersionPaths,
+    competitions,
+    files,
+    kernel_folder,
+    locks,
+    outputs,
+    progress,
+    read_version,
+    remove_tree,
+    rules,
+    slots,
+    sources,
+    usage,
+    version_numbers,
+    version_paths,
+    write_version,
+)
 
 _STOPPING = 10.0  # seconds that a session is given to end
 
@@ -80,14 +96,14 @@ class Store:
 
     # Writing
 
-    def save(self, reference: Reference, submission: Submission) -> Version:
+    def save(self, reference: Reference, pushed: NewVersion) -> Version:
         """Save a new version of a kernel, new or not, and start its session.
 
         Killed half-way, it leaves no version, or one whose session is reported as lost. Raises TooManySessions and
         StartFailed.
         """
         with locks.holding(self.root / "lock"), self._staging() as staging:
-            self._check_sessions(reference.owner, submission.machine_shape)
+            self._check_sessions(reference.owner, pushed.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
             if kernel is None:
@@ -95,17 +111,17 @@ class Store:
                     id=self._next_id(),
                     owner=reference.owner,
                     slug=reference.slug,
-                    title=submission.title,
-                    is_private=submission.is_private,
+                    title=pushed.title,
+                    is_private=pushed.is_private,
                     created=time.time(),
                 )
             else:
-                kernel = replace(kernel, title=submission.title, is_private=submission.is_private)
-            version = self._version(kernel, max(numbers, default=0) + 1, submission)
+                kernel = replace(kernel, title=pushed.title, is_private=pushed.is_private)
+            version = self._version(kernel, max(numbers, default=0) + 1, pushed)
             made = VersionPaths(staging / "versions" / str(version.number))
             made.folder.mkdir(parents=True)
-            made.source.write_text(submission.source, encoding="utf-8", newline="")
-            progress.write(made, Progress())
+            made.source.write_text(pushed.source, encoding="utf-8", newline="")
+            progress.write(made, SessionProgress())
             write_version(made, version)
             # Held from before anybody can see the version until the supervisor's end.
             lock = locks.try_hold(made.alive)
@@ -179,7 +195,7 @@ class Store:
         """Where the version lies."""
         return self._paths(version.reference, version.number)
 
-    def progress(self, version: Version) -> Progress:
+    def progress(self, version: Version) -> SessionProgress:
         """How far the version's session is."""
         return progress.read(self.paths(version))
 
@@ -208,7 +224,7 @@ class Store:
         if not path.exists():
             with locks.holding(self.root / "lock"):
                 if not path.exists():
-                    atomic.write_text(path, secrets.token_hex(32))
+                    files.write_text(path, secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
 
     # Parts of the above
@@ -216,14 +232,14 @@ class Store:
     def _check_sessions(self, owner: str, shape: str) -> None:
         """Raises TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). For the holder of the writers' lock."""
         limit = self.settings.gpu_sessions
-        if limit and is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
+        if limit and rules.is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
             raise TooManySessions(f"Maximum batch GPU session count of {limit} reached.")
 
     def _open_with_gpu(self, owner: str) -> list[Version]:
         """The owner's versions with a GPU whose sessions wait or run."""
         own = (kernel.reference for kernel in self.kernels() if kernel.owner == owner)
         saved = (self.version(reference, number) for reference in own for number in self.numbers(reference))
-        on_gpu = (version for version in saved if version and is_gpu(version.machine_shape))
+        on_gpu = (version for version in saved if version and rules.is_gpu(version.machine_shape))
         return [version for version in on_gpu if not self.progress(version).state.final]
 
     def _usage(self, reference: Reference, number: int) -> Usage | None:
@@ -233,7 +249,7 @@ class Store:
     def _paths(self, reference: Reference, number: int) -> VersionPaths:
         return version_paths(self.root, reference, number)
 
-    def _version(self, kernel: Kernel, number: int, submission: Submission) -> Version:
+    def _version(self, kernel: Kernel, number: int, pushed: NewVersion) -> Version:
         now = time.time_ns()
         return Version(
             owner=kernel.owner,
@@ -242,15 +258,15 @@ class Store:
             created=now / 1e9,
             ticket=f"{now:020d}-{kernel.id}-{number}",
             python=self.python,
-            machine_shape=submission.machine_shape,
-            timeout=submission.timeout,
-            enable_internet=submission.enable_internet,
-            keywords=submission.keywords,
-            dataset_sources=submission.dataset_sources,
-            competition_sources=submission.competition_sources,
-            kernel_sources=submission.kernel_sources,
-            docker_image=submission.docker_image,
-            kernel_type=submission.kernel_type,
+            machine_shape=pushed.machine_shape,
+            timeout=pushed.timeout,
+            enable_internet=pushed.enable_internet,
+            keywords=pushed.keywords,
+            dataset_sources=pushed.dataset_sources,
+            competition_sources=pushed.competition_sources,
+            kernel_sources=pushed.kernel_sources,
+            docker_image=pushed.docker_image,
+            kernel_type=pushed.kernel_type,
             settings=self.settings,
             isolated=isolation.possible(self.settings),
         )
@@ -272,10 +288,10 @@ class Store:
         """Make the version visible, and with it the kernel if that is new."""
         folder = kernel_folder(self.root, kernel.reference)
         if folder.exists():
-            atomic.write_json(folder / "kernel.json", asdict(kernel))
+            files.write_json(folder / "kernel.json", asdict(kernel))
             made.folder.rename(folder / "versions" / made.folder.name)
         else:
-            atomic.write_json(staging / "kernel.json", asdict(kernel))
+            files.write_json(staging / "kernel.json", asdict(kernel))
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging.rename(folder)
         return self._paths(kernel.reference, int(made.folder.name))
@@ -283,5 +299,5 @@ class Store:
     def _next_id(self) -> int:
         counter = self.root / "counter"
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
-        atomic.write_text(counter, str(last + 1))
+        files.write_text(counter, str(last + 1))
         return last + 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from runner_test.sample_data import write_sample_data
+from runner_test.samples import write_sample_data
 from tests.warm import TRAINING, run_warm
 
 PROJECT = Path(__file__).parents[2]

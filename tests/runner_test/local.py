@@ -3,11 +3,13 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+import pytest
+import requests
 from kagglesdk.kaggle_env import KaggleEnv
 from kagglesdk.kaggle_http_client import KaggleHttpClient
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
@@ -17,11 +19,10 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiSaveKernelRequest,
 )
 
-from runner_test.log import lines_from
-from runner_test.reference import Reference
+from runner_test.sessions.log import lines_from
 from runner_test.settings import Settings
+from runner_test.state import NewVersion, Reference, Version
 from runner_test.store import Store
-from runner_test.version import Version
 
 # A script that runs for as long as a test wants it to.
 WAITS_FOR_GO = """
@@ -35,7 +36,12 @@ print("gone", flush=True)
 # Sessions whose processes and files the tests see as they are; test_isolation.py has the others.
 PLAIN = Settings(isolation="none")
 
+ME = ("me", "key")
+
 T = TypeVar("T")
+
+Run: TypeAlias = Callable[..., tuple[int, str]]
+"""Runs a script's text as a session in the foreground; the exit code and all output (sessions/conftest.py)."""
 
 
 def eventually(look: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
@@ -141,3 +147,65 @@ def alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def http_code(error: pytest.ExceptionInfo[requests.HTTPError]) -> int:
+    """The status of the answer that the client raised for."""
+    assert error.value.response is not None
+    return error.value.response.status_code
+
+
+def events(response: requests.Response) -> Iterator[str]:
+    """The payloads of a stream of server-sent events."""
+    for line in response.iter_lines():
+        if line.startswith(b"data: "):
+            yield line.removeprefix(b"data: ").decode()
+
+
+def stream(local: Local, slug: str) -> requests.Response:
+    """Connect to a kernel's live log."""
+    url = f"{local.url}/api/v1/kernels/logs/stream/me/{slug}"
+    return requests.get(url, stream=True, auth=ME, timeout=30)
+
+
+def new_version(source: str) -> NewVersion:
+    """A push of `source` and nothing else, to the kernel `me/shared`."""
+    return NewVersion(
+        title="shared",
+        source=source,
+        is_private=True,
+        machine_shape="",
+        timeout=60,
+        enable_internet=False,
+        keywords=(),
+        dataset_sources=(),
+        competition_sources=(),
+        kernel_sources=(),
+        docker_image="",
+        kernel_type="script",
+    )
+
+
+def all_final(store: Store, reference: Reference) -> bool:
+    """Whether every session of the kernel has ended."""
+    versions = [store.version(reference, number) for number in store.numbers(reference)]
+    return all(version is not None and store.progress(version).state.final for version in versions)
+
+
+def notebook(*sources: str, **fields: Any) -> str:
+    """A notebook of code cells, as Kaggle wants it sent."""
+    cells: list[dict[str, Any]] = [
+        {
+            "cell_type": "code",
+            "id": f"c{number}",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+            "source": source,
+        }
+        for number, source in enumerate(sources)
+    ]
+    cover = {"cell_type": "markdown", "id": "cover", "metadata": {}, "source": "# A title"}
+    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    document = {"cells": [cover, *cells], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(document | fields)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner_test.competitions import Rules
+from runner_test.state import Rules
+from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 METADATA = {
     "id": "me/by-command",
@@ -106,7 +105,7 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
     (data / "sample_submission.csv").write_text("ImageId,EncodedPixels\na,-1\nb,-1\n")
     solution = tmp_path / "solution.csv"
     solution.write_text("ImageId,EncodedPixels,Usage\na,1 4,Public\nb,-1,Private\n")
-    rules = Rules("model_src.score:competition_score", str(REPOSITORY), sys.executable)
+    rules = Rules("model_src.score:competition_score", str(ROOT), sys.executable)
     local.store.add_competition("siim", data, solution, rules)
 
     def contest(*arguments: str) -> str:

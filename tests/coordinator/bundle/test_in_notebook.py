@@ -17,7 +17,7 @@ import pytest
 
 from coordinator.bundle.notebook import notebook_of
 from coordinator.bundle.script import Script
-from runner_test.session import run_once
+from runner_test.sessions import run_once
 from tests.coordinator.bundle.programs import run_kernel, script_of
 from tests.paths import ROOT
 

@@ -1,0 +1,1 @@
+from .data import write_sample_data as write_sample_data

@@ -1,0 +1,180 @@
+"""Runs one program as a session of processes and turns what it says into log records, live."""
+
+import codecs
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from runner_test.sessions.log import Record
+from runner_test.sessions.processes import members
+
+_CHUNK = 65536
+_TICK = 0.2  # seconds between two looks at `stop` and `limit`
+_KILLING = 10.0  # seconds that killed processes are given to go
+_PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
+
+# Becomes the script after asking the kernel to end it when we die, even by SIGKILL: nobody would collect its log or
+# free its slot. (`preexec_fn` could ask too, but is unsafe where the caller has threads.)
+_LAUNCHER = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the session's supervisor has died")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Stopped(StrEnum):
+    """Why a script was ended before its time."""
+
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a script ended: its exit code (negative: the signal that killed it) and whether that was our doing."""
+
+    exit_code: int
+    stopped: Stopped | None
+    reason: str | None = None  # which limit it passed, in a sentence
+
+
+class _Stream:
+    """One of the script's two outputs: a pipe, and a decoder that waits for the rest of a split character."""
+
+    def __init__(self, name: str, descriptor: int, emit: Callable[[str, str], None]) -> None:
+        self.descriptor = descriptor
+        self._name = name
+        self._emit = emit
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def read(self) -> int:
+        """Read once and emit; the number of bytes, 0 at the end. Raises BlockingIOError as `os.read` does."""
+        chunk = os.read(self.descriptor, _CHUNK)
+        self._send(self._decoder.decode(chunk))
+        return len(chunk)
+
+    def drain(self) -> None:
+        """Emit what the pipe holds now; a process that escaped the group may keep it open for ever."""
+        os.set_blocking(self.descriptor, False)
+        left = _PIPE_LIMIT
+        try:
+            while left > 0 and (count := self.read()):
+                left -= count
+        except BlockingIOError:
+            pass  # empty, though not closed
+        self._send(self._decoder.decode(b"", final=True))
+
+    def _send(self, text: str) -> None:
+        if text:
+            self._emit(self._name, text)
+
+
+def execute(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    timeout: float | None,
+    on_record: Callable[[Record], None],
+    stop: Callable[[], bool],
+    limit: Callable[[int], str | None],
+) -> Outcome:
+    """Run `command` until it ends, `timeout` seconds are over or `stop()` says so, then end all that it started.
+
+    `limit` is asked, too, with the process that leads the session: an answer ends it, and is the outcome's reason.
+    `on_record` is called with every piece of output as it comes. Any exception, KeyboardInterrupt included, ends the
+    program before it goes on.
+    """
+    # Waits for nothing in __exit__ but the pipes' closing: the process has been reaped by then.
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command],
+        cwd=cwd,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        begin = time.monotonic()
+
+        def emit(name: str, text: str) -> None:
+            on_record(Record(name, round(time.monotonic() - begin, 6), text))
+
+        streams = [
+            _Stream("stdout", process.stdout.fileno(), emit),
+            _Stream("stderr", process.stderr.fileno(), emit),
+        ]
+        try:
+            stopped, reason = _pump(process.pid, streams, begin, timeout, stop, limit)
+        finally:
+            _kill_session(process)
+        for stream in streams:
+            stream.drain()
+        return Outcome(process.wait(), stopped, reason)
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    """End the script and what it started, before it is reaped: its number cannot be somebody else's yet.
+
+    Its process group is not all: a notebook's script has one of its own, as has what a shell starts.
+    """
+    give_up = time.monotonic() + _KILLING
+    while (living := members(process.pid)) and time.monotonic() < give_up:
+        for pid in living:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it has just ended
+        time.sleep(0.002)
+    process.kill()
+
+
+def _pump(
+    pid: int,
+    streams: list[_Stream],
+    begin: float,
+    timeout: float | None,
+    stop: Callable[[], bool],
+    limit: Callable[[int], str | None],
+) -> tuple[Stopped | None, str | None]:
+    """Pass output on until process `pid` ends (None) or has to be stopped (why)."""
+    ended = os.pidfd_open(pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(ended, selectors.EVENT_READ)
+            for stream in streams:
+                selector.register(stream.descriptor, selectors.EVENT_READ, stream)
+            next_look = begin
+            while True:
+                now = time.monotonic()
+                if timeout is not None and now - begin >= timeout:
+                    return Stopped.TIMEOUT, None
+                if now >= next_look:
+                    if stop():
+                        return Stopped.CANCELLED, None
+                    if reason := limit(pid):
+                        return Stopped.LIMIT, reason
+                    next_look = now + _TICK
+                wait = next_look - now if timeout is None else min(next_look - now, begin + timeout - now)
+                ready = [key for key, _ in selector.select(wait)]
+                for key in ready:
+                    if isinstance(key.data, _Stream) and not key.data.read():
+                        selector.unregister(key.fileobj)
+                if any(key.fileobj == ended for key in ready):
+                    return None, None
+    finally:
+        os.close(ended)

@@ -1,0 +1,164 @@
+"""Submissions: what was sent in, who scores it, and what it scored.
+
+<root>/submissions/<number>/submission.json, file, result.json   result.json once it has been scored
+"""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from runner_test.state import files, locks
+from runner_test.state.competitions import Rules, scorer_environment
+from runner_test.state.files import remove_tree
+
+LOST = "The process that scored this submission has died."
+_DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One submission as it was sent in."""
+
+    number: int
+    competition: str
+    user: str
+    description: str
+    file_name: str
+    size: int  # bytes
+    created: float  # seconds since 1970
+    kernel: str  # owner/slug/version, or "" for a file
+
+
+@dataclass(frozen=True)
+class Result:
+    """What has become of a submission."""
+
+    status: str  # PENDING, COMPLETE or ERROR
+    public: float | None = None
+    private: float | None = None
+    error: str | None = None
+
+
+def submit(
+    root: Path, rules: Rules, content: Path, *, competition: str, user: str, description: str, name: str, kernel: str
+) -> Entry | None:
+    """Take a file as a submission and start to score it; None where the day's limit is reached."""
+    with locks.holding(root / "lock"):
+        if allowed_today(root, rules, competition, user) < 1:
+            return None
+        folder = root / "submissions"
+        folder.mkdir(exist_ok=True)
+        # Numbers begin at 1 and are never used again: a submission is never deleted.
+        number = max((int(each.name) for each in folder.iterdir() if each.name.isdecimal()), default=0) + 1
+        entry = Entry(
+            number=number,
+            competition=competition,
+            user=user,
+            description=description,
+            file_name=name,
+            size=content.stat().st_size,
+            created=time.time(),
+            kernel=kernel,
+        )
+        made = folder / f".{number}.{secrets.token_hex(4)}"
+        made.mkdir()
+        try:
+            shutil.copyfile(content, made / f"file{_suffix(name)}")
+            files.write_json(made / "submission.json", asdict(entry))
+            lock = locks.try_hold(made / "alive.lock")
+            assert lock is not None
+            try:
+                made.rename(folder / str(number))
+                _start(folder / str(number), rules, lock)
+            finally:
+                os.close(lock)
+        finally:
+            if made.exists():
+                remove_tree(made)
+    return entry
+
+
+def _start(folder: Path, rules: Rules, lock: int) -> None:
+    """Leave a process behind that holds `lock` (a descriptor) and scores what lies in the folder."""
+    with (folder / "scoring.log").open("ab") as diary:
+        subprocess.run(
+            [rules.python, "-m", "runner_test.sessions.scoring", "score", str(folder), str(lock)],
+            cwd=rules.project,
+            env=scorer_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=diary,
+            stderr=diary,
+            pass_fds=[lock],
+            start_new_session=True,
+            check=False,  # what did not start has no result, and is reported as lost
+        )
+
+
+def entries(root: Path, competition: str, user: str) -> list[Entry]:
+    """A user's submissions, the newest first."""
+    folder = root / "submissions"
+    if not folder.is_dir():
+        return []
+    numbers = sorted((int(each.name) for each in folder.iterdir() if each.name.isdecimal()), reverse=True)
+    found = [entry_of(root, number) for number in numbers]
+    return [entry for entry in found if entry and (entry.competition, entry.user) == (competition, user)]
+
+
+def entry_of(root: Path, number: int) -> Entry | None:
+    """The submission of that number."""
+    try:
+        fields: dict[str, Any] = json.loads(
+            (root / "submissions" / str(number) / "submission.json").read_text(encoding="utf-8")
+        )
+    except FileNotFoundError:
+        return None
+    return Entry(**fields)
+
+
+def submitted_file(root: Path, entry: Entry) -> Path:
+    """What was submitted, with the ending that it came with: it tells a scorer how to read it."""
+    return root / "submissions" / str(entry.number) / f"file{_suffix(entry.file_name)}"
+
+
+def _suffix(name: str) -> str:
+    suffix = Path(name).suffix
+    return suffix if suffix[1:].isalnum() else ""
+
+
+def result_of(root: Path, entry: Entry) -> Result:
+    """What has become of it."""
+    folder = root / "submissions" / str(entry.number)
+    found = _stored(folder)
+    if found is None and not locks.is_held(folder / "alive.lock"):
+        # It may have ended, in good order, between the two looks.
+        found = _stored(folder) or Result("ERROR", error=LOST)
+    return found or Result("PENDING")
+
+
+def _stored(folder: Path) -> Result | None:
+    try:
+        return Result(**json.loads((folder / "result.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def valid(root: Path, competition: str, user: str) -> list[Entry]:
+    """The submissions that count: those that could not be scored don't."""
+    return [entry for entry in entries(root, competition, user) if result_of(root, entry).status != "ERROR"]
+
+
+def today(root: Path, competition: str, user: str) -> int:
+    """How many of them are of today (UTC)."""
+    midnight = time.time() // _DAY * _DAY
+    return sum(entry.created >= midnight for entry in valid(root, competition, user))
+
+
+def allowed_today(root: Path, rules: Rules, competition: str, user: str) -> int:
+    """How many more the user may submit today."""
+    return max(rules.daily_limit - today(root, competition, user), 0)

@@ -1,0 +1,50 @@
+"""A local Kaggle whose next calls can be made to fail."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from runner_test.faults import Faults
+from runner_test.server import running_server
+from runner_test.state import Reference
+from runner_test.store import Store
+from tests.runner_test.local import ME, Local, eventually, new_version
+
+NAMED = {"userName": "me", "kernelSlug": "shared"}
+
+
+@dataclass
+class Planned:
+    """A local Kaggle whose next calls can be made to fail; it holds one kernel with two versions that have ended."""
+
+    local: Local
+    faults: Faults
+
+    def ask(self, method: str, /, **fields: Any) -> requests.Response:
+        """Call a method on a connection of its own; the answer as it comes."""
+        url = f"{self.local.url}/api/v1/kernels.KernelsApiService/{method}"
+        return requests.post(url, json=NAMED | fields, auth=ME, timeout=0.5)
+
+
+@pytest.fixture(scope="module")
+def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
+    store = Store(tmp_path_factory.mktemp("faults"))
+    reference = Reference("me", "shared")
+    for source in ("raise SystemExit(3)", "print('x')\nfor n in 'abc': open(n, 'w').write(n * 200000)"):
+        version = store.save(reference, new_version(source))
+    eventually(lambda: store.progress(version).state.final, "the sessions end")
+    faults = Faults()
+    with running_server(store.root, faults=faults) as server:
+        yield Planned(Local(server.url, store), faults)
+    store.delete(reference)
+
+
+@pytest.fixture
+def planned(_served: Planned) -> Iterator[Planned]:
+    """The same for each test, with a plan of its own; what was planned has happened in the end."""
+    _served.faults.forget()
+    yield _served
+    _served.faults.check()
