@@ -102,7 +102,7 @@ class Store:
         Killed half-way, it leaves no version, or one whose session is reported as lost. Raises TooManySessions and
         StartFailed.
         """
-        with locks.holding(self.root / "lock"), self._staging() as staging:
+        with locks.writing(self.root), self._staging() as staging:
             self._check_sessions(reference.owner, pushed.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
@@ -140,7 +140,7 @@ class Store:
 
     def delete(self, reference: Reference) -> None:
         """Delete a kernel with its versions and outputs, stopping what runs. Raises StopFailed."""
-        with locks.holding(self.root / "lock"):
+        with locks.writing(self.root):
             folder = kernel_folder(self.root, reference)
             live = [self._paths(reference, number) for number in version_numbers(self.root, reference)]
             for paths in live:
@@ -222,7 +222,7 @@ class Store:
         """The key that this store's URLs are signed with; made on first use."""
         path = self.root / "secret"
         if not path.exists():
-            with locks.holding(self.root / "lock"):
+            with locks.writing(self.root):
                 if not path.exists():
                     files.write_text(path, secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))

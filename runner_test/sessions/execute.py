@@ -3,7 +3,6 @@
 import codecs
 import os
 import selectors
-import signal
 import subprocess
 import sys
 import time
@@ -13,11 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from runner_test.sessions.log import Record
-from runner_test.sessions.processes import members
 
 _CHUNK = 65536
 _TICK = 0.2  # seconds between two looks at `stop` and `limit`
-_KILLING = 10.0  # seconds that killed processes are given to go
 _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 
 # Becomes the script after asking the kernel to end it when we die, even by SIGKILL: nobody would collect its log or
@@ -119,28 +116,18 @@ def execute(
             _Stream("stderr", process.stderr.fileno(), emit),
         ]
         try:
+            # It loads psutil, which takes as long as the program's own start: meanwhile, not before.
+            from runner_test.sessions import processes
+
             stopped, reason = _pump(process.pid, streams, begin, timeout, stop, limit)
         finally:
-            _kill_session(process)
+            from runner_test.sessions import processes  # again, in case the first import was interrupted
+
+            processes.kill_members(process.pid)
+            process.kill()
         for stream in streams:
             stream.drain()
         return Outcome(process.wait(), stopped, reason)
-
-
-def _kill_session(process: subprocess.Popen[bytes]) -> None:
-    """End the script and what it started, before it is reaped: its number cannot be somebody else's yet.
-
-    Its process group is not all: a notebook's script has one of its own, as has what a shell starts.
-    """
-    give_up = time.monotonic() + _KILLING
-    while (living := members(process.pid)) and time.monotonic() < give_up:
-        for pid in living:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it has just ended
-        time.sleep(0.002)
-    process.kill()
 
 
 def _pump(

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runner_test.sessions.log import Record
-from runner_test.sessions.processes import members, memory_above
 from runner_test.settings import Settings
 
 _MEMORY_SECONDS, _OUTPUT_SECONDS = 0.2, 2.0  # between two looks, at least
@@ -52,6 +51,9 @@ class Watch:
         return None
 
     def _memory_problem(self, session: int) -> str | None:
+        # Loads psutil: not before the first look (execute.py).
+        from runner_test.sessions.processes import members, memory_above
+
         held = memory_above(self._settings.memory, members(session))
         if held is None:
             return None

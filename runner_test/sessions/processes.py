@@ -1,67 +1,86 @@
-"""The processes of a session, and the memory that they take together, from /proc."""
+"""The processes of a session: which they are, how much memory they hold together, and how they are killed."""
 
 import os
+import time
 from collections.abc import Iterable
-from pathlib import Path
 
-_PROC = Path("/proc")
-_PAGE = os.sysconf("SC_PAGE_SIZE")  # bytes
+import psutil
+
+_KILLING = 10.0  # seconds that killed processes are given to end
 
 
-def members(leader: int) -> list[int]:
-    """The living processes of the session that process `leader` leads, and all that descend from them.
+def members(leader: int) -> list[psutil.Process]:
+    """The living processes of the session that process `leader` leads, and all their descendants.
 
-    A program that begins a session of its own is found as long as its parents live; where the session has a process
+    A process that starts a session of its own is found as long as its parents live; where the session has a process
     namespace, they always do.
     """
-    children: dict[int, list[int]] = {}
-    found: set[int] = set()
-    for folder in _PROC.iterdir():
-        if folder.name.isdecimal():
+    found: dict[int, psutil.Process] = {}
+    for pid in [leader, *(pid for pid in psutil.pids() if _session(pid) == leader)]:
+        if pid not in found:
             try:
-                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # it has just been reaped
-            # After the name: the state, the parent, the group, the session.
-            if fields[0] not in (b"Z", b"X"):
-                pid = int(folder.name)
-                children.setdefault(int(fields[1]), []).append(pid)
-                if leader in (pid, int(fields[3])):
-                    found.add(pid)
-    to_follow = list(found)
-    while to_follow:
-        new = [child for child in children.get(to_follow.pop(), ()) if child not in found]
-        found.update(new)
-        to_follow += new
-    return sorted(found)
+                process = psutil.Process(pid)
+                found |= {each.pid: each for each in (process, *process.children(recursive=True))}
+            except psutil.NoSuchProcess:
+                pass  # it has just ended
+    return [process for process in found.values() if _is_living(process)]
 
 
-def memory_above(limit: float, pids: Iterable[int]) -> int | None:
-    """Bytes of memory that the processes hold together, if those are more than `limit`.
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None  # it has just ended
 
-    Resident pages, a shared one divided among those who share it (PSS): workers that were forked from a large process
-    take next to nothing. That figure walks page tables, so it is taken only where the sum of all resident pages, which
-    is never less and costs nothing, is above the limit.
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def kill_members(leader: int) -> None:
+    """Kill all members with SIGKILL and wait until they have ended, for at most ten seconds.
+
+    To be called before the leader is reaped: until then its number can't be another process's. The process group is
+    not enough: a notebook's kernel has one of its own, as has what a shell starts.
     """
-    pids = list(pids)
-    if sum(_resident(pid) for pid in pids) <= limit:
+    give_up = time.monotonic() + _KILLING
+    while (living := members(leader)) and time.monotonic() < give_up:
+        for process in living:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                pass  # it has just ended
+        time.sleep(0.002)
+
+
+def memory_above(limit: float, processes: Iterable[psutil.Process]) -> int | None:
+    """Bytes of memory that the processes hold together, if that is more than `limit` bytes; else None.
+
+    Counts resident pages, a shared page divided among the processes that share it (PSS), so workers forked from a large
+    process add next to nothing. PSS is expensive (the kernel walks page tables), so it is read only if the sum of all
+    resident pages, which is never less than it and cheap to read, exceeds the limit.
+    """
+    processes = list(processes)
+    if sum(_resident(process) for process in processes) <= limit:
         return None
-    held = sum(_proportional(pid) for pid in pids)
+    held = sum(_proportional(process) for process in processes)
     return held if held > limit else None
 
 
-def _resident(pid: int) -> int:
+def _resident(process: psutil.Process) -> int:
     try:
-        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
-    except (OSError, IndexError):
-        return 0  # it has just ended
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
 
 
-def _proportional(pid: int) -> int:
+def _proportional(process: psutil.Process) -> int:
     try:
-        lines = (_PROC / str(pid) / "smaps_rollup").read_bytes().splitlines()
-    except PermissionError:
-        return _resident(pid)  # it has given up its own rights, as bubblewrap does
-    except OSError:
-        return 0  # it has just ended
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith(b"Pss:")), 0)
+        return int(process.memory_full_info().pss)
+    except psutil.AccessDenied:
+        return _resident(process)  # a process that gave up its own rights, as bubblewrap does
+    except psutil.NoSuchProcess:
+        return 0

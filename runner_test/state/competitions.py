@@ -61,7 +61,7 @@ def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) ->
         files.write_json(made / "parts.json", parts)
         with (made / "solution.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *rows])
-        with locks.holding(root / "lock"):
+        with locks.writing(root):
             if folder.exists():
                 remove_tree(folder)
             made.rename(folder)

@@ -49,7 +49,7 @@ def submit(
     root: Path, rules: Rules, content: Path, *, competition: str, user: str, description: str, name: str, kernel: str
 ) -> Entry | None:
     """Take a file as a submission and start to score it; None where the day's limit is reached."""
-    with locks.holding(root / "lock"):
+    with locks.writing(root):
         if allowed_today(root, rules, competition, user) < 1:
             return None
         folder = root / "submissions"

@@ -236,7 +236,7 @@ def test_nothing_outlives_an_isolated_session(isolated: Local) -> None:
     isolated.pid("lost-one")
     supervisor = isolated.store.progress(isolated.version("lost-one")).supervisor
     assert supervisor is not None
-    started = [pid for pid in members(supervisor) if pid != supervisor]
+    started = [process.pid for process in members(supervisor) if process.pid != supervisor]
     assert len(started) >= 4  # bubblewrap and the first process inside, the script, its child
     os.kill(supervisor, signal.SIGKILL)
     assert "Session lost" in isolated.reach("lost-one", "ERROR").failure_message
