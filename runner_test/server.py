@@ -36,21 +36,21 @@ class Running:
 def running_server(
     root: Path,
     *,
-    port: int = 0,
-    host: str = "127.0.0.1",
+    address: tuple[str, int] = ("127.0.0.1", 0),
     token_user: str = "local",
-    python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
     settings: Settings = DEFAULTS,
     faults: Faults | None = None,
 ) -> Iterator[Running]:
-    """Answer for the local Kaggle below `root` in a thread of this process, on a free port if `port` is 0.
+    """Answer for the local Kaggle below `root` in a thread of this process, while the block runs.
 
-    `python` runs the sessions of what is pushed here, as `settings` say; they go on when the server stops. `faults` is
-    what goes wrong. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that ends well.
+    `address` is a host of the loopback and a port (0: a free one), `token_user` the user of every access token,
+    `url_lifetime` how many seconds a file's address is valid. Sessions run by `settings` and go on when the server
+    stops. `faults` are carried out. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that did
+    not raise.
     """
-    listener = _listen(host, port)
-    app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
+    listener = _listen(*address)
+    app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
     server = _server(app, faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
@@ -73,20 +73,19 @@ def serve(
     port: int,
     *,
     token_user: str = "local",
-    python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
     settings: Settings = DEFAULTS,
     plan: Path | None = None,
 ) -> None:
-    """Answer until Ctrl-C or SIGTERM; then return. `plan` is a file of faults.
+    """Answer on the loopback until Ctrl-C or SIGTERM; then return. `plan` is a file of planned faults.
 
-    Raises StartFailed and BadPlan, and UnusedFaults in the end.
+    Raises StartFailed and BadPlan, and UnusedFaults at the end.
     """
     if not 0 <= url_lifetime < math.inf:
         raise StartFailed(f"an address can't work for {url_lifetime:g} seconds: give a number, 0 or more")
     faults = None if plan is None else Faults.read(plan)
     with _listen("127.0.0.1", port) as listener:
-        app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
+        app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
         server = _server(app, faults)
         url = url_of(*listener.getsockname()[:2])
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from runner_test.errors import MissingFolder, StopFailed, TooManySessions
-from runner_test.sessions import isolation, start
+from runner_test.sessions import isolation, start_supervisor
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.state import (
     Kernel,
@@ -129,7 +129,7 @@ class Store:
             try:
                 paths = self._publish(kernel, staging, made)
                 slots.enqueue(paths, version.ticket)
-                start(paths, lock)
+                start_supervisor(paths, lock)
             finally:
                 os.close(lock)
         return version

@@ -137,16 +137,9 @@ def run_once(
     with _explained():
         if root.exists():
             _module("state").remove_tree(root)
-        code: int = _module("sessions").run_once(
-            script,
-            root,
-            inputs=inputs,
-            overrides=overrides,
-            timeout=None,
-            on_record=pass_on,
-            settings=_settings(project),
-            internet=internet,
-        )
+        sessions = _module("sessions")
+        options = sessions.SessionOptions(inputs, overrides, settings=_settings(project), internet=internet)
+        code: int = sessions.run_once(script, root, pass_on, options)
     return code
 
 

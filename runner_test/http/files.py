@@ -3,7 +3,6 @@
 None needs credentials: a download's address is signed for a while, an upload's holds its token.
 """
 
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from runner_test.http import access, competing, reading, submitting
 from runner_test.http.archives import archive
 from runner_test.http.rpc import Refusal
-from runner_test.state import uploads
+from runner_test.state import replacing, uploads
 
 
 async def file(request: Request) -> Response:
@@ -72,9 +71,8 @@ async def upload(request: Request) -> Response:
     if upload is None:
         raise Refusal(404, "There is no such upload: it has expired, or was never started")
     content = uploads.upload_content(root, token)
-    partial = content.with_name(f"part.{secrets.token_hex(4)}")
     size = 0
-    try:
+    with replacing(content) as partial:
         with partial.open("wb") as file:
             async for chunk in request.stream():
                 size += len(chunk)
@@ -83,7 +81,4 @@ async def upload(request: Request) -> Response:
                 file.write(chunk)
         if size != upload.size:
             raise Refusal(400, f"{upload.file_name!r} was announced with {upload.size:,} bytes, not {size:,}")
-        partial.replace(content)
-    finally:
-        partial.unlink(missing_ok=True)
     return JSONResponse({})

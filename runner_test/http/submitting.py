@@ -24,7 +24,7 @@ from kagglesdk.competitions.types.submission_status import SubmissionStatus
 from runner_test.http import access
 from runner_test.http.competing import MAX_PAGE, competition_data
 from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
-from runner_test.state import Entry, Result, Rules, State, competitions, submissions, uploads
+from runner_test.state import Entry, NewSubmission, Result, Rules, State, competitions, submissions, uploads
 from runner_test.store import Store
 
 MAX_SUBMISSION = 1 << 30  # bytes
@@ -60,7 +60,8 @@ def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> An
     content = uploads.upload_content(root, upload.token)
     if not content.is_file():
         raise Refusal(400, f"The upload of {upload.file_name!r} is not complete")
-    entry = _submit(caller, rules, content, slug, request.submission_description, upload.file_name, "")
+    new_submission = NewSubmission(slug, upload.user, request.submission_description, upload.file_name, kernel="")
+    entry = _submit(caller, rules, content, new_submission)
     uploads.end_upload(root, upload.token)
     return new(ApiCreateSubmissionResponse, message=f"Successfully submitted to {slug}", ref=entry.number)
 
@@ -82,25 +83,20 @@ def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionReque
     path = caller.store.output(version, name)
     if path is None:
         raise Refusal(400, f"{label} has no output {name!r}")
-    place = f"{kernel.reference}/{version.number}"
-    entry = _submit(caller, rules, path, slug, request.submission_description, name, place)
+    new_submission = NewSubmission(
+        competition=slug,
+        user=kernel.owner,
+        description=request.submission_description,
+        file_name=name,
+        kernel=f"{kernel.reference}/{version.number}",
+    )
+    entry = _submit(caller, rules, path, new_submission)
     return new(ApiCreateCodeSubmissionResponse, message=f"Successfully submitted to {slug}", ref=entry.number)
 
 
-def _submit(
-    caller: Caller, rules: Rules, content: Path, competition: str, description: str, name: str, kernel: str
-) -> Entry:
-    assert caller.user is not None
-    entry = submissions.submit(
-        caller.store.root,
-        rules,
-        content,
-        competition=competition,
-        user=caller.user,
-        description=description,
-        name=name,
-        kernel=kernel,
-    )
+def _submit(caller: Caller, rules: Rules, content: Path, new: NewSubmission) -> Entry:
+    """Hand a file in. Raises Refusal, in Kaggle's words, if the day's limit is reached."""
+    entry = submissions.submit(caller.store.root, rules, content, new)
     if entry is None:
         limit = f"its daily Submission allowance ({rules.daily_limit}) today"
         raise Refusal(400, f"Submission not allowed: your team has used {limit}, please try again tomorrow UTC")

@@ -1,1 +1,1 @@
-from .data import write_sample_data as write_sample_data
+from .data import SampleData as SampleData, write_sample_data as write_sample_data

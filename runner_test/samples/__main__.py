@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner_test.samples.data import write_sample_data
+from runner_test.samples.data import SampleData, write_sample_data
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,13 +18,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--positive", type=float, metavar="SHARE", help="share with a pneumothorax (0.35)")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="draw around the masks of this label file")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another data set for each (0)")
-    wanted = parser.parse_args(arguments)
+    wanted = vars(parser.parse_args(arguments))
+    directory: Path = wanted.pop("directory")
     try:
-        write_sample_data(**vars(wanted))
+        data = SampleData(**wanted)
+        write_sample_data(directory, data)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{wanted.directory}: {wanted.images} labelled pictures, {wanted.test_images} to predict")
+    print(f"{directory}: {data.images} labelled pictures, {data.test_images} to predict")
     return 0
 
 

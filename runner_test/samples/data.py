@@ -24,11 +24,10 @@ import csv
 import gzip
 import hashlib
 import io
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from pydicom.config import IGNORE
@@ -37,6 +36,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 
 from runner_test.samples.drawn_chest import Mask, draw, pair_of_lungs, pneumothorax
+from runner_test.state import unfinished_folder
 
 LABEL_FILE_SIZE = 1024
 """Edge of the masks in the competition's label files, in pixels."""
@@ -51,52 +51,71 @@ class Sample:
     rows: tuple[str, ...]
 
 
-def write_sample_data(
-    directory: Path,
-    *,
-    images: int = 120,
-    test_images: int = 16,
-    size: int | None = None,
-    positive: float | None = None,
-    labels: Path | None = None,
-    seed: int = 0,
-) -> None:
+@dataclass(frozen=True)
+class SampleData:
+    """Which data set to write. Raises ValueError for values that contradict each other."""
+
+    images: int = 120
+    """Number of labelled pictures, at least 1."""
+    test_images: int = 16
+    """Number of pictures to predict."""
+    size: int | None = None
+    """Edge of a picture in pixels, at least 32: 256, or 1024 with `labels`."""
+    positive: float | None = None
+    """Share of pictures with a mask: 0.35, or what `labels` says."""
+    labels: Path | None = None
+    """A label file of the competition (CSV, also .gz) whose masks are drawn around."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.images < 1 or self.test_images < 0:
+            raise ValueError(f"images must be >= 1 and test-images >= 0, are {self.images} and {self.test_images}")
+        if self.labels is not None:
+            if self.size not in (None, LABEL_FILE_SIZE) or self.positive is not None:
+                raise ValueError("labels decide size (1024) and positive; leave both out")
+        elif self.edge < 32 or not 0 <= self.share <= 1:
+            raise ValueError(f"size must be >= 32 and positive from 0 to 1, are {self.edge} and {self.share}")
+
+    @property
+    def edge(self) -> int:
+        """Edge of a picture, in pixels."""
+        return self.size or (256 if self.labels is None else LABEL_FILE_SIZE)
+
+    @property
+    def share(self) -> float:
+        """Share of pictures with a mask, where no label file decides it."""
+        return 0.35 if self.positive is None else self.positive
+
+    def samples(self) -> list[Sample]:
+        """The labelled pictures, then those to predict. Raises OSError and ValueError for the label file."""
+        if self.labels is not None:
+            return _from_labels(self.labels, self.images + self.test_images)
+        return [
+            *_made_up(self.images, self.share, self.edge, self.seed, "train"),
+            *_made_up(self.test_images, self.share, self.edge, self.seed, "test"),
+        ]
+
+
+DEFAULT: Final = SampleData()
+
+
+def write_sample_data(directory: Path, data: SampleData = DEFAULT) -> None:
     """Write the data set to `directory`, which must not exist yet; it appears complete or not at all.
 
-    `size` is the pictures' edge in pixels (256, or 1024 with `labels`), `positive` the share of pictures with a mask
-    (0.35, or what `labels` says). Raises FileExistsError, or ValueError for arguments that contradict each other.
+    Raises FileExistsError, and OSError and ValueError for a label file that can't be used.
     """
     if directory.exists():
         raise FileExistsError(f"{directory} exists already; remove it or choose another directory")
-    if images < 1 or test_images < 0:
-        raise ValueError(f"images must be >= 1 and test-images >= 0, are {images} and {test_images}")
-    if labels is None:
-        size, positive = size or 256, 0.35 if positive is None else positive
-        if size < 32 or not 0 <= positive <= 1:
-            raise ValueError(f"size must be >= 32 and positive from 0 to 1, are {size} and {positive}")
-        samples = list(_made_up(images, positive, size, seed, "train"))
-        samples += _made_up(test_images, positive, size, seed, "test")
-    else:
-        if size not in (None, LABEL_FILE_SIZE) or positive is not None:
-            raise ValueError("labels decide size (1024) and positive; leave both out")
-        size = LABEL_FILE_SIZE
-        samples = _from_labels(labels, images + test_images)
-
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-    try:
-        unfinished.chmod(0o755)  # mkdtemp keeps other users out; a data set is there to be read
+    samples = data.samples()
+    with unfinished_folder(directory) as unfinished:
         for index, sample in enumerate(samples):
-            folder = "dicom-images-train" if index < images else "dicom-images-test"
-            _write_dicom(unfinished / folder, sample, size, seed)
-        _write_labels(unfinished / "train-rle.csv", samples[:images])
-        lines = [f"{sample.image_id},-1\n" for sample in samples[images:]]
+            folder = "dicom-images-train" if index < data.images else "dicom-images-test"
+            _write_dicom(unfinished / folder, sample, data.edge, data.seed)
+        _write_labels(unfinished / "train-rle.csv", samples[: data.images])
+        lines = [f"{sample.image_id},-1\n" for sample in samples[data.images :]]
         _write_text(unfinished / "sample_submission.csv", ["ImageId,EncodedPixels\n", *lines])
-        _write_solution(directory.with_name(f"{directory.name}-solution.csv"), samples[images:])
+        _write_solution(directory.with_name(f"{directory.name}-solution.csv"), samples[data.images :])
         unfinished.replace(directory)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
 
 
 def _write_solution(path: Path, samples: Sequence[Sample]) -> None:

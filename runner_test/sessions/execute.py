@@ -77,27 +77,34 @@ class _Stream:
             self._emit(self._name, text)
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program to run."""
+
+    command: Sequence[str]
+    cwd: Path
+    environment: Mapping[str, str]
+
+
 def execute(
-    command: Sequence[str],
+    program: Program,
     *,
-    cwd: Path,
-    environment: Mapping[str, str],
     timeout: float | None,
     on_record: Callable[[Record], None],
     stop: Callable[[], bool],
     limit: Callable[[int], str | None],
 ) -> Outcome:
-    """Run `command` until it ends, `timeout` seconds are over or `stop()` says so, then end all that it started.
+    """Run a program until it ends, `timeout` seconds have passed, or `stop()` is true; then end all that it started.
 
-    `limit` is asked, too, with the process that leads the session: an answer ends it, and is the outcome's reason.
-    `on_record` is called with every piece of output as it comes. Any exception, KeyboardInterrupt included, ends the
-    program before it goes on.
+    `limit` is called with the id of the process that leads the session; a text that it returns ends the session and
+    becomes the outcome's reason. `on_record` is called with every piece of output as it comes. Any exception,
+    KeyboardInterrupt included, ends the program before it goes on.
     """
     # Waits for nothing in __exit__ but the pipes' closing: the process has been reaped by then.
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command],
-        cwd=cwd,
-        env=dict(environment),
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *program.command],
+        cwd=program.cwd,
+        env=dict(program.environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from runner_test.sessions import run_notebook
@@ -101,45 +102,50 @@ def first_warning(root: Path, settings: Settings) -> str | None:
     return text
 
 
-def enclosed(
-    command: Sequence[str],
-    root: Path,
-    scratch: Path,
-    inputs: Mapping[str, Path],
-    *,
-    python: str,
-    internet: bool,
-    memory: float,
-) -> list[str]:
-    """The command that runs `command` in namespaces.
+@dataclass(frozen=True)
+class Container:
+    """The namespaces of one session."""
 
-    `root` is laid out for the session (layout.py) and becomes `/kaggle`, with the folders `inputs` mounted below
-    `/kaggle/input`; `scratch` has the home and the temporary folder. `/dev/shm` holds at most `memory` bytes. The exit
-    code is that of `command`, or 128 + n where signal n ended it.
-    """
-    etc = scratch / "etc"
-    etc.mkdir()
-    for name, text in _OWN_ETC.items():
-        (etc / name).write_text(text, encoding="ascii")
-    mounts = [f"{KAGGLE / INPUT / mount}" for mount in inputs]
-    visible: list[str | Path] = [*_interpreter(python), *_library_folders(), run_notebook.__file__]
-    return [
-        shutil.which("bwrap") or "bwrap",
-        *_namespaces(internet=internet),
-        *_system(),
-        *(part for name in _ETC for part in _read_only(f"/etc/{name}")),
-        *(part for name in _OWN_ETC for part in ("--ro-bind", str(etc / name), f"/etc/{name}")),
-        *_kernel_folders(memory),
-        *("--bind", str(scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
-        *("--bind", str(scratch / "home"), HOME),
-        *(part for path in visible for part in _read_only(path)),
-        # Below /kaggle a program may make folders, which are no output; Kaggle's users do that.
-        *("--bind", str(root), str(KAGGLE)),
-        *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(root / name), str(KAGGLE / name))),
-        *(part for folder, at in zip(inputs.values(), mounts, strict=True) for part in ("--ro-bind", str(folder), at)),
-        *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING), "--"),
-        *command,
-    ]
+    root: Path
+    """The session's folders (layout.py), which become `/kaggle`."""
+    scratch: Path
+    """Has the folders `home` and `tmp`, which become the home and `/tmp`."""
+    inputs: Mapping[str, Path]
+    """Folders to mount, by path below `/kaggle/input`."""
+    python: str
+    """The interpreter that must be there."""
+    internet: bool
+    memory: float
+    """Bytes that `/dev/shm` may hold."""
+
+    def command(self, program: Sequence[str]) -> list[str]:
+        """The command that runs `program` in the namespaces.
+
+        Its exit code is the program's, or 128 + n where signal n ended it.
+        """
+        etc = self.scratch / "etc"
+        etc.mkdir()
+        for name, text in _OWN_ETC.items():
+            (etc / name).write_text(text, encoding="ascii")
+        visible: list[str | Path] = [*_interpreter(self.python), *_library_folders(), run_notebook.__file__]
+        mounts = [(str(folder), str(KAGGLE / INPUT / mount)) for mount, folder in self.inputs.items()]
+        return [
+            shutil.which("bwrap") or "bwrap",
+            *_namespaces(internet=self.internet),
+            *_system(),
+            *(part for name in _ETC for part in _read_only(f"/etc/{name}")),
+            *(part for name in _OWN_ETC for part in ("--ro-bind", str(etc / name), f"/etc/{name}")),
+            *_kernel_folders(self.memory),
+            *("--bind", str(self.scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
+            *("--bind", str(self.scratch / "home"), HOME),
+            *(part for path in visible for part in _read_only(path)),
+            # Below /kaggle a program may make folders, which are no output; Kaggle's users do that.
+            *("--bind", str(self.root), str(KAGGLE)),
+            *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
+            *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
+            *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING), "--"),
+            *program,
+        ]
 
 
 def _namespaces(*, internet: bool) -> list[str]:

@@ -12,7 +12,11 @@ from . import (
     usage as usage,
 )
 from .competitions import Rules as Rules
-from .files import remove_tree as remove_tree
+from .files import (
+    remove_tree as remove_tree,
+    replacing as replacing,
+    unfinished_folder as unfinished_folder,
+)
 from .outputs import Output as Output
 from .paths import (
     VersionPaths as VersionPaths,
@@ -23,7 +27,7 @@ from .paths import (
 from .progress import SessionProgress as SessionProgress, State as State
 from .reference import Reference as Reference, check_name as check_name
 from .sources import mount_path as mount_path
-from .submissions import Entry as Entry, Result as Result
+from .submissions import Entry as Entry, NewSubmission as NewSubmission, Result as Result
 from .usage import Usage as Usage
 from .version import (
     Kernel as Kernel,

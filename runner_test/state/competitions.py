@@ -11,7 +11,6 @@ import csv
 import gzip
 import hashlib
 import json
-import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,6 @@ from pathlib import Path
 from runner_test.environment import inherited
 from runner_test.errors import BadCompetition
 from runner_test.state import files, locks
-from runner_test.state.files import remove_tree
 from runner_test.state.reference import check_name
 
 DAILY_LIMIT = 5  # submissions a day, as most competitions have it
@@ -54,20 +52,15 @@ def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) ->
         raise BadCompetition(f"{where}: {solution} has too few rows for a public and a private part")
     _try(rules, where)
     folder = _rules(root, name)
-    made = folder.with_name(f".{name}.{secrets.token_hex(4)}")
-    made.mkdir(parents=True)
-    try:
+    with files.unfinished_folder(folder) as made:
         files.write_json(made / "rules.json", asdict(rules))
         files.write_json(made / "parts.json", parts)
         with (made / "solution.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([header, *rows])
         with locks.writing(root):
             if folder.exists():
-                remove_tree(folder)
+                files.remove_tree(folder)
             made.rename(folder)
-    finally:
-        if made.exists():
-            remove_tree(made)
 
 
 def _read(path: Path, where: str) -> tuple[list[str], list[list[str]], Mapping[str, str]]:

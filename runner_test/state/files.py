@@ -1,32 +1,50 @@
-"""Files and links that are whole or absent, whoever is killed while they are written."""
+"""Files, links and folders that appear complete or not at all, and folders that are removed whatever their modes."""
 
 import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def _replacing(path: Path, make: Callable[[Path], None]) -> None:
-    """Make a sibling of `path` with `make(sibling)` and move it over `path`; leave nothing behind on failure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a free path beside `path` to write to; at the end of the block it replaces `path`.
+
+    If the block raises, what was written is removed and `path` stays as it was.
+    """
+    new = _beside(path)
     try:
-        make(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished_folder(path: Path) -> Iterator[Path]:
+    """Make a folder beside `path`, which the block renames when it is complete; otherwise it is removed."""
+    new = _beside(path)
+    new.mkdir(parents=True)
+    try:
+        yield new
+    finally:
+        if new.exists():
+            remove_tree(new)
+
+
+def _beside(path: Path) -> Path:
+    """A path that is free and hidden: listings skip names that begin with a dot."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, newlines as they are."""
-    _replacing(path, lambda temporary: _write(temporary, text))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="")
+    """Write `text` as UTF-8, line ends as they are."""
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8", newline="")
 
 
 def write_json(path: Path, value: object) -> None:
@@ -35,8 +53,9 @@ def write_json(path: Path, value: object) -> None:
 
 
 def replace_link(path: Path, target: Path) -> None:
-    """Make `path` a symbolic link to `target`, replacing the link that was there."""
-    _replacing(path, lambda temporary: temporary.symlink_to(target))
+    """Make `path` a symbolic link to `target`, in place of the link that was there."""
+    with replacing(path) as new:
+        new.symlink_to(target)
 
 
 def remove_tree(path: Path, seconds: float = 2.0) -> None:

@@ -5,7 +5,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import time
@@ -15,24 +14,29 @@ from typing import Any
 
 from runner_test.state import files, locks
 from runner_test.state.competitions import Rules, scorer_environment
-from runner_test.state.files import remove_tree
 
 LOST = "The process that scored this submission has died."
 _DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One submission as it was sent in."""
+class NewSubmission:
+    """What a user submits: a file, or an output file of a kernel's version."""
 
-    number: int
     competition: str
     user: str
     description: str
     file_name: str
+    kernel: str  # owner/slug/version, or "" for a file
+
+
+@dataclass(frozen=True)
+class Entry(NewSubmission):
+    """A submission that was taken."""
+
+    number: int
     size: int  # bytes
     created: float  # seconds since 1970
-    kernel: str  # owner/slug/version, or "" for a file
 
 
 @dataclass(frozen=True)
@@ -45,42 +49,27 @@ class Result:
     error: str | None = None
 
 
-def submit(
-    root: Path, rules: Rules, content: Path, *, competition: str, user: str, description: str, name: str, kernel: str
-) -> Entry | None:
-    """Take a file as a submission and start to score it; None where the day's limit is reached."""
+def submit(root: Path, rules: Rules, content: Path, new: NewSubmission) -> Entry | None:
+    """Take the file `content` as a submission and start to score it; None if the day's limit is reached."""
     with locks.writing(root):
-        if allowed_today(root, rules, competition, user) < 1:
+        if allowed_today(root, rules, new.competition, new.user) < 1:
             return None
-        folder = root / "submissions"
-        folder.mkdir(exist_ok=True)
+        submissions = root / "submissions"
+        submissions.mkdir(exist_ok=True)
         # Numbers begin at 1 and are never used again: a submission is never deleted.
-        number = max((int(each.name) for each in folder.iterdir() if each.name.isdecimal()), default=0) + 1
-        entry = Entry(
-            number=number,
-            competition=competition,
-            user=user,
-            description=description,
-            file_name=name,
-            size=content.stat().st_size,
-            created=time.time(),
-            kernel=kernel,
-        )
-        made = folder / f".{number}.{secrets.token_hex(4)}"
-        made.mkdir()
-        try:
-            shutil.copyfile(content, made / f"file{_suffix(name)}")
+        number = max((int(each.name) for each in submissions.iterdir() if each.name.isdecimal()), default=0) + 1
+        entry = Entry(**asdict(new), number=number, size=content.stat().st_size, created=time.time())
+        folder = submissions / str(number)
+        with files.unfinished_folder(folder) as made:
+            shutil.copyfile(content, made / f"file{_suffix(new.file_name)}")
             files.write_json(made / "submission.json", asdict(entry))
             lock = locks.try_hold(made / "alive.lock")
             assert lock is not None
             try:
-                made.rename(folder / str(number))
-                _start(folder / str(number), rules, lock)
+                made.rename(folder)
+                _start(folder, rules, lock)
             finally:
                 os.close(lock)
-        finally:
-            if made.exists():
-                remove_tree(made)
     return entry
 
 

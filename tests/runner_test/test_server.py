@@ -53,9 +53,9 @@ def test_answers_are_quick(refusing: Local) -> None:
 
 def test_it_listens_on_the_loopback_only(store: Store) -> None:
     """Who can reach it can run programs, so other addresses are refused, as is a port that is taken."""
-    with pytest.raises(NotLoopback, match="only on the loopback"), running_server(store.root, host="0.0.0.0"):
+    with pytest.raises(NotLoopback, match="only on the loopback"), running_server(store.root, address=("0.0.0.0", 0)):
         pass
     with running_server(store.root) as server:
         port = urlsplit(server.url).port or 0
-        with pytest.raises(StartFailed, match=f"port {port}"), running_server(store.root, port=port):
+        with pytest.raises(StartFailed, match=f"port {port}"), running_server(store.root, address=("127.0.0.1", port)):
             pass

@@ -13,14 +13,14 @@ import pytest
 from pydicom.uid import JPEGBaseline8Bit
 
 from model_src.labels import decode, encode, read_labels, union
-from runner_test.samples import write_sample_data
+from runner_test.samples import SampleData, write_sample_data
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty labelled pictures of 128 pixels and four to predict."""
     directory = tmp_path_factory.mktemp("sample") / "data"
-    write_sample_data(directory, images=30, test_images=4, size=128)
+    write_sample_data(directory, SampleData(images=30, test_images=4, size=128))
     return directory
 
 
@@ -35,9 +35,9 @@ def digests(directory: Path) -> dict[str, str]:
 
 def test_same_arguments_same_bytes(sample: Path, tmp_path: Path) -> None:
     """Nothing of the clock, the machine or the order gets in; another seed is another data set."""
-    write_sample_data(tmp_path / "again", images=30, test_images=4, size=128)
+    write_sample_data(tmp_path / "again", SampleData(images=30, test_images=4, size=128))
     assert digests(tmp_path / "again") == digests(sample)
-    write_sample_data(tmp_path / "other", images=30, test_images=4, size=128, seed=1)
+    write_sample_data(tmp_path / "other", SampleData(images=30, test_images=4, size=128, seed=1))
     shared = digests(tmp_path / "other").keys() & digests(sample).keys()
     assert shared == {"train-rle.csv", "sample_submission.csv"}
 
@@ -106,7 +106,7 @@ def test_real_labels_are_kept_as_they_are(tmp_path: Path) -> None:
     ]
     with gzip.open(path, "wt") as file:
         file.write("\n".join(["ImageId, EncodedPixels", *rows]) + "\n")
-    write_sample_data(tmp_path / "data", images=3, test_images=1, labels=path)
+    write_sample_data(tmp_path / "data", SampleData(images=3, test_images=1, labels=path))
     with (tmp_path / "data/train-rle.csv").open(newline="") as file:
         assert list(csv.reader(file))[1:] == [
             ["2.25.1", "-1"],
@@ -142,9 +142,9 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     # A code that leads outside the picture is found only while the masks are decoded.
     labels.write_text("ImageId,EncodedPixels\n2.25.1,-1\n2.25.2,5 5 5\n")
     with pytest.raises(ValueError, match="zip"):
-        write_sample_data(here / "new", images=2, test_images=0, labels=labels)
+        write_sample_data(here / "new", SampleData(images=2, test_images=0, labels=labels))
     labels.write_text("ImageId,EncodedPixels\n2.25.1,-1\n../../x,-1\n")
     with pytest.raises(ValueError, match=r"must be a DICOM identifier, is '\.\./\.\./x'"):
-        write_sample_data(here / "new", images=2, test_images=0, labels=labels)
+        write_sample_data(here / "new", SampleData(images=2, test_images=0, labels=labels))
     assert list(here.iterdir()) == [here / "data"]
     assert not list((here / "data").iterdir())

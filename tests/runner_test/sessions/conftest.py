@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runner_test.server import running_server
-from runner_test.sessions import Record, run_once
+from runner_test.sessions import Record, SessionOptions, run_once
 from runner_test.settings import Settings
 from runner_test.store import Store
 from tests.runner_test.local import PLAIN, Local, Run
@@ -26,18 +27,12 @@ def isolated(tmp_path: Path) -> Iterator[Local]:
 def run(tmp_path: Path) -> Run:
     """Runs a script's text once in the root `tmp_path / "root"`; the exit code and all output."""
 
-    def once(text: str, **options: object) -> tuple[int, str]:
+    def once(text: str, **options: Any) -> tuple[int, str]:
         script = tmp_path / "kernel.py"
         script.write_text(text)
         records: list[Record] = []
-        arguments = {
-            "inputs": {},
-            "overrides": None,
-            "timeout": 60.0,
-            "on_record": records.append,
-            "settings": PLAIN,
-        } | options
-        code = run_once(script, tmp_path / "root", **arguments)  # type: ignore[arg-type]
+        chosen: dict[str, Any] = {"timeout": 60.0, "settings": PLAIN} | options
+        code = run_once(script, tmp_path / "root", records.append, SessionOptions(**chosen))
         return code, "".join(record.data for record in records)
 
     return once

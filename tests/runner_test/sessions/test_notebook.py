@@ -12,7 +12,7 @@ import requests
 from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelRequest
 
 from runner_test.errors import NoJupyter
-from runner_test.sessions import run_once
+from runner_test.sessions import SessionOptions, run_once
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually, fill, notebook
 
 
@@ -149,4 +149,4 @@ def test_without_jupyter(local: Local, tmp_path: Path, monkeypatch: pytest.Monke
     )
     (tmp_path / "x.ipynb").write_text(notebook("1"))
     with pytest.raises(NoJupyter, match="needs ipykernel"):
-        run_once(tmp_path / "x.ipynb", tmp_path, inputs={}, overrides=None, timeout=None, on_record=print)
+        run_once(tmp_path / "x.ipynb", tmp_path, print, SessionOptions())

@@ -181,9 +181,8 @@ def _hold_competitions(root: Path, folder: Path) -> None:
     solution.write_text("id,label\na,1\nb,1\n")
     rules = Rules("metric:score", str(folder), "true", public_share=0.5)
     competitions.register(root, "parity", folder / "parity", solution, rules)
-    submissions.submit(
-        root, rules, solution, competition="parity", user="ada", description="", name=solution.name, kernel=""
-    )
+    new = submissions.NewSubmission("parity", "ada", "", solution.name, kernel="")
+    submissions.submit(root, rules, solution, new)
 
 
 @pytest.fixture

@@ -48,12 +48,12 @@ RUNS_ONCE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from runner_test.sessions import run_once
+from runner_test.sessions import SessionOptions, run_once
 def show(record):
     print(record.data, end="", flush=True)
 from tests.runner_test.local import PLAIN
 script, root = map(Path, sys.argv[1:3])
-run_once(script, root, inputs={}, overrides=None, timeout=None, on_record=show, settings=PLAIN)
+run_once(script, root, show, SessionOptions(settings=PLAIN))
 """
 
 
