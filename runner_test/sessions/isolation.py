@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner_test.sessions import run_notebook
+from runner_test.sessions import notebook
 from runner_test.sessions.layout import INPUT, KAGGLE, SRC, WORKING
 from runner_test.settings import Settings
 from runner_test.state import files
@@ -127,7 +127,7 @@ class Container:
         etc.mkdir()
         for name, text in _OWN_ETC.items():
             (etc / name).write_text(text, encoding="ascii")
-        visible: list[str | Path] = [*_interpreter(self.python), *_library_folders(), run_notebook.__file__]
+        visible: list[str | Path] = [*_interpreter(self.python), *_library_folders(), notebook.PROGRAM]
         mounts = [(str(folder), str(KAGGLE / INPUT / mount)) for mount, folder in self.inputs.items()]
         return [
             shutil.which("bwrap") or "bwrap",

@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
-from pathlib import PurePath
+from pathlib import Path, PurePath
+from typing import Final
 
-from runner_test.sessions import run_notebook
+PROGRAM: Final = str(Path(__file__).with_name("run_notebook.py"))
+"""What runs a notebook; a session's process runs it and need not import it."""
 
 
 def problem(source: str) -> str | None:
@@ -30,7 +32,7 @@ def missing() -> str | None:
 def command(python: str, notebook: PurePath, working: PurePath) -> list[str]:
     """The command that runs a notebook; the executed copy goes into the working directory, under Kaggle's name."""
     # -P: or the modules beside run_notebook.py would be in the way of others with their names.
-    return [python, "-P", run_notebook.__file__, str(notebook), str(working / "__notebook__.ipynb")]
+    return [python, "-P", PROGRAM, str(notebook), str(working / "__notebook__.ipynb")]
 
 
 def as_text(source: str) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -38,7 +37,7 @@ def unfinished_folder(path: Path) -> Iterator[Path]:
 
 def _beside(path: Path) -> Path:
     """A path that is free and hidden: listings skip names that begin with a dot."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    return path.with_name(f".{path.name}.{os.urandom(4).hex()}")
 
 
 def write_text(path: Path, text: str) -> None:
