@@ -1,6 +1,6 @@
-"""Running the local Kaggle's server: in a thread for a block of code, or in the foreground until Ctrl-C.
+"""The local Kaggle's server: in a thread for a block of code, or in the foreground until Ctrl-C.
 
-It listens on the loopback only, and only for requests that name a loopback host: whoever reaches it can run programs.
+It listens on the loopback only and answers only requests that name a loopback host, because it runs what it is sent.
 """
 
 import math
@@ -27,7 +27,7 @@ from runner_test.store import Store
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers."""
+    """A server that accepts requests."""
 
     url: str
 
@@ -91,12 +91,12 @@ def serve(
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
         if warning := isolation.warning(settings):
             print(f"note: {warning}", file=sys.stderr, flush=True)
-        # So a script that ends the server with `kill` is told of faults that did not happen, too.
+        # SIGTERM is handled like Ctrl-C, so unused faults are reported then, too.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.run([listener])
         except KeyboardInterrupt:
-            pass  # uvicorn has stopped in good order and passes the signal on
+            pass  # uvicorn has shut down and raises the signal again
         finally:
             signal.signal(signal.SIGTERM, before)
         print("The local Kaggle has stopped; its sessions go on.", flush=True)
@@ -106,9 +106,9 @@ def serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     if not is_loopback(host):
-        raise NotLoopback(f"the local Kaggle runs what it is sent: it won't listen on {host}, only on the loopback")
+        raise NotLoopback(f"the local Kaggle runs what it is sent: it can't listen on {host}, only on the loopback")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, because asyncio turns Nagle's algorithm off for no other socket: 40 ms an answer.
+    # The protocol is named because asyncio turns off Nagle's algorithm, which costs 40 ms an answer, only then.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -132,10 +132,10 @@ def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
         loop="asyncio",
         lifespan="off",
         log_config=None,
-        log_level="critical",  # http_errors reports what breaks
+        log_level="critical",  # http_errors reports failures
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=1,  # seconds, for downloads that nobody reads
+        timeout_graceful_shutdown=1,  # seconds, for downloads whose client does not read
     )
     server = uvicorn.Server(config)
     wire.attach(server)

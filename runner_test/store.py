@@ -1,17 +1,17 @@
-"""All state of the local Kaggle, on disk: kernels, versions, outputs, registered data.
+"""The state of the local Kaggle on disk: kernels, versions, outputs, registered data.
 
-Several processes use one root at a time and any of them may be killed at any moment. What becomes visible was made
-whole elsewhere and then renamed; version numbers are given out under one lock; nothing is cached.
+Several processes may use one root at a time, and each may be killed at any moment. So a record is completed under a
+hidden name and then renamed, version numbers are assigned under one lock, and nothing is cached.
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
-    <root>/uploads, submissions                                what is sent in, and its score (modules of that name)
-    <root>/queue, slots                                        whose turn it is (slots.py)
-    <root>/new, trash                                          what isn't visible yet, or no more
+    <root>/uploads, submissions                                files on their way in, submissions and their scores
+    <root>/queue, slots                                        the queue of sessions (slots.py)
+    <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
-    <root>/told-isolation                                      what its users were told (isolation.py)
-    <root>/lock, counter, secret                               the lock of writers, the last kernel id, URLs' key
+    <root>/told-isolation                                      the warning that was shown already (isolation.py)
+    <root>/lock, counter, secret                               writers' lock, last kernel id, key of signed URLs
 """
 
 import json
@@ -54,14 +54,15 @@ from runner_test.state import (
     write_version,
 )
 
-_STOPPING = 10.0  # seconds that a session is given to end
+_STOPPING = 10.0  # seconds to wait for a session's end
 
 
 @dataclass(frozen=True)
 class Store:
-    """The local Kaggle below `root`, which is made when needed.
+    """The local Kaggle below `root`, a folder that is made if needed.
 
-    `python` runs the sessions of what is saved here, as `settings` say. Raises MissingFolder if it can't be made.
+    Sessions of versions that are saved here run with the interpreter `python` and with `settings`. Raises MissingFolder
+    if the folder can't be made.
     """
 
     root: Path
@@ -73,19 +74,19 @@ class Store:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise MissingFolder(f"the local Kaggle's folder {self.root} can't be made: {error.strerror}") from error
-        # Supervisors live elsewhere, so a relative root would mean another folder to them.
+        # Supervisors have another working directory, where a relative root would be another folder.
         object.__setattr__(self, "root", self.root.resolve())
 
     # Registered data
 
     def add_dataset(self, reference: str, folder: Path) -> None:
-        """Register `folder` as the data set `owner/slug`. Raises BadName, MissingFolder."""
+        """Register `folder` as the data set `owner/slug`. Raises BadName and MissingFolder."""
         sources.add_dataset(self.root, reference, folder)
 
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
     ) -> None:
-        """Register `folder` as the data of a competition, which takes submissions where it has a solution and rules.
+        """Register `folder` as the data of a competition, which accepts submissions if it has a solution and rules.
 
         Raises BadName, MissingFolder and BadCompetition.
         """
@@ -99,8 +100,8 @@ class Store:
     def save(self, reference: Reference, pushed: NewVersion) -> Version:
         """Save a new version of a kernel, new or not, and start its session.
 
-        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises TooManySessions and
-        StartFailed.
+        If this process is killed meanwhile, there is no new version, or one whose session is reported as lost. Raises
+        TooManySessions and StartFailed.
         """
         with locks.writing(self.root), self._staging() as staging:
             self._check_sessions(reference.owner, pushed.machine_shape)
@@ -123,7 +124,7 @@ class Store:
             made.source.write_text(pushed.source, encoding="utf-8", newline="")
             progress.write(made, SessionProgress())
             write_version(made, version)
-            # Held from before anybody can see the version until the supervisor's end.
+            # Held from before the version becomes visible until its supervisor ends.
             lock = locks.try_hold(made.alive)
             assert lock is not None
             try:
@@ -135,11 +136,11 @@ class Store:
         return version
 
     def cancel(self, version: Version) -> None:
-        """Ask for the end of a version's session, as the button on Kaggle's page does."""
+        """Request the end of a version's session, as the button on Kaggle's page does."""
         self.paths(version).cancel.touch()
 
     def delete(self, reference: Reference) -> None:
-        """Delete a kernel with its versions and outputs, stopping what runs. Raises StopFailed."""
+        """Delete a kernel with its versions and outputs, and end its sessions first. Raises StopFailed."""
         with locks.writing(self.root):
             folder = kernel_folder(self.root, reference)
             live = [self._paths(reference, number) for number in version_numbers(self.root, reference)]
@@ -156,12 +157,12 @@ class Store:
             trash = self.root / "trash"
             trash.mkdir(exist_ok=True)
             folder.rename(trash / secrets.token_hex(8))
-            remove_tree(trash)  # and what a killed process may have left in it
+            remove_tree(trash)  # with what a killed process may have left in it
 
     # Reading
 
     def kernel(self, reference: Reference) -> Kernel | None:
-        """The kernel of that name."""
+        """The kernel, or None if there is none."""
         try:
             text = (kernel_folder(self.root, reference) / "kernel.json").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -169,7 +170,7 @@ class Store:
         return Kernel(**json.loads(text))
 
     def kernels(self) -> list[Kernel]:
-        """All kernels, by owner and slug."""
+        """All kernels, sorted by owner and slug."""
         folder = self.root / "kernels"
         names = sorted(path.relative_to(folder).parts for path in folder.glob("*/*"))
         found = [self.kernel(Reference(owner, slug)) for owner, slug in names]
@@ -180,33 +181,33 @@ class Store:
         return version_numbers(self.root, reference)
 
     def version(self, reference: Reference, number: int) -> Version | None:
-        """That version of the kernel."""
+        """A version of the kernel, or None if there is none."""
         try:
             return read_version(self._paths(reference, number))
         except FileNotFoundError:
             return None
 
     def newest(self, reference: Reference) -> Version | None:
-        """The newest version of the kernel."""
+        """The newest version of the kernel, or None if there is none."""
         numbers = self.numbers(reference)
         return self.version(reference, numbers[-1]) if numbers else None
 
     def paths(self, version: Version) -> VersionPaths:
-        """Where the version lies."""
+        """The paths of a version."""
         return self._paths(version.reference, version.number)
 
     def progress(self, version: Version) -> SessionProgress:
-        """How far the version's session is."""
+        """The state of a version's session. Raises FileNotFoundError once the version has been deleted."""
         return progress.read(self.paths(version))
 
     def usage(self) -> list[Usage]:
-        """What every session with an accelerator has used, those of deleted kernels included."""
+        """The use of accelerators by each session, those of deleted kernels included."""
         there = [
             self._usage(kernel.reference, number)
             for kernel in self.kernels()
             for number in self.numbers(kernel.reference)
         ]
-        # Read afterwards, so that what is deleted in between is in one of them.
+        # Read last: a kernel that is deleted in between is then in one of the two.
         kept = {item.ticket: item for item in usage.kept(self.root)}
         return list((kept | {item.ticket: item for item in there if item is not None}).values())
 
@@ -215,11 +216,11 @@ class Store:
         return outputs.listed(self.paths(version).working) if self.progress(version).state.final else []
 
     def output(self, version: Version, name: str) -> Path | None:
-        """The file that `outputs` names so; None for any other name, whatever it is made of."""
+        """The path of the output file with that name; None for any other name, however malformed."""
         return outputs.file(self.paths(version).working, name)
 
     def secret(self) -> bytes:
-        """The key that this store's URLs are signed with; made on first use."""
+        """The key that signs this store's URLs; it is made on first use."""
         path = self.root / "secret"
         if not path.exists():
             with locks.writing(self.root):
@@ -227,16 +228,14 @@ class Store:
                     files.write_text(path, secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
 
-    # Parts of the above
-
     def _check_sessions(self, owner: str, shape: str) -> None:
-        """Raises TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). For the holder of the writers' lock."""
+        """Raise TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). The caller holds the writers' lock."""
         limit = self.settings.gpu_sessions
         if limit and rules.is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
             raise TooManySessions(f"Maximum batch GPU session count of {limit} reached.")
 
     def _open_with_gpu(self, owner: str) -> list[Version]:
-        """The owner's versions with a GPU whose sessions wait or run."""
+        """The owner's versions with a GPU whose sessions have not ended."""
         own = (kernel.reference for kernel in self.kernels() if kernel.owner == owner)
         saved = (self.version(reference, number) for reference in own for number in self.numbers(reference))
         on_gpu = (version for version in saved if version and rules.is_gpu(version.machine_shape))
@@ -273,9 +272,9 @@ class Store:
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:
-        """An empty folder that nobody sees, for the holder of the lock; what is left in it goes away."""
+        """An empty folder for unfinished work, removed at the end. The caller holds the writers' lock."""
         folder = self.root / "new"
-        if folder.exists():  # its maker was killed
+        if folder.exists():  # the process that made it was killed
             remove_tree(folder)
         folder.mkdir()
         try:
@@ -285,7 +284,7 @@ class Store:
                 remove_tree(folder)
 
     def _publish(self, kernel: Kernel, staging: Path, made: VersionPaths) -> VersionPaths:
-        """Make the version visible, and with it the kernel if that is new."""
+        """Make the version visible, together with the kernel if that is new."""
         folder = kernel_folder(self.root, kernel.reference)
         if folder.exists():
             files.write_json(folder / "kernel.json", asdict(kernel))

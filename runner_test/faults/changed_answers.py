@@ -1,4 +1,4 @@
-"""What planned faults make of an answer: its bytes in, other bytes out."""
+"""The changes of an answer's bytes that planned faults make."""
 
 import json
 import re
@@ -9,7 +9,10 @@ from runner_test.faults.plan import Fault, Kind
 
 
 def changed(fault: Fault, body: bytes, calls: Mapping[str, int]) -> bytes:
-    """An answer's body as the fault leaves it; the same where there is nothing in it to change."""
+    """The body of an answer after the fault; unchanged if the fault does not apply to it.
+
+    `calls` says how often each method was called.
+    """
     match fault.fault:
         case Kind.CUT:
             return body[: len(body) // 2]
@@ -22,7 +25,7 @@ def changed(fault: Fault, body: bytes, calls: Mapping[str, int]) -> bytes:
     try:
         answer = json.loads(body)
     except ValueError:
-        return body  # a live log, or the redirection to a file
+        return body  # a live log, or a redirect to a file
     if not isinstance(answer, dict):
         return b'{"records": 5}' if fault.fault is Kind.TYPES else body
     other = _DICT_CHANGES[fault.fault](answer, calls)
@@ -30,7 +33,7 @@ def changed(fault: Fault, body: bytes, calls: Mapping[str, int]) -> bytes:
 
 
 def _other_types(answer: dict[str, Any], _: Mapping[str, int]) -> Any:
-    """The same names with values of other types; a list where there are none."""
+    """The same names with values of other types; a list if there are no names."""
     others: dict[type, Any] = {str: ["a", 1], int: "many", float: "much", bool: "maybe", list: 5, dict: "text"}
     return {name: others.get(type(value), 5) for name, value in answer.items()} or [1]
 

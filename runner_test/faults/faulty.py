@@ -1,7 +1,6 @@
-"""Carries planned faults out, between the network and the local Kaggle's application.
+"""Carries out planned faults, between the network and the application.
 
-What a fault does to a connection is `wire`'s part. What it does to an answer is done to the answer's bytes, after the
-application has made it: `changed_answers`.
+`wire` breaks connections. `changed_answers` changes the bytes of an answer after the application has made it.
 """
 
 import asyncio
@@ -22,9 +21,9 @@ from runner_test.faults.wire import Wire
 from runner_test.state import Reference
 from runner_test.store import Store
 
-DOWN_SECONDS = 1.0  # where a plan doesn't say
+DOWN_SECONDS = 1.0  # defaults of a fault's `seconds`
 SLOW_SECONDS = 1.0
-_DRIPS = 20  # pieces of a slow answer
+_PIECES = 20  # of a slow answer
 
 _PAGE = "<!doctype html><html><head><title>Kaggle</title></head><body><h1>Too many requests</h1></body></html>"
 _PATHS = (
@@ -36,8 +35,8 @@ _PATHS = (
 
 
 def method_of(path: str) -> str | None:
-    """The method behind a request's path (or whole address), by the name that plans use."""
-    with contextlib.suppress(ValueError):  # an address that can't be
+    """The method that a request's path (or whole address) calls, by its name in plans; None for other paths."""
+    with contextlib.suppress(ValueError):  # an invalid address
         for pattern, name in _PATHS:
             if found := pattern.match(urlsplit(path).path):
                 return name or found[1]
@@ -45,7 +44,7 @@ def method_of(path: str) -> str | None:
 
 
 class Faulty:
-    """The application, with a plan of what goes wrong."""
+    """The application with a plan of faults (ASGI)."""
 
     def __init__(self, app: ASGIApp, store: Store, faults: Faults, wire: Wire) -> None:
         self._app = app
@@ -84,9 +83,7 @@ class Faulty:
         match fault.fault:
             case Kind.SLOW:
                 self._faults.happened(fault)
-                await self._app(
-                    scope, receive, _dripping(send, SLOW_SECONDS if fault.seconds is None else fault.seconds)
-                )
+                await self._app(scope, receive, slowly(send, SLOW_SECONDS if fault.seconds is None else fault.seconds))
             case Kind.TRUNCATED:
                 await self._app(scope, receive, self._half(fault, scope, send))
             case Kind.EXPIRED if method == DOWNLOAD:
@@ -100,7 +97,7 @@ class Faulty:
                 await self._changed(fault, scope, receive, send)
 
     def _half(self, fault: Fault, scope: Scope, send: Send) -> Send:
-        """Half of the answer's first piece, and the end of the connection."""
+        """A sender that sends half of the answer's first piece and then closes the connection."""
         over = False
 
         async def half(message: Message) -> None:
@@ -119,7 +116,7 @@ class Faulty:
         return half
 
     async def _changed(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer, and change what it says. An answer that stays as it is was no fault."""
+        """Let the application answer, and change its answer. If it stays the same, the fault did not happen."""
         is_stale = False
         if fault.fault in (Kind.STALE, Kind.ENDLESS_PAGES):
             asked = await _whole(receive)
@@ -143,11 +140,11 @@ class Faulty:
         await send({"type": "http.response.body", "body": body})
 
     def _question(self, kind: Kind, body: bytes) -> bytes:
-        """The request as the application is to see it: about the version before, or about the first page."""
+        """The request for the application: for the previous version, or for the first page."""
         try:
             request = json.loads(body)
         except ValueError:
-            return body  # the application says so
+            return body  # the application refuses it
         if not isinstance(request, dict):
             return body
         if kind is Kind.ENDLESS_PAGES:
@@ -159,7 +156,7 @@ class Faulty:
         return json.dumps(request).encode()
 
     def _asked_version(self, request: Mapping[str, Any]) -> int:
-        """The number of the version that is asked for: without a label the newest; 0 where there is none."""
+        """The number of the requested version, the newest without a label; 0 if there is none."""
         label = str(request.get("versionLabel") or "").removeprefix("v")
         if label:
             return int(label) if label.isdecimal() else 0
@@ -171,7 +168,7 @@ class Faulty:
 
 
 class _Caught:
-    """An answer that is kept instead of sent."""
+    """Collects an answer instead of sending it."""
 
     def __init__(self) -> None:
         self.status = 500
@@ -186,12 +183,12 @@ class _Caught:
 
 
 async def _swallow(message: Message) -> None:
-    """Sends an answer to nobody."""
+    """Drops an answer."""
     del message
 
 
 async def _whole(receive: Receive) -> bytes:
-    """A request's body."""
+    """The whole body of a request."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -201,7 +198,7 @@ async def _whole(receive: Receive) -> bytes:
 
 
 def _once(body: bytes, receive: Receive) -> Receive:
-    """A receiver of a body that has been read already, and then of what else comes."""
+    """A receiver that first gives a body that was read already, and then what the client sends."""
     pending = [body]
 
     async def again() -> Message:
@@ -213,7 +210,7 @@ def _once(body: bytes, receive: Receive) -> Receive:
 
 
 async def _silence(receive: Receive, seconds: float | None) -> None:
-    """Wait until the client has gone, or the time is over."""
+    """Wait until the client disconnects, or `seconds` have passed."""
 
     async def gone() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -223,11 +220,11 @@ async def _silence(receive: Receive, seconds: float | None) -> None:
         await asyncio.wait_for(gone(), seconds)
 
 
-def _dripping(send: Send, seconds: float) -> Callable[[Message], Awaitable[None]]:
-    """Sends an answer in small drops, all of it within so long; of a live log, which has no length, each piece."""
+def slowly(send: Send, seconds: float) -> Callable[[Message], Awaitable[None]]:
+    """A sender that takes `seconds` for an answer, in small pieces; a live log, without a length, for each part."""
     length = 0
 
-    async def drip(message: Message) -> None:
+    async def send_slowly(message: Message) -> None:
         nonlocal length
         if message["type"] == "http.response.start":
             length = int(dict(message["headers"]).get(b"content-length", 0))
@@ -236,14 +233,14 @@ def _dripping(send: Send, seconds: float) -> Callable[[Message], Awaitable[None]
             await send(message)
             return
         whole = length or len(body)
-        step = -(-whole // _DRIPS)
+        step = -(-whole // _PIECES)
         for start in range(0, len(body), step):
-            drop = body[start : start + step]
-            await asyncio.sleep(seconds * len(drop) / whole)
+            part = body[start : start + step]
+            await asyncio.sleep(seconds * len(part) / whole)
             more = message.get("more_body", False) or start + step < len(body)
-            await send({"type": "http.response.body", "body": drop, "more_body": more})
+            await send({"type": "http.response.body", "body": part, "more_body": more})
 
-    return drip
+    return send_slowly
 
 
 def _status(fault: Fault) -> Response:

@@ -1,14 +1,14 @@
-"""A plan of failures: which call of which method goes wrong, how, and whether it has happened.
+"""A plan of faults: which call of which method fails, how, and whether it has happened.
 
     {"faults": [{"method": "SaveKernel", "fault": "reset", "when": "after"},
                 {"method": "GetKernelSessionStatus", "call": 2, "times": 3, "fault": "status", "status": 429,
                  "retry_after": 2}]}
 
-`method` is a method of Kaggle's (the last part of its path), "Download" (of a file), "Upload", or "*" for any. `call`
-is the number of the first call that fails, `times` how many in a row do; null is all from then on. A planned fault
-that never happened is itself a failure: a test that plans one and doesn't meet it proves nothing.
+`method` is a method of Kaggle (the last part of its path), "Download" (of a file), "Upload", or "*" for any. `call` is
+the number of the first call that fails, `times` how many calls in a row fail; null means all from then on. A planned
+fault that never happened is an error, because a test that plans it without meeting it shows nothing.
 
-How a fault is carried out is in `faulty`.
+`faulty` carries faults out.
 """
 
 import difflib
@@ -32,25 +32,25 @@ STATUS = "GetKernelSessionStatus"
 
 
 class Kind(StrEnum):
-    """The ways to fail. Those in `EITHER_WAY` happen before the request takes effect or after, the others after."""
+    """The kinds of faults. Those in `EITHER_WAY` happen before or after the request takes effect, the others after."""
 
-    DOWN = "down"  # the connection is reset, and new ones are refused for `seconds`: the server dies and comes back
+    DOWN = "down"  # all connections are reset, and new ones refused for `seconds`, as if the server restarted
     RESET = "reset"  # the connection is reset
-    TIMEOUT = "timeout"  # no answer, until the client gives up or `seconds` are over
-    STATUS = "status"  # an HTTP error, with Retry-After where `retry_after` says so
-    HTML = "html"  # a page where JSON was expected, with status 200
-    CUT = "cut"  # the first half of the answer, as if it were all
+    TIMEOUT = "timeout"  # no answer until the client disconnects or `seconds` have passed; then a reset
+    STATUS = "status"  # an HTTP error, with Retry-After if `retry_after` is given
+    HTML = "html"  # an HTML page instead of JSON, with status 200
+    CUT = "cut"  # the first half of the answer, as if it were complete
     TRUNCATED = "truncated"  # the first half of the answer, then the connection closes
-    GARBLED = "garbled"  # bytes that are no text
-    SLOW = "slow"  # the answer, dripping, within `seconds`
-    TYPES = "types"  # JSON whose values are of other types
-    EMPTY = "empty"  # an object with nothing in it
-    REPEATED_TOKEN = "repeated_token"  # a list whose next page is the same again
+    GARBLED = "garbled"  # bytes that are not text
+    SLOW = "slow"  # the answer in small pieces over `seconds`
+    TYPES = "types"  # JSON with values of other types
+    EMPTY = "empty"  # an empty object
+    REPEATED_TOKEN = "repeated_token"  # a list whose next page is always the same
     ENDLESS_PAGES = "endless_pages"  # a list that always has another page
-    EMPTY_LOG = "empty_log"
-    STALE = "stale"  # the state of the version before the one that was asked for
-    RUNNING = "running"  # the session is said to run, whatever it does
-    EXPIRED = "expired"  # the signed addresses in the answer, or the one that is used, are over
+    EMPTY_LOG = "empty_log"  # a log without records
+    STALE = "stale"  # the answer for the version before the requested one
+    RUNNING = "running"  # the state is RUNNING, whatever the session does
+    EXPIRED = "expired"  # the signed addresses in the answer, or the requested one, have expired
 
 
 EITHER_WAY = frozenset({Kind.DOWN, Kind.RESET, Kind.TIMEOUT, Kind.STATUS, Kind.HTML})
@@ -60,7 +60,7 @@ PAGED = frozenset(
 _KNOWN = frozenset({name.rpartition("/")[2] for name in METHODS} | {DOWNLOAD, UPLOAD, ANY})
 _JSON_ONLY = frozenset({Kind.CUT, Kind.GARBLED, Kind.TYPES, Kind.EMPTY})
 
-# What makes sense for some methods only.
+# The methods of the kinds that apply to some methods only.
 _METHODS_OF: Mapping[Kind, frozenset[str]] = {
     Kind.REPEATED_TOKEN: PAGED,
     Kind.ENDLESS_PAGES: PAGED,
@@ -73,7 +73,7 @@ _METHODS_OF: Mapping[Kind, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One planned failure. Raises BadPlan for values that make no sense."""
+    """One planned fault. Raises BadPlan for invalid values."""
 
     method: str
     fault: Kind
@@ -96,12 +96,12 @@ class Fault:
         return f"{what}{where}, {self.method} call {self.call}{times}"
 
     def covers(self, method: str, number: int) -> bool:
-        """Whether it is planned for this call."""
+        """Whether it is planned for call `number` of the method."""
         last = self.times is None or number < self.call + self.times
         return self.method in (method, ANY) and self.call <= number and last
 
     def applies(self, method: str) -> bool:
-        """Whether this fault makes sense for the method."""
+        """Whether this kind of fault is possible for the method."""
         return method in _METHODS_OF.get(self.fault, (method,)) and not (
             self.fault in _JSON_ONLY and method in (DOWNLOAD, UPLOAD)
         )
@@ -128,7 +128,7 @@ class Fault:
 
 
 class Faults:
-    """A plan, and what has become of it. Used by the server's thread and the test's."""
+    """A plan, and which of its faults have happened. It may be used by several threads."""
 
     def __init__(self, plan: Iterable[Fault] = ()) -> None:
         self._lock = threading.Lock()
@@ -137,7 +137,7 @@ class Faults:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a plan's file. Raises BadPlan."""
+        """Read a plan from a JSON file. Raises BadPlan."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -152,14 +152,14 @@ class Faults:
             raise BadPlan(f"{path}: {error}") from error
 
     def forget(self) -> None:
-        """Plan nothing, whatever became of the plan before."""
+        """Remove the plan, whether its faults have happened or not."""
         with self._lock:
             self._plan: list[Fault] = []
             self._happened: Counter[int] = Counter()
             self._calls: Counter[str] = Counter()
 
     def plan(self, plan: Iterable[Fault]) -> None:
-        """Plan anew, and count calls from 1 again. Raises UnusedFaults where the plan before has not happened."""
+        """Replace the plan and count from 1 again. Raises UnusedFaults if a fault of the old one has not happened."""
         planned = list(plan)
         self.check()
         self.forget()
@@ -167,7 +167,7 @@ class Faults:
             self._plan = planned
 
     def next(self, method: str) -> Fault | None:
-        """Count one call of the method, and say how it is to fail."""
+        """Count a call of the method, and return the fault that is planned for it, if any."""
         with self._lock:
             self._calls[method] += 1
             self._calls[ANY] += 1
@@ -178,18 +178,18 @@ class Faults:
         return None
 
     def happened(self, fault: Fault) -> None:
-        """Note that a fault was carried out."""
+        """Record that a fault was carried out."""
         with self._lock:
             self._happened[self._plan.index(fault)] += 1
 
     @property
     def calls(self) -> Mapping[str, int]:
-        """How often each method was called since the plan was made; "*" is all together."""
+        """How often each method was called since the plan was made; "*" is the sum."""
         with self._lock:
             return Counter(self._calls)
 
     def unused(self) -> list[str]:
-        """What was planned and has not happened, or not as often as planned."""
+        """Descriptions of the faults that have not happened as often as planned."""
         with self._lock:
             return [
                 f"{fault}: happened {self._happened[index]} times in {self._calls[fault.method]} calls"
@@ -198,7 +198,7 @@ class Faults:
             ]
 
     def check(self) -> None:
-        """Raises UnusedFaults that names them."""
+        """Raise UnusedFaults, which names them, if there are any."""
         if unused := self.unused():
             raise UnusedFaults("planned faults that did not happen:\n" + "\n".join(f"  {line}" for line in unused))
 
@@ -218,7 +218,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _fault(index: int, entry: object) -> Fault:
-    """One entry of a plan's file. Raises BadPlan."""
+    """Parse one entry of a plan's file. Raises BadPlan."""
     where = f"fault {index}"
     if not isinstance(entry, dict):
         raise BadPlan(f"{where} is not an object")

@@ -1,4 +1,4 @@
-"""A server's listener and its open connections, which ASGI doesn't show: what breaks them for a planned fault."""
+"""Breaks a server's connections and closes its listener for planned faults; ASGI gives no access to them."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ class Wire:
         self._coming_back: asyncio.Task[None] | None = None
 
     def protocol(self) -> type[asyncio.Protocol]:
-        """Uvicorn's protocol, which tells this wire of its connections."""
+        """Uvicorn's protocol class, extended to register its connections here."""
         connections = self._connections
 
         class Watched(H11Protocol):
@@ -34,11 +34,11 @@ class Wire:
         return Watched
 
     def attach(self, server: uvicorn.Server) -> None:
-        """Take charge of the server's listener."""
+        """Control the listener of that server."""
         self._server = server
 
     def close(self, client: tuple[str, int], *, reset: bool) -> None:
-        """End a connection: as if nobody had been there (a reset), or in good order in the middle of an answer."""
+        """Close a client's connection: with a TCP reset, or normally, even in the middle of an answer."""
         transport = self._connections.get(client)
         if transport is None:
             return
@@ -49,7 +49,7 @@ class Wire:
         transport.abort()
 
     def go_down(self, seconds: float) -> None:
-        """Reset every connection and refuse new ones for so long."""
+        """Reset every connection, and refuse new ones for `seconds`."""
         assert self._server is not None
         addresses = [listener.getsockname() for server in self._server.servers for listener in server.sockets]
         for server in self._server.servers:
@@ -62,7 +62,7 @@ class Wire:
         server = self._server
         assert server is not None
         with contextlib.ExitStack() as closing:
-            # Bound and not listening: clients are refused, and nobody else gets the port meanwhile.
+            # Bound but not listening: clients are refused, and no other program gets the port meanwhile.
             for address in addresses:
                 closing.enter_context(_bound(address))
             await asyncio.sleep(seconds)
@@ -71,7 +71,7 @@ class Wire:
                 server.servers.append(listening)
 
     def _protocol(self) -> asyncio.Protocol:
-        """What speaks HTTP on a new connection, as uvicorn makes it when it starts."""
+        """The protocol of a new connection, made as uvicorn makes it when it starts."""
         server = self._server
         assert server is not None
         return server.config.http_protocol_class(  # type: ignore[call-arg]

@@ -1,4 +1,4 @@
-"""Who may see which kernel, which version a label means, and where a page begins and ends."""
+"""Permissions, version labels, pages of lists, and signed addresses: what the methods have in common."""
 
 import re
 import time
@@ -14,12 +14,12 @@ PAGE_SIZE = 20  # where a request names none
 
 
 def denied(permission: str) -> Refusal:
-    """The refusal in Kaggle's words."""
+    """The refusal for a missing permission, in Kaggle's words."""
     return Refusal(403, f"Permission '{permission}' was denied")
 
 
 def kernel(caller: Caller, user_name: str, slug: str) -> Kernel:
-    """The kernel, if it exists and the caller may see it; Kaggle doesn't tell the two apart."""
+    """The kernel. Raises the same Refusal if it does not exist and if the caller may not see it, as Kaggle does."""
     try:
         found = caller.store.kernel(Reference.parse(f"{user_name}/{slug}"))
     except BadName:
@@ -35,7 +35,7 @@ def may_see(caller: Caller, kernel: Kernel) -> bool:
 
 
 def version(caller: Caller, kernel: Kernel, label: str) -> Version:
-    """The version with the label ("v3"), or the newest. Raises Refusal."""
+    """The version with the label ("v3" or "3"), or the newest if `label` is empty. Raises Refusal."""
     if not label:
         found = caller.store.newest(kernel.reference)
     elif number := re.fullmatch(r"v?([0-9]{1,9})", label, re.ASCII):
@@ -51,12 +51,12 @@ _VERSIONS = 1_000_000  # more than a kernel will ever have
 
 
 def session_id(kernel: Kernel, version: Version) -> int:
-    """The number of a version's session."""
+    """The id of a version's session."""
     return kernel.id * _VERSIONS + version.number
 
 
 def session(caller: Caller, number: int) -> Version:
-    """The version of the caller's whose session has that number. Raises Refusal."""
+    """The caller's version whose session has that id. Raises Refusal."""
     kernel_id, version_number = divmod(number, _VERSIONS)
     for kernel in caller.store.kernels():
         if kernel.id == kernel_id and kernel.owner == caller.user:
@@ -67,31 +67,31 @@ def session(caller: Caller, number: int) -> Version:
 
 
 def page_size(asked: int, most: int) -> int:
-    """The size of a page: what was asked, within limits."""
+    """The size of a page: the requested size up to `most`, or the default."""
     return min(asked, most) if asked > 0 else PAGE_SIZE
 
 
 def offset(token: str) -> int:
-    """Where the page of a token begins. Raises Refusal."""
+    """The index at which the page with that token begins. Raises Refusal."""
     if token and not re.fullmatch(r"[0-9]{1,9}", token, re.ASCII):
         raise Refusal(400, f"Bad page token {token!r}")
     return int(token or 0)
 
 
 def next_token(end: int, total: int) -> str | None:
-    """The token of the page that begins at `end`, if there is one."""
+    """The token of the page that begins at index `end`, or None if there is none."""
     return str(end) if end < total else None
 
 
 def signed_url(caller: Caller, place: str, name: str) -> str:
-    """An address of one file that works for a while without credentials."""
+    """An address of one file that is valid for a limited time and needs no credentials."""
     grant = Grant(place, name, expires=int(time.time() + caller.url_lifetime))
     query = {"expires": grant.expires, "signature": grant.signature(caller.store.secret())}
     return f"{caller.url}/{place}/{quote(name)}?{urlencode(query)}"
 
 
 def check_signature(store: Store, place: str, name: str, *, expires: str, signature: str) -> None:
-    """Raises Refusal unless the address was signed for this file, and its time is not over."""
+    """Raise Refusal unless the address was signed for this file and has not expired."""
     if not re.fullmatch(r"[0-9]{1,12}", expires, re.ASCII):
         raise Refusal(403, "The address of this file is not signed")
     if not Grant(place, name, int(expires)).allows(store.secret(), signature, time.time()):

@@ -1,4 +1,4 @@
-"""The local Kaggle's HTTP face: the paths and credentials of Kaggle's own, around the methods."""
+"""The HTTP application: Kaggle's paths and credentials around the methods."""
 
 import base64
 import binascii
@@ -26,8 +26,8 @@ from runner_test.state import Reference
 from runner_test.store import Store
 
 URL_LIFETIME = 15 * 60.0  # seconds
-MAX_BODY = 16 << 20  # bytes: a source of 1 MiB with every character escaped, and room
-# What a kernel's author wrote never becomes more than text.
+MAX_BODY = 16 << 20  # bytes: enough for a source of 1 MiB with every character escaped
+# Text by a kernel's author is never executed by a browser.
 _TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 _LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream)
 
@@ -35,8 +35,8 @@ _LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_se
 def create_app(store: Store, *, token_user: str = "local", url_lifetime: float = URL_LIFETIME) -> Starlette:
     """The application.
 
-    `token_user` is who comes with an access token; `url_lifetime` is how many seconds an output's address works.
-    `app.state.stopping`, a function, may be replaced by one that tells open log streams to end.
+    `token_user` is the user of every access token; `url_lifetime` is how many seconds a file's address is valid.
+    `app.state.stopping` is a function; open log streams end once it returns True.
     """
     app = Starlette(
         routes=[
@@ -84,13 +84,13 @@ async def _log_stream(request: Request) -> Response:
 
 
 async def _page(request: Request) -> Response:
-    """A kernel's page, private or not: who sits at this machine has the files anyway."""
+    """A kernel's page, private or not: a user of this machine can read the files anyway."""
     html = await run_in_threadpool(_page_html, request.app.state.store, **request.path_params)
     return HTMLResponse(html, headers=_TEXT_ONLY)
 
 
 async def _front_page(request: Request) -> Response:
-    """All kernels, the newest run first."""
+    """All kernels, the latest version first."""
     html = await run_in_threadpool(_front_page_html, request.app.state.store)
     return HTMLResponse(html, headers=_TEXT_ONLY)
 
@@ -117,7 +117,7 @@ def _page_html(store: Store, owner: str, slug: str) -> str:
     return kernel_page(kernel, versions, source)
 
 
-# From the request, to the response
+# Requests and responses
 
 
 async def _body(request: Request) -> bytes:
@@ -131,7 +131,7 @@ async def _body(request: Request) -> bytes:
 
 def _caller(request: Request) -> Caller:
     state = request.app.state
-    # Where the client has connected to, whatever name it used on its way through a proxy.
+    # The address that the client is connected to, not the name that it used through a proxy.
     host, port = request.scope["server"]
     return Caller(
         store=state.store,
@@ -143,12 +143,12 @@ def _caller(request: Request) -> Caller:
 
 
 def url_of(host: str, port: int) -> str:
-    """The address of a server."""
+    """The URL of a server on that host and port."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _user(authorization: str, token_user: str) -> str | None:
-    """Who the credentials name: any key is right, and any token."""
+    """The user that the credentials name, or None; any key and any token is accepted."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return token_user

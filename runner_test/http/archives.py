@@ -1,4 +1,4 @@
-"""All files of a folder as one zip file, the way Kaggle serves an output or a competition's data as a whole."""
+"""Zip archives, in which Kaggle serves a whole output or a competition's whole data."""
 
 import tempfile
 import zipfile
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def archive(files: Iterable[tuple[str, Path]]) -> Path:
-    """A zip file, in the system's temporary folder, of (name, path); whoever asked for it removes it."""
+    """Write `files`, pairs of (name, path), to a temporary zip file, which the caller removes."""
     with tempfile.NamedTemporaryFile(prefix="kaggle-", suffix=".zip", delete=False) as file:
         path = Path(file.name)
         try:
-            # Not compressed: most of it is weights and pictures, and the wire is this machine's own.
+            # Not compressed: weights and pictures compress badly, and the network is the loopback.
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
                 for name, source in files:
                     packed.write(source, name)

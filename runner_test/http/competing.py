@@ -1,4 +1,4 @@
-"""CompetitionApiService, the part that shows: what there is to enter, and its data."""
+"""CompetitionApiService, the methods that show competitions and their data."""
 
 import os
 from pathlib import Path
@@ -26,13 +26,13 @@ MAX_PAGE = 200
 
 
 def get_competition(caller: Caller, request: ApiGetCompetitionRequest) -> Answer:
-    """A competition that is registered."""
+    """A registered competition."""
     slug, _ = competition_data(caller, request.competition_name)
     return _competition(caller, slug)
 
 
 def list_competitions(caller: Caller, request: ApiListCompetitionsRequest) -> Answer:
-    """All that are registered, by name."""
+    """The registered competitions, by name."""
     wanted = (request.search or "").lower()
     found = [slug for slug in sources.competitions(caller.store.root) if wanted in slug]
     size = access.page_size(request.page_size, MAX_PAGE)
@@ -61,7 +61,7 @@ def _competition(caller: Caller, slug: str) -> Any:
 
 
 def list_data_files(caller: Caller, request: ApiListDataFilesRequest) -> Answer:
-    """One page of a competition's files, by name."""
+    """One page of a competition's data files, by name."""
     slug, folder = competition_data(caller, request.competition_name)
     names = _names(folder)
     start = access.offset(request.page_token)
@@ -81,7 +81,7 @@ def list_data_files(caller: Caller, request: ApiListDataFilesRequest) -> Answer:
 
 
 def download_data_file(caller: Caller, request: ApiDownloadDataFileRequest) -> Answer:
-    """A redirection to one file's address."""
+    """A redirect to the address of one data file."""
     slug, folder = competition_data(caller, request.competition_name)
     if request.file_name not in _names(folder):
         raise Refusal(404, f"{slug} has no file {request.file_name!r}")
@@ -89,13 +89,13 @@ def download_data_file(caller: Caller, request: ApiDownloadDataFileRequest) -> A
 
 
 def download_data_files(caller: Caller, request: ApiDownloadDataFilesRequest) -> Answer:
-    """A redirection to the address of all of them in one archive."""
+    """A redirect to the address of an archive of all data files."""
     slug, _ = competition_data(caller, request.competition_name)
     return Redirect(access.signed_url(caller, "archives/competitions", f"{slug}.zip"))
 
 
 def data_file(store: Store, slug: str, name: str) -> Path:
-    """The file behind such an address. Raises Refusal."""
+    """The path of the file at such an address. Raises Refusal."""
     folder = sources.competition(store.root, slug)
     if folder is None or name not in _names(folder):
         raise Refusal(404, f"There is no file {name!r} any more")
@@ -103,7 +103,7 @@ def data_file(store: Store, slug: str, name: str) -> Path:
 
 
 def data_files(store: Store, slug: str) -> list[tuple[str, Path]]:
-    """All files of a competition, as (name, path)."""
+    """All data files of a competition, as (name, path). Raises Refusal."""
     folder = sources.competition(store.root, slug)
     if folder is None:
         raise Refusal(404, f"There is no competition {slug!r} any more")
@@ -123,6 +123,6 @@ def competition_data(caller: Caller, name: str) -> tuple[str, Path]:
 
 
 def _names(folder: Path) -> list[str]:
-    """The files below a folder, with slashes; what a link leads to outside of it is left out."""
+    """The names (with slashes) of the files below a folder, without links that lead out of it."""
     found = (Path(parent, name) for parent, _, files in os.walk(folder) for name in files)
     return sorted(path.relative_to(folder).as_posix() for path in found if path.resolve().is_relative_to(folder))

@@ -1,6 +1,6 @@
-"""The addresses of files: outputs, data and submissions to download, and submissions on their way in.
+"""Downloads of outputs, data and submissions, and uploads of submissions.
 
-None needs credentials: a download's address is signed for a while, an upload's holds its token.
+None needs credentials: a download's address is signed and expires, an upload's address has a token.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from runner_test.state import replacing, uploads
 
 
 async def file(request: Request) -> Response:
-    """An output file, for whoever has its signed address."""
+    """An output file, at its signed address."""
     return await _signed(request, reading.output_file, **request.path_params)
 
 
@@ -29,26 +29,26 @@ async def data_file(request: Request) -> Response:
 
 
 async def submission_file(request: Request) -> Response:
-    """A file that was submitted."""
+    """A submitted file."""
     return await _signed(request, submitting.submission_file, number=request.path_params["number"])
 
 
 async def output_archive(request: Request) -> Response:
-    """All of a version's output."""
+    """An archive of a version's whole output."""
     whole = {name: value for name, value in request.path_params.items() if name != "name"}
     return await _signed(request, lambda store: archive(reading.output_files(store, **whole)), temporary=True)
 
 
 async def data_archive(request: Request) -> Response:
-    """All of a competition's data."""
+    """An archive of a competition's whole data."""
     slug = request.path_params["name"].removesuffix(".zip")
     return await _signed(request, lambda store: archive(competing.data_files(store, slug)), temporary=True)
 
 
 async def _signed(request: Request, open_file: Callable[..., Path], *, temporary: bool = False, **of: Any) -> Response:
-    """A file, if the address is signed. Parts (Range) and conditions are Starlette's."""
+    """A file, if its address is signed. Starlette handles ranges; a temporary file is deleted afterwards."""
     store, query = request.app.state.store, request.query_params
-    # The last part of the path may have slashes of its own; what was signed is what was asked for.
+    # The last part of the path may contain slashes; the signature covers the requested path.
     name = request.path_params["name"]
     place = request.scope["path"].lstrip("/").removesuffix(f"/{name}")
 
@@ -64,7 +64,7 @@ async def _signed(request: Request, open_file: Callable[..., Path], *, temporary
 
 
 async def upload(request: Request) -> Response:
-    """A file that was announced, for whoever has its address. Nothing is kept of one that is not whole."""
+    """Receive an announced file at its address. If it is not complete, nothing is kept."""
     root = request.app.state.store.root
     token = request.path_params["token"]
     upload = await run_in_threadpool(uploads.upload_of, root, token)

@@ -1,4 +1,4 @@
-"""Which hosts a request may name: this machine, under the names and addresses of its loopback."""
+"""Accepts only requests that name a host of the loopback: localhost, or one of its addresses."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -9,10 +9,10 @@ from runner_test.http.http_errors import error_response
 
 
 class LoopbackOnly:
-    """Lets a client use the server as its proxy for http://localhost, and nobody as anything else.
+    """Refuses requests for other hosts, and lets a client use the server as its proxy for http://localhost.
 
-    A proxy's requests carry the whole address as their target. A web page that made its own host's name point to this
-    machine is told apart by the name that it asks for.
+    A request to a proxy has the whole address as its target. A web page whose host name was made to point to this
+    machine (DNS rebinding) is refused because its requests carry that name.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -25,7 +25,7 @@ class LoopbackOnly:
                 host = address.netloc if address else dict(scope["headers"]).get(b"host", b"").decode("latin-1")
                 name = urlsplit(f"//{host}").hostname
             except ValueError:
-                await error_response(400, "The request names no host that could be")(scope, receive, send)
+                await error_response(400, "The request names an invalid host")(scope, receive, send)
                 return
             if not is_loopback(name):
                 await error_response(403, f"{host!r} is not this machine")(scope, receive, send)
@@ -36,7 +36,7 @@ class LoopbackOnly:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host's name or address is this machine's own."""
+    """Whether a host's name or address is the loopback's."""
     if host == "localhost":
         return True
     try:

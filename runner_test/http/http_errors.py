@@ -1,4 +1,4 @@
-"""Errors, as Kaggle's clients expect them: JSON with the status and a message."""
+"""HTTP errors in the form that Kaggle's clients expect: JSON with the status and a message."""
 
 import sys
 import traceback
@@ -13,7 +13,7 @@ from runner_test.http.rpc import Refusal
 
 
 def error_response(code: int, message: str) -> JSONResponse:
-    """An HTTP error as kagglesdk reads it."""
+    """An HTTP error in the form that kagglesdk reads."""
     return JSONResponse({"code": code, "message": message}, status_code=code)
 
 
@@ -30,7 +30,7 @@ async def _unknown(request: Request, error: Exception) -> Response:
 
 
 async def _gone(_: Request, error: Exception) -> Response:
-    """The client died before its request was here: nothing was done, and nobody reads this."""
+    """The client disconnected before its request was complete: nothing was done, and the answer is not read."""
     assert isinstance(error, ClientDisconnect)
     return Response(status_code=400)
 

@@ -12,11 +12,11 @@ from runner_test.sessions import log
 from runner_test.state import State, Version
 from runner_test.store import Store
 
-_POLL = 0.1  # seconds between two looks at a log that grows
+_POLL = 0.1  # seconds between two reads of a growing log
 
 
 async def log_response(request: Request, answer: LogOf) -> Response:
-    """Live events while the session runs, the stored array afterwards; a queued session is waited for."""
+    """Live events while the session runs, the stored array afterwards. Waits for a queued session. Raises Refusal."""
     store: Store = request.app.state.store
     stopping: Callable[[], bool] = request.app.state.stopping
     give_up = time.monotonic() + answer.wait
@@ -35,15 +35,15 @@ async def log_response(request: Request, answer: LogOf) -> Response:
 async def _events(store: Store, version: Version, stopping: Callable[[], bool]) -> AsyncIterator[str]:
     """The whole log from its start, and what is added until the session ends.
 
-    A stream that the server cuts off has no END_OF_LOG, so the client knows to come back.
+    If the server stops, the stream ends without END_OF_LOG, so the client knows that it must connect again.
     """
     path = store.paths(version).log
     offset = 0
     while not stopping():
         try:
-            final = store.progress(version).state.final  # before the last look at the log
+            final = store.progress(version).state.final  # read before the log, so that the last read is complete
         except FileNotFoundError:
-            final = True  # deleted under our eyes
+            final = True  # deleted meanwhile
         lines, offset = log.lines_from(path, offset)
         for line in lines:
             yield f"data: {line}\n\n"

@@ -1,4 +1,4 @@
-"""The table of methods: what Kaggle's services offer here, by the name in the request's path."""
+"""The table of methods of Kaggle's services, by their names in the request's path."""
 
 from kagglesdk.competitions.types.competition_api_service import (
     ApiCreateCodeSubmissionRequest,
@@ -36,7 +36,7 @@ from runner_test.http.rpc import Answer, Caller, Method, new
 
 
 def introspect_token(caller: Caller, request: IntrospectTokenRequest) -> Answer:
-    """Say that any access token is valid and whose it is."""
+    """Answer that any access token is valid, and whose it is."""
     del request
     return new(IntrospectTokenResponse, active=True, username=caller.token_user)
 

@@ -1,4 +1,4 @@
-"""Pages for people, in plain HTML, everything escaped: the kernels that there are, and each with its versions."""
+"""HTML pages, with everything escaped: the list of kernels, and each kernel with its versions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _STYLE = "body{font:16px sans-serif;max-width:60em;margin:2em auto}td,th{padding
 
 
 def front_page(kernels: Sequence[tuple[Kernel, Version, SessionProgress]]) -> str:
-    """The list of kernels, each with its newest version, in the order given; its HTML."""
+    """The HTML of the list of kernels, each with its newest version, in the given order."""
     rows = "\n".join(
         f'<tr><td><a href="/code/{escape(str(kernel.reference))}">{escape(str(kernel.reference))}</a></td>'
         f"{_cells([kernel.title, *_state(version, progress)])}</tr>"
@@ -27,7 +27,7 @@ def front_page(kernels: Sequence[tuple[Kernel, Version, SessionProgress]]) -> st
 
 
 def kernel_page(kernel: Kernel, versions: Sequence[tuple[Version, SessionProgress]], source: str) -> str:
-    """A kernel's page, with `versions` newest first; its HTML."""
+    """The HTML of a kernel's page, with `versions` newest first."""
     rows = "\n".join(f"<tr>{_cells(_state(version, progress))}</tr>" for version, progress in versions)
     privacy = "private" if kernel.is_private else "public"
     body = f"""<p>{escape(str(kernel.reference))}, {privacy}, on <a href="/">the local Kaggle</a></p>
@@ -50,7 +50,7 @@ _HEADER = "<th>Version</th><th>State</th><th>Saved (UTC)</th><th>Seconds</th><th
 
 
 def _state(version: Version, progress: SessionProgress) -> list[str]:
-    """What stands below `_HEADER`."""
+    """The texts of the columns of `_HEADER`."""
     saved = datetime.fromtimestamp(version.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
     ran = progress.started is not None and progress.ended is not None
     seconds = f"{(progress.ended or 0) - (progress.started or 0):.1f}" if ran else ""

@@ -1,4 +1,4 @@
-"""The weekly quota of accelerator hours, counted from the sessions that were run, and what it refuses."""
+"""The weekly quota of accelerator hours, counted from the sessions, and its check before a push."""
 
 import math
 import time
@@ -16,7 +16,7 @@ from runner_test.state import rules
 
 @dataclass(frozen=True)
 class _Kind:
-    """A kind of accelerator, which machines have it, and its hours a week."""
+    """A kind of accelerator, which machine shapes have it, and its hours a week."""
 
     name: str
     counts: Callable[[str], bool]
@@ -29,7 +29,7 @@ _TPU = _Kind("TPU", rules.is_tpu, lambda settings: settings.tpu_quota_hours)
 
 @dataclass(frozen=True)
 class _Spent:
-    """Seconds of this week: used by sessions that have ended, reserved by those that run."""
+    """Seconds of this week: used by ended sessions, reserved by running ones."""
 
     used: float
     reserved: float
@@ -37,7 +37,7 @@ class _Spent:
 
 
 def get_accelerator_quota_statistics(caller: Caller, request: ApiGetAcceleratorQuotaStatisticsRequest) -> Answer:
-    """What this week's sessions with an accelerator have used, to the second."""
+    """The use of accelerators this week, in whole seconds."""
     del request  # it has no fields
     _, end = rules.quota_week(datetime.now(UTC))
     return {
@@ -48,9 +48,9 @@ def get_accelerator_quota_statistics(caller: Caller, request: ApiGetAcceleratorQ
 
 
 def problem(caller: Caller, shape: str) -> str | None:
-    """Why no session may start on this machine this week. One that runs may go on to its end, as on Kaggle.
+    """Why no session may start on this machine shape this week, or None. Running sessions may go on, as on Kaggle.
 
-    The words are those of Kaggle's page (Kaggle/kaggle-benchmarks#79, March 2026).
+    The wording is that of Kaggle's page (Kaggle/kaggle-benchmarks#79, March 2026).
     """
     for kind in (_GPU, _TPU):
         hours = kind.hours(caller.store.settings)
@@ -68,7 +68,7 @@ def problem(caller: Caller, shape: str) -> str | None:
 
 
 def _statistics(caller: Caller, kind: _Kind) -> dict[str, Any]:
-    """Not through ApiAcceleratorQuota: its writer drops a duration's days, so 30 hours would become 6."""
+    """The answer for one kind, not made with ApiAcceleratorQuota: it drops a duration's days, so 30 hours become 6."""
     spent = _spent(caller, kind)
     allowed = f"{round(kind.hours(caller.store.settings) * 3600)}s"
     return {

@@ -1,4 +1,4 @@
-"""The methods that only look: kernels, sessions, logs, outputs."""
+"""The methods that only read: kernels, sessions, logs, outputs."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,11 +32,11 @@ from runner_test.store import Store
 
 MAX_KERNELS_PAGE = 100
 MAX_FILES_PAGE = 200
-LOG_WAIT, MAX_LOG_WAIT = 60, 300  # seconds to wait for a session to start before its log is given up
+LOG_WAIT, MAX_LOG_WAIT = 60, 300  # seconds to wait for a session's start before a request for its log is refused
 
 
 def get_kernel(caller: Caller, request: ApiGetKernelRequest) -> Answer:
-    """The metadata and the source of a version; `kaggle kernels pull` writes the version behind the slug."""
+    """The metadata and the source of a version; `kaggle kernels pull` sends the version as a part of the slug."""
     slug, _, number = request.kernel_slug.partition("/")
     kernel = access.kernel(caller, request.user_name, slug)
     version = access.version(caller, kernel, request.version_label or number)
@@ -76,7 +76,7 @@ def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMeta
 
 
 def list_kernels(caller: Caller, request: ApiListKernelsRequest) -> Answer:
-    """The kernels that the caller may see, the newest run first."""
+    """The kernels that the caller may see, the latest version first."""
     views = KernelsListViewType
     if request.group not in (
         views.KERNELS_LIST_VIEW_TYPE_UNSPECIFIED,
@@ -84,7 +84,7 @@ def list_kernels(caller: Caller, request: ApiListKernelsRequest) -> Answer:
         views.EVERYONE,
         views.PUBLIC_AND_USERS_PRIVATE,
     ):
-        kernels = []  # nobody votes, forks or works together here
+        kernels = []  # there are no votes, forks or collaborators here
     else:
         kernels = [kernel for kernel in caller.store.kernels() if access.may_see(caller, kernel)]
     if request.group is views.PROFILE:
@@ -116,7 +116,7 @@ def _uses(version: Version, request: ApiListKernelsRequest) -> bool:
 
 
 def get_kernel_session_status(caller: Caller, request: ApiGetKernelSessionStatusRequest) -> Answer:
-    """The state of a version's session, and to its owner what Kaggle tells nobody: the session's number."""
+    """The state of a version's session, and for its owner the session's id, which Kaggle does not return."""
     kernel = access.kernel(caller, request.user_name, request.kernel_slug)
     version = access.version(caller, kernel, request.version_label)
     progress = caller.store.progress(version)
@@ -128,7 +128,7 @@ def get_kernel_session_status(caller: Caller, request: ApiGetKernelSessionStatus
 
 
 def list_kernel_session_output(caller: Caller, request: ApiListKernelSessionOutputRequest) -> Answer:
-    """One page of a session's files, with addresses, and its log; both empty before it has ended, as on Kaggle."""
+    """One page of a session's files with their addresses, and its log; both are empty until it ends, as on Kaggle."""
     kernel = access.kernel(caller, request.user_name, request.kernel_slug)
     version = access.version(caller, kernel, request.version_label)
     ended = caller.store.progress(version).state.final
@@ -167,7 +167,7 @@ def list_kernel_files(caller: Caller, request: ApiListKernelFilesRequest) -> Ans
 
 
 def download_kernel_output(caller: Caller, request: ApiDownloadKernelOutputRequest) -> Answer:
-    """A redirection to one file's address, or to that of all of them in one archive."""
+    """A redirect to the address of one file, or of an archive of all files if none is named."""
     kernel = access.kernel(caller, request.owner_slug, request.kernel_slug)
     label = str(request.version_number) if request.version_number else ""
     version = access.version(caller, kernel, label)
@@ -179,7 +179,7 @@ def download_kernel_output(caller: Caller, request: ApiDownloadKernelOutputReque
 
 
 def get_kernel_session_logs_stream(caller: Caller, request: ApiGetKernelSessionLogsStreamRequest) -> Answer:
-    """A version's log, by its name or by its session's number."""
+    """A version's log, by its name or by its session's id."""
     if request.kernel_session_id:
         version = access.session(caller, request.kernel_session_id)
     else:
@@ -189,7 +189,7 @@ def get_kernel_session_logs_stream(caller: Caller, request: ApiGetKernelSessionL
 
 
 def download_kernel_output_zip(caller: Caller, request: ApiDownloadKernelOutputZipRequest) -> Answer:
-    """All files of a session in one archive."""
+    """A redirect to an archive of all files of a session."""
     return _archive(caller, access.session(caller, request.kernel_session_id))
 
 
@@ -199,12 +199,12 @@ def _archive(caller: Caller, version: Version) -> Redirect:
 
 
 def output_url(caller: Caller, version: Version, name: str) -> str:
-    """An address of one output file that works for a while without credentials."""
+    """An address of one output file that is valid for a limited time and needs no credentials."""
     return access.signed_url(caller, f"files/{version.reference}/{version.number}", name)
 
 
 def output_file(store: Store, owner: str, slug: str, number: int, name: str) -> Path:
-    """The file behind such an address. Raises Refusal."""
+    """The path of the file at such an address. Raises Refusal."""
     version = store.version(Reference.parse(f"{owner}/{slug}"), number)
     path = store.output(version, name) if version else None
     if path is None:

@@ -1,6 +1,6 @@
-"""The wire's own part: a request of kagglesdk's in, an answer of kagglesdk's out, or a refusal.
+"""Calls of methods: parses a request with kagglesdk's types and calls the method, which answers or refuses.
 
-What the methods do is in `saving`, `reading` and `quota`; how HTTP carries them is in `app`.
+The methods are in modules of their own (`methods.py` lists them); `app.py` carries them over HTTP.
 """
 
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from runner_test.store import Store
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks, and of which local Kaggle."""
+    """The user who sent a request, and the local Kaggle that received it."""
 
     store: Store
     user: str | None  # None: no credentials
-    token_user: str  # the name behind access tokens, which carry none
+    token_user: str  # the user of every access token
     url: str  # the server's address
-    url_lifetime: float  # seconds that an output's address works
+    url_lifetime: float  # seconds that a file's address is valid
 
 
 class Refusal(Exception):
@@ -43,19 +43,19 @@ class Redirect:
 
 @dataclass(frozen=True)
 class LogOf:
-    """An answer that is a version's log, live or not; `wait` is how many seconds a queued session may take."""
+    """An answer that is a version's log, live or not; `wait` is how many seconds to wait for a queued session."""
 
     version: Version
     wait: float
 
 
-# A dict is JSON as it goes out, for what kagglesdk's own types can't write.
+# A dict is sent as JSON as it is, where kagglesdk's types can't express the answer.
 Answer: TypeAlias = KaggleObject | dict[str, Any] | Redirect | LogOf
 
 
 @dataclass(frozen=True)
 class Method:
-    """A request's type and what answers it."""
+    """A method: the type of its request, and the function that answers it."""
 
     request: type[KaggleObject]
     handler: Callable[[Caller, Any], Answer]
@@ -74,7 +74,7 @@ def call(method: Method, caller: Caller, body: object) -> Answer:
 
 
 def _parse(kind: type[KaggleObject], body: object) -> KaggleObject:
-    """Read a request with the SDK's reader and check its types with the SDK's setters."""
+    """Parse a request with the SDK's reader, and check its types with the SDK's setters. Raises Refusal."""
     if not isinstance(body, dict):
         raise Refusal(400, "The request is not a JSON object")
     try:
@@ -89,7 +89,7 @@ def _parse(kind: type[KaggleObject], body: object) -> KaggleObject:
 
 
 def new(kind: type[KaggleObject], **fields: object) -> KaggleObject:
-    """A message of the SDK with the given fields; None leaves a field out."""
+    """A message of the SDK with the given fields; a field that is None is not set."""
     message = kind()
     for name, value in fields.items():
         if value is not None:
@@ -98,5 +98,5 @@ def new(kind: type[KaggleObject], **fields: object) -> KaggleObject:
 
 
 def date(seconds: float) -> datetime:
-    """A moment as the SDK's messages take it: in UTC, and without a zone, because its writer adds a Z to any."""
+    """A time (seconds since 1970) for the SDK's messages: in UTC without a zone, because its writer adds a Z to any."""
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""SaveKernel, the one method with rules, and the methods that end what it began."""
+"""SaveKernel with its rules, and the methods that cancel a session and delete a kernel."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,7 +22,7 @@ from runner_test.state import Kernel, NewVersion, Reference, check_name, rules, 
 
 
 def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
-    """Save a version and start its session."""
+    """Save a version and start its session. A push that breaks a rule is answered with `error`."""
     source = request.text.encode("utf-8", "surrogatepass")
     if len(source) > rules.MAX_SOURCE or source != request.text.encode("utf-8", "replace"):
         raise Refusal(400, "Bad Request")  # Kaggle says no more than that
@@ -46,8 +46,8 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
     if error or shape is None:
         return new(ApiSaveKernelResponse, error=error)
     if existing is None:
-        # A new kernel's slug comes from its title. Whoever asked for another one is told by the answer's `ref` only,
-        # and by the 403 that every later call with the slug asked for gets.
+        # A new kernel's slug comes from its title. If another slug was requested, only the answer's `ref` shows it, and
+        # every later call with the requested slug gets a 403.
         reference = Reference(reference.owner, check_name(rules.slug_of(title)))
         if caller.store.kernel(reference):
             return new(ApiSaveKernelResponse, error=f"The title {title!r} is already in use by {reference}.")
@@ -90,7 +90,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
 
 
 def _target(caller: Caller, request: ApiSaveKernelRequest) -> tuple[Reference, Kernel | None]:
-    """Which kernel a push is for, by number or by name, and whether it exists. Raises Refusal."""
+    """The kernel that a push names by id or by slug, and its record if it exists. Raises Refusal."""
     if request.id:
         mine = {kernel.id: kernel for kernel in caller.store.kernels() if kernel.owner == caller.user}
         if request.id not in mine:
@@ -107,7 +107,7 @@ def _target(caller: Caller, request: ApiSaveKernelRequest) -> tuple[Reference, K
 
 
 def _type_problem(caller: Caller, existing: Kernel | None, request: ApiSaveKernelRequest) -> str | None:
-    """What is wrong with a notebook, or with a kernel that becomes one or ceases to be one."""
+    """Why a notebook, or a change of a kernel's type, is refused, or None."""
     newest = caller.store.newest(existing.reference) if existing else None
     if newest and newest.kernel_type != request.kernel_type:
         return f"The kernel is a {newest.kernel_type}: its type can't be changed to {request.kernel_type}."
@@ -117,7 +117,7 @@ def _type_problem(caller: Caller, existing: Kernel | None, request: ApiSaveKerne
 
 
 def _split(names: Sequence[str], known: Callable[[str], bool]) -> tuple[tuple[str, ...], list[str]]:
-    """The sources that can be mounted, in lower case as they will be, and those that are refused."""
+    """The sources that can be mounted, in lower case and once each, and those that are refused."""
     good: list[str] = []
     bad: list[str] = []
     for name in names:
@@ -148,7 +148,7 @@ def _has_output(caller: Caller, name: str) -> bool:
 
 
 def delete_kernel(caller: Caller, request: ApiDeleteKernelRequest) -> Answer:
-    """Delete a kernel of the caller's, stopping its sessions."""
+    """Delete a kernel of the caller, and end its sessions first."""
     kernel = access.kernel(caller, request.user_name, request.kernel_slug)
     if kernel.owner != caller.user:
         raise access.denied("kernels.delete")
@@ -160,7 +160,7 @@ def delete_kernel(caller: Caller, request: ApiDeleteKernelRequest) -> Answer:
 
 
 def create_kernel_session(caller: Caller, request: ApiCreateKernelSessionRequest) -> Answer:
-    """Refuse: it opens a notebook for somebody who sits before it, and there is no such editor here."""
+    """Refuse: on Kaggle it opens a notebook in the editor, which does not exist here."""
     access.kernel(caller, *_split_slug(request.slug))
     error = new(Operation.Status, code=501, message="The local Kaggle has no interactive sessions: save a version")
     return new(Operation, name="operations/none", done=True, error=error)
@@ -172,7 +172,7 @@ def _split_slug(slug: str) -> tuple[str, str]:
 
 
 def cancel_kernel_session(caller: Caller, request: ApiCancelKernelSessionRequest) -> Answer:
-    """End the session of a number, which the local Kaggle tells with the session's state (and Kaggle does not)."""
+    """End the session with that id, which the local Kaggle returns with the session's state (Kaggle does not)."""
     try:
         version = access.session(caller, request.kernel_session_id)
     except Refusal as refusal:

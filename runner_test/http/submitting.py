@@ -1,4 +1,4 @@
-"""CompetitionApiService, the part that submits: files, versions of kernels, and what has become of them."""
+"""CompetitionApiService, the methods that submit files and outputs of kernels, and show submissions."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ MAX_SUBMISSION = 1 << 30  # bytes
 
 
 def start_submission_upload(caller: Caller, request: ApiStartSubmissionUploadRequest) -> Answer:
-    """Announce a file: a token, and the address to send it to."""
+    """Announce a file; the answer has a token, and the address to send the file to."""
     slug, _ = _open(caller, request.competition_name)
     if not 0 < request.content_length <= MAX_SUBMISSION:
         raise Refusal(400, f"A submission has 1 to {MAX_SUBMISSION:,} bytes, not {request.content_length:,}")
@@ -49,7 +49,7 @@ def start_submission_upload(caller: Caller, request: ApiStartSubmissionUploadReq
 
 
 def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> Answer:
-    """Submit a file that has been sent."""
+    """Submit an uploaded file."""
     slug, rules = _open(caller, request.competition_name)
     if rules.kernels_only:
         raise Refusal(400, "This competition accepts submissions from notebooks and scripts only")
@@ -67,7 +67,7 @@ def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> An
 
 
 def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionRequest) -> Answer:
-    """Submit an output file of a kernel's version, which has to be complete."""
+    """Submit an output file of a kernel's version, whose session must be COMPLETE."""
     slug, rules = _open(caller, request.competition_name)
     kernel = access.kernel(caller, request.kernel_owner, request.kernel_slug)
     if kernel.owner != caller.user:
@@ -78,7 +78,7 @@ def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionReque
     if state is not State.COMPLETE:
         raise Refusal(400, f"{label} can't be submitted: it is {state.value}, not COMPLETE")
     if rules.kernels_only and version.enable_internet:
-        raise Refusal(400, f"{label} can't be submitted: this competition wants the internet off")
+        raise Refusal(400, f"{label} can't be submitted: this competition requires the internet to be off")
     name = request.file_name or "submission.csv"
     path = caller.store.output(version, name)
     if path is None:
@@ -95,7 +95,7 @@ def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionReque
 
 
 def _submit(caller: Caller, rules: Rules, content: Path, new: NewSubmission) -> Entry:
-    """Hand a file in. Raises Refusal, in Kaggle's words, if the day's limit is reached."""
+    """Submit a file. Raises Refusal, in Kaggle's words, if the day's limit is reached."""
     entry = submissions.submit(caller.store.root, rules, content, new)
     if entry is None:
         limit = f"its daily Submission allowance ({rules.daily_limit}) today"
@@ -104,19 +104,19 @@ def _submit(caller: Caller, rules: Rules, content: Path, new: NewSubmission) -> 
 
 
 def _open(caller: Caller, name: str) -> tuple[str, Rules]:
-    """A competition that takes submissions. Raises Refusal."""
+    """The slug and the rules of a competition that accepts submissions. Raises Refusal."""
     slug, _ = competition_data(caller, name)
     rules = competitions.rules_of(caller.store.root, slug)
     if rules is None:
-        raise Refusal(400, f"{slug} takes no submissions: it was registered without a solution")
+        raise Refusal(400, f"{slug} accepts no submissions: it was registered without a solution")
     return slug, rules
 
 
-# Looking
+# Reading
 
 
 def get_submission(caller: Caller, request: ApiGetSubmissionRequest) -> Answer:
-    """A submission of the caller's."""
+    """A submission of the caller."""
     return _submission(caller, _mine(caller, request.ref))
 
 
@@ -128,7 +128,7 @@ def list_submissions(caller: Caller, request: ApiListSubmissionsRequest) -> Answ
     if request.group is SubmissionGroup.SUBMISSION_GROUP_SUCCESSFUL:
         rows = [row for row in rows if row[1].status == "COMPLETE"]
     elif request.group is SubmissionGroup.SUBMISSION_GROUP_SELECTED:
-        rows = []  # nobody selects any here
+        rows = []  # submissions can't be selected here
     _sort(rows, request.sort_by)
     size = access.page_size(request.page_size, MAX_PAGE)
     start = access.offset(request.page_token) if request.page_token else (max(request.page, 1) - 1) * size
@@ -140,7 +140,7 @@ def list_submissions(caller: Caller, request: ApiListSubmissionsRequest) -> Answ
 
 
 def _sort(rows: list[tuple[Entry, Result]], by: SubmissionSortBy) -> None:
-    """By name, or by a score, the highest first; what has none comes last. They come by date."""
+    """Sort in place by name, or by a score (highest first, without one last); otherwise they stay sorted by date."""
     if by is SubmissionSortBy.SUBMISSION_SORT_BY_NAME:
         rows.sort(key=lambda row: row[0].file_name)
     elif by is SubmissionSortBy.SUBMISSION_SORT_BY_PUBLIC_SCORE:
@@ -150,7 +150,7 @@ def _sort(rows: list[tuple[Entry, Result]], by: SubmissionSortBy) -> None:
 
 
 def get_submission_limits(caller: Caller, request: ApiGetSubmissionLimitsRequest) -> Answer:
-    """How many the caller has submitted today, and how many more are allowed."""
+    """How many submissions the caller has made today, and how many more are allowed."""
     slug, rules = _open(caller, request.competition_name)
     root, user = caller.store.root, caller.user or ""
     return new(
@@ -162,13 +162,13 @@ def get_submission_limits(caller: Caller, request: ApiGetSubmissionLimitsRequest
 
 
 def download_submission(caller: Caller, request: ApiDownloadSubmissionRequest) -> Answer:
-    """A redirection to the file that was submitted."""
+    """A redirect to the address of the submitted file."""
     entry = _mine(caller, request.submission_id)
     return Redirect(access.signed_url(caller, f"submissions/{entry.number}", entry.file_name))
 
 
 def submission_file(store: Store, number: int) -> Path:
-    """The file behind such an address. Raises Refusal."""
+    """The path of the file at such an address. Raises Refusal."""
     entry = submissions.entry_of(store.root, number)
     if entry is None:
         raise Refusal(404, f"There is no submission {number} any more")
@@ -203,5 +203,5 @@ def _submission(caller: Caller, entry: Entry) -> Any:
 
 
 def _figure(score: float | None) -> str | None:
-    """A score as Kaggle shows it."""
+    """A score in Kaggle's format."""
     return None if score is None else f"{score:.5f}"

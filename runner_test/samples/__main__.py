@@ -9,7 +9,7 @@ from runner_test.samples.data import SampleData, write_sample_data
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, write, say what is there; 1 with one line on stderr when it can't be done."""
+    """Write a data set; returns the exit code: 0, or 1 with one line on stderr if it can't be written."""
     parser = argparse.ArgumentParser(prog="python -m runner_test.samples", description="Write a small data set.")
     parser.add_argument("directory", type=Path, metavar="DIR", help="must not exist yet")
     parser.add_argument("--images", type=int, default=120, metavar="N", help="labelled pictures (120)")
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, metavar="PX", help="edge of a picture (256; 1024 with --labels)")
     parser.add_argument("--positive", type=float, metavar="SHARE", help="share with a pneumothorax (0.35)")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="draw around the masks of this label file")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="another data set for each (0)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="each seed gives another data set (0)")
     wanted = vars(parser.parse_args(arguments))
     directory: Path = wanted.pop("directory")
     try:

@@ -3,19 +3,19 @@
     python -m runner_test.samples DIR [--images 120] [--test-images 16] [--size 256] [--positive 0.35]
                                           [--labels CSV[.gz]] [--seed 0]
 
-The pictures are drawn, not taken from anybody: two dark lungs, a bright mediastinum, ribs, vessels, noise. A
-pneumothorax is what it is on a real film, only plainer: a darker part at the lung's edge in which the vessels are
-missing, with the thin bright line of the pleura along it. So a model has to learn it from the pixels, and can in a
-few minutes. The same arguments give the same bytes.
+The pictures are drawn, not those of patients: two dark lungs, a bright mediastinum, ribs, vessels, noise. A
+pneumothorax looks as on a real film, but clearer: a darker part at the lung's edge without vessels, with the thin
+bright line of the pleura along it. So a model has to learn it from the pixels, and can in a few minutes. The same
+arguments give the same bytes.
 
-The truth of the pictures to predict goes beside the folder, into DIR-solution.csv, where no session can read it.
+The solution for the pictures to predict is written beside the folder, to DIR-solution.csv, where no session can read
+it.
 
 With `--labels` the pictures are drawn around the masks of a real label file: its images are sorted by ImageId, the
-first `--images` are the labelled ones with their rows copied as they stand, the next `--test-images` are the ones to
-predict. Real masks are 1024 x 1024, so the pictures are too, and the file decides which are positive.
+first `--images` are the labelled ones with their rows copied unchanged, the next `--test-images` are those to predict.
+Real masks are 1024 x 1024 pixels, so the pictures are, too, and the file decides which are positive.
 
-The file format of the labels is encoded and decoded here once more, apart from the model source's code, so that the
-two check each other.
+The labels' format is encoded and decoded here independently of the model source, so that the tests compare the two.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LABEL_FILE_SIZE = 1024
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture before it is drawn: its name, its masks at their own size, and the label rows that say so."""
+    """A picture before it is drawn: its ImageId, its masks (edge, edge), and its rows of the label file."""
 
     image_id: str
     masks: tuple[Mask, ...]
@@ -91,8 +91,8 @@ class SampleData:
         if self.labels is not None:
             return _from_labels(self.labels, self.images + self.test_images)
         return [
-            *_made_up(self.images, self.share, self.edge, self.seed, "train"),
-            *_made_up(self.test_images, self.share, self.edge, self.seed, "test"),
+            *_invented(self.images, self.share, self.edge, self.seed, "train"),
+            *_invented(self.test_images, self.share, self.edge, self.seed, "test"),
         ]
 
 
@@ -119,13 +119,13 @@ def write_sample_data(directory: Path, data: SampleData = DEFAULT) -> None:
 
 
 def _write_solution(path: Path, samples: Sequence[Sample]) -> None:
-    """One row a picture, as the competition scores: its masks united."""
+    """One row a picture with the union of its masks, as the competition scores."""
     truth = [_encode(np.any(sample.masks, axis=0)) if sample.masks else "-1" for sample in samples]
     rows = [f"{sample.image_id},{code}\n" for sample, code in zip(samples, truth, strict=True)]
     _write_text(path, ["ImageId,EncodedPixels\n", *rows])
 
 
-def _made_up(count: int, positive: float, size: int, seed: int, part: str) -> Iterator[Sample]:
+def _invented(count: int, positive: float, size: int, seed: int, part: str) -> Iterator[Sample]:
     """`count` samples of which round(count * positive) have masks; every third of these has two."""
     with_mask = set(_random(seed, part).permutation(count)[: round(count * positive)].tolist())
     for index in range(count):
@@ -143,7 +143,7 @@ def _from_labels(path: Path, count: int) -> list[Sample]:
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
         for image_id, value in list(csv.reader(file))[1:]:
             rows.setdefault(image_id.strip(), []).append(value)
-    # They become the names of files and folders.
+    # The ids become names of files and folders.
     if odd := [image_id for image_id in rows if not UID(image_id, validation_mode=IGNORE).is_valid]:
         raise ValueError(f"{path}: an ImageId must be a DICOM identifier, is {odd[0]!r}")
     if len(rows) < count:
@@ -173,7 +173,7 @@ def _write_dicom(folder: Path, sample: Sample, size: int, seed: int) -> None:
     meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     meta.MediaStorageSOPInstanceUID = UID(sample.image_id)
     meta.TransferSyntaxUID = JPEGBaseline8Bit
-    # Fixed, so that a newer pydicom writes the same bytes.
+    # Fixed, so that another version of pydicom writes the same bytes.
     meta.ImplementationClassUID = UID(_uid("implementation"))
     meta.ImplementationVersionName = "SAMPLE_DATA"
 
@@ -188,7 +188,7 @@ def _write_dicom(folder: Path, sample: Sample, size: int, seed: int) -> None:
     header.PatientName = header.PatientID = f"sample-{patient}"
     header.PatientBirthDate = ""
     header.PatientSex = str(rng.choice(["F", "M"]))
-    # The real files write the age without its unit, which the standard wants.
+    # The standard wants the unit Y, which the real files leave out.
     header.add_new("PatientAge", "AS", f"{rng.integers(18, 90):03d}Y")
     header.BodyPartExamined = "CHEST"
     header.ViewPosition = str(rng.choice(["AP", "PA"]))
@@ -212,7 +212,7 @@ def _write_dicom(folder: Path, sample: Sample, size: int, seed: int) -> None:
 
 
 def _write_labels(path: Path, samples: Sequence[Sample]) -> None:
-    """The label file as the competition wrote it, its blanks included; copied values are as they were."""
+    """The label file in the competition's format, with its blanks; copied rows are unchanged."""
     lines = [f"{sample.image_id},{row}\n" for sample in samples for row in sample.rows]
     _write_text(path, ["ImageId, EncodedPixels\n", *lines])
 
@@ -222,14 +222,17 @@ def _write_text(path: Path, lines: Sequence[str]) -> None:
 
 
 def _encode(mask: Mask) -> str:
-    """Pairs of gap and length down the columns; a gap counts from the end of the run before."""
+    """Run-length encoding of a mask (edge, edge): pairs of gap and length, column by column, as in the competition.
+
+    A gap is counted from the end of the previous run.
+    """
     flat = np.concatenate(([False], mask.T.ravel(), [False]))
     edges = np.flatnonzero(flat[1:] != flat[:-1])
     return " ".join(map(str, np.diff(edges, prepend=0)))
 
 
 def _decode(row: str) -> Mask:
-    """(1024, 1024) from one row of a real label file."""
+    """The mask (1024, 1024) of one row of a real label file."""
     edges = np.cumsum([int(each) for each in row.split()])
     flat = np.zeros(LABEL_FILE_SIZE**2, bool)
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
@@ -242,10 +245,10 @@ def _digest(*parts: object) -> int:
 
 
 def _random(*parts: object) -> np.random.Generator:
-    """A generator of its own for each thing, so that one picture doesn't depend on how many came before."""
+    """A generator for each purpose, so that a picture does not depend on how many were drawn before."""
     return np.random.default_rng(_digest(*parts))
 
 
 def _uid(*parts: object) -> str:
-    """A DICOM identifier under 2.25, the root for numbers that nobody assigns."""
+    """A DICOM identifier below 2.25, the root for generated numbers (DICOM PS3.5, annex B.2)."""
     return f"2.25.{_digest(*parts)}"

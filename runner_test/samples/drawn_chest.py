@@ -1,4 +1,4 @@
-"""Drawn chest films: two dark lungs, a bright mediastinum, ribs, vessels, noise, and air where a mask says so."""
+"""Draws chest X-rays: two dark lungs, a bright mediastinum, ribs, vessels, noise, and air where a mask is set."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Mask = npt.NDArray[np.bool_]
 Plane = npt.NDArray[np.float32]
 
 DRAWN_SIZE = 256
-"""Edge at which pictures are drawn, in pixels, before they are scaled: detail below that is noise anyway."""
+"""Edge in pixels at which larger pictures are drawn before they are scaled up: smaller detail is noise anyway."""
 
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An upright ellipse; centre and radii in shares of the picture's edge."""
+    """An upright ellipse; centre and radii as shares of the picture's edge."""
 
     x: float
     y: float
@@ -27,14 +27,14 @@ class Ellipse:
     ry: float
 
     def distance(self, size: int) -> Plane:
-        """(size, size): 0 at the centre, 1 on the border."""
+        """(size, size): the distance from the centre, 0 there and 1 on the border."""
         row, column = np.mgrid[0:size, 0:size].astype(np.float32) / size
         distance: Plane = np.hypot((column - self.x) / self.rx, (row - self.y) / self.ry)
         return distance
 
 
 def pair_of_lungs(rng: np.random.Generator) -> tuple[Ellipse, Ellipse]:
-    """The lung on the left of the picture and the one on the right."""
+    """The lungs on the left and on the right side of the picture."""
     top, spread = 0.47 + rng.uniform(-0.04, 0.04), 0.215 + rng.uniform(-0.015, 0.015)
     left, right = (
         Ellipse(0.5 + sign * spread, top + rng.uniform(-0.02, 0.02), rng.uniform(0.165, 0.195), rng.uniform(0.31, 0.37))
@@ -44,26 +44,26 @@ def pair_of_lungs(rng: np.random.Generator) -> tuple[Ellipse, Ellipse]:
 
 
 def pneumothorax(lung: Ellipse, is_left: bool, size: int, rng: np.random.Generator) -> Mask:
-    """(size, size): the crescent between the chest wall and a lung that has come away from it."""
+    """The mask (size, size) of a pneumothorax: the crescent between the chest wall and the collapsed lung."""
     outwards = -1 if is_left else 1
     gap = rng.uniform(0.06, 0.11)
     collapsed = Ellipse(lung.x - outwards * gap, lung.y + rng.uniform(0.0, 0.08), lung.rx, lung.ry)
     reach = rng.uniform(0.15, 0.24)
-    # Centred on the chest wall, which keeps it to a part of the lung's height.
+    # Centred on the chest wall, so that it covers only a part of the lung's height.
     around = Ellipse(lung.x + outwards * lung.rx, lung.y + rng.uniform(-0.16, 0.10), reach, reach)
     inside: Mask = lung.distance(size) < 1
     return inside & (collapsed.distance(size) > 1) & (around.distance(size) < 1)
 
 
 def draw(masks: Sequence[Mask], lungs: tuple[Ellipse, Ellipse], size: int, rng: np.random.Generator) -> Image.Image:
-    """The picture, 8 bit grey, `size` pixels square."""
+    """The picture: 8-bit grey, (size, size). Masks may have any size."""
     edge = min(size, DRAWN_SIZE)
     row, column = np.mgrid[0:edge, 0:edge].astype(np.float32) / edge
     body = _soft(Ellipse(0.5, 0.62, 0.47, 0.66).distance(edge), 0.04)
     lung = np.maximum(*(_soft(each.distance(edge), 0.05) for each in lungs))
     spine = np.exp(-(((column - 0.5) / 0.06) ** 2))
     heart = _soft(Ellipse(0.55, 0.62, 0.13, 0.13).distance(edge), 0.15)
-    # Ribs fall away from the spine on both sides; vessels are what the lung is made of at this scale.
+    # Ribs go down from the spine on both sides; at this scale the lung consists of vessels.
     ribs = np.sin(2 * math.pi * (row * 8 + 2.2 * np.abs(column - 0.5) + rng.random())).clip(0) ** 2
     vessels = _cloud(edge, 40, rng) + _cloud(edge, 16, rng)
     air = np.zeros((edge, edge), np.float32)
@@ -71,7 +71,7 @@ def draw(masks: Sequence[Mask], lungs: tuple[Ellipse, Ellipse], size: int, rng: 
     for mask in masks:
         share = _resized(mask.astype(np.float32), edge)
         air = np.maximum(air, share)
-        # The pleura: where the air's share changes, on the side that looks to the spine.
+        # The pleura: where the share of air changes, on the side of the spine.
         across = np.gradient(share, axis=1)
         towards_spine = 1 if share.sum() and (share * column).sum() / share.sum() < 0.5 else -1
         line = np.maximum(line, (-across * towards_spine).clip(0))
@@ -90,7 +90,7 @@ def _soft(distance: Plane, width: float) -> Plane:
 
 
 def _cloud(size: int, cells: int, rng: np.random.Generator) -> Plane:
-    """(size, size): smooth noise with about `cells` lumps along an edge."""
+    """Smooth noise (size, size), with about `cells` cells along an edge."""
     return _resized(rng.normal(0, 1, (cells, cells)).astype(np.float32), size)
 
 

@@ -1,4 +1,4 @@
-"""Runs one program as a session of processes and turns what it says into log records, live."""
+"""Runs a program as a session of processes and turns its output into log records as it comes."""
 
 import codecs
 import os
@@ -14,23 +14,23 @@ from pathlib import Path
 from runner_test.sessions.log import Record
 
 _CHUNK = 65536
-_TICK = 0.2  # seconds between two looks at `stop` and `limit`
+_TICK = 0.2  # seconds between two calls of `stop` and `limit`
 _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 
-# Becomes the script after asking the kernel to end it when we die, even by SIGKILL: nobody would collect its log or
-# free its slot. (`preexec_fn` could ask too, but is unsafe where the caller has threads.)
+# Executes the program after asking the operating system to kill it when its parent ends, even by SIGKILL: then nothing
+# would collect its log. (`preexec_fn` could do that, too, but is unsafe if the caller has threads.)
 _LAUNCHER = """
 import ctypes, os, signal, sys
 PR_SET_PDEATHSIG = 1
 ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
-    sys.exit("the session's supervisor has died")
+    sys.exit("the session's supervisor has ended")
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
 class Stopped(StrEnum):
-    """Why a script was ended before its time."""
+    """Why a program was ended early."""
 
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
@@ -39,15 +39,15 @@ class Stopped(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a script ended: its exit code (negative: the signal that killed it) and whether that was our doing."""
+    """How a program ended: its exit code (-n if signal n killed it), and why it was stopped, if it was."""
 
     exit_code: int
     stopped: Stopped | None
-    reason: str | None = None  # which limit it passed, in a sentence
+    reason: str | None = None  # for LIMIT: which limit was exceeded, as a sentence
 
 
 class _Stream:
-    """One of the script's two outputs: a pipe, and a decoder that waits for the rest of a split character."""
+    """One of a program's two output streams: a pipe, and a decoder that waits for the rest of a split character."""
 
     def __init__(self, name: str, descriptor: int, emit: Callable[[str, str], None]) -> None:
         self.descriptor = descriptor
@@ -56,20 +56,20 @@ class _Stream:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
 
     def read(self) -> int:
-        """Read once and emit; the number of bytes, 0 at the end. Raises BlockingIOError as `os.read` does."""
+        """Read once and emit the text; the number of bytes, 0 at the end. Raises BlockingIOError like `os.read`."""
         chunk = os.read(self.descriptor, _CHUNK)
         self._send(self._decoder.decode(chunk))
         return len(chunk)
 
     def drain(self) -> None:
-        """Emit what the pipe holds now; a process that escaped the group may keep it open for ever."""
+        """Emit what the pipe holds now, without waiting: a process that was not found may keep it open."""
         os.set_blocking(self.descriptor, False)
         left = _PIPE_LIMIT
         try:
             while left > 0 and (count := self.read()):
                 left -= count
         except BlockingIOError:
-            pass  # empty, though not closed
+            pass  # empty, but not closed
         self._send(self._decoder.decode(b"", final=True))
 
     def _send(self, text: str) -> None:
@@ -100,7 +100,7 @@ def execute(
     becomes the outcome's reason. `on_record` is called with every piece of output as it comes. Any exception,
     KeyboardInterrupt included, ends the program before it goes on.
     """
-    # Waits for nothing in __exit__ but the pipes' closing: the process has been reaped by then.
+    # __exit__ only closes the pipes: the process has been reaped by then.
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *program.command],
         cwd=program.cwd,
@@ -145,7 +145,7 @@ def _pump(
     stop: Callable[[], bool],
     limit: Callable[[int], str | None],
 ) -> tuple[Stopped | None, str | None]:
-    """Pass output on until process `pid` ends (None) or has to be stopped (why)."""
+    """Pass output on until process `pid` ends or has to be stopped; why it is stopped, and for LIMIT the reason."""
     ended = os.pidfd_open(pid)
     try:
         with selectors.DefaultSelector() as selector:

@@ -1,11 +1,11 @@
-"""A session in namespaces of its own, by bubblewrap: a machine that looks like Kaggle's.
+"""Isolation: a session in namespaces of its own, made by bubblewrap, which look like Kaggle's machine.
 
-Inside there is a read-only root with the system's programs and the interpreter that runs the session, the real
-`/kaggle`, a private home, `/tmp`, `/dev/shm` and `/proc`, a user, a host name, and no network but the loopback where
-the internet is off. The rest of this machine (homes, projects, credentials, other processes) is not there at all.
+They have a read-only root with the system's programs and the interpreter that runs the session, a `/kaggle`, a private
+home, `/tmp`, `/dev/shm` and `/proc`, a user and a host name of their own, and with the internet off no network but the
+loopback. The rest of this machine (homes, projects, credentials, other processes) is not visible.
 
-Kaggle gives a session a container; this needs no daemon, no image, and no rights but that of making user namespaces.
-(`unshare` of util-linux makes the namespaces, too, but neither mounts what is needed in them nor brings up a loopback.)
+Kaggle gives a session a container; this needs no daemon, no image, and no rights but making user namespaces. (`unshare`
+of util-linux makes the namespaces, too, but it neither mounts the folders nor brings up a loopback.)
 """
 
 import functools
@@ -29,7 +29,7 @@ _USER = "1000"
 _HOST = "kaggle"
 _PROBE_SECONDS = 10.0
 
-# What a program needs of the system, and no file that may hold a secret.
+# The folders and files of the system that programs need; none that may hold a secret.
 _SYSTEM = ("/usr", "/opt", "/nix/store")
 _LINKS_OR_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = (
@@ -38,23 +38,23 @@ _ETC = (
     "pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs", "pki/tls/openssl.cnf", "protocols", "resolv.conf", "services",
     "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "static", "timezone", "vulkan",
 )  # fmt: skip
-_DEVICES = ("nvidia*", "dri", "kfd", "accel*", "vfio", "dxg")  # graphics cards and TPUs, patterns in /dev
+_DEVICES = ("nvidia*", "dri", "kfd", "accel*", "vfio", "dxg")  # GPUs and TPUs: patterns in /dev
 
 _OWN_ETC = {
     "passwd": f"root:x:0:0::/root:/usr/sbin/nologin\nkaggle:x:{_USER}:{_USER}::{HOME}:/bin/sh\n",
     "group": f"root:x:0:\nkaggle:x:{_USER}:\n",
-    # A name for this host that leads to the loopback: what finds its peers by the host's name, such as torch's
-    # process groups, would not find them at an address that is not there.
+    # The host's name leads to the loopback: programs that find their peers by it, such as torch's process groups, would
+    # get an address of the network that is missing here.
     "hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
 }
 
-# Tells where another interpreter's files are.
+# Prints where another interpreter's files are.
 _ASKS = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.path]))"
 
 
 @functools.cache
 def problem() -> str | None:
-    """Why sessions can't be isolated on this machine, or None if they can; found out by trying, once a process."""
+    """Why sessions can't be isolated on this machine, or None if they can. It is tried once a process."""
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (on Debian and Ubuntu: apt install bubblewrap)"
@@ -81,18 +81,18 @@ def possible(settings: Settings) -> bool:
 
 
 def warning(settings: Settings) -> str | None:
-    """What the user of a machine without isolation should know; None where there is isolation, or none is wanted."""
+    """A warning that sessions are not isolated, or None if they are or should not be."""
     why = problem() if settings.isolation == "auto" else None
     if why is None:
         return None
     return (
         "the local Kaggle's sessions are not isolated on this machine: they run as you, see your files, and have your "
-        f'network. {why[0].upper()}{why[1:]}; isolation = "none" in [tool.coord.local] says that this is meant.'
+        f'network. {why[0].upper()}{why[1:]}; isolation = "none" in [tool.coord.local] turns this warning off.'
     )
 
 
 def first_warning(root: Path, settings: Settings) -> str | None:
-    """The warning, where the users of the store below `root` have not been told yet."""
+    """The warning, unless it was already shown for the store below `root`."""
     text = warning(settings)
     told = root / "told-isolation"
     if text is None or (told.exists() and told.read_text(encoding="utf-8") == text):
@@ -139,7 +139,7 @@ class Container:
             *("--bind", str(self.scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
             *("--bind", str(self.scratch / "home"), HOME),
             *(part for path in visible for part in _read_only(path)),
-            # Below /kaggle a program may make folders, which are no output; Kaggle's users do that.
+            # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output.
             *("--bind", str(self.root), str(KAGGLE)),
             *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
             *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
@@ -149,7 +149,7 @@ class Container:
 
 
 def _namespaces(*, internet: bool) -> list[str]:
-    """All namespaces that there are; all processes end with the first one, and that with bubblewrap."""
+    """All kinds of namespaces; their processes end with the first one, which ends with bubblewrap."""
     return [
         *("--unshare-user", "--uid", _USER, "--gid", _USER),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", _HOST, "--unshare-cgroup-try"),
@@ -170,9 +170,9 @@ def _read_only(path: str | Path) -> list[str]:
 
 
 def _kernel_folders(memory: float) -> list[str]:
-    """What the operating system's kernel shows of itself, and `/dev/shm`.
+    """`/proc`, `/dev`, `/sys`, and a `/dev/shm` of `memory` bytes.
 
-    Worker processes pass each other arrays there: a container's usual 64 MiB would not do.
+    Worker processes exchange arrays in `/dev/shm`, for which a container's usual 64 MiB are too few.
     """
     devices = sorted(str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern))
     size = ["--size", str(int(memory))] if memory < math.inf else []
@@ -188,9 +188,9 @@ def _library_folders() -> list[str]:
 
 
 def _interpreter(python: str) -> list[Path]:
-    """The folders of an interpreter: its own, those of the links that lead to it, and what is installed elsewhere.
+    """The folders of an interpreter: its own, those of the links that lead to it, and its site-packages elsewhere.
 
-    Left out is what `sys.path` has of source trees (installed with `pip install --editable`): Kaggle has none of them.
+    Without the source trees in `sys.path` (installed with `pip install --editable`): Kaggle has none of them.
     """
     if python == sys.executable:
         prefix, base, search = sys.prefix, sys.base_prefix, sys.path

@@ -1,4 +1,4 @@
-"""A session root laid out like `/kaggle`, and the environment that a script finds in it."""
+"""A session's folders, laid out like `/kaggle`."""
 
 import os
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ def lay_out(
 ) -> dict[str, Path]:
     """Fill `root` with the script or notebook `code`, read-only, `input/` and an empty `working/`.
 
-    `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders. With `links` they are linked
-    there; otherwise there are empty folders, to mount them at. Returns `inputs` with resolved paths. Raises RootInUse,
+    `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders. With `links` there are symbolic
+    links to them, otherwise empty folders as mount points. Returns `inputs` with resolved paths. Raises RootInUse,
     MissingFolder and BadName.
     """
     root.mkdir(exist_ok=True)
@@ -57,5 +57,5 @@ def _mount_path(mount: str) -> PurePosixPath:
 
 def _folder(mount: str, folder: Path) -> Path:
     if not folder.is_dir():
-        raise MissingFolder(f"the folder of input {mount} is not there: {folder}")
+        raise MissingFolder(f"the folder of input {mount} does not exist: {folder}")
     return folder.resolve()

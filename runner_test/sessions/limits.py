@@ -1,9 +1,9 @@
-"""The limits of a session that no clock tells: memory, output, the length of its log.
+"""The limits of a session: memory, output, size of its log.
 
-Looked at from outside, every now and then, because that works on every machine. (RLIMIT_AS would count the address
-space, of which torch and CUDA reserve far more than they use; RLIMIT_DATA is per process, not per session; a control
-group must be delegated by systemd, which neither containers nor most shells have.) So a session may pass a limit for a
-moment before it is ended.
+Memory and output are measured from outside at intervals, because that works on every machine. (RLIMIT_AS would count
+the address space, of which torch and CUDA reserve far more than they use; RLIMIT_DATA is per process, not per session;
+a control group must be delegated by systemd, which neither containers nor most shells have.) So a session may exceed a
+limit for a moment before it is ended.
 """
 
 import os
@@ -14,14 +14,12 @@ from pathlib import Path
 from runner_test.sessions.log import Record
 from runner_test.settings import Settings
 
-_MEMORY_SECONDS, _OUTPUT_SECONDS = 0.2, 2.0  # between two looks, at least
-_SHARE = (
-    20  # a look that takes a second is repeated after 20: watching never takes more than a twentieth of a processor
-)
+_MEMORY_SECONDS, _OUTPUT_SECONDS = 0.2, 2.0  # least time between two measurements
+_SHARE = 20  # a measurement that takes a second is repeated after 20: it uses at most a twentieth of a processor
 
 
 class Watch:
-    """Looks at a session's memory and output; see `look` and `output_problem`."""
+    """Measures a session's memory and output."""
 
     def __init__(self, settings: Settings, working: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -30,8 +28,8 @@ class Watch:
         self._next_memory, self._next_output = clock() + _MEMORY_SECONDS, clock() + _OUTPUT_SECONDS
 
     def look(self, session: int) -> str | None:
-        """Which limit the session of processes that `session` leads has passed, in a sentence; None if none, or if it
-        is too early to look again."""
+        """Which limit the session led by process `session` exceeds, as a sentence; None if none, or if it is too early
+        to measure again."""
         problem = None
         if (begin := self._clock()) >= self._next_memory:
             problem = self._memory_problem(session)
@@ -42,7 +40,7 @@ class Watch:
         return problem
 
     def output_problem(self) -> str | None:
-        """Whether there is too much in the working directory, in a sentence."""
+        """Which limit the working directory exceeds, as a sentence, or None."""
         size, count = _content(self._working)
         if size > self._settings.output:
             return f"The output is {size / 1e9:.3g} GB, more than the {self._settings.output_gb:g} GB that may be kept."
@@ -51,7 +49,7 @@ class Watch:
         return None
 
     def _memory_problem(self, session: int) -> str | None:
-        # Loads psutil: not before the first look (execute.py).
+        # Imported here because it loads psutil, which a session must not wait for (execute.py).
         from runner_test.sessions.processes import members, memory_above
 
         held = memory_above(self._settings.memory, members(session))
@@ -68,7 +66,7 @@ class Watch:
 
 
 def _content(folder: Path) -> tuple[int, int]:
-    """Bytes and number of the files below a folder; links are files, and are not followed."""
+    """Size in bytes and number of the files below a folder; links count as files and are not followed."""
     size = count = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -76,12 +74,12 @@ def _content(folder: Path) -> tuple[int, int]:
             try:
                 size += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118  # half the time, for 10,000 files
             except FileNotFoundError:
-                pass  # removed while we looked
+                pass  # removed meanwhile
     return size, count
 
 
 class Shortened:
-    """Passes records on until their text is as long as a log may be, then says so once and drops the rest."""
+    """Passes records on until the log's limit is reached, then adds one record that says so and drops the rest."""
 
     def __init__(self, settings: Settings, on_record: Callable[[Record], None]) -> None:
         self._limit = settings.log_mib
@@ -89,7 +87,7 @@ class Shortened:
         self._on_record = on_record
 
     def __call__(self, record: Record) -> None:
-        """Pass a record on, or not."""
+        """Pass a record on, or drop it."""
         if self._left <= 0:
             return
         self._left -= len(record.data.encode("utf-8"))

@@ -1,8 +1,8 @@
-"""A session's log: records on disk, one a line, and Kaggle's two ways of showing them.
+"""A session's log: a file with one record a line, and the two forms in which Kaggle serves it.
 
-Live, a record is an event of a stream; afterwards, all records are one JSON array. Both are made from the same file.
-The text is ASCII (everything else escaped), because clients that split a stream with `str.splitlines` would otherwise
-break a record at U+2028 and its like.
+While the session runs, each record is an event of a stream; afterwards, all records are one JSON array. The text is
+ASCII (everything else is escaped), because clients that split a stream with `str.splitlines` would otherwise break a
+record at characters such as U+2028.
 """
 
 import json
@@ -13,32 +13,29 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Record:
-    """A piece of output.
-
-    Its borders are where the reader happened to stop, not where lines end, but never inside a character.
-    """
+    """A piece of output, as it was read: it need not end with a line, but never inside a character."""
 
     stream_name: str  # "stdout" or "stderr"
     time: float  # seconds since the session's start
     data: str
 
     def to_json(self) -> str:
-        """One line, without the line's end, as Kaggle writes it."""
+        """The record as one line of JSON, without the line's end, in Kaggle's form."""
         fields = {"stream_name": self.stream_name, "time": self.time, "data": self.data}
         return json.dumps(fields, separators=(",", ":"))
 
 
 def append(descriptor: int, record: Record) -> None:
-    """Append one record to a log that is open for appending."""
+    """Append a record to the log with that descriptor, which must be open for appending."""
     line = memoryview(record.to_json().encode("ascii") + b"\n")
     while line:
         line = line[os.write(descriptor, line) :]
 
 
 def lines_from(path: Path, offset: int) -> tuple[list[str], int]:
-    """The records (as JSON) from byte `offset` on, and the offset to go on from.
+    """The records (JSON) from byte `offset` on, and the offset for the next call.
 
-    A last line that is still being written is left for the next call; a log that does not exist yet is empty.
+    A last line that is not complete is left for the next call; a log that does not exist yet is empty.
     """
     try:
         with path.open("rb") as file:
@@ -51,6 +48,6 @@ def lines_from(path: Path, offset: int) -> tuple[list[str], int]:
 
 
 def as_array(path: Path) -> str:
-    """The whole log the way Kaggle stores it: a JSON array, one record a line, commas first."""
+    """The whole log in the form that Kaggle stores: a JSON array, one record a line, commas first."""
     lines, _ = lines_from(path, 0)
     return "[" + "\n,".join(lines) + "\n]" if lines else "[]"

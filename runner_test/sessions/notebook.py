@@ -1,4 +1,4 @@
-"""What the local Kaggle knows about notebooks: which it takes, and what runs them."""
+"""Notebooks: which are accepted, and the command that runs one."""
 
 import importlib.util
 import json
@@ -6,11 +6,11 @@ from pathlib import Path, PurePath
 from typing import Final
 
 PROGRAM: Final = str(Path(__file__).with_name("run_notebook.py"))
-"""What runs a notebook; a session's process runs it and need not import it."""
+"""The program that runs a notebook. It is run by path, so the supervisor need not import it."""
 
 
 def problem(source: str) -> str | None:
-    """What is wrong with a notebook's JSON. A cell's source must be one string here, which the format doesn't ask."""
+    """Why a notebook's JSON is refused, or None. Unlike the format, Kaggle wants a cell's source as one string."""
     try:
         cells = json.loads(source)["cells"]
         sources = [cell["source"] for cell in cells if cell["cell_type"] in ("code", "markdown", "raw")]
@@ -22,7 +22,7 @@ def problem(source: str) -> str | None:
 
 
 def missing() -> str | None:
-    """What has to be installed before notebooks can be run here."""
+    """Which package is missing to run notebooks, as a sentence, or None."""
     for package in ("ipykernel", "jupyter_client"):
         if importlib.util.find_spec(package) is None:
             return f"The local Kaggle needs {package} to run notebooks: pip install 'coord[local,notebook]'"
@@ -30,12 +30,12 @@ def missing() -> str | None:
 
 
 def command(python: str, notebook: PurePath, working: PurePath) -> list[str]:
-    """The command that runs a notebook; the executed copy goes into the working directory, under Kaggle's name."""
-    # -P: or the modules beside run_notebook.py would be in the way of others with their names.
+    """The command that runs a notebook and writes the executed copy into the working directory, under Kaggle's name."""
+    # -P: else the modules beside run_notebook.py would hide others with the same names.
     return [python, "-P", PROGRAM, str(notebook), str(working / "__notebook__.ipynb")]
 
 
 def as_text(source: str) -> str:
-    """A notebook for people: its cells one below the other."""
+    """A notebook as text to read: its cells one below the other."""
     cells = json.loads(source)["cells"]
     return "\n\n".join(f"# %% [{cell['cell_type']}]\n{''.join(cell['source'])}" for cell in cells)

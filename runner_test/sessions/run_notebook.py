@@ -1,10 +1,10 @@
 """Runs a notebook's cells in a kernel of its own, as Kaggle does with papermill: `python run_notebook.py FROM TO`.
 
-What the cells print goes to the same streams here, as it comes. TO is the executed notebook, written anew after each
-cell. The first cell that fails ends it: its traceback goes to stderr, and the exit code is 1.
+The output of the cells goes to this program's streams as it comes. TO is the executed notebook, rewritten after each
+cell. The first cell that fails ends the run: its traceback goes to stderr, and the exit code is 1.
 
-Neither papermill nor nbclient, because their kernels begin a session of processes of their own, and would go on when
-this one is killed at its time limit. Imports nothing of the local Kaggle's: a session runs it as a program.
+It does not use papermill or nbclient, because their kernels start a session of processes of their own, which would go
+on when this one is killed at its time limit. It imports nothing of runner_test: a session runs it as a program.
 """
 
 import json
@@ -19,28 +19,28 @@ from typing import Any
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
-_TICK = 1.0  # seconds between two looks at a silent kernel
+_TICK = 1.0  # seconds after which a silent kernel is checked
 
 
 class KernelDied(Exception):
-    """The notebook's kernel has not started, or has ended in the middle of a cell; with its exit code."""
+    """The notebook's kernel did not start, or ended during a cell; the argument is its exit code."""
 
 
 def main(source: str, executed: str) -> int:
-    """Run all cells; the exit code."""
+    """Run all cells of the notebook `source` and write `executed`; returns the exit code."""
     from jupyter_client.blocking.client import BlockingKernelClient
     from jupyter_client.connect import write_connection_file
 
     notebook = json.loads(Path(source).read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="nb-", ignore_cleanup_errors=True) as directory:
-        # Sockets in a private folder: no ports that somebody else might take, or reach.
+        # Sockets in a private folder: a port could be taken or reached by others.
         file, _ = write_connection_file(f"{directory}/kernel.json", transport="ipc", ip=f"{directory}/s")
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", file]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, env=_environment()) as kernel:
             client = BlockingKernelClient(connection_file=file)
             try:
                 client.load_connection_file()
-                # Without the heartbeat: on a machine that is busy it takes a slow kernel for a dead one.
+                # Without the heartbeat: on a busy machine it mistakes a slow kernel for a dead one.
                 client.start_channels(hb=False)
                 _wait_until_ready(client, kernel)
                 return _run_cells(notebook, Path(executed), client, kernel)
@@ -52,7 +52,7 @@ def main(source: str, executed: str) -> int:
 
 
 def _wait_until_ready(client: Any, kernel: "subprocess.Popen[bytes]") -> None:
-    """Wait until the kernel answers, and what it publishes arrives. Raises KernelDied."""
+    """Wait until the kernel answers and its messages arrive. Raises KernelDied."""
     give_up = time.monotonic() + _START_SECONDS
     while kernel.poll() is None and time.monotonic() < give_up:
         try:
@@ -66,7 +66,7 @@ def _wait_until_ready(client: Any, kernel: "subprocess.Popen[bytes]") -> None:
 
 
 def _shut_down(client: Any, kernel: "subprocess.Popen[bytes]") -> None:
-    """End the kernel, in good order where it can."""
+    """Ask the kernel to end, and kill it if it does not."""
     client.shutdown()
     try:
         kernel.wait(timeout=_STOP_SECONDS)
@@ -76,7 +76,7 @@ def _shut_down(client: Any, kernel: "subprocess.Popen[bytes]") -> None:
 
 
 def _environment() -> dict[str, str]:
-    # The kernel ends when this process has gone. The rest is what front ends set for the look of their pages.
+    # With JPY_PARENT_PID the kernel ends when this process has ended. Front ends set the others for their pages.
     own = {"JPY_PARENT_PID": str(os.getpid())}
     return {**os.environ, **own, "TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "PAGER": "cat"}
 
@@ -101,7 +101,7 @@ def _run_cells(notebook: dict[str, Any], executed: Path, client: Any, kernel: "s
 
 
 def _run_cell(code: str, outputs: list[dict[str, Any]], client: Any, kernel: "subprocess.Popen[bytes]") -> None:
-    """Run one cell, show what it prints, and collect its outputs. Raises KernelDied."""
+    """Run one cell, print its output, and collect its results. Raises KernelDied."""
     request = client.execute(code, allow_stdin=False)
     while True:
         try:

@@ -4,11 +4,11 @@ A scorer is a function that a project names (`[tool.coord] scorer = "module:func
 
     def score(submission: Path, solution: Path, ids: Collection[str]) -> float
 
-It reads both files, checks the submission against all of the solution, and returns the competition's figure over
-`ids`, which are some of the names in the solution's first column. It raises ValueError, with a description, for a
-submission that the competition would refuse. It is called once for the public and once for the private part.
+It reads both files, checks the submission against the whole solution, and returns the score of the rows in `ids`, which
+are some of the ids in the solution's first column. It raises ValueError, with a description, for a submission that the
+competition would refuse. It is called once for the public and once for the private part.
 
-Standard library only, for the interpreter is the project's.
+This module needs the standard library and lazy_loader only, because the interpreter is the project's.
 """
 
 import importlib
@@ -30,25 +30,25 @@ _LONGEST_ERROR = 1000  # characters
 
 
 def load(rules: Rules) -> Callable[..., Any]:
-    """The scorer. Raises ValueError where the name is none, and whatever its module raises."""
+    """Import the scorer. Raises ValueError if its name is invalid, and whatever its module raises."""
     module, colon, name = rules.scorer.partition(":")
     if not (module and colon and name):
         raise ValueError(f"{rules.scorer!r} is not of the form module:function")
     sys.path.insert(0, rules.project)
     found = getattr(importlib.import_module(module), name)
     if not callable(found):
-        raise ValueError(f"{rules.scorer!r} is no function")
+        raise ValueError(f"{rules.scorer!r} is not a function")
     scorer: Callable[..., Any] = found
     return scorer
 
 
 def score(root: Path, number: int) -> Result:
-    """The result of a submission; what its scorer raises becomes part of it."""
+    """Score a submission; an exception of the scorer becomes its result."""
     entry = submissions.entry_of(root, number)
     rules = competitions.rules_of(root, entry.competition) if entry else None
     assert entry is not None
     if rules is None:
-        return Result("ERROR", error="The competition has gone.")
+        return Result("ERROR", error="The competition no longer exists.")
     solution, parts = competitions.solution_of(root, entry.competition)
     try:
         scorer = load(rules)
@@ -58,20 +58,20 @@ def score(root: Path, number: int) -> Result:
     except ValueError as error:
         return Result("ERROR", error=_described(error, entry.file_name, submissions.submitted_file(root, entry)))
     except Exception as error:
-        traceback.print_exc()  # into the folder's log
-        return Result("ERROR", error=f"The scorer broke: {type(error).__name__}: {error}"[:_LONGEST_ERROR])
+        traceback.print_exc()  # goes to the submission's scoring.log
+        return Result("ERROR", error=f"The scorer failed: {type(error).__name__}: {error}"[:_LONGEST_ERROR])
     if not all(math.isfinite(figure) for figure in figures.values()):
         return Result("ERROR", error=f"The score is not a number: {figures}")
     return Result("COMPLETE", public=figures["public"], private=figures["private"])
 
 
 def _described(error: ValueError, name: str, path: Path) -> str:
-    """The scorer's words, about the file as its author knows it."""
+    """The scorer's message, with the file named as its author knows it."""
     return str(error).replace(str(path), name)[:_LONGEST_ERROR]
 
 
 def main(arguments: list[str]) -> None:
-    """`check RULES`, or `score FOLDER LOCK`, where LOCK is the descriptor that says that somebody is at it."""
+    """`check RULES` (JSON), or `score FOLDER LOCK`, where LOCK is the descriptor of the submission's held lock."""
     if arguments[0] == "check":
         try:
             load(Rules(**json.loads(arguments[1])))
@@ -82,7 +82,7 @@ def main(arguments: list[str]) -> None:
     os.set_inheritable(lock, False)
     if os.fork():
         os._exit(0)
-    signal.alarm(TIME_LIMIT)  # ends the process, which is told as such
+    signal.alarm(TIME_LIMIT)  # ends this process, and the submission is reported as lost
     result = score(folder.parents[1], int(folder.name))
     files.write_json(folder / "result.json", asdict(result))
 

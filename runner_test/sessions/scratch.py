@@ -1,7 +1,7 @@
-"""A session's private folder for its home and its temporary files, and the end of those that a kill left behind.
+"""A session's private folder, for its home and its temporary files.
 
-Under the system's temporary folder, not under the session's root: the sockets that worker processes make in TMPDIR may
-have paths of at most 107 characters.
+It is in the system's temporary folder, not in the session's root: the sockets that worker processes make in TMPDIR may
+have paths of at most 107 characters. A supervisor that is killed leaves its folder behind; the next session removes it.
 """
 
 import os
@@ -19,10 +19,10 @@ _LOCK = "session.lock"  # held for as long as the session's supervisor lives
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A new folder that goes when the block ends; or, where this process is killed, when the next one begins."""
+    """Make a folder that is removed at the end of the block, or, if this process is killed, by the next session."""
     _sweep()
     path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    # Held before it has its name: nobody ever sees a folder in use with a free lock.
+    # Locked before it gets its final name, so that no other process finds a folder in use with a free lock.
     lock = locks.try_hold(path / "new.lock")
     assert lock is not None
     (path / "new.lock").rename(path / _LOCK)
@@ -32,13 +32,13 @@ def folder() -> Iterator[Path]:
         try:
             remove_tree(path)
         except OSError:
-            pass  # a process that nobody could end still writes there
+            pass  # a process that could not be ended still writes there
         finally:
             os.close(lock)
 
 
 def _sweep() -> None:
-    """Remove the folders of sessions whose supervisors were killed."""
+    """Remove the folders that killed supervisors left behind."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             status = path.lstat()
@@ -46,4 +46,4 @@ def _sweep() -> None:
             if ours and (path / _LOCK).exists() and not locks.is_held(path / _LOCK):
                 remove_tree(path, seconds=0)
         except OSError:
-            pass  # somebody else's sweep was quicker, or it will go next time
+            pass  # another session removes it at the same time, or a later one will

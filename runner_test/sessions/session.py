@@ -22,11 +22,11 @@ from runner_test.state import SessionProgress, State, Version, VersionPaths, pro
 
 
 def start_supervisor(paths: VersionPaths, lock: int) -> None:
-    """Leave a supervisor behind that holds `lock` (a descriptor) and runs the version. Raises StartFailed."""
+    """Start a detached supervisor that holds `lock` (a descriptor) and runs the version. Raises StartFailed."""
     package = Path(__file__).resolve().parents[2]
     with paths.diary.open("ab") as diary:
-        # Comes back once the supervisor has forked itself away, so there is no child to wait for later. Its own
-        # environment is as clean as a session's, because a script can read its parent's.
+        # Returns once the supervisor has forked, so there is no child to wait for later. It gets only a session's
+        # variables, because a script can read its parent's environment.
         launched = subprocess.run(
             [sys.executable, "-m", "runner_test.sessions.session", str(paths.folder), str(lock)],
             cwd="/",
@@ -43,7 +43,7 @@ def start_supervisor(paths: VersionPaths, lock: int) -> None:
 
 
 def supervise(paths: VersionPaths) -> None:
-    """Queue, run and bring to an end the session of one version; the caller holds its lock."""
+    """Queue, run and end the session of one version. The caller holds its lock."""
     version = read_version(paths)
     now = SessionProgress(supervisor=os.getpid())
     progress.write(paths, now)
@@ -62,10 +62,10 @@ def supervise(paths: VersionPaths) -> None:
     except LocalKaggleError as error:
         end = replace(now, state=State.ERROR, failure=str(error))
     except BaseException as error:
-        end = replace(now, state=State.ERROR, failure=f"The session broke: {error!r}")
-        raise  # into the diary
+        end = replace(now, state=State.ERROR, failure=f"The session failed: {error!r}")
+        raise  # the traceback goes to the supervisor's log
     finally:
-        # The slot goes with this process, so it is free just after the session is seen to have ended.
+        # The slot is freed by this process's end, so just after the session's end becomes visible.
         progress.write(paths, replace(end, ended=time.time()))
 
 
@@ -106,9 +106,9 @@ def _verdict(outcome: Outcome, version: Version) -> tuple[State, str | None]:
 
 
 def main(arguments: list[str]) -> None:
-    """Be the supervisor of the version in the folder `arguments[0]`, holding the lock descriptor `arguments[1]`."""
+    """Supervise the version in the folder `arguments[0]`; `arguments[1]` is the descriptor of its held lock."""
     paths, lock = VersionPaths(Path(arguments[0])), int(arguments[1])
-    os.set_inheritable(lock, False)  # or the script would keep the session alive after the supervisor's death
+    os.set_inheritable(lock, False)  # else the script would keep the lock after the supervisor's end
     if os.fork():
         os._exit(0)
     supervise(paths)

@@ -1,10 +1,10 @@
-"""Competitions that take submissions: their rules, and the solution with its two parts.
+"""Competitions that accept submissions: their rules, and the solution with its public and private part.
 
     <root>/competition-rules/<slug>/rules.json, solution.csv, parts.json   written once, at registration
 
-The solution is a CSV file whose first column names the things that are scored; several rows may name the same one. A
-column `Usage` says which part each belongs to (Public, Private or Ignored, as on Kaggle); without it the parts are
-drawn by a hash of the names, so they are the same each time. The column is taken out before the scorer sees the file.
+The solution is a CSV file whose first column has the ids that are scored; several rows may have the same id. A column
+`Usage` assigns each id to a part (Public, Private or Ignored, as on Kaggle); without it, ids are assigned by their
+hash, so the parts are the same each time. The column is removed before the scorer gets the file.
 """
 
 import csv
@@ -28,24 +28,24 @@ _LONGEST_VALUE = 2**26  # characters
 
 @dataclass(frozen=True)
 class Rules:
-    """How a competition scores, and what it takes."""
+    """How a competition scores submissions, and which it accepts."""
 
     scorer: str  # module:function
     project: str  # the folder that the scorer's module is imported from
-    python: str  # the interpreter that runs it
+    python: str  # the interpreter that runs the scorer
     public_share: float = PUBLIC_SHARE
     daily_limit: int = DAILY_LIMIT
-    kernels_only: bool = False  # a code competition: no files, and no kernels with the internet on
+    kernels_only: bool = False  # a code competition: accepts only kernels with the internet off
 
 
 def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) -> None:
-    """Let a competition take submissions. Raises BadName and BadCompetition; an earlier registration is replaced."""
+    """Make a competition accept submissions, in place of an earlier registration. Raises BadName and BadCompetition."""
     name = check_name(slug)
     where = f"competition {name}"
     if solution.resolve().is_relative_to(data.resolve()):
-        raise BadCompetition(f"{where}: {solution} lies in the data, where every session could read it: move it out")
+        raise BadCompetition(f"{where}: {solution} is in the data folder, which sessions can read: move it elsewhere")
     if rules.daily_limit < 1 or not 0 < rules.public_share < 1:
-        raise BadCompetition(f"{where}: the daily limit is at least 1, and the public share between 0 and 1")
+        raise BadCompetition(f"{where}: the daily limit must be at least 1, and the public share between 0 and 1")
     header, rows, usage = _read(solution, where)
     parts = _parts(list(dict.fromkeys(row[0] for row in rows)), usage, rules.public_share)
     if not all(parts.values()):
@@ -76,21 +76,21 @@ def _read(path: Path, where: str) -> tuple[list[str], list[list[str]], Mapping[s
     except OSError as error:
         raise BadCompetition(f"{where}: {path} can't be read: {error.strerror or error}") from error
     except (csv.Error, UnicodeDecodeError, EOFError) as error:
-        raise BadCompetition(f"{where}: {path} is no CSV file: {error}") from error
+        raise BadCompetition(f"{where}: {path} is not a CSV file: {error}") from error
     if not rows or any(len(row) != len(header) for row in rows):
-        raise BadCompetition(f"{where}: {path} needs a header, and rows that are as long as it")
+        raise BadCompetition(f"{where}: {path} needs a header, and rows of the same length")
     column = next((index for index, name in enumerate(header) if name.strip().lower() == "usage"), None)
     usage: dict[str, str] = {}
     if column is not None:
         usage = {row[0].strip(): row.pop(column).strip().lower() for row in rows}
         header.pop(column)
         if unknown := sorted(set(usage.values()) - {"public", "private", "ignored"}):
-            raise BadCompetition(f"{where}: {path}: Usage is Public, Private or Ignored, not {unknown[0]!r}")
+            raise BadCompetition(f"{where}: {path}: Usage must be Public, Private or Ignored, not {unknown[0]!r}")
     return header, [[row[0].strip(), *row[1:]] for row in rows], usage
 
 
 def _parts(ids: Sequence[str], usage: Mapping[str, str], public_share: float) -> dict[str, list[str]]:
-    """The ids of the public and of the private part, in the solution's order."""
+    """The ids of the public and the private part, in the solution's order."""
     if not usage:
         drawn = sorted(ids, key=lambda each: hashlib.sha256(each.encode("utf-8")).digest())
         public = set(drawn[: min(max(round(public_share * len(ids)), 1), len(ids) - 1)])
@@ -99,7 +99,7 @@ def _parts(ids: Sequence[str], usage: Mapping[str, str], public_share: float) ->
 
 
 def _try(rules: Rules, where: str) -> None:
-    """Raises BadCompetition where the scorer can't be had."""
+    """Raise BadCompetition if the scorer can't be loaded."""
     done = subprocess.run(
         [rules.python, "-m", "runner_test.sessions.scoring", "check", json.dumps(asdict(rules))],
         cwd=rules.project,
@@ -110,11 +110,11 @@ def _try(rules: Rules, where: str) -> None:
     )
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise BadCompetition(f"{where}: the scorer {rules.scorer!r} can't be used: {lines[-1]}")
+        raise BadCompetition(f"{where}: the scorer {rules.scorer!r} can't be loaded: {lines[-1]}")
 
 
 def rules_of(root: Path, slug: str) -> Rules | None:
-    """The rules of a competition that takes submissions."""
+    """The rules of a competition, or None if it accepts no submissions."""
     try:
         return Rules(**json.loads((_rules(root, slug) / "rules.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -122,14 +122,14 @@ def rules_of(root: Path, slug: str) -> Rules | None:
 
 
 def solution_of(root: Path, slug: str) -> tuple[Path, Mapping[str, list[str]]]:
-    """The solution, and the ids of each part of it."""
+    """The path of the solution, and the ids of its parts "public" and "private"."""
     folder = _rules(root, slug)
     parts: dict[str, list[str]] = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
     return folder / "solution.csv", parts
 
 
 def scorer_environment() -> dict[str, str]:
-    """The variables of a process that loads a scorer: those of a session, and the way to this package."""
+    """The variables of a process that loads a scorer: those that a session inherits, and the path of this package."""
     return inherited() | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
 
 

@@ -58,9 +58,9 @@ def replace_link(path: Path, target: Path) -> None:
 
 
 def remove_tree(path: Path, seconds: float = 2.0) -> None:
-    """Remove a folder of sessions with its read-only parts; links are removed, never followed.
+    """Remove a folder with its read-only parts; links are removed, not followed.
 
-    Tries for `seconds`, because a process that has just been killed may add a last file.
+    Tries for `seconds`, because a process that is being killed may still add a file. Raises OSError if that fails.
     """
     give_up = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""What a session has left in its working directory, as files that can be served."""
+"""The output of a session: the files in its working directory that can be served."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 @dataclass(frozen=True)
 class Output:
-    """A file that a session has left in its working directory."""
+    """A file of a session's output."""
 
     name: str  # relative, with slashes
     size: int  # bytes
@@ -17,7 +17,7 @@ class Output:
 def listed(working: Path) -> list[Output]:
     """The files below the folder, sorted by name.
 
-    Left out: what a link leads to outside of it, and names that are not UTF-8.
+    Without links that lead out of the folder, and without names that are not UTF-8.
     """
     names = sorted(
         (Path(folder) / name).relative_to(working).as_posix() for folder, _, files in os.walk(working) for name in files
@@ -27,7 +27,7 @@ def listed(working: Path) -> list[Output]:
 
 
 def file(working: Path, name: str) -> Path | None:
-    """The file that `listed` names so; None for any other name, whatever it is made of."""
+    """The path of the file that `listed` gives that name; None for any other name, however malformed."""
     parts = PurePosixPath(name).parts
     if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
         return None

@@ -1,4 +1,4 @@
-"""Where kernels and their versions lie below the store's root: the one place that knows the layout."""
+"""The paths of kernels and their versions below the store's root; no other module knows them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ class VersionPaths:
 
     @property
     def kernel(self) -> Path:
-        """The folder of the kernel that this is a version of."""
+        """The folder of the version's kernel."""
         return self.folder.parents[1]
 
     @property
     def record(self) -> Path:
-        """What was saved, as JSON; written once. Its absence means that the version has been deleted."""
+        """The version's record (JSON), written once. If it is missing, the version has been deleted."""
         return self.folder / "version.json"
 
     @property
@@ -34,17 +34,17 @@ class VersionPaths:
 
     @property
     def progress(self) -> Path:
-        """How far the session is, as JSON; the supervisor rewrites it."""
+        """The session's state (JSON), rewritten by the supervisor."""
         return self.folder / "progress.json"
 
     @property
     def alive(self) -> Path:
-        """Locked for as long as somebody looks after the session."""
+        """The lock that a live supervisor holds."""
         return self.folder / "alive.lock"
 
     @property
     def cancel(self) -> Path:
-        """Exists once somebody wants the session stopped."""
+        """Exists once the session's end has been requested."""
         return self.folder / "cancel"
 
     @property
@@ -54,32 +54,32 @@ class VersionPaths:
 
     @property
     def diary(self) -> Path:
-        """What the supervisor itself says: empty unless something is broken."""
+        """The supervisor's own output: empty unless it failed."""
         return self.folder / "supervisor.log"
 
     @property
     def session(self) -> Path:
-        """The session root, which stands in for `/kaggle`."""
+        """The session root, which takes the place of `/kaggle`."""
         return self.folder / "kaggle"
 
     @property
     def working(self) -> Path:
-        """The session's working directory, and so its output."""
+        """The session's working directory, whose files are its output."""
         return self.session / "working"
 
 
 def kernel_folder(root: Path, reference: Reference) -> Path:
-    """The folder of a kernel, which need not exist."""
+    """The folder of a kernel, whether it exists or not."""
     return root / "kernels" / reference.owner / reference.slug
 
 
 def version_paths(root: Path, reference: Reference, number: int) -> VersionPaths:
-    """The paths of one version, which need not exist."""
+    """The paths of a version, whether it exists or not."""
     return VersionPaths(kernel_folder(root, reference) / "versions" / str(number))
 
 
 def version_numbers(root: Path, reference: Reference) -> list[int]:
-    """The versions that exist, oldest first; none where there is no such kernel."""
+    """The numbers of the existing versions, oldest first; empty if there is no such kernel."""
     try:
         names = [path.name for path in (kernel_folder(root, reference) / "versions").iterdir()]
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""How far a session is: written by its supervisor, judged by everybody else.
+"""The state of a session: written by its supervisor, read by everybody else.
 
-A supervisor that was killed can't write that it was, so what is on disk is only half of the answer. The other half is
-the lock that a supervisor holds for as long as it lives.
+A supervisor that is killed can't record it. So the recorded state counts only while the supervisor's lock is held, or
+if it is final; otherwise the session is lost.
 """
 
 import json
@@ -11,7 +11,7 @@ from enum import StrEnum
 from runner_test.state import files, locks
 from runner_test.state.paths import VersionPaths
 
-LOST = "Session lost: the process that looked after it has died."
+LOST = "Session lost: its supervisor process has died."
 
 
 class State(StrEnum):
@@ -26,13 +26,13 @@ class State(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the session has ended."""
         return self in (State.COMPLETE, State.ERROR, State.CANCEL_ACKNOWLEDGED)
 
 
 @dataclass(frozen=True)
 class SessionProgress:
-    """A session's state. Times are seconds since 1970; `exit_code` is negative where a signal ended the script."""
+    """A session's state. Times are seconds since 1970; `exit_code` is -n if signal n ended the script."""
 
     state: State = State.QUEUED
     failure: str | None = None
@@ -43,18 +43,18 @@ class SessionProgress:
 
 
 def write(paths: VersionPaths, progress: SessionProgress) -> None:
-    """Put `progress` on disk."""
+    """Write a session's state."""
     files.write_json(paths.progress, asdict(progress))
 
 
 def read(paths: VersionPaths) -> SessionProgress:
-    """The session's state as it is now. Raises FileNotFoundError once the version has been deleted."""
+    """A session's current state. Raises FileNotFoundError once the version has been deleted."""
     progress = _stored(paths)
     if progress.state.final:
         return progress
     if locks.is_held(paths.alive):
         return _changed(progress, state=State.CANCEL_REQUESTED) if paths.cancel.exists() else progress
-    # The supervisor may have ended, in good order, between the two looks.
+    # The supervisor may have ended the session and itself since the state was read.
     progress = _stored(paths)
     if progress.state.final:
         return progress

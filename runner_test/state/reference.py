@@ -1,4 +1,4 @@
-"""`owner/slug`, the way Kaggle names kernels and data sets: parsed once, at the border."""
+"""`owner/slug`, Kaggle's names of kernels and data sets, parsed where they enter."""
 
 import re
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Self
 
 from runner_test.errors import BadName
 
-# What Kaggle's user names and slugs are made of. No dot and no slash: a name can never leave its folder.
+# The characters of Kaggle's user names and slugs. Without a dot and a slash, a name can't lead out of its folder.
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}", re.ASCII)
 
 
 def check_name(text: str) -> str:
-    """Return the name in lower case (Kaggle's addresses do not tell upper from lower). Raises BadName."""
+    """Return the name in lower case (Kaggle's addresses are case-insensitive). Raises BadName."""
     name = text.lower()
     if not _NAME.fullmatch(name):
-        raise BadName(f"{text!r} is not a name that Kaggle could have (letters, digits, '-' and '_')")
+        raise BadName(f"{text!r} is not a valid name (letters, digits, '-' and '_')")
     return name
 
 

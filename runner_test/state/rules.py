@@ -1,7 +1,7 @@
-"""What Kaggle accepts and what it makes of it: limits, machine shapes, quotas. As of November 2026.
+"""Kaggle's rules for a push: limits, machine shapes, quotas. As of November 2026.
 
-Kaggle has three ways to say no to a push: an HTTP status, the `error` field of an answer with status 200, and lists of
-refused sources in the answer to a push that runs all the same.
+Kaggle refuses in three ways: with an HTTP status, with the field `error` of an answer with status 200, and with lists
+of invalid sources in the answer to a push that runs nevertheless.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ KERNEL_TYPES: Final = ("script", "notebook")
 MAX_SESSION: Final = 12 * 3600  # seconds
 MAX_TPU_SESSION: Final = 9 * 3600  # seconds
 
-# Asked for -> given. "" is a machine without an accelerator.
+# Requested shape -> shape that the session gets. "" is a machine without an accelerator.
 _SHAPES: Final = {
     "": "",
     "None": "",
@@ -36,12 +36,12 @@ _SHAPES: Final = {
 
 
 def slug_of(title: str) -> str:
-    """The slug that Kaggle makes of a title."""
+    """The slug that Kaggle derives from a title."""
     return str(slugify(title))
 
 
 def title_problem(title: str) -> str | None:
-    """What is wrong with a title."""
+    """Why a title is refused, or None."""
     if not MIN_TITLE <= len(title) <= MAX_TITLE:
         return f"The kernel title must have {MIN_TITLE} to {MAX_TITLE} characters, not {len(title)}."
     if not slug_of(title):
@@ -50,7 +50,7 @@ def title_problem(title: str) -> str | None:
 
 
 def kind_problem(language: str, kernel_type: str) -> str | None:
-    """What is wrong with a language and a kernel type; this machine runs less than Kaggle does."""
+    """Why a language and a kernel type are refused, or None; only Python runs here."""
     if language not in LANGUAGES:
         return f"The language must be one of {', '.join(LANGUAGES)}, not {language!r}."
     if kernel_type not in KERNEL_TYPES:
@@ -61,9 +61,9 @@ def kind_problem(language: str, kernel_type: str) -> str | None:
 
 
 def given_shape(asked: str, *, enable_gpu: bool, enable_tpu: bool) -> str | None:
-    """The machine that a request gets, or None where there is no such machine.
+    """The machine shape that a request gets, or None if there is no such shape.
 
-    The two flags are the older way to ask and count only where no shape is named.
+    The two flags are the older form of the request and count only if no shape is named.
     """
     if not asked:
         asked = "TpuV5E8" if enable_tpu else "NvidiaTeslaT4" if enable_gpu else ""
@@ -81,7 +81,7 @@ def is_tpu(shape: str) -> bool:
 
 
 def session_limit(shape: str, asked: int | None) -> float:
-    """Seconds that a session may run: what was asked, up to Kaggle's limit."""
+    """Seconds that a session may run: those requested, up to Kaggle's limit."""
     limit = MAX_TPU_SESSION if is_tpu(shape) else MAX_SESSION
     return min(asked, limit) if asked and asked > 0 else limit
 

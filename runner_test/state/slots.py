@@ -1,8 +1,8 @@
-"""Two sessions at a time, the others in the order in which they were saved.
+"""The queue: two sessions run at a time, the others wait in the order in which they were saved.
 
 A waiting session has a ticket, a file whose name sorts by age and whose text is the version's folder. Only the oldest
-ticket whose supervisor lives may try the slots. Tickets are dead and slots are free as soon as their supervisor is,
-because both hang on its locks.
+ticket with a live supervisor may take a slot. A ticket expires and a slot becomes free when their supervisor ends,
+because both depend on locks that it holds.
 """
 
 import time
@@ -17,17 +17,17 @@ _POLL = 0.05  # seconds
 
 
 def enqueue(paths: VersionPaths, ticket: str) -> None:
-    """Put a version at the end of the queue; `ticket` sorts after all earlier ones."""
+    """Add a version to the end of the queue; `ticket` must sort after all earlier ones."""
     queue = paths.root / "queue"
     queue.mkdir(exist_ok=True)
     files.write_text(queue / ticket, str(paths.folder.relative_to(paths.root)))
 
 
 def wait_for_slot(paths: VersionPaths, ticket: str, *, stop: Callable[[], bool]) -> int | None:
-    """Wait until it is this version's turn and a slot is free.
+    """Wait until this version is the first in the queue and a slot is free.
 
-    Returns the descriptor that holds the slot until it is closed, or None if `stop()` came first. The ticket is gone
-    either way.
+    Returns the descriptor that holds the slot until it is closed, or None if `stop()` was true first. The ticket is
+    removed in both cases.
     """
     root = paths.root
     (root / "slots").mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ def _is_first(root: Path, ticket: str) -> bool:
         try:
             waiting = VersionPaths(root / path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            continue  # its turn came while we looked
+            continue  # it has left the queue meanwhile
         if locks.is_held(waiting.alive):
             return False
         path.unlink(missing_ok=True)

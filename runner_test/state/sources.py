@@ -1,7 +1,7 @@
-"""What a session can read: registered data sets and competitions, and the outputs of other kernels.
+"""The sources of sessions: registered data sets and competitions, and the outputs of other kernels.
 
-A registration is a link, `<root>/datasets/<owner>/<slug>` or `<root>/competitions/<slug>`, to a folder that stays
-where it is.
+A registration is a symbolic link, `<root>/datasets/<owner>/<slug>` or `<root>/competitions/<slug>`, to a folder, which
+is not copied.
 """
 
 from pathlib import Path
@@ -17,32 +17,32 @@ from runner_test.state.version import Version
 
 
 def add_dataset(root: Path, reference: str, folder: Path) -> None:
-    """Register `folder` as the data set `owner/slug`, in place of an earlier one. Raises BadName, MissingFolder."""
+    """Register `folder` as the data set `owner/slug`, in place of an earlier one. Raises BadName and MissingFolder."""
     parsed = Reference.parse(reference)
     _register(_dataset_link(root, parsed), f"data set {parsed}", folder)
 
 
 def add_competition(root: Path, slug: str, folder: Path) -> None:
-    """Register `folder` as the data of a competition. Raises BadName, MissingFolder."""
+    """Register `folder` as the data of a competition. Raises BadName and MissingFolder."""
     name = check_name(slug)
     _register(_competition_link(root, name), f"competition {name}", folder)
 
 
 def dataset(root: Path, reference: Reference) -> Path | None:
-    """The folder of a data set, or None where it isn't registered or its folder has gone."""
+    """The folder of a data set, or None if it is not registered or its folder no longer exists."""
     return _registered(_dataset_link(root, reference))
 
 
 def competition(root: Path, slug: str) -> Path | None:
-    """The folder of a competition, or None where it isn't registered or its folder has gone."""
+    """The folder of a competition, or None if it is not registered or its folder no longer exists."""
     return _registered(_competition_link(root, slug))
 
 
 def competitions(root: Path) -> list[str]:
-    """The slugs of the competitions that are registered, sorted."""
+    """The slugs of the registered competitions, sorted."""
     folder = root / "competitions"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    # A registration that was killed half-way leaves a link whose name begins with a dot.
+    # A process that was killed while it registered one leaves a link whose name begins with a dot.
     return [name for name in names if name[0] != "." and competition(root, name) is not None]
 
 
@@ -56,15 +56,18 @@ def kernel_output(root: Path, reference: Reference) -> Path | None:
 
 
 def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks"], source: str) -> str:
-    """Where Kaggle mounts a source, below `input/`: `datasets/owner/slug` and its like since 2026, `slug` before."""
+    """The path below `input/` where Kaggle mounts a source: `datasets/owner/slug` since 2026, `slug` before.
+
+    `source` is owner/slug, or a competition's slug.
+    """
     return f"{kind}/{source}" if layout == "2026" else source.rpartition("/")[2]
 
 
 def mounts(root: Path, version: Version) -> dict[str, Path]:
     """The folders to mount for a version, by path below `input/`.
 
-    Raises MissingFolder for a source that was there when the version was saved and has gone since, and BadName where
-    the layout before 2026 has one place for two of them.
+    Raises MissingFolder for a source that no longer exists, and BadName if two sources have one path, which the layout
+    before 2026 allows.
     """
     layout = version.settings.layout
     found = [
@@ -80,7 +83,7 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     ]
     gone = [mount for mount, folder in found if folder is None]
     if gone:
-        raise MissingFolder(f"Sources that were there when the version was saved have gone: {', '.join(gone)}")
+        raise MissingFolder(f"Sources that existed when the version was saved no longer do: {', '.join(gone)}")
     mounted = {mount: folder for mount, folder in found if folder is not None}
     if len(mounted) < len(found):
         raise BadName("Two sources with one slug can't both be mounted in the layout of 2025.")
@@ -102,7 +105,7 @@ def _register(link: Path, what: str, folder: Path) -> None:
 
 
 def check_folder(what: str, folder: Path) -> None:
-    """Raises MissingFolder."""
+    """Raise MissingFolder if `folder` is not an existing folder; `what` names it in the message."""
     if not folder.is_dir():
         raise MissingFolder(f"{what}: no folder {folder}")
 

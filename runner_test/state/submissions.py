@@ -1,4 +1,4 @@
-"""Submissions: what was sent in, who scores it, and what it scored.
+"""Submissions and their scores.
 
 <root>/submissions/<number>/submission.json, file, result.json   result.json once it has been scored
 """
@@ -32,7 +32,7 @@ class NewSubmission:
 
 @dataclass(frozen=True)
 class Entry(NewSubmission):
-    """A submission that was taken."""
+    """An accepted submission."""
 
     number: int
     size: int  # bytes
@@ -41,7 +41,7 @@ class Entry(NewSubmission):
 
 @dataclass(frozen=True)
 class Result:
-    """What has become of a submission."""
+    """The result of a submission."""
 
     status: str  # PENDING, COMPLETE or ERROR
     public: float | None = None
@@ -50,7 +50,7 @@ class Result:
 
 
 def submit(root: Path, rules: Rules, content: Path, new: NewSubmission) -> Entry | None:
-    """Take the file `content` as a submission and start to score it; None if the day's limit is reached."""
+    """Accept the file `content` as a submission and start its scoring; None if the day's limit is reached."""
     with locks.writing(root):
         if allowed_today(root, rules, new.competition, new.user) < 1:
             return None
@@ -74,7 +74,7 @@ def submit(root: Path, rules: Rules, content: Path, new: NewSubmission) -> Entry
 
 
 def _start(folder: Path, rules: Rules, lock: int) -> None:
-    """Leave a process behind that holds `lock` (a descriptor) and scores what lies in the folder."""
+    """Start a detached process that holds `lock` (a descriptor) and scores the submission in `folder`."""
     with (folder / "scoring.log").open("ab") as diary:
         subprocess.run(
             [rules.python, "-m", "runner_test.sessions.scoring", "score", str(folder), str(lock)],
@@ -85,12 +85,12 @@ def _start(folder: Path, rules: Rules, lock: int) -> None:
             stderr=diary,
             pass_fds=[lock],
             start_new_session=True,
-            check=False,  # what did not start has no result, and is reported as lost
+            check=False,  # if it does not start, there is no result, and the submission is reported as lost
         )
 
 
 def entries(root: Path, competition: str, user: str) -> list[Entry]:
-    """A user's submissions, the newest first."""
+    """A user's submissions to a competition, newest first."""
     folder = root / "submissions"
     if not folder.is_dir():
         return []
@@ -100,7 +100,7 @@ def entries(root: Path, competition: str, user: str) -> list[Entry]:
 
 
 def entry_of(root: Path, number: int) -> Entry | None:
-    """The submission of that number."""
+    """The submission with that number, or None if there is none."""
     try:
         fields: dict[str, Any] = json.loads(
             (root / "submissions" / str(number) / "submission.json").read_text(encoding="utf-8")
@@ -111,7 +111,7 @@ def entry_of(root: Path, number: int) -> Entry | None:
 
 
 def submitted_file(root: Path, entry: Entry) -> Path:
-    """What was submitted, with the ending that it came with: it tells a scorer how to read it."""
+    """The path of the submitted file. It has the suffix of its original name, from which a scorer knows its format."""
     return root / "submissions" / str(entry.number) / f"file{_suffix(entry.file_name)}"
 
 
@@ -121,11 +121,11 @@ def _suffix(name: str) -> str:
 
 
 def result_of(root: Path, entry: Entry) -> Result:
-    """What has become of it."""
+    """The current result of a submission."""
     folder = root / "submissions" / str(entry.number)
     found = _stored(folder)
     if found is None and not locks.is_held(folder / "alive.lock"):
-        # It may have ended, in good order, between the two looks.
+        # The scoring may have ended since the result was looked for.
         found = _stored(folder) or Result("ERROR", error=LOST)
     return found or Result("PENDING")
 
@@ -138,16 +138,16 @@ def _stored(folder: Path) -> Result | None:
 
 
 def valid(root: Path, competition: str, user: str) -> list[Entry]:
-    """The submissions that count: those that could not be scored don't."""
+    """A user's submissions to a competition without those that could not be scored."""
     return [entry for entry in entries(root, competition, user) if result_of(root, entry).status != "ERROR"]
 
 
 def today(root: Path, competition: str, user: str) -> int:
-    """How many of them are of today (UTC)."""
+    """How many of these were submitted today (UTC)."""
     midnight = time.time() // _DAY * _DAY
     return sum(entry.created >= midnight for entry in valid(root, competition, user))
 
 
 def allowed_today(root: Path, rules: Rules, competition: str, user: str) -> int:
-    """How many more the user may submit today."""
+    """How many more submissions the user may make today."""
     return max(rules.daily_limit - today(root, competition, user), 0)

@@ -1,6 +1,6 @@
-"""Files on their way in, which become submissions.
+"""Uploads: files that are announced, then sent, and then become submissions.
 
-<root>/uploads/<token>/upload.json, content   announced, and then sent
+<root>/uploads/<token>/upload.json, content
 """
 
 import json
@@ -15,7 +15,7 @@ from runner_test.state.files import remove_tree
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that somebody has announced."""
+    """An announced file."""
 
     token: str
     user: str
@@ -26,7 +26,7 @@ class Upload:
 
 
 def start_upload(root: Path, user: str, competition: str, file_name: str, size: int, *, lifetime: float) -> Upload:
-    """Announce a file; its token is the leave to send it."""
+    """Announce a file of `size` bytes; its token, valid for `lifetime` seconds, permits to send it."""
     upload = Upload(secrets.token_hex(16), user, competition, file_name, size, time.time() + lifetime)
     folder = root / "uploads" / upload.token
     folder.mkdir(parents=True)
@@ -35,7 +35,7 @@ def start_upload(root: Path, user: str, competition: str, file_name: str, size: 
 
 
 def upload_of(root: Path, token: str) -> Upload | None:
-    """The upload of a token, if it is not over."""
+    """The upload with that token, or None if there is none or it has expired."""
     if not token.isalnum():
         return None
     try:
@@ -46,10 +46,10 @@ def upload_of(root: Path, token: str) -> Upload | None:
 
 
 def end_upload(root: Path, token: str) -> None:
-    """Forget an upload and its file."""
+    """Remove an upload and its file."""
     remove_tree(root / "uploads" / token)
 
 
 def upload_content(root: Path, token: str) -> Path:
-    """Where the content of an upload lies once all of it has come."""
+    """The path of an upload's content, which exists once all of it has arrived."""
     return root / "uploads" / token / "content"

@@ -1,8 +1,8 @@
-"""How long sessions have held accelerators: what the weekly quota is counted from.
+"""How long sessions have used accelerators, from which the weekly quota is counted.
 
-Read off the versions that are on disk. A kernel's deletion gives no hours back, so what its sessions used is written to
-`<root>/usage.jsonl` before it goes; a ticket is one session's, so a deletion that was killed half-way counts nothing
-twice.
+It is computed from the versions on disk. Deleting a kernel gives no hours back, so the use of its sessions is appended
+to `<root>/usage.jsonl` before. Each session has a ticket of its own, so nothing counts twice if a deletion is killed
+and repeated.
 """
 
 import json
@@ -16,7 +16,7 @@ from runner_test.state.version import Version
 
 @dataclass(frozen=True)
 class Usage:
-    """One session's time on its machine. Times are seconds since 1970; `ended` is None while it runs."""
+    """A session's use of its machine. Times are seconds since 1970; `ended` is None while it runs."""
 
     ticket: str
     owner: str
@@ -26,7 +26,7 @@ class Usage:
 
 
 def usage(version: Version, progress: SessionProgress) -> Usage | None:
-    """What a version's session has used so far; None where it has no accelerator, or has not started."""
+    """The use by a version's session so far; None if it has no accelerator or has not started."""
     if not version.machine_shape or progress.started is None:
         return None
     ended = progress.ended if progress.state.final else None
@@ -34,13 +34,13 @@ def usage(version: Version, progress: SessionProgress) -> Usage | None:
 
 
 def keep(root: Path, used: Iterable[Usage]) -> None:
-    """Note what is about to be deleted; for the holder of the writers' lock."""
+    """Record the use of sessions that are about to be deleted. The caller holds the writers' lock."""
     with (root / "usage.jsonl").open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(asdict(item)) + "\n" for item in used)
 
 
 def kept(root: Path) -> list[Usage]:
-    """What has been noted, oldest first."""
+    """The recorded use of deleted sessions, oldest first."""
     try:
         lines = (root / "usage.jsonl").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

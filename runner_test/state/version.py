@@ -1,4 +1,4 @@
-"""What Kaggle stores: kernels, and their versions as they were saved."""
+"""The records of kernels and their versions."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from runner_test.state.reference import Reference
 
 @dataclass(frozen=True)
 class NewVersion:
-    """What a push asks to be saved and run, checked and with refused sources taken out."""
+    """What a push saves and runs, after checks and without refused sources."""
 
     title: str
     source: str
@@ -30,7 +30,7 @@ class NewVersion:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel as a whole. Its privacy is that of the newest push, as is its title."""
+    """A kernel. Its title and its privacy are those of the newest push."""
 
     id: int
     owner: str
@@ -47,13 +47,13 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Version:
-    """One saved version: everything that its session needs to know but the source, which lies beside it."""
+    """A saved version: all that its session needs except the source, which is a file of its own."""
 
     owner: str
     slug: str
     number: int
     created: float  # seconds since 1970
-    ticket: str  # its place in the queue
+    ticket: str  # sorts by age; its place in the queue
     python: str  # the interpreter that runs it
     machine_shape: str
     timeout: float  # seconds
@@ -63,10 +63,10 @@ class Version:
     competition_sources: tuple[str, ...]
     kernel_sources: tuple[str, ...]
     docker_image: str
-    # Records of earlier days say nothing of what follows.
+    # Fields with defaults: older records lack them.
     kernel_type: str = "script"  # "script" or "notebook"
     settings: Settings = DEFAULTS
-    isolated: bool = False  # in namespaces of its own; decided when it is saved
+    isolated: bool = False  # whether its session has namespaces of its own; decided when it is saved
 
     @property
     def reference(self) -> Reference:
@@ -75,12 +75,12 @@ class Version:
 
 
 def write_version(paths: VersionPaths, version: Version) -> None:
-    """Put a version's record on disk."""
+    """Write a version's record."""
     files.write_json(paths.record, asdict(version))
 
 
 def read_version(paths: VersionPaths) -> Version:
-    """Read a version's record. Raises FileNotFoundError where the version has been deleted."""
+    """Read a version's record. Raises FileNotFoundError if the version has been deleted."""
     fields: dict[str, Any] = json.loads(paths.record.read_text(encoding="utf-8"))
     tuples = {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
     settings = {"settings": Settings(**fields["settings"])} if "settings" in fields else {}

@@ -50,12 +50,12 @@ def test_serving_in_the_foreground(store: Store) -> None:
         (["add-dataset", "a/b", "/does/not/exist"], 1, "error: data set a/b: no folder /does/not/exist"),
         (["add-dataset", "no-slash", "."], 1, "error: 'no-slash' is not of the form owner/slug"),
         (["add-dataset", "../../x", "."], 1, "is not of the form owner/slug"),
-        (["add-competition", "../x", "."], 1, "is not a name that Kaggle could have"),
+        (["add-competition", "../x", "."], 1, "is not a valid name"),
         (["cancel", "me/none"], 1, "there is no kernel me/none"),
         (["--root", "README.md", "serve", "--port", "0"], 1, "README.md can't be made: File exists"),
         (["serve", "--port", "notaport"], 2, "invalid int value"),
         (["serve", "--port", "99999"], 1, "port 99999: there is no such port"),
-        (["add-competition", "c", ".", "--scorer", "a:b"], 2, "--solution and --scorer go together"),
+        (["add-competition", "c", ".", "--scorer", "a:b"], 2, "--solution and --scorer must be given together"),
     ],
 )
 def test_bad_input_on_the_command_line(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:

@@ -103,10 +103,10 @@ def test_a_slow_answer_takes_its_time_as_a_whole(monkeypatch: pytest.MonkeyPatch
         sent.append(message)
 
     async def answer(headers: list[tuple[bytes, bytes]]) -> None:
-        drip = faulty._dripping(send, 2.0)
-        await drip({"type": "http.response.start", "status": 200, "headers": headers})
+        send_slowly = faulty.slowly(send, 2.0)
+        await send_slowly({"type": "http.response.start", "status": 200, "headers": headers})
         for piece in range(4):
-            await drip({"type": "http.response.body", "body": bytes(25_000), "more_body": piece < 3})
+            await send_slowly({"type": "http.response.body", "body": bytes(25_000), "more_body": piece < 3})
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     for headers, seconds in (([(b"content-length", b"100000")], 2.0), ([], 8.0)):

@@ -41,6 +41,10 @@ def test_a_competition_without_a_solution(contest: Contest) -> None:
     contest.local.store.add_competition("old-one", contest.folder / "data")
     found = contest.api().get_competition(fill(ApiGetCompetitionRequest(), competition_name="old-one"))
     assert found.submissions_disabled
-    for name, message in (("old-one", "without a solution"), ("titanic", "no competition"), ("../x", "not a name")):
+    for name, message in (
+        ("old-one", "without a solution"),
+        ("titanic", "no competition"),
+        ("../x", "not a valid name"),
+    ):
         with pytest.raises(requests.HTTPError, match=message):
             contest.api().get_submission_limits(fill(ApiGetSubmissionLimitsRequest(), competition_name=name))

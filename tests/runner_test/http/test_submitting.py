@@ -60,7 +60,7 @@ def test_a_code_competition(contest: Contest) -> None:
     contest.local.run("offline", source, enable_internet=False)
     with pytest.raises(requests.HTTPError, match="from notebooks and scripts only"):
         contest.send(SOLUTION)
-    with pytest.raises(requests.HTTPError, match="wants the internet off"):
+    with pytest.raises(requests.HTTPError, match="requires the internet to be off"):
         contest.code("online")
     assert contest.scored(contest.code("offline").ref)[0] == "COMPLETE"
 

@@ -43,7 +43,7 @@ def test_a_submission_waits_for_its_score(contest: Contest) -> None:
     ("rows", "message"),
     [
         (SOLUTION[:5], "mine.csv has no row for n4"),
-        ([*SOLUTION, ("break", "")], "The scorer broke: KeyError: 'oops'"),
+        ([*SOLUTION, ("break", "")], "The scorer failed: KeyError: 'oops'"),
         ([*SOLUTION, ("nan", "")], "The score is not a number"),
         ([*SOLUTION, ("die", "")], submissions.LOST),
     ],

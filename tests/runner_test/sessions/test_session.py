@@ -200,5 +200,5 @@ def test_a_session_that_breaks_says_so(local: Local) -> None:
     paths = local.store.paths(local.version("broken-one"))
     paths.source.unlink()
     local.go("runs-one")
-    assert "The session broke" in local.reach("broken-one", "ERROR").failure_message
+    assert "The session failed" in local.reach("broken-one", "ERROR").failure_message
     eventually(lambda: "Traceback" in paths.diary.read_text(), "the diary tells why")
