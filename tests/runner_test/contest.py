@@ -22,7 +22,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from runner_test.state import Rules
 from tests.runner_test.local import Local, eventually, fill
 
-# The share of the ids with the right label.
+# The scorer: the share of the ids with the right label.
 SCORER = """
 import csv, os, sys, time
 
@@ -53,7 +53,7 @@ SOLUTION = [("id", "label"), *((f"n{n}", str(n % 2)) for n in range(10))]
 
 @dataclass
 class Contest:
-    """A competition that has been registered, on a running local Kaggle."""
+    """A registered competition on a running local Kaggle."""
 
     local: Local
     folder: Path
@@ -62,7 +62,7 @@ class Contest:
         return CompetitionApiClient(self.local.http(user))
 
     def send(self, rows: list[tuple[str, str]], user: str = "me", name: str = "mine.csv") -> Any:
-        """Announce a file, send it, submit it: the answer."""
+        """Announce a file, upload it and submit it; returns the answer."""
         content = "".join(f"{','.join(row)}\n" for row in rows).encode()
         start = fill(
             ApiStartSubmissionUploadRequest(), competition_name="parity", file_name=name, content_length=len(content)
@@ -81,7 +81,7 @@ class Contest:
         return self.api(user).create_submission(request)
 
     def code(self, slug: str, user: str = "me", **fields: Any) -> Any:
-        """Submit a kernel's output."""
+        """Submit a kernel's output; returns the answer."""
         named = {"competition_name": "parity", "kernel_owner": "me", "kernel_slug": slug}
         return self.api(user).create_code_submission(fill(ApiCreateCodeSubmissionRequest(), **named | fields))
 
@@ -89,7 +89,7 @@ class Contest:
         return self.api(user).get_submission(fill(ApiGetSubmissionRequest(), ref=ref))
 
     def scored(self, ref: int) -> tuple[str, str, str, str]:
-        """Wait for the end: status, public and private score, error."""
+        """Wait for the result: status, public and private score, error."""
         eventually(lambda: self.get(ref).status.name != "PENDING", "it is scored")
         found = self.get(ref)
         return found.status.name, found.public_score, found.private_score, found.error_description

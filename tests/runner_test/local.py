@@ -1,4 +1,4 @@
-"""A local Kaggle to test against, and what tests do to it again and again, all through Kaggle's own client."""
+"""What many tests need of a local Kaggle; requests are sent with Kaggle's own client."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from runner_test.settings import Settings
 from runner_test.state import NewVersion, Reference, Version
 from runner_test.store import Store
 
-# A script that runs for as long as a test wants it to.
+# A script that runs until the test lets it end.
 WAITS_FOR_GO = """
 import os, time
 print("ready", os.getpid(), flush=True)
@@ -33,7 +33,7 @@ while not os.path.exists("go"):
 print("gone", flush=True)
 """
 
-# Sessions whose processes and files the tests see as they are; test_isolation.py has the others.
+# Sessions that are not isolated, so that tests see their processes and files (isolated: test_isolation.py).
 PLAIN = Settings(isolation="none")
 
 ME = ("me", "key")
@@ -79,7 +79,7 @@ class Local:
         return KernelsApiClient(self.http(user, token))
 
     def push(self, name: str, text: str, /, *, user: str = "me", **fields: Any) -> Any:
-        """Push a script whose title fits the slug; the answer."""
+        """Push a script whose title matches the slug; returns the answer."""
         request = fill(
             ApiSaveKernelRequest(),
             slug=f"{user}/{name}",
@@ -91,7 +91,7 @@ class Local:
         return self.api(user).save_kernel(fill(request, **fields))
 
     def status(self, slug: str, label: str | None = None, *, user: str = "me") -> Any:
-        """The status answer for a version, the newest if there is no label."""
+        """The answer with the status of a version, the newest without a label."""
         request = fill(ApiGetKernelSessionStatusRequest(), user_name=user, kernel_slug=slug, version_label=label)
         return self.api(user).get_kernel_session_status(request)
 
@@ -100,12 +100,12 @@ class Local:
         return str(self.status(slug, label).status.name)
 
     def reach(self, slug: str, *states: str, label: str | None = None) -> Any:
-        """Wait until the session is in one of the states; the status answer."""
+        """Wait until the session is in one of the states; returns the answer with its status."""
         eventually(lambda: self.state(slug, label) in states, f"{slug} {label or ''} is one of {states}")
         return self.status(slug, label)
 
     def run(self, slug: str, text: str, **fields: Any) -> Any:
-        """Push and wait for the end; the status answer."""
+        """Push and wait for the session's end; returns the answer with its status."""
         answer = self.push(slug, text, **fields)
         assert not answer.error
         return self.reach(slug, "COMPLETE", "ERROR", label=f"v{answer.version_number}")
@@ -115,18 +115,18 @@ class Local:
         request = fill(ApiListKernelSessionOutputRequest(), user_name="me", kernel_slug=slug)
         return self.api().list_kernel_session_output(fill(request, **fields))
 
-    def said(self, slug: str, number: int = 1) -> str:
-        """All that a session has said so far, both streams together."""
+    def log_text(self, slug: str, number: int = 1) -> str:
+        """The text of a session's log so far, both streams together."""
         lines, _ = lines_from(self.store.paths(self.version(slug, number)).log, 0)
         return "".join(json.loads(line)["data"] for line in lines)
 
     def pid(self, slug: str, number: int = 1) -> int:
-        """The process of a script that waits, once it says so."""
-        ready = eventually(lambda: re.search(r"ready (\d+)\n", self.said(slug, number)), f"{slug} runs")
+        """The process id of a waiting script, once it has printed it."""
+        ready = eventually(lambda: re.search(r"ready (\d+)\n", self.log_text(slug, number)), f"{slug} runs")
         return int(ready[1])
 
     def version(self, slug: str, number: int = 1) -> Version:
-        """A version as the store has it."""
+        """The store's record of a version."""
         version = self.store.version(Reference("me", slug), number)
         assert version is not None
         return version
@@ -136,7 +136,7 @@ class Local:
         return self.store.paths(self.version(slug, number)).working
 
     def go(self, slug: str, number: int = 1) -> None:
-        """Let a script that waits go on."""
+        """Let a waiting script continue."""
         (self.working(slug, number) / "go").touch()
 
 
@@ -150,7 +150,7 @@ def alive(pid: int) -> bool:
 
 
 def http_code(error: pytest.ExceptionInfo[requests.HTTPError]) -> int:
-    """The status of the answer that the client raised for."""
+    """The HTTP status of the answer for which the client raised the error."""
     assert error.value.response is not None
     return error.value.response.status_code
 
@@ -169,7 +169,7 @@ def stream(local: Local, slug: str) -> requests.Response:
 
 
 def new_version(source: str) -> NewVersion:
-    """A push of `source` and nothing else, to the kernel `me/shared`."""
+    """A push of `source` with default settings, for the kernel `me/shared`."""
     return NewVersion(
         title="shared",
         source=source,
@@ -193,7 +193,7 @@ def all_final(store: Store, reference: Reference) -> bool:
 
 
 def notebook(*sources: str, **fields: Any) -> str:
-    """A notebook of code cells, as Kaggle wants it sent."""
+    """A notebook with code cells, in the form that Kaggle accepts."""
     cells: list[dict[str, Any]] = [
         {
             "cell_type": "code",

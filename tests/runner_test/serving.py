@@ -1,4 +1,4 @@
-"""A local Kaggle that runs with the settings a test gives it."""
+"""A local Kaggle with settings that a test chooses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.runner_test.local import Local
 Serve = Callable[..., Local]
 
 
-# Both ways to run a session have the same limits.
+# Isolated and other sessions have the same limits.
 ISOLATIONS = [
     "none",
     pytest.param(
@@ -29,7 +29,7 @@ ISOLATIONS = [
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Runs a local Kaggle with the given settings; isolation is "none" unless they say otherwise."""
+    """Runs a local Kaggle with the given settings; isolation is "none" by default."""
     stores = []
     opened = []
 

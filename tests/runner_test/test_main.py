@@ -28,7 +28,7 @@ def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 
 def test_serving_in_the_foreground(store: Store) -> None:
-    """`serve` says where it answers, ends with Ctrl-C and exit code 0, and what it started goes on."""
+    """`serve` prints its address, ends at Ctrl-C with exit code 0, and its sessions go on."""
     with command("--root", str(store.root), "serve", "--port", "0", "--isolation", "none") as server:
         assert server.stdout is not None
         found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
@@ -59,7 +59,7 @@ def test_serving_in_the_foreground(store: Store) -> None:
     ],
 )
 def test_bad_input_on_the_command_line(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
-    """One line on stderr and exit code 1, or 2 for usage; never a stack trace."""
+    """One line on stderr and exit code 1, or 2 for wrong usage; never a stack trace."""
     with command("--root", str(tmp_path / "k"), *arguments) as process:
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (code, "")
@@ -68,7 +68,7 @@ def test_bad_input_on_the_command_line(tmp_path: Path, arguments: list[str], cod
 
 
 def test_registering_and_cancelling_on_the_command_line(local: Local, tmp_path: Path) -> None:
-    """What the commands register is mounted, and `cancel` is the button on the kernel's page."""
+    """Registered folders are mounted, and `cancel` ends the session."""
     root = ["--root", str(local.store.root)]
     for arguments in (["add-dataset", "me/data", str(tmp_path)], ["add-competition", "siim", str(tmp_path)]):
         with command(*root, *arguments) as process:

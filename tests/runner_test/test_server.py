@@ -16,7 +16,7 @@ STATUS = "/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
 
 
 def test_the_server_stops_clean_and_fast(store: Store) -> None:
-    """No thread, no listening port and no lost event survive a server, even with a log stream open."""
+    """A stopped server leaves no thread and no listening port, even with a log stream open, and loses no event."""
     before = threading.enumerate()
     with running_server(store.root) as server:
         local = Local(server.url, store)
@@ -28,11 +28,11 @@ def test_the_server_stops_clean_and_fast(store: Store) -> None:
     took = time.monotonic() - started
     assert took < 2.0  # 0.2 to 0.3 s on an idle machine
     eventually(lambda: threading.enumerate() == before, "the threads have ended", 5)
-    assert "END_OF_LOG" not in list(events(response))  # so the client knows to come back
+    assert "END_OF_LOG" not in list(events(response))  # so the client knows that it must connect again
     response.close()
     with pytest.raises(requests.ConnectionError):
         requests.get(server.url, timeout=5)
-    # The next server, on the same state, sees the session run on.
+    # The next server on the same state shows the session, which goes on.
     with running_server(store.root) as server:
         again = Local(server.url, store)
         assert again.state("still-runs") == "RUNNING"
@@ -41,7 +41,7 @@ def test_the_server_stops_clean_and_fast(store: Store) -> None:
 
 
 def test_answers_are_quick(refusing: Local) -> None:
-    """On a connection that is kept, an answer doesn't wait 40 ms for the client's acknowledgement of its first part."""
+    """On a kept connection, an answer does not wait 40 ms for the client's acknowledgement (Nagle's algorithm)."""
     with requests.Session() as session:
         seconds = []
         for _ in range(20):
@@ -52,7 +52,7 @@ def test_answers_are_quick(refusing: Local) -> None:
 
 
 def test_it_listens_on_the_loopback_only(store: Store) -> None:
-    """Who can reach it can run programs, so other addresses are refused, as is a port that is taken."""
+    """Whoever reaches it can run programs, so other addresses are refused; so is a port that is taken."""
     with pytest.raises(NotLoopback, match="only on the loopback"), running_server(store.root, address=("0.0.0.0", 0)):
         pass
     with running_server(store.root) as server:

@@ -28,18 +28,18 @@ from tests.runner_test.serving import Serve
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
-    """One clear message for each."""
+    """The message names the setting and its value."""
     with pytest.raises(ValueError, match=message):
         Settings(**settings)
 
 
 def test_coord_declares_the_same_settings() -> None:
-    """coord reads them without the local Kaggle, so it has a declaration of its own: same names, same defaults."""
+    """coord declares them itself, because it works without the local Kaggle: same names, same defaults."""
     assert dataclasses.asdict(LocalSettings()) == dataclasses.asdict(Settings())
 
 
 def test_settings_are_saved_with_the_version(serve: Serve) -> None:
-    """A session runs as the server that took it was told, also under a server that was told otherwise."""
+    """A session runs with the settings of the server that accepted it, also under a server with others."""
     local = serve(layout="2025", log_mib=0)
     local.run("recorded", "pass")
     record = json.loads(local.store.paths(local.version("recorded")).record.read_text())

@@ -50,7 +50,7 @@ def test_processes_that_save_at_once_get_different_numbers(store: Store) -> None
 
 
 def test_a_killed_writer_leaves_nothing_half_made(store: Store) -> None:
-    """Writers killed at any moment: every visible version is whole and its state true, and the next push works."""
+    """Writers are killed at any moment: each visible version is complete, its state right, and the next push works."""
     rng = random.Random(20261123)
     reference = Reference("me", "shared")
     told = 0
@@ -70,7 +70,7 @@ def test_a_killed_writer_leaves_nothing_half_made(store: Store) -> None:
     assert told > 0
     numbers = store.numbers(reference)
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) >= told  # what was told exists
+    assert len(numbers) >= told  # every version whose number was printed exists
     last = store.save(reference, new_version("pass"))
     eventually(lambda: all_final(store, reference), "all are done", 60)
     assert store.progress(last).state == "COMPLETE"
@@ -78,7 +78,7 @@ def test_a_killed_writer_leaves_nothing_half_made(store: Store) -> None:
 
 
 def test_deletion_survives_what_a_session_left(store: Store, tmp_path: Path) -> None:
-    """Read-only folders go, links are not followed, and the rest of an unfinished deletion goes with the next."""
+    """Read-only folders are removed, links are not followed, and the rest of an unfinished deletion is removed, too."""
     keep = tmp_path / "keep"
     keep.mkdir(mode=0o555)
     rest = store.root / "trash" / "rest" / "locked"
@@ -97,7 +97,7 @@ def test_deletion_survives_what_a_session_left(store: Store, tmp_path: Path) -> 
 
 
 def test_a_deletion_waits_for_the_supervisor(store: Store) -> None:
-    """A supervisor that is slow to end is waited for: it never finds a new kernel's files in the place of its own."""
+    """Deleting waits for a slow supervisor, so it never finds a new kernel's files at the paths of its own."""
     reference = Reference("me", "shared")
     version = store.save(reference, new_version("import time; time.sleep(600)"))
     supervisor = eventually(lambda: store.progress(version).supervisor, "it has a supervisor")

@@ -18,13 +18,13 @@ NAMED = {"userName": "me", "kernelSlug": "shared"}
 
 @dataclass
 class Planned:
-    """A local Kaggle whose next calls can be made to fail; it holds one kernel with two versions that have ended."""
+    """The running server and its plan of faults. It has one kernel with two versions whose sessions have ended."""
 
     local: Local
     faults: Faults
 
     def ask(self, method: str, /, **fields: Any) -> requests.Response:
-        """Call a method on a connection of its own; the answer as it comes."""
+        """Call a method on a connection of its own; returns the answer."""
         url = f"{self.local.url}/api/v1/kernels.KernelsApiService/{method}"
         return requests.post(url, json=NAMED | fields, auth=ME, timeout=0.5)
 
@@ -44,7 +44,7 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
 
 @pytest.fixture
 def planned(_served: Planned) -> Iterator[Planned]:
-    """The same for each test, with a plan of its own; what was planned has happened in the end."""
+    """The server with an empty plan for each test; fails if a planned fault has not happened at the end."""
     _served.faults.forget()
     yield _served
     _served.faults.check()

@@ -21,7 +21,7 @@ def failing(call: Callable[[], requests.Response]) -> str:
 
 
 def test_the_planned_call_fails_and_no_other(planned: Planned) -> None:
-    """The second and third call fail, the first and fourth don't, and another method is not concerned."""
+    """The second and third call fail, the first and fourth don't, and another method does not fail."""
     planned.faults.plan([Fault("ListKernels", Kind.STATUS, call=2, times=2, status=429, retry_after=7)])
     answers = [planned.ask("ListKernels") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 429, 429, 200]
@@ -36,7 +36,7 @@ def test_the_planned_call_fails_and_no_other(planned: Planned) -> None:
 )
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_fault_before_or_after_the_effect(planned: Planned, kind: Kind, error: str, when: str) -> None:
-    """The client sees the same, and only the store knows whether the version was saved."""
+    """The client sees the same error, whether the version was saved or not."""
     planned.faults.plan([Fault("SaveKernel", kind, when=when)])
     store = planned.local.store
     before = store.numbers(Reference("me", "shared"))
@@ -73,7 +73,7 @@ def test_a_server_that_dies_and_comes_back(planned: Planned) -> None:
 
 
 def test_answers_that_are_not_json(planned: Planned) -> None:
-    """A page, a half, and bytes that are no text: status 200 and complete, and no JSON."""
+    """An HTML page, half an answer, and bytes that are not text: each with status 200, complete, and not JSON."""
     kinds = (Kind.HTML, Kind.CUT, Kind.GARBLED)
     planned.faults.plan([Fault("ListKernels", kind, call=call) for call, kind in enumerate(kinds, start=1)])
     for kind in ("html", "json", "json"):
@@ -84,15 +84,15 @@ def test_answers_that_are_not_json(planned: Planned) -> None:
 
 
 def test_a_slow_answer_is_whole(planned: Planned) -> None:
-    """It comes in drops, longer than the time-out of a read, and arrives."""
+    """It arrives in small pieces, as a whole later than the time-out of one read."""
     planned.faults.plan([Fault("ListKernelSessionOutput", Kind.SLOW, seconds=0.6)])
     answer = planned.ask("ListKernelSessionOutput", versionLabel="v2")
     assert [file["fileName"] for file in answer.json()["files"]] == ["a", "b", "c"]
-    assert answer.elapsed.total_seconds() < 0.6  # to the headers; requests' time-out of 0.5 s is for each read
+    assert answer.elapsed.total_seconds() < 0.6  # until the headers; the time-out of 0.5 s applies to each read
 
 
 def test_a_slow_answer_takes_its_time_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many pieces it comes in; a stream without a length takes it for each of its pieces."""
+    """It takes the given time in total, in however many parts; a stream without a length takes it for each part."""
     waited: list[float] = []
     sent: list[Message] = []
 
@@ -119,7 +119,7 @@ def test_a_slow_answer_takes_its_time_as_a_whole(monkeypatch: pytest.MonkeyPatch
 
 
 def test_values_of_other_types(planned: Planned) -> None:
-    """The names stay and the values are of types that nobody expects; or the answer is empty."""
+    """The names stay and the values have unexpected types; or the answer is empty."""
     method = "GetKernelSessionStatus"
     planned.faults.plan([Fault(method, Kind.TYPES), Fault(method, Kind.EMPTY, call=2)])
     assert planned.ask(method, versionLabel="v2").json()["status"] == ["a", 1]
@@ -127,7 +127,7 @@ def test_values_of_other_types(planned: Planned) -> None:
 
 
 def test_states_that_are_not_true(planned: Planned) -> None:
-    """The state of the version before, and RUNNING for ever."""
+    """The state of the previous version, and RUNNING in every answer."""
     method = "GetKernelSessionStatus"
     planned.faults.plan([Fault(method, Kind.STALE, times=2), Fault(method, Kind.RUNNING, call=3, times=None)])
     assert planned.ask(method, versionLabel="v2").json()["status"] == "ERROR"
@@ -136,7 +136,7 @@ def test_states_that_are_not_true(planned: Planned) -> None:
 
 
 def test_pages_that_do_not_end(planned: Planned) -> None:
-    """A token that repeats, and tokens that are always new, each with the first page."""
+    """A token that repeats, and tokens that are always new, each of them with the first page."""
     method = "ListKernelSessionOutput"
     fields = {"versionLabel": "v2", "pageSize": 2}
     planned.faults.plan(
@@ -149,7 +149,7 @@ def test_pages_that_do_not_end(planned: Planned) -> None:
 
 
 def test_downloads_that_fail(planned: Planned) -> None:
-    """A listing whose addresses are over, an address that is over when it is used, a file that ends half-way."""
+    """A listing with expired addresses, an address that is refused as expired, and a file that arrives by half."""
     planned.faults.plan(
         [
             Fault("ListKernelSessionOutput", Kind.EXPIRED),
@@ -170,7 +170,7 @@ def test_downloads_that_fail(planned: Planned) -> None:
 
 
 def test_an_empty_log(planned: Planned) -> None:
-    """Both ways to a log say that there is nothing in it."""
+    """The output and the stream both give an empty log."""
     planned.faults.plan(
         [Fault("ListKernelSessionOutput", Kind.EMPTY_LOG), Fault("GetKernelSessionLogsStream", Kind.EMPTY_LOG)]
     )
@@ -180,7 +180,7 @@ def test_an_empty_log(planned: Planned) -> None:
 
 
 def test_through_a_proxys_target(planned: Planned) -> None:
-    """The official command's requests carry whole addresses; they are counted and fail like others."""
+    """Requests to a proxy have whole addresses; they are counted and fail like others."""
     planned.faults.plan([Fault("ListKernels", Kind.STATUS, status=502)])
     url = "http://localhost/api/v1/kernels.KernelsApiService/ListKernels"
     answer = requests.post(url, json={}, auth=ME, timeout=5, proxies={"http": planned.local.url})

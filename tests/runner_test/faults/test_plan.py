@@ -14,7 +14,7 @@ from tests.runner_test.local import Local
 
 
 def test_what_never_happened_is_named(tmp_path: Path) -> None:
-    """Not called, not called often enough, or without a difference: the block that planned it fails, and says which."""
+    """Not called, not called often enough, or without an effect: the block fails with an error that names each."""
     faults = Faults(
         [
             Fault("SaveKernel", Kind.RESET),
@@ -36,25 +36,25 @@ def test_what_never_happened_is_named(tmp_path: Path) -> None:
         "  status 503 before it takes effect, ListKernels call 1, 3 times: happened 1 times in 1 calls",
         "  running, GetKernelSessionStatus call 1: happened 0 times in 1 calls",
     ]
-    # The test's own failure is the one that is shown.
+    # An exception of the block itself is not replaced.
     with pytest.raises(ZeroDivisionError), running_server(tmp_path, faults=faults):
         raise ZeroDivisionError
 
 
 def test_what_could_not_happen_did_not(planned: Planned) -> None:
-    """No version is before the first, and a redirection has no values: the answers are true, and the plan is unused."""
+    """The first version has no previous one, and a redirect has no values: the plan stays unused."""
     plan = [Fault("GetKernelSessionStatus", Kind.STALE), Fault("DownloadKernelOutput", Kind.TYPES)]
     planned.faults.plan(plan)
     assert planned.ask("GetKernelSessionStatus", versionLabel="v1").json()["status"] == "ERROR"
     assert planned.ask("DownloadKernelOutput", ownerSlug="me", filePath="a", versionNumber=2).status_code == 200
     assert len(planned.faults.unused()) == 2
     with pytest.raises(UnusedFaults):
-        planned.faults.plan([])  # nor does another plan make it forgotten
+        planned.faults.plan([])  # another plan does not hide it
     planned.faults.forget()
 
 
 def test_a_plans_file(tmp_path: Path) -> None:
-    """Every setting is read; what has a default may be left out."""
+    """Every field is read; those with defaults may be left out."""
     file = tmp_path / "plan.json"
     one = {"method": "SaveKernel", "fault": "reset", "when": "after"}
     two = {"method": "*", "fault": "status", "call": 2, "times": None, "status": 429, "retry_after": 3, "message": "m"}
@@ -88,8 +88,8 @@ def test_a_plans_file(tmp_path: Path) -> None:
         ("reset", "is not an object"),
     ],
 )
-def test_a_plan_that_makes_no_sense(tmp_path: Path, entry: object, message: str) -> None:
-    """One line names the file, the entry and what is wrong."""
+def test_an_invalid_plan(tmp_path: Path, entry: object, message: str) -> None:
+    """The message names the file, the entry and the problem."""
     file = tmp_path / "plan.json"
     file.write_text(json.dumps({"faults": [entry]}))
     with pytest.raises(BadPlan) as error:
@@ -100,7 +100,7 @@ def test_a_plan_that_makes_no_sense(tmp_path: Path, entry: object, message: str)
 
 @pytest.mark.parametrize("text", ["", "[]", '{"fault": []}', '{"faults": {}}'])
 def test_a_file_that_is_no_plan(tmp_path: Path, text: str) -> None:
-    """Says what a plan looks like, or that it is not JSON."""
+    """The message shows the form of a plan, or says that the file is not JSON."""
     file = tmp_path / "plan.json"
     file.write_text(text)
     with pytest.raises(BadPlan, match=r"is not JSON|a plan is"):
@@ -110,7 +110,7 @@ def test_a_file_that_is_no_plan(tmp_path: Path, text: str) -> None:
 
 
 def test_every_kind_says_when_it_happens() -> None:
-    """The five that happen either way say so in their own words, the others don't."""
+    """The descriptions of the five kinds in EITHER_WAY say before or after what they happen, the others' don't."""
     methods = ("ListKernels", "GetKernelSessionStatus", "Download", "ListKernelSessionOutput")
     for kind in Kind:
         method = next(name for name in methods if Fault("*", kind).applies(name))

@@ -11,7 +11,7 @@ STATUS = "/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
 
 
 def test_an_unknown_request_is_named(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
-    """404 as JSON that names what was asked for, in the answer and on stderr."""
+    """404 as JSON that names the request, in the answer and on stderr."""
     for method, path in (
         ("POST", "/api/v1/kernels.KernelsApiService/TeleportKernel"),
         ("POST", "/api/v1/models.ModelApiService/GetModel"),
@@ -29,7 +29,7 @@ def test_an_unknown_request_is_named(local: Local, capsys: pytest.CaptureFixture
     [None, "", "Basic", "Basic !!!", "Basic " + base64.b64encode(b"me").decode(), "Basic bWU6", "Bearer ", "Digest x"],
 )
 def test_no_credentials(refusing: Local, authorization: str | None) -> None:
-    """A request without a name and a key, or a token, is 401."""
+    """A request without a name and a key, or a token, is answered with 401."""
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = requests.post(refusing.url + STATUS, json={}, headers=headers, timeout=10)
     assert (answer.status_code, answer.json()["code"]) == (401, 401)
@@ -49,13 +49,13 @@ def test_no_credentials(refusing: Local, authorization: str | None) -> None:
     ],
 )
 def test_a_body_that_is_no_request(refusing: Local, body: bytes, message: str) -> None:
-    """What isn't a request of the SDK's is 400, with a reason."""
+    """A body that the SDK could not have sent is answered with 400 and a reason."""
     answer = requests.post(refusing.url + STATUS, data=body, auth=ME, timeout=10)
     assert answer.status_code == 400
     assert message in answer.json()["message"]
 
 
 def test_an_endless_body_is_cut_off(local: Local) -> None:
-    """Nobody fills the memory: a body over the limit is refused."""
+    """A body over the limit is refused, so it can't fill the memory."""
     url = f"{local.url}/api/v1/kernels.KernelsApiService/SaveKernel"
     assert requests.post(url, data=b" " * (17 << 20), auth=ME, timeout=10).status_code == 400

@@ -16,7 +16,7 @@ from tests.runner_test.local import fill
 
 
 def test_a_competitions_data(contest: Contest) -> None:
-    """Its description, its files in pages, one of them, and all of them in an archive; no solution among them."""
+    """Its description, its files in pages, a single file, and an archive of all; the solution is not among them."""
     api = contest.api()
     found = api.get_competition(fill(ApiGetCompetitionRequest(), competition_name="Parity"))
     assert (found.title, found.max_daily_submissions, found.submissions_disabled) == ("parity", 3, False)
@@ -37,7 +37,7 @@ def test_a_competitions_data(contest: Contest) -> None:
 
 
 def test_a_competition_without_a_solution(contest: Contest) -> None:
-    """Its data can be read and attached; it takes no submissions. What isn't registered is 404."""
+    """Its data can be read and attached, but it accepts no submissions. Unregistered competitions: 404."""
     contest.local.store.add_competition("old-one", contest.folder / "data")
     found = contest.api().get_competition(fill(ApiGetCompetitionRequest(), competition_name="old-one"))
     assert found.submissions_disabled

@@ -11,7 +11,7 @@ from tests.runner_test.local import Local, eventually
 
 
 def test_output_files_over_http(local: Local) -> None:
-    """A file's address needs no credentials and answers with its length, its date, and parts of it on request."""
+    """A file's address needs no credentials; the answer has its length, its date, and a range if requested."""
     content = bytes(range(256)) * 1000
     local.run("big-file", "open('w.bin', 'wb').write(bytes(range(256)) * 1000)")
     url = local.output("big-file").files[0].url
@@ -27,7 +27,7 @@ def test_output_files_over_http(local: Local) -> None:
 
 
 def test_an_address_is_good_for_its_file_and_time_only(local: Local, tmp_path: Path) -> None:
-    """A changed, unsigned or expired address is 403, whatever it points to."""
+    """A changed, unsigned or expired address is answered with 403, whatever it leads to."""
     local.run("two-files", "open('a', 'w').write('a')\nopen('b', 'w').write('b')")
     url = local.output("two-files").files[0].url
     assert requests.get(url, timeout=10).text == "a"
@@ -46,7 +46,7 @@ def test_an_address_is_good_for_its_file_and_time_only(local: Local, tmp_path: P
         short = Local(hasty.url, local.store).output("two-files").files[0].url
         eventually(lambda: requests.get(short, timeout=10).status_code == 403, "the address expires", 10)
         assert "expired" in requests.get(short, timeout=10).json()["message"]
-    # Another store's key doesn't fit, and an address of a file that is gone says so.
+    # Another store has another key, and the address of a file that no longer exists is answered with 404.
     with running_server(tmp_path / "other") as other:
         assert requests.get(url.replace(local.url, other.url), timeout=10).status_code == 403
     (local.working("two-files") / "a").unlink()

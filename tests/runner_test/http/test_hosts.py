@@ -10,7 +10,7 @@ STATUS = "/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
 
 
 def raw(local: Local, head: str) -> str:
-    """Send a request's text as it stands; the answer's text."""
+    """Send a request's text unchanged; returns the answer's text."""
     parts = urlsplit(local.url)
     with socket.create_connection((parts.hostname, parts.port or 0), timeout=10) as connection:
         connection.sendall(head.replace("\n", "\r\n").encode())
@@ -21,7 +21,7 @@ def raw(local: Local, head: str) -> str:
 
 
 def test_the_server_is_a_proxy_for_itself_only(local: Local) -> None:
-    """A whole address as target works for localhost, which is how the official command comes; no other host does."""
+    """A whole address as the target, as the official command sends it, works for localhost and no other host."""
     auth = "Authorization: Basic " + base64.b64encode(b"me:key").decode()
     head = "POST {} HTTP/1.1\nHost: {}\n" + auth + "\nContent-Length: 2\nConnection: close\n\n{{}}"
     assert " 403 " in raw(local, head.format(f"http://evil.example{STATUS}", "evil.example"))

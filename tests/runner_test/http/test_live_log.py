@@ -11,7 +11,7 @@ from tests.runner_test.local import WAITS_FOR_GO, Local, events, eventually, fil
 
 
 def test_a_live_log_streams_replays_and_ends(local: Local) -> None:
-    """Events come while the script runs, a second connection gets them all again, and both end with END_OF_LOG."""
+    """Events arrive while the script runs, a second connection gets all of them, too, and both end with END_OF_LOG."""
     local.push("streamed", WAITS_FOR_GO + "print('\u2028ü')\n")
     local.pid("streamed")
     with stream(local, "streamed") as first, stream(local, "streamed") as second:
@@ -33,7 +33,7 @@ def test_a_live_log_streams_replays_and_ends(local: Local) -> None:
 
 
 def test_the_log_of_a_queued_session_is_waited_for(local: Local) -> None:
-    """A request for a queued session's log waits for its start as long as it asks to, then says that it's too early."""
+    """A request for a queued session's log waits for its start as long as requested, and then is refused."""
     for slug in ("runs-one", "runs-two", "waits-one"):
         local.push(slug, WAITS_FOR_GO)
     local.pid("runs-two")

@@ -1,4 +1,4 @@
-"""The table of methods, and the one of Kaggle's account service."""
+"""The table of methods, and the method of Kaggle's OAuth service."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ from tests.runner_test.local import Local, fill
 
 
 def test_every_method_of_the_clients_is_there() -> None:
-    """What kagglesdk's client for kernels can ask is answered, and what submitting to a competition takes."""
+    """Every method of kagglesdk's client for kernels is in the table."""
     source = inspect.getsource(KernelsApiClient)
     asked = set(re.findall(r'"(kernels\.KernelsApiService)", "(\w+)"', source))
     assert len(asked) == 13
@@ -23,7 +23,7 @@ def test_every_method_of_the_clients_is_there() -> None:
 
 
 def test_any_access_token_is_somebody(local: Local) -> None:
-    """A token's user is the server's own setting, for the introspection as for a push."""
+    """The user of a token is a setting of the server, for introspection and for a push."""
     request = fill(IntrospectTokenRequest(), token="KGAT_x")
     answer = OAuthClient(local.http(token="KGAT_x")).introspect_token(request)
     assert (answer.active, answer.username) == (True, "local")

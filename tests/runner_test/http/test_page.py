@@ -1,4 +1,4 @@
-"""The pages for people."""
+"""The HTML pages."""
 
 import requests
 
@@ -6,10 +6,7 @@ from tests.runner_test.local import Local, notebook
 
 
 def test_a_kernels_page(local: Local) -> None:
-    """The address that a push names shows versions, states and source, and nothing in them becomes HTML.
-
-    The server's own address lists the kernels.
-    """
+    """The address in a push's answer shows versions, states and source, escaped; the server's root lists kernels."""
     assert "No kernels yet" in requests.get(local.url, timeout=10).text
     local.run("a-page", "pass")
     local.run("a-page", "# <script>alert(1)</script>\nraise SystemExit(9)", new_title="A <b>page</b>")
@@ -27,13 +24,13 @@ def test_a_kernels_page(local: Local) -> None:
     assert "exit code 9" in listed.text
     assert "<script" not in listed.text
     assert "default-src 'none'" in listed.headers["Content-Security-Policy"]
-    assert requests.head(local.url, timeout=10).status_code == 200  # `coord doctor` asks so whether it is there
+    assert requests.head(local.url, timeout=10).status_code == 200  # `coord doctor` checks so whether a server answers
     assert requests.get(f"{local.url}/code/me/none", timeout=10).status_code == 404
     assert requests.get(f"{local.url}/code/me/..%2f", timeout=10).status_code == 404
 
 
 def test_its_page_shows_the_cells(local: Local) -> None:
-    """The page is for people: no JSON."""
+    """A notebook's page shows the text of its cells, not JSON."""
     local.run("on-a-page", notebook("x = '<&>'\nprint(x)"), kernel_type="notebook")
     page = requests.get(f"{local.url}/code/me/on-a-page", timeout=10).text
     assert "# %% [code]\nx = &#x27;&lt;&amp;&gt;&#x27;\nprint(x)</pre>" in page

@@ -17,7 +17,7 @@ from tests.runner_test.serving import Serve
 
 
 def test_quota(local: Local) -> None:
-    """30 GPU hours survive the wire, and a session with a GPU is counted in whole seconds, to its owner alone."""
+    """30 GPU hours are transferred correctly; a session with a GPU is counted in whole seconds, for its owner alone."""
     quota = local.api().get_accelerator_quota_statistics()
     assert quota.gpu_quota.total_time_allowed == timedelta(hours=30)
     assert quota.tpu_quota.total_time_allowed == timedelta(hours=20)
@@ -36,7 +36,7 @@ def test_quota(local: Local) -> None:
 
 
 def test_the_quota_is_spent_by_running(serve: Serve) -> None:
-    """What has run on a GPU counts, running sessions and deleted kernels too; then no GPU is given, but a CPU is."""
+    """Sessions on a GPU count, also running ones and those of deleted kernels; then a GPU is refused, but not a CPU."""
     local = serve(gpu_quota_hours=0.5 / 3600)
     assert not local.push("on-gpu", WAITS_FOR_GO, machine_shape="NvidiaTeslaT4").error
     local.pid("on-gpu")
@@ -56,7 +56,7 @@ def test_the_quota_is_spent_by_running(serve: Serve) -> None:
 
 
 def test_the_quota_is_renewed(serve: Serve) -> None:
-    """What was spent before this week's Saturday doesn't count any more."""
+    """Sessions before this week's Saturday do not count."""
     local = serve(gpu_quota_hours=0.001)
     week = 7 * 86400
     old = time.time() - week
@@ -69,12 +69,14 @@ def test_the_quota_is_renewed(serve: Serve) -> None:
 
 
 def test_a_push_beyond_the_session_limit(serve: Serve) -> None:
-    """Refused in Kaggle's words while two sessions with a GPU wait or run; others' and those without don't count."""
+    """Refused in Kaggle's words while two sessions with a GPU have not ended; other users' sessions don't count."""
     local = serve()
     for name in ("on-cpu", "on-another-cpu", "on-gpu", "waits-for-gpu"):
         assert not local.push(name, WAITS_FOR_GO, enable_gpu="gpu" in name).error
     assert local.push("next-gpu", "pass", enable_gpu=True).error == "Maximum batch GPU session count of 2 reached."
-    assert local.push("on-gpu", "pass", machine_shape="NvidiaTeslaP100").error  # nor a new version of one of them
+    assert local.push(
+        "on-gpu", "pass", machine_shape="NvidiaTeslaP100"
+    ).error  # a new version of one of them is refused, too
     assert [kernel.slug for kernel in local.store.kernels() if local.store.numbers(kernel.reference) != [1]] == []
     assert local.store.kernel(Reference("me", "next-gpu")) is None
     assert not local.push("on-tpu", "pass", machine_shape="TpuV5E8").error
@@ -85,7 +87,7 @@ def test_a_push_beyond_the_session_limit(serve: Serve) -> None:
 
 
 def test_pushes_at_once_do_not_pass_the_session_limit(serve: Serve) -> None:
-    """Of six that come together, three are taken."""
+    """Of six pushes at the same time, three are accepted."""
     local = serve(gpu_sessions=3)
     with ThreadPoolExecutor(6) as threads:
         answers = list(threads.map(lambda n: local.push(f"on-gpu-{n}", WAITS_FOR_GO, enable_gpu=True), range(6)))
@@ -95,7 +97,7 @@ def test_pushes_at_once_do_not_pass_the_session_limit(serve: Serve) -> None:
 
 
 def test_without_a_session_limit_they_queue(serve: Serve) -> None:
-    """With 0, the third is taken and waits for its turn."""
+    """With a limit of 0, the third is accepted and waits in the queue."""
     local = serve(gpu_sessions=0)
     for number in range(3):
         assert not local.push(f"on-gpu-{number}", WAITS_FOR_GO, enable_gpu=True).error

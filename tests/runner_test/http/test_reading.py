@@ -25,7 +25,7 @@ from tests.runner_test.local import WAITS_FOR_GO, Local, alive, fill, http_code
 
 
 def test_get_kernel_gives_back_what_was_pushed(local: Local, tmp_path: Path) -> None:
-    """GetKernel returns the source to the byte and the settings as Kaggle would run them."""
+    """GetKernel returns the source byte for byte and the settings as Kaggle would apply them."""
     local.store.add_dataset("anna/x-rays", tmp_path)
     source = "# naïve \r\n\tprint('tab')  \n\n" * 3
     local.push(
@@ -67,13 +67,13 @@ def test_a_version_label_pins_the_version(local: Local) -> None:
         log = api.get_kernel_session_logs_stream(fill(ApiGetKernelSessionLogsStreamRequest(), **named))
         assert log.headers["Content-Type"] == "application/json"
         assert "".join(record["data"] for record in log.json()) == f"{word}\n"
-    # `kaggle kernels pull me/pinned/1` puts the version behind the slug.
+    # `kaggle kernels pull me/pinned/1` sends the version as a part of the slug.
     request = fill(ApiGetKernelRequest(), user_name="me", kernel_slug="pinned/1")
     assert "one" in api.get_kernel(request).blob.source
 
 
 def test_a_version_that_does_not_exist(local: Local) -> None:
-    """An unknown version is 404 and a label that is none is 400, never another version's answer."""
+    """An unknown version is answered with 404 and an invalid label with 400, never with another version."""
     local.push("pinned", "pass")
     for label, code in [("v9", 404), ("v0", 404), ("newest", 400), ("v1/../2", 400)]:
         with pytest.raises(requests.HTTPError) as error:
@@ -88,7 +88,7 @@ def list_kernels(local: Local, caller: str = "me", **fields: object) -> tuple[li
 
 
 def test_list_kernels(local: Local) -> None:
-    """Mine, a user's, a search's, a page's: newest run first, and never a stranger's private kernels."""
+    """By owner, user, search and page: latest version first, and never other users' private kernels."""
     local.push("alpha", "pass")
     local.push("beta-net", "pass", is_private=False)
     local.push("gamma-net", "pass", user="anna")
@@ -111,7 +111,7 @@ def test_list_kernels(local: Local) -> None:
 
 
 def test_output_comes_in_pages(local: Local) -> None:
-    """Twenty files a page by default, sorted, in folders too; the tokens lead to every file once."""
+    """Twenty files a page by default, sorted, also those in folders; the tokens lead to every file once."""
     local.run(
         "many-files",
         "import os\nos.mkdir('sub')\n"
@@ -139,7 +139,7 @@ def test_output_comes_in_pages(local: Local) -> None:
 
 
 def test_a_running_session_has_no_output_yet(local: Local) -> None:
-    """As on Kaggle, files and log are there after the end and not before: half-written files are never served."""
+    """As on Kaggle, files and log are served only after the session's end, so no half-written file is served."""
     local.push("running", WAITS_FOR_GO)
     local.reach("running", "RUNNING")
     assert alive(local.pid("running"))
@@ -152,7 +152,7 @@ def test_a_running_session_has_no_output_yet(local: Local) -> None:
 
 
 def test_download_kernel_output(local: Local) -> None:
-    """DownloadKernelOutput leads to the file, or without a name to an archive of all; an unknown name is 404."""
+    """DownloadKernelOutput leads to a file, or without a name to an archive of all; an unknown name gets a 404."""
     source = "import os; os.mkdir('sub'); open('sub/a?b #c', 'w').write('d')\n"
     local.run("download", source + "open('weights.bin', 'wb').write(bytes(range(256)))")
     api = local.api()
@@ -179,17 +179,17 @@ def test_download_kernel_output(local: Local) -> None:
         local.api("anna").download_kernel_output_zip(by_session)
 
 
-def test_private_kernels_are_their_owners_alone(local: Local) -> None:
-    """A stranger gets the same 403 for a private kernel as for one that doesn't exist, until it is made public."""
+def test_only_the_owner_sees_private_kernels(local: Local) -> None:
+    """Another user gets the same 403 for a private kernel as for one that doesn't exist, until it is made public."""
     local.run("secret-net", "pass")
-    requests_of_a_stranger = [
+    requests_of_another_user = [
         ("get_kernel_session_status", ApiGetKernelSessionStatusRequest),
         ("get_kernel", ApiGetKernelRequest),
         ("list_kernel_files", ApiListKernelFilesRequest),
         ("get_kernel_session_logs_stream", ApiGetKernelSessionLogsStreamRequest),
     ]
     for slug in ("secret-net", "no-such-net", "..", "a/b"):
-        for method, kind in requests_of_a_stranger:
+        for method, kind in requests_of_another_user:
             with pytest.raises(requests.HTTPError, match=r"Permission 'kernels.get' was denied") as error:
                 getattr(local.api("anna"), method)(fill(kind(), user_name="me", kernel_slug=slug))
             assert http_code(error) == 403

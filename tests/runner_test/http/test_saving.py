@@ -20,7 +20,7 @@ from tests.runner_test.local import WAITS_FOR_GO, Local, alive, fill, http_code
 
 
 def test_a_push_runs_and_completes(local: Local) -> None:
-    """SaveKernel names the version, the address and the kernel; the session runs and its log and output come back."""
+    """SaveKernel returns the version, the address and the kernel's id; its log and output are served."""
     answer = local.push("first-try", "print('hello')\nopen('out.txt', 'w').write('42')\n")
     assert (answer.ref, answer.version_number, answer.error) == ("me/first-try", 1, "")
     assert answer.url == f"{local.url}/code/me/first-try"
@@ -50,7 +50,7 @@ def test_a_push_runs_and_completes(local: Local) -> None:
     ],
 )
 def test_a_push_that_breaks_a_rule(refusing: Local, fields: dict[str, Any], message: str) -> None:
-    """The answer's `error` says what is wrong, with HTTP status 200, and nothing is saved."""
+    """The answer's `error` names the problem, with HTTP status 200, and nothing is saved."""
     answer = refusing.push("a-kernel", fields.pop("text", "pass"), **fields)
     assert message in answer.error
     assert not answer.version_number
@@ -77,7 +77,7 @@ def test_a_push_that_breaks_a_rule(refusing: Local, fields: dict[str, Any], mess
     ],
 )
 def test_a_push_that_is_refused_outright(refusing: Local, fields: dict[str, Any], code: int) -> None:
-    """Other people's names, hostile names and sources over 1 MiB are HTTP errors, and nothing is saved."""
+    """Other users' names, hostile names and sources over 1 MiB are HTTP errors, and nothing is saved."""
     with pytest.raises(requests.HTTPError) as error:
         refusing.push("a-kernel", fields.pop("text", "pass"), **fields)
     assert http_code(error) == code
@@ -86,32 +86,32 @@ def test_a_push_that_is_refused_outright(refusing: Local, fields: dict[str, Any]
 
 
 def test_the_largest_source_is_accepted(local: Local) -> None:
-    """1 MiB to the byte goes through, counted in bytes of UTF-8 and not in characters."""
+    """Exactly 1 MiB is accepted, counted in bytes of UTF-8, not in characters."""
     source = "#" + "é" * (rules.MAX_SOURCE // 2 - 1) + "\n"
     assert len(source.encode()) == rules.MAX_SOURCE
     assert local.run("big-source", source).status.name == "COMPLETE"
 
 
 def test_a_new_kernels_slug_comes_from_its_title(local: Local) -> None:
-    """Kaggle goes by the title: the slug that was asked for doesn't exist afterwards, and calls with it answer 403."""
+    """As on Kaggle, the requested slug does not exist afterwards, and calls with it are answered with 403."""
     answer = local.push("asked-for", "pass", new_title="Something Else 0.5")
     assert answer.ref == "me/something-else-0-5"
     with pytest.raises(requests.HTTPError) as error:
         local.status("asked-for")
     assert http_code(error) == 403
     assert local.reach("something-else-0-5", "COMPLETE")
-    # An existing kernel keeps its slug and takes the title.
+    # An existing kernel keeps its slug and gets the new title.
     again = local.push("something-else-0-5", "pass", new_title="New title")
     assert (again.ref, again.version_number) == ("me/something-else-0-5", 2)
-    # A title whose slug is another kernel's makes no version of that one.
+    # A title whose slug belongs to another kernel makes no version of that kernel.
     assert "already in use by me/something-else-0-5" in local.push("x-y", "pass", new_title="Something else 0.5").error
-    # A kernel's number wins over its name.
+    # A kernel's id takes precedence over its slug.
     by_id = local.push("ignored-name", "pass", id=answer.kernel_id)
     assert (by_id.ref, by_id.version_number) == ("me/something-else-0-5", 3)
 
 
 def test_refused_sources_are_named_and_the_rest_is_mounted(local: Local, tmp_path: Path) -> None:
-    """Unknown, prefixed and malformed sources come back by kind; the session still runs, with what is known, once."""
+    """Unknown, prefixed and malformed sources are returned by kind; the session runs with the valid ones, once each."""
     data = tmp_path / "data"
     data.mkdir()
     (data / "rows.csv").write_text("a,b\n")
@@ -140,11 +140,11 @@ def test_refused_sources_are_named_and_the_rest_is_mounted(local: Local, tmp_pat
     listed = "".join(record["data"] for record in json.loads(local.output("consumer").log))
     assert "'../input/datasets/anna/rows/rows.csv'" in listed
     assert "'../input/competitions/siim/rows.csv'" in listed
-    assert listed.endswith("w2\n")  # the newest version that is complete
+    assert listed.endswith("w2\n")  # of the newest complete version
 
 
 def test_there_are_no_interactive_sessions(local: Local) -> None:
-    """CreateKernelSession answers with an operation that has failed and says why; a stranger's kernel is 403."""
+    """CreateKernelSession answers with a failed operation and the reason; another user's kernel: 403."""
     local.run("edited", "pass")
     operation = local.api().create_kernel_session(fill(ApiCreateKernelSessionRequest(), slug="me/edited"))
     assert operation.done
@@ -155,7 +155,7 @@ def test_there_are_no_interactive_sessions(local: Local) -> None:
 
 
 def test_deleting_a_kernel_stops_its_sessions(local: Local) -> None:
-    """DeleteKernel ends what runs, forgets the kernel and its files, and a new one of that name starts at version 1."""
+    """DeleteKernel ends the session and removes the kernel; a new one with that name starts at version 1."""
     local.push("doomed", WAITS_FOR_GO)
     folder = local.store.paths(local.version("doomed")).kernel
     pid = local.pid("doomed")
@@ -171,7 +171,7 @@ def test_deleting_a_kernel_stops_its_sessions(local: Local) -> None:
 
 
 def test_only_the_owner_deletes(local: Local) -> None:
-    """A stranger who can see a public kernel still can't delete it."""
+    """Another user who can see a public kernel can't delete it."""
     local.run("public-one", "pass", is_private=False)
     with pytest.raises(requests.HTTPError) as error:
         local.api("anna").delete_kernel(fill(ApiDeleteKernelRequest(), user_name="me", kernel_slug="public-one"))
@@ -179,11 +179,8 @@ def test_only_the_owner_deletes(local: Local) -> None:
     assert local.state("public-one") == "COMPLETE"
 
 
-def test_cancelling_a_session_by_its_number(local: Local) -> None:
-    """The local Kaggle tells its owner the number with the state, and nobody else; another's number is refused.
-
-    It leads to the session's log, too.
-    """
+def test_cancelling_a_session_by_its_id(local: Local) -> None:
+    """Only the owner gets a session's id, with its state. The id serves to end the session and to read its log."""
     local.push("waits", WAITS_FOR_GO)
     body = {"userName": "me", "kernelSlug": "waits"}
     headers = {"Authorization": "Basic " + base64.b64encode(b"me:key").decode()}
@@ -196,7 +193,7 @@ def test_cancelling_a_session_by_its_number(local: Local) -> None:
     assert local.status("waits").status.name in ("QUEUED", "RUNNING")
     assert local.api().cancel_kernel_session(request).error_message == ""
     local.reach("waits", "CANCEL_ACKNOWLEDGED")
-    assert local.api().cancel_kernel_session(request).error_message == ""  # as often as one likes
+    assert local.api().cancel_kernel_session(request).error_message == ""  # any number of times
     log = fill(ApiGetKernelSessionLogsStreamRequest(), kernel_session_id=number)
     assert isinstance(local.api().get_kernel_session_logs_stream(log).json(), list)
     with pytest.raises(requests.HTTPError) as error:

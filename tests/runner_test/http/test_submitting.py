@@ -1,4 +1,4 @@
-"""The methods that take submissions, and what is refused."""
+"""The methods that accept submissions, and what they refuse."""
 
 import pytest
 import requests
@@ -13,7 +13,7 @@ from tests.runner_test.local import WAITS_FOR_GO, Local, eventually, fill
 
 
 def test_the_days_limit(contest: Contest) -> None:
-    """The fourth submission of a day is refused in Kaggle's words; another user has a limit of their own."""
+    """The fourth submission of a day is refused in Kaggle's words; each user has a limit of their own."""
     for _ in range(3):
         contest.send(SOLUTION)
     assert contest.limits()[2] == 0
@@ -25,7 +25,7 @@ def test_the_days_limit(contest: Contest) -> None:
 
 
 def test_a_kernels_output_is_submitted(contest: Contest) -> None:
-    """A complete version's file is scored; what isn't complete, isn't there or isn't mine is refused."""
+    """A complete version's file is scored; incomplete, missing and other users' versions are refused."""
     text = "".join(f"{','.join(row)}\n" for row in SOLUTION)
     contest.local.run("solver", f"open('submission.csv', 'w').write({text!r})")
     contest.local.run("solver", "raise SystemExit(1)")
@@ -47,7 +47,7 @@ def test_a_kernels_output_is_submitted(contest: Contest) -> None:
 
 
 def test_a_code_competition(contest: Contest) -> None:
-    """It takes no files, and no kernel that had the internet."""
+    """It accepts no files, and no kernels with the internet on."""
     contest.local.store.add_competition(
         "parity",
         contest.folder / "data",
@@ -66,7 +66,7 @@ def test_a_code_competition(contest: Contest) -> None:
 
 
 def test_the_list_of_submissions(contest: Contest) -> None:
-    """Mine alone, the newest first, by score or name if asked, in pages, with the failed ones left out if asked."""
+    """Only the caller's, newest first, or by score or name, in pages, and without failed ones if requested."""
     contest.send(SOLUTION[:5], name="c.csv")
     contest.send([SOLUTION[0], *((each, "1") for each, _ in SOLUTION[1:])], name="b.csv")
     contest.send(SOLUTION, name="a.csv")
@@ -88,8 +88,8 @@ def test_the_list_of_submissions(contest: Contest) -> None:
     eventually(lambda: contest.get(4, "anna").status.name == "COMPLETE", "it is scored")
 
 
-def test_an_upload_that_is_not_whole(contest: Contest) -> None:
-    """What was announced has to come, all of it and no more, in time and from the one who announced it."""
+def test_an_upload_that_is_not_complete(contest: Contest) -> None:
+    """An upload must have the announced size, and arrive in time from the user who announced it."""
     start = fill(ApiStartSubmissionUploadRequest(), competition_name="parity", file_name="../x.csv", content_length=5)
     upload = contest.api().start_submission_upload(start)
     with pytest.raises(requests.HTTPError, match=r"'x.csv' is not complete"):

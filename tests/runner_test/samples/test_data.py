@@ -25,7 +25,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def digests(directory: Path) -> dict[str, str]:
-    """Every file with a digest of its bytes."""
+    """The digest of every file, by path."""
     return {
         str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(directory.rglob("*"))
@@ -34,7 +34,7 @@ def digests(directory: Path) -> dict[str, str]:
 
 
 def test_same_arguments_same_bytes(sample: Path, tmp_path: Path) -> None:
-    """Nothing of the clock, the machine or the order gets in; another seed is another data set."""
+    """The bytes depend on neither time, machine nor order; another seed gives another data set."""
     write_sample_data(tmp_path / "again", SampleData(images=30, test_images=4, size=128))
     assert digests(tmp_path / "again") == digests(sample)
     write_sample_data(tmp_path / "other", SampleData(images=30, test_images=4, size=128, seed=1))
@@ -43,7 +43,7 @@ def test_same_arguments_same_bytes(sample: Path, tmp_path: Path) -> None:
 
 
 def test_layout_and_header(sample: Path) -> None:
-    """<study>/<series>/<image id>.dcm, with the fields and the encoding of the real files, and nobody's name."""
+    """<study>/<series>/<image id>.dcm, with the fields and the encoding of the real files, and no patient's name."""
     files = sorted((sample / "dicom-images-train").rglob("*.dcm"))
     assert len(files) == 30
     assert len(list((sample / "dicom-images-test").rglob("*.dcm"))) == 4
@@ -79,7 +79,7 @@ def test_sample_submission_names_the_test_pictures(sample: Path) -> None:
 
 
 def test_signal_is_in_the_pixels(sample: Path) -> None:
-    """What lies under a mask is darker and smoother than the same place in healthy pictures."""
+    """The pixels under a mask are darker than the same place in healthy pictures."""
     labels = read_labels(sample / "train-rle.csv")
     pictures = {
         path.stem: pydicom.dcmread(path).pixel_array.astype(float)
@@ -139,7 +139,7 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="exists already"):
         write_sample_data(here / "data")
     labels = tmp_path / "labels.csv"
-    # A code that leads outside the picture is found only while the masks are decoded.
+    # A code that leads outside the picture is detected only when the masks are decoded.
     labels.write_text("ImageId,EncodedPixels\n2.25.1,-1\n2.25.2,5 5 5\n")
     with pytest.raises(ValueError, match="zip"):
         write_sample_data(here / "new", SampleData(images=2, test_images=0, labels=labels))

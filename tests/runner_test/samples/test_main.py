@@ -22,7 +22,7 @@ from tests.paths import ROOT
     ],
 )
 def test_command_line_refuses(tmp_path: Path, arguments: list[str], message: str) -> None:
-    """Arguments that can't be met are one line on stderr and exit code 1."""
+    """Invalid arguments are reported in one line on stderr, with exit code 1."""
     done = subprocess.run(
         [sys.executable, "-m", "runner_test.samples", str(tmp_path / "here/data"), *arguments],
         check=False,
@@ -37,7 +37,7 @@ def test_command_line_refuses(tmp_path: Path, arguments: list[str], message: str
 
 
 def test_command_line_writes(tmp_path: Path) -> None:
-    """The documented command makes the documented files."""
+    """The command writes the documented files."""
     arguments = ["--images", "4", "--test-images", "1", "--size", "64", "--positive", "1", "--seed", "2"]
     done = subprocess.run(
         [sys.executable, "-m", "runner_test.samples", str(tmp_path / "deep/data"), *arguments],

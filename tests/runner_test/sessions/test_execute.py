@@ -8,7 +8,7 @@ from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually
 
 
 def test_the_time_limit(local: Local) -> None:
-    """A session is ended after its seconds, with its children, and keeps its output."""
+    """A session is ended after its time limit, with its children, and keeps its output."""
     started = time.monotonic()
     status = local.run("too-slow", "open('left', 'w').close()\n" + WAITS_FOR_GO, session_timeout_seconds=1)
     assert status.status.name == "ERROR"
@@ -19,7 +19,7 @@ def test_the_time_limit(local: Local) -> None:
 
 
 def test_children_end_with_the_script(local: Local) -> None:
-    """A process that the script leaves behind is ended, and an open pipe doesn't keep the session waiting."""
+    """A child that outlives the script is ended, and a pipe that another process keeps open does not delay the end."""
     script = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -27,6 +27,6 @@ other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"],
 print(child.pid, other.pid)
 """
     assert local.run("parent", script).status.name == "COMPLETE"
-    child, escaped = map(int, local.said("parent").split())
+    child, escaped = map(int, local.log_text("parent").split())
     eventually(lambda: not alive(child), "the child has ended")
-    os.kill(escaped, signal.SIGKILL)  # ours to clean up: Kaggle would throw the whole machine away
+    os.kill(escaped, signal.SIGKILL)  # it would go on: Kaggle discards the whole machine

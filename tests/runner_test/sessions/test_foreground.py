@@ -17,11 +17,11 @@ from tests.runner_test.local import Run, alive, eventually
 
 
 def test_run_once(run: Run, tmp_path: Path) -> None:
-    """The same layout and environment as a session's, in the foreground, with overrides and inputs where asked."""
+    """The layout and environment of a session, with overrides and inputs as given."""
     data = tmp_path / "data"
     data.mkdir()
     (data / "x.csv").write_text("1,2")
-    code, said = run(
+    code, printed = run(
         "import os, sys\n"
         "print(open('../input/competitions/siim/x.csv').read(), os.environ['COORD_OVERRIDES'], os.getcwd())\n"
         "open('out', 'w').close()\n"
@@ -31,14 +31,14 @@ def test_run_once(run: Run, tmp_path: Path) -> None:
     )
     root = tmp_path / "root"
     assert code == 5
-    assert said == f'1,2 {{"epochs": 1}} {root}/working\n'
+    assert printed == f'1,2 {{"epochs": 1}} {root}/working\n'
     assert (root / "working" / "out").exists()
     assert stat.S_IMODE((root / "src" / "script.py").stat().st_mode) == 0o444
     assert (root / "input" / "datasets" / "a" / "b").resolve() == data
 
 
 def test_run_once_exit_codes(run: Run, tmp_path: Path) -> None:
-    """A signal is 128 and its number, running out of time 124, as a shell has it."""
+    """128 + n for signal n, and 124 for the time limit, as in a shell."""
     assert run("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")[0] == 128 + signal.SIGTERM
     (tmp_path / "root").rename(tmp_path / "old")
     assert run("import time; time.sleep(600)", timeout=0.5)[0] == 124
@@ -80,12 +80,12 @@ def test_an_ended_run_leaves_nothing_running(tmp_path: Path, sent: signal.Signal
     if children:
         eventually(lambda: not alive(child_pid), "the child has ended")
     else:
-        os.kill(child_pid, signal.SIGKILL)  # nobody was left to do it
+        os.kill(child_pid, signal.SIGKILL)  # no process was left that could end it
 
 
 def test_limits_of_a_run_in_the_foreground(run: Run) -> None:
-    """run_once says which limit was passed, and its exit code is not 0."""
+    """The exceeded limit is the last record, and the exit code is not 0."""
     settings = Settings(output_gb=0.001, isolation="none")
-    code, said = run("open('big', 'wb').truncate(2_000_000)", settings=settings)
+    code, printed = run("open('big', 'wb').truncate(2_000_000)", settings=settings)
     assert code == 1
-    assert "The output is 0.002 GB" in said
+    assert "The output is 0.002 GB" in printed

@@ -45,7 +45,7 @@ os.mkdir("/kaggle/temp")
 
 @needs_isolation
 def test_what_an_isolated_script_finds(isolated: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real /kaggle, a user and a host of its own; nothing of the pusher's files, processes and environment."""
+    """A real /kaggle, a user and a host of its own; none of the user's files, processes and variables."""
     monkeypatch.setenv("KAGGLE_KEY", "s3cret-key")
     credentials = Path.home() / ".kaggle" / "kaggle.json"
     credentials.parent.mkdir(exist_ok=True)
@@ -58,17 +58,17 @@ def test_what_an_isolated_script_finds(isolated: Local, tmp_path: Path, monkeypa
         "/etc/shadow",
         "/etc/ssl/private",
     ]
-    assert isolated.run("look-around", TELLS % (hidden,)).status.name == "COMPLETE", isolated.said("look-around")
-    said = isolated.said("look-around")
-    assert "s3cret" not in said
-    found = json.loads(said)
+    assert isolated.run("look-around", TELLS % (hidden,)).status.name == "COMPLETE", isolated.log_text("look-around")
+    printed = isolated.log_text("look-around")
+    assert "s3cret" not in printed
+    found = json.loads(printed)
     assert found["argv"] == ["/kaggle/src/script.py"]
     assert found["cwd"] == "/kaggle/working"
     assert found["kaggle"] == ["input", "src", "working"]
     assert (found["uid"], found["user"]) == (1000, "kaggle")
     assert found["host"] == ["kaggle", "127.0.0.1"]
-    assert found["processes"] == 2  # the first one, and the script
-    # The interpreter may lie there: it is mounted where it is.
+    assert found["processes"] == 2  # the first process, and the script
+    # The interpreter may be there: it is mounted at its own path.
     interpreters = [Path(sys.prefix), Path(sys.base_prefix)]
     assert set(found["tmp"]) <= {each.parts[2] for each in interpreters if each.is_relative_to("/tmp")}
     assert found["seen"] == []
@@ -76,7 +76,7 @@ def test_what_an_isolated_script_finds(isolated: Local, tmp_path: Path, monkeypa
     environ = found["environ"]
     assert "COORD_KAGGLE_ROOT" not in environ
     assert (environ["KAGGLE_KERNEL_RUN_TYPE"], environ["HOME"], environ["TMPDIR"]) == ("Batch", "/home/kaggle", "/tmp")
-    # What it left is on disk, and only its working directory is output.
+    # Its files are on disk, but only its working directory is output.
     assert [file.file_name for file in isolated.output("look-around").files] == ["out"]
     assert (isolated.working("look-around").parent / "temp").is_dir()
 
@@ -95,12 +95,12 @@ except OSError as error:
 
 @needs_isolation
 def test_the_network_is_off_unless_the_internet_is_on(isolated: Local) -> None:
-    """With the internet off there is a loopback, but not this machine's; with it on, this machine's network."""
+    """With the internet off there is only a loopback of its own; with it on, this machine's network."""
     port = int(isolated.url.rpartition(":")[2])
     isolated.run("all-alone", REACHES % port, enable_internet=False)
-    assert isolated.said("all-alone").splitlines() == ["loopback", "[Errno 111] Connection refused"]
+    assert isolated.log_text("all-alone").splitlines() == ["loopback", "[Errno 111] Connection refused"]
     isolated.run("connected", REACHES % port, enable_internet=True)
-    assert isolated.said("connected").splitlines() == ["loopback", "outside"]
+    assert isolated.log_text("connected").splitlines() == ["loopback", "outside"]
 
 
 @needs_isolation
@@ -112,7 +112,7 @@ def test_the_network_is_off_unless_the_internet_is_on(isolated: Local) -> None:
     ],
 )
 def test_inputs_are_mounted_in_both_layouts(tmp_path: Path, layout: str, mounts: list[str]) -> None:
-    """A competition, a data set and a kernel's output where the layout has them, readable and not writable."""
+    """A competition, a data set and a kernel's output are at the layout's paths, readable and not writable."""
     store = Store(tmp_path / "kaggle", settings=Settings(layout=layout))  # type: ignore[arg-type]
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -135,13 +135,13 @@ for folder, _, files in sorted(os.walk(root)):
         local.run("earlier", "open('file', 'w').write('content')")
         attached = {"competition_data_sources": ["siim"], "dataset_data_sources": ["me/data"]}
         status = local.run("reader", script, kernel_data_sources=["me/earlier"], **attached)
-    assert status.status.name == "COMPLETE", local.said("reader")
-    assert local.said("reader").splitlines() == [f"{mount} content Read-only file system" for mount in mounts]
+    assert status.status.name == "COMPLETE", local.log_text("reader")
+    assert local.log_text("reader").splitlines() == [f"{mount} content Read-only file system" for mount in mounts]
     assert (folder / "file").read_text() == "content"
 
 
 def test_two_sources_for_one_place(tmp_path: Path) -> None:
-    """The older layout has one place for two data sets with one slug: an ERROR that says so."""
+    """In the older layout, two data sets with the same slug have the same path: an ERROR that says so."""
     store = Store(tmp_path / "kaggle", settings=Settings(layout="2025", isolation="none"))
     for owner in ("me", "you"):
         store.add_dataset(f"{owner}/data", tmp_path)
@@ -197,9 +197,9 @@ dist.destroy_process_group()
 
 @needs_isolation
 def test_process_groups_and_loader_workers(run_isolated: Run) -> None:
-    """Two processes of torch's find each other by the host's name without a network, and their loaders' workers run."""
+    """Two processes of torch find each other by the host's name without a network, and workers of their loaders run."""
     code, output = run_isolated(TRAINS)
-    # Above it torch may warn, now and then, that nobody tells it the name of a socket's address.
+    # torch sometimes prints a warning before it, about the name of a socket's address.
     assert (code, output.splitlines()[-1:]) == (0, ["84.0"]), output
 
 
@@ -227,7 +227,7 @@ print("ready 0", flush=True)
 
 @needs_isolation
 def test_nothing_outlives_an_isolated_session(isolated: Local) -> None:
-    """A child that began a session of its own ends with the script, and with a supervisor that is killed."""
+    """A child that started a session of its own ends with the script, and if the supervisor is killed."""
     before = set(_sleepers())
     isolated.run("escapes", ESCAPES)
     eventually(lambda: set(_sleepers()) <= before, "the child has ended")
@@ -256,20 +256,20 @@ def _sleepers() -> list[int]:
 
 
 def test_a_machine_without_bubblewrap(monkeypatch: pytest.MonkeyPatch, run_isolated: Run, tmp_path: Path) -> None:
-    """Sessions run all the same, in a folder that stands in for /kaggle, and the user is told once what to install."""
+    """Sessions run in a folder that takes the place of /kaggle, and a warning names what to install."""
     isolation.problem.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
         assert "Bubblewrap is not installed" in str(warning(Settings()))
         assert warning(Settings(isolation="none")) is None
-        code, said = run_isolated("import os; print(os.environ['COORD_KAGGLE_ROOT'], os.getcwd())")
+        code, printed = run_isolated("import os; print(os.environ['COORD_KAGGLE_ROOT'], os.getcwd())")
     finally:
         isolation.problem.cache_clear()
-    assert (code, said) == (0, f"{tmp_path}/root {tmp_path}/root/working\n")
+    assert (code, printed) == (0, f"{tmp_path}/root {tmp_path}/root/working\n")
 
 
 def test_a_machine_that_forbids_namespaces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What bubblewrap said when it was tried is in the warning."""
+    """The warning contains bubblewrap's message."""
     refusing = tmp_path / "bwrap"
     refusing.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     refusing.chmod(0o755)
@@ -291,7 +291,7 @@ def test_no_isolation_where_none_is_wanted(run: Run) -> None:
 
 @needs_isolation
 def test_another_interpreter_is_found_inside(run_isolated: Run, tmp_path: Path) -> None:
-    """An interpreter that is not the server's own brings its files along, wherever its links lead."""
+    """Another interpreter than the server's is mounted with its files, wherever its links lead."""
     link = tmp_path / "elsewhere" / "python"
     link.parent.mkdir()
     link.symlink_to(Path(sys.executable).resolve())
@@ -300,5 +300,5 @@ def test_another_interpreter_is_found_inside(run_isolated: Run, tmp_path: Path) 
 
 @needs_isolation
 def test_an_isolated_dry_run_ends_with_its_time(run_isolated: Run) -> None:
-    """The time limit ends everything inside, and the exit code is timeout(1)'s."""
+    """The time limit ends all processes inside, and the exit code is that of timeout(1)."""
     assert run_isolated("import time; print('began', flush=True); time.sleep(600)", timeout=1.0) == (124, "began\n")

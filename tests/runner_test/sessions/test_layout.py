@@ -18,13 +18,13 @@ from tests.runner_test.local import Run
     ],
 )
 def test_inputs_that_cannot_be_mounted(run: Run, inputs: dict[str, Path], error: type[LocalKaggleError]) -> None:
-    """Mount paths stay below input/, and folders must be there."""
+    """Mount paths must stay below input/, and folders must exist."""
     with pytest.raises(error):
         run("pass", inputs=inputs)
 
 
 def test_a_root_is_used_once(run: Run) -> None:
-    """A root with an earlier session's folders is refused, so that old output is never taken for new."""
+    """A root with an earlier session's folders is refused, so that old output is never mistaken for new."""
     run("pass")
     with pytest.raises(RootInUse, match="fresh folder"):
         run("pass")

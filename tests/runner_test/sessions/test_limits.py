@@ -26,7 +26,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("isolated", ISOLATIONS)
 def test_a_session_that_takes_too_much_memory(serve: Serve, isolated: str) -> None:
-    """Whatever process of it takes it, the session is ended with a message, and keeps its output."""
+    """Whichever of its processes takes the memory, the session is ended with a message, and keeps its output."""
     local = serve(isolation=isolated, memory_gib=0.2)
     status = local.run("greedy-one", TAKES_MEMORY)
     assert status.status.name == "ERROR"
@@ -43,15 +43,15 @@ def test_a_session_that_takes_too_much_memory(serve: Serve, isolated: str) -> No
     ],
 )
 def test_too_much_output(serve: Serve, settings: dict[str, float], script: str, failure: str) -> None:
-    """A run whose output is too large, or has too many files, is an ERROR even if it had already ended well."""
+    """A run whose output is too large, or has too many files, is an ERROR even if the script ended with exit code 0."""
     local = serve(**settings)
     status = local.run("wasteful", script)
     assert status.status.name == "ERROR"
     assert failure in status.failure_message
 
 
-def test_output_is_looked_at_while_a_session_runs(tmp_path: Path) -> None:
-    """Too much output is noticed at the next look, and no look comes before its time."""
+def test_output_is_measured_while_a_session_runs(tmp_path: Path) -> None:
+    """Too much output is found at the next measurement, and not measured before its time."""
     now = 0.0
     watch = Watch(Settings(output_files=1, memory_gib=0), tmp_path, clock=lambda: now)
     for name in ("a", "b"):
@@ -64,11 +64,11 @@ def test_output_is_looked_at_while_a_session_runs(tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_too_long(serve: Serve) -> None:
-    """The log ends where it is as long as it may be, and says so; the session goes on."""
+    """The log ends at its limit with a message; the session goes on."""
     local = serve(log_mib=0.5)
     status = local.run("chatter", "import sys\nfor i in range(100): sys.stdout.write('x' * 10_000 + '\\n')")
     assert status.status.name == "COMPLETE"
-    said = local.said("chatter")
-    assert said.endswith("The log has reached 0.5 MiB: the rest is left out.\n")
-    assert said.count("The log has reached") == 1
-    assert 1 << 19 <= len(said) < (1 << 19) + 200_000
+    printed = local.log_text("chatter")
+    assert printed.endswith("The log has reached 0.5 MiB: the rest is left out.\n")
+    assert printed.count("The log has reached") == 1
+    assert 1 << 19 <= len(printed) < (1 << 19) + 200_000

@@ -4,7 +4,7 @@ import json
 
 from tests.runner_test.local import Local
 
-# Lets a script wait until what it has just written is in its log, so that no two pieces become one record.
+# Makes a script wait until its last output is in its log, so that two pieces do not become one record.
 SAYS_PIECE_BY_PIECE = r"""
 import os, time
 def logged():
@@ -18,7 +18,7 @@ def say(stream, data):
 
 
 def test_the_log_has_kaggles_format(local: Local) -> None:
-    """An array of records, a record a line, commas first; both streams in their order, times rising from the start."""
+    """An array of records, one a line, commas first; both streams in order, with rising times."""
     script = (
         SAYS_PIECE_BY_PIECE
         + r"""
@@ -54,7 +54,7 @@ def test_a_script_that_says_nothing(local: Local) -> None:
 
 
 def test_characters_are_never_split(local: Local) -> None:
-    """The halves of a character written apart arrive as one character; a half that stays alone is marked as such."""
+    """A character that is written in parts arrives as one; an incomplete one becomes U+FFFD."""
     script = (
         SAYS_PIECE_BY_PIECE
         + r"""
@@ -68,11 +68,11 @@ for piece in (b"\x82", b"\xacb", b"\xff", b"c\xc3"):
     records = json.loads(local.output("halves").log)
     stdout = [record["data"] for record in records if record["stream_name"] == "stdout"]
     assert "".join(stdout) == "a€b\ufffdc\ufffd"
-    assert stdout[0] == "a"  # the rest was waited for
+    assert stdout[0] == "a"  # the incomplete character was held back
     assert sum(record["stream_name"] == "stderr" for record in records) > 1
 
 
 def test_much_output_is_complete(local: Local) -> None:
-    """Several megabytes, of which a pipe holds a part at a time, arrive whole and in order."""
+    """Several megabytes, of which a pipe holds only a part, arrive complete and in order."""
     local.run("chatter", "import sys\nfor i in range(300_000): sys.stdout.buffer.write(b'%d\\n' % i)")
-    assert local.said("chatter") == "".join(f"{i}\n" for i in range(300_000))
+    assert local.log_text("chatter") == "".join(f"{i}\n" for i in range(300_000))

@@ -17,12 +17,12 @@ from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually, fill
 
 
 def run(local: Local, slug: str, *sources: str) -> Any:
-    """Push and wait for the end; the status answer."""
+    """Push and wait for the session's end; returns the answer with its status."""
     return local.run(slug, notebook(*sources), kernel_type="notebook")
 
 
 def log(local: Local, slug: str) -> dict[str, str]:
-    """What a session said, by stream."""
+    """The text of a session's log, by stream."""
     records = json.loads(local.output(slug).log)
     return {
         name: "".join(record["data"] for record in records if record["stream_name"] == name)
@@ -31,7 +31,7 @@ def log(local: Local, slug: str) -> dict[str, str]:
 
 
 def test_a_notebook_runs(local: Local) -> None:
-    """Its cells share their names and print into the log; its output has the files and the notebook as it was run."""
+    """Its cells share variables and print into the log; its output has their files and the executed notebook."""
     status = run(
         local,
         "by-cells",
@@ -39,7 +39,7 @@ def test_a_notebook_runs(local: Local) -> None:
         "x += 1\nprint('x ü', x)\nprint('aside', file=sys.stderr)\nopen('left.txt', 'w').close()",
         "print(os.getcwd(), os.environ['KAGGLE_KERNEL_RUN_TYPE'], '__file__' in globals())\nx * 2",
     )
-    assert status.status.name == "COMPLETE", local.said("by-cells")
+    assert status.status.name == "COMPLETE", local.log_text("by-cells")
     working = local.working("by-cells")
     assert log(local, "by-cells") == {"stdout": f"x ü 21\n{working} Batch False\n", "stderr": "aside\n"}
     files = {file.file_name: file.url for file in local.output("by-cells").files}
@@ -53,23 +53,23 @@ def test_a_notebook_runs(local: Local) -> None:
 
 
 def test_the_log_is_live(local: Local) -> None:
-    """What a cell prints is in the log while the cell runs."""
+    """The output of a cell is in the log while the cell runs."""
     local.push("live-one", notebook(WAITS_FOR_GO), kernel_type="notebook")
     local.pid("live-one")
     assert local.state("live-one") == "RUNNING"
     local.go("live-one")
     assert local.reach("live-one", "COMPLETE", "ERROR").status.name == "COMPLETE"
-    assert local.said("live-one").endswith("gone\n")
+    assert local.log_text("live-one").endswith("gone\n")
 
 
 def test_a_cell_that_fails(local: Local) -> None:
     """ERROR; the traceback is in the log and the executed notebook, and no later cell runs."""
     status = run(local, "failing", "def half(x):\n    return 1 / x", "half(0)", "print('never')")
     assert (status.status.name, status.failure_message) == ("ERROR", "The notebook ended with exit code 1.")
-    said = re.sub(r"\x1b\[[\d;]*m", "", log(local, "failing")["stderr"])
-    assert 'Exception encountered at "In [2]":' in said
-    assert "----> 2     return 1 / x" in said
-    assert "ZeroDivisionError: division by zero" in said
+    printed = re.sub(r"\x1b\[[\d;]*m", "", log(local, "failing")["stderr"])
+    assert 'Exception encountered at "In [2]":' in printed
+    assert "----> 2     return 1 / x" in printed
+    assert "ZeroDivisionError: division by zero" in printed
     assert log(local, "failing")["stdout"] == ""
     executed: Any = nbformat.read(str(local.working("failing") / "__notebook__.ipynb"), as_version=4)
     assert executed.cells[2].outputs[0].ename == "ZeroDivisionError"
@@ -77,21 +77,21 @@ def test_a_cell_that_fails(local: Local) -> None:
 
 
 def test_a_kernel_that_dies(local: Local) -> None:
-    """A crash below Python is an error, not a session that waits for ever."""
+    """A crash of the interpreter is an ERROR, and the session ends."""
     status = run(local, "crashing", "import os\nprint('said', flush=True)", "os.abort()")
     assert status.status.name == "ERROR"
-    assert "The notebook's kernel died, or did not start: exit code -6." in local.said("crashing")
+    assert "The notebook's kernel died, or did not start: exit code -6." in local.log_text("crashing")
 
 
 @pytest.mark.parametrize("end", ["time limit", "cancelled", "deleted"])
 def test_a_notebook_is_ended_with_all_that_it_started(local: Local, end: str) -> None:
-    """The kernel and what its cells have started go, also from a process group of their own."""
+    """The kernel and the processes that its cells started are ended, also those with a process group of their own."""
     code = "import os, subprocess, sys\nother = subprocess.Popen([sys.executable, '-c', 'input()'], process_group=0, \
 stdin=subprocess.PIPE)\nprint('other', other.pid, flush=True)"
     limit: dict[str, Any] = {"session_timeout_seconds": 3} if end == "time limit" else {}
     local.push("endless", notebook(code, WAITS_FOR_GO), kernel_type="notebook", **limit)
     pid = local.pid("endless")
-    found = re.search(r"other (\d+)", local.said("endless"))
+    found = re.search(r"other (\d+)", local.log_text("endless"))
     assert found is not None
     version = local.version("endless")
     if end == "cancelled":
@@ -114,13 +114,13 @@ stdin=subprocess.PIPE)\nprint('other', other.pid, flush=True)"
     ],
 )
 def test_what_is_no_notebook_is_refused(refusing: Local, source: str, message: str) -> None:
-    """Nothing is saved; the official client joins a source's lines because Kaggle wants one string."""
+    """Nothing is saved. A cell's source must be one string, as the official client sends it."""
     assert message in refusing.push("a-notebook", source, kernel_type="notebook").error
     assert refusing.store.kernels() == []
 
 
 def test_a_kernels_type_stays(local: Local) -> None:
-    """A script does not become a notebook, nor a notebook a script; what is stored says what it is."""
+    """A script can't become a notebook, nor a notebook a script; GetKernel returns the type."""
     local.run("one-type", "pass")
     refused = local.push("one-type", notebook("pass"), kernel_type="notebook")
     assert refused.error == "The kernel is a script: its type can't be changed to notebook."
@@ -132,7 +132,7 @@ def test_a_kernels_type_stays(local: Local) -> None:
 
 
 def test_a_kernel_of_an_earlier_day(local: Local) -> None:
-    """A record from before there were notebooks is a script's."""
+    """A record without a kernel type, from an older version, is a script's."""
     local.run("old-one", "pass")
     record = local.store.paths(local.version("old-one")).record
     fields = json.loads(record.read_text())
@@ -142,7 +142,7 @@ def test_a_kernel_of_an_earlier_day(local: Local) -> None:
 
 
 def test_without_jupyter(local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What to install is said at the push, and by a run in the foreground."""
+    """A push and a run in the foreground name the package to install."""
     monkeypatch.setitem(sys.modules, "ipykernel", None)
     assert (
         "pip install 'coord[local,notebook]'" in local.push("no-jupyter", notebook("1"), kernel_type="notebook").error

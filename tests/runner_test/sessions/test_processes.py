@@ -21,7 +21,7 @@ time.sleep(600)
 
 
 def test_shared_memory_is_counted_once() -> None:
-    """Five processes that share 64 MiB after a fork hold some 64 MiB, though each of them seems to have it all."""
+    """Five processes that share 64 MiB after a fork hold some 64 MiB together, though each has all of it resident."""
     with subprocess.Popen(
         [sys.executable, "-c", SHARES_MEMORY], stdout=subprocess.PIPE, start_new_session=True
     ) as process:
@@ -34,7 +34,7 @@ def test_shared_memory_is_counted_once() -> None:
             held = memory_above(60 << 20, pids)
             assert held is not None
             assert 64 << 20 < held < 160 << 20
-            assert memory_above(200 << 20, pids) is None  # though the sum of what each has is more
+            assert memory_above(200 << 20, pids) is None  # though the sum of their resident memory is more
             assert memory_above(float("inf"), pids) is None
         finally:
             os.killpg(process.pid, signal.SIGKILL)

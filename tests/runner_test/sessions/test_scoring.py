@@ -29,7 +29,7 @@ def test_a_file_is_scored_on_both_parts(contest: Contest) -> None:
 
 
 def test_a_submission_waits_for_its_score(contest: Contest) -> None:
-    """PENDING as long as the scorer works; it is a process of its own, which outlives the server."""
+    """PENDING as long as the scorer runs; its process outlives the server."""
     with running_server(contest.local.store.root) as server:
         other = Contest(Local(server.url, contest.local.store), contest.folder)
         ref = other.send([*SOLUTION, ("wait", "")]).ref
@@ -57,7 +57,7 @@ def test_what_can_not_be_scored(contest: Contest, rows: list[tuple[str, str]], m
 
 
 def test_the_scorer_gets_no_credentials(contest: Contest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its process sees what a session sees of the environment, and nothing of the pusher's."""
+    """Its process gets the variables of a session, and no others of the user's."""
     monkeypatch.setenv("KAGGLE_KEY", "secret")
     (contest.folder / "project" / "spy.py").write_text(
         "import json, os\ndef spy(submission, solution, ids):\n"

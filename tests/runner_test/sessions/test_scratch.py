@@ -26,7 +26,7 @@ with scratch.folder() as path:
 
 
 def test_a_killed_session_leaves_its_folder_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder whose holder lives stays; once that was killed it goes when the next session begins; others stay."""
+    """A folder is kept while its supervisor lives; once that is killed, the next session removes it, and no others."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     foreign = tmp_path / "kaggle-of-another-program"
     foreign.mkdir()

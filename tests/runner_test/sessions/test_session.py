@@ -27,7 +27,7 @@ print(json.dumps({
 
 
 def test_what_a_script_finds(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kaggle's folders and variables, and nothing of the pusher's environment: no credentials, no Python settings."""
+    """Kaggle's folders and variables, and no credentials, Python settings or proxies of the user who pushed."""
     secrets = {"KAGGLE_KEY": "s3cret-key", "KAGGLE_API_TOKEN": "s3cret-token", "AWS_SECRET_ACCESS_KEY": "s3cret-aws"}
     settings = {"PYTHONPATH": "/s3cret-path", "COORD_OVERRIDES": "s3cret-overrides", "http_proxy": "s3cret-proxy"}
     for name, value in (secrets | settings).items():
@@ -35,11 +35,11 @@ def test_what_a_script_finds(local: Local, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("no_proxy", "127.0.0.1")  # for this test's own client
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    monkeypatch.delenv("KAGGLE_API_TOKEN")  # the client would prefer it to the name that the test uses
+    monkeypatch.delenv("KAGGLE_API_TOKEN")  # the client would use it instead of the test's name and key
     assert local.run("look-around", TELLS).status.name == "COMPLETE"
-    said = local.said("look-around")
-    assert "s3cret" not in said
-    found = json.loads(said)
+    printed = local.log_text("look-around")
+    assert "s3cret" not in printed
+    found = json.loads(printed)
     root = local.working("look-around").parent
     assert found["argv"] == [str(root / "src/script.py")]
     assert found["cwd"] == str(root / "working")
@@ -51,7 +51,7 @@ def test_what_a_script_finds(local: Local, monkeypatch: pytest.MonkeyPatch) -> N
     assert environ["KAGGLE_KERNEL_RUN_TYPE"] == "Batch"
     assert (environ["OMP_NUM_THREADS"], environ["CUDA_VISIBLE_DEVICES"]) == ("3", "")
     assert environ["HOME"] != os.environ["HOME"]
-    # The private folders are gone with the session, and short enough for a socket's path while they last.
+    # The private folders are removed with the session, and their paths are short enough for sockets.
     assert not Path(environ["HOME"]).exists()
     assert not Path(environ["TMPDIR"]).exists()
     assert len(environ["TMPDIR"]) - len(os.environ["TMPDIR"]) < 24
@@ -66,22 +66,22 @@ def test_what_a_script_finds(local: Local, monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_a_script_that_fails(local: Local, script: str, failure: str, exit_code: int) -> None:
-    """ERROR with a message and the exit code; what the script said and left is still there."""
+    """ERROR with a message and the exit code; the script's log and output are kept."""
     status = local.run("failing", f"open('left', 'w').close()\nprint('said', flush=True)\n{script}")
     assert (status.status.name, status.failure_message) == ("ERROR", failure)
     assert local.store.progress(local.version("failing")).exit_code == exit_code
     assert [file.file_name for file in local.output("failing").files] == ["left"]
-    assert "said\n" in local.said("failing")
+    assert "said\n" in local.log_text("failing")
 
 
 def test_a_script_that_is_no_python(local: Local) -> None:
-    """A syntax error is the script's own failure, told in its log."""
+    """A syntax error is a failure of the script, with its message in the log."""
     assert local.run("no-python", "def (").failure_message == "The script ended with exit code 1."
-    assert "SyntaxError" in local.said("no-python")
+    assert "SyntaxError" in local.log_text("no-python")
 
 
 def test_two_sessions_run_and_the_others_queue_in_order(local: Local) -> None:
-    """Of four, two run; each that ends lets the next one in, oldest first."""
+    """Of four, two run; when one ends, the oldest of the others starts."""
     for name in ("first", "second", "third", "fourth"):
         local.push(f"{name}-one", WAITS_FOR_GO)
     local.reach("first-one", "RUNNING")
@@ -102,7 +102,7 @@ def test_two_sessions_run_and_the_others_queue_in_order(local: Local) -> None:
 
 
 def test_a_queued_session_can_be_cancelled(local: Local) -> None:
-    """Cancelling ends a queued session without running it and a running one by force; both say so."""
+    """Cancelling ends a queued session before it runs and kills a running one; both get the state for it."""
     for slug in ("runs-one", "runs-two", "waits-one"):
         local.push(slug, WAITS_FOR_GO)
     pid = local.pid("runs-one")
@@ -118,7 +118,7 @@ def test_a_queued_session_can_be_cancelled(local: Local) -> None:
 
 
 def test_a_killed_supervisor_is_shown_as_an_error(local: Local) -> None:
-    """The state doesn't stay RUNNING, the script doesn't go on unwatched, and the slot is free for the next."""
+    """The state does not stay RUNNING, the script is ended, and the slot is free for the next session."""
     for slug in ("lost-one", "other-one", "next-one"):
         local.push(slug, WAITS_FOR_GO)
     pid = local.pid("lost-one")
@@ -133,11 +133,11 @@ def test_a_killed_supervisor_is_shown_as_an_error(local: Local) -> None:
     progress = local.store.progress(local.version("lost-one"))
     assert progress.ended is not None
     assert abs(time.time() - progress.ended) < 60
-    assert local.said("lost-one").startswith("ready")
+    assert local.log_text("lost-one").startswith("ready")
 
 
 def test_a_supervisor_killed_in_the_queue_lets_others_pass(local: Local) -> None:
-    """A dead ticket doesn't hold up those behind it."""
+    """The ticket of a killed supervisor does not block those after it."""
     for slug in ("runs-one", "runs-two", "dies-one", "waits-one"):
         local.push(slug, WAITS_FOR_GO)
     local.pid("runs-two")
@@ -163,7 +163,7 @@ with running_server(Path(sys.argv[1]), settings=PLAIN) as server:
 
 
 def test_a_session_outlives_who_pushed_it(local: Local) -> None:
-    """SIGKILL to the whole process group of pusher and server leaves the session running, under another server."""
+    """After SIGKILL to the process group of client and server, the session goes on, and another server shows it."""
     command = [sys.executable, "-c", PUSHES_AND_WAITS, str(local.store.root), str(ROOT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as pusher:
         assert pusher.stdout is not None
@@ -174,11 +174,11 @@ def test_a_session_outlives_who_pushed_it(local: Local) -> None:
     assert local.state("survivor") == "RUNNING"
     local.go("survivor")
     local.reach("survivor", "COMPLETE")
-    assert local.said("survivor").endswith("gone\n")
+    assert local.log_text("survivor").endswith("gone\n")
 
 
-def test_a_source_that_has_gone(local: Local, tmp_path: Path) -> None:
-    """A data set whose folder vanished while its session waited is an ERROR that names it."""
+def test_a_source_that_no_longer_exists(local: Local, tmp_path: Path) -> None:
+    """If a data set's folder is removed while the session waits, that is an ERROR that names it."""
     folder = tmp_path / "data"
     folder.mkdir()
     local.store.add_dataset("me/data", folder)
@@ -191,8 +191,8 @@ def test_a_source_that_has_gone(local: Local, tmp_path: Path) -> None:
     assert "datasets/me/data" in local.reach("reads-data", "ERROR").failure_message
 
 
-def test_a_session_that_breaks_says_so(local: Local) -> None:
-    """A failure of the machinery itself is an ERROR, with its traceback in the supervisor's diary."""
+def test_a_failure_of_the_supervisor_itself(local: Local) -> None:
+    """It is an ERROR, with the traceback in the supervisor's log."""
     for slug in ("runs-one", "runs-two"):
         local.push(slug, WAITS_FOR_GO)
         local.pid(slug)
@@ -201,4 +201,4 @@ def test_a_session_that_breaks_says_so(local: Local) -> None:
     paths.source.unlink()
     local.go("runs-one")
     assert "The session failed" in local.reach("broken-one", "ERROR").failure_message
-    eventually(lambda: "Traceback" in paths.diary.read_text(), "the diary tells why")
+    eventually(lambda: "Traceback" in paths.diary.read_text(), "the supervisor's log has the traceback")

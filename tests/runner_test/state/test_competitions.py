@@ -13,7 +13,7 @@ from tests.runner_test.local import Local
 
 
 def test_parts_are_drawn_where_the_solution_names_none(local: Local, tmp_path: Path) -> None:
-    """The same ids each time, of the share that was asked for, each in one part, with one row an id or several."""
+    """The same ids each time, in the requested share, each id in one part, with one or several rows per id."""
     (tmp_path / "metric.py").write_text(SCORER)
     (tmp_path / "data").mkdir()
     rows = [("id", "label"), *((f"n{n}", str(m)) for n in range(40) for m in range(2))]
@@ -49,7 +49,7 @@ def test_parts_are_drawn_where_the_solution_names_none(local: Local, tmp_path: P
 def test_a_competition_that_could_not_score(
     local: Local, tmp_path: Path, rows: list[tuple[str, ...]], changes: dict[str, Any], message: str
 ) -> None:
-    """Said when it is registered, in one line; nothing is registered."""
+    """The registration is refused with a message of one line, and nothing is registered."""
     (tmp_path / "metric.py").write_text(SCORER)
     (tmp_path / "data").mkdir()
     solution = write(tmp_path / "solution.csv", rows)
@@ -61,7 +61,7 @@ def test_a_competition_that_could_not_score(
 
 
 def test_a_solution_that_sessions_could_read(local: Local, tmp_path: Path) -> None:
-    """A solution among the data, one that isn't there, and data that aren't there are refused."""
+    """A solution inside the data folder, a missing solution and a missing data folder are refused."""
     write(tmp_path / "solution.csv", SOLUTION)
     for data, solution, error in (
         (tmp_path, tmp_path / "solution.csv", BadCompetition),

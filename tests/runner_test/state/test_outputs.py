@@ -8,7 +8,7 @@ from tests.runner_test.local import Local
 
 
 def test_output_stays_inside(local: Local, tmp_path: Path) -> None:
-    """Links that lead out of the working directory are not served, nor names that are not text; others are."""
+    """Links that lead out of the working directory and names that are not UTF-8 are not served; others are."""
     (tmp_path / "passwords").write_text("secret")
     script = f"""
 import os

@@ -10,7 +10,7 @@ from runner_test.state import Reference
 
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_a_reference_never_leaves_its_folder(owner: str, slug: str) -> None:
-    """Whatever is accepted as a reference is two plain path components that read back as they are written."""
+    """Every accepted reference consists of two plain path components and parses from its own text."""
     try:
         reference = Reference.parse(f"{owner}/{slug}")
     except BadName:

@@ -21,12 +21,12 @@ from runner_test.state import rules
     ],
 )
 def test_machine_shapes(asked: str, flags: tuple[bool, bool], given: str | None) -> None:
-    """Retired shapes are replaced as Kaggle replaces them, and the old flags count where no shape is named."""
+    """Retired shapes are replaced as on Kaggle, and the old flags count only if no shape is named."""
     assert rules.given_shape(asked, enable_gpu=flags[0], enable_tpu=flags[1]) == given
 
 
 def test_session_limits() -> None:
-    """Twelve hours, nine on a TPU; a shorter limit is kept and a longer one cut."""
+    """Twelve hours, nine on a TPU; a shorter limit is kept, a longer one reduced."""
     assert rules.session_limit("", None) == 12 * 3600
     assert rules.session_limit("TpuV5E8", None) == 9 * 3600
     assert rules.session_limit("NvidiaTeslaT4", 60) == 60

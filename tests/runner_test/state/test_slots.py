@@ -5,8 +5,8 @@ from runner_test.store import Store
 from tests.runner_test.local import all_final, eventually, new_version
 
 
-def test_the_oldest_live_ticket_goes_first(store: Store) -> None:
-    """Versions saved in a row complete in that order, two at a time."""
+def test_the_oldest_ticket_is_first(store: Store) -> None:
+    """Versions saved one after the other run in that order, two at a time."""
     reference = Reference("me", "shared")
     versions = [store.save(reference, new_version("import time; time.sleep(0.1)")) for _ in range(6)]
     eventually(lambda: all_final(store, reference), "all are done", 60)
@@ -14,5 +14,5 @@ def test_the_oldest_live_ticket_goes_first(store: Store) -> None:
     assert started == sorted(started)
     ended = [store.progress(version).ended or 0.0 for version in versions]
     for index in range(2, 6):
-        # At any start, at most one of those before was still running.
+        # At each start, at most one of the earlier ones was still running.
         assert sum(end > started[index] for end in ended[:index]) <= 1

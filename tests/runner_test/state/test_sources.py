@@ -10,7 +10,7 @@ from runner_test.store import Store
 
 
 def test_registered_folders(store: Store, tmp_path: Path) -> None:
-    """A registration is found in any case of letters, can be replaced, and is gone when its folder is."""
+    """A registration is case-insensitive, can be replaced, and ends when its folder no longer exists."""
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
@@ -24,7 +24,9 @@ def test_registered_folders(store: Store, tmp_path: Path) -> None:
     assert sources.dataset(store.root, reference) is None
     store.add_competition("siim", one)
     assert sources.competition(store.root, "siim") == one
-    (store.root / "competitions" / ".siim.123.abc").symlink_to(one)  # left by a registration that was killed
+    (store.root / "competitions" / ".siim.123.abc").symlink_to(
+        one
+    )  # left by a process that was killed while it registered one
     assert sources.competitions(store.root) == ["siim"]
 
 
@@ -33,7 +35,7 @@ def test_registered_folders(store: Store, tmp_path: Path) -> None:
     [("x", BadName), ("a/b/c", BadName), ("../b", BadName), ("a/..", BadName), ("/b", BadName), ("a/b", MissingFolder)],
 )
 def test_registrations_that_are_refused(store: Store, tmp_path: Path, reference: str, error: type[Exception]) -> None:
-    """A name that can't be, and a folder that isn't there, are refused with a message."""
+    """An invalid name and a missing folder are refused."""
     folder = tmp_path if error is BadName else tmp_path / "none"
     with pytest.raises(error):
         store.add_dataset(reference, folder)
