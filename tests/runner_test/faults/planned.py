@@ -30,7 +30,7 @@ class Planned:
 
 
 @pytest.fixture(scope="module")
-def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
     store = Store(tmp_path_factory.mktemp("faults"))
     reference = Reference("me", "shared")
     for source in ("raise SystemExit(3)", "print('x')\nfor n in 'abc': open(n, 'w').write(n * 200000)"):
@@ -43,8 +43,8 @@ def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
 
 
 @pytest.fixture
-def planned(_served: Planned) -> Iterator[Planned]:
+def planned(served: Planned) -> Iterator[Planned]:
     """The server with an empty plan for each test; fails if a planned fault has not happened at the end."""
-    _served.faults.forget()
-    yield _served
-    _served.faults.check()
+    served.faults.forget()
+    yield served
+    served.faults.check()
