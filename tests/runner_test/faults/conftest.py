@@ -1,3 +1,3 @@
 """The fixtures of `planned.py` for these tests."""
 
-from tests.runner_test.faults.planned import served as served, planned as planned
+from tests.runner_test.faults.planned import planned as planned, served as served
