@@ -78,16 +78,16 @@ class _Stream:
 
 
 @dataclass(frozen=True)
-class Program:
-    """A program to run."""
+class Command:
+    """A program to run, with its working directory and its variables."""
 
-    command: Sequence[str]
+    arguments: Sequence[str]
     cwd: Path
     environment: Mapping[str, str]
 
 
 def execute(
-    program: Program,
+    command: Command,
     *,
     timeout: float | None,
     on_record: Callable[[Record], None],
@@ -102,9 +102,9 @@ def execute(
     """
     # __exit__ only closes the pipes: the process has been reaped by then.
     with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *program.command],
-        cwd=program.cwd,
-        env=dict(program.environment),
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command.arguments],
+        cwd=command.cwd,
+        env=dict(command.environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -118,8 +118,8 @@ class Container:
     memory: float
     """Bytes that `/dev/shm` may hold."""
 
-    def command(self, program: Sequence[str]) -> list[str]:
-        """The command that runs `program` in the namespaces.
+    def enclose(self, program: Sequence[str]) -> list[str]:
+        """The command that runs the command `program` in the namespaces.
 
         Its exit code is the program's, or 128 + n where signal n ended it.
         """

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from runner_test.environment import environment
 from runner_test.sessions import isolation, notebook, scratch
-from runner_test.sessions.execute import Outcome, Program, Stopped, execute
+from runner_test.sessions.execute import Command, Outcome, Stopped, execute
 from runner_test.sessions.layout import KAGGLE, NOTEBOOK, SCRIPT, WORKING, lay_out
 from runner_test.sessions.limits import Shortened, Watch
 from runner_test.sessions.log import Record
@@ -34,7 +34,7 @@ class SessionOptions:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a session runs on: a folder that is, or stands in for, `/kaggle`, an interpreter, and limits."""
+    """What a session runs on: a folder that is, or takes the place of, `/kaggle`, an interpreter, and limits."""
 
     root: Path
     options: SessionOptions
@@ -52,20 +52,20 @@ class Machine:
         watch = Watch(settings, self.root / WORKING)
         with scratch.folder() as private:
             outcome = execute(
-                self._program(code, mounts, private),
+                self._command(code, mounts, private),
                 timeout=options.timeout,
                 on_record=Shortened(settings, on_record),
                 stop=stop,
                 limit=watch.look,
             )
         if self.is_isolated and outcome.exit_code > 128:
-            outcome = replace(outcome, exit_code=128 - outcome.exit_code)  # bubblewrap's way to name a signal
+            outcome = replace(outcome, exit_code=128 - outcome.exit_code)  # bubblewrap reports signal n as 128 + n
         if outcome.stopped is None and outcome.exit_code == 0 and (problem := watch.output_problem()):
             return replace(outcome, stopped=Stopped.LIMIT, reason=problem)
         return outcome
 
-    def _program(self, code: PurePosixPath, mounts: Mapping[str, Path], private: Path) -> Program:
-        """The program to start: the script, or what runs the notebook, in namespaces of its own if isolated."""
+    def _command(self, code: PurePosixPath, mounts: Mapping[str, Path], private: Path) -> Command:
+        """The command that runs the script or the notebook, in namespaces of its own if isolated."""
         options = self.options
         home, temporary = private / "home", private / "tmp"
         home.mkdir()
@@ -74,16 +74,16 @@ class Machine:
             container = isolation.Container(
                 self.root, private, mounts, options.python, options.internet, options.settings.memory
             )
-            command = container.command(self._command(KAGGLE, code))
+            arguments = container.enclose(self._arguments(KAGGLE, code))
             variables = environment(PurePosixPath(isolation.HOME), PurePosixPath("/tmp"), None)
         else:
-            command = self._command(self.root, code)
+            arguments = self._arguments(self.root, code)
             variables = environment(home, temporary, self.root)
         if options.overrides is not None:
             variables["COORD_OVERRIDES"] = options.overrides
-        return Program(command, self.root / WORKING, variables)
+        return Command(arguments, self.root / WORKING, variables)
 
-    def _command(self, kaggle: Path | PurePosixPath, code: PurePosixPath) -> list[str]:
+    def _arguments(self, kaggle: Path | PurePosixPath, code: PurePosixPath) -> list[str]:
         python = self.options.python
         if self.is_notebook:
             return notebook.command(python, kaggle / code, kaggle / WORKING)
