@@ -19,6 +19,7 @@ import requests
 import urllib3
 from kagglesdk.kaggle_object import FieldMask, KaggleObject, ListSerializer, MapSerializer
 
+from coordinator.kaggle.deadline import within
 from coordinator.kaggle.policy import Failed, Failure
 from coordinator.kaggle_rules import LOG_STREAM_END
 from coordinator.target import LogRecord
@@ -45,23 +46,29 @@ def shown(text: str) -> str:
     return line if len(line) <= _MESSAGE else f"{line[:_MESSAGE]}..."
 
 
-def read(response: requests.Response, *, most: int, is_late: Callable[[], bool]) -> bytes:
-    """The unpacked body. Raises Failed if it is cut off, above `most` bytes, or not there before `is_late()`."""
+def read(response: requests.Response, *, most: int, left: Callable[[], float]) -> bytes:
+    """The unpacked body. Raises Failed if it is cut off, above `most` bytes, or not there while `left()` is positive.
+
+    `left` gives the seconds until the end of the call.
+    """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate"):
         raise Failed(Failure.UNUSABLE, f"it is packed with {shown(encoding)}, which was not asked for")
     unpack = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds the format by itself
     body, arrived = bytearray(), 0
-    for piece in pieces(response):
-        arrived += len(piece)
-        try:
-            body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
-        except zlib.error as error:
-            raise Failed(Failure.CUT, "it does not unpack") from error
-        if len(body) > most or arrived > most:
-            raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")
-        if is_late():
-            raise Failed(Failure.TIMEOUT)
+    try:
+        with within(left(), response.raw.shutdown):
+            for piece in pieces(response):
+                arrived += len(piece)
+                body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
+                if len(body) > most or arrived > most:
+                    raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")
+                if left() < 0:
+                    raise TimeoutError
+    except zlib.error as error:
+        raise Failed(Failure.CUT, "it does not unpack") from error
+    except TimeoutError:
+        raise Failed(Failure.TIMEOUT) from None
     if unpack is not None and not unpack.eof:
         raise Failed(Failure.CUT)
     return bytes(body)
@@ -69,10 +76,9 @@ def read(response: requests.Response, *, most: int, is_late: Callable[[], bool])
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
     """The body as it comes, packed as it is, 64 KiB at most at once. Raises Failed where it breaks off."""
-    # read1 returns what is there; read (all that urllib3 1 has) waits until the piece is full.
-    read_some = getattr(response.raw, "read1", response.raw.read)
     try:
-        while piece := read_some(_PIECE, decode_content=False):
+        # read1 returns what is there; read would wait until the piece is full.
+        while piece := response.raw.read1(_PIECE, decode_content=False):
             yield piece
     except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
         raise Failed(Failure.TIMEOUT) from error
@@ -96,10 +102,10 @@ def extent(response: requests.Response, offset: int) -> tuple[int, int | None]:
     return 0, int(length) if re.fullmatch(r"\d{1,15}", length) else None
 
 
-def error_message(response: requests.Response, is_late: Callable[[], bool]) -> str:
+def error_message(response: requests.Response, left: Callable[[], float]) -> str:
     """What an answer with an error status says, or nothing. It is not worth an error of its own."""
     try:
-        data = parse(read(response, most=_ERROR_BODY, is_late=is_late))
+        data = parse(read(response, most=_ERROR_BODY, left=left))
     except Failed as failed:
         return "a web page" if failed.failure is Failure.HTML else ""
     message = data.get("message") if isinstance(data, dict) else None
@@ -198,22 +204,12 @@ def record(item: Any) -> LogRecord:
     return LogRecord(stream=clean(stream), time=seconds if math.isfinite(seconds) else 0.0, data=clean(data))
 
 
-def be_silent_at_most(response: requests.Response, seconds: float) -> None:
-    """Sets the time-out for what is still to come; the answer's head had the longer one of the call."""
-    sock = getattr(getattr(response.raw, "connection", None), "sock", None)
-    if sock is None:  # the connection ends with this answer, which then has the socket for itself
-        file = getattr(getattr(response.raw, "_fp", None), "fp", None)
-        sock = getattr(getattr(file, "raw", None), "_sock", None)
-    if sock is not None:
-        sock.settimeout(seconds)
-
-
-def events(response: requests.Response, *, most: int) -> Iterator[LogRecord]:
-    """The records of a live log; silence for the time-out, or a cut connection, ends it like its end mark.
+def events(response: requests.Response, *, most: int, idle_seconds: float) -> Iterator[LogRecord]:
+    """The records of a live log; silence for `idle_seconds`, or a cut connection, ends it like its end mark.
 
     Raises Failed if it is larger than `most` bytes.
     """
-    for line in _lines(response, most):
+    for line in _lines(_until_silent(response, idle_seconds), most):
         if not line.startswith(b"data:"):
             continue
         payload = line.removeprefix(b"data:").strip().decode("utf-8", errors="replace")
@@ -225,10 +221,24 @@ def events(response: requests.Response, *, most: int) -> Iterator[LogRecord]:
             yield LogRecord(stream="stdout", time=0.0, data=payload + "\n")
 
 
-def _lines(response: requests.Response, most: int) -> Iterator[bytes]:
+def _until_silent(response: requests.Response, seconds: float) -> Iterator[bytes]:
+    """The pieces, up to the first that does not come within `seconds` from when it is asked for."""
+    content = pieces(response)
+    while True:
+        try:
+            with within(seconds, response.raw.shutdown):
+                piece = next(content, None)
+        except TimeoutError:
+            return
+        if piece is None:
+            return
+        yield piece
+
+
+def _lines(content: Iterator[bytes], most: int) -> Iterator[bytes]:
     rest, arrived = b"", 0
     try:
-        for piece in pieces(response):
+        for piece in content:
             arrived += len(piece)
             if arrived > most:
                 raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")

@@ -6,6 +6,7 @@ The same class serves the local Kaggle: it speaks the same protocol at another a
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -177,10 +178,9 @@ class Kaggle:
             response = self._kernels.get_kernel_session_logs_stream(request)
         with contextlib.closing(response), self._dialogue.answering(f"reading the live log of {ref}"):
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
-                answers.be_silent_at_most(response, idle_seconds)
-                yield from answers.events(response, most=most)
+                yield from answers.events(response, most=most, idle_seconds=idle_seconds)
             else:  # the session has ended: its log as it is kept
-                body = answers.read(response, most=most, is_late=lambda: False)
+                body = answers.read(response, most=most, left=lambda: math.inf)
                 yield from answers.records(answers.parse(body))
 
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
