@@ -1,15 +1,13 @@
-"""The calls: what a verb asks of a target, in kagglesdk's messages.
+"""The target `kaggle`: each method of `target.Target` as calls of Kaggle's API, with the message types of kagglesdk.
 
-The same class serves the local Kaggle: it speaks the same protocol at another address.
+The same class serves the local Kaggle, which has the same API at another address.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
@@ -28,6 +26,7 @@ from kagglesdk.security.services.oauth_service import OAuthClient
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
 from coordinator.addresses import is_safe
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.credentials import Credentials
 from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle import answers
@@ -64,11 +63,9 @@ class Kaggle:
         credentials: Credentials,
         owner: str,
         website: str | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        """`website` overrides the address of the pages that the target names in its answers.
+        """`website` replaces the address of the pages that the target names in its answers.
 
         Its methods may be called from several threads at once. Raises CredentialsError if the endpoint would get the
         credentials without TLS.
@@ -80,7 +77,7 @@ class Kaggle:
         self._website = website
         self._endpoint = endpoint.rstrip("/")
         self._credentials = credentials
-        self._http = Transport(self._endpoint, credentials, clock=clock, sleep=sleep, chance=chance)
+        self._http = Transport(self._endpoint, credentials, clock)
         self._downloads = self._http
         self._kernels = KernelsApiClient(self._http)
         self._dialogue = Dialogue(
@@ -150,7 +147,7 @@ class Kaggle:
         except NoAccess:
             self._dialogue.check_access()
             return None
-        # Taken for a kernel without versions, it would make a push that arrived one that never did.
+        # If this counted as a kernel without versions, a push that did arrive would be recorded as one that did not.
         if answer.metadata is None or answer.blob is None or answer.metadata.current_version_number < 1:
             raise NoAnswer(f"reading {owner}/{slug}: {self.name} answered without the kernel")
         return answer.metadata.current_version_number, answer.blob.source
@@ -179,7 +176,7 @@ class Kaggle:
         with contextlib.closing(response), self._dialogue.answering(f"reading the live log of {ref}"):
             if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
                 yield from answers.events(response, most=most, idle_seconds=idle_seconds)
-            else:  # the session has ended: its log as it is kept
+            else:  # the session has ended: this is its stored log
                 body = answers.read(response, most=most, left=lambda: math.inf)
                 yield from answers.records(answers.parse(body))
 
@@ -189,18 +186,18 @@ class Kaggle:
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
         doing = f"downloading {file.name}"
-        # Packed on the way, a file could neither be counted nor gone on with.
+        # With a compressed transfer neither the size nor the offset would be that of the file.
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
         with self._dialogue.answering(doing):
             response = self._downloads.get(file.url, headers=headers)
         try:
-            if response.status_code == 416 and offset:  # what is here is longer than what is there
+            if response.status_code == 416 and offset:  # the local part is longer than the file on the server
                 response.close()
                 return self.open_output(file)
             if response.status_code >= 400:
-                # Storage services say 400, 403 or 410 for an address whose time is over.
-                hint = "Its address has expired, or it is gone."
-                raise Expired(f"{doing}: {self.name} says HTTP {response.status_code}", hint=hint)
+                # Storage services answer with 400, 403 or 410 if the address has expired.
+                hint = "Its address has expired, or the file was deleted."
+                raise Expired(f"{doing}: {self.name} answered with HTTP {response.status_code}", hint=hint)
             with self._dialogue.answering(doing):
                 start, size = answers.extent(response, offset)
         except BaseException:
@@ -211,7 +208,7 @@ class Kaggle:
             try:
                 yield from answers.pieces(response)
             except Failed as failed:
-                raise NoAnswer(f"{doing}: {self.name} broke off ({failed.failure})") from failed
+                raise NoAnswer(f"{doing}: the transfer stopped before its end ({failed.failure})") from failed
 
         etag = response.headers.get("ETag", "")
         validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
@@ -288,7 +285,7 @@ class Kaggle:
             answer = IntrospectTokenResponse()
         if not answer.active:
             raise CredentialsError(
-                f"{self.name} says that the token from {self._credentials.source} is not, or no longer, valid",
+                f"{self.name} reports that the token from {self._credentials.source} is not, or no longer, valid",
                 hint="Make a new token at https://www.kaggle.com/settings.",
             )
         return answers.shown(answer.username) or None

@@ -1,4 +1,4 @@
-"""The calls about competitions: what they allow, their sample submission, submitting, and what became of it."""
+"""The calls about competitions: their rules and sample submission, submitting, and the scores of submissions."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from coordinator.kaggle.transport import Transport
 from coordinator.target import KernelRef
 
 SAMPLE = "sample_submission.csv"
-"""What most competitions call it; it is asked for before their files are listed, which may be very many."""
+"""Its name in most competitions, which is tried before the list of all files, because that may be very long."""
 
-_LISTED_AT_MOST = 10_000  # files among which the sample is looked for
+_LISTED_AT_MOST = 10_000  # files that are searched for the sample
 _SAMPLE_AT_MOST = 1 << 30  # bytes, unpacked
-_PAGE = 100
-_PIECE = 1 << 20
+_PAGE = 100  # entries
+_PIECE = 1 << 20  # bytes
 
 
 class KaggleCompetitions:
@@ -106,7 +106,7 @@ class KaggleCompetitions:
         with self._about(slug, f"uploading {file.name} for {slug}"):
             start = self._api.start_submission_upload(request)
             if not start.token or not start.create_url:
-                raise Failed(Failure.UNUSABLE, "it does not say where the file should go")
+                raise Failed(Failure.UNUSABLE, "it has no address for the file")
             self._http.put(start.create_url, file)
             return str(start.token)
 
@@ -140,7 +140,7 @@ class KaggleCompetitions:
 
     @contextlib.contextmanager
     def _about(self, slug: str, doing: str) -> Iterator[None]:
-        """A 403 about a competition that is there: it wants its rules accepted first."""
+        """A 403 about a competition that exists: its rules have to be accepted first."""
         try:
             with self._dialogue.answering(doing):
                 yield
@@ -209,7 +209,7 @@ def _head(file: Path, size: int) -> bytes:
 
 
 def _unpack(packed: Path, plain: Path) -> None:
-    """Kaggle zips larger files, whatever their name says."""
+    """Writes the unpacked content. Kaggle packs larger files with zip and keeps their name, so the content decides."""
     head = _head(packed, 4)
     with contextlib.ExitStack() as stack:
         source: Any
@@ -245,7 +245,7 @@ def _standing(answer: Any) -> Standing:
 
 
 def _score(text: str | None) -> float | None:
-    """Kaggle gives scores as text, which is empty for what is not known."""
+    """A score, which Kaggle sends as text; None if it is empty or no finite number."""
     try:
         value = float(text or "")
     except ValueError:

@@ -1,6 +1,7 @@
-"""Connections whose answer's head has to be there within the read time-out as a whole, and which share certificates.
+"""Connections with a deadline for the whole head of an answer, which share one set of trusted certificates.
 
-requests has each connection read the file of trusted certificates anew, 20 ms of CPU time.
+It overrides public methods of requests and urllib3 only. Without it each connection would read the file of certificates
+again, which takes 20 ms of CPU time.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from coordinator.kaggle.policy import Failed, Failure
 
 
 class _Punctual(HTTPConnection):
-    """Ends what comes before there is a response: the connection, also that of a proxy, and the head of the answer."""
+    """A connection with deadlines for what precedes a response: connecting (through a proxy, too), and the head."""
 
     def connect(self) -> None:
         with within(policy.READ_SECONDS, self._hang_up):
@@ -45,7 +46,7 @@ def _punctual(kind: type[HTTPConnection]) -> type[HTTPConnection]:
 
 
 class Adapter(HTTPAdapter):
-    """requests' adapter with such connections, by the methods that it has for subclasses."""
+    """An adapter of requests with such connections."""
 
     def __init__(self, **named: Any) -> None:
         self._contexts: dict[str, ssl.SSLContext] = {}
@@ -61,7 +62,7 @@ class Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Raises Failed if there are no certificates to check against."""
+        """Gives all connections the same SSL context. Raises Failed if it cannot read the certificates."""
         host, tls = super().build_connection_pool_key_attributes(request, verify, cert)
         if verify and host["scheme"] == "https":
             location = DEFAULT_CA_BUNDLE_PATH if verify is True else os.fspath(verify)
@@ -69,7 +70,7 @@ class Adapter(HTTPAdapter):
         return host, tls
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Names the file of certificates only where the context is not all: a proxy may need them for itself."""
+        """Sets the file of certificates only for a proxy, whose own TLS connection does not use the context."""
         if not (verify and url.lower().startswith("https")) or conn.proxy is not None:
             super().cert_verify(conn, url, verify, cert)
 
@@ -87,4 +88,4 @@ class Adapter(HTTPAdapter):
 
 
 def _why(error: OSError) -> str:
-    return "it holds none" if isinstance(error, ssl.SSLError) else error.strerror or "it does not read"
+    return "it has no certificates" if isinstance(error, ssl.SSLError) else error.strerror or "it cannot be read"

@@ -1,7 +1,7 @@
-"""Deadlines from outside: what waits for a server is ended at its time by another thread.
+"""Deadlines for whole operations on a connection, enforced by a second thread.
 
-The time-out of a socket begins anew with each byte, so a server that sends one every few seconds would hold a call for
-as long as it likes.
+The time-out of a socket starts again with each byte, so a server that sends one every few seconds could delay a call
+without limit.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-_REST_SECONDS = 1.0
-"""The longest pause of the thread, and how long it stays when there is nothing to watch."""
+_IDLE_SECONDS = 1.0
+"""The longest pause of the thread, and how long it stays alive without a deadline to watch."""
 
 
 @contextlib.contextmanager
 def within(seconds: float, end: Callable[[], object]) -> Iterator[None]:
-    """Runs the block; when it has taken `seconds`, another thread calls `end`, which has to make it return soon.
+    """Runs the block. After `seconds` another thread calls `end`, which has to make the block stop soon.
 
-    Raises TimeoutError then, whatever the block returned or raised. `end` is never called after the block; it must not
-    wait, and may fail if there is nothing left to end.
+    Raises TimeoutError in that case, whatever the block did. `end` is never called after the block has ended. It must
+    not block, and may raise OSError, ValueError or RuntimeError if there is nothing left to end.
     """
     limit = _Limit(time.monotonic() + seconds, end)
     _watch.add(limit)
@@ -43,13 +43,13 @@ class _Limit:
 
 
 class _Watch:
-    """One thread for all limits, which ends when it has had nothing to do for a while."""
+    """One thread for all deadlines, which ends after a while without any."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._limits: set[_Limit] = set()
         self._wakes: float | None = None
-        """When the thread looks again; None if there is none."""
+        """When the thread checks again, by the monotonic clock in seconds; None if there is no thread."""
 
     def add(self, limit: _Limit) -> None:
         with self._changed:
@@ -67,31 +67,31 @@ class _Watch:
     def _run(self) -> None:
         with self._changed:
             while True:
-                self._end_what_is_due()
-                rests = not self._limits
-                pause = min([_REST_SECONDS, *(limit.until - time.monotonic() for limit in self._limits)])
+                self._end_overdue()
+                is_idle = not self._limits
+                pause = min([_IDLE_SECONDS, *(limit.until - time.monotonic() for limit in self._limits)])
                 self._wakes = time.monotonic() + pause
                 self._changed.wait(max(0.0, pause))
-                if rests and not self._limits:
+                if is_idle and not self._limits:
                     self._wakes = None
                     return
 
-    def _end_what_is_due(self) -> None:
+    def _end_overdue(self) -> None:
         now = time.monotonic()
         for limit in [limit for limit in self._limits if limit.until <= now]:
             self._limits.remove(limit)
             limit.has_passed = True
-            with contextlib.suppress(OSError, ValueError, RuntimeError):  # it has just ended by itself
+            with contextlib.suppress(OSError, ValueError, RuntimeError):  # the operation has just ended by itself
                 limit.end()
 
 
 _watch = _Watch()
 
 
-def _begin_anew() -> None:
+def _start_again() -> None:
     global _watch
     _watch = _Watch()
 
 
-# A process that was forked has not this thread, and may have its lock locked.
-os.register_at_fork(after_in_child=_begin_anew)
+# A forked process does not have the thread, and may have a copy of the lock that stays locked.
+os.register_at_fork(after_in_child=_start_again)

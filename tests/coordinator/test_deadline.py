@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from coordinator.clock import Clock
 from coordinator.errors import NoAnswer, TargetError
 from coordinator.kaggle import Kaggle, policy
 from coordinator.kaggle.deadline import within
@@ -64,9 +65,8 @@ def tls(server: Scripted, certificate: Path, monkeypatch: pytest.MonkeyPatch) ->
 def client(endpoint: str) -> Kaggle:
     """A client that reads the environment, as it does for a host that is not this machine; its waits take no time."""
     time = Time()
-    kaggle = Kaggle(
-        name="kaggle", endpoint=endpoint, credentials=CREDENTIALS, owner="ada", clock=time.clock, sleep=time.sleep
-    )
+    clock = Clock(monotonic=time.clock, sleep=time.sleep)
+    kaggle = Kaggle(name="kaggle", endpoint=endpoint, credentials=CREDENTIALS, owner="ada", clock=clock)
     kaggle._http._settings.trust_env = True
     return kaggle
 

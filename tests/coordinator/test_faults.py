@@ -21,6 +21,7 @@ import pytest
 from requests.adapters import HTTPAdapter
 
 from coordinator.build import Build, build
+from coordinator.clock import Clock as SystemClock
 from coordinator.credentials import Credentials
 from coordinator.errors import CoordError, CredentialsError, Expired, NoAnswer, NotSent
 from coordinator.experiment import resolve
@@ -97,7 +98,8 @@ class World:
     def kaggle(self, owner: str = "ada", *, token: str | None = None) -> Kaggle:
         """A client, as `open_target` makes it."""
         credentials = Credentials(source="the test", username=owner, key="any", token=token)
-        return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner, sleep=self.wait)
+        clock = SystemClock(sleep=self.wait)
+        return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner, clock=clock)
 
     def wait(self, seconds: float) -> None:
         """Note a wait, and hardly wait: long enough for a server to come back that was down for no time."""

@@ -55,7 +55,7 @@ def refusal(server: Scripted, method: str, answer: Answer) -> str:
         (STATUS, {"status": 3}, "status is a whole number, not text"),
         (STATUS, {"status": ["RUNNING"]}, "status is a list, not text"),
         (STATUS, {"status": "x" * 1000}, "status has 1,000 characters"),
-        (STATUS, {"status": "DANCING"}, "does not read as ApiGetKernelSessionStatusResponse: 'DANCING'"),
+        (STATUS, {"status": "DANCING"}, "it is no valid ApiGetKernelSessionStatusResponse: 'DANCING'"),
         (STATUS, {"status": "ERROR", "failureMessage": {}}, "failureMessage is an object, not text"),
         (OUTPUT, {"files": {}}, "files is an object, not a list"),
         (OUTPUT, {"files": "abc"}, "files is text, not a list"),
@@ -125,7 +125,7 @@ def packed() -> bytes:
         (STATUS, stream(endless(b" " * MIB)), "is larger than 1 MiB"),
         (STATUS, stream(endless(b" " * MIB), Content_Length=str(10 << 30)), "is larger than 1 MiB"),
         (STATUS, raw(200, packed(), Content_Encoding="gzip"), "is larger than 1 MiB"),
-        (STATUS, raw(200, b"{}", Content_Encoding="br"), "packed with br, which was not asked for"),
+        (STATUS, raw(200, b"{}", Content_Encoding="br"), "compressed with br, which was not requested"),
         (LIVE, stream(endless(b" " * MIB)), "is larger than 64 MiB"),
         (LIVE, stream(endless(b"data: " + b"x" * MIB), "text/event-stream"), "a line of it is larger than 4 MiB"),
         (LIVE, stream(endless((b":" * 1023 + b"\n") * 1024), "text/event-stream"), "is larger than 64 MiB"),
@@ -223,7 +223,7 @@ def test_credentials_do_not_follow_a_redirect(server: Scripted, status: int) -> 
     """Not even the question does."""
     with scripted() as other:
         answer = raw(status, b"", Location=f"{other.url}/steal")
-        assert "it is a redirect to 127.0.0.1, where credentials do not belong" in refusal(server, STATUS, answer)
+        assert "it is a redirect to 127.0.0.1, which must not get the credentials" in refusal(server, STATUS, answer)
         assert other.seen == []
 
 

@@ -17,6 +17,7 @@ import urllib3
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 
 from benchmarks import client_tables
+from coordinator.clock import Clock
 from coordinator.errors import (
     CoordError,
     CredentialsError,
@@ -252,7 +253,7 @@ def test_every_method_has_its_kind() -> None:
         ((Failure.REFUSED, "", 418), Kind.READ, TargetError, "refused with HTTP 418"),
         ((Failure.REFUSED, "", 501), Kind.WRITE, NoAnswer, "failed with HTTP 501"),
         ((Failure.REFUSED, "", 401), Kind.READ, CredentialsError, "did not accept the credentials from the test"),
-        ((Failure.REFUSED, "no", 403), Kind.READ, NoAccess, "kaggle says 403: no"),
+        ((Failure.REFUSED, "no", 403), Kind.READ, NoAccess, "kaggle answered with HTTP 403: no"),
         ((Failure.REFUSED, "Title is taken", 200), Kind.WRITE, TargetError, "kaggle refused: Title is taken"),
         ((Failure.UNTRUSTED, "", 0), Kind.READ, NoAnswer, "certificate of https://kaggle.example is not trusted"),
     ],
@@ -313,9 +314,9 @@ def test_what_a_403_means_is_asked(
 def test_a_403_that_is_about_no_kernel(server: Scripted) -> None:
     """The hint is of what can be wrong: the token."""
     server.script["GetAcceleratorQuotaStatistics"] = [said(403)]
-    with pytest.raises(NoAccess, match="asking for the quota: kaggle says 403") as caught:
+    with pytest.raises(NoAccess, match="asking for the quota: kaggle answered with HTTP 403") as caught:
         server.kaggle().quota()
-    assert caught.value.hint == "Is your token still good? Ask: coord doctor"
+    assert caught.value.hint == "Is your token still valid? Ask: coord doctor"
 
 
 def test_a_push_that_is_not_allowed(server: Scripted, metadata: KernelMetadata) -> None:
@@ -324,7 +325,7 @@ def test_a_push_that_is_not_allowed(server: Scripted, metadata: KernelMetadata) 
     with pytest.raises(NoAccess) as caught:
         push(server.kaggle(), metadata)
     assert caught.value.hint == (
-        'Your token is good. Is "ada" its user ([tool.coord] owner), and "tiny-base" the title\'s slug?'
+        'Your token is valid. Is "ada" its user ([tool.coord] owner), and "tiny-base" the title\'s slug?'
     )
 
 
@@ -381,7 +382,7 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
     download.close()
     assert not any("Authorization" in headers for headers in server.headers)
     server.script["a.txt"] = [said(403, "expired")]
-    with pytest.raises(Expired, match=r"downloading a\.txt: kaggle says HTTP 403"):
+    with pytest.raises(Expired, match=r"downloading a\.txt: kaggle answered with HTTP 403"):
         server.kaggle().open_output(file)
     with scripted() as gone:
         pass
@@ -441,7 +442,7 @@ def test_what_goes_wrong_with_tls(server: Scripted) -> None:
         endpoint=server.url.replace("http:", "https:"),
         credentials=CREDENTIALS,
         owner="ada",
-        sleep=lambda seconds: None,
+        clock=Clock(sleep=lambda seconds: None),
     )
     with pytest.raises(NoAnswer, match="was lost before the answer"):
         plain.state(REF)
@@ -468,7 +469,7 @@ def test_a_file_of_certificates_that_is_none(
         endpoint="https://kaggle.example",
         credentials=CREDENTIALS,
         owner="ada",
-        sleep=lambda seconds: pytest.fail("it is tried again"),
+        clock=Clock(sleep=lambda seconds: pytest.fail("it is tried again")),
     )
     with pytest.raises(NotSent, match=re.escape(str(file))) as error:
         kaggle.state(REF)

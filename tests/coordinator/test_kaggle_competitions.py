@@ -38,7 +38,7 @@ def test_a_competition_and_what_it_allows(server: Scripted) -> None:
 
 
 def test_an_unknown_competition(server: Scripted) -> None:
-    """Kaggle says 403 or 404; the message says what to look at."""
+    """Kaggle answers with 403 or 404; the message names what to check."""
     for status in (403, 404):
         server.script["GetCompetition"] = [said(status)]
         with pytest.raises(NoAccess, match='kaggle has no competition "simm", or does not show it') as caught:

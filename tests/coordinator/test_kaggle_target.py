@@ -128,14 +128,14 @@ def test_a_push_whose_answer_is_lost_is_adopted_not_repeated(coord: Coord, proxy
 
 
 def test_an_expired_token_is_not_taken_for_a_push_that_never_arrived(coord: Coord, proxy: Proxy) -> None:
-    """Kaggle says 403 for a missing kernel and for an expired token: while it may be the token, nothing is settled."""
+    """Kaggle answers a missing kernel and an expired token with 403: the run stays open until it is known which."""
     proxy.spoil.update({"SaveKernel": "cut", "GetKernel": "403", "ListKernels": "403"})
     lost = coord("push", "--exp", "base", code=1)
     assert "it is not known whether the push took effect" in lost.stderr
     assert "coord status" in lost.stderr
     proxy.spoil.update({"GetKernel": "403", "ListKernels": "403"})
     assert "your token has expired" in coord("status", code=1).stderr
-    until(lambda: coord.states() == ["complete"], "the run's end, once the token is good again")
+    until(lambda: coord.states() == ["complete"], "the end of the run, with a valid token again")
     assert proxy.seen.count("SaveKernel") == 1
 
 
@@ -144,7 +144,7 @@ def test_an_expired_token_is_not_taken_for_a_push_that_never_arrived(coord: Coor
     [
         ("400", 1, "kaggle refused with HTTP 400: planned"),
         ("401", 1, "did not accept the credentials from KAGGLE_USERNAME and KAGGLE_KEY"),
-        ("403", 1, 'Your token is good. Is "ada" its user'),
+        ("403", 1, 'Your token is valid. Is "ada" its user'),
         ("429", 75, "asks to slow down"),
     ],
 )
