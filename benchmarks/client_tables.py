@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from coordinator.kaggle.meanings import MEANINGS, Meaning
-from coordinator.kaggle.policy import (
+from coordinator.target.kaggle.meanings import MEANINGS, Meaning
+from coordinator.target.kaggle.policy import (
     ANY_OTHER,
     CONNECT_SECONDS,
     DOWNLOAD,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.measure import print_table
 from benchmarks.processes import Place, fork, place
-from coordinator.target import RunState
+from coordinator.target.protocol import RunState
 
 PUSHERS, FETCHERS, READERS = 4, 2, 2
 _NOTHING_YET = ("there are no runs yet", "no run of", "there is nothing to fetch yet")

@@ -26,10 +26,10 @@ from typing import Any
 
 from benchmarks.measure import print_table
 from benchmarks.processes import Place, fork, place
-from coordinator.ledger import Ledger, Run
-from coordinator.project import find_project
-from coordinator.results import RUN
-from coordinator.target import RunState
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.project import find_project
+from coordinator.results.folder import RUN
+from coordinator.target.protocol import RunState
 
 WORKERS = 4
 EXPERIMENTS = 5

@@ -9,9 +9,12 @@ import typer.main
 
 from coordinator.cli import app
 
-_VERBS = ("build", "experiment", "fetch", "follow", "identical", "kaggle", "push", "status", "sweeps", "tracebacks")
+_LOADED = (
+    *("project.experiment", "kernel.build", "kernel.work", "target.kaggle", "results.tracebacks", "ledger.sweeps"),
+    *("ledger.work", "runs.fetch.fetch", "runs.follow", "runs.push", "runs.status"),
+)
 
-for _name in (*(f"coordinator.{verb}" for verb in _VERBS), "rich.progress"):
+for _name in (*(f"coordinator.{module}" for module in _LOADED), "rich.progress"):
     importlib.import_module(_name)
 
 # The tree of all commands, which each process would make anew: half of what a short command takes.

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import coordinator.__main__
-from coordinator import refresh
 from coordinator.bundle.bootstrap import stamp_of
-from coordinator.ledger import Ledger, Run
-from coordinator.project import find_project
-from coordinator.settings import TargetName
+from coordinator.ledger import arrival
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.project import find_project
+from coordinator.project.settings import TargetName
 from runner_test.reference import Reference
 from runner_test.server import running_server
 from runner_test.store import Store
@@ -129,7 +129,7 @@ def place(experiments: list[str], target: TargetName = "kaggle") -> Iterator[Pla
     With the target "kaggle" it answers in a process of its own, with "local" in that of each command.
     """
     importlib.import_module("benchmarks.loaded")
-    refresh.ARRIVAL_SECONDS = ARRIVAL_SECONDS
+    arrival.ARRIVAL_SECONDS = ARRIVAL_SECONDS
     with tempfile.TemporaryDirectory(prefix="coord-processes-") as name:
         root = Path(name, "tiny")
         shutil.copytree(SAMPLE, root, ignore=shutil.ignore_patterns("__pycache__"))

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from benchmarks.measure import print_table, seconds
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import Form, render
+from coordinator.bundle.script import Form, render_script
 from coordinator.bundle.sources import collect
-from coordinator.project import default_template
+from coordinator.project.project import default_template
 
 ROOT = Path(__file__).parent.parent
 ENTRY = "model_src.light"
@@ -62,7 +62,7 @@ def ways(files: tuple[SourceFile, ...], folder: Path) -> dict[str, Callable[[], 
     found: dict[str, Callable[[], object]] = {PACKAGE: lambda: run(["-m", ENTRY], package, environment)}
     forms: tuple[Form, ...] = ("text", "archive")
     for form in forms:
-        script = render(
+        script = render_script(
             default_template("kernel.py.j2"),
             experiment="light",
             about="",

@@ -22,9 +22,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.measure import print_table
-from coordinator.ledger import Ledger, Run, now
-from coordinator.project import find_project
-from coordinator.target import RunState
+from coordinator.ledger.ledger import Ledger, Run, now
+from coordinator.project.project import find_project
+from coordinator.target.protocol import RunState
 
 OFFICIAL = "kaggle --version"
 LIMITS = {"coord --help": 0.5, "coord status --json": 1.0}

@@ -26,12 +26,12 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.measure import print_table
-from coordinator.ledger import Ledger, Run
-from coordinator.project import Project
-from coordinator.settings import Settings
-from coordinator.status import AT_ONCE, OpenTargets, open_targets, status
-from coordinator.target import RunState
-from coordinator.targets import ENDPOINT_VARIABLE
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.project import Project
+from coordinator.project.settings import Settings
+from coordinator.runs.status import AT_ONCE, OpenTargets, current_status, open_targets
+from coordinator.target.open import ENDPOINT_VARIABLE
+from coordinator.target.protocol import RunState
 
 Kind = Literal["queued", "queued, 2 running", "running, new", "running, known", "ended"]
 KINDS: tuple[Kind, ...] = ("queued", "queued, 2 running", "running, new", "running, known", "ended")
@@ -110,7 +110,7 @@ def _in_a_row(spans: list[tuple[float, float]]) -> int:
 def _look(targets: OpenTargets, ledger: Ledger, runs: list[Run], at_once: int) -> tuple[float, float]:
     targets.get("kaggle")  # importing kagglesdk is the start of the program, which another benchmark measures
     begun, used = time.perf_counter(), time.process_time()
-    found = status(targets, ledger, runs, at_once=at_once)
+    found = current_status(targets, ledger, runs, at_once=at_once)
     taken = time.perf_counter() - begun, time.process_time() - used
     assert not found.failures, found.failures
     return taken

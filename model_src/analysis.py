@@ -30,8 +30,7 @@ from .overlays import write_worst
 from .predict import VIEWS, Prediction, Tta, predict
 from .run import Run
 from .score import Scored
-from .thresholds import Choice, Counts, Rule, choose, count, grid
-from .thresholds import summary as choice_summary
+from .thresholds import Choice, Counts, Rule, choose, count, grid, summary as choice_summary
 
 ORACLE_VIEWS = 4
 """As long as so many views of a prediction is a picture given in the analysis of bottlenecks; 2 on a processor."""

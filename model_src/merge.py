@@ -35,8 +35,7 @@ from .outputs import figures, write_csv, write_oof, write_submission
 from .overlays import sheet, worst
 from .report import best_place, finite, spread, write_text
 from .score import Scored, choose_presence, dice
-from .thresholds import Choice, Counts, Rule, choose, grid
-from .thresholds import summary as choice_summary
+from .thresholds import Choice, Counts, Rule, choose, grid, summary as choice_summary
 
 COUNTS = "counts.npz"
 _OF_PICTURES = ("ids", "folds", "pixels", "truth")

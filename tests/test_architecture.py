@@ -7,57 +7,28 @@ import functools
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.paths import ROOT
 
-# Each layer may import from the layers below it (further down in this list) and, inside a row, from the same row.
+# A room of coordinator/ may import from the rooms below it, and from those in its own row as long as that makes no
+# circle. The last row is the ground: modules that belong to no room.
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"compare_tables", "score_tables", "sweep_tables"},
-    {"results_table"},
-    {"tables"},
-    {"merge_folds", "sweep", "sweep_progress"},
-    {
-        "cancel",
-        "check",
-        "continuation",
-        "doctor",
-        "dry_run",
-        "export",
-        "fetch",
-        "follow",
-        "handover",
-        "image_refresh",
-        "init",
-        "ledger_check",
-        "output_file",
-        "promote",
-        "push",
-        "report",
-        "run_list",
-        "scores",
-        "status",
-        "submit",
-    },
-    {"compare", "estimates", "recorded_scores"},
-    {"comparison"},
-    {"chains", "deadlines", "identical", "merged_output", "refresh", "remarks", "salvage", "sweeps"},
-    {"board", "build", "kaggle", "ledger", "local", "metrics", "reachability", "submissions", "targets", "transfer"},
-    {"migrations", "run"},
+    {"maintenance", "report"},
+    {"handover", "submissions", "sweeps"},
+    {"comparison", "runs"},
+    {"ledger", "workspace"},
+    {"results"},
     {"target"},
-    {"competitions"},
-    {"grid"},
-    {"bundle", "metadata", "credentials", "git", "locks", "oof", "parallel", "results", "tally", "tracebacks"},
-    {"experiment", "image", "image_probe"},
-    {"kaggle_rules", "project", "yaml_file"},
-    {"addresses", "kernel_ref", "own_modules", "ranks", "schema", "settings", "submission_file", "templates"},
-    {"new_folder", "printable", "statistics", "stdlib"},
-    {"errors"},
-    {"__init__"},
+    {"kernel"},
+    {"bundle"},
+    {"project"},
+    {"__init__", "clock", "errors", "files", "kaggle_rules", "text"},
 ]
 STANDARD_LIBRARY = sys.stdlib_module_names
 
@@ -85,21 +56,83 @@ def _layer(module: str) -> int:
     return index
 
 
+def _room(dotted: str) -> str:
+    """The room of a module below coordinator/; a module of the ground is a room of its own."""
+    first = dotted.partition(".")[0]
+    return first if any(first in layer for layer in LAYERS) else "__init__"
+
+
+def _arrows() -> Iterator[tuple[Path, str, str]]:
+    """(file, dotted name of the imported module, imported name) for each import of ours in coordinator/."""
+    for file in _modules("coordinator"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "coordinator":
+                for alias in node.names:
+                    yield file, (node.module or "").removeprefix("coordinator").lstrip("."), alias.name
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    assert not alias.name.startswith("coordinator"), f"{file}: from coordinator... import ..., please"
+
+
+def _room_of(file: Path) -> str:
+    return file.relative_to(ROOT / "coordinator").parts[0].removesuffix(".py")
+
+
+def _face(package: Path) -> frozenset[str]:
+    """The names that a room's face hands on."""
+    stub = ast.parse((package / "__init__.pyi").read_bytes())
+    return frozenset(alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names)
+
+
+def test_coordinator_imports_downwards_only() -> None:
+    """cli -> report, maintenance -> submissions, sweeps -> runs -> ledger -> results -> target -> kernel -> project."""
+    rooms = [name for layer in LAYERS for name in layer]
+    assert len(rooms) == len(set(rooms))
+    assert {_room_of(file) for file in _modules("coordinator")} == set(rooms)
+    assert len(LAYERS) <= 12
+    for file, module, name in _arrows():
+        ours, theirs = _room_of(file), _room(module or name)
+        if ours != theirs:
+            assert _layer(theirs) >= _layer(ours), f"{file.relative_to(ROOT)} imports {theirs}, which lies above it"
+
+
 @pytest.mark.parametrize("file", _modules("coordinator"), ids=lambda file: str(file.relative_to(ROOT)))
-def test_coordinator_imports_downwards_only(file: Path) -> None:
-    """cli -> verbs -> {build, kaggle, ledger, metrics} -> {bundle, metadata, experiment} -> project -> errors."""
-    name = file.relative_to(ROOT / "coordinator").parts[0].removesuffix(".py")
+def test_coordinator_knows_neither_the_model_source_nor_the_local_kaggle(file: Path) -> None:
+    """And it imports absolutely. (importlib.import_module in target/local.py is the one way to the local Kaggle.)"""
     for level, imported in _imports(file):
         assert level == 0, f"{file.name}: relative import of {imported}"
-        top, _, rest = imported.partition(".")
-        if top == "coordinator":
-            other = rest.partition(".")[0]
-            below = [module for layer in LAYERS for module in layer]
-            other = other if other in below else "__init__"
-            assert other == name or _layer(other) >= _layer(name), f"{name} imports {other}, which lies above it"
-        assert top != "model_src", f"{name} imports the model source"
-        # importlib.import_module in local.py is the one way to the local Kaggle.
-        assert top != "runner_test", f"{name} imports the local Kaggle"
+        assert imported.partition(".")[0] not in {"model_src", "runner_test"}, f"{file.name} imports {imported}"
+
+
+def test_no_circle_of_rooms() -> None:
+    """Rooms of one row may use one another, but not in a circle."""
+    graph: dict[str, set[str]] = {name: set() for layer in LAYERS for name in layer}
+    for file, module, name in _arrows():
+        graph[_room_of(file)].add(_room(module or name))
+    order = TopologicalSorter({room: used - {room} for room, used in graph.items()})
+    order.prepare()  # raises CycleError, which names the circle
+
+
+def test_rooms_are_entered_by_their_face() -> None:
+    """A module of one room imports of another what that room's `__init__.pyi` hands on, and no module behind it."""
+    for file, module, name in _arrows():
+        theirs = _room(module or name)
+        package = ROOT / "coordinator" / theirs
+        if theirs == _room_of(file) or not package.is_dir() or file.name == "__main__.py":
+            continue
+        assert module == theirs, f"{file.relative_to(ROOT)} reaches past the face of {theirs}: {module}"
+        assert name in _face(package), f"{file.relative_to(ROOT)}: the face of {theirs} does not hand on {name}"
+
+
+def test_faces_hand_on_nothing_that_nobody_uses() -> None:
+    """A name on a face is imported by another room."""
+    used: dict[str, set[str]] = {}
+    for file, module, name in _arrows():
+        if module and module == _room(module) != _room_of(file):
+            used.setdefault(module, set()).add(name)
+    for room in sorted(name for layer in LAYERS for name in layer):
+        if (ROOT / "coordinator" / room / "__init__.pyi").is_file():
+            assert not _face(ROOT / "coordinator" / room) - used[room], room
 
 
 def test_only_local_reaches_the_local_kaggle() -> None:
@@ -137,7 +170,7 @@ def test_local_kaggle_never_imports_coordinator(file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "others"),
-    [("bundle/bootstrap.py", set()), ("bundle/in_notebook.py", {"IPython"}), ("image_probe.py", set())],
+    [("bundle/bootstrap.py", set()), ("bundle/in_notebook.py", {"IPython"}), ("bundle/image_probe.py", set())],
 )
 def test_what_runs_in_the_kernel_needs_the_standard_library_only(name: str, others: set[str]) -> None:
     """Its text runs inside the kernel, before anything of ours is there; a notebook's kernel is IPython's."""

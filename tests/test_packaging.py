@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from runner_test.server import running_server
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.slow
 
 

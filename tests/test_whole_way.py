@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from tests.coordinator.command import Coord
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 IMAGES = 36
 
 # As small as a training run can be that still uses every part.

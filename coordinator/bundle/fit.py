@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.bundle.files import SourceFile
+from coordinator.bundle.image import Image
 from coordinator.bundle.syntax import check_syntax_of
 from coordinator.bundle.third_party import check_third_party
 from coordinator.bundle.vendor import vendored
-from coordinator.image import Image
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Fitted:
     warnings: tuple[str, ...]
 
 
-def fit(
+def fit_to_image(
     sources: Sequence[SourceFile],
     *,
     root: Path,

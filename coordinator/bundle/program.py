@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile, failures_told
-from coordinator.bundle.script import Form, Script, render
+from coordinator.bundle.script import Form, Script, render_script
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
-from coordinator.templates import default_template
+from coordinator.project import default_template
 
 if TYPE_CHECKING:
-    from coordinator.image import Image
+    from coordinator.bundle.image import Image
 
 
 @dataclass(frozen=True)
@@ -103,13 +103,13 @@ def bundle(
     if target and target in (program.root / file.path for file in files):
         raise BundleError(f"{output} is part of the program", hint="Name another file with -o.")
     if kaggle or vendor:
-        from coordinator.bundle.fit import fit
+        from coordinator.bundle.fit import fit_to_image
 
-        fitted = fit(files, root=program.root, entry=program.entry, image=image, vendor=vendor, installs=True)
+        fitted = fit_to_image(files, root=program.root, entry=program.entry, image=image, vendor=vendor, installs=True)
         for warning in fitted.warnings:
             say(f"warning: {warning}")
         files = fitted.files
-    script = render(
+    script = render_script(
         default_template("kernel.py.j2"),
         experiment="",
         about="",
@@ -157,7 +157,7 @@ def _is_bundle(path: Path) -> bool:
 
 def _image_for(root: Path) -> Image:
     """What kernels have, by the table of the project that the program lies in, or else by the shipped one."""
-    from coordinator.image import image_of, shipped_image
+    from coordinator.bundle.image import image_of, shipped_image
     from coordinator.project import find_project
 
     try:

@@ -50,7 +50,7 @@ class Kernel:
         return self.stamp.get("digest") != self.digest
 
 
-def read(data: bytes, name: str) -> Kernel:
+def read_kernel(data: bytes, name: str) -> Kernel:
     """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if it is none of coord's."""
     try:
         text = data.decode("utf-8")

@@ -44,7 +44,7 @@ class Script:
     form: Form
 
 
-def render(
+def render_script(
     template: Path,
     *,
     experiment: str,
@@ -102,7 +102,7 @@ def render(
             return Script(text=text, digest=bootstrap.digest_of(text), form=form)
     how = "not even compressed" if "archive" in forms else "as text"
     raise BundleError(
-        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest(files),
+        f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
         hint="Move large files into a data set and attach it (dataset_sources).",
     )
 
@@ -126,7 +126,7 @@ def fits(text: str) -> bool:
     return len(text.encode("utf-8")) + 200 <= SOURCE_MAX
 
 
-def largest(files: Sequence[SourceFile]) -> str:
+def largest_files(files: Sequence[SourceFile]) -> str:
     """The five largest files, a line each."""
     found = sorted(files, key=lambda file: len(file.data), reverse=True)[:5]
     return "\n".join(f"  {len(file.data):>12,} bytes  {file.path}" for file in found)

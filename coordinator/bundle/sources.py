@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from coordinator.bundle.exclusions import LeftOut, Module
 from coordinator.bundle.files import (
     MODULE_SUFFIXES,
     SourceFile,
@@ -27,7 +28,6 @@ from coordinator.bundle.files import (
 )
 from coordinator.bundle.ignore import EXCLUDE, Ignored, Rule
 from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
-from coordinator.bundle.left_out import LeftOut, Module
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
 

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from coordinator.bundle.stdlib import minor
 from coordinator.errors import BundleError
-from coordinator.stdlib import minor
 
 if TYPE_CHECKING:
     from coordinator.bundle.files import SourceFile

@@ -8,11 +8,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from coordinator.bundle.files import SourceFile
+from coordinator.bundle.image import Image, normalised
 from coordinator.bundle.imports import imports_of, names_imported, parse
+from coordinator.bundle.stdlib import removed_in
 from coordinator.bundle.vendor import why_not_pure
 from coordinator.errors import BundleError
-from coordinator.image import Image, normalised
-from coordinator.stdlib import removed_in
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution

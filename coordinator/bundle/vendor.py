@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from coordinator.bundle.files import SourceFile
+from coordinator.bundle.image import Image, normalised
 from coordinator.errors import BundleError
-from coordinator.image import Image, normalised
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, PackagePath

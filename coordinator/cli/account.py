@@ -15,9 +15,9 @@ app = typer.Typer()
 @command
 def quota(target: TargetOption = None, as_json: Json = False) -> None:
     """Show what is left of the GPU and TPU hours."""
-    from coordinator import tables
+    from coordinator.cli.tables import runs as tables
     from coordinator.project import target_name
-    from coordinator.targets import open_target
+    from coordinator.target import open_target
 
     project = this_project()
     with open_target(project, target_name(project, target)) as opened:
@@ -32,9 +32,8 @@ def doctor(target: TargetOption = None, as_json: Json = False) -> None:
 
     Exit code 1 if there is a problem.
     """
-    from coordinator import tables
-    from coordinator.doctor import Level
-    from coordinator.doctor import doctor as verb
+    from coordinator.cli.tables import runs as tables
+    from coordinator.maintenance import Level, diagnose as verb
 
     found = verb(target)
     answer([each.to_json() for each in found] if as_json else None, lambda: tables.findings(found))

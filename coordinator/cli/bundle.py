@@ -53,8 +53,7 @@ def bundle(
 
     Its local packages go in whole, with their data.
     """
-    from coordinator.bundle import program as verb
-    from coordinator.bundle.script import fits, largest
+    from coordinator.bundle import fits, largest_files, program as verb
     from coordinator.kaggle_rules import SOURCE_MAX
 
     if (path is None) == (module is None):
@@ -81,7 +80,10 @@ def bundle(
         verb.write(file, script.text)
     say(f"{len(files)} files as {script.form}, {size:,} bytes, {script.digest}")
     if not fits(script.text):
-        say(f"too large for a Kaggle kernel, which may have {SOURCE_MAX:,} bytes; the largest files:\n{largest(files)}")
+        say(
+            f"too large for a Kaggle kernel, which may have {SOURCE_MAX:,} bytes; the largest files:\n"
+            f"{largest_files(files)}"
+        )
     if as_json:
         answer(
             {

@@ -17,10 +17,9 @@ from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
 
 if TYPE_CHECKING:
-    from coordinator.build import Build
-    from coordinator.experiment import Experiment
+    from coordinator.kernel import Build
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project
+    from coordinator.project import Experiment, Project
     from coordinator.target import Target
 
 P = ParamSpec("P")
@@ -76,16 +75,16 @@ def this_project() -> Project:
 
 def prepare(project: Project, exp: str, sets: list[str]) -> Build:
     """The experiment's kernel, built; what should be said about it is said."""
-    from coordinator.sweeps import find_experiment
+    from coordinator.ledger import find_experiment
 
     return prepared(project, find_experiment(project, exp, sets))
 
 
 def prepared(project: Project, experiment: Experiment) -> Build:
     """See `prepare`, of an experiment that is resolved already."""
-    from coordinator.build import build
+    from coordinator.kernel import build_kernel
 
-    built = build(project, experiment)
+    built = build_kernel(project, experiment)
     for note in built.notes:
         say(note)
     for warning in built.warnings:
@@ -95,7 +94,7 @@ def prepared(project: Project, experiment: Experiment) -> Build:
 
 def warn_of_isolation(project: Project) -> None:
     """Says, once in a project, that the local Kaggle's sessions are not isolated, where they are not."""
-    from coordinator import local
+    from coordinator.target import local
 
     if warning := local.isolation_warning(project):
         say(f"note: {warning}")
@@ -121,8 +120,8 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
 
 
 def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[Target]:
-    from coordinator.settings import TargetName
-    from coordinator.targets import open_target
+    from coordinator.project import TargetName
+    from coordinator.target import open_target
 
     return open_target(project, cast(TargetName, run.target))
 

@@ -9,15 +9,15 @@ import typer
 from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_csv
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
-    from coordinator.ledger import Ledger, Run
+    from coordinator.ledger import Kind, Ledger, Run
     from coordinator.project import Project
-    from coordinator.remarks import Kind
 
 app = typer.Typer()
 
@@ -51,14 +51,14 @@ def compare(
     Runs that differ in nothing but the seed are repeats of one config, and their spread decides. One name alone shows
     how far luck carries.
     """
-    from coordinator import compare as verb
+    from coordinator.comparison import compare as verb
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found = verb.compare(project, ledger, names, metric=metric, paired=paired)
+        found = verb.compare_experiments(Workspace(project, ledger), names, metric=metric, paired=paired)
 
     def table() -> RenderableType:
-        from coordinator import compare_tables
+        from coordinator.cli.tables import comparison as compare_tables
 
         return compare_tables.report(found)
 
@@ -90,7 +90,7 @@ def runs(
     No target is asked. With --json or --csv and without --columns, every column is there: the config's and the
     metrics', too.
     """
-    from coordinator import run_list as verb
+    from coordinator.ledger import listing as verb
     from coordinator.project import target_name
 
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
@@ -112,7 +112,7 @@ def runs(
             say(verb.why_none(ledger, exp, tag) or "no runs match")
 
     def table() -> RenderableType:
-        from coordinator import compare_tables
+        from coordinator.cli.tables import comparison as compare_tables
 
         return compare_tables.listing(found, longest=compare_tables.LONGEST_CELL)
 
@@ -132,16 +132,18 @@ def best(
 
     Marks those that may be as good as the first; recorded figures join in.
     """
-    from coordinator import run_list as verb
+    from coordinator.comparison import ranking
     from coordinator.project import target_name
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found, notes = verb.best(project, ledger, metric=metric, target=target and target_name(project, target))
+        found, notes = ranking.best(
+            Workspace(project, ledger), metric=metric, target=target and target_name(project, target)
+        )
     found = found[:limit]
 
     def table() -> RenderableType:
-        from coordinator import compare_tables
+        from coordinator.cli.tables import comparison as compare_tables
 
         return compare_tables.ranking(found)
 
@@ -164,7 +166,7 @@ def note(
 
     With --version it is about that run alone.
     """
-    from coordinator import remarks
+    from coordinator.ledger import remarks
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -191,7 +193,7 @@ def tag(
 
     With --version the tag is that run's alone.
     """
-    from coordinator import remarks
+    from coordinator.ledger import remarks
 
     if remove and name is None:
         raise UsageError("--remove: which tag?")
@@ -205,7 +207,7 @@ def tag(
 
 def _noted(project: Project, ledger: Ledger, exp: str, target: str | None, version: int | None) -> Run | None:
     """The run that is meant, or None for the experiment as a whole, which must be one."""
-    from coordinator.experiment import experiment_names
+    from coordinator.project import experiment_names
 
     if version is not None:
         return find_run(ledger, exp, target, version)
@@ -219,7 +221,7 @@ def _noted(project: Project, ledger: Ledger, exp: str, target: str | None, versi
 
 def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool) -> None:
     """Shows what is said of it: of a run also what is said of its experiment."""
-    from coordinator.remarks import said
+    from coordinator.ledger import said
 
     found = [each for each in said(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
     labels = {each.id: each.label for each in ledger.runs(experiment=exp)}
@@ -228,7 +230,7 @@ def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json
     ]
 
     def table() -> RenderableType:
-        from coordinator import compare_tables
+        from coordinator.cli.tables import comparison as compare_tables
 
         return compare_tables.listing(rows)
 

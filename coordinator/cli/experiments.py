@@ -14,8 +14,8 @@ app = typer.Typer()
 @command
 def experiments(as_json: Json = False) -> None:
     """List the experiments, with recorded figures."""
-    from coordinator import tables
-    from coordinator.experiment import experiment_names, resolve
+    from coordinator.cli.tables import runs as tables
+    from coordinator.project import experiment_names, resolve
 
     project = this_project()
     found = [resolve(project, name) for name in experiment_names(project)]
@@ -26,8 +26,8 @@ def experiments(as_json: Json = False) -> None:
 @command
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
     """Show an experiment's config and what is special."""
-    from coordinator import tables
-    from coordinator.sweeps import find_experiment
+    from coordinator.cli.tables import runs as tables
+    from coordinator.ledger import find_experiment
 
     found = find_experiment(this_project(), exp, sets)
     answer(found.to_json() if as_json else None, lambda: tables.experiment(found))

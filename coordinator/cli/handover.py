@@ -12,7 +12,7 @@ from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
-    from coordinator.handover.destination import Destination
+    from coordinator.handover import Destination
 
 app = typer.Typer()
 
@@ -49,9 +49,8 @@ def export(
     Config, metrics by fold and epoch, small files and where they come from. A run that is there already is not made
     twice: what is missing of it is added.
     """
-    from coordinator.handover.choice import ended
-    from coordinator.handover.record import record
-    from coordinator.locks import held
+    from coordinator.files import held
+    from coordinator.handover import ended, record_of
 
     project = this_project()
     if under is not None and not under.strip():
@@ -64,7 +63,7 @@ def export(
         destinations = _destinations(mlflow, tensorboard, wandb_offline, under or project.root.name)
         done = []
         for run in runs:
-            read = record(project, run)
+            read = record_of(project, run)
             for warning in read.warnings:
                 say(f"{run.label}: {warning}")
             for destination in destinations:
@@ -86,9 +85,7 @@ def export(
 def _destinations(
     mlflow: str | None, tensorboard: Path | None, wandb_offline: Path | None, under: str
 ) -> list[Destination]:
-    from coordinator.handover.to_mlflow import MlflowStore
-    from coordinator.handover.to_tensorboard import TensorboardFolder
-    from coordinator.handover.to_wandb import WandbFolder
+    from coordinator.handover import MlflowStore, TensorboardFolder, WandbFolder
 
     found: list[Destination] = []
     if mlflow is not None:

@@ -34,8 +34,8 @@ def show(
 
     Exit code 1 if the image does not have that one.
     """
-    from coordinator.image import image_of, normalised
-    from coordinator.schema import plain
+    from coordinator.bundle import image_of, normalised
+    from coordinator.project import plain
 
     project = this_project()
     image = image_of(project)
@@ -80,13 +80,13 @@ def refresh(
 
     Or from the log of a fetched run (--exp).
     """
-    from coordinator.image_refresh import refresh_image
+    from coordinator.maintenance import refresh_image
 
     project = this_project()
     if (log is None) == (exp is None):
         raise UsageError("which log? name a file, or a fetched run with --exp")
     if log is None:
-        from coordinator.fetch import LOG_RECORDS
+        from coordinator.results import LOG_RECORDS
 
         with open_ledger(project) as ledger:
             run = find_run(ledger, exp, target, version)
@@ -111,7 +111,7 @@ def probe(
 
     Its log is what `coord image refresh` reads.
     """
-    from coordinator import image_probe
+    from coordinator.bundle import image_probe
 
     text = Path(image_probe.__file__).read_text(encoding="utf-8")
     if output is None:

@@ -34,7 +34,7 @@ def init(
 
     `coord dry-run` passes in it at once.
     """
-    from coordinator.init import init as verb
+    from coordinator.project import init_project as verb
 
     files = verb(directory, template, owner=owner, competition=competition)
     if as_json:

@@ -52,12 +52,11 @@ def build(
 
 
 def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, as_json: bool) -> None:
-    from coordinator import tables
-    from coordinator.build import assemble
-    from coordinator.check import check
-    from coordinator.sweeps import find_experiment
+    from coordinator.cli.tables import runs as tables
+    from coordinator.kernel import assemble, check_kernel
+    from coordinator.ledger import find_experiment
 
-    found = check(project, assemble(project, find_experiment(project, exp, sets)), kernel)
+    found = check_kernel(project, assemble(project, find_experiment(project, exp, sets)), kernel)
     if as_json:
         answer(found.to_json())
     elif found.is_same:
@@ -75,9 +74,9 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
 
     Exactly the same file, on the project's small data.
     """
-    from coordinator import results_table
-    from coordinator.dry_run import dry_run as verb
-    from coordinator.tracebacks import Sources
+    from coordinator.cli.tables import results as results_table
+    from coordinator.results import Sources
+    from coordinator.runs import dry_run_kernel as verb
 
     project = this_project()
     built = prepare(project, exp, sets)

@@ -11,10 +11,11 @@ import typer
 from coordinator.cli.common import Group, Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
-    from coordinator.ledger_check import NotAsked, Problem
+    from coordinator.maintenance import NotAsked, Problem
     from coordinator.project import Project
     from coordinator.target import Target
 
@@ -34,7 +35,7 @@ def check(
     Nothing is changed without --repair. Exit code 1 if there are problems left. A target that gives no answer is left
     out, with a word; if --target names it, that is an error.
     """
-    from coordinator import ledger_check as verb
+    from coordinator.maintenance import checks as verb
 
     project = this_project()
     not_asked: list[NotAsked] = []
@@ -59,7 +60,7 @@ def check(
     if damaged is None or repair:
         with open_ledger(project) as ledger, contextlib.ExitStack() as stack:
             opened = [] if offline else _targets(project, ledger, target, stack, not_asked)
-            for each in verb.check(project, ledger, opened):
+            for each in verb.check(Workspace(project, ledger), opened):
                 if isinstance(each, verb.Problem):
                     found(each)
                 else:
@@ -95,7 +96,7 @@ def export(
 
     State, times, metrics, config, sweeps, tags, notes.
     """
-    from coordinator import export as verb
+    from coordinator.ledger import export as verb
 
     if as_csv and as_json:
         raise UsageError("--csv or --json, not both")
@@ -116,9 +117,9 @@ def _targets(
     project: Project, ledger: Ledger, option: str | None, stack: contextlib.ExitStack, not_asked: list[NotAsked]
 ) -> list[Target]:
     """Those that have runs, and the one that is set, but for those that cannot be opened."""
-    from coordinator.ledger_check import NotAsked
+    from coordinator.maintenance import NotAsked
     from coordinator.project import target_name
-    from coordinator.targets import open_target
+    from coordinator.target import open_target
 
     names = {target_name(project, option)}
     if option is None:

@@ -29,7 +29,7 @@ def serve(
 
     The official kaggle command works with it, unmodified.
     """
-    from coordinator import local
+    from coordinator.target import local
 
     local.serve(this_project(), port, faults=faults, url_lifetime=url_lifetime)
 
@@ -41,7 +41,7 @@ def add_dataset(
     directory: Annotated[Path, typer.Argument(help="The folder that holds it.")],
 ) -> None:
     """Make a folder known to the local Kaggle as a data set."""
-    from coordinator import local
+    from coordinator.target import local
 
     local.add_dataset(this_project(), ref, directory)
     say(f"{ref} is {directory}")
@@ -69,7 +69,7 @@ def add_competition(
 
     With a solution it scores submissions.
     """
-    from coordinator import local
+    from coordinator.target import local
 
     chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None}
     if solution is None and (without := [option for option, value in chosen.items() if value is not None]):

@@ -11,6 +11,7 @@ import typer
 from coordinator.cli.common import Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
+from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -38,13 +39,12 @@ def report(
 
     Leaderboard with verdicts, curves, folds, errors, worst cases, configs, provenance. It needs no network.
     """
-    from coordinator.report.make import make
+    from coordinator.report import make_report
 
     project = this_project()
     with open_ledger(project) as ledger:
-        made = make(
-            project,
-            ledger,
+        made = make_report(
+            Workspace(project, ledger),
             names=exp,
             target=target,
             every=all_runs,

@@ -27,17 +27,16 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text
 from coordinator.errors import CoordError, NoSlot, RunFailed, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
 
-    from coordinator.cancel import Deletion
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project
-    from coordinator.settings import TargetName
-    from coordinator.status import OpenTargets, Status
+    from coordinator.project import Project, TargetName
+    from coordinator.runs import Deletion, OpenTargets, Status
     from coordinator.target import Target
 
 app = typer.Typer()
@@ -67,9 +66,8 @@ def push(
     Of several experiments, each is pushed that can be; at the session limit, the others are left for later (exit code
     75). What a complete run has done already is not run again: that run is shown.
     """
-    from coordinator.experiment import experiment_names
-    from coordinator.project import target_name
-    from coordinator.targets import open_target
+    from coordinator.project import experiment_names, target_name
+    from coordinator.target import open_target
 
     project = this_project()
     if not exp:
@@ -118,15 +116,15 @@ def _push(
     wait_for_slot: bool,
 ) -> Run:
     """The run that was pushed, or the one that has done the same already."""
-    from coordinator import push as verb
-    from coordinator.identical import at_work, done_before, work_to_do
-    from coordinator.refresh import refresh
+    from coordinator.kernel import work_to_do
+    from coordinator.ledger import at_work, done_before
+    from coordinator.runs import push as verb, refresh_run
 
     built = prepare(project, name, sets)
     work = work_to_do(built)
     going = None if force else at_work(ledger, work, target.name)
     if going is not None:
-        going = refresh(project, target, ledger, going, look_at_log=False)
+        going = refresh_run(Workspace(project, ledger, target), going, look_at_log=False)
         # A second session of the same kernel is another matter: the push refuses that.
         if going.state.is_active and going.experiment != name:
             say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
@@ -135,7 +133,7 @@ def _push(
     if done is not None:
         say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
         return done
-    run = verb.push(project, target, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
+    run = verb.push_kernel(Workspace(project, ledger, target, say=say), built, force=force, wait_for_slot=wait_for_slot)
     say(f"pushed {run.label}")
     return run
 
@@ -153,8 +151,7 @@ def status(
 
     A run that goes on after its session should have ended is shown as stuck.
     """
-    from coordinator.status import open_targets
-    from coordinator.status import status as verb
+    from coordinator.runs import current_status as verb, open_targets
 
     project = this_project()
     with open_ledger(project) as ledger, open_targets(project) as targets:
@@ -175,7 +172,9 @@ def status(
 
 
 def _table(now: Status) -> RenderableType:
-    from coordinator import tables  # rich takes a third of the time of `coord status --json`, which does without
+    from coordinator.cli.tables import (
+        runs as tables,  # rich takes a third of the time of `coord status --json`, which does without
+    )
 
     return tables.runs(now.runs, now.chains)
 
@@ -184,7 +183,7 @@ def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
     from rich.console import Group
     from rich.live import Live
 
-    from coordinator.status import watch
+    from coordinator.runs import watch
 
     with Live(console=new_console(), auto_refresh=False, transient=True) as live:
         for now in watch(targets, look):
@@ -208,9 +207,8 @@ def logs(
     With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
     lowest and highest of its fold, stand below.
     """
-    from coordinator.follow import follow as verb
-    from coordinator.refresh import current_log
-    from coordinator.tracebacks import Sources
+    from coordinator.results import Sources
+    from coordinator.runs import current_log, follow_run as verb
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -219,12 +217,12 @@ def logs(
             sources = Sources(project.root, run.files)
             if not follow:
                 printer = LogPrinter(sources, as_json=as_json, raw=raw)
-                for record in current_log(project, opened, ledger, run):
+                for record in current_log(Workspace(project, ledger, opened), run):
                     printer.record(record)
                 printer.end()
                 return
             with LogPrinter(sources, as_json=as_json, raw=raw, label=run.label) as printer:
-                for item in verb(project, opened, ledger, run):
+                for item in verb(Workspace(project, ledger, opened), run):
                     run = printer.item(item) or run
                 printer.end()
     check_success(run, show_log=False)
@@ -245,9 +243,8 @@ def cancel(
 
     Where the target cancels none (as Kaggle), it offers to delete the kernel.
     """
-    from coordinator import cancel as verb
-    from coordinator.target import RunState
-    from coordinator.targets import open_target
+    from coordinator.runs import cancel as verb
+    from coordinator.target import RunState, open_target
 
     def confirm(deletion: Deletion) -> bool:
         say(str(deletion))
@@ -257,8 +254,8 @@ def cancel(
     with open_ledger(project) as ledger:
         name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
         with open_target(project, cast("TargetName", name)) as opened:
-            chosen = verb.choose(project, opened, ledger, exp, version)
-            run = verb.cancel(project, opened, ledger, chosen, confirm=confirm)
+            chosen = verb.choose(Workspace(project, ledger, opened), exp, version)
+            run = verb.cancel_run(Workspace(project, ledger, opened), chosen, confirm=confirm)
     if as_json:
         answer(run.to_json())
     else:
@@ -269,12 +266,12 @@ def cancel(
 
 def wait_for(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
     """The run once it has ended; its log is shown meanwhile."""
-    from coordinator.follow import follow
-    from coordinator.tracebacks import Sources
+    from coordinator.results import Sources
+    from coordinator.runs import follow_run
 
     try:
         with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:
-            for item in follow(project, target, ledger, run):
+            for item in follow_run(Workspace(project, ledger, target), run):
                 run = printer.item(item) or run
             printer.end()
     except KeyboardInterrupt:

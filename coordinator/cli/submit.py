@@ -21,11 +21,12 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, complain, say, show_csv, show_text
 from coordinator.errors import CoordError, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from coordinator.submissions import Submission
+    from coordinator.ledger import Submission
 
 app = typer.Typer()
 
@@ -54,24 +55,20 @@ def submit(
 
     The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
     """
-    from coordinator import scores as verb
-    from coordinator.submit import submit as send
+    from coordinator.submissions import scores as verb, submit_run as send
 
     project = this_project()
     with open_ledger(project) as ledger:
         run = find_run(ledger, exp, target, version)
         with target_of(project, run) as opened:
             found = send(
-                project,
-                opened,
-                ledger,
+                Workspace(project, ledger, opened, say=say),
                 run,
                 competition=competition,
                 file_name=file,
                 message=message,
                 is_upload=upload,
                 force=force,
-                say=say,
             )
             say(f"submission {found.ref} to {found.competition} is {found.state}")
             if wait:
@@ -80,7 +77,7 @@ def submit(
                 except KeyboardInterrupt:
                     say("stopped waiting; its score comes all the same: coord scores")
                     raise typer.Exit(INTERRUPTED) from None
-        (score,) = verb.scores(ledger, [found])
+        (score,) = verb.all_scores(ledger, [found])
     if as_json:
         answer(score.to_json())
     else:
@@ -113,12 +110,10 @@ def scores(
     """
     import dataclasses
 
-    from coordinator import scores as verb
-    from coordinator import submissions
-    from coordinator.project import target_name
-    from coordinator.recorded_scores import recorded_agreements, recorded_scores
-    from coordinator.settings import TargetName
-    from coordinator.targets import open_target
+    from coordinator.ledger import submissions
+    from coordinator.project import TargetName, target_name
+    from coordinator.submissions import recorded_agreements, recorded_scores, scores as verb
+    from coordinator.target import open_target
 
     if as_csv and as_json:
         raise UsageError("--csv or --json, not both")
@@ -128,7 +123,7 @@ def scores(
         recorded = recorded_scores(project, exp) if target is None and competition is None else []
         if exp is not None and not recorded:
             find_run(ledger, exp, target, None)  # says so if there is no such experiment
-        asked = verb.places(submissions.submissions(ledger, target=target, competition=competition))
+        asked = verb.places(submissions.all_submissions(ledger, target=target, competition=competition))
         if competition is not None and not asked:
             asked = [(target_name(project, target), competition)]
         for name, slug in asked:
@@ -137,14 +132,14 @@ def scores(
                     verb.refresh(opened.competitions, ledger, name, slug)
             except CoordError as error:
                 errors.append(error)
-        every = verb.scores(ledger, submissions.submissions(ledger, target=target, competition=competition))
+        every = verb.all_scores(ledger, submissions.all_submissions(ledger, target=target, competition=competition))
     found = [score for score in every if exp is None or (score.run and score.run.experiment == exp)]
     agreements, of_recorded = verb.agreements(project, found), recorded_agreements(recorded)
 
     def table() -> RenderableType:
         from rich.console import Group
 
-        from coordinator import score_tables
+        from coordinator.cli.tables import scores as score_tables
 
         parts = [score_tables.scores(found, agreements)] if found else []
         return Group(*parts, *([score_tables.recorded(recorded, of_recorded)] if recorded else []))

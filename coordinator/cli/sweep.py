@@ -21,13 +21,12 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, complain, say, show_text, transfers
 from coordinator.errors import CoordError, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
-    from coordinator.ledger import Ledger
-    from coordinator.project import Project
-    from coordinator.settings import TargetName
-    from coordinator.sweep import Plan
-    from coordinator.sweeps import Sweep
+    from coordinator.ledger import Ledger, Sweep
+    from coordinator.project import Project, TargetName
+    from coordinator.sweeps import Plan
     from coordinator.target import AcceleratorQuota
 
 app = Group(help="Run many experiments: a grid of settings, seeds, folds.")
@@ -65,10 +64,9 @@ def sweep(
     Each is an experiment of its own, as base--lr0.001-step3-s0, and all are pushed, as sessions become free. The same
     command again goes on where it was.
     """
-    from coordinator import sweep as verb
-    from coordinator import sweep_tables
-    from coordinator.experiment import experiment_names
-    from coordinator.project import target_name
+    from coordinator.cli.tables import sweeps as sweep_tables
+    from coordinator.project import experiment_names, target_name
+    from coordinator.sweeps import plan as verb
 
     if context.invoked_subcommand is not None:
         return
@@ -77,8 +75,8 @@ def sweep(
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {', '.join(experiment_names(project))}")
     where = target_name(project, target)
     with open_ledger(project) as ledger:
-        planned = verb.plan(
-            project, ledger, exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force
+        planned = verb.plan_sweep(
+            Workspace(project, ledger), exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force
         )
         if plan:
             quota = _quota(project, planned)
@@ -99,11 +97,11 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a sweep that was interrupted."""
-    from coordinator.sweeps import find
+    from coordinator.ledger import find_sweep
 
     project = this_project()
     with open_ledger(project) as ledger:
-        _go_on(project, ledger, find(ledger, name), wait=not no_wait, retry=retry, as_json=as_json)
+        _go_on(project, ledger, find_sweep(ledger, name), wait=not no_wait, retry=retry, as_json=as_json)
 
 
 @app.command()
@@ -115,10 +113,10 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show how far a sweep is, and the time left."""
-    from coordinator import sweep_progress as verb
-    from coordinator import sweep_tables
-    from coordinator.sweeps import all_sweeps, find
-    from coordinator.targets import open_target
+    from coordinator.cli.tables import sweeps as sweep_tables
+    from coordinator.ledger import all_sweeps, find_sweep
+    from coordinator.sweeps import progress as verb
+    from coordinator.target import open_target
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -130,14 +128,14 @@ def status(
             if not found and not as_json:
                 say("no sweeps yet; make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE")
             return
-        chosen = find(ledger, name)
+        chosen = find_sweep(ledger, name)
         trouble = None
         try:
             with open_target(project, cast("TargetName", chosen.target)) as opened:
-                verb.brought_up_to_date(project, opened, ledger, chosen)
+                verb.brought_up_to_date(Workspace(project, ledger, opened), chosen)
         except CoordError as error:
             trouble = error  # what is known is shown all the same
-        now = verb.standing(project, ledger, chosen)
+        now = verb.standing(Workspace(project, ledger), chosen)
         answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now))
     if trouble is not None:
         raise trouble
@@ -150,29 +148,28 @@ def merge(name: Name, as_json: Json = False) -> None:
 
     What is not here yet is fetched. Each merged run is one of version 0.
     """
-    from coordinator import fetch as fetching
-    from coordinator import merge_folds as verb
-    from coordinator import results_table, sweep_progress
-    from coordinator.ledger import MERGED
-    from coordinator.sweeps import find
-    from coordinator.targets import open_target
+    from coordinator.cli.tables import results as results_table
+    from coordinator.ledger import MERGED, find_sweep
+    from coordinator.runs import fetch as fetching
+    from coordinator.sweeps import merge_folds as verb, progress as sweep_progress
+    from coordinator.target import open_target
 
     project = this_project()
     merged = []
     with open_ledger(project) as ledger:
-        chosen = find(ledger, name)
+        chosen = find_sweep(ledger, name)
         groups = verb.groups(chosen)
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
         with open_target(project, cast("TargetName", chosen.target)) as opened:
-            sweep_progress.brought_up_to_date(project, opened, ledger, chosen)
+            sweep_progress.brought_up_to_date(Workspace(project, ledger, opened), chosen)
             for whole in groups:
                 runs = verb.fold_runs(ledger, chosen, whole)
                 with transfers() as show:
                     for run in runs:
                         if not run.fetched_at and not verb.is_mergeable(project, run):
-                            fetching.fetch(project, opened, ledger, run, force=False, show=show)
-                merged.append(verb.merge(project, ledger, whole, runs, say=say))
+                            fetching.fetch_run(Workspace(project, ledger, opened), run, force=False, show=show)
+                merged.append(verb.merge(Workspace(project, ledger, say=say), whole, runs))
     if as_json:
         answer([run.to_json() for run in merged])
         return
@@ -186,22 +183,18 @@ def merge(name: Name, as_json: Json = False) -> None:
 def _go_on(
     project: Project, ledger: Ledger, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False
 ) -> None:
-    from coordinator import sweep as verb
-    from coordinator.sweep_progress import standing
-    from coordinator.targets import open_target
+    from coordinator.sweeps import push as sweep_push, standing
+    from coordinator.target import open_target
 
     try:
         with open_target(project, cast("TargetName", sweep.target)) as opened:
             if sweep.target == "local":
                 warn_of_isolation(project)
-            refused = verb.go_on(
-                project,
-                opened,
-                ledger,
+            refused = sweep_push.go_on(
+                Workspace(project, ledger, opened, say=say),
                 sweep,
                 wait=wait,
                 retry=retry,
-                say=say,
                 pushed=lambda run: say(f"pushed {run.label}") if as_json else show_text(f"{run.label}  {run.url}"),
             )
     except KeyboardInterrupt:
@@ -209,7 +202,7 @@ def _go_on(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if as_json:
-            answer(standing(project, ledger, sweep).to_json())
+            answer(standing(Workspace(project, ledger), sweep).to_json())
     if refused:
         for error in refused:
             complain(error)
@@ -220,8 +213,7 @@ def _go_on(
 def _quota(project: Project, planned: Plan) -> AcceleratorQuota | None:
     """What the target says; else, of GPUs, what a week is known to have."""
     from coordinator.kaggle_rules import GPU_HOURS
-    from coordinator.target import AcceleratorQuota
-    from coordinator.targets import open_target
+    from coordinator.target import AcceleratorQuota, open_target
 
     if planned.kind == "cpu":
         return None

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
-from coordinator.printable import clean
+from coordinator.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
     from coordinator.ledger import Run
-    from coordinator.tally import Progress
+    from coordinator.results import Place, Sources
+    from coordinator.runs import Progress
     from coordinator.target import LogRecord
-    from coordinator.tracebacks import Place, Sources
 
 
 class LogPrinter:
@@ -32,8 +32,8 @@ class LogPrinter:
     def __init__(
         self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False, label: str = ""
     ) -> None:
-        from coordinator.board import Board
-        from coordinator.metrics import Lines
+        from coordinator.cli.tables.board import Board
+        from coordinator.results import Lines
 
         self._sources = sources
         self._as_json = as_json
@@ -77,12 +77,12 @@ class LogPrinter:
         self._print(self._lines.end())
 
     def _print(self, lines: list[str]) -> None:
-        from coordinator import metrics
+        from coordinator.results import events
 
         for line in lines:
-            event = metrics.event(line)
+            event = events.event(line)
             place = None if self._raw else self._sources.place(line)
-            text = f"» {metrics.describe(event)}" if event and not self._raw else line
+            text = f"» {events.describe(event)}" if event and not self._raw else line
             if self._live is None:
                 print(self._shown(place) if place else text, file=self._out, flush=True)
             else:
@@ -102,7 +102,7 @@ class LogPrinter:
         live.console.print(shown, soft_wrap=True)
 
     def _show(self) -> None:
-        from coordinator import tables
+        from coordinator.cli.tables import runs as tables
 
         table = tables.board(self._label, self._board)
         if self._live is None:
@@ -175,7 +175,7 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
 
 def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     """A header line, of `columns` if there are no rows, and a line a row; see `show_text`, for each cell."""
-    from coordinator.export import as_csv
+    from coordinator.ledger import as_csv
 
     rows = [{name: clean(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in table]
     print(as_csv(rows, columns=columns), end="", flush=True)

@@ -1,6 +1,5 @@
-"""What a comparison is made of.
+"""Whether one experiment is better than another, or was lucky: values, intervals, noise, verdicts, ranking."""
 
-`candidates.py` finds what a name stands for, and `sides.py` reads its values in one metric. `images.py` holds two
-sides' out-of-fold rows against each other, `noise.py` says how far single runs lie apart by luck, and `verdict.py` what
-can be said.
-"""
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coordinator.project import Project
-from coordinator.schema import leaves
+from coordinator.project import Project, leaves
 
 _REPEAT = "repeat"  # how many seeds a run goes through: see model_src/config.py
 

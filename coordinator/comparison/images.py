@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
-from coordinator import oof, statistics
+from coordinator.comparison import intervals as statistics
 from coordinator.comparison.configs import attached
+from coordinator.comparison.intervals import Interval
 from coordinator.comparison.sides import Repeat, Side
 from coordinator.errors import NotComparable
 from coordinator.project import Project
-from coordinator.statistics import Interval
+from coordinator.results import oof
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,12 +6,12 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from statistics import stdev
 
-from coordinator import statistics
+from coordinator.comparison import intervals as statistics
 from coordinator.comparison.candidates import Candidate
 from coordinator.comparison.configs import attached
-from coordinator.comparison.sides import Side, side
+from coordinator.comparison.intervals import Spread
+from coordinator.comparison.sides import Side, side_of
 from coordinator.project import Project
-from coordinator.statistics import Spread
 
 _NAMED = 4
 
@@ -42,7 +42,7 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
     for candidate in candidates:
         if attached(project, candidate.config) not in data or metric not in candidate.modes:
             continue
-        found = side(project, candidate, metric)
+        found = side_of(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
         # No spread at all is no measurement of it: seeds that change nothing.
         if is_alike and len(found.values) > 1 and not statistics.is_rounding(stdev(found.values), found.values):

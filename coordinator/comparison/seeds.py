@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from coordinator import statistics
-from coordinator.statistics import Interval, Spread
+from coordinator.comparison import intervals as statistics
+from coordinator.comparison.intervals import Interval, Spread
 
 _WORTH_PAIRING = 3
 """Degrees of freedom: with fewer, what pairing costs is worth more than what it takes out."""

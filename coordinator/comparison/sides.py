@@ -7,12 +7,11 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator import metrics
 from coordinator.comparison.candidates import RECORDED, Candidate, count
 from coordinator.comparison.configs import seed_of
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import Results
+from coordinator.results import Results, summary as metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Side:
         return tuple(repeat.value for repeat in self.repeats)
 
 
-def side(project: Project, candidate: Candidate, metric: str) -> Side:
+def side_of(project: Project, candidate: Candidate, metric: str) -> Side:
     """The candidate's values of that metric: its runs', or else the recorded ones."""
     notes = list(candidate.notes)
     repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]

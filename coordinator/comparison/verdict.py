@@ -11,11 +11,11 @@ import math
 from statistics import fmean, stdev
 from typing import Literal
 
-from coordinator import statistics
+from coordinator.comparison import intervals as statistics
+from coordinator.comparison.intervals import Interval, Spread
 from coordinator.comparison.noise import Floor
 from coordinator.comparison.seeds import Sample, over_seeds
 from coordinator.comparison.sides import Side
-from coordinator.statistics import Interval, Spread
 
 ALPHA = 0.05
 _MOST_MORE = 20  # seeds that anybody would still add

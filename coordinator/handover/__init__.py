@@ -3,3 +3,7 @@
 `record.py` reads a run from the ledger and its results into one plain value; each `to_*.py` writes that value into one
 kind of store, and imports that store's library when it is asked to, never before.
 """
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -12,11 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from coordinator import metrics
 from coordinator.errors import CoordError
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import PARTS, RUN
+from coordinator.results import PARTS, RUN, summary as metrics
 
 _FILE_KINDS = frozenset({".json", ".jsonl", ".csv", ".png", ".jpg", ".jpeg", ".svg", ".html", ".log", ".txt"})
 _LARGEST_FILE = 16 * 2**20
@@ -91,7 +90,7 @@ class Record:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def record(project: Project, run: Run) -> Record:
+def record_of(project: Project, run: Run) -> Record:
     """Reads what is here of a run that has ended. Of one that was never fetched, there are no metrics.
 
     Raises CoordError if a file of its results cannot be read.

@@ -12,18 +12,25 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from statistics import fmean, stdev
 
-from coordinator.comparison import images
-from coordinator.comparison.candidates import Candidate
-from coordinator.comparison.configs import attached
-from coordinator.comparison.noise import Floor, noise_floor
-from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Repeat, Side, side
-from coordinator.comparison.verdict import ALPHA, Verdict, judge
+from coordinator.comparison import (
+    ALPHA,
+    Candidate,
+    Floor,
+    Interval,
+    Repeat,
+    Sample,
+    Side,
+    Verdict,
+    attached,
+    images,
+    judge,
+    noise_floor,
+    side_of,
+)
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
-from coordinator.oof import OutOfFold
 from coordinator.project import Project
-from coordinator.statistics import Interval
+from coordinator.results import OutOfFold
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
@@ -114,7 +121,7 @@ def boards(
     grouped: dict[tuple[str, str], list[tuple[Entry, Rows]]] = {}
     for each in candidates:
         if each.primary is not None and each.primary in each.modes:
-            values = side(project, each, each.primary)
+            values = side_of(project, each, each.primary)
             # What was set is in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)

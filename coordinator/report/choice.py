@@ -6,10 +6,9 @@ import fnmatch
 import re
 from collections.abc import Collection, Iterable, Sequence
 
-from coordinator.chains import chains
-from coordinator.comparison.candidates import Candidate
+from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import MERGED, Run
+from coordinator.ledger import MERGED, Run, all_chains
 
 
 def choose(
@@ -48,7 +47,7 @@ def matches(experiment: str, names: Sequence[str]) -> bool:
 
 def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     """Run id -> the runs that it is made of, in their order: those that it continues, or the folds it was merged of."""
-    found = {last: links[:-1] for last, links in chains(runs).items()}
+    found = {last: links[:-1] for last, links in all_chains(runs).items()}
     labels = {run.label: run for run in reversed(runs)}  # of a kernel that was made anew, the newest
     for run in runs:
         merged = (run.summary or {}).get("merged")

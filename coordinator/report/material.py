@@ -11,13 +11,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator import metrics
-from coordinator.experiment import Recorded
-from coordinator.ledger import MERGED, Run
-from coordinator.project import Project
-from coordinator.remarks import Remark, texts
-from coordinator.results import RUN
-from coordinator.schema import leaves
+from coordinator.ledger import MERGED, Remark, Run, texts
+from coordinator.project import Project, Recorded, leaves
+from coordinator.results import RUN, events, summary as metrics
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
 _PAGE_PICTURES = 120  # some 10 MB
@@ -175,7 +171,7 @@ def _item(
     tables = tuple(metrics.metric_tables(summary))
     name = metrics.primary_name(summary)
     primary = next((table for table in tables if table.name == name), None)
-    events = _events(directory)
+    reported = _events(directory)
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
@@ -185,8 +181,8 @@ def _item(
         primary=primary,
         value=metrics.primary_value(summary),
         score=scores.get(run.id, Score()),
-        curves=_curves([*before, *events]),
-        messages=tuple(metrics.describe(found) for found in events if found["event"] == "message")[-_MESSAGES:],
+        curves=_curves([*before, *reported]),
+        messages=tuple(events.describe(found) for found in reported if found["event"] == "message")[-_MESSAGES:],
         bottlenecks=metrics.bottlenecks(summary),
         ablation=tuple(metrics.ablation(summary)),
         baselines=tuple(metrics.baselines(summary, name)) if name else (),
@@ -208,19 +204,19 @@ def _events(directory: Path | None) -> list[dict[str, Any]]:
         lines = (directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    found = (metrics.event(metrics.EVENT_PREFIX + line) for line in lines)
+    found = (events.event(events.EVENT_PREFIX + line) for line in lines)
     return [event for event in found if event is not None]
 
 
-def _curves(events: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
+def _curves(reported: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
     """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
     curves: dict[str, dict[str, dict[float, float]]] = {}
-    for event in events:
+    for event in reported:
         epoch = event.get("epoch")
         if event["event"] != "epoch" or not isinstance(epoch, int | float):
             continue
-        line = metrics.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
-        for name, value in metrics.figures(event).items():
+        line = events.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
+        for name, value in events.figures(event).items():
             curves.setdefault(name, {}).setdefault(line, {})[float(epoch)] = value
     return {
         name: {line: sorted(at.items()) for line, at in curves[name].items()}

@@ -15,8 +15,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from coordinator.comparison.verdict import figure, percent
-from coordinator.experiment import Recorded
+from coordinator.comparison import figure, percent
+from coordinator.project import Recorded
 from coordinator.report import charts, views
 from coordinator.report.boards import Board
 from coordinator.report.material import Item, elsewhere

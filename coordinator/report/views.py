@@ -9,12 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from coordinator.comparison.configs import without_seed
-from coordinator.metrics import Bottlenecks, clean
+from coordinator.comparison import without_seed
 from coordinator.project import Project
 from coordinator.report import charts
 from coordinator.report.boards import Board, Entry
 from coordinator.report.material import Curve, Item, Score
+from coordinator.results import Bottlenecks, clean
 
 _COMPARED = 8  # lines in a chart of several configs
 _ROWS = 25  # of the chart of folds

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from coordinator.kaggle import Kaggle
+from coordinator.target.kaggle import Kaggle
 from tests.warm import can_be_warm, run_warm
 
 DEADLINE = 240.0

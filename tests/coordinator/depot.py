@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from coordinator.credentials import Credentials
-from coordinator.kaggle import Kaggle
+from coordinator.target.credentials import Credentials
+from coordinator.target.kaggle import Kaggle
 
 
 @dataclass(frozen=True)

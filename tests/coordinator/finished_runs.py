@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator.experiment import resolve
-from coordinator.ledger import Ledger, Run, new_run_id
-from coordinator.project import Project
-from coordinator.target import RunState
+from coordinator.ledger.ledger import Ledger, Run, new_run_id
+from coordinator.project.experiment import resolve
+from coordinator.project.project import Project
+from coordinator.target.protocol import RunState
 
 
 def finished(

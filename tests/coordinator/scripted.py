@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from coordinator.clock import Clock
-from coordinator.credentials import Credentials
-from coordinator.kaggle import Kaggle
+from coordinator.target.credentials import Credentials
+from coordinator.target.kaggle import Kaggle
 
 KEY = "0123456789abcdef" * 2  # a key like Kaggle's, made up here
 CREDENTIALS = Credentials("the test", username="ada", key=KEY)

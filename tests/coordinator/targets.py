@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from coordinator.competitions import Competitions
-from coordinator.metadata import KernelMetadata
-from coordinator.target import Download, KernelRef, LogRecord, OutputFile, Pushed, Quota, SessionState
+from coordinator.kernel.metadata import KernelMetadata
+from coordinator.target.competitions import Competitions
+from coordinator.target.protocol import Download, KernelRef, LogRecord, OutputFile, Pushed, Quota, SessionState
 
 
 class Unasked:

@@ -7,8 +7,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import nn
 
 from model_src.best_epochs import Kept, average, averageable, with_epoch

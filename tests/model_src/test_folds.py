@@ -11,8 +11,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from model_src.config import Config, FoldsConfig
 from model_src.data import Data

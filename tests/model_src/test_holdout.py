@@ -13,8 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pytest
 
-from model_src import config as settings
-from model_src import validation
+from model_src import config as settings, validation
 from model_src.best_epochs import Weights
 from model_src.checkpoint import load_checkpoint
 from model_src.dataset import ChestXrays

@@ -9,8 +9,7 @@ from typing import cast
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from torch import Tensor
 from torchvision.models.detection.roi_heads import RoIHeads
 

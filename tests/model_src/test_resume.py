@@ -17,8 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from model_src import config as settings
-from model_src import resume
+from model_src import config as settings, resume
 from model_src.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
 from model_src.folds import make_folds
 from model_src.identity import identify

@@ -19,7 +19,7 @@ from torchvision.models import get_model_weights, resnet18
 from torchvision.models.detection import maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
 
-from coordinator.settings import KernelSettings
+from coordinator.project.settings import KernelSettings
 from model_src import weights
 from model_src.checkpoint import save_checkpoint
 from model_src.config import PUBLISHED, ModelConfig, ProposalsConfig

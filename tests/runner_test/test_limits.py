@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from kagglesdk.kernels.types.kernels_api_service import ApiDeleteKernelRequest
 
-from coordinator.settings import LocalSettings
+from coordinator.project.settings import LocalSettings
 from runner_test import isolation, scratch
 from runner_test.limits import Watch
 from runner_test.log import Record

@@ -1,0 +1,51 @@
+"""The figures of a run that goes on, as its log reports them: what `logs --follow` shows below the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from coordinator.results import events
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric in the epochs of a fold so far. Which direction is better is for the reader: events don't say."""
+
+    last: float
+    lowest: float
+    lowest_in: int | None
+    """The epoch of it."""
+    highest: float
+    highest_in: int | None
+
+
+class Board:
+    """Feed it a log's events in their order."""
+
+    def __init__(self) -> None:
+        self.place = ""
+        """The last event's: `fold 0, epoch 3/8`."""
+        self.figures: dict[str, Figure] = {}
+        """By metric, the most telling first; of one fold (of one repeat) only."""
+        self._fold: tuple[Any, Any] = (None, None)
+
+    def feed(self, event: dict[str, Any]) -> bool:
+        """Takes an epoch's figures in; returns whether it was one."""
+        if event["event"] != "epoch":
+            return False
+        fold = (event.get("seed"), event.get("fold"))
+        if fold != self._fold:
+            self._fold, self.figures = fold, {}
+        self.place = events.where(event)
+        number = event.get("epoch")
+        epoch = number if isinstance(number, int) else None
+        for name, value in events.figures(event).items():
+            before = self.figures.get(name)
+            now = Figure(value, value, epoch, value, epoch) if before is None else replace(before, last=value)
+            if value < now.lowest:
+                now = replace(now, lowest=value, lowest_in=epoch)
+            if value > now.highest:
+                now = replace(now, highest=value, highest_in=epoch)
+            self.figures[name] = now
+        return True

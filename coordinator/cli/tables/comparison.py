@@ -1,0 +1,145 @@
+"""How a comparison, a list of runs and a ranking look on a terminal of 80 columns: see tables.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from coordinator.cli.tables.runs import age
+from coordinator.comparison import Comparison, Interval, Report, Side, figure, summarize
+from coordinator.results import clean
+
+_RUNS_SHOWN = 3
+_SOURCES_SHOWN = 5
+LONGEST_CELL = 60
+"""Characters in a list of runs: the whole of a long note or message is in --json."""
+_NOISE_MARKS = {True: "~", False: " ", None: "?"}
+_BETTER = {"max": "higher", "min": "lower"}
+
+
+def report(found: Report) -> RenderableType:
+    """What is compared, each comparison, and what there is to know about both."""
+    parts: list[RenderableType] = [Text(f"{clean(found.metric)}, {_BETTER[found.mode]} is better", style="bold")]
+    sides = _table("", "mean", "sd", "n", "runs", right=(1, 2, 3))
+    for each in found.sides:
+        summary = summarize(each)
+        sides.add_row(each.name, _value(summary["mean"]), _value(summary["sd"]), str(summary["n"]), _runs(each))
+    parts.append(sides)
+    for comparison in found.comparisons:
+        parts += _comparison(comparison)
+    if found.luck is not None:
+        parts.append(Text(found.luck, style="bold"))
+    if found.floor is not None:
+        spread = found.floor.spread
+        parts.append(
+            Text(
+                f"noise floor: sd {figure(spread.sd)} ({spread.df:g} degrees of freedom), pooled within "
+                f"{found.floor.of}",
+                style="dim",
+            )
+        )
+    parts += [Text(clean(note), style="dim") for note in found.notes]
+    return Group(*parts)
+
+
+def _comparison(found: Comparison) -> list[RenderableType]:
+    a, b = found.a.name, found.b.name
+    parts: list[RenderableType] = [Text(f"{b} against {a}", style="bold")]
+    if found.changes:
+        changes = _table("config", a, b)
+        for change in found.changes:
+            changes.add_row(change.path, clean(json.dumps(change.base)), clean(json.dumps(change.value)))
+        parts.append(changes)
+    else:
+        parts.append(Text("the same config"))
+    if found.sources:
+        more = f" and {len(found.sources) - _SOURCES_SHOWN} more" if len(found.sources) > _SOURCES_SHOWN else ""
+        parts.append(Text(f"other sources: {', '.join(found.sources[:_SOURCES_SHOWN])}{more}"))
+    if found.folds:
+        folds = _table("fold", a, b, *(["difference"] if found.are_folds_shared else []), right=(1, 2, 3))
+        for fold in found.folds:
+            apart = "" if fold.a is None or fold.b is None else f"{fold.b - fold.a:+.4f}"
+            folds.add_row(fold.fold, _value(fold.a), _value(fold.b), *([apart] if found.are_folds_shared else []))
+        parts += [Text(f"fold by fold, {found.fold_runs[0]} and {found.fold_runs[1]}"), folds]
+        if not found.are_folds_shared:
+            parts.append(Text("the folds of one are not known to be those of the other: each has its own images"))
+    how = "paired" if found.images.is_paired else "not paired"
+    if found.images.interval is not None:
+        why = f": {found.images.why}" if found.images.why else ""
+        parts.append(Text(f"on {found.images.images} images, {how}{why}: {_interval(found.images.interval)}"))
+    else:
+        parts.append(Text(f"no difference on images: {found.images.why}"))
+    if found.seeds is not None:
+        over = "over seeds" if len(found.a.values) > 1 and len(found.b.values) > 1 else "by the noise floor"
+        parts.append(Text(f"{over}: {_interval(found.seeds)}"))
+    if found.folds or found.images.interval or found.seeds:
+        parts.append(Text(f"(differences are {b} - {a}, intervals of {100 * found.level:.3g}%)", style="dim"))
+    colour = {"better": "green", "likely": "yellow"}.get(found.verdict.kind, "")
+    parts.append(Text(f"\n{found.verdict.text}\n", style=f"bold {colour}"))
+    return parts
+
+
+def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
+    """The rows of `coord best`."""
+    metric, mode = (found[0]["metric"], found[0]["mode"])
+    table = _table("", "newest run", clean(metric), "sd", "n", "behind", right=(0, 2, 3, 4, 5))
+    for row in found:
+        behind = "" if row["behind"] is None else f"{row['behind']:.4f} {_NOISE_MARKS[row['within_noise']]}"
+        table.add_row(str(row["rank"]), row["run"], _value(row["mean"]), _value(row["sd"]), str(row["n"]), behind)
+    parts: list[RenderableType] = [Text(f"means over seeds; {_BETTER[mode]} is better"), table]
+    if any(row["within_noise"] for row in found):
+        parts.append(Text("~ may be as good as the first: within the noise (95%)", style="dim"))
+    if any(row["within_noise"] is None for row in found):
+        parts.append(Text("? may be as good as the first: without repeats the noise is not known", style="dim"))
+    return Group(*parts)
+
+
+def listing(found: Sequence[dict[str, Any]], *, longest: int | None = None) -> RenderableType:
+    """Rows as they are, a column each; times as how long ago they were, texts up to `longest` characters."""
+    names = list(found[0]) if found else []
+    numbers = [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
+    table = _table(*(name.removesuffix("_at") for name in names), right=numbers)
+    for row in found:
+        table.add_row(*(_cut(_cell(name, value), longest) for name, value in row.items()))
+    return table
+
+
+def _runs(side: Side) -> str:
+    if side.is_recorded:
+        return "recorded"
+    labels = [repeat.label for repeat in side.repeats]
+    more = f", and {len(labels) - _RUNS_SHOWN} more" if len(labels) > _RUNS_SHOWN else ""
+    return ", ".join(labels[:_RUNS_SHOWN]) + more
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.estimate:+.4f}, {found.low:+.4f} to {found.high:+.4f} ({found.method})"
+
+
+def _value(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.endswith("_at"):
+        return f"{age(value)} ago"
+    return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _table(*columns: str, right: Sequence[int] = ()) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for at, column in enumerate(columns):
+        table.add_column(column, overflow="fold", justify="right" if at in right else "left")
+    return table

@@ -1,0 +1,226 @@
+"""How values look on a terminal: rich renderables, made of plain values. Printing them is cli/terminal.py's job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from coordinator.cli.tables.board import Board
+from coordinator.ledger import Run, Times, run_times
+from coordinator.results import events, summary as metrics
+from coordinator.target import AcceleratorQuota, Quota, RunState
+
+if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
+    from coordinator.kernel import Check
+    from coordinator.maintenance import Finding
+    from coordinator.project import Change, Experiment, Recorded
+
+NO_CHAINS: Mapping[str, Sequence[Run]] = {}
+
+_DIFF_LINES = 40
+_BAR = 30
+_LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
+_BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
+_COLOURS = {
+    RunState.COMPLETE: "green",
+    RunState.ERROR: "red",
+    RunState.REFUSED: "red",
+    RunState.CANCELLED: "yellow",
+    RunState.RUNNING: "cyan",
+    RunState.QUEUED: "cyan",
+    RunState.PUSHING: "yellow",
+}
+
+
+def experiments(found: Sequence[Experiment]) -> RenderableType:
+    """A paragraph each: a table's columns would be too narrow for the sentences."""
+    parts: list[RenderableType] = []
+    for item in found:
+        base = f"  (base: {item.bases[0]})" if item.bases else ""
+        parts.append(Text.assemble((item.name, "bold"), (base, "dim")))
+        below = filter(None, (item.about, _recorded(item.recorded)))
+        parts.extend(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in below)
+    return Group(*parts)
+
+
+def _recorded(figures: Sequence[Recorded]) -> str:
+    """Recorded figures by metric, repeated ones as a range: `val/loss 0.4309 to 0.4385 (min, 4 runs)`."""
+    by_metric: dict[tuple[str, str], list[float]] = {}
+    for figure in figures:
+        by_metric.setdefault((figure.metric, figure.mode), []).append(figure.value)
+    shown = [
+        f"{metric} {values[0]:.4f} ({mode})"
+        if len(values) == 1
+        else f"{metric} {min(values):.4f} to {max(values):.4f} ({mode}, {len(values)} runs)"
+        for (metric, mode), values in by_metric.items()
+    ]
+    return f"recorded: {', '.join(shown)}" if shown else ""
+
+
+def experiment(item: Experiment) -> RenderableType:
+    parts: list[RenderableType] = [Text(f"{item.name}: {item.about}" if item.about else item.name, style="bold")]
+    parts.append(Text("bases: " + (" -> ".join(item.bases) or "none")))
+    parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
+    parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
+    parts.append(Text("The resolved config:\n"))
+    parts.append(Text(_config(item.config)))
+    if item.recorded:
+        recorded = new_table("recorded metric", "better", "value", "note")
+        for figure in item.recorded:
+            recorded.add_row(figure.metric, figure.mode, f"{figure.value:g}", figure.note)
+        parts.append(recorded)
+    return Group(*parts)
+
+
+def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
+    """A row a run: `wait` is how long it waited, or waits, for its session. `chains` is `Status.chains`."""
+    table = new_table("run", "state", "age", "wait", "last reported, and where")
+    for run in found:
+        at = run_times(run)
+        last = events.describe(run.last_event) if run.last_event else ""
+        lines = [metrics.clean(last), metrics.clean(run.message), _chain(chains.get(run.id, ()))]
+        about = Text("\n".join(filter(None, lines)))
+        if at.is_stuck:
+            about.append(("\n" if about else "") + _stuck(run, at), style="red")
+        about.append(("\n" if about else "") + run.url, style="dim")
+        state = Text("STUCK", style="red") if at.is_stuck else Text(run.state.upper(), style=_COLOURS[run.state])
+        queued = "" if at.queued is None else duration(at.queued)
+        table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
+    return table
+
+
+def _chain(links: Sequence[Run]) -> str:
+    """`continues v1, v2`: what led to the last of them."""
+    return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
+
+
+def _stuck(run: Run, at: Times) -> str:
+    ran = "" if at.running is None else f"{duration(at.running)} "
+    return (
+        f"said to run {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it does not "
+        f"run there, coord cancel --exp {run.experiment} --version {run.version}"
+    )
+
+
+def quota(found: Quota) -> RenderableType:
+    """A row a kind of accelerator, with a bar of its whole quota: used, reserved by what runs, left."""
+    table = new_table("", "", "used", "reserved", "left", "of")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for each in found.accelerators:
+        hours = (f"{seconds / 3600:.1f} h" for seconds in (each.used, each.reserved, each.left, each.total))
+        table.add_row(each.kind.upper(), _bar(each), *hours)
+    parts: list[RenderableType] = [table]
+    if found.refreshes_at is not None:
+        there = found.refreshes_at.astimezone(UTC)
+        left = duration(there - datetime.now(UTC))
+        parts.append(Text(f"█ used  ▒ reserved  ░ left     new in {left}, on {there:%A %d %B at %H:%M} UTC"))
+    return Group(*parts)
+
+
+def _bar(quota: AcceleratorQuota) -> Text:
+    """Its whole quota in `_BAR` characters; what is there at all gets one."""
+    parts, rest = [], _BAR
+    for seconds, character, colour in ((quota.used, "█", "cyan"), (quota.reserved, "▒", "yellow")):
+        share = seconds / quota.total if quota.total > 0 else 0.0
+        length = min(rest, max(1, round(share * _BAR)) if seconds > 0 else 0)
+        parts.append((character * length, colour))
+        rest -= length
+    return Text.assemble(*parts, ("░" * rest, "dim"))
+
+
+def findings(found: Sequence[Finding]) -> RenderableType:
+    """A row a finding, its remedy below it."""
+    table = new_table("check", "state", "what, and what to do about it")
+    for each in found:
+        about = Text(metrics.clean(each.what))
+        if each.remedy:
+            about.append(f"\n-> {metrics.clean(each.remedy)}", style="bold")
+        table.add_row(each.check, Text(each.level.upper(), style=_LEVEL_COLOURS[each.level]), about)
+    return table
+
+
+def board(label: str, found: Board) -> RenderableType:
+    """Where a run stands, and the figures of its fold."""
+    table = new_table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
+    for name, figure in list(found.figures.items())[:_BOARD_ROWS]:
+        table.add_row(
+            name,
+            f"{figure.last:.4f}",
+            f"{figure.lowest:.4f}",
+            "" if figure.lowest_in is None else str(figure.lowest_in),
+            f"{figure.highest:.4f}",
+            "" if figure.highest_in is None else str(figure.highest_in),
+        )
+    return Group(Text(f"{label}: {metrics.clean(found.place)}", style="bold"), table)
+
+
+def check(found: Check) -> RenderableType:
+    """What differs between a kernel and the working tree: names first, then lines, as many as one looks at."""
+    parts: list[RenderableType] = []
+    if found.files:
+        files = new_table("file", "what")
+        for file in found.files:
+            files.add_row(metrics.clean(file.path), file.state)
+        parts.append(files)
+    if found.settings or found.config:
+        values = new_table("value", "in the kernel", "in the working tree")
+        for change in (*found.settings, *found.config):
+            values.add_row(metrics.clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
+        parts.append(values)
+    if found.text:
+        parts.append(Text("\nThe text around files and config differs: the header, the template or coord's bootstrap."))
+    lines = [line for diff in (*(file.diff for file in found.files), found.text) for line in diff]
+    if lines:
+        parts.append(Text("\n" + "\n".join(metrics.clean(line) for line in lines[:_DIFF_LINES]), overflow="fold"))
+    if len(lines) > _DIFF_LINES:
+        parts.append(Text(f"... and {len(lines) - _DIFF_LINES} more lines of differences: --json has them all"))
+    return Group(*parts)
+
+
+def age(since: str) -> str:
+    """How long ago a time of the ledger was: 45s, 12m, 3h, 2d."""
+    return duration(datetime.now(UTC) - datetime.fromisoformat(since))
+
+
+def duration(span: timedelta) -> str:
+    """A time span in its largest unit: 45s, 12m, 3h, 2d."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{max(seconds, 0)}s"
+
+
+def new_table(*columns: str) -> Table:
+    """An empty one, as all of ours look; what is too long for a column goes on in the next line."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _changes(changes: Sequence[Change]) -> Table:
+    table = new_table("path", "base", "here")
+    for change in changes:
+        table.add_row(change.path, json.dumps(change.base), json.dumps(change.value))
+    return table
+
+
+def _config(config: dict[str, Any], indent: str = "  ") -> str:
+    """The config as YAML-like text, nested as it is declared."""
+    found = []
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            found.append(f"{indent}{key}:\n{_config(value, indent + '  ')}")
+        else:
+            found.append(f"{indent}{key}: {json.dumps(value)}\n")
+    return "".join(found)

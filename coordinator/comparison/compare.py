@@ -1,0 +1,235 @@
+"""The verb compare: is one config better than another, or was it luck?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from coordinator.comparison import images
+from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, find_candidate
+from coordinator.comparison.configs import without_seed
+from coordinator.comparison.images import Fold, Images
+from coordinator.comparison.intervals import Interval
+from coordinator.comparison.noise import Floor, noise_floor
+from coordinator.comparison.seeds import Sample
+from coordinator.comparison.sides import Repeat, Side, side_of, summarize
+from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
+from coordinator.errors import NotComparable, UsageError
+from coordinator.project import Change, Project
+from coordinator.results import OutOfFold
+from coordinator.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Side b against side a, which is the first of the command line."""
+
+    a: Side
+    b: Side
+    mode: str
+    level: float
+    """Of each interval: 95%, or more where several are looked at."""
+    changes: tuple[Change, ...]
+    """What differs in the config: a's value and b's."""
+    sources: tuple[str, ...]
+    """Source files that differ."""
+    folds: tuple[Fold, ...]
+    """Of one run of each: the newest two with the same folds, if there are such."""
+    fold_runs: tuple[str, str]
+    are_folds_shared: bool
+    """Whether the images of the folds shown are known to be the same."""
+    images: Images
+    seeds: Interval | None
+    """b - a over seeds, or by the project's noise floor; None if neither is known."""
+    verdict: Verdict
+
+    @property
+    def difference(self) -> float:
+        """mean(b) - mean(a), whatever is better."""
+        return fmean(self.b.values) - fmean(self.a.values)
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `coord compare` answers."""
+
+    metric: str
+    mode: str
+    sides: tuple[Side, ...]
+    floor: Floor | None
+    comparisons: tuple[Comparison, ...]
+    luck: str | None
+    """With one name only: how far two single runs of it may lie apart."""
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "metric": self.metric,
+            "mode": self.mode,
+            "sides": [_side_json(each) for each in self.sides],
+            "noise_floor": None
+            if self.floor is None
+            else {**dataclasses.asdict(self.floor.spread), "configs": list(self.floor.configs)},
+            "comparisons": [_comparison_json(each) for each in self.comparisons],
+            "luck": self.luck,
+            "notes": list(self.notes),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a comparison, flat; of one name alone, a row of what is known about it."""
+        if self.luck is not None:
+            return [{"metric": self.metric, "mode": self.mode, **_flat("a", self.sides[0]), "text": self.luck}]
+        return [
+            {
+                "metric": self.metric,
+                "mode": self.mode,
+                **_flat("a", each.a),
+                **_flat("b", each.b),
+                "difference": each.difference,
+                "level": each.level,
+                "low": each.seeds.low if each.seeds else None,
+                "high": each.seeds.high if each.seeds else None,
+                "method": each.seeds.method if each.seeds else None,
+                "images": each.images.images,
+                "paired": each.images.is_paired,
+                "images_low": each.images.interval.low if each.images.interval else None,
+                "images_high": each.images.interval.high if each.images.interval else None,
+                "verdict": each.verdict.kind,
+                "winner": each.verdict.winner,
+                "text": each.verdict.text,
+            }
+            for each in self.comparisons
+        ]
+
+
+def compare_experiments(
+    workspace: Workspace,
+    names: Sequence[str],
+    *,
+    metric: str | None = None,
+    paired: bool = False,
+) -> Report:
+    """Each name against the first; see `candidates.find` for what a name may be.
+
+    `paired` insists on the same images in the same folds. Raises NotComparable if a difference would say nothing,
+    RunNotFound, UsageError.
+    """
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise UsageError(f"{', '.join(sorted(repeated))}: compared with itself", hint="One name alone shows its noise.")
+    candidates = [find_candidate(workspace, name) for name in names]
+    _check_apart(candidates)
+    chosen, mode = common_metric(candidates, metric)
+    sides = tuple(side_of(workspace.project, each, chosen) for each in candidates)
+    rows = [images.rows(each, chosen) for each in sides]
+    images.check_data(workspace.project, sides, rows)
+    floor = noise_floor(workspace.project, all_candidates(workspace), chosen, sides)
+    level = 1 - ALPHA / max(len(sides) - 1, 1)
+    comparisons = tuple(
+        _compare(workspace.project, sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
+        for at in range(1, len(sides))
+    )
+    notes = [note for each in sides for note in each.notes]
+    if any(each.is_recorded for each in sides):
+        notes.append("recorded figures were measured elsewhere: that their data and folds are the same is not known")
+    if len(comparisons) > 1:
+        notes.append(f"{len(comparisons)} comparisons: each interval is of {percent(level)} (Bonferroni)")
+    by_luck = luck(sides[0], floor) if len(sides) == 1 else None
+    return Report(chosen, mode, sides, floor, comparisons, by_luck, tuple(dict.fromkeys(notes)))
+
+
+def _compare(
+    project: Project,
+    a: Side,
+    b: Side,
+    mode: str,
+    rows_a: Mapping[Repeat, OutOfFold],
+    rows_b: Mapping[Repeat, OutOfFold],
+    floor: Floor | None,
+    *,
+    level: float,
+    paired: bool,
+) -> Comparison:
+    on_images = images.difference(rows_a, rows_b, level)
+    if paired and not on_images.is_paired:
+        raise NotComparable(
+            f"{a.name} and {b.name} cannot be paired: {on_images.why}",
+            hint="Without --paired they are compared as they are.",
+        )
+    shared = images.sharing(a, b, rows_a, rows_b)
+    first, second = shared or (a.repeats[0], b.repeats[0])
+    samples = (Sample(a.name, a.values, images.splits(a, rows_a)), Sample(b.name, b.values, images.splits(b, rows_b)))
+    seeds, verdict = judge(*samples, mode=mode, level=level, floor=floor, images=on_images.interval)
+    changes, sources = _changes(project, a, b), _sources(a, b)
+    return Comparison(
+        a=a,
+        b=b,
+        mode=mode,
+        level=level,
+        changes=changes,
+        sources=sources,
+        folds=images.folds(first, second),
+        fold_runs=(first.label, second.label),
+        are_folds_shared=shared is not None,
+        images=on_images,
+        seeds=seeds,
+        verdict=verdict,
+    )
+
+
+def _check_apart(candidates: Sequence[Candidate]) -> None:
+    """Raises UsageError if two names stand for the same runs: repeats of one config."""
+    for at, one in enumerate(candidates):
+        for other in candidates[:at]:
+            common = [run for run in one.runs if run in other.runs]
+            if common:
+                raise UsageError(
+                    f"{other.name} and {one.name} are one config: {common[0].label} is a run of both",
+                    hint="Runs that differ in nothing but the seed are repeats. Single ones are named so: NAME@v3.",
+                )
+
+
+def _changes(project: Project, a: Side, b: Side) -> tuple[Change, ...]:
+    first, second = (without_seed(project, side.config) for side in (a, b))
+    paths = dict.fromkeys([*first, *second])
+    return tuple(
+        Change(path, first.get(path), second.get(path)) for path in paths if first.get(path) != second.get(path)
+    )
+
+
+def _sources(a: Side, b: Side) -> tuple[str, ...]:
+    if not a.files or not b.files:
+        return ()
+    return tuple(path for path in sorted({*a.files, *b.files}) if a.files.get(path) != b.files.get(path))
+
+
+def _flat(which: str, side: Side) -> dict[str, Any]:
+    summary = summarize(side)
+    return {which: side.name, **{f"{name}_{which}": summary[name] for name in ("mean", "sd", "n", "recorded")}}
+
+
+def _side_json(side: Side) -> dict[str, Any]:
+    repeats = [
+        {"run": each.label, "seed": each.seed, "value": each.value, "images": each.images, "note": each.note}
+        for each in side.repeats
+    ]
+    return {"name": side.name, **summarize(side), "repeats": repeats}
+
+
+def _comparison_json(each: Comparison) -> dict[str, Any]:
+    return {
+        "a": each.a.name,
+        "b": each.b.name,
+        "difference": each.difference,
+        "level": each.level,
+        "config": [dataclasses.asdict(change) for change in each.changes],
+        "sources": list(each.sources),
+        "folds": [dataclasses.asdict(fold) for fold in each.folds],
+        "fold_runs": list(each.fold_runs),
+        "folds_shared": each.are_folds_shared,
+        "images": dataclasses.asdict(each.images),
+        "seeds": dataclasses.asdict(each.seeds) if each.seeds else None,
+        "verdict": dataclasses.asdict(each.verdict),
+    }

@@ -1,0 +1,77 @@
+"""The verb best: every config in order of its mean, and what the noise allows to say of that order."""
+
+from __future__ import annotations
+
+from statistics import fmean, stdev
+from typing import Any
+
+from coordinator.comparison.candidates import all_candidates, common_metric
+from coordinator.comparison.configs import attached
+from coordinator.comparison.noise import noise_floor
+from coordinator.comparison.seeds import Sample
+from coordinator.comparison.sides import Side, side_of
+from coordinator.comparison.verdict import judge
+from coordinator.errors import RunNotFound, UsageError, did_you_mean
+from coordinator.workspace import Workspace
+
+
+def best(
+    workspace: Workspace, *, metric: str | None = None, target: str | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A row a config, the best mean over its seeds first, and what should be known about the list.
+
+    The metric is the newest run's primary one unless another is asked for. Configs that were measured on other data
+    than the newest that has it are left out, and those on fewer images (single folds, say); recorded ones count as of
+    the data that their config names.
+    Raises RunNotFound, UsageError.
+    """
+    candidates = all_candidates(workspace)
+    if target is not None:
+        candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
+    metric = metric or next((each.primary for each in candidates if each.primary), None)
+    if not candidates:
+        raise RunNotFound("no run is complete and fetched, and nothing is recorded", hint="See: coord status")
+    known = list(dict.fromkeys(name for each in candidates for name in each.modes))
+    if metric is None:
+        raise UsageError("there are no runs, so no primary metric: which one?", hint=f"--metric {' or '.join(known)}")
+    if metric not in known:
+        raise UsageError(f"nothing was measured in {metric}{did_you_mean(metric, known)}", hint=f"{', '.join(known)}.")
+    measured = [each for each in candidates if metric in each.modes]
+    _, mode = common_metric(measured[:1], metric)
+    turned = [each.name for each in measured if each.modes[metric] != mode]
+    measured = [each for each in measured if each.modes[metric] == mode]
+    sides = [side_of(workspace.project, each, metric) for each in measured]
+    data = attached(workspace.project, sides[0].config)
+    alike = [each for each in sides if attached(workspace.project, each.config) == data]
+    most = max((images_of(each) or 0 for each in alike), default=0)
+    alike = [each for each in alike if images_of(each) in (None, most)]
+    others = len(sides) - len(alike)
+    notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
+    if turned:
+        notes.append(f"left out, as {metric} is better the other way round there: {', '.join(turned)}")
+    alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
+    floor = noise_floor(workspace.project, measured, metric, alike)
+    first = Sample(alike[0].name, alike[0].values)
+    found = []
+    for rank, each in enumerate(alike, start=1):
+        kind = judge(first, Sample(each.name, each.values), mode=mode, floor=floor)[1].kind if rank > 1 else "first"
+        found.append(
+            {
+                "rank": rank,
+                "run": each.name,
+                "metric": metric,
+                "mode": mode,
+                "mean": fmean(each.values),
+                "sd": stdev(each.values) if len(each.values) > 1 else None,
+                "n": len(each.values),
+                "images": images_of(each),
+                "recorded": each.is_recorded,
+                "behind": abs(fmean(each.values) - fmean(first.values)) if rank > 1 else None,
+                "within_noise": None if kind == "unknown" else kind == "noise",
+            }
+        )
+    return found, notes
+
+
+def images_of(each: Side) -> int | None:
+    return each.repeats[0].images

@@ -1,0 +1,13 @@
+from .build import TEMPLATE as TEMPLATE, Build as Build, assemble as assemble, build_kernel as build_kernel
+from .check import Check as Check, check_kernel as check_kernel
+from .metadata import (
+    METADATA_FILE as METADATA_FILE,
+    KernelMetadata as KernelMetadata,
+    check_collisions as check_collisions,
+    check_source_size as check_source_size,
+    kernel_slug as kernel_slug,
+    kernel_title as kernel_title,
+    render_metadata as render_metadata,
+    with_owner as with_owner,
+)
+from .work import digest_of_work as digest_of_work, work_to_do as work_to_do

@@ -1,0 +1,173 @@
+"""experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}: text first, the effect last.
+
+(kernel.ipynb, where the kernel is a notebook.)
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from coordinator.bundle import (
+    Notebook,
+    Script,
+    SourceFile,
+    collect,
+    fit_to_image,
+    image_of,
+    newer_syntax_explained,
+    notebook_of,
+    render_script,
+)
+from coordinator.files import held
+from coordinator.kernel.metadata import (
+    CODE_FILES,
+    METADATA_FILE,
+    KernelMetadata,
+    check_collisions,
+    check_source_size,
+    kernel_title,
+    render_metadata,
+)
+from coordinator.project import Experiment, Project, kernel_titles
+
+MANIFEST = "manifest.json"
+TEMPLATE = "kernel.py.j2"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A kernel that is ready to be pushed, and where it lies (once it was written)."""
+
+    experiment: Experiment
+    script: Script
+    files: tuple[SourceFile, ...]
+    metadata: KernelMetadata
+    manifest: dict[str, Any]
+    directory: Path
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What went in, or stayed out, for another reason than an import."""
+
+    @property
+    def code_file(self) -> Path:
+        return self.directory / CODE_FILES[self.experiment.kernel.kernel_type]
+
+    def as_sent(self, script: str) -> str:
+        """What the target gets for this build's script (with a stamp): itself, or the notebook that it makes."""
+        return _as_sent(self.experiment, script)
+
+
+def build_kernel(project: Project, experiment: Experiment) -> Build:
+    """Renders, checks, and swaps the result in as `build/<experiment>/`.
+
+    Raises BundleError, MetadataError or ProjectError; nothing is written then.
+    """
+    built = assemble(project, experiment)
+    contents = {
+        built.code_file.name: _on_disk(experiment, built.script.text),
+        METADATA_FILE: built.metadata.text,
+        MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
+    }
+    # Two builds at once must not each move the other's away.
+    with held(project.build_lock(experiment.name), wait=True):
+        _swap_in(built.directory, contents)
+    return built
+
+
+def assemble(project: Project, experiment: Experiment) -> Build:
+    """What `build` would write, made of the working tree as it is now, in memory.
+
+    Raises BundleError, MetadataError or ProjectError.
+
+    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
+    (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
+    its `bytes` and its `sha256`. Nothing in it depends on when, where or at which commit it was made.
+    """
+    settings, image = project.settings, image_of(project)
+    notes: list[str] = []
+    with newer_syntax_explained(image.python):
+        sources = collect(project.root, settings.entry, say=notes.append)
+    fitted = fit_to_image(
+        sources,
+        root=project.root,
+        entry=settings.entry,
+        image=image,
+        vendor=settings.vendor,
+        extra=settings.image_extra,
+        installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
+    )
+    files = fitted.files
+    script = render_script(
+        project.template(TEMPLATE),
+        experiment=experiment.name,
+        about=experiment.about,
+        entry=project.settings.entry,
+        config=experiment.config,
+        files=files,
+        command=experiment.build_command,
+        as_sent=partial(_as_sent, experiment),
+    )
+    size = len(_as_sent(experiment, script.text).encode("utf-8"))
+    check_source_size(size)
+    check_collisions(experiment, kernel_titles(project))
+    metadata = render_metadata(
+        project.template("kernel-metadata.json.j2"),
+        experiment,
+        owner=project.settings.owner,
+        attached=project.settings.attached,
+    )
+    manifest = {
+        "schema": 1,
+        "experiment": experiment.name,
+        "digest": script.digest,
+        "form": script.form,
+        "entry": project.settings.entry,
+        "kernel_type": experiment.kernel.kernel_type,
+        "bytes": size,
+        "config": experiment.config,
+        "overrides": list(experiment.overrides),
+        "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
+    }
+    directory = project.build(experiment.name)
+    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes))
+
+
+def _notebook(experiment: Experiment, script: str) -> Notebook:
+    title = kernel_title(experiment.kernel.title, experiment.name)
+    return notebook_of(
+        script, title=title, experiment=experiment.name, about=experiment.about, command=experiment.build_command
+    )
+
+
+def _as_sent(experiment: Experiment, script: str) -> str:
+    return script if experiment.kernel.kernel_type == "script" else _notebook(experiment, script).for_kaggle()
+
+
+def _on_disk(experiment: Experiment, script: str) -> str:
+    return script if experiment.kernel.kernel_type == "script" else _notebook(experiment, script).for_disk()
+
+
+def _swap_in(directory: Path, contents: dict[str, str]) -> None:
+    """Writes the files into a new folder beside `directory` and renames it into place."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    new = directory.with_name(f".{directory.name}.new")
+    old = directory.with_name(f".{directory.name}.old")
+    for leftover in (new, old):  # of a build that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        new.mkdir()
+        for name, text in contents.items():
+            (new / name).write_bytes(text.encode("utf-8"))
+        if directory.exists():
+            directory.rename(old)
+        new.rename(directory)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        if not directory.exists() and old.exists():
+            old.rename(directory)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,225 @@
+"""kernel-metadata.json: the template's values, the rendered file, and Kaggle's rules, checked before any request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from slugify import slugify
+
+from coordinator.errors import MetadataError, did_you_mean
+from coordinator.kaggle_rules import MACHINE_SHAPES, SOURCE_MAX, SOURCE_PREFIXES, TITLE_MAX, TITLE_MIN
+from coordinator.project import Experiment, leaves, plain
+
+CODE_FILE = "kernel.py"
+CODE_FILES = {"script": CODE_FILE, "notebook": "kernel.ipynb"}
+"""The code file's name by the kernel's type."""
+METADATA_FILE = "kernel-metadata.json"
+
+_OWNER_PLACEHOLDER = "OWNER"
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
+_KEYS = (
+    *("id", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_tpu"),
+    *("enable_internet", "machine_shape", "docker_image", "docker_image_pinning_type", "keywords"),
+    *("dataset_sources", "competition_sources", "kernel_sources", "model_sources"),
+)
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_SOURCE_FORMS = {
+    "dataset_sources": (re.compile(rf"{_PART}/{_PART}(/versions/\d+)?"), "owner/slug"),
+    "competition_sources": (re.compile(_PART), "slug"),
+    "kernel_sources": (re.compile(rf"{_PART}/{_PART}"), "owner/slug"),
+    "model_sources": (re.compile(rf"{_PART}(/{_PART}){{3}}(/\d+)?"), "owner/model/framework/variation[/version]"),
+}
+
+
+@dataclass(frozen=True)
+class KernelMetadata:
+    """The rendered and checked kernel-metadata.json."""
+
+    text: str
+    data: dict[str, Any]
+
+    @property
+    def slug(self) -> str:
+        return str(self.data["id"]).partition("/")[2]
+
+    @property
+    def title(self) -> str:
+        return str(self.data["title"])
+
+
+def kernel_title(title: str, experiment: str) -> str:
+    """The kernel's title on Kaggle, from the title setting."""
+    return title.replace("{experiment}", experiment)
+
+
+def kernel_slug(title: str, experiment: str) -> str:
+    """The kernel's slug: Kaggle makes it of the title, with python-slugify's rules, and refuses any other."""
+    return str(slugify(kernel_title(title, experiment)))
+
+
+def render_metadata(
+    template: Path, experiment: Experiment, *, owner: str | None, attached: Sequence[str] = ()
+) -> KernelMetadata:
+    """The metadata of the experiment's kernel.
+
+    The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
+    `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). `attached` has the config's dotted paths whose
+    values must be among the attached sources. Raises MetadataError with every broken rule.
+    """
+    settings = experiment.kernel
+    shape = MACHINE_SHAPES.get(settings.machine_shape or "")
+    values = {
+        "kernel": plain(settings),
+        "config": experiment.config,
+        "experiment": experiment.name,
+        "title": kernel_title(settings.title, experiment.name),
+        "slug": kernel_slug(settings.title, experiment.name),
+        # A build needs no credentials, so the owner may be known only at the push.
+        "owner": owner or _OWNER_PLACEHOLDER,
+        "code_file": CODE_FILES[settings.kernel_type],
+        "machine": shape.kind if shape else "cpu",
+    }
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    try:
+        text = environment.from_string(template.read_text(encoding="utf-8")).render(values)
+        data = json.loads(text, parse_constant=_refuse_constant)
+    except jinja2.TemplateError as error:
+        raise MetadataError(f"{template.name}: {error}") from error
+    except ValueError as error:
+        raise MetadataError(f"{template.name} does not render to JSON: {error}") from error
+    problems = _broken_rules(data) or _not_attached(data, experiment.config, attached)
+    if problems:
+        raise _error(experiment.name, problems)
+    return KernelMetadata(text=text, data=data)
+
+
+def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
+    """The same metadata, owned by `owner`."""
+    data = {**metadata.data, "id": f"{owner}/{metadata.slug}"}
+    problems = _broken_rules(data)
+    if problems:
+        raise MetadataError("; ".join(problems))
+    return KernelMetadata(text=json.dumps(data, indent=2, ensure_ascii=False) + "\n", data=data)
+
+
+def check_collisions(experiment: Experiment, titles: Mapping[str, str]) -> None:
+    """Raises MetadataError if another experiment's kernel would have the same address (`a_b` and `a-b`).
+
+    `titles` has every experiment's title setting.
+    """
+    slug = kernel_slug(experiment.kernel.title, experiment.name)
+    for name, title in titles.items():
+        if name != experiment.name and kernel_slug(title, name) == slug:
+            raise MetadataError(
+                f'the experiments "{experiment.name}" and "{name}" would be one kernel: both have the slug {slug}',
+                hint="Rename one of them, so that they differ in more than punctuation and capitals.",
+            )
+
+
+def check_source_size(size: int) -> None:
+    """Raises MetadataError if a kernel's source of `size` bytes is more than Kaggle takes."""
+    if size > SOURCE_MAX:
+        raise MetadataError(f"the kernel's source has {size:,} bytes; Kaggle takes at most {SOURCE_MAX:,}")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _broken_rules(data: Any) -> list[str]:
+    """What is wrong with a metadata file's content, whoever wrote its template."""
+    if not isinstance(data, dict):
+        return ["it must be a JSON object"]
+    problems: list[str] = []
+    owner, slash, slug = str(data.get("id", "")).partition("/")
+    title = data.get("title")
+    if not slash or not _OWNER.fullmatch(owner) or not _SLUG.fullmatch(slug):
+        problems.append(f'id "{data.get("id")}" must be owner/slug')
+    if not isinstance(title, str) or not TITLE_MIN <= len(title) <= TITLE_MAX:
+        length = f", has {len(title)}" if isinstance(title, str) else ""
+        problems.append(f'title "{title}" must have {TITLE_MIN} to {TITLE_MAX} characters{length}')
+    elif slug != slugify(title):
+        problems.append(f'the slug of the title "{title}" is "{slugify(title)}", but the id says "{slug}"')
+    if "id_no" in data:
+        problems.append("id_no wins over id and may name another kernel; leave it out")
+    problems.extend(
+        f'unknown key "{key}"{did_you_mean(key, _KEYS)}' for key in data if key not in _KEYS and key != "id_no"
+    )
+    if data.get("language") != "python":
+        problems.append(f'language must be "python", is "{data.get("language")}"')
+    code_file = CODE_FILES.get(str(data.get("kernel_type")))
+    if code_file is None:
+        problems.append(f'kernel_type must be "script" or "notebook", is "{data.get("kernel_type")}"')
+    elif data.get("code_file") != code_file:
+        problems.append(f'code_file must be "{code_file}", is "{data.get("code_file")}"')
+    for key in ("is_private", "enable_internet"):
+        if not isinstance(data.get(key), bool):
+            problems.append(f"{key} must be there and be true or false, is {json.dumps(data.get(key))}")
+    for key in ("enable_gpu", "enable_tpu"):
+        if not isinstance(data.get(key, False), bool):
+            problems.append(f"{key} must be true or false, is {json.dumps(data[key])}")
+    problems.extend(_machine_problems(data.get("machine_shape")))
+    for key, (form, description) in _SOURCE_FORMS.items():
+        sources = data.get(key, [])
+        if not isinstance(sources, list):
+            problems.append(f"{key} must be a list")
+            continue
+        problems.extend(_source_problems(key, sources, form, description))
+    return problems
+
+
+def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: Sequence[str]) -> list[str]:
+    """A kernel whose data is not attached would find that out after it has waited for its machine.
+
+    A path (`.`, `/kaggle/...`) is no source: what it names lies in the session.
+    """
+    sources = [source for key in _SOURCE_FORMS for source in data.get(key, [])]
+    values = dict(leaves(config))
+    problems = []
+    for path in attached:
+        if path not in values:
+            problems.append(f'[tool.coord] attached names "{path}", which the config does not have')
+        elif values[path] and not str(values[path]).startswith((".", "/")) and values[path] not in sources:
+            problems.append(
+                f'config {path} is "{values[path]}", which is not attached: add it to {"/".join(_SOURCE_FORMS)}'
+            )
+    return problems
+
+
+def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], description: str) -> list[str]:
+    problems = []
+    for source in sources:
+        prefix = next((prefix for prefix in SOURCE_PREFIXES if str(source).startswith(prefix)), None)
+        if prefix is not None and form.fullmatch(str(source).removeprefix(prefix)):
+            problems.append(f'{key}: write "{str(source).removeprefix(prefix)}", without "{prefix}"')
+        elif not isinstance(source, str) or not form.fullmatch(source):
+            problems.append(f'{key}: "{source}" is not of the form {description}')
+    named = sorted(source for source in sources if isinstance(source, str))
+    problems.extend(f'{key}: "{one}" is named twice' for one, next_ in pairwise(named) if one == next_)
+    return problems
+
+
+def _machine_problems(name: Any) -> list[str]:
+    if name is None:
+        return []
+    shape = MACHINE_SHAPES.get(str(name))
+    if shape is None:
+        current = [known for known, entry in MACHINE_SHAPES.items() if not entry.runs_as]
+        near = did_you_mean(str(name), current)
+        return [f'machine_shape "{name}" is not known{near}; known: {", ".join(current)}, or null for a CPU']
+    if shape.runs_as:
+        return [f'machine_shape "{name}" is retired: Kaggle would run it on {shape.runs_as}; ask for what you mean']
+    return []
+
+
+def _error(experiment: str, problems: list[str]) -> MetadataError:
+    lines = "\n".join(f"  {problem}" for problem in problems)
+    return MetadataError(f'the kernel of "{experiment}" cannot be pushed as it is:\n{lines}')

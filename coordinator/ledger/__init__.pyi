@@ -1,0 +1,25 @@
+from . import export as export, listing as listing, remarks as remarks, submissions as submissions, sweeps as sweeps
+from .arrival import (
+    ACTIVE as ACTIVE,
+    ARRIVAL_SECONDS as ARRIVAL_SECONDS,
+    NEVER_ARRIVED as NEVER_ARRIVED,
+    NOT_YET as NOT_YET,
+)
+from .chains import all_chains as all_chains, chain_of as chain_of
+from .export import as_csv as as_csv
+from .ledger import MERGED as MERGED, Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
+from .remarks import Kind as Kind, Remark as Remark, said as said, texts as texts
+from .salvage import blank as blank, damage as damage, salvage_ledger as salvage_ledger
+from .submissions import Submission as Submission, all_submissions as all_submissions
+from .sweeps import (
+    Member as Member,
+    Sweep as Sweep,
+    all_sweeps as all_sweeps,
+    find_experiment as find_experiment,
+    find_sweep as find_sweep,
+    from_json as from_json,
+    run_of as run_of,
+    sweeps_of as sweeps_of,
+)
+from .times import Times as Times, run_times as run_times
+from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early

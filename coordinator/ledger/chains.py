@@ -1,0 +1,24 @@
+"""Runs that continue one another: which belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from coordinator.ledger.ledger import Run
+
+
+def chain_of(run: Run, runs: Mapping[str, Run]) -> tuple[Run, ...]:
+    """The runs that lead to `run` by continuing one another, the first one first and itself last.
+
+    `runs` has the ledger's by id; a chain begins after a run that is not among them.
+    """
+    found = [run]
+    while (earlier := runs.get(found[-1].continues or "")) is not None and earlier not in found:
+        found.append(earlier)
+    return tuple(reversed(found))
+
+
+def all_chains(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
+    """Run id -> its chain, for every run that continues another one."""
+    by_id = {run.id: run for run in runs}
+    return {run.id: chain_of(run, by_id) for run in runs if run.continues}

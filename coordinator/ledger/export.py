@@ -1,0 +1,86 @@
+"""The verb ledger export: every run as one flat row, for a spreadsheet or a data frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from coordinator.ledger import remarks
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.ledger.sweeps import Sweep, all_sweeps
+
+PLAIN = (
+    *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
+    *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
+)
+
+
+def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """One row a run, all with the same columns; None where a run has no such value.
+
+    Nested values become dotted columns (`config.optim.lr`), lists become JSON. Of the summary there are the primary
+    metric and each metric's mean over the folds (`metric.cv/dice`).
+    """
+    found = [_row(run) for run in runs]
+    columns = list(dict.fromkeys(name for row in found for name in row))
+    return [{name: row.get(name) for name in columns} for row in found]
+
+
+def with_all(ledger: Ledger) -> list[dict[str, Any]]:
+    """`rows` of all runs, newest first, with what else the ledger knows of each: its sweeps, tags and notes."""
+    runs, said, sweeps = ledger.runs(), remarks.said(ledger), all_sweeps(ledger)
+    beside = [
+        {
+            "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],
+            "tags": remarks.texts(said, run, "tag"),
+            "notes": remarks.texts(said, run, "note"),
+        }
+        for run in runs
+    ]
+    return [
+        {**row, **{name: json.dumps(value, ensure_ascii=False) for name, value in more.items()}}
+        for row, more in zip(rows(runs), beside, strict=True)
+    ]
+
+
+def _has(sweep: Sweep, run: Run) -> bool:
+    return any(run.experiment in (each.experiment, each.whole) or run.id == each.run_id for each in sweep.members)
+
+
+def as_csv(table: Sequence[dict[str, Any]], *, columns: Sequence[str] = PLAIN) -> str:
+    """With a header line, of `columns` if the table is empty; None becomes an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue()
+
+
+def as_json(table: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(table, indent=2, ensure_ascii=False) + "\n"
+
+
+def _row(run: Run) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"state": run.state.value}
+    summary = run.summary or {}
+    primary = summary.get("primary")
+    primary = primary if isinstance(primary, dict) else {}
+    row |= {"primary": primary.get("name"), "mode": primary.get("mode"), "value": primary.get("value")}
+    metrics = summary.get("metrics")
+    for metric in metrics if isinstance(metrics, list) else []:
+        if isinstance(metric, dict) and "name" in metric:
+            row[f"metric.{metric['name']}"] = metric.get("mean")
+    for name in ("overrides", "config", "metadata"):
+        _flatten(row, name, getattr(run, name))
+    return row
+
+
+def _flatten(row: dict[str, Any], name: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _flatten(row, f"{name}.{key}", inner)
+    else:
+        row[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value

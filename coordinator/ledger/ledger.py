@@ -1,0 +1,245 @@
+"""The ledger: what was pushed, when, with which config, where it stands and what came back. SQLite, in `.coord/`.
+
+An intent is written before a push, its outcome after; a run whose outcome never came in is settled by asking the target
+what exists (see refresh.py), never by pushing again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import sqlite3
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from coordinator.errors import LedgerError, RunNotFound, did_you_mean
+from coordinator.files import held
+from coordinator.ledger.migrations import MIGRATIONS
+from coordinator.ledger.run import (
+    MERGED as MERGED,  # what a ledger holds is asked for with it
+    Run as Run,
+    readable,
+    to_column,
+    to_row,
+)
+from coordinator.target import RunState
+
+WRITABLE = "Its folder must be writable, and its disk not be full."
+
+# A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
+# version that has now been given to a later run is gone.
+_RETIRE = """
+    UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted, and made anew', ended_at = :now
+    WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
+    AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+    AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
+"""
+
+
+def new_run_id() -> str:
+    return uuid.uuid4().hex[:16]
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Ledger:
+    """Open it as a context manager. Every method is one transaction."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._connection: sqlite3.Connection | None = None
+
+    def __enter__(self) -> Ledger:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            _ignore_in_git(self._file.parent)
+            # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
+            with held(self._file.with_suffix(".lock"), wait=True):
+                self._connection = connect(self._file)
+                self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            hint = WRITABLE if isinstance(error, OSError) else "Look into it: coord ledger check"
+            raise LedgerError(f"the ledger {self._file} cannot be opened: {error}", hint=hint) from error
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def add(self, run: Run) -> None:
+        """Records the intent to push, before anything is sent."""
+        values = to_row(dataclasses.asdict(run))
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT INTO runs ({names}) VALUES ({marks})", values)
+
+    def update(self, run_id: str, *, only_in: Collection[RunState] = tuple(RunState), **changes: Any) -> Run:
+        """Sets the named fields of a run and returns it; unless its state is in `only_in`, nothing is set.
+
+        `only_in` keeps what was asked of a target a moment ago from replacing what another process has learnt since.
+        Raises RunNotFound.
+        """
+        values = to_row(changes)
+        assignments = ", ".join(f"{name} = :{name}" for name in values)
+        states = ", ".join(f"'{state}'" for state in only_in)
+        with self._transaction() as connection:
+            set_rows = connection.execute(
+                f"UPDATE runs SET {assignments} WHERE id = :id AND state IN ({states})", {**values, "id": run_id}
+            ).rowcount
+            if set_rows and values.get("version") is not None:
+                connection.execute(_RETIRE, {"id": run_id, "version": values["version"], "now": now()})
+        return self.get(run_id)
+
+    def get(self, run_id: str) -> Run:
+        found = self._query("SELECT * FROM runs WHERE id = ?", run_id)
+        if not found:
+            raise RunNotFound(f"the ledger has no run {run_id}")
+        return found[0]
+
+    def runs(self, *, experiment: str | None = None, target: str | None = None) -> list[Run]:
+        """Newest first."""
+        return self._query(
+            "SELECT * FROM runs WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR target = ?2)"
+            " ORDER BY created_at DESC, rowid DESC",
+            experiment,
+            target,
+        )
+
+    def find(self, experiment: str, *, target: str | None = None, version: int | None = None) -> Run:
+        """The newest run of an experiment that has a version, or the one of that version.
+
+        Raises RunNotFound, with what there is instead.
+        """
+        runs = [run for run in self.runs(experiment=experiment, target=target) if run.version is not None]
+        found = [run for run in runs if version is None or run.version == version]
+        if found:
+            return found[0]
+        if runs:
+            versions = ", ".join(f"{run.target}-v{run.version}" for run in runs)
+            raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")
+        others = sorted({run.experiment for run in self.runs(target=target)})
+        hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
+        where = f" on {target}" if target else ""
+        raise RunNotFound(
+            f'no run of "{experiment}"{where}{did_you_mean(experiment, {*others} - {experiment})}', hint=hint
+        )
+
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """One transaction for all that is written within it: for several runs, or another module's tables.
+
+        Each by itself would wait for the disk. Raises LedgerError.
+        """
+        return self._transaction()
+
+    def _migrate(self) -> None:
+        with self._transaction() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise LedgerError(
+                    f"the ledger {self._file} was written by a newer coord (format {version})", hint="Update coord."
+                )
+            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+                # Not executescript: it would commit, and two processes may come here at once.
+                for statement in filter(str.strip, script.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number}")
+
+    def replace(self, run: Run) -> None:
+        """Records a run that was rebuilt, in place of what the ledger has under its id."""
+        values = to_row(dataclasses.asdict(run))
+        marks = ", ".join(f":{name}" for name in values)
+        with self._transaction() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO runs ({', '.join(values)}) VALUES ({marks})", values)
+
+    def statement(self, sql: str, values: Mapping[str, Any]) -> list[sqlite3.Row]:
+        """Runs one statement as a transaction and returns its rows: for modules that have a table of their own."""
+        row = {name: to_column("", value) for name, value in values.items()}
+        with self._transaction() as connection:
+            return connection.execute(sql, row).fetchall()
+
+    def unreadable(self) -> dict[str, str]:
+        """Run id -> why its row does not read."""
+        try:
+            return readable(self._open.execute("SELECT * FROM runs"))[1]
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
+
+    def readable(self) -> list[Run]:
+        """Newest first: what `runs` gives where every row reads."""
+        rows = self._open.execute("SELECT * FROM runs ORDER BY created_at DESC, rowid DESC")
+        return readable(rows)[0]
+
+    def _query(self, sql: str, *values: Any) -> list[Run]:
+        try:
+            runs, unreadable = readable(self._open.execute(sql, values))
+        except sqlite3.Error as error:
+            raise LedgerError(
+                f"the ledger {self._file} cannot be read: {error}", hint="Look into it: coord ledger check"
+            ) from error
+        for run_id, reason in unreadable.items():
+            raise LedgerError(
+                f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",
+                hint="Look into it: coord ledger check",
+            )
+        return runs
+
+    @property
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise RuntimeError("the ledger is not open")
+        return self._connection
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._open
+        if connection.in_transaction:
+            yield connection  # a part of the one around it
+            return
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """To a ledger's file, as every connection to it is. Raises sqlite3.Error."""
+    # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
+    connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    except UnicodeDecodeError as error:  # SQLite quotes the bytes that it cannot parse
+        connection.close()
+        raise sqlite3.DatabaseError("malformed database schema") from error
+    return connection
+
+
+def _ignore_in_git(state: Path) -> None:
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        # Under its name it is whole: a half-written one would never be written again.
+        new = ignore.with_name(f".gitignore.{os.getpid()}")
+        new.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
+        new.replace(ignore)

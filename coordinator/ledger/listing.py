@@ -1,0 +1,104 @@
+"""The verbs runs and best: every run as a row to filter, sort and cut; every config in order of its mean."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from typing import Any
+
+from coordinator.errors import UsageError, did_you_mean
+from coordinator.ledger import export
+from coordinator.ledger.ledger import Ledger
+from coordinator.ledger.remarks import said, texts
+from coordinator.target import RunState
+
+SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
+"""The columns for people, unless they say which."""
+ALWAYS = ("run", *export.PLAIN, "primary", "mode", "value", "tags", "notes")
+"""The columns that there are without any run: no config's, and no metric's."""
+_PREFIXES = ("", "config.", "metric.")
+
+
+def rows(
+    ledger: Ledger,
+    *,
+    experiment: str | None = None,
+    state: str | None = None,
+    target: str | None = None,
+    tags: Sequence[str] = (),
+    sort: str | None = None,
+    columns: Sequence[str] = (),
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """The runs that match, newest first or by `sort` (`-name`: from the highest down; what has no value comes last).
+
+    `experiment` may be a pattern such as `base--*`; a run must have all `tags`. A column is one of `ledger export`, or
+    `run`, `tags`, `notes`; `config.` and `metric.` may be left out. Raises UsageError.
+    """
+    if state is not None and state not in tuple(RunState):
+        raise UsageError(f'there is no state "{state}"{did_you_mean(state, RunState)}', hint=f"{', '.join(RunState)}.")
+    runs = ledger.runs(target=target)
+    found_remarks = said(ledger)
+    table = [
+        {
+            "run": run.label,
+            **row,
+            "tags": " ".join(texts(found_remarks, run, "tag")),
+            "notes": "; ".join(texts(found_remarks, run, "note")),
+        }
+        for run, row in zip(runs, export.rows(runs), strict=True)
+    ]
+    found = [
+        row
+        for row in table
+        if (experiment is None or fnmatch.fnmatchcase(row["experiment"], experiment))
+        and (state is None or row["state"] == state)
+        and set(tags) <= set(row["tags"].split())
+    ]
+    if sort is not None and table:
+        found = _sorted(found, _column(sort.removeprefix("-"), table[0]), is_descending=sort.startswith("-"))
+    if columns and table:
+        names = {name: _column(name, table[0]) for name in columns}
+        found = [{name: row[column] for name, column in names.items()} for row in found]
+    return found[:limit]
+
+
+def why_none(ledger: Ledger, experiment: str | None, tags: Sequence[str]) -> str:
+    """Why no run matches, if a name or a tag is the reason; or that there are no runs."""
+    runs = ledger.runs()
+    if not runs:
+        return "no runs yet; push one: coord push --exp NAME"
+    names = {run.experiment for run in runs}
+    if experiment is not None and not fnmatch.filter(names, experiment):
+        return f'no run of "{experiment}"{did_you_mean(experiment, names)}'
+    known = {each.text for each in said(ledger, kind="tag")}
+    unknown = next((tag for tag in tags if tag not in known), None)
+    return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
+
+
+def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:
+    there = [row for row in found if row[column] is not None]
+    there.sort(key=lambda row: _key(row[column]), reverse=is_descending)
+    return there + [row for row in found if row[column] is None]
+
+
+def _key(value: Any) -> tuple[bool, float, str]:
+    """Numbers before texts."""
+    is_number = isinstance(value, int | float)
+    return (not is_number, float(value) if is_number else 0.0, "" if is_number else str(value))
+
+
+def _listed(row: dict[str, Any]) -> str:
+    """The columns that every run has, and how to see the others."""
+    short = [name for name in row if not name.startswith(("config.", "metadata."))]
+    return f"{', '.join(short)}, and the config's values by their paths (coord show --exp NAME)"
+
+
+def _column(name: str, row: dict[str, Any]) -> str:
+    found = next((prefix + name for prefix in _PREFIXES if prefix + name in row), None)
+    if found is None:
+        short = [column.removeprefix("config.").removeprefix("metric.") for column in row]
+        last = [column for column in short if column.rpartition(".")[2] == name]
+        near = f' (did you mean "{last[0]}"?)' if last else did_you_mean(name, short)
+        raise UsageError(f'there is no column "{name}"{near}', hint=f"Columns: {_listed(row)}.")
+    return found

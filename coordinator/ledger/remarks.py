@@ -1,0 +1,156 @@
+"""Notes and tags in the ledger: of an experiment, or of one of its runs.
+
+Nobody but the ledger knows them, so they are written into a file as well, a line a change: should the ledger be lost,
+`coord ledger check --repair` takes them from there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from coordinator.errors import LedgerError, UsageError, did_you_mean
+from coordinator.ledger.ledger import Ledger, Run, now
+from coordinator.text import clean
+
+LONGEST_TAG = 50
+"""Characters: it is to be typed again, and to be seen in a table."""
+
+Kind = Literal["note", "tag"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Remark:
+    """One note or tag."""
+
+    experiment: str
+    run_id: str | None
+    """None: of the experiment, and so of all of its runs."""
+    kind: Kind
+    text: str
+    created_at: str
+
+    def is_of(self, run: Run) -> bool:
+        return self.run_id == run.id if self.run_id else self.experiment == run.experiment
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def said(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = None) -> list[Remark]:
+    """In the order of writing."""
+    with ledger.transaction() as connection:
+        rows = connection.execute(
+            "SELECT experiment, run_id, kind, text, created_at FROM remarks"
+            " WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR kind = ?2) ORDER BY created_at, number",
+            (experiment, kind),
+        ).fetchall()
+    return [Remark(**dict(row)) for row in rows]
+
+
+def note(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None, copy: Path | None = None) -> None:
+    """Adds a note, as one line without control characters, also to the file `copy`.
+
+    Raises UsageError if it is empty.
+    """
+    line = " ".join(clean(" ".join(text.split())).split())
+    if not line:
+        raise UsageError("the note is empty")
+    _add(ledger, experiment, run, "note", line, copy)
+
+
+def tag(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None, copy: Path | None = None) -> None:
+    """Adds a tag, unless it is there, also to the file `copy`.
+
+    Raises UsageError if it is not one word of at most `LONGEST_TAG` characters.
+    """
+    if not text or any(not character.isprintable() or character in " ," for character in text):
+        raise UsageError(f'"{text}" is no tag: one word without commas')
+    if len(text) > LONGEST_TAG:
+        raise UsageError(f"a tag has at most {LONGEST_TAG} characters, not {len(text)}", hint="coord note takes more.")
+    if text not in _tags(ledger, experiment, run):
+        _add(ledger, experiment, run, "tag", text, copy)
+
+
+def untag(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None, copy: Path | None = None) -> None:
+    """Removes a tag, also from the file `copy`. Raises UsageError if it is not there."""
+    there = _tags(ledger, experiment, run)
+    if text not in there:
+        has = f"It has {', '.join(there)}." if there else "It has none."
+        what = run.label if run is not None else experiment
+        raise UsageError(f'{what} has no tag "{text}"{did_you_mean(text, there)}', hint=has)
+    run_id = run.id if run is not None else None
+    with ledger.transaction() as connection:
+        connection.execute(
+            "DELETE FROM remarks WHERE experiment = ? AND run_id IS ? AND kind = 'tag' AND text = ?",
+            (experiment, run_id, text),
+        )
+    if copy is not None:
+        keep(copy, [Remark(experiment, run_id, "tag", text, now())], are_removed=True)
+
+
+def texts(found: Iterable[Remark], run: Run, kind: Kind) -> list[str]:
+    """What is said of a run, or of its experiment; each once."""
+    return list(dict.fromkeys(each.text for each in found if each.kind == kind and each.is_of(run)))
+
+
+def _tags(ledger: Ledger, experiment: str, run: Run | None) -> list[str]:
+    run_id = run.id if run is not None else None
+    return [each.text for each in said(ledger, experiment=experiment, kind="tag") if each.run_id == run_id]
+
+
+def keep(copy: Path, changes: Sequence[Remark], *, are_removed: bool = False) -> None:
+    """Adds remarks to the file, or that they were removed. Raises LedgerError if it can't be written."""
+    lines = [{**each.to_json(), "removed": True} if are_removed else each.to_json() for each in changes]
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with copy.open("a", encoding="utf-8") as file:
+            # On lines of their own, even after one that a killed process did not finish.
+            file.write("".join(f"\n{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
+    except OSError as error:
+        raise LedgerError(
+            f"{copy} cannot be written: {error.strerror or error}",
+            hint="It is in the ledger; coord ledger check --repair copies it once that file can be written.",
+        ) from error
+
+
+def kept(copy: Path) -> list[Remark]:
+    """What the file says that there is, in the order of writing; a line that does not read counts as none."""
+    try:
+        lines = copy.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    found = list[Remark]()
+    for line in lines:
+        try:
+            values = json.loads(line)
+            is_removed = values.pop("removed", False)
+            each = Remark(**values)
+        except (ValueError, TypeError, AttributeError):
+            continue
+        if is_removed:
+            found = [one for one in found if dataclasses.replace(one, created_at=each.created_at) != each]
+        else:
+            found.append(each)
+    return found
+
+
+def restore(ledger: Ledger, found: Sequence[Remark]) -> None:
+    """Records remarks as they are, in one transaction."""
+    with ledger.transaction() as connection:
+        connection.executemany(
+            "INSERT INTO remarks (experiment, run_id, kind, text, created_at)"
+            " VALUES (:experiment, :run_id, :kind, :text, :created_at)",
+            [each.to_json() for each in found],
+        )
+
+
+def _add(ledger: Ledger, experiment: str, run: Run | None, kind: Kind, text: str, copy: Path | None) -> None:
+    run_id = run.id if run is not None else None
+    each = Remark(experiment, run_id, kind, text.encode("utf-8", "replace").decode(), now())
+    restore(ledger, [each])
+    if copy is not None:
+        keep(copy, [each])

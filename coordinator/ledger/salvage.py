@@ -1,0 +1,134 @@
+"""A ledger's file that is damaged: what SQLite finds, and what can still be read of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from coordinator.errors import LedgerError
+from coordinator.files import held
+from coordinator.ledger.ledger import WRITABLE, Ledger, connect
+from coordinator.ledger.run import blanked
+
+_TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
+
+_CANNOT_TELL = (
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
+    *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
+)
+_MISSES = 20_000  # rows that are looked for behind the last one that was found, where the end cannot be read
+_LARGEST = 1 << 30  # bytes; what a damaged head says is not believed beyond that
+
+
+def damage(file: Path) -> list[str]:
+    """What SQLite finds wrong with a ledger's file; nothing if there is no file.
+
+    Raises LedgerError if that cannot be told: a file that is locked, or may not be opened, is no damaged one.
+    """
+    if not file.exists():
+        return []
+    try:
+        with contextlib.closing(connect(file)) as connection:
+            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+    except sqlite3.Error as error:
+        if _primary_code(error) in _CANNOT_TELL:
+            raise LedgerError(f"the ledger {file} cannot be checked: {error}", hint=WRITABLE) from error
+        return [str(error)]
+    return [] if found == ["ok"] else found
+
+
+def salvage_ledger(file: Path) -> Path:
+    """Moves a damaged ledger aside, makes a new one of what can still be read, and returns where the old one is now."""
+    aside = _set_aside(file)
+    with Ledger(file) as ledger, _opened(aside) as damaged:
+        for table in _TABLES:
+            rows = _rows(damaged, table)
+            with ledger.transaction() as connection:
+                for row in rows:
+                    _copy(connection, table, row)
+    return aside
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    code = getattr(error, "sqlite_errorcode", None)  # our own have none
+    return code & 0xFF if isinstance(code, int) else sqlite3.SQLITE_CORRUPT
+
+
+def blank(ledger: Ledger, run_id: str) -> None:
+    """Empties what does not read in the row of a run."""
+    with ledger.transaction() as connection:
+        (row,) = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchall()
+        for name, value in blanked(row).items():
+            connection.execute(f"UPDATE runs SET {name} = ? WHERE id = ?", (value, run_id))
+
+
+def _set_aside(file: Path) -> Path:
+    """Moves the file away, with what belongs to it."""
+    with held(file.with_suffix(".lock"), wait=True):
+        number = 1
+        while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
+            number += 1
+        for ending in ("-wal", "-shm", ""):
+            part = file.with_name(file.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
+    """Every row of a table that can be read, in the order of writing."""
+    found: dict[int, dict[str, Any]] = {}
+    select = f"SELECT rowid AS rowid_, * FROM {table}"
+    if _read(connection, f"{select} ORDER BY rowid", found):
+        return list(found.values())
+    # From the other end up to what is damaged, and what lies between row by row.
+    first = max(found, default=0) + 1
+    behind: dict[int, dict[str, Any]] = {}
+    _read(connection, f"{select} ORDER BY rowid DESC", behind)
+    for number in range(first, min(behind, default=first + _MISSES)):
+        _read(connection, f"{select} WHERE rowid = {number}", found)
+    found |= behind
+    return [found[number] for number in sorted(found)]
+
+
+def _read(connection: sqlite3.Connection, query: str, found: dict[int, dict[str, Any]]) -> bool:
+    """Adds rows by their number, up to the first that SQLite cannot read; returns whether that was all."""
+    try:
+        for row in connection.execute(query):
+            values = dict(row)
+            found[values.pop("rowid_")] = values
+    except (sqlite3.Error, UnicodeDecodeError):  # the latter in the name of a column
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+    """A copy of a damaged ledger, as far as it helps to read it: as long as it says it is, whatever its schema is."""
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        copy = Path(shutil.copy(file, folder))
+        with contextlib.suppress(OSError):
+            shutil.copy(file.with_name(f"{file.name}-wal"), folder)
+        with copy.open("r+b") as content:
+            head = content.read(32)
+            said = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
+            if copy.stat().st_size < said <= _LARGEST:
+                content.truncate(said)  # SQLite reads nothing of a file that was cut off
+        with contextlib.closing(sqlite3.connect(copy)) as connection:
+            connection.row_factory = sqlite3.Row
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("PRAGMA writable_schema = ON")  # or one table that doesn't parse hides the others
+            yield connection
+
+
+def _copy(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+    """Adds a row, as far as the table has its columns; one that breaks the table's rules is left out."""
+    columns = [column["name"] for column in connection.execute(f"PRAGMA table_info({table})")]
+    names = [name for name in columns if name in row]
+    marks = ", ".join(f":{name}" for name in names)
+    connection.execute(f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})", row)

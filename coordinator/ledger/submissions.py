@@ -1,0 +1,87 @@
+"""The ledger's submissions: what was sent to which competition, and what it scored.
+
+A submission's description carries the run's id and its own, so that a lost answer is settled by asking what exists.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import uuid
+from typing import Any
+
+from coordinator.ledger.ledger import Ledger
+from coordinator.target import SubmissionState
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """One row: one file that went, or was about to go, to a competition."""
+
+    id: str
+    run_id: str
+    target: str
+    competition: str
+    file_name: str
+    sha256: str
+    """Of the file; empty if the submission was taken in from the target."""
+    is_upload: bool
+    """The file was sent, rather than the kernel's version named."""
+    description: str
+    """As the target has it, with the stamp."""
+    state: SubmissionState
+    created_at: str
+    """ISO 8601, UTC, as all times here."""
+    ref: int | None = None
+    """The target's number for it."""
+    public: float | None = None
+    private: float | None = None
+    message: str = ""
+    """Why it was refused or could not be scored, or what is not known about it."""
+    scored_at: str | None = None
+    """When coord first saw its score."""
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+
+def new_submission_id() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+def stamp(run_id: str, submission_id: str) -> str:
+    """What a description ends with: `(coord 13fc23ef3e524867-1a2b3c4d)`."""
+    return f"(coord {run_id}-{submission_id})"
+
+
+def stamped(description: str) -> tuple[str, str] | None:
+    """(run's id, submission's id) that a description is stamped with."""
+    found = re.search(r"\(coord ([0-9a-f]{16})-([0-9a-f]{8})\)", description)
+    return (found[1], found[2]) if found else None
+
+
+def add(ledger: Ledger, submission: Submission) -> None:
+    """Records the intent to submit, before anything is sent."""
+    values = dataclasses.asdict(submission)
+    names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    ledger.statement(f"INSERT INTO submissions ({names}) VALUES ({marks})", values)
+
+
+def update(ledger: Ledger, submission: Submission, **changes: Any) -> Submission:
+    """Sets the named fields, and returns the submission with them."""
+    assignments = ", ".join(f"{name} = :{name}" for name in changes)
+    ledger.statement(f"UPDATE submissions SET {assignments} WHERE id = :id", {**changes, "id": submission.id})
+    return dataclasses.replace(submission, **changes)
+
+
+def all_submissions(ledger: Ledger, *, target: str | None = None, competition: str | None = None) -> list[Submission]:
+    """Newest first."""
+    rows = ledger.statement(
+        "SELECT * FROM submissions WHERE (:target IS NULL OR target = :target)"
+        " AND (:competition IS NULL OR competition = :competition) ORDER BY created_at DESC, rowid DESC",
+        {"target": target, "competition": competition},
+    )
+    return [
+        Submission(**{**dict(row), "is_upload": bool(row["is_upload"]), "state": SubmissionState(row["state"])})
+        for row in rows
+    ]

@@ -1,0 +1,176 @@
+"""The ledger's record of sweeps, and experiments that have no file because a sweep made them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from coordinator.errors import RunNotFound, UsageError, did_you_mean
+from coordinator.ledger.ledger import MERGED, Ledger, Run, now
+from coordinator.ledger.work import work_of
+from coordinator.project import Experiment, Project, derive, resolve
+
+
+@dataclass(frozen=True)
+class Member:
+    """One experiment of a sweep."""
+
+    experiment: str
+    base: str
+    """The experiment whose file it starts from."""
+    overrides: tuple[str, ...]
+    whole: str
+    """The experiment that this is one fold of; empty if it is whole."""
+    work: str
+    """What it does (see identical.py), as it was when the sweep began."""
+    run_id: str | None = None
+    """A run of another name that had done the same work before."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Experiments that were asked for together."""
+
+    name: str
+    base: str
+    target: str
+    is_repeat: bool
+    """What was run before it began does not count."""
+    created_at: str
+    members: tuple[Member, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything: each run.json of its runs has it, so that a lost ledger can be given it back."""
+        return asdict(self)
+
+
+def from_json(data: object) -> Sweep | None:
+    """What `to_json` wrote; None if it is anything else."""
+    if not isinstance(data, dict) or not isinstance(data.get("members"), list):
+        return None
+    try:
+        members = [Member(**{**each, "overrides": tuple(each["overrides"])}) for each in data["members"]]
+        found = Sweep(**{**data, "members": tuple(members)})
+    except (TypeError, KeyError):
+        return None
+    texts = [found.name, found.base, found.target, found.created_at]
+    for each in members:
+        texts += [each.experiment, each.base, each.whole, each.work, *each.overrides, each.run_id or ""]
+    return found if all(isinstance(text, str) for text in texts) and isinstance(found.is_repeat, bool) else None
+
+
+def add(
+    ledger: Ledger, name: str, base: str, target: str, members: Sequence[Member], *, is_repeat: bool = False
+) -> Sweep:
+    """Records a new sweep, before anything of it is pushed."""
+    sweep = Sweep(name, base, target, is_repeat, now(), tuple(members))
+    restore(ledger, sweep)
+    return sweep
+
+
+def restore(ledger: Ledger, sweep: Sweep) -> None:
+    """Records a sweep as it is; the ledger must have none of its name."""
+    name = sweep.name
+    row = (name, sweep.base, sweep.target, sweep.is_repeat, sweep.created_at)
+    with ledger.transaction() as connection:
+        connection.execute("INSERT INTO sweeps VALUES (?, ?, ?, ?, ?)", row)
+        connection.executemany(
+            "INSERT INTO sweep_members VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (name, at, each.experiment, each.base, json.dumps(each.overrides), each.whole, each.work, each.run_id)
+                for at, each in enumerate(sweep.members)
+            ],
+        )
+
+
+def all_sweeps(ledger: Ledger) -> list[Sweep]:
+    """Newest first."""
+    with ledger.transaction() as connection:
+        rows = connection.execute("SELECT * FROM sweeps ORDER BY created_at DESC, rowid DESC").fetchall()
+        return [_sweep(connection, row) for row in rows]
+
+
+def find_sweep(ledger: Ledger, name: str) -> Sweep:
+    """Raises UsageError, with what there is instead."""
+    found = all_sweeps(ledger)
+    for sweep in found:
+        if sweep.name == name:
+            return sweep
+    names = [sweep.name for sweep in found]
+    hint = f"There are {', '.join(names[:8])}." if names else "Make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE"
+    raise UsageError(f'there is no sweep "{name}"{did_you_mean(name, names)}', hint=hint)
+
+
+def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
+    """Those that the run belongs to, newest first: as one experiment, as what its folds are merged to, or as done."""
+    with ledger.transaction() as connection:
+        rows = connection.execute(
+            "SELECT * FROM sweeps WHERE target = :target AND name IN (SELECT sweep FROM sweep_members"
+            " WHERE experiment = :experiment OR whole = :experiment OR run_id = :id)"
+            " ORDER BY created_at DESC, rowid DESC",
+            {"target": run.target, "experiment": run.experiment, "id": run.id},
+        ).fetchall()
+        return [_sweep(connection, row) for row in rows]
+
+
+def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
+    """The newest run that does the member's work: its own, or else the one that had done it; None if there is none."""
+    for run in ledger.runs(experiment=member.experiment, target=sweep.target):
+        if run.version != MERGED and work_of(run) == member.work:
+            return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
+    try:
+        return ledger.get(member.run_id) if member.run_id is not None else None
+    except RunNotFound:  # from a ledger that was lost
+        return None
+
+
+def members(ledger: Ledger) -> list[Member]:
+    """Those of all sweeps, each experiment once."""
+    found = {member.experiment: member for sweep in all_sweeps(ledger) for member in sweep.members}
+    return list(found.values())
+
+
+def swept(project: Project, name: str) -> Member | None:
+    """What the sweeps know of an experiment that has no file."""
+    if project.experiment_file(name).is_file() or not project.ledger.is_file():
+        return None
+    with Ledger(project.ledger) as ledger, ledger.transaction() as connection:
+        row = connection.execute("SELECT * FROM sweep_members WHERE experiment = ? LIMIT 1", (name,)).fetchone()
+        if row is not None:
+            return _member(row)
+        row = connection.execute("SELECT * FROM sweep_members WHERE whole = ? LIMIT 1", (name,)).fetchone()
+        # The last value that was set is the fold.
+        return None if row is None else _whole(_member(row))
+
+
+def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment of that name: of its file, or as a sweep has made it. Raises ExperimentError."""
+    member = swept(project, name)
+    if member is None:
+        return resolve(project, name, overrides)
+    # What its kernel's head tells one to type sets the same values once more.
+    return derive(project, name, member.base, tuple(dict.fromkeys([*member.overrides, *overrides])))
+
+
+def _sweep(connection: sqlite3.Connection, row: sqlite3.Row) -> Sweep:
+    rows = connection.execute("SELECT * FROM sweep_members WHERE sweep = ? ORDER BY position", (row["name"],))
+    values: dict[str, Any] = {**dict(row), "is_repeat": bool(row["is_repeat"])}
+    return Sweep(**values, members=tuple(_member(each) for each in rows))
+
+
+def _whole(fold: Member) -> Member:
+    return Member(fold.whole, fold.base, fold.overrides[:-1], whole="", work="")
+
+
+def _member(row: sqlite3.Row) -> Member:
+    return Member(
+        experiment=row["experiment"],
+        base=row["base"],
+        overrides=tuple(json.loads(row["overrides"])),
+        whole=row["whole"],
+        work=row["work"],
+        run_id=row["run_id"],
+    )

@@ -1,0 +1,110 @@
+"""The ledger against what results/ holds: runs, the sweeps they belong to, notes and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from coordinator.bundle import digest_of, script_in, stamp_of
+from coordinator.errors import TargetError
+from coordinator.ledger import Run, remarks, sweeps
+from coordinator.maintenance.ledger.problem import Problem
+from coordinator.maintenance.ledger.rebuilt import fetched
+from coordinator.project import Project
+from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.workspace import Workspace
+
+
+def check(workspace: Workspace) -> Iterator[Problem]:
+    """What is here decides: it was fetched of runs that have ended."""
+    yield from _results(workspace)
+    yield from _sweeps(workspace)
+    yield from _remarks(workspace)
+
+
+def _results(workspace: Workspace) -> Iterator[Problem]:
+    """Folders that belong to no run, or hold another run's files; fetched runs whose folder is gone."""
+    known = {run.id: run for run in workspace.ledger.readable()}
+    for directory, found in fetched(workspace.project):
+        name = workspace.project.relative(directory)
+        if found is None:
+            yield Problem(f"{name}/ has no {RUN} that reads: it is not known whose it is", "move it away")
+            continue
+        rebuilt = found.run
+        run = known.get(rebuilt.id)
+        if run is None:
+            yield Problem(
+                f"{name}/ is of run {rebuilt.id}, which the ledger does not have",
+                "add the run, from its results",
+                partial(workspace.ledger.replace, rebuilt),
+            )
+            run = rebuilt
+        elif (run.experiment, run.target, run.version) != (rebuilt.experiment, rebuilt.target, rebuilt.version):
+            yield Problem(f"{name}/ says that it is {rebuilt.label}; run {run.id} is {run.label}", "move it away")
+            continue
+        yield from _contents(workspace.project, directory, run)
+    for run in known.values():
+        if (
+            run.fetched_at
+            and run.version
+            and not workspace.project.results(run.experiment, run.target, run.version).is_dir()
+        ):
+            yield Problem(
+                f"{run.label} was fetched, and its results are gone",
+                f"forget that it was: coord fetch-results --exp {run.experiment} brings them again",
+                partial(workspace.ledger.update, run.id, fetched_at=None),
+            )
+
+
+def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
+    """Metrics and kernel must be this run's, and the kernel what was pushed."""
+    again = f"bring them again: coord fetch-results --exp {run.experiment} --version {run.version} --force"
+    try:
+        summary = metrics.read_summary(directory / SUMMARY)
+    except TargetError as error:
+        yield Problem(error.what, again)
+        return
+    if summary is not None and summary.get("run_id") != run.id:
+        yield Problem(f"{project.relative(directory / SUMMARY)} is of run {summary.get('run_id')}, not {run.id}", again)
+    kernel = directory / str(run.metadata.get("code_file", ""))
+    if kernel.is_file():
+        script = script_in(kernel.read_text(encoding="utf-8", errors="replace"))
+        if stamp_of(script).get("run") != run.id:
+            yield Problem(f"{project.relative(kernel)} is not of run {run.id}", again)
+        elif digest_of(script) != run.digest:
+            yield Problem(
+                f"{project.relative(kernel)} is not what was pushed: its digest is {digest_of(script)}", again
+            )
+
+
+def _sweeps(workspace: Workspace) -> Iterator[Problem]:
+    """Sweeps that runs here belong to. Each of these runs tells of all experiments of its sweep."""
+    known = {sweep.name for sweep in sweeps.all_sweeps(workspace.ledger)}
+    told = {sweep.name: sweep for _, found in fetched(workspace.project) if found for sweep in found.sweeps}
+    for sweep in sorted(told.values(), key=lambda each: each.created_at):
+        if sweep.name not in known:
+            yield Problem(
+                f"runs in results/ are of the sweep {sweep.name}, which the ledger does not have",
+                f"add it, with its {len(sweep.members)} experiments",
+                partial(sweeps.restore, workspace.ledger, sweep),
+            )
+
+
+def _remarks(workspace: Workspace) -> Iterator[Problem]:
+    """Notes and tags, which are written twice: into the ledger, and into a file that outlives it."""
+    copy = workspace.project.remarks
+    here, there = remarks.said(workspace.ledger), remarks.kept(copy)
+    name = workspace.project.relative(copy)
+    if lost := [each for each in there if each not in here]:
+        yield Problem(
+            f"{name} has notes or tags that the ledger lacks: {len(lost)}",
+            "add them to the ledger",
+            partial(remarks.restore, workspace.ledger, lost),
+        )
+    if single := [each for each in here if each not in there]:
+        yield Problem(
+            f"{name} lacks notes or tags of the ledger: {len(single)}",
+            "copy them into the file",
+            partial(remarks.keep, copy, single),
+        )

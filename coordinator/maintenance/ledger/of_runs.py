@@ -1,0 +1,104 @@
+"""The ledger by itself: rows that do not read, states that cannot be, versions that two runs claim."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+from functools import partial
+
+from coordinator.ledger import Ledger, Run, blank
+from coordinator.maintenance.ledger.problem import Problem
+from coordinator.maintenance.ledger.rebuilt import fetched
+from coordinator.project import leaves
+from coordinator.target import RunState
+from coordinator.workspace import Workspace
+
+_UNSENT = (RunState.PUSHING, RunState.REFUSED)
+
+
+def check(workspace: Workspace) -> Iterator[Problem]:
+    """What needs nothing but the ledger to be found."""
+    yield from _rows(workspace)
+    yield from _states(workspace.ledger)
+    yield from _versions(workspace.ledger)
+
+
+def _rows(workspace: Workspace) -> Iterator[Problem]:
+    """Rows that do not read, of runs whose results are here."""
+    told = {found.run.id: found.run for _, found in fetched(workspace.project) if found}
+    for run_id, reason in workspace.ledger.unreadable().items():
+        if run_id in told:
+            yield Problem(
+                f"the row of run {run_id} does not read: {reason}",
+                "rebuild it from its results",
+                partial(workspace.ledger.replace, told[run_id]),
+            )
+
+
+def check_rows_left(ledger: Ledger, asked: Collection[str]) -> Iterator[Problem]:
+    """Rows that do not read, and that neither results nor a target could tell; `asked` are the targets that were."""
+    for run_id, reason in ledger.unreadable().items():
+        (target,) = ledger.statement("SELECT target FROM runs WHERE id = :id", {"id": run_id})[0]
+        may_be_told = target not in asked
+        yield Problem(
+            f"the row of run {run_id} does not read: {reason}",
+            f"ask {target}, which may have its kernel" if may_be_told else "empty what does not read of it",
+            None if may_be_told else partial(blank, ledger, run_id),
+        )
+
+
+def _states(ledger: Ledger) -> Iterator[Problem]:
+    """States that cannot be. What is set instead is open, so that `coord status` asks the target."""
+    for run in ledger.readable():
+        if run.state in _UNSENT and run.version is not None:
+            open_state, why = RunState.QUEUED, f"is {run.state}, but has a version"
+        elif run.state not in _UNSENT and run.version is None:
+            open_state, why = RunState.PUSHING, f"is {run.state}, but has no version"
+        else:
+            continue
+        yield Problem(
+            f"{run.label} (run {run.id}) {why}",
+            f"set it to {open_state}: coord status finds out",
+            partial(ledger.update, run.id, state=open_state, ended_at=None),
+        )
+
+
+def _versions(ledger: Ledger) -> Iterator[Problem]:
+    """One version claimed by two runs. (A kernel that was deleted counts from 1 again, so numbers do come back.)"""
+    kernels = defaultdict[tuple[str, str, str], list[Run]](list)
+    for run in reversed(ledger.readable()):
+        if run.version is not None:
+            kernels[run.target, run.owner, run.slug].append(run)
+    for runs in kernels.values():
+        for earlier, later in itertools.pairwise(runs):
+            if earlier.version == later.version and later.version != 1:
+                yield Problem(
+                    f"{later.label} is the version of two runs in a row: {earlier.id} and {later.id}",
+                    f"see the first line of {later.owner}/{later.slug} v{later.version}: it names the run",
+                )
+
+
+def check_links(workspace: Workspace) -> Iterator[Problem]:
+    """Runs that were rebuilt from their kernels (only these have no time of a push) and go on from an earlier one."""
+    setting = workspace.project.settings.continue_setting
+    runs = workspace.ledger.readable()
+    for run in runs:
+        if setting is None or run.continues or run.pushed_at or not run.version:
+            continue
+        kernel = (run.target, run.owner, run.slug)
+        if dict(leaves(run.config)).get(setting) != f"{run.owner}/{run.slug}":
+            continue
+        before = [
+            each
+            for each in runs
+            if (each.target, each.owner, each.slug) == kernel and 0 < (each.version or 0) < run.version
+        ]
+        complete = [each for each in before if each.state is RunState.COMPLETE]
+        if complete and not any(each.state.is_active for each in before):
+            earlier = max(complete, key=lambda each: each.results_version)
+            yield Problem(
+                f"{run.label} was pushed to go on from {run.slug}, and the ledger does not say from which run",
+                f"note that it continues v{earlier.version}, the newest that was complete",
+                partial(workspace.ledger.update, run.id, continues=earlier.id),
+            )

@@ -1,0 +1,137 @@
+"""The ledger against what a target has: versions of this project's kernels, and submissions of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import PurePosixPath
+
+from coordinator.bundle import script_in, stamp_of
+from coordinator.errors import CoordError, NoAccess
+from coordinator.files import held
+from coordinator.kernel import kernel_slug
+from coordinator.ledger import NEVER_ARRIVED, Ledger, now, submissions
+from coordinator.maintenance.ledger.problem import NotAsked, Problem
+from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel, iso
+from coordinator.project import kernel_titles
+from coordinator.results import Results
+from coordinator.submissions import scores
+from coordinator.target import RunState, Target
+from coordinator.workspace import Workspace
+
+
+def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
+    """Asks for every version of the kernels, and for the submissions to the competitions of the runs."""
+    try:
+        yield from _kernels(workspace)
+        yield from _submissions(workspace)
+    except CoordError as error:
+        yield NotAsked(f"{workspace.target.name} could not be asked: {error.what}", error.hint or "Try again later.")
+
+
+def _kernels(workspace: Workspace) -> Iterator[Problem]:
+    """Versions on the target that the ledger does not have, of the kernels of this project's experiments."""
+    runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
+    slugs = {kernel_slug(title, name) for name, title in kernel_titles(workspace.project).items()}
+    slugs |= {run.slug for run in runs if run.owner == workspace.target.owner}
+    told = {found.run.id for _, found in fetched(workspace.project) if found is not None}
+    for slug in sorted(slugs & set(workspace.target.kernels())):
+        with held(
+            workspace.project.push_lock(workspace.target.name, slug), wait=True
+        ):  # what is being pushed is not lost
+            yield from _kernel(workspace.ledger, workspace.target, slug, told)
+
+
+def _kernel(ledger: Ledger, target: Target, slug: str, told: Collection[str]) -> Iterator[Problem]:
+    """`told` are runs that were found in results/."""
+    address = (target.name, target.owner, slug)
+    runs = [run for run in ledger.readable() if (run.target, run.owner, run.slug) == address]
+    by_id = {run.id: run for run in runs}
+    recorded = {run.version: run for run in reversed(runs) if run.version is not None}
+    newest = target.source(target.owner, slug)
+    latest = newest[0] if newest else 0
+    above = datetime.now(UTC)
+    for version in range(latest, 0, -1):
+        if version in recorded:
+            above = min(above, datetime.fromisoformat(recorded[version].created_at))
+            continue
+        try:
+            found = target.source(target.owner, slug, version)
+        except NoAccess:  # versions can be deleted one by one
+            continue
+        text = found[1] if found else ""
+        stamp = stamp_of(script_in(text))
+        run_id, where = stamp.get("run"), f"{target.owner}/{slug} v{version} on {target.name}"
+        if run_id is None or run_id == "-":
+            continue  # pushed by something else
+        known = by_id.get(run_id)
+        if known is None and run_id in told:
+            continue
+        if known is None:
+            above -= timedelta(seconds=1)  # before what was pushed after it
+            run = from_kernel(target, slug, version, text, created_at=iso(above))
+            if run is not None:
+                yield Problem(
+                    f"{where} is of run {run_id}, which the ledger does not have",
+                    "add the run, from its kernel: coord status finds out how it stands",
+                    partial(ledger.replace, run),
+                )
+        elif known.version is None and (known.state is RunState.PUSHING or known.message == NEVER_ARRIVED):
+            yield Problem(
+                f"{where} is of run {run_id}, which is {known.state}",
+                "adopt the version",
+                partial(
+                    ledger.update,
+                    known.id,
+                    state=RunState.QUEUED,
+                    version=version,
+                    url=target.url(target.owner, slug),
+                    pushed_at=now(),
+                    ended_at=None,
+                    message="",
+                ),
+            )
+        else:
+            yield Problem(
+                f"{where} is of run {run_id}, too, which is {known.label}",
+                "a second session of one push: see whether it runs, on the kernel's page",
+            )
+
+
+def _submissions(workspace: Workspace) -> Iterator[Problem | NotAsked]:
+    """Submissions of the ledger's runs, to the competitions that these and the settings name."""
+    runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
+    if not runs:
+        return
+    settings = workspace.project.settings
+    named = [*settings.kernel.competition_sources, *filter(None, [settings.submission.competition])]
+    for run in runs:
+        named += run.metadata.get("competition_sources") or []
+    for slug in dict.fromkeys(named):
+        try:
+            lost = scores.unknown(workspace.target.competitions, workspace.ledger, workspace.target.name, slug)
+        except NoAccess:
+            continue  # nobody can have submitted anything
+        except CoordError as error:
+            yield NotAsked(
+                f"{slug} on {workspace.target.name} could not be asked: {error.what}", error.hint or "Try again later."
+            )
+            continue
+        if lost:
+            yield Problem(
+                f"{slug} on {workspace.target.name} has submissions of the ledger's runs that it does not have: "
+                f"{len(lost)}",
+                "add them",
+                partial(_take_in, workspace, slug),
+            )
+
+
+def _take_in(workspace: Workspace, slug: str) -> None:
+    for each in scores.refresh(workspace.target.competitions, workspace.ledger, workspace.target.name, slug):
+        run = workspace.ledger.get(each.run_id)
+        if not each.sha256:  # by it a file is known that was submitted before
+            results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
+            kept = results.fetched().get(PurePosixPath(each.file_name))
+            if kept is not None and results.run_id() == run.id:
+                submissions.update(workspace.ledger, each, sha256=kept.sha256)

@@ -1,0 +1,120 @@
+"""Runs as what is left of them tells: their results here, their kernels on a target."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from coordinator.bundle import reader
+from coordinator.errors import BundleError, CoordError
+from coordinator.ledger import Run, Sweep, from_json
+from coordinator.project import Project
+from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.target import RunState, Target
+
+_FROM_RESULTS = (
+    *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at"),
+    *("config", "metadata"),
+)
+_SINCE = (*("state", "message", "created_at", "started_at", "ended_at", "timeout_seconds", "last_event", "files"),)
+"""What run.json has said since later."""
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a folder of results says."""
+
+    run: Run
+    sweeps: tuple[Sweep, ...]
+    """That the run belongs to, as they were when it was fetched."""
+
+
+def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
+    """Every folder of results, and what its run.json tells."""
+    for directory in sorted(project.all_results.glob("*/*-v*")):
+        if directory.is_dir():
+            try:
+                yield directory, _from_results(directory)
+            except (OSError, ValueError, KeyError, TypeError, CoordError):
+                yield directory, None
+
+
+def _from_results(directory: Path) -> Rebuilt:
+    values = json.loads((directory / RUN).read_text(encoding="utf-8"))
+    summary = metrics.read_summary(directory / SUMMARY)
+    written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
+    run = Run(
+        **{name: values[name] for name in _FROM_RESULTS},
+        **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
+        summary=summary,
+        continues=values.get("continues"),
+    )
+    if not isinstance(run.version, int) or not all(isinstance(each, dict) for each in (run.metadata, run.config)):
+        raise TypeError(f"{RUN} has values of another kind")
+    found = values.get("sweeps", [])  # which run.json did not have at first
+    return Rebuilt(run, tuple(filter(None, map(from_json, found if isinstance(found, list) else []))))
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in _SINCE} | {"state": RunState(values["state"])}
+
+
+def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | None, written: str) -> dict[str, Any]:
+    """What run.json did not say at first, from its metrics and its kernel."""
+    is_complete = summary is not None and summary.get("status") == "complete"
+    return {
+        # Results are fetched of runs that have ended only.
+        "state": RunState.COMPLETE if is_complete else RunState.ERROR,
+        "message": "" if is_complete else "rebuilt from its results, which do not say how it ended",
+        "created_at": values["pushed_at"] or written,
+        "ended_at": written,
+        "files": _files(directory, values),
+    }
+
+
+def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
+    """What went in, which the kernel tells, if it was fetched and is this run's."""
+    try:
+        kernel = reader.read_kernel((directory / values["metadata"]["code_file"]).read_bytes(), RUN)
+    except (OSError, BundleError):
+        return {}
+    is_its_own = kernel.stamp.get("run") == values["id"]
+    return {file.path: file.sha256 for file in kernel.files} if is_its_own else {}
+
+
+def from_kernel(target: Target, slug: str, version: int, text: str, *, created_at: str) -> Run | None:
+    """The run that pushed a kernel, as far as the kernel tells; None if it is none of coord's."""
+    try:
+        kernel = reader.read_kernel(text.encode("utf-8", "replace"), slug)
+    except BundleError:
+        return None
+    is_notebook = text.lstrip().startswith("{")
+    return Run(
+        id=kernel.stamp["run"],
+        experiment=kernel.experiment,
+        target=target.name,
+        owner=target.owner,
+        slug=slug,
+        version=version,
+        url=target.url(target.owner, slug),
+        digest=kernel.stamp.get("digest", kernel.digest),
+        git=kernel.stamp.get("git"),
+        config=kernel.config or {},
+        metadata={
+            "id": f"{target.owner}/{slug}",
+            "code_file": "kernel.ipynb" if is_notebook else "kernel.py",
+            "kernel_type": "notebook" if is_notebook else "script",
+        },
+        overrides=[],
+        files={file.path: file.sha256 for file in kernel.files},
+        state=RunState.QUEUED,
+        created_at=created_at,
+    )
+
+
+def iso(time: datetime) -> str:
+    return time.isoformat(timespec="seconds")

@@ -1,0 +1,21 @@
+from . import git as git
+from .experiment import (
+    Change as Change,
+    Experiment as Experiment,
+    Recorded as Recorded,
+    build_command as build_command,
+    derive as derive,
+    experiment_names as experiment_names,
+    kernel_titles as kernel_titles,
+    resolve as resolve,
+)
+from .init import init_project as init_project
+from .project import Project as Project, find_project as find_project, target_name as target_name
+from .schema import assignment as assignment, check as check, leaves as leaves, plain as plain
+from .settings import (
+    KernelSettings as KernelSettings,
+    Settings as Settings,
+    SweepSettings as SweepSettings,
+    TargetName as TargetName,
+)
+from .shipped import default_template as default_template

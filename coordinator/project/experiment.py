@@ -1,0 +1,329 @@
+"""An experiment's file, through its bases and `--set`, to one complete and checked config.
+
+A file says only what differs from its base:
+
+    base: lr001_step3            # another experiment; none for the first of a family
+    about: step 4, ten epochs
+    config:  {schedule: {step_size: 4}}
+    kernel:  {machine_shape: NvidiaTeslaT4}
+    recorded: [{metric: leaderboard/public, mode: max, value: 0.8061}]
+
+The world is closed: what the config's dataclasses do not declare is a problem, and all problems of all files are
+reported together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.project.project import Project
+from coordinator.project.schema import Problem, assignment, check, leaves, merged, plain
+from coordinator.project.settings import KernelSettings
+from coordinator.project.yaml_file import YamlFile, read_yaml
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
+_KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
+"""owner/slug"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+    """A figure that was measured elsewhere (say, before coord was used), with its direction."""
+
+    metric: str
+    mode: Literal["max", "min"]
+    value: float
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """What an experiment's file may say."""
+
+    base: str | None = None
+    about: str = ""
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    kernel: dict[str, Any] = dataclasses.field(default_factory=dict)
+    recorded: tuple[Recorded, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One value that differs from the experiment's base."""
+
+    path: str
+    base: Any
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A resolved experiment."""
+
+    name: str
+    about: str
+    bases: tuple[str, ...]
+    """The experiments it builds on, nearest first."""
+    config: dict[str, Any]
+    """Complete: every value that the config's dataclasses declare, as JSON-like data."""
+    kernel: KernelSettings
+    recorded: tuple[Recorded, ...]
+    changes: tuple[Change, ...]
+    """What differs from the nearest base (or from the dataclasses' defaults), `--set` included."""
+    overrides: tuple[str, ...] = ()
+    """The `--set` texts, as given."""
+
+    @property
+    def build_command(self) -> str:
+        """What makes its kernel again."""
+        return build_command(self.name, self.overrides)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "about": self.about,
+            "bases": list(self.bases),
+            "config": self.config,
+            "kernel": plain(self.kernel),
+            "recorded": plain(self.recorded),
+            "changes": plain(self.changes),
+            "overrides": list(self.overrides),
+        }
+
+
+def experiment_names(project: Project) -> list[str]:
+    """The names of all experiments, sorted. Raises ExperimentError if the folder is missing."""
+    if not project.experiments.is_dir():
+        raise ExperimentError(
+            f"there is no folder {project.relative(project.experiments)} with experiments",
+            hint='Make one, or set experiments = "..." in [tool.coord].',
+        )
+    return sorted(file.stem for file in project.experiments.glob("*.yaml") if file.is_file())
+
+
+def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
+    """The experiment `name`, complete and checked, with `--set` overrides such as "optim.lr=0.0005" on top.
+
+    Raises ExperimentError with every problem in every file of the chain.
+    """
+    report = _Report(project)
+    chain = _chain(project, name, report)
+    files = [report.parse(file) for file in chain]
+    config_class = project.config_class()
+    given: dict[str, Any] = {}
+    for text in overrides:
+        try:
+            given = merged(given, assignment(config_class, text))
+        except ValueError as error:
+            report.add("--set", str(error))
+
+    base_layers = [plain(project.settings.kernel)] + [parsed.kernel for parsed in files[:-1]]
+    kernel = report.build(KernelSettings, "kernel", [*base_layers, files[-1].kernel], chain, {})
+    config_layers = [parsed.config for parsed in files]
+    config = report.build(config_class, "config", config_layers, chain, given)
+    if report.problems or kernel is None or config is None:
+        raise report.error(name)
+    kernel = _with_earlier(project, plain(config), kernel)
+    base_config, base_kernel = _base(config_class, config_layers[:-1], base_layers)
+    return Experiment(
+        name=name,
+        about=files[-1].about,
+        bases=tuple(file.path.stem for file in reversed(chain[:-1])),
+        config=plain(config),
+        kernel=kernel,
+        recorded=files[-1].recorded,
+        changes=(
+            *_changes(base_config, plain(config)),
+            *_changes(base_kernel, plain(kernel), prefix="kernel"),
+        ),
+        overrides=tuple(overrides),
+    )
+
+
+def derive(project: Project, name: str, base: str, overrides: Sequence[str]) -> Experiment:
+    """An experiment without a file: `base` with the overrides on top, under a name of its own.
+
+    Raises what `resolve` does.
+    """
+    start, found = resolve(project, base), resolve(project, base, overrides)
+    changes = tuple(_changes(start.config, found.config))
+    values = ", ".join(f"{change.path}={json.dumps(change.value)}" for change in changes)
+    return dataclasses.replace(
+        found,
+        name=name,
+        about=": ".join(filter(None, [start.about, values])),
+        bases=(base, *start.bases),
+        recorded=(),  # of the base
+        changes=changes,
+    )
+
+
+def kernel_titles(project: Project) -> dict[str, str]:
+    """Each experiment's title setting, without resolving (or checking) anything else; unreadable files are left out."""
+    files: dict[str, dict[str, Any]] = {}
+    for name in experiment_names(project):
+        try:
+            files[name] = read_yaml(project.experiment_file(name)).data
+        except ExperimentError:
+            continue
+    titles = {}
+    for name in files:
+        title, at, seen = None, name, set[str]()
+        while title is None and at in files and at not in seen:
+            seen.add(at)
+            kernel = files[at].get("kernel")
+            title = kernel.get("title") if isinstance(kernel, dict) else None
+            at = str(files[at].get("base"))
+        titles[name] = str(title if title is not None else project.settings.kernel.title)
+    return titles
+
+
+def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
+    """The experiment's file and those of its bases, the furthest base first; ends where a base cannot be had."""
+    known = experiment_names(project)
+    if name not in known:
+        raise ExperimentError(
+            f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
+            hint=f"Known: {_list(known)}.",
+        )
+    chain: list[YamlFile] = []
+    wanted = name
+    while True:
+        if not _NAME.fullmatch(wanted):
+            raise ExperimentError(f'"{wanted}" is not a name: letters, digits and _ . = + - only')
+        file = read_yaml(project.experiment_file(wanted))
+        chain.append(file)
+        base = file.data.get("base")
+        if not isinstance(base, str):
+            return chain[::-1]
+        names = [file.path.stem for file in chain]
+        if base in names:
+            report.add_in(file, Problem("base", f"the bases go round in a circle: {' -> '.join([*names, base])}"))
+            return chain[::-1]
+        if base not in known:
+            report.add_in(file, Problem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
+            return chain[::-1]
+        wanted = base
+
+
+def _base(config_class: type, config_layers: Sequence[Any], kernel_layers: Sequence[Any]) -> tuple[Any, Any]:
+    """The config and kernel settings that the experiment starts from: its base's, or the declared defaults."""
+    config, _ = check(config_class, _merge_all(config_layers))
+    kernel, _ = check(KernelSettings, _merge_all(kernel_layers))
+    return plain(config or {}), plain(kernel or {})
+
+
+def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSettings) -> KernelSettings:
+    """The kernel that a run goes on from is attached, if it is not attached already: naming it once is enough."""
+    setting = project.settings.continue_setting
+    earlier = dict(leaves(config)).get(setting) if setting else None
+    if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
+        return kernel
+    if earlier in (*kernel.kernel_sources, *kernel.dataset_sources):
+        return kernel
+    return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
+
+
+def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = "") -> list[Change]:
+    before = dict(leaves(base, prefix=prefix))
+    after = dict(leaves(value, prefix=prefix))
+    paths = [*after, *(path for path in before if path not in after)]
+    return [Change(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)]
+
+
+def _merge_all(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for layer in layers:
+        result = merged(result, layer)
+    return result
+
+
+def _section(file: YamlFile, key: str) -> dict[str, Any]:
+    section = file.data.get(key)
+    return section if isinstance(section, dict) else {}
+
+
+def _list(names: Sequence[str], most: int = 12) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown}, and {len(names) - most} more" if len(names) > most else shown or "none"
+
+
+class _Report:
+    """Collects the problems of all files of a chain, each with its file and line."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.problems: list[str] = []
+
+    def add(self, where: str, message: str) -> None:
+        self.problems.append(f"  {where}: {message}")
+
+    def add_in(self, file: YamlFile, problem: Problem) -> None:
+        line = file.line(problem.path)
+        place = self.project.relative(file.path) + (f":{line}" if line else "")
+        self.add(place, f"{problem.path}: {problem.message}" if problem.path else problem.message)
+
+    def parse(self, file: YamlFile) -> _File:
+        for problem in file.problems:
+            self.add_in(file, problem)
+        parsed, problems = check(_File, file.data)
+        for problem in problems:
+            self.add_in(file, problem)
+        # What is wrong elsewhere in the file must not hide what is wrong in its settings.
+        return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
+
+    def build(
+        self,
+        cls: type,
+        section: str,
+        layers: Sequence[Mapping[str, Any]],
+        chain: Sequence[YamlFile],
+        given: Mapping[str, Any],
+    ) -> Any:
+        """The merged section as a `cls`; each problem is laid at the door of the last that set the value."""
+        value: Any
+        value, problems = check(cls, merged(_merge_all(layers), given))
+        given_paths = [path for path, _ in leaves(given)]
+        for problem in problems:
+            path = f"{section}.{problem.path}" if problem.path else section
+            setter = next((file for file in reversed(chain) if path in file.lines), None)
+            if setter is None:
+                # A list's item or a section as a whole: the last file that says anything about it.
+                setter = next((file for file in reversed(chain) if file.line(path) is not None), chain[-1])
+            if any(problem.path == item or problem.path.startswith(f"{item}.") for item in given_paths):
+                self.add("--set", f"{problem.path}: {problem.message}")
+            else:
+                self.add_in(setter, Problem(path, problem.message))
+        if value is None:
+            return None
+        # Once more, complete: nobody has looked at the dataclasses' own defaults, and `lr: 1` and `lr: 1.0` are one.
+        value, problems = check(cls, plain(value))
+        for problem in problems:
+            self.add(f"the defaults of {cls.__name__}", f"{problem.path}: {problem.message}")
+        return value
+
+    def error(self, name: str) -> ExperimentError:
+        count = len(self.problems)
+        lines = "\n".join(self.problems)
+        return ExperimentError(f'experiment "{name}" has {count} problem{"s" * (count != 1)}:\n{lines}')
+
+
+def build_command(name: str, overrides: Sequence[str]) -> str:
+    """What makes an experiment's kernel, for a shell, in one line whatever is in it."""
+    words = ["coord", "build", "--exp", name]
+    for override in overrides:
+        words += ["--set", override]
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
+    return f"$'{escaped}'"

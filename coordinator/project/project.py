@@ -1,0 +1,218 @@
+"""Finds the project, reads its settings, and owns every path: nobody else joins path strings.
+
+A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coordinator.errors import NoProject, ProjectError
+from coordinator.project.own_modules import importing_from
+from coordinator.project.schema import Problem, check, join
+from coordinator.project.settings import Settings, TargetName
+from coordinator.project.shipped import default_template as default_template  # where it used to be
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """A project on disk. Every path that coord reads or writes is one of its methods."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def pyproject(self) -> Path:
+        return self.root / "pyproject.toml"
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / self.settings.experiments
+
+    @property
+    def image_table(self) -> Path:
+        """What `coord image refresh` writes; it need not be there."""
+        return self.root / (self.settings.image or "kaggle-image.json")
+
+    @property
+    def state(self) -> Path:
+        """Everything that coord remembers about this project, git-ignored."""
+        return self.root / ".coord"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger.sqlite"
+
+    @property
+    def local_kaggle(self) -> Path:
+        return self.state / "local-kaggle"
+
+    def experiment_file(self, name: str) -> Path:
+        return self.experiments / f"{name}.yaml"
+
+    def build(self, experiment: str) -> Path:
+        return self.root / "build" / experiment
+
+    def build_lock(self, experiment: str) -> Path:
+        """Held while that experiment's build is swapped in."""
+        return self.state / "locks" / f"build-{experiment}"
+
+    def push_lock(self, target: str, slug: str) -> Path:
+        """Held while a version of that kernel is being pushed."""
+        return self.state / "locks" / f"{target}-{slug}"
+
+    def fetch_lock(self, run_id: str) -> Path:
+        """Held while that run's results are being fetched."""
+        return self.state / "locks" / f"fetch-{run_id}"
+
+    @property
+    def export_lock(self) -> Path:
+        """Held while runs are handed over to other tools."""
+        return self.state / "locks" / "export"
+
+    def submit_lock(self, target: str, competition: str) -> Path:
+        """Held while something is submitted to that competition."""
+        return self.state / "locks" / f"submit-{target}-{competition}"
+
+    def sweep_lock(self, sweep: str) -> Path:
+        """Held while that sweep's experiments are being pushed."""
+        return self.state / "locks" / f"sweep-{sweep}"
+
+    def dry_run(self, experiment: str) -> Path:
+        return self.state / "dry-run" / experiment
+
+    @property
+    def all_results(self) -> Path:
+        """Has a folder for each experiment, and in it one for each run that was fetched."""
+        return self.root / "results"
+
+    @property
+    def remarks(self) -> Path:
+        """A second copy of the ledger's notes and tags."""
+        return self.all_results / "remarks.jsonl"
+
+    def results(self, experiment: str, target: str, version: int) -> Path:
+        return self.all_results / experiment / f"{target}-v{version}"
+
+    def template(self, name: str) -> Path:
+        """The project's own template of that name, or else the one that coord ships with."""
+        if self.settings.templates is not None:
+            own = self.root / self.settings.templates / name
+            if own.is_file():
+                return own
+        return default_template(name)
+
+    def relative(self, path: Path) -> str:
+        """The path as a person in the project's root would type it."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def config_class(self) -> type:
+        """The config's dataclass, imported from the project without the rest of the model source.
+
+        Raises ProjectError if it cannot be imported, is no dataclass, or pulls in more than the standard library.
+        """
+        found = self._imported("config", self.settings.config)
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            raise ProjectError(f"{self._said('config', self.settings.config)} is not a dataclass")
+        return found
+
+    def continue_check(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] | None:
+        """What says why a run of one config can't go on from one of another; None if the settings name nothing.
+
+        Raises ProjectError like `config_class`, and if it is no function.
+        """
+        name = self.settings.continue_check
+        if name is None:
+            return None
+        found = self._imported("continue_check", name)
+        if not callable(found):
+            raise ProjectError(f"{self._said('continue_check', name)} is not a function")
+        function: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] = found
+        return function
+
+    def _said(self, setting: str, value: str) -> str:
+        return f'{self.relative(self.pyproject)}: [tool.coord] {setting} = "{value}"'
+
+    def _imported(self, setting: str, value: str) -> Any:
+        """What a setting of the form module:name is about, imported with the standard library alone."""
+        module_name, _, name = value.partition(":")
+        where = self._said(setting, value)
+        if not name:
+            raise ProjectError(f"{where} is not of the form module:name")
+        try:
+            with importing_from(self.root, module_name.partition(".")[0]):
+                return getattr(importlib.import_module(module_name), name)
+        except ImportError as error:
+            raise ProjectError(
+                f"{where} cannot be imported: {error}",
+                hint="That module may import only the standard library, because coord reads it without torch.",
+            ) from error
+        except Exception as error:  # the module is the user's code: it may raise anything
+            raise ProjectError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that `start` (default: the current directory) lies in.
+
+    Raises NoProject if there is none up to the file system's root, ProjectError if its settings have problems.
+    """
+    here = (start or Path.cwd()).resolve()
+    for directory in (here, *here.parents):
+        table = _coord_table(directory / "pyproject.toml")
+        if table is not None:
+            return Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
+    raise NoProject(
+        f"no project here: neither {here} nor a folder above it has a pyproject.toml with a [tool.coord] table",
+        hint="Change into your project, or name it with --project DIR.",
+    )
+
+
+def _coord_table(file: Path) -> dict[str, Any] | None:
+    if not file.is_file():
+        return None
+    try:
+        tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
+    except OSError as error:
+        raise ProjectError(f"{file} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{file} is not valid TOML: {error}") from error
+    table: dict[str, Any] | None = tool.get("coord") if isinstance(tool, dict) else None
+    return table
+
+
+def _settings(file: Path, table: dict[str, Any]) -> Settings:
+    settings, problems = check(Settings, table)
+    if settings is not None:
+        problems = _impossible(file.parent, settings)
+    if problems or settings is None:
+        places = [join("tool.coord", problem.path).rstrip(".") for problem in problems]
+        lines = "\n".join(f"  {place}: {found.message}" for place, found in zip(places, problems, strict=True))
+        raise ProjectError(f"{file.name} has {len(problems)} problem{'s' * (len(problems) != 1)}:\n{lines}")
+    return settings
+
+
+def _impossible(root: Path, settings: Settings) -> list[Problem]:
+    problems = []
+    if not (root / settings.model_source).is_dir():
+        problems.append(Problem("model_source", f'there is no folder "{settings.model_source}" in {root}'))
+    if settings.entry.partition(".")[0] != settings.model_source.rstrip("/"):
+        problems.append(Problem("entry", f'"{settings.entry}" is not a module of "{settings.model_source}"'))
+    return problems
+
+
+def target_name(project: Project, option: str | None) -> TargetName:
+    """The target to use: `--target`, then COORD_TARGET, then the settings.
+
+    Raises ProjectError if it is neither "kaggle" nor "local".
+    """
+    name = option or os.environ.get("COORD_TARGET") or project.settings.target
+    if name not in ("kaggle", "local"):
+        source = "--target" if option else "COORD_TARGET"
+        raise ProjectError(f'{source}: there is no target "{name}"', hint="Targets are kaggle and local.")
+    return name  # type: ignore[return-value]  # narrowed by the membership test above

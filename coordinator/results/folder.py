@@ -1,0 +1,175 @@
+"""A run's folder below results/: which run it is of, what of its output is here, and parts that are on their way.
+
+`run.json` says which run it is and has size and SHA-256 of each output file that is here. While files come in, each is
+first noted in `.parts/fetched.jsonl`, so that a fetch that is killed at any moment goes on where it was; a part's name
+says of which file and of which state of that file it is, so that a later process finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+RUN = "run.json"
+PARTS, _JOURNAL = ".parts", "fetched.jsonl"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An output file as it was fetched."""
+
+    size: int
+    sha256: str
+
+
+class Results:
+    """The folder of one run's results. One process at a time works on it (`Project.fetch_lock`), in several threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._parts = directory / PARTS
+        self._lock = threading.Lock()
+        self._broken_off = {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
+
+    def make_room(self, provenance: Mapping[str, Any]) -> None:
+        """Makes the folder, and says in it which run it is of.
+
+        A deleted kernel counts its versions from 1 again: another run's results move aside.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        known = self._known()
+        if "id" in known and known["id"] != provenance["id"]:
+            self.directory.rename(self.directory.with_name(f"{self.directory.name}-{str(known['id'])[:8]}"))
+            self.directory.mkdir()
+            known, self._broken_off = {}, {}
+        self._write_run({**provenance, "output": known.get("output", {})})
+
+    def run_id(self) -> str | None:
+        """Of the run whose results are here, if it says so."""
+        found = self._known().get("id")
+        return found if isinstance(found, str) else None
+
+    def fetched(self) -> dict[PurePosixPath, Kept]:
+        """What was noted as fetched; see `is_here`."""
+        found = {}
+        for name, kept in self._noted():
+            try:
+                found[PurePosixPath(name)] = Kept(size=int(kept["size"]), sha256=str(kept["sha256"]))
+            except (KeyError, ValueError, TypeError):  # edited by hand: it counts as not fetched
+                continue
+        return found
+
+    def is_here(self, path: PurePosixPath, kept: Kept | None) -> bool:
+        """Whether the file is here as it was fetched, by its size."""
+        try:
+            return kept is not None and (self.directory / path).stat().st_size == kept.size
+        except OSError:
+            return False
+
+    def forget(self, paths: Iterable[PurePosixPath]) -> None:
+        """Counts these files as not fetched, and drops all parts."""
+        kept = self.fetched()
+        for path in paths:
+            kept.pop(path, None)
+        self._consolidate(kept)
+        self._broken_off = {}
+        shutil.rmtree(self._parts, ignore_errors=True)
+        self._parts.mkdir(exist_ok=True)
+
+    def part(self, path: PurePosixPath) -> tuple[str, int] | None:
+        """(identity, bytes) of what is here of a file whose transfer broke off."""
+        part = self._broken_off.get(_short(str(path)))
+        try:
+            return None if part is None else (part.stem.partition("-")[2], part.stat().st_size)
+        except OSError:
+            return None
+
+    def part_file(self, path: PurePosixPath, identity: str) -> Path:
+        """Where a part of that file is written; a part of another state of it is dropped."""
+        key = _short(str(path))
+        file = self._parts / f"{key}-{identity}.part"
+        other = self._broken_off.get(key, file)
+        if other != file:
+            other.unlink(missing_ok=True)
+        self._broken_off[key] = file
+        return file
+
+    def keep(self, path: PurePosixPath, part: Path, kept: Kept) -> None:
+        """Gives a part that is whole its name. Noted first: a note without its file means nothing."""
+        destination = self.directory / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        # On a line of its own, even after a note that a killed process did not finish.
+        line = "\n" + json.dumps({"name": str(path), **asdict(kept)}) + "\n"
+        with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8") as journal:
+            journal.write(line)
+        part.replace(destination)
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a file of coord's own as a whole."""
+        self._parts.mkdir(exist_ok=True)
+        part = self._parts / f"{name}.new"
+        part.write_text(text, encoding="utf-8")
+        part.replace(self.directory / name)
+
+    def finish(self, *, complete: bool) -> None:
+        """Writes what was fetched into run.json. Parts stay, unless nothing is left to fetch."""
+        self._consolidate(self.fetched())
+        (self._parts / _JOURNAL).unlink(missing_ok=True)
+        if complete:
+            shutil.rmtree(self._parts, ignore_errors=True)
+        elif not any(self._parts.iterdir()):
+            self._parts.rmdir()
+
+    def names(self) -> tuple[str, ...]:
+        """The files here, without parts."""
+        paths = (path.relative_to(self.directory) for path in self.directory.rglob("*") if path.is_file())
+        return tuple(sorted(str(path) for path in paths if path.parts[0] != PARTS))
+
+    def _consolidate(self, kept: Mapping[PurePosixPath, Kept]) -> None:
+        output = {str(path): asdict(item) for path, item in sorted(kept.items())}
+        self._write_run({**self._known(), "output": output})
+
+    def _write_run(self, data: Mapping[str, Any]) -> None:
+        self.write(RUN, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def _known(self) -> dict[str, Any]:
+        try:
+            known = json.loads((self.directory / RUN).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
+
+    def _noted(self) -> Iterator[tuple[str, Any]]:
+        output = self._known().get("output")
+        yield from (output if isinstance(output, dict) else {}).items()
+        try:
+            lines = (self._parts / _JOURNAL).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return
+        for line in lines:
+            try:
+                noted = json.loads(line)
+                yield noted["name"], noted
+            except (ValueError, KeyError, TypeError):  # the last line of a process that was killed
+                continue
+
+
+def identity(validator: str, size: int) -> str:
+    """A short name for one state of a file."""
+    return _short(f"{size} {validator}")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
+
+
+SUMMARY = "metrics.json"

@@ -1,0 +1,124 @@
+"""The verb continue, up to the push: which run is gone on from, and with which config. (chains.py: what comes of it.)
+
+A continued run is the same experiment as a new version of its kernel: it attaches that kernel's own output, in which
+the earlier version left its checkpoint, and the config's `[tool.coord] continue_setting` names it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError, did_you_mean
+from coordinator.ledger import Ledger, Run, find_experiment
+from coordinator.project import Change, Experiment, Project, leaves
+from coordinator.runs.refresh import refresh_run
+from coordinator.target import RunState
+from coordinator.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class Continuation:
+    """What is to be pushed, and what it goes on from."""
+
+    earlier: Run
+    experiment: Experiment
+    changes: tuple[Change, ...]
+    """Config values that differ from the earlier run's, but for the one that names it."""
+
+
+def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]) -> Continuation:
+    """The experiment with the overrides of `earlier` and then the given ones, so that it goes on from there.
+
+    Whether a change can be gone on with (more epochs, say) is for the model source to say, here if `continue_check`
+    names a function of it. Raises ProjectError without a setting for it, RunFailed if the run left no output to attach,
+    UsageError for such a change, and if a newer version left an output: a kernel that is attached is always its newest
+    complete version.
+    """
+    setting = _setting(workspace.project)
+    earlier = refresh_run(workspace, earlier, look_at_log=False)
+    if earlier.state.is_active:
+        raise RunFailed(
+            f"{earlier.label} is {earlier.state}: there is nothing to go on from yet",
+            hint=f"coord logs --exp {earlier.experiment} --follow waits for it.",
+        )
+    if earlier.state is not RunState.COMPLETE:
+        raise RunFailed(
+            f"{earlier.label} is {earlier.state}: {workspace.target.name} attaches the output of complete runs only"
+        )
+    newer = [run for run in _complete(workspace.ledger, earlier) if run.ref.version > earlier.ref.version]
+    if newer:
+        raise UsageError(
+            f"{earlier.label} can't be continued: {workspace.target.name} attaches a kernel's newest output, "
+            f"which is that of v{newer[0].version}",
+            hint=f"Continue that one (leave out --version), or push anew: coord push --exp {earlier.experiment}",
+        )
+    given = _last_of_each([*earlier.overrides, *overrides, f"{setting}={earlier.owner}/{earlier.slug}"])
+    experiment = find_experiment(workspace.project, earlier.experiment, given)
+    _check(workspace.project, earlier, experiment)
+    before, after = dict(leaves(earlier.config)), dict(leaves(experiment.config))
+    changes = tuple(
+        Change(path, before.get(path), after.get(path))
+        for path in dict.fromkeys([*before, *after])
+        if path != setting and before.get(path) != after.get(path)
+    )
+    return Continuation(earlier, experiment, changes)
+
+
+def choose(workspace: Workspace, newest: Run) -> Run:
+    """The run to go on from where no version was named: the newest, or if it failed, the newest complete one."""
+    newest = refresh_run(workspace, newest, look_at_log=False)
+    if newest.state is RunState.COMPLETE or newest.state.is_active:
+        return newest
+    before = _complete(workspace.ledger, newest)
+    if not before:
+        raise RunNotFound(
+            f"{newest.label} is {newest.state}, and no run before it is complete: there is nothing to go on from",
+            hint=f"Push it anew: coord push --exp {newest.experiment}",
+        )
+    workspace.say(f"{newest.label} is {newest.state}: going on from v{before[0].version}")
+    return before[0]
+
+
+def _check(project: Project, earlier: Run, experiment: Experiment) -> None:
+    refused = project.continue_check()
+    if refused is None:
+        return
+    try:
+        problems = list(refused(earlier.config, experiment.config))
+    except Exception as error:  # the user's code: it may raise anything
+        where = f"{project.relative(project.pyproject)}: [tool.coord] continue_check"
+        raise ProjectError(f"{where} failed: {type(error).__name__}: {error}") from error
+    if problems:
+        raise UsageError(
+            f"{earlier.label} can't be continued so: {'; '.join(problems)}",
+            hint=f"With another config it is a run of its own: coord push --exp {earlier.experiment} --set ...",
+        )
+
+
+def _setting(project: Project) -> str:
+    setting = project.settings.continue_setting
+    if setting is None:
+        raise ProjectError(
+            f"{project.relative(project.pyproject)}: [tool.coord] has no continue_setting",
+            hint='Name the config value that says which kernel to go on from: continue_setting = "train.resume_from"',
+        )
+    known = [path for path, _ in leaves(dataclasses.asdict(project.config_class()()))]
+    if setting not in known:
+        raise ProjectError(
+            f'{project.relative(project.pyproject)}: [tool.coord] continue_setting names "{setting}", which the config '
+            f"does not have{did_you_mean(setting, known)}"
+        )
+    return setting
+
+
+def _complete(ledger: Ledger, of: Run) -> list[Run]:
+    """Newest first: the complete runs of the same kernel."""
+    same = (run for run in ledger.runs(target=of.target) if (run.owner, run.slug) == (of.owner, of.slug))
+    # One that was merged of split folds (version 0) has no kernel, and no output to attach.
+    return [run for run in same if run.version and run.state is RunState.COMPLETE]
+
+
+def _last_of_each(overrides: Sequence[str]) -> list[str]:
+    """Of several `--set` for one path the last, which is the one that counts."""
+    return list({text.partition("=")[0].strip(): text for text in overrides}.values())

@@ -1,0 +1,79 @@
+"""The verb dry-run: runs exactly the file that would be pushed, on this machine, on the project's small data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coordinator.errors import ProjectError
+from coordinator.kernel import Build
+from coordinator.project import KernelSettings, Project
+from coordinator.results import SUMMARY, summary as metrics
+from coordinator.target import LogRecord, local
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a dry run left."""
+
+    exit_code: int
+    directory: Path
+    """The kernel's working directory."""
+    summary: dict[str, Any] | None
+
+
+def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
+    """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
+
+    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
+    missing and cannot be made.
+    """
+    settings = project.settings.dry_run
+    inputs = {}
+    if settings.input:
+        folder = project.root / settings.input
+        if not folder.is_dir():
+            _prepare(project, folder)
+        inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
+    root = project.dry_run(built.experiment.name)
+    exit_code = local.run_once(
+        project,
+        built.code_file,
+        root,
+        inputs=inputs,
+        overrides=json.dumps(settings.overrides),
+        internet=built.experiment.kernel.enable_internet,
+        on_record=on_record,
+    )
+    working = root / "working"
+    return DryRun(exit_code, working, metrics.read_summary(working / SUMMARY))
+
+
+def _mounts(project: Project, kernel: KernelSettings) -> list[str]:
+    """Where the attached sources are mounted, relative to the input folder."""
+    attached = {
+        "datasets": kernel.dataset_sources,
+        "competitions": kernel.competition_sources,
+        "notebooks": kernel.kernel_sources,
+    }
+    return [local.mount_path(project, kind, source) for kind, names in attached.items() for source in names]
+
+
+def _prepare(project: Project, folder: Path) -> None:
+    command = project.settings.dry_run.prepare
+    shown = project.relative(folder)
+    if not command:
+        raise ProjectError(f"[tool.coord.dry_run] input: there is no folder {shown}")
+    try:
+        subprocess.run([sys.executable, *command], cwd=project.root, check=True, stdout=sys.stderr)
+    except subprocess.CalledProcessError as error:
+        raise ProjectError(
+            f"{shown} is missing, and making it failed: python {' '.join(command)} ended with {error.returncode}"
+        ) from error
+    if not folder.is_dir():
+        raise ProjectError(f"[tool.coord.dry_run] prepare made no folder {shown}")

@@ -1,0 +1,9 @@
+from . import output_file as output_file
+from .fetch import (
+    Choice as Choice,
+    Fetched as Fetched,
+    again as again,
+    fetch_run as fetch_run,
+    provenance as provenance,
+)
+from .tally import Progress as Progress

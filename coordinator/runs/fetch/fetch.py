@@ -1,0 +1,273 @@
+"""The verb fetch-results: what a run left behind, into `results/<experiment>/<target>-v<version>/` and the ledger."""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import functools
+import json
+import threading
+from collections.abc import Callable, Container, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from coordinator.bundle import script_in, stamp_of
+from coordinator.errors import CoordError, RunFailed, TargetError
+from coordinator.files import held
+from coordinator.ledger import MERGED, Run, Sweep, now, sweeps_of
+from coordinator.project import Project
+from coordinator.results import LOG_RECORDS, LOG_TEXT, PARTS, RUN, SUMMARY, Results, Sources, events, summary as metrics
+from coordinator.runs.fetch import parallel
+from coordinator.runs.fetch.tally import Progress, Tally
+from coordinator.runs.fetch.transfer import Addresses, Transfer
+from coordinator.runs.refresh import refresh_run
+from coordinator.target import LogRecord, OutputFile
+from coordinator.workspace import Workspace
+
+_FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
+"""What one looks at first: here, with the log, before anything large begins."""
+
+_THREADS = 32  # most output is many small files, whose time is the way to the target and back
+_BAD_FILES = 3  # that are left out before a fetch gives up
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A run's results on this machine."""
+
+    run: Run
+    directory: Path
+    files: tuple[str, ...]
+    size: int
+    """Bytes that were transferred; 0 if everything was here already."""
+    left_out: int = 0
+    """Files of the output that are not here, because a pattern left them out, or the settings."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which files of the output are wanted: `only` these, without those to `skip`. Shell patterns.
+
+    A pattern with a slash is of the whole path, and any other of the file's name. `*` matches a slash, too.
+    """
+
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+
+    def takes(self, path: PurePosixPath) -> bool:
+        def matches(pattern: str) -> bool:
+            return fnmatch.fnmatchcase(str(path) if "/" in pattern else path.name, pattern)
+
+        return (not self.only or any(map(matches, self.only))) and not any(map(matches, self.skip))
+
+
+EVERYTHING = Choice()
+
+
+def fetch_run(
+    workspace: Workspace,
+    run: Run,
+    *,
+    force: bool,
+    show: Callable[[Progress], None],
+    choice: Choice = EVERYTHING,
+) -> Fetched:
+    """Brings back log, output and kernel of a run that has ended (successfully or not): what is not here yet of it.
+
+    `force` counts what the choice takes as not here. `show` is told several times a second how far it is. What has come
+    of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
+    ended, TargetError if the output is not this run's or has a hostile name, CoordError if it cannot be written.
+    """
+    if run.version == MERGED:
+        results = Results(workspace.project.results(run.experiment, run.target, MERGED))
+        return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
+    run = refresh_run(workspace, run)
+    if run.state.is_active:
+        raise RunFailed(
+            f"{run.label} is {run.state}: there is nothing to fetch yet",
+            hint=f"coord logs --exp {run.experiment} --follow waits for it.",
+        )
+    with held(workspace.project.fetch_lock(run.id), wait=True):
+        run = workspace.ledger.get(run.id)  # another process may have just fetched it
+        results = Results(workspace.project.results(run.experiment, run.target, run.ref.version))
+        may_lack = bool(choice.only and workspace.project.settings.fetch_skip)  # what was skipped is named now, perhaps
+        if not force and not may_lack and _is_complete(run, results, choice):
+            return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
+        if run.fetched_at:
+            run = workspace.ledger.update(run.id, fetched_at=None)
+        try:
+            return _Fetch(workspace, run, results, choice, force, show).all()
+        except OSError as error:
+            raise _cannot_write(workspace.project, run, results, error) from error
+
+
+def again(run: Run) -> str:
+    """The command that fetches the rest."""
+    return f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
+
+
+@dataclass(frozen=True)
+class _Fetch:
+    """One fetch, under its lock."""
+
+    workspace: Workspace
+    run: Run
+    results: Results
+    choice: Choice
+    force: bool
+    show: Callable[[Progress], None]
+
+    def all(self) -> Fetched:
+        run, results = self.run, self.results
+        results.make_room(provenance(run, sweeps_of(self.workspace.ledger, run)))
+        files, clashes = self._output()
+        usual = Choice(skip=self.workspace.project.settings.fetch_skip)
+        wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
+        if self.force:
+            results.forget(wanted)
+        fetched = results.fetched()
+        missing = [path for path in wanted if not results.is_here(path, fetched.get(path))]
+        tally = Tally(len(missing))
+        transfer = Transfer(
+            self.workspace.target,
+            results,
+            Addresses(files, self._listing),
+            tally,
+            threading.Event(),
+            clock=self.workspace.clock,
+        )
+        records: list[LogRecord] = []
+        bring = {path: functools.partial(transfer.bring, path) for path in missing}
+        first = [bring.pop(path) for path in _FIRST if path in bring]
+        self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
+        summary = _checked(run, metrics.read_summary(results.directory / SUMMARY))
+        if summary is not None:
+            run = self.workspace.ledger.update(run.id, summary=summary)
+        self._run(transfer, list(bring.values()))
+        fetched = results.fetched()
+        left_out = [path for path in files if not results.is_here(path, fetched.get(path))]
+        is_complete = not any(map(usual.takes, left_out))
+        results.finish(complete=is_complete)
+        if is_complete:
+            run = self.workspace.ledger.update(run.id, fetched_at=now(), summary=summary)
+        warnings = (*_warnings(run, records, files), *_left_alone(clashes))
+        return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
+
+    def _listing(self) -> dict[PurePosixPath, OutputFile]:
+        """The output by path, but for what has a name of coord's own here; of a name that comes twice, the first."""
+        return self._output()[0]
+
+    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], list[str]]:
+        """(what can be fetched, names that are coord's own here)"""
+        ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
+        found: dict[PurePosixPath, OutputFile] = {}
+        clashes = []
+        for file in self.workspace.target.outputs(self.run.ref):
+            path = _confined(file)
+            if path.parts[0] in ours:
+                clashes.append(file.name)
+            else:
+                found.setdefault(path, file)
+        return found, clashes
+
+    def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
+        """Raises the first error, once everything that can be fetched is here."""
+        errors = parallel.run(
+            jobs,
+            threads=_THREADS,
+            stop=transfer.stop,
+            beat=lambda: self.show(transfer.tally.progress()),
+            tolerated=TargetError,
+            at_most=_BAD_FILES,
+        )
+        for error in errors[:1]:
+            others = f" (and {len(errors) - 1} more files could not be fetched)" if len(errors) > 1 else ""
+            go_on = f"What came is kept; go on with: {again(self.run)}"
+            raise type(error)(error.what + others, hint="\n".join(filter(None, [error.hint, go_on])))
+
+    def _save_log(self) -> list[LogRecord]:
+        records = self.workspace.target.log(self.run.ref)
+        self.results.write(LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
+        sources = Sources(self.workspace.project.root, self.run.files)
+        text = "".join(f"{sources.relative(line)}\n" for line in events.lines(records))
+        self.results.write(LOG_TEXT, text)
+        return records
+
+    def _save_source(self) -> None:
+        """Saves the kernel that ran, if the target still gives it: the one whose stamp names this run, and no other."""
+        run = self.run
+        found = self.workspace.target.source(run.owner, run.slug, run.ref.version)
+        if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+            self.results.write(run.metadata["code_file"], found[1])
+
+
+def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
+    """Whether it was fetched as a whole, and what the choice takes of that is still here."""
+    return bool(
+        run.fetched_at
+        and (results.directory / RUN).is_file()
+        and all(results.is_here(path, kept) for path, kept in results.fetched().items() if choice.takes(path))
+    )
+
+
+def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    """What these results are of: enough to build the same kernel again, to give a lost ledger the run back, and to go
+    on with the sweeps it belongs to.
+    """
+    names = (
+        *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
+        *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
+        *("last_event", "continues"),
+    )
+    values = {name: getattr(run, name) for name in names}
+    return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}
+
+
+def _confined(file: OutputFile) -> PurePosixPath:
+    """The file's path inside the results folder. Names come from the target, so they are not trusted."""
+    path = PurePosixPath(file.name)
+    hostile = path.is_absolute() or ".." in path.parts or not path.parts or "\\" in file.name
+    if hostile or metrics.clean(file.name) != file.name:
+        raise TargetError(f"the output has a file named {file.name!r}, which would lie outside the results folder")
+    return path
+
+
+def _cannot_write(project: Project, run: Run, results: Results, error: OSError) -> CoordError:
+    where = project.relative(results.directory)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CoordError(
+            f"{where}/ cannot be written: {error.strerror}",
+            hint=f"What came is kept. Make room, and go on with: {again(run)}",
+        )
+    about = f" ({project.relative(Path(error.filename))})" if isinstance(error.filename, str) else ""
+    return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")
+
+
+def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The summary, if it is this run's: a result must never be attributed to another version."""
+    if summary is not None and summary.get("run_id") != run.id:
+        raise TargetError(
+            f"the metrics.json of {run.label} says that it comes from run {summary.get('run_id')}, not from {run.id}",
+            hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
+        )
+    return summary
+
+
+def _left_alone(clashes: Sequence[str]) -> Sequence[str]:
+    shown, more = ", ".join(clashes[:3]), len(clashes) - 3
+    names = f"{shown}{f' and {more} more' if more > 0 else ''}"
+    return [f"not fetched, because coord's own files here have that name: {names}"] if clashes else []
+
+
+def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:
+    found = []
+    if run.summary is None:
+        if PurePosixPath(SUMMARY) not in files:  # else it was not wanted
+            found.append(f"{run.label} left no {SUMMARY}: there are no metrics")
+    elif run.summary.get("digest") != run.digest:
+        found.append(f"the script that ran ({run.summary.get('digest')}) is not the one that was pushed ({run.digest})")
+    if not records:
+        found.append(f"{run.label} has an empty log")
+    return tuple(found)

@@ -1,0 +1,229 @@
+"""The verb promote: a fetched run as one folder that can make the same kernel again, byte for byte, and the way back.
+
+    kernel.py, kernel-metadata.json   what was pushed (kernel.ipynb, where it is a notebook)
+    sources/, config.json, frame.txt  what it is made of: the frame is its text around the sources and the config
+    results/                          metrics, out-of-fold rows, submission, log, run.json (provenance)
+    environment.json                  versions that the run reported, the table of its image, coord's version
+    manifest.json                     which run it is, and the SHA-256 of every file
+    README.md                         the commands
+
+Of a notebook, the script that is in it is made again; the notebook itself is held against its SHA-256.
+
+The frame is taken from the kernel itself. So the folder depends on neither the project, whose working tree may have
+changed since the push, nor on the templates and the bootstrap of the coord that reads it later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from coordinator import __version__
+from coordinator.bundle import Form, Kernel, SourceFile, image_of, literals, read_kernel
+from coordinator.errors import BundleError, RunFailed, UsageError
+from coordinator.files import check_free, write_folder
+from coordinator.kernel import METADATA_FILE
+from coordinator.ledger import Run
+from coordinator.project import Project, plain
+from coordinator.results import LOG_TEXT, RUN, SUMMARY
+from coordinator.runs.fetch.fetch import again
+
+MANIFEST, FRAME, CONFIG, ENVIRONMENT = "manifest.json", "frame.txt", "config.json", "environment.json"
+SOURCES, RESULTS = "sources", "results"
+_KEPT = (RUN, SUMMARY, "metrics.jsonl", "oof.csv", "folds.csv", "submission.csv", LOG_TEXT)
+"""Of the results, those that are kept: no weights, no pictures."""
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A frozen folder, looked at."""
+
+    kernel: str
+    """The script that its parts make."""
+    digest: str
+    problems: tuple[str, ...]
+    """What is not as it was frozen; empty if the same kernel comes out, byte for byte."""
+
+
+def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
+    """Freezes a run into `directory`, which is new or empty; returns its files, sorted.
+
+    Raises RunFailed if its figures or its kernel are not here, BundleError if the kernel is not the one that the ledger
+    knows or its parts don't make it again, UsageError for the folder.
+    """
+    check_free(directory)
+    results = project.results(run.experiment, run.target, run.ref.version)
+    code_file = str(run.metadata["code_file"])
+    source = results / code_file
+    lacking = [name for name in (code_file, SUMMARY, RUN) if not (results / name).is_file()]
+    if lacking:
+        raise RunFailed(
+            f"{project.relative(results)} lacks {', '.join(lacking)}: {run.label} is not here",
+            hint=f"Bring it again: {again(run)} --force",
+        )
+    code = source.read_bytes()
+    kernel = read_kernel(code, project.relative(source))
+    if kernel.digest != run.digest or kernel.is_edited or kernel.stamp.get("run") != run.id:
+        raise BundleError(
+            f"{project.relative(source)} is not the kernel that was pushed as {run.label}",
+            hint=f"Bring it again: {again(run)} --only {SUMMARY} --force",
+        )
+    files = {
+        Path(code_file): code,
+        Path(METADATA_FILE): _json(run.metadata),
+        Path(FRAME): frame_of(kernel).encode("utf-8"),
+        Path(CONFIG): _json(kernel.config or {}),
+        Path(ENVIRONMENT): _json(_environment(project, run)),
+        **{Path(SOURCES, file.path): file.data for file in kernel.files},
+        **{Path(RESULTS, name): (results / name).read_bytes() for name in _KEPT if (results / name).is_file()},
+    }
+    files[Path("README.md")] = _readme(run, directory).encode("utf-8")
+    manifest = {
+        "schema": _SCHEMA,
+        "run": run.id,
+        "experiment": run.experiment,
+        "label": run.label,
+        "digest": run.digest,
+        "git": run.git,
+        "overrides": run.overrides,
+        "continues": run.continues,
+        "form": kernel.form,
+        "code_file": code_file,
+        "sources": [file.path for file in kernel.files],
+        "files": {path.as_posix(): hashlib.sha256(data).hexdigest() for path, data in sorted(files.items())},
+    }
+    write_folder(directory, {**files, Path(MANIFEST): _json(manifest)})
+    return tuple(sorted([*map(str, files), MANIFEST]))
+
+
+def verify(directory: Path) -> Verified:
+    """Makes the kernel again from the folder's parts, and holds it and every file against what was frozen.
+
+    Needs no project. Raises UsageError if it is no such folder, BundleError if a part is missing.
+    """
+    manifest = _manifest(directory)
+    problems = []
+    for name, digest in manifest["files"].items():
+        file = directory / name
+        if not file.is_file():
+            problems.append(f"{name} is missing")
+        elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+            problems.append(f"{name} has changed")
+    here = {path.relative_to(directory).as_posix() for path in (directory / SOURCES).rglob("*") if path.is_file()}
+    problems += [f"{name} was not there" for name in sorted(here - manifest["files"].keys())]
+    try:
+        kernel = _rebuilt(directory, manifest)
+        code = directory / manifest["code_file"]
+        as_frozen = read_kernel(code.read_bytes(), str(code)) if code.is_file() else None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{directory} makes no kernel any more: {'; '.join(problems) or error}") from error
+    made = read_kernel(kernel.encode("utf-8"), FRAME)
+    if made.digest != manifest["digest"]:
+        problems.append(f"its parts make another kernel ({made.digest}, not {manifest['digest']})")
+    elif as_frozen is not None and as_frozen.text != kernel:
+        problems.append(f"{manifest['code_file']} is not what its parts make")
+    return Verified(kernel, made.digest, tuple(problems))
+
+
+def write(file: Path, kernel: str) -> None:
+    """Writes the script as a whole. Raises UsageError."""
+    unfinished = file.with_name(f".{file.name}.new")
+    try:
+        unfinished.write_bytes(kernel.encode("utf-8"))
+        unfinished.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def frame_of(kernel: Kernel) -> str:
+    """The kernel's text with a mark in place of its config and of each source (or of the archive with all of them).
+
+    Raises BundleError if one can't be found: a template of the project's own may write them in another way.
+    """
+    pieces, rest = [], kernel.text
+    parts = literals(kernel.files, kernel.config or {}, kernel.form)
+    for name, literal in parts.items():
+        before, found, rest = rest.partition(literal)
+        if not found or _mark(name) in kernel.text:
+            raise BundleError(f"the kernel can't be frozen: {name} is not in it as coord writes it")
+        pieces += [before, _mark(name)]
+    frame = "".join([*pieces, rest])
+    if _filled(frame, parts) != kernel.text:
+        raise BundleError("the kernel can't be frozen: its parts would not make it again")
+    return frame
+
+
+def _rebuilt(directory: Path, manifest: Mapping[str, Any]) -> str:
+    """The script that the parts make. Raises OSError and ValueError."""
+    files = [SourceFile(path, (directory / SOURCES / path).read_bytes()) for path in manifest["sources"]]
+    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
+    form: Form = "archive" if manifest["form"] == "archive" else "text"
+    return _filled((directory / FRAME).read_bytes().decode("utf-8"), literals(files, config, form))
+
+
+def _filled(frame: str, parts: Mapping[str, str]) -> str:
+    pieces, rest = [], frame
+    for name, literal in parts.items():  # one after the other: what was filled in may hold anything
+        before, _, rest = rest.partition(_mark(name))
+        pieces += [before, literal]
+    return "".join([*pieces, rest])
+
+
+def _mark(name: str) -> str:
+    return f"@@coord:{name}@@"
+
+
+def _manifest(directory: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        if found["schema"] == _SCHEMA and all(map(_is_inside, [*found["files"], *found["sources"]])):
+            return dict(found)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise UsageError(f"{directory} is no folder that coord promote made", hint="coord promote --exp NAME -o DIR")
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _environment(project: Project, run: Run) -> dict[str, Any]:
+    summary = run.summary or {}
+    return {
+        "coord": __version__,
+        "versions": summary.get("versions") or {},
+        "devices": summary.get("devices") or [],
+        "docker_image": run.metadata.get("docker_image"),
+        "image": plain(image_of(project)),
+    }
+
+
+def _json(data: Any) -> bytes:
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _readme(run: Run, directory: Path) -> str:
+    summary = run.summary or {}
+    primary = summary.get("primary") or {}
+    value = primary.get("value")
+    figure = f"{primary['name']} {value:.4f} ({primary['mode']})" if isinstance(value, int | float) else "no figure"
+    at = f", at commit {run.git}" if run.git else ""
+    went_on = (
+        f"\nIt went on from the output of run {run.continues}, which is not in this folder.\n" if run.continues else ""
+    )
+    return f"""# {run.label}: {figure}
+
+Kernel {run.metadata["id"]}, version {run.version}, run {run.id}{at}, {run.digest}.
+{went_on}
+- `coord promote --verify {directory.name}` makes the kernel again of `sources/`, `config.json` and `frame.txt`,
+  and compares.
+- `coord promote --verify {directory.name} -o FILE` writes what it made.
+- `kaggle kernels push -p {directory.name}` runs it again on Kaggle, as a new version of that kernel.
+- `results/` has its metrics and predictions, `environment.json` the versions that it ran with.
+"""

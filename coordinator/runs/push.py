@@ -1,0 +1,238 @@
+"""The verb push: experiment -> build -> intent in the ledger -> one new version on the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from coordinator.bundle import script_in, stamp_of, stamped
+from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.files import held
+from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
+from coordinator.ledger import NEVER_ARRIVED, Ledger, Run, new_run_id, now
+from coordinator.project import Project, git
+from coordinator.runs.refresh import refresh_run, settle, wait_for_arrival
+from coordinator.target import Pushed, RunState
+from coordinator.workspace import Workspace
+
+_SENT_AT_MOST = 3
+"""A push that is known not to have arrived is sent again, this often in all."""
+_LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
+"""How often coord looks whether a session has ended, and how often it tries all the same: it does not know them all."""
+
+
+def push_kernel(
+    workspace: Workspace,
+    built: Build,
+    *,
+    force: bool,
+    wait_for_slot: bool = False,
+    continues: str | None = None,
+) -> Run:
+    """Pushes a built kernel and returns its run.
+
+    If the answer is lost, the target is asked what exists: the version that names this run is adopted; if there is none
+    once it can't arrive any more, the same run is sent again, a few times at most.
+
+    With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
+    and Ctrl-C leaves it so. `continues` is the id of the run that it goes on from.
+
+    Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
+    the other type, if the target refused, or if it did not accept an attached source (the version that started is
+    named). Raises NoAnswer if the target did not say what exists, either; the ledger then knows, and `coord status`
+    settles it.
+    """
+    metadata = with_owner(built.metadata, workspace.target.owner)
+    with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
+        _check_active(workspace, built.experiment.name, force=force)
+        _check_type(workspace, metadata)
+        run = _intent(workspace, built, metadata, continues)
+        source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
+        check_source_size(len(source.encode("utf-8")))
+        workspace.ledger.add(run)
+        workspace.say(
+            f"pushing {metadata.data['id']} to {workspace.target.name}: {len(source.encode('utf-8')):,} bytes, "
+            f"{run.digest[:19]}"
+        )
+        timeout = built.experiment.kernel.timeout_seconds
+
+        def send() -> Pushed:
+            return workspace.target.push(metadata, source, timeout_seconds=timeout)
+
+        while True:
+            try:
+                return _send(workspace, send, run)
+            except NoSlot as error:
+                if not wait_for_slot:
+                    raise
+                what = error.what.rstrip(".")
+                workspace.say(
+                    f"{what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)"
+                )
+            _wait_for_slot(workspace)
+            run = _again(workspace.ledger, run)
+
+
+def _check_active(
+    workspace: Workspace,
+    experiment: str,
+    *,
+    force: bool,
+) -> None:
+    """Pushing to a kernel that is running starts a second session: never unasked."""
+    for number, run in enumerate(workspace.ledger.runs(experiment=experiment, target=workspace.target.name)):
+        if not run.state.is_active and not (number == 0 and run.message == NEVER_ARRIVED):
+            continue
+        # This process holds the push lock, so a push without an outcome has nobody working on it any more.
+        current = settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        if current.state is RunState.PUSHING and not force:
+            workspace.say(f"the last push of {experiment} left no answer: looking whether it arrives")
+            current = wait_for_arrival(workspace.target, workspace.ledger, current, clock=workspace.clock)
+        current = refresh_run(workspace, current, look_at_log=False)
+        if current.state.is_active and not force:
+            raise TargetError(
+                f"{current.label} is {current.state}: {current.url}",
+                hint=f"Wait for it (coord logs --exp {experiment} --follow), or start a second session with --force.",
+            )
+
+
+def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
+    """A kernel stays a script or a notebook for good; what Kaggle does with the other is not documented."""
+    address = (workspace.target.owner, metadata.slug)
+    earlier = (
+        run
+        for run in workspace.ledger.runs(target=workspace.target.name)
+        if (run.owner, run.slug) == address and run.version
+    )
+    before = next((run.metadata.get("kernel_type") for run in earlier), None)
+    if before in (None, metadata.data["kernel_type"]) or workspace.target.source(*address) is None:
+        return
+    raise TargetError(
+        f"{metadata.data['id']} is a {before} on {workspace.target.name}, and a kernel's type can't be changed",
+        hint="Give the experiment another title ([tool.coord.kernel] title), or delete the kernel first.",
+    )
+
+
+def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
+    created_at = now()
+    return Run(
+        id=new_run_id(),
+        experiment=built.experiment.name,
+        target=workspace.target.name,
+        owner=workspace.target.owner,
+        slug=metadata.slug,
+        digest=built.script.digest,
+        config=built.experiment.config,
+        metadata=metadata.data,
+        overrides=list(built.experiment.overrides),
+        state=RunState.PUSHING,
+        created_at=created_at,
+        sent_at=created_at,
+        files={file.path: file.sha256 for file in built.files},
+        git=git.commit(workspace.project.root, _inputs(workspace.project, built)),
+        timeout_seconds=built.experiment.kernel.timeout_seconds,
+        continues=continues,
+    )
+
+
+def _inputs(project: Project, built: Build) -> list[Path]:
+    """Every file that the kernel's text is made of."""
+    experiments = (built.experiment.name, *built.experiment.bases)
+    return [
+        *(project.root / file.path for file in built.files),
+        # A sweep's experiment has no file of its own.
+        *(file for file in map(project.experiment_file, experiments) if file.is_file()),
+        project.template(TEMPLATE),
+        project.pyproject,
+    ]
+
+
+def _send(workspace: Workspace, send: Callable[[], Pushed], run: Run) -> Run:
+    for tries_left in reversed(range(_SENT_AT_MOST)):
+        try:
+            pushed = send()
+        except CoordError as error:
+            if isinstance(error, NotSent) or not isinstance(error, NoAnswer):
+                workspace.ledger.update(run.id, state=RunState.REFUSED, message=error.what, ended_at=now())
+                raise
+            # From here on, not from the start of the request: a time-out may have taken longer than that.
+            run = workspace.ledger.update(run.id, sent_at=now(), message=error.what)
+            workspace.say(f"{error.what}; asking {workspace.target.name} whether the push arrived")
+            run = _found(workspace, run, error)
+        else:
+            if tries_left + 1 < _SENT_AT_MOST:
+                _look_for_a_double(workspace, run, pushed)
+            return _answered(workspace, pushed, run)
+        if run.version is not None:
+            workspace.say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
+            return run
+        if tries_left:
+            workspace.say("it did not: pushing it again")
+            run = _again(workspace.ledger, run)
+    raise TargetError(
+        f"the push was sent {_SENT_AT_MOST} times and never arrived on {workspace.target.name}",
+        hint="Try again in a while.",
+    )
+
+
+def _again(ledger: Ledger, run: Run) -> Run:
+    """The intent once more, before the effect."""
+    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
+
+
+def _wait_for_slot(workspace: Workspace) -> None:
+    """Until a session has ended that the ledger knows, or for a few minutes."""
+    begun = workspace.clock.seconds()
+    running = [run for run in workspace.ledger.runs(target=workspace.target.name) if run.state.is_active]
+    while workspace.clock.seconds() - begun < _TRY_SECONDS:
+        workspace.clock.sleep(_LOOK_LOCAL_SECONDS if workspace.target.name == "local" else _LOOK_SECONDS)
+        for run in running:
+            try:
+                if not refresh_run(workspace, run, look_at_log=False).state.is_active:
+                    return
+            except TargetError:
+                pass  # the next look may succeed
+
+
+def _look_for_a_double(workspace: Workspace, run: Run, pushed: Pushed) -> None:
+    """A try that was given up and arrived after all is a session that nobody asked for: that is said."""
+    before = pushed.ref.version - 1
+    found = None
+    try:
+        found = workspace.target.source(run.owner, run.slug, before) if before else None
+    except CoordError:
+        pass  # it is the version that was just made that counts
+    if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
+        workspace.say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
+
+
+def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
+    message = ""
+    if pushed.refused_sources:
+        message = f"without {', '.join(pushed.refused_sources)}, which {workspace.target.name} did not accept"
+    run = workspace.ledger.update(
+        run.id, state=RunState.QUEUED, version=pushed.ref.version, url=pushed.url, pushed_at=now(), message=message
+    )
+    if pushed.refused_sources:
+        raise TargetError(
+            f"{run.label} has started {message}: {run.url}",
+            hint="Check the names"
+            + (
+                " (coord local add-dataset OWNER/SLUG DIR makes one known here)."
+                if workspace.target.name == "local"
+                else "."
+            ),
+        )
+    return run
+
+
+def _found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:
+    """The run, adopted or known not to have arrived."""
+    try:
+        return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
+    except CoordError as error:
+        # Not the question's own error: what matters is the push.
+        raise NoAnswer(
+            f"{lost.what}; it is not known whether the push took effect",
+            hint="Run coord status: it asks what arrived. Nothing is pushed twice.",
+        ) from error

@@ -1,0 +1,147 @@
+"""The verb status: every run as it stands now."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from coordinator.clock import SYSTEM_CLOCK, Clock
+from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
+from coordinator.ledger import Ledger, Run, chain_of, run_times
+from coordinator.project import Project, TargetName
+from coordinator.runs.refresh import Look, look, record, settled
+from coordinator.target import Target, open_target
+from coordinator.workspace import Workspace
+
+AT_ONCE = 50
+"""Runs that are asked about side by side; `coord status` shows 20 unless it is told otherwise."""
+
+
+_PAUSE = {"local": 2.0, "kaggle": 10.0}
+"""Seconds between two looks."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The runs, newest first, and what kept some of them from being brought up to date."""
+
+    runs: tuple[Run, ...]
+    failures: dict[str, CoordError]
+    """By run id: that run is shown as last known."""
+    chains: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
+    """By run id, of those that continue another one: the runs that led to it, itself last."""
+
+    @property
+    def errors(self) -> tuple[CoordError, ...]:
+        """Each different error once: where there is no connection, no run has one."""
+        errors = [self.failures[run.id] for run in self.runs if run.id in self.failures]
+        return tuple({(type(each), each.what): each for each in errors}.values())
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The runs with their times, and why one is not up to date (`error`)."""
+        failed = {run_id: error.what for run_id, error in self.failures.items()}
+        return [
+            {**run.to_json(), **run_times(run).to_json(), "error": failed.get(run.id), "chain": self._chain(run)}
+            for run in self.runs
+        ]
+
+    def _chain(self, run: Run) -> list[str]:
+        """The ids of its chain, the first one first; empty for a run that continues none."""
+        return [link.id for link in self.chains.get(run.id, ())]
+
+
+@dataclass
+class OpenTargets:
+    """Targets that were opened once and stay open, for one look after the other."""
+
+    project: Project
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _open: dict[str, Target] = field(default_factory=dict)
+
+    def get(self, name: str) -> Target:
+        """Raises what `open_target` does."""
+        if name not in self._open:
+            self._open[name] = self._stack.enter_context(open_target(self.project, cast(TargetName, name)))
+        return self._open[name]
+
+    def close(self) -> None:
+        """They are opened anew when they are needed again, with the credentials of that time."""
+        self._open.clear()
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def open_targets(project: Project) -> Iterator[OpenTargets]:
+    targets = OpenTargets(project)
+    try:
+        yield targets
+    finally:
+        targets.close()
+
+
+def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
+    """Asks the targets about every run that may be going on, side by side; a run that fails stays as last known.
+
+    The threads ask, this one alone writes the ledger.
+    """
+    runs = list(runs)
+    failures: dict[str, CoordError] = {}
+    asked: dict[Future[Look], Run] = {}
+    with ThreadPoolExecutor(at_once, thread_name_prefix="status") as pool:
+        for name in sorted({run.target for run in runs if run.state.is_active}):
+            active = [run for run in runs if run.target == name and run.state.is_active]
+            try:
+                target = targets.get(name)
+            except CoordError as error:
+                failures.update((run.id, error) for run in active)
+                continue
+            for run in active:
+                try:
+                    current = settled(Workspace(targets.project, ledger, target), run)
+                except CoordError as error:
+                    failures[run.id] = error
+                    continue
+                if current.state.is_active and current.version is not None:
+                    asked[pool.submit(look, target, current)] = current
+        waiting = set(asked)
+        while waiting:
+            answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            failures.update(_recorded(ledger, [(asked[each], each.result) for each in answered]))
+    found = tuple(ledger.get(run.id) for run in runs)
+    known = {run.id: run for run in ledger.runs()} if any(run.continues for run in found) else {}
+    return Status(found, failures, {run.id: chain_of(run, known) for run in found if run.continues})
+
+
+def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]) -> dict[str, CoordError]:
+    """Records what has been answered by now in one transaction, for each waits for the disk; returns what failed."""
+    failures: dict[str, CoordError] = {}
+    try:
+        with ledger.transaction():
+            for run, answer in answered:
+                try:
+                    record(ledger, run, answer())
+                except CoordError as error:
+                    failures[run.id] = error
+    except LedgerError as error:
+        return {run.id: error for run, _ in answered} | failures
+    return failures
+
+
+def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTEM_CLOCK) -> Iterator[Status]:
+    """One look after the other, until all runs have ended, or until nothing is left that asking again could tell.
+
+    A lost connection, or a target that asks to slow down, passes.
+    """
+    while True:
+        now = look()
+        yield now
+        lasting = {run_id for run_id, error in now.failures.items() if not isinstance(error, (NoAnswer, Later))}
+        active = [run for run in now.runs if run.state.is_active and run.id not in lasting]
+        if not active:
+            return
+        if now.failures:
+            targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
+        clock.sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])

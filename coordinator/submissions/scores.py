@@ -1,0 +1,207 @@
+"""The verb scores: what became of submissions, their scores beside the runs' CV, and whether both rank alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from coordinator.clock import SYSTEM_CLOCK, Clock
+from coordinator.errors import CoordError, Later, NoAnswer
+from coordinator.ledger import ARRIVAL_SECONDS, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
+from coordinator.project import Project
+from coordinator.results import summary as metrics
+from coordinator.submissions.agreement import PARTS, Agreement, agreement
+from coordinator.submissions.recorded import RecordedScore
+from coordinator.target import Competitions, Standing, SubmissionState
+
+_REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py
+_ON_ITS_WAY = timedelta(seconds=_REQUEST_SECONDS + ARRIVAL_SECONDS)
+"""A submission without an answer may still arrive for so long after its intent was written."""
+_WAITS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between two questions about a score; the last one is repeated."""
+_SILENT_AT_MOST = 3
+"""Questions in a row that get no answer (each is retried by the client)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """A submission beside the run whose file it is."""
+
+    submission: Submission
+    run: Run | None
+    """None if the ledger has lost it."""
+    metric: str
+    """The run's primary metric; empty where it reported none."""
+    mode: str
+    """Its direction, "max" or "min"."""
+    cv: float | None
+
+    @property
+    def label(self) -> str:
+        return self.run.label if self.run else f"run {self.submission.run_id}"
+
+    def to_json(self) -> dict[str, Any]:
+        names = (
+            {"experiment": None, "version": None}
+            if self.run is None
+            else {"experiment": self.run.experiment, "version": self.run.version}
+        )
+        return {**names, "metric": self.metric, "mode": self.mode, "cv": self.cv, **self.submission.to_json()}
+
+
+def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
+    """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
+
+    One that was on its way long ago (its process was killed, say) and is not there never arrived: refused. Should
+    it come later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is taken in if its
+    description names one of the ledger's runs.
+    """
+    known = {each.id: each for each in submissions.all_submissions(ledger, target=target, competition=competition)}
+    by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
+    runs = {run.id for run in ledger.runs(target=target)}
+    for standing in competitions.submissions(competition):
+        run_id, number = submissions.stamped(standing.description) or ("", "")
+        number = by_ref.get(standing.ref, number)
+        if number not in known and run_id in runs:
+            known[number] = _taken_in(ledger, standing, run_id, number, target, competition)
+        if number in known:
+            known[number] = record(ledger, known[number], standing)
+    for each in known.values():
+        sent = datetime.fromisoformat(each.created_at)
+        if each.state is SubmissionState.SENDING and datetime.now(UTC) - sent > _ON_ITS_WAY:
+            submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
+    return submissions.all_submissions(ledger, target=target, competition=competition)
+
+
+def unknown(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Standing]:
+    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would take in."""
+    there = submissions.all_submissions(ledger, target=target, competition=competition)
+    known = {each.id for each in there}
+    refs = {each.ref for each in there if each.ref is not None}
+    runs = {run.id for run in ledger.readable() if run.target == target}
+    stamped = ((each, submissions.stamped(each.description)) for each in competitions.submissions(competition))
+    return [
+        each for each, stamp in stamped if stamp and each.ref not in refs and stamp[0] in runs and stamp[1] not in known
+    ]
+
+
+def _taken_in(
+    ledger: Ledger, standing: Standing, run_id: str, number: str, target: str, competition: str
+) -> Submission:
+    each = Submission(
+        id=number,
+        run_id=run_id,
+        target=target,
+        competition=competition,
+        file_name=standing.file_name,
+        sha256="",
+        is_upload=False,
+        description=standing.description,
+        state=standing.state,
+        created_at=standing.created_at or now(),
+    )
+    submissions.add(ledger, each)
+    return each
+
+
+def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submission:
+    """The submission as the target has it, also in the ledger."""
+    changes: dict[str, Any] = {
+        "ref": standing.ref,
+        "state": standing.state,
+        "public": standing.public,
+        "private": standing.private,
+        "message": standing.error,
+    }
+    if standing.state is SubmissionState.COMPLETE and submission.scored_at is None:
+        changes["scored_at"] = now()
+    if all(getattr(submission, name) == value for name, value in changes.items()):
+        return submission
+    return submissions.update(ledger, submission, **changes)
+
+
+def wait(
+    competitions: Competitions,
+    ledger: Ledger,
+    submission: Submission,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Submission:
+    """Asks until the submission has its score, or can't have one. Raises NoAnswer (or Later) after several silences."""
+    asked, silent = 0, 0
+    while submission.state is SubmissionState.PENDING and submission.ref is not None:
+        try:
+            submission, silent = record(ledger, submission, competitions.standing(submission.ref)), 0
+        except (NoAnswer, Later):
+            silent += 1
+            if silent >= _SILENT_AT_MOST:
+                raise
+        if submission.state is SubmissionState.PENDING:
+            clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
+            asked += 1
+    return submission
+
+
+def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[Score]:
+    """Each submission with its run's cross-validation."""
+    runs = {run.id: run for run in ledger.runs()}
+    return [_score(each, runs.get(each.run_id)) for each in found]
+
+
+def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
+    """How far CV ranks runs as the public and the private score do: only among runs of one metric and competition.
+
+    A run that was submitted more than once counts once, with its newest score.
+    """
+    groups: dict[tuple[str, str, str, str], dict[str, Score]] = {}
+    for each in found:
+        if each.cv is not None and each.submission.state is SubmissionState.COMPLETE:
+            place = (each.submission.target, each.submission.competition, each.metric, each.mode)
+            groups.setdefault(place, {}).setdefault(each.submission.run_id, each)
+    return [
+        agreement(
+            place,
+            part,
+            [(each.cv, getattr(each.submission, part)) for each in group.values()],
+            project.settings.submission.mode or place[3],
+        )
+        for place, group in groups.items()
+        for part in PARTS
+    ]
+
+
+def rows(found: Iterable[Score], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
+    """A row a submission, of `COLUMNS`; then the recorded ones, whose target and state are `recorded`."""
+    table = [*(each.to_json() for each in found), *(each.to_row() for each in recorded)]
+    return [{name: row.get(name) for name in COLUMNS} for row in table]
+
+
+_FIRST = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
+COLUMNS = tuple(dict.fromkeys([*_FIRST, *(field.name for field in dataclasses.fields(Submission))]))
+
+
+def places(found: Iterable[Submission]) -> list[tuple[str, str]]:
+    """(target, competition) of submissions, each once."""
+    return list(dict.fromkeys((each.target, each.competition) for each in found))
+
+
+def check(score: Score) -> None:
+    """Raises CoordError unless the submission has its score."""
+    each = score.submission
+    if each.state is SubmissionState.ERROR:
+        raise CoordError(
+            f"{score.label}: submission {each.ref} could not be scored" + (f": {each.message}" if each.message else "")
+        )
+
+
+def _score(submission: Submission, run: Run | None) -> Score:
+    tables = metrics.metric_tables(run.summary) if run and run.summary else []
+    primary = run.summary.get("primary") if run and run.summary else None
+    if not isinstance(primary, dict):
+        return Score(submission, run, "", "max", None)
+    name, mode, value = str(primary.get("name")), str(primary.get("mode")), primary.get("value")
+    if not isinstance(value, int | float):
+        value = next((table.mean for table in tables if table.name == name), None)
+    return Score(submission, run, metrics.clean(name), "min" if mode == "min" else "max", value)

@@ -1,0 +1,96 @@
+"""How long a run will take, from how long runs like it took."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.kaggle_rules import SESSIONS_AT_ONCE
+from coordinator.ledger import Run, run_times, stopped_early
+from coordinator.project import SweepSettings, leaves
+from coordinator.target import RunState
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one run."""
+
+    seconds: float
+    runs: int
+    """How many earlier runs it is the median of."""
+    differences: int = 0
+    """In how many values their configs differ from this one's."""
+
+
+def seconds(run: Run) -> float | None:
+    """How long a run took, or has taken so far: by its own clock, or else by what was seen of its session."""
+    end = run.last_event if run.last_event and run.last_event.get("event") == "end" else {}
+    for own in ((run.summary or {}).get("seconds"), end.get("time")):
+        if isinstance(own, int | float) and own > 0:
+            return float(own)
+    seen = run_times(run).running
+    return None if seen is None else seen.total_seconds()
+
+
+def estimate_run(
+    runs: Sequence[Run], config: Mapping[str, Any], machine: str | None, folds: str | None = None
+) -> Estimate | None:
+    """The median of those complete runs on that machine whose configs differ in the fewest values.
+
+    `folds` is the config's path of the folds to run: a run of some folds takes their share of the time of a run of all.
+    """
+    wanted = dict(leaves(config))
+    by_distance: dict[int, list[float]] = {}
+    for run in runs:
+        took = seconds(run)
+        if run.state is not RunState.COMPLETE or stopped_early(run):
+            continue
+        if took is None or run.metadata.get("machine_shape") != machine:
+            continue
+        values = dict(leaves(run.config))
+        if folds is not None:
+            took *= _folds(wanted.get(folds), run) / _folds(values.get(folds), run)
+        distance = sum(wanted.get(path) != values.get(path) for path in wanted.keys() | values.keys() if path != folds)
+        by_distance.setdefault(distance, []).append(took)
+    if not by_distance:
+        return None
+    distance = min(by_distance)
+    return Estimate(statistics.median(by_distance[distance]), len(by_distance[distance]), distance)
+
+
+def by_progress(run: Run, settings: SweepSettings) -> float | None:
+    """How long a run takes in all if it goes on as so far, by its last epoch; None if it has said nothing of that."""
+    event = run.last_event or {}
+    fold, time, epoch, epochs = (event.get(name) for name in ("fold", "time", "epoch", "epochs"))
+    values = dict(leaves(run.config))
+    chosen, count = values.get(settings.folds or ""), values.get(settings.fold_count or "")
+    if not chosen:
+        chosen = list(range(count)) if isinstance(count, int) else [fold]
+    share = epoch / epochs if isinstance(epoch, int) and isinstance(epochs, int) and epochs > 0 else None
+    if event.get("event") == "fold":
+        share = 1.0
+    # A repeat has a seed: how many there are is the model source's own.
+    if share is None or "seed" in event or fold is None or not isinstance(chosen, list) or fold not in chosen:
+        return None
+    done = (chosen.index(fold) + share) / len(chosen)
+    return time / done if isinstance(time, int | float) and 0 < done <= 1 else None
+
+
+def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> float:
+    """How long runs take, started in this order, so many at once."""
+    ends = [0.0] * at_once
+    for took in each:
+        first = ends.index(min(ends))
+        ends[first] += took
+    return max(ends)
+
+
+def _folds(chosen: Any, run: Run) -> int:
+    """How many folds that choice is; of all of them, as many as the run's metrics have."""
+    if isinstance(chosen, list) and chosen:
+        return len(chosen)
+    metrics = (run.summary or {}).get("metrics")
+    counts = [len(each.get("folds") or ()) for each in metrics or () if isinstance(each, dict)]
+    return max(counts, default=1) or 1

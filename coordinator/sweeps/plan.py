@@ -1,0 +1,195 @@
+"""The verb sweep: many experiments from one, planned, recorded as one, and pushed as sessions become free.
+
+The ledger has the sweep before anything is pushed, and every push as usual. So what is left to push is known at any
+moment, after Ctrl-C, a kill or a reboot, and nothing is pushed twice: one process at a time works on a sweep, and an
+experiment whose push has no outcome yet is looked for on the target first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from coordinator.errors import UsageError
+from coordinator.kaggle_rules import MACHINE_SHAPES
+from coordinator.kernel import assemble, kernel_slug, work_to_do
+from coordinator.ledger import Ledger, Member, Run, Sweep, at_work, done_before, sweeps
+from coordinator.project import Experiment, Project, kernel_titles, leaves, resolve
+from coordinator.sweeps import estimates
+from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
+from coordinator.workspace import Workspace
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One experiment that a sweep would run."""
+
+    combination: Combination
+    work: str
+    done: Run | None
+    """A run that has done the same already, or is doing it."""
+    estimate: estimates.Estimate | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "experiment": self.combination.name,
+            "overrides": list(self.combination.overrides),
+            "whole": self.combination.whole,
+            "done": self.done.label if self.done else None,
+            "done_state": str(self.done.state) if self.done else None,
+            "estimated_seconds": self.estimate.seconds if self.estimate else None,
+            "earlier_runs": self.estimate.runs if self.estimate else 0,
+            "differing_settings": self.estimate.differences if self.estimate else None,
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep would run, and what of it has been done, or is being done."""
+
+    name: str
+    start: Start
+    target: str
+    machine: str | None
+    planned: tuple[Planned, ...]
+
+    @property
+    def to_run(self) -> tuple[Planned, ...]:
+        return tuple(each for each in self.planned if each.done is None)
+
+    @property
+    def kind(self) -> str:
+        """cpu, gpu or tpu"""
+        shape = MACHINE_SHAPES.get(self.machine or "")
+        return shape.kind if shape else "cpu"
+
+    @property
+    def session_seconds(self) -> float | None:
+        """Of all runs together; None where one has no estimate."""
+        known = [each.estimate.seconds for each in self.to_run if each.estimate]
+        return sum(known) if len(known) == len(self.to_run) else None
+
+    @property
+    def wall_seconds(self) -> float | None:
+        """From the first push to the last end, as many at once as the account allows."""
+        if self.session_seconds is None:
+            return None
+        return estimates.wall_seconds([each.estimate.seconds for each in self.to_run if each.estimate])
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sweep": self.name,
+            "base": self.start.name,
+            "target": self.target,
+            "machine": self.kind,
+            "experiments": [each.to_json() for each in self.planned],
+            "session_seconds": self.session_seconds,
+            "wall_seconds": self.wall_seconds,
+        }
+
+
+def plan_sweep(
+    workspace: Workspace,
+    exp: str,
+    grid: Sequence[str],
+    *,
+    target: str,
+    seeds: int | None = None,
+    split: bool = False,
+    name: str | None = None,
+    force: bool = False,
+) -> Plan:
+    """What the sweep would run. Nothing is written. Raises UsageError, ExperimentError, BundleError, MetadataError.
+
+    With `force`, what has been done by a run of another name, or of another sweep, is to be done once more.
+    """
+    if name is not None and not re.fullmatch(_NAME, name):
+        raise UsageError(f'--name "{name}": a sweep\'s name has letters, digits and any of . _ + = -', hint="--name lr")
+    member = sweeps.swept(workspace.project, exp)
+    start = Start(exp, member.base, member.overrides) if member else Start(exp, exp)
+    experiment = resolve(workspace.project, start.base, start.overrides)
+    varied = axes(workspace.project, experiment, grid, seeds=seeds, split=split)
+    start = _keeping_folds(workspace.project, start, experiment) if seeds is not None else start
+    found = combinations(workspace.project, start, varied, _taken(workspace))
+    runs = workspace.ledger.runs(target=target)
+    planned = []
+    for each in found:
+        work = work_to_do(assemble(workspace.project, each.experiment))
+        planned.append(
+            Planned(
+                each,
+                work,
+                done=None
+                if force
+                else done_before(workspace.ledger, work, target) or at_work(workspace.ledger, work, target),
+                estimate=estimates.estimate_run(
+                    runs,
+                    each.experiment.config,
+                    experiment.kernel.machine_shape,
+                    workspace.project.settings.sweep.folds,
+                ),
+            )
+        )
+    return Plan(name or sweep_name(start, varied), start, target, experiment.kernel.machine_shape, tuple(planned))
+
+
+def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False) -> Sweep:
+    """The sweep, recorded; the same one if it was asked for before (unless `force`, which repeats what was done).
+
+    Raises UsageError if the name that was given is that of another sweep; one that was not given gets a number.
+    """
+    members = tuple(_member(each) for each in planned.planned)
+    there = {sweep.name: sweep for sweep in sweeps.all_sweeps(ledger)}
+    name, number = planned.name, 1
+    while (earlier := there.get(name)) is not None:
+        if not force and earlier.target == planned.target and _same(earlier.members, members):
+            return earlier
+        if is_named:
+            raise UsageError(
+                f'there is another sweep "{name}", of other experiments, sources or target',
+                hint="Choose another --name.",
+            )
+        number += 1
+        name = f"{planned.name}-{number}"
+    return sweeps.add(ledger, name, planned.start.name, planned.target, members, is_repeat=force)
+
+
+def _member(planned: Planned) -> Member:
+    each, done = planned.combination, planned.done
+    other = done is not None and done.experiment != each.name
+    return Member(
+        each.name,
+        each.experiment.bases[0],
+        each.overrides,
+        each.whole,
+        planned.work,
+        run_id=done.id if done and other else None,
+    )
+
+
+def _same(some: Sequence[Member], others: Sequence[Member]) -> bool:
+    """The same experiments with the same work, whoever has done it."""
+    return [(each.experiment, each.work) for each in some] == [(each.experiment, each.work) for each in others]
+
+
+def _taken(workspace: Workspace) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    taken: dict[str, tuple[str, str, tuple[str, ...]]] = {}
+    titles = kernel_titles(workspace.project)
+    for member in sweeps.members(workspace.ledger):
+        title = titles.get(member.base, workspace.project.settings.kernel.title)
+        taken[kernel_slug(title, member.experiment)] = (member.experiment, member.base, member.overrides)
+    for name, title in titles.items():
+        taken[kernel_slug(title, name)] = (name, name, ())
+    return taken
+
+
+def _keeping_folds(project: Project, start: Start, experiment: Experiment) -> Start:
+    """With other seeds, the same pictures in each fold: their differences would be luck of another kind."""
+    path, config = project.settings.sweep.fold_seed, dict(leaves(experiment.config))
+    if path is None or config.get(path) is not None:
+        return start
+    return Start(start.name, start.base, (*start.overrides, f"{path}={config[project.settings.sweep.seed]}"))

@@ -1,0 +1,22 @@
+from . import local as local
+from .competitions import (
+    Competition as Competition,
+    Competitions as Competitions,
+    Standing as Standing,
+    SubmissionState as SubmissionState,
+)
+from .credentials import credential_files as credential_files, find_credentials as find_credentials
+from .open import kaggle_endpoint as kaggle_endpoint, open_target as open_target
+from .protocol import (
+    AcceleratorQuota as AcceleratorQuota,
+    Download as Download,
+    KernelRef as KernelRef,
+    LogRecord as LogRecord,
+    OutputFile as OutputFile,
+    Pushed as Pushed,
+    Quota as Quota,
+    RunState as RunState,
+    SessionState as SessionState,
+    Target as Target,
+)
+from .reachability import reach as reach

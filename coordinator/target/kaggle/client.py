@@ -1,0 +1,300 @@
+"""The target `kaggle`: each method of `target.Target` as calls of Kaggle's API, with the message types of kagglesdk.
+
+The same class serves the local Kaggle, which has the same API at another address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiCancelKernelSessionRequest,
+    ApiDeleteKernelRequest,
+    ApiGetAcceleratorQuotaStatisticsRequest,
+    ApiGetKernelRequest,
+    ApiGetKernelSessionLogsStreamRequest,
+    ApiGetKernelSessionStatusRequest,
+    ApiListKernelSessionOutputRequest,
+    ApiSaveKernelRequest,
+)
+from kagglesdk.security.services.oauth_service import OAuthClient
+from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
+
+from coordinator.clock import SYSTEM_CLOCK, Clock
+from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
+from coordinator.kaggle_rules import WORKER_STATUS
+from coordinator.kernel import KernelMetadata
+from coordinator.target.addresses import is_safe
+from coordinator.target.credentials import Credentials
+from coordinator.target.kaggle import answers
+from coordinator.target.kaggle.asking import StatusWithSession, question
+from coordinator.target.kaggle.competitions import KaggleCompetitions
+from coordinator.target.kaggle.dialogue import Dialogue
+from coordinator.target.kaggle.policy import Failed, Failure, limits
+from coordinator.target.kaggle.transport import PRODUCTION, Transport
+from coordinator.target.protocol import (
+    AcceleratorQuota,
+    Download,
+    KernelRef,
+    LogRecord,
+    OutputFile,
+    Pushed,
+    Quota,
+    RunState,
+    SessionState,
+)
+
+WEBSITE = "https://www.kaggle.com"
+
+
+class Kaggle:
+    """The target `kaggle`, or the same protocol at another address. See `target.Target` for the methods."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        endpoint: str,
+        credentials: Credentials,
+        owner: str,
+        website: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """`website` replaces the address of the pages that the target names in its answers.
+
+        Its methods may be called from several threads at once. Raises CredentialsError if the endpoint would get the
+        credentials without TLS.
+        """
+        if not is_safe(endpoint):
+            raise CredentialsError(f"{endpoint}: credentials are sent over https only, except to this machine")
+        self.name = name
+        self.owner = owner
+        self._website = website
+        self._endpoint = endpoint.rstrip("/")
+        self._credentials = credentials
+        self._http = Transport(self._endpoint, credentials, clock)
+        self._downloads = self._http
+        self._kernels = KernelsApiClient(self._http)
+        self._dialogue = Dialogue(
+            self._http,
+            target=name,
+            endpoint=self._endpoint,
+            website=website or (WEBSITE if self._endpoint == PRODUCTION else self._endpoint),
+            credentials=credentials,
+            owner=owner,
+        )
+        self.competitions = KaggleCompetitions(self._http, self._dialogue)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def url(self, owner: str, slug: str) -> str:
+        return f"{self._dialogue.website}/code/{owner}/{slug}"
+
+    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+        data = metadata.data
+        request = ApiSaveKernelRequest()
+        request.slug = data["id"]
+        request.new_title = data["title"]
+        request.text = source
+        request.language = data["language"]
+        request.kernel_type = data["kernel_type"]
+        request.is_private = data["is_private"]
+        request.enable_gpu = data.get("enable_gpu", False)
+        request.enable_tpu = data.get("enable_tpu", False)
+        request.enable_internet = data["enable_internet"]
+        request.dataset_data_sources = data.get("dataset_sources", [])
+        request.competition_data_sources = data.get("competition_sources", [])
+        request.kernel_data_sources = data.get("kernel_sources", [])
+        request.model_data_sources = data.get("model_sources", [])
+        request.category_ids = data.get("keywords", [])
+        # None leaves these unset on the wire.
+        request.machine_shape = data.get("machine_shape")
+        request.docker_image = data.get("docker_image")
+        request.docker_image_pinning_type = data.get("docker_image_pinning_type")
+        request.session_timeout_seconds = timeout_seconds
+        doing = f"pushing {data['id']}"
+        with self._dialogue.answering(doing, kernel=data["id"]):
+            answer = self._kernels.save_kernel(request)
+            if answer.error:
+                raise Failed(Failure.REFUSED, answers.shown(answer.error), status=200)
+            if answer.version_number < 1:
+                raise Failed(Failure.UNUSABLE, "it names no version")
+        refused = [
+            *(answer.invalid_dataset_sources or []),
+            *(answer.invalid_competition_sources or []),
+            *(answer.invalid_kernel_sources or []),
+            *(answer.invalid_model_sources or []),
+        ]
+        owner, _, slug = str(data["id"]).partition("/")
+        ref = KernelRef(owner, slug, answer.version_number)
+        url = self.url(ref.owner, ref.slug) if self._website or not answer.url else answers.shown(answer.url)
+        return Pushed(ref=ref, url=url, refused_sources=tuple(map(answers.shown, refused)))
+
+    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
+        request = ApiGetKernelRequest()
+        request.user_name, request.kernel_slug = owner, slug
+        if version is not None:
+            request.version_label = f"v{version}"
+        try:
+            with self._dialogue.answering(f"reading {owner}/{slug}"):
+                answer = self._kernels.get_kernel(request)
+        except NoAccess:
+            self._dialogue.check_access()
+            return None
+        # If this counted as a kernel without versions, a push that did arrive would be recorded as one that did not.
+        if answer.metadata is None or answer.blob is None or answer.metadata.current_version_number < 1:
+            raise NoAnswer(f"reading {owner}/{slug}: {self.name} answered without the kernel")
+        return answer.metadata.current_version_number, answer.blob.source
+
+    def state(self, ref: KernelRef) -> SessionState:
+        request = ApiGetKernelSessionStatusRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        with self._dialogue.answering(f"asking for the state of {ref}", kernel=ref.address):
+            answer = self._kernels.get_kernel_session_status(request)
+        known = WORKER_STATUS.get(answer.status.name)
+        if known is None:
+            raise TargetError(f"{self.name} reports {ref} as {answer.status.name}, which coord does not know")
+        return SessionState(RunState(known), answers.shown(answer.failure_message))
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        page = next(self._output_pages(ref, f"the log of {ref}"))
+        with self._dialogue.answering(f"reading the log of {ref}"):
+            return answers.records(answers.parse(page.log or "[]"))
+
+    def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+        request = ApiGetKernelSessionLogsStreamRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        most = limits("GetKernelSessionLogsStream").answer
+        with self._dialogue.answering(f"reading the live log of {ref}", kernel=ref.address):
+            response = self._kernels.get_kernel_session_logs_stream(request)
+        with contextlib.closing(response), self._dialogue.answering(f"reading the live log of {ref}"):
+            if response.headers.get("Content-Type", "").lower().startswith("text/event-stream"):
+                yield from answers.events(response, most=most, idle_seconds=idle_seconds)
+            else:  # the session has ended: this is its stored log
+                body = answers.read(response, most=most, left=lambda: math.inf)
+                yield from answers.records(answers.parse(body))
+
+    def outputs(self, ref: KernelRef) -> Iterator[OutputFile]:
+        for page in self._output_pages(ref, f"the list of {ref}'s output"):
+            yield from (OutputFile(name=file.file_name, url=file.url) for file in page.files or [])
+
+    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
+        doing = f"downloading {file.name}"
+        # With a compressed transfer neither the size nor the offset would be that of the file.
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        with self._dialogue.answering(doing):
+            response = self._downloads.get(file.url, headers=headers)
+        try:
+            if response.status_code == 416 and offset:  # the local part is longer than the file on the server
+                response.close()
+                return self.open_output(file)
+            if response.status_code >= 400:
+                # Storage services answer with 400, 403 or 410 if the address has expired.
+                hint = "Its address has expired, or the file was deleted."
+                raise Expired(f"{doing}: {self.name} answered with HTTP {response.status_code}", hint=hint)
+            with self._dialogue.answering(doing):
+                start, size = answers.extent(response, offset)
+        except BaseException:
+            response.close()
+            raise
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                yield from answers.pieces(response)
+            except Failed as failed:
+                raise NoAnswer(f"{doing}: the transfer stopped before its end ({failed.failure})") from failed
+
+        etag = response.headers.get("ETag", "")
+        validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+        return Download(start=start, size=size, validator=validator, chunks=chunks(), close=response.close)
+
+    def kernels(self) -> Iterator[str]:
+        for page in self._dialogue.kernels():
+            yield from (kernel.ref.rpartition("/")[2] for kernel in page.kernels or [])
+
+    def _output_pages(self, ref: KernelRef, what: str) -> Iterator[Any]:
+        return self._dialogue.pages(
+            what,
+            ApiListKernelSessionOutputRequest,
+            self._kernels.list_kernel_session_output,
+            user_name=ref.owner,
+            kernel_slug=ref.slug,
+            version_label=ref.label,
+            page_size=100,
+        )
+
+    # Sessions, the quota and attached sources
+
+    def cancel(self, ref: KernelRef) -> bool:
+        request = ApiGetKernelSessionStatusRequest()
+        request.user_name, request.kernel_slug, request.version_label = ref.owner, ref.slug, ref.label
+        with self._dialogue.answering(f"asking for the session of {ref}", kernel=ref.address):
+            answer = self._http.call("kernels.KernelsApiService", "GetKernelSessionStatus", request, StatusWithSession)
+        if not answer.kernel_session_id:
+            return False
+        order = ApiCancelKernelSessionRequest()
+        order.kernel_session_id = answer.kernel_session_id
+        with self._dialogue.answering(f"cancelling {ref}"):
+            refused = self._kernels.cancel_kernel_session(order).error_message
+        if refused:
+            raise TargetError(f"cancelling {ref}: {self.name} refused: {answers.shown(refused)}")
+        return True
+
+    def delete(self, owner: str, slug: str) -> None:
+        request = ApiDeleteKernelRequest()
+        request.user_name, request.kernel_slug = owner, slug
+        with self._dialogue.answering(f"deleting {owner}/{slug}", kernel=f"{owner}/{slug}"):
+            refused = self._kernels.delete_kernel(request).error_message
+        if refused:
+            raise TargetError(f"deleting {owner}/{slug}: {self.name} refused: {answers.shown(refused)}")
+
+    def quota(self) -> Quota:
+        with self._dialogue.answering("asking for the quota"):
+            answer = self._kernels.get_accelerator_quota_statistics(ApiGetAcceleratorQuotaStatisticsRequest())
+            refreshes_at = answer.quota_refresh_time
+            return Quota(
+                accelerators=tuple(
+                    AcceleratorQuota(
+                        kind=kind,
+                        used=each.time_used.total_seconds(),
+                        reserved=each.time_reserved.total_seconds(),
+                        total=each.total_time_allowed.total_seconds(),
+                    )
+                    for kind, each in (("gpu", answer.gpu_quota), ("tpu", answer.tpu_quota))
+                    if each is not None
+                ),
+                refreshes_at=refreshes_at.replace(tzinfo=UTC) if refreshes_at else None,
+            )
+
+    def user(self) -> str | None:
+        if not self._credentials.token:
+            self._dialogue.check_access()
+            return self._credentials.username
+        request = IntrospectTokenRequest()
+        request.token = self._credentials.token
+        try:
+            with self._dialogue.answering("asking whose the token is"):
+                answer = OAuthClient(self._http).introspect_token(request)
+        except NoAccess:
+            answer = IntrospectTokenResponse()
+        if not answer.active:
+            raise CredentialsError(
+                f"{self.name} reports that the token from {self._credentials.source} is not, or no longer, valid",
+                hint="Make a new token at https://www.kaggle.com/settings.",
+            )
+        return answers.shown(answer.username) or None
+
+    def has_source(self, kind: str, name: str) -> bool:
+        request, ask = question(self._http, kind, name)
+        try:
+            with self._dialogue.answering(f"asking for {name}"):
+                ask(request)
+        except NoAccess:
+            return False
+        return True

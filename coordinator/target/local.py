@@ -1,0 +1,180 @@
+"""The one place where coord reaches the local Kaggle: its server, started in this process, and its dry runs.
+
+There is no daemon: all its state is on disk, and its sessions are processes of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
+from coordinator.project import Project
+from coordinator.target.protocol import LogRecord
+
+OWNER = "local"
+"""The local Kaggle's user where the settings name no owner."""
+PORT = 7788
+"""Where `coord local serve` listens if it is not told."""
+WEBSITE = f"http://127.0.0.1:{PORT}"
+"""Begins a local run's URL: a command's own server ends with it, so pages are named as `serve` shows them."""
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"runner_test.{name}")
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"the local Kaggle is not installed ({error.name} is missing)", hint="Run: pip install 'coord[local]'"
+        ) from error
+
+
+@contextlib.contextmanager
+def local_kaggle(project: Project) -> Iterator[str]:
+    """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
+    with _explained(), _module("server").running_server(project.local_kaggle, settings=_settings(project)) as server:
+        yield server.url
+
+
+def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:
+    """Answers on a port of this machine until Ctrl-C. `faults` is a plan of what goes wrong.
+
+    Raises TargetError if the port is taken, the plan makes no sense, or a planned fault has not happened in the end.
+    """
+    with _explained():
+        _module("server").serve(
+            project.local_kaggle,
+            port,
+            token_user=project.settings.owner or OWNER,
+            settings=_settings(project),
+            plan=faults,
+            url_lifetime=url_lifetime,
+        )
+
+
+def add_dataset(project: Project, ref: str, directory: Path) -> None:
+    """Makes a folder known as the data set owner/slug. Raises UsageError if there is no such folder."""
+    _register(project, "add_dataset", ref, directory)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What makes a competition take submissions. They are scored by the project's scorer."""
+
+    solution: Path
+    """CSV file; a column `Usage` (Public, Private, Ignored) makes the parts, or else they are drawn."""
+    public_share: float
+    """Share of the ids in the public part, where they are drawn."""
+    daily_limit: int
+    kernels_only: bool
+    """A code competition: it takes kernels without the internet, and no files."""
+
+
+def add_competition(project: Project, slug: str, directory: Path, scoring: Scoring | None = None) -> None:
+    """Makes a folder known as a competition's data, and lets it take submissions if `scoring` says how.
+
+    Raises UsageError if there is no such folder, or it could not score: no scorer, no solution, one among the data.
+    """
+    if scoring is None:
+        _register(project, "add_competition", slug, directory)
+        return
+    if project.settings.scorer is None:
+        raise UsageError(
+            f"competition {slug} can't score: {project.relative(project.pyproject)} names no scorer",
+            hint='Set scorer = "module:function" in [tool.coord]: a function(submission, solution, ids) -> float.',
+        )
+    with _explained(UsageError):
+        rules = _module("competitions").Rules(
+            scorer=project.settings.scorer,
+            project=str(project.root),
+            python=sys.executable,
+            public_share=scoring.public_share,
+            daily_limit=scoring.daily_limit,
+            kernels_only=scoring.kernels_only,
+        )
+        store = _module("store").Store(project.local_kaggle)
+        store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)
+
+
+def isolation_warning(project: Project) -> str | None:
+    """What the user should know where this machine can't isolate sessions; said once in a project."""
+    with _explained():
+        warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
+    return warning
+
+
+def mount_path(project: Project, kind: str, source: str) -> str:
+    """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
+    path: str = _module("layout").mount_path(project.settings.local.layout, kind, source)
+    return path
+
+
+def run_once(
+    project: Project,
+    script: Path,
+    root: Path,
+    *,
+    inputs: Mapping[str, Path],
+    overrides: str,
+    internet: bool,
+    on_record: Callable[[LogRecord], None],
+) -> int:
+    """Runs a kernel's script as a session, in the foreground; returns its exit code.
+
+    `root` is made anew: what an earlier run left there goes. `internet` says whether an isolated session has a network.
+    """
+
+    def pass_on(record: Any) -> None:
+        on_record(LogRecord(stream=record.stream_name, time=record.time, data=record.data))
+
+    with _explained():
+        if root.exists():
+            _module("layout").remove_tree(root)
+        code: int = _module("session").run_once(
+            script,
+            root,
+            inputs=inputs,
+            overrides=overrides,
+            timeout=None,
+            on_record=pass_on,
+            settings=_settings(project),
+            internet=internet,
+        )
+    return code
+
+
+def has_source(project: Project, kind: str, name: str) -> bool:
+    """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
+    root, sources, reference = project.local_kaggle, _module("sources"), _module("reference").Reference
+    with _explained():
+        if kind == "competition_sources":
+            return sources.competition(root, name) is not None
+        if kind == "dataset_sources":
+            return sources.dataset(root, reference.parse("/".join(name.split("/")[:2]))) is not None
+        return kind == "kernel_sources" and sources.kernel_output(root, reference.parse(name)) is not None
+
+
+def _settings(project: Project) -> Any:
+    return _module("settings").Settings(**dataclasses.asdict(project.settings.local))
+
+
+def _register(project: Project, function: str, name: str, directory: Path) -> None:
+    with _explained(UsageError):
+        getattr(_module("store").Store(project.local_kaggle), function)(name, directory.resolve())
+
+
+@contextlib.contextmanager
+def _explained(kind: type[CoordError] = TargetError) -> Iterator[None]:
+    """What the local Kaggle expects to go wrong, as an error of ours; its messages are ready to show."""
+    expected: type[Exception] = _module("errors").LocalKaggleError
+    try:
+        yield
+    except expected as error:
+        raise kind(str(error)) from error

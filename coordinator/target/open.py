@@ -1,0 +1,76 @@
+"""Opens the target of a name: Kaggle with the credentials that are found, or the local one in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from coordinator.errors import CredentialsError, ProjectError
+from coordinator.project import Project, TargetName
+from coordinator.target import local
+from coordinator.target.addresses import is_safe
+from coordinator.target.credentials import Credentials, find_credentials
+from coordinator.target.protocol import Target
+
+ENDPOINT_VARIABLE = "COORD_KAGGLE_ENDPOINT"
+
+
+@contextlib.contextmanager
+def open_target(project: Project, name: TargetName) -> Iterator[Target]:
+    """Raises CredentialsError, ProjectError (owner unknown) or DependencyError before any request is sent."""
+    # Imported here: kagglesdk takes a fifth of a second, which only commands that talk to a target should pay.
+    from coordinator.target.kaggle import Kaggle, oauth_token
+
+    with contextlib.ExitStack() as stack:
+        if name == "local":
+            owner, website = project.settings.owner or local.OWNER, local.WEBSITE
+            endpoint = stack.enter_context(local.local_kaggle(project))
+            # Any key will do, but for a word: what an answer has of a secret is hidden, a kernel's source included.
+            credentials = Credentials(source="the local target", username=owner, key=uuid.uuid4().hex)
+        else:
+            endpoint, website = kaggle_endpoint(), None
+            credentials = find_credentials()
+            if credentials.oauth_file is not None:
+                token = oauth_token(credentials.oauth_file, endpoint)
+                credentials = Credentials(source=credentials.source, username=credentials.username, token=token)
+            owner = _owner(project, credentials)
+        target = Kaggle(name=name, endpoint=endpoint, credentials=credentials, owner=owner, website=website)
+        stack.callback(target.close)
+        yield target
+
+
+def kaggle_endpoint() -> str:
+    """The address of the target `kaggle`. Raises ProjectError if the variable that overrides it is not one."""
+    from coordinator.target.kaggle import PRODUCTION
+
+    return _endpoint() or PRODUCTION
+
+
+def _endpoint() -> str | None:
+    endpoint = os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/")
+    if not endpoint:
+        return None
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ProjectError(f'{ENDPOINT_VARIABLE}: "{endpoint}" is not an address like https://host:port')
+    if not is_safe(endpoint):
+        raise ProjectError(f"{ENDPOINT_VARIABLE}: credentials are sent over https only, except to this machine")
+    return endpoint
+
+
+def _owner(project: Project, credentials: Credentials) -> str:
+    owner, username = project.settings.owner, credentials.username
+    if owner is None and username is None:
+        raise ProjectError(
+            f"the token from {credentials.source} does not say whose it is",
+            hint='Set owner = "your-kaggle-name" in [tool.coord].',
+        )
+    if owner and username and owner.lower() != username.lower():
+        raise CredentialsError(
+            f'[tool.coord] owner is "{owner}", but the credentials from {credentials.source} are of "{username}"',
+            hint="Change one of them.",
+        )
+    return owner or str(username)

@@ -1,0 +1,189 @@
+"""What a verb needs of a target: one small protocol, and the values that cross it.
+
+Kaggle and the local stand-in fit it through one client; another place to run the same kernel file (a Ray or Slurm
+cluster) would be another class with these methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from coordinator.target.competitions import Competitions
+from coordinator.target.kernel_ref import KernelRef as KernelRef  # most of what is asked of a target is about one
+
+if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+    from coordinator.kernel import KernelMetadata
+
+
+class RunState(StrEnum):
+    """Where a run stands. The first two are before there is a session."""
+
+    PUSHING = "pushing"
+    """The intent is recorded, the target's answer is not (yet) known."""
+    REFUSED = "refused"
+    """The target took no version."""
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_active(self) -> bool:
+        """A session is waiting or running, or may be."""
+        return self in (RunState.PUSHING, RunState.QUEUED, RunState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """The target's answer to a push."""
+
+    ref: KernelRef
+    url: str
+    refused_sources: tuple[str, ...]
+    """Attached sources that the target did not accept; the version runs without them."""
+
+
+@dataclass(frozen=True)
+class SessionState:
+    state: RunState
+    message: str = ""
+    """Why it failed, where the target says so."""
+
+
+@dataclass(frozen=True)
+class LogRecord:
+    """A piece of a session's output; pieces do not end where lines end."""
+
+    stream: str
+    """stdout or stderr"""
+    time: float
+    """Seconds since the session's start."""
+    data: str
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    name: str
+    """Relative path, as the target gives it."""
+    url: str
+
+
+@dataclass(frozen=True)
+class AcceleratorQuota:
+    """Hours of one kind of accelerator, in seconds."""
+
+    kind: str
+    """gpu or tpu"""
+    used: float
+    reserved: float
+    """Held by sessions that run, in addition to what is used."""
+    total: float
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.total - self.used - self.reserved)
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What may be used until `refreshes_at` (UTC)."""
+
+    accelerators: tuple[AcceleratorQuota, ...]
+    refreshes_at: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        refreshes_at = self.refreshes_at.isoformat(timespec="seconds") if self.refreshes_at else None
+        kinds = {
+            each.kind: {
+                "used_seconds": each.used,
+                "reserved_seconds": each.reserved,
+                "left_seconds": each.left,
+                "total_seconds": each.total,
+            }
+            for each in self.accelerators
+        }
+        return {**kinds, "refreshes_at": refreshes_at}
+
+
+@dataclass(frozen=True)
+class Download:
+    """An output file that is being read. Close it, read to its end or not."""
+
+    start: int
+    """Offset of the first byte that comes: what was asked for, or 0 where the target does not go on in the middle."""
+    size: int | None
+    """Bytes of the whole file; None if the target does not say."""
+    validator: str
+    """Changes when the file does (HTTP's ETag, or else the time of its last change); empty if there is none."""
+    chunks: Iterator[bytes]
+    close: Callable[[], None]
+
+
+class Target(Protocol):
+    """A place where kernels run. Every method raises TargetError (or a leaf of it) when it gets no usable answer."""
+
+    name: str
+    owner: str
+
+    @property
+    def competitions(self) -> Competitions:
+        """Where what a run predicted can be submitted. Raises TargetError if this target has no competitions."""
+        ...
+
+    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+        """Stores a new version and starts its session. Never repeated by itself."""
+        ...
+
+    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
+        """(newest version, the text of `version` or of the newest), or None if there is no such kernel."""
+        ...
+
+    def url(self, owner: str, slug: str) -> str: ...
+
+    def state(self, ref: KernelRef) -> SessionState: ...
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        """The log of a session that has ended."""
+        ...
+
+    def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+        """The live log from its start; ends with the session, or when nothing came for `idle_seconds`."""
+        ...
+
+    def outputs(self, ref: KernelRef) -> Iterator[OutputFile]: ...
+
+    def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
+        """Begins to read a file, from `offset` on if the target can. Its chunks raise NoAnswer when they break off.
+
+        Raises Expired if the file's address works no longer. May be called from several threads.
+        """
+        ...
+
+    def kernels(self) -> Iterator[str]:
+        """The slugs of all kernels of the owner."""
+        ...
+
+    def close(self) -> None: ...
+
+    def cancel(self, ref: KernelRef) -> bool:
+        """Asks for the end of that version's session. False: this target does not let one, and nothing happened."""
+        ...
+
+    def delete(self, owner: str, slug: str) -> None:
+        """Deletes the kernel with all its versions, which ends their sessions. Never repeated by itself."""
+        ...
+
+    def quota(self) -> Quota: ...
+
+    def user(self) -> str | None:
+        """Whose the credentials are, if that can be known. Raises CredentialsError if they are not accepted."""
+        ...
+
+    def has_source(self, kind: str, name: str) -> bool:
+        """Whether what `kind` (dataset_sources, competition_sources, ...) names is there, and readable for the user."""
+        ...

@@ -1,0 +1,234 @@
+"""Whatever works unbundled works bundled: each sample of tests/samples/bundle is run as it is, and as a kernel."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.bundle.files import SourceFile
+from coordinator.bundle.script import render_script
+from coordinator.bundle.sources import collect
+from coordinator.errors import BundleError
+from coordinator.project.project import default_template
+from tests.coordinator.bundle.programs import left_in
+from tests.paths import SAMPLES
+
+PROGRAMS = SAMPLES / "bundle"
+NOBODY = 65534
+# Allowed to read everything, since this Python may lie in somebody's home.
+AS_NOBODY = (
+    *("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
+    *("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"),
+)
+
+# A path in which sources lie: where the original was copied to, or where the kernel has unpacked them.
+_ROOT = re.compile(r"/[^\s\"']*?/(?:original|coord-\d+(?:-[0-9a-f]{16}|/session-[0-9a-f]{16})?/[0-9a-f]{16})(?=/)")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A program, and how it is started."""
+
+    name: str
+    entry: str = "main.py"
+    """A script's path, or a module's name for `python -m`."""
+    arguments: tuple[str, ...] = ()
+    stdin: str = ""
+    torch: bool = False
+
+    def __str__(self) -> str:
+        return "-".join([self.name, *self.arguments])
+
+    @property
+    def start(self) -> list[str]:
+        return [self.entry] if self.entry.endswith(".py") else ["-m", self.entry]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a program shows of itself."""
+
+    code: int
+    out: str
+    err: str
+
+
+METHODS = ("fork", "spawn", "forkserver")
+CODES = ("0", "3", "255", "256", "-1", "None", "True", "'text'", "(1, 2)", "hard", "subclass", "fork")
+SIGNALS = ("TERM", "INT", "KILL", "PIPE")
+TRACEBACKS = (
+    *("chained", "context", "group", "broken", "thread", "at_exit", "own_hook", "logged", "interrupted"),
+    *("asyncio_task", "noted", "deleted", "missing", "assertion", "several_lines"),
+)
+STARTED_AS_MODULES = {
+    "relative_imports": "pack.train",
+    "namespace_entry": "outer.inner.run",
+    "computed_names": "pack",
+    "module_entry": "pack.tools.run",
+    "children": "pack",
+    "syntax_error_of_a_module": "pack.train",
+    "missing_entry_module": "pack.not_there",
+    "import_error_of_the_entry": "pack.train",
+    "latin_1_entry": "pack.train",
+    "shadowed_library_of_a_module": "pack",
+    "names_of_libraries_in_a_package": "pack.train",
+    "deep_packages": "a.b.c.d.e.run",
+    "threads": "pack",
+}
+# What import statements don't reach: `coord bundle --include` takes it.
+INCLUDED = {"own_paths": ("vendored/*.py",), "unittest_names": ("pack/*.py",)}
+# `coord bundle` refuses these, because a source is broken or the entry is missing: they are packed without it.
+REFUSED = ("missing_entry_module", "syntax_error", "syntax_error_of_a_module", "tracebacks")
+STARTED_IN_A_SPECIAL_WAY = [
+    Sample("package_entry", "pack", ("--lr", "0.1")),
+    Sample("script_entry", arguments=("--lr", "0.1")),
+    Sample("script_in_a_folder", "tools/main.py"),
+    *(Sample("workers_of_a_script", arguments=(method,)) for method in METHODS),
+    *(Sample("workers_of_a_module", "pack.train", (method,)) for method in METHODS),
+    *(
+        Sample("argv", arguments=arguments)
+        for arguments in [(), ("--lr", "1e-3", "a b", "", "ü", "'\""), ("--help",), ("--unknown",)]
+    ),
+    Sample("argv_of_a_module", "pack", ("--unknown",)),
+    *(Sample("exit_codes", arguments=(code,)) for code in CODES),
+    *(Sample("signals", arguments=(f"SIG{name}", "default")) for name in SIGNALS),
+    *(Sample("signals", arguments=(name, how)) for name in ("SIGTERM", "SIGINT") for how in ("handled", "ignored")),
+    *(Sample("tracebacks", "pack", (kind,)) for kind in TRACEBACKS),
+    Sample("stdin", stdin="Ada\nsecond\nthird"),
+    Sample("torch_jit", torch=True),
+    Sample("torch_workers", "pack.train", torch=True),
+    Sample("torch_run", "pack", ("3",), torch=True),
+]
+_SPECIAL = {sample.name for sample in STARTED_IN_A_SPECIAL_WAY}
+ALL = [
+    *(
+        Sample(folder.name, STARTED_AS_MODULES.get(folder.name, "main.py"))
+        for folder in sorted(PROGRAMS.iterdir())
+        if folder.name not in _SPECIAL
+    ),
+    *STARTED_IN_A_SPECIAL_WAY,
+]
+ONE_EACH = list({sample.name: sample for sample in ALL if not sample.torch}.values())
+
+
+def _parameter(sample: Sample) -> Any:
+    return pytest.param(sample, id=str(sample), marks=[pytest.mark.slow] if sample.torch else [])
+
+
+def _files(folder: Path) -> list[SourceFile]:
+    paths = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return [SourceFile(path.relative_to(folder).as_posix(), path.read_bytes()) for path in sorted(paths)]
+
+
+def _kernel(sample: Sample) -> str:
+    folder, included = PROGRAMS / sample.name, INCLUDED.get(sample.name, ())
+    script = render_script(
+        default_template("kernel.py.j2"),
+        experiment="",
+        about="",
+        entry=sample.entry,
+        config=None,
+        files=_files(folder) if sample.name in REFUSED else collect(folder, sample.entry, include=included),
+    )
+    return script.text
+
+
+def _run(sample: Sample, command: list[str], working: Path, temporary: Path) -> Outcome:
+    done = subprocess.run(
+        [*command, *sample.arguments],
+        cwd=working,
+        env={**os.environ, "TMPDIR": str(temporary), "HOME": str(temporary), "PYTHONUNBUFFERED": ""},
+        input=sample.stdin.encode(),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    # An output stays bytes in all but its type: what is no UTF-8 differs too.
+    out, err = (stream.decode("utf-8", "backslashreplace") for stream in (done.stdout, done.stderr))
+    return Outcome(done.returncode, out, re.sub(" 0x[0-9a-f]+", " 0x...", _ROOT.sub("ROOT", err)))
+
+
+@functools.cache
+def _original(sample: Sample) -> Outcome:
+    """How the program ends unbundled, in a copy of its folder that is then gone."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory, "original")
+        shutil.copytree(PROGRAMS / sample.name, root, ignore=shutil.ignore_patterns("__pycache__"))
+        Path(directory, "t").mkdir()
+        return _run(sample, [sys.executable, *sample.start], root, Path(directory, "t"))
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A short path that every user may enter: pytest's own folders are for one user, and too long for sockets."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.mark.parametrize("sample", [_parameter(sample) for sample in ALL])
+def test_bundled_as_unbundled(sample: Sample, place: Path) -> None:
+    """The same exit code and output, at the first start and at the next, and nothing left but the kept sources."""
+    if sample.torch:
+        pytest.importorskip("torch")
+    working, temporary = place / "working", place / "t"
+    for folder in (working, temporary):
+        folder.mkdir()
+    script = place / "script.py"
+    script.write_bytes(_kernel(sample).encode())
+    for _ in range(1 if sample.torch else 2):
+        assert _run(sample, [sys.executable, str(script)], working, temporary) == _original(sample)
+        # What nobody is told of the end of cannot be tidied up at once: it is gone a week later.
+        if _original(sample).code >= 0 and "hard" not in sample.arguments:
+            assert [path for path in left_in(temporary) if path.startswith("coord-")] == []
+        assert list(working.iterdir()) == []
+    assert sorted(path.name for path in place.iterdir()) == ["script.py", "t", "working"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can be another user")
+@pytest.mark.parametrize("sample", ONE_EACH, ids=str)
+def test_bundled_for_another_user(sample: Sample, place: Path) -> None:
+    """The same under another name, in a directory that cannot be written, by a user who owns nothing there."""
+    temporary, readable = place / "t", place / "r"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
+    readable.mkdir()
+    (readable / "renamed kernel").write_bytes(_kernel(sample).encode())
+    (readable / "renamed kernel").chmod(0o444)
+    readable.chmod(0o555)
+    assert _run(sample, [*AS_NOBODY, sys.executable, "renamed kernel"], readable, temporary) == _original(sample)
+    assert [path.name for path in readable.iterdir()] == ["renamed kernel"]
+    assert (temporary / f"coord-{NOBODY}").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("sample", [sample for sample in ONE_EACH if sample.name in REFUSED], ids=str)
+def test_broken_samples_are_refused(sample: Sample) -> None:
+    with pytest.raises(BundleError):
+        collect(PROGRAMS / sample.name, sample.entry)
+
+
+def test_only_broken_samples_fail() -> None:
+    """A sample that fails by mistake would agree with its original, and show nothing."""
+    failing = {sample.name for sample in ALL if not sample.torch and _original(sample).code}
+    assert failing - {*REFUSED, "exit_codes", "signals", "argv", "argv_of_a_module", "traceback_of_a_script"} == {
+        "import_error_of_the_entry",
+        "latin_1_entry",
+    }
+
+
+def test_every_sample_is_run() -> None:
+    """A sample that is named here but is not there, or the other way round, would test nothing."""
+    names = {folder.name for folder in PROGRAMS.iterdir()}
+    assert {*STARTED_AS_MODULES, *_SPECIAL} <= names
+    assert names == {sample.name for sample in ALL}

@@ -1,0 +1,323 @@
+"""The ledger: what goes in comes out, in every process at once, and what cannot be read is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coordinator.errors import LedgerError, RunNotFound
+from coordinator.ledger.ledger import Ledger, Run, new_run_id
+from coordinator.target.protocol import KernelRef, RunState
+
+BARE = Run(
+    id="r1",
+    experiment="smoke",
+    target="local",
+    owner="ada",
+    slug="smoke",
+    digest="sha256:0",
+    config={},
+    metadata={},
+    overrides=[],
+    state=RunState.PUSHING,
+    created_at="2026-11-01T00:00:00+00:00",
+)
+FULL = dataclasses.replace(
+    BARE,
+    id="r2",
+    config={"optim": {"lr": 0.1}, "note": "ü'\";--", "none": None},
+    metadata={"id": "ada/smoke", "is_private": True},
+    overrides=["optim.lr=0.1"],
+    state=RunState.ERROR,
+    files={"model_src/train.py": "0" * 64},
+    git="0123456789ab-dirty",
+    version=3,
+    url="https://www.kaggle.com/code/ada/smoke",
+    message="it broke\nhere",
+    timeout_seconds=3600,
+    sent_at="2026-11-01T00:00:01+00:00",
+    pushed_at="2026-11-01T00:00:01+00:00",
+    started_at="2026-11-01T00:00:01+00:00",
+    ended_at="2026-11-01T00:00:02+00:00",
+    fetched_at="2026-11-01T00:00:03+00:00",
+    last_event={"event": "epoch", "metrics": {"val/dice": 0.5}},
+    summary={"metrics": [], "text": "\ud800"},
+)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ledger.sqlite"
+
+
+def _run(number: int, **values: Any) -> Run:
+    values = {"created_at": f"2026-11-01T00:00:{number:02}+00:00", "state": RunState.COMPLETE, **values}
+    return dataclasses.replace(BARE, id=f"n{number}", **values)
+
+
+@pytest.mark.parametrize("run", [BARE, FULL], ids=["bare", "full"])
+def test_every_column_comes_back(file: Path, run: Run) -> None:
+    """A run is the same after it was written by one connection and read by another, text of any kind included."""
+    with Ledger(file) as ledger:
+        ledger.add(run)
+    with Ledger(file) as ledger:
+        assert ledger.get(run.id) == run
+        assert ledger.runs() == [run]
+    assert set(dataclasses.asdict(run)) == set(run.to_json())
+
+
+def test_every_field_can_be_updated(file: Path) -> None:
+    """An update of all fields makes the one run into the other; the updated run is what comes back."""
+    with Ledger(file) as ledger:
+        ledger.add(BARE)
+        changes = {field.name: getattr(FULL, field.name) for field in dataclasses.fields(Run) if field.name != "id"}
+        updated = ledger.update("r1", **changes)
+        assert updated == dataclasses.replace(FULL, id="r1") == ledger.get("r1")
+        with pytest.raises(RunNotFound, match="the ledger has no run nobody"):
+            ledger.update("nobody", message="x")
+
+
+def test_half_a_character_is_no_reason_to_forget_a_run(file: Path) -> None:
+    """A message from a target is text of any kind; what cannot be stored becomes a question mark."""
+    with Ledger(file) as ledger:
+        ledger.add(BARE)
+        assert ledger.update("r1", message="it said \ud83d").message == "it said ?"
+
+
+def test_the_folder_keeps_itself_out_of_git(file: Path) -> None:
+    """The state's folder is made with a .gitignore that ignores everything in it, and an edited one is left alone."""
+    with Ledger(file):
+        pass
+    ignore = file.parent / ".gitignore"
+    assert ignore.read_text().splitlines()[-1] == "*"
+    ignore.write_text("mine\n")
+    with Ledger(file):
+        pass
+    assert ignore.read_text() == "mine\n"
+
+
+def test_an_intent_survives_a_process_that_dies(file: Path) -> None:
+    """What was added is on disk before the next line runs: a killed push leaves its intent."""
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom coordinator.ledger import Ledger, Run\n"
+        "from coordinator.target import RunState\n"
+        "with Ledger(Path(sys.argv[1])) as ledger:\n"
+        "    ledger.add(Run(id='x', experiment='e', target='local', owner='a', slug='e', digest='d', config={},\n"
+        "               metadata={}, overrides=[], state=RunState.PUSHING, created_at='2026'))\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(file)], check=False).returncode == -9
+    with Ledger(file) as ledger:
+        assert ledger.get("x").state is RunState.PUSHING
+
+
+def test_processes_that_open_and_write_at_once(file: Path) -> None:
+    """Six processes start on a ledger that is not there yet, migrate it and add runs: every run is there in the end."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom coordinator.ledger import Ledger, Run, new_run_id\n"
+        "from coordinator.target import RunState\n"
+        "for number in range(15):\n    with Ledger(Path(sys.argv[1])) as ledger:\n"
+        "        run = Run(id=new_run_id(), experiment='e', target='local', owner='a', slug='e', digest='d',\n"
+        "                  config={}, metadata={}, overrides=[], state=RunState.PUSHING, created_at='2026')\n"
+        "        ledger.add(run)\n        ledger.update(run.id, state=RunState.QUEUED, version=number)\n"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, str(file)], stderr=subprocess.PIPE, text=True) for _ in range(6)
+    ]
+    assert [(process.communicate(timeout=60)[1], process.returncode) for process in running] == [("", 0)] * 6
+    with Ledger(file) as ledger:
+        assert len(ledger.runs()) == 6 * 15
+
+
+def test_runs_are_newest_first_and_can_be_narrowed(file: Path) -> None:
+    """By time, and by the order of writing within one second."""
+    with Ledger(file) as ledger:
+        for run in (_run(2), _run(1, experiment="other"), _run(3, target="kaggle")):
+            ledger.add(run)
+        ledger.add(dataclasses.replace(_run(3), id="n4"))
+        assert [run.id for run in ledger.runs()] == ["n4", "n3", "n2", "n1"]
+        assert [run.id for run in ledger.runs(experiment="smoke", target="local")] == ["n4", "n2"]
+        assert ledger.runs(experiment="none") == []
+
+
+def test_find(file: Path) -> None:
+    """The newest run that has a version, or the one of a version; what there is instead, where there is none."""
+    with Ledger(file) as ledger:
+        with pytest.raises(RunNotFound) as caught:
+            ledger.find("smoke")
+        assert (caught.value.what, caught.value.hint) == ('no run of "smoke"', "Push one: coord push --exp smoke")
+        for run in (_run(1, version=1), _run(2, version=2), _run(3, version=1, target="kaggle"), _run(4)):
+            ledger.add(run)
+        assert ledger.find("smoke").id == "n3"
+        assert ledger.find("smoke", target="local").id == "n2"
+        assert ledger.find("smoke", target="local", version=1).id == "n1"
+        with pytest.raises(RunNotFound) as caught:
+            ledger.find("smoke", version=9)
+        assert caught.value.what == '"smoke" has no run of version 9'
+        assert caught.value.hint == "It has kaggle-v1, local-v2, local-v1."
+        with pytest.raises(RunNotFound) as caught:
+            ledger.find("smokey", target="kaggle")
+        assert caught.value.what == 'no run of "smokey" on kaggle (did you mean "smoke"?)'
+        assert caught.value.hint == "There are runs of smoke."
+
+
+def test_a_run_without_a_version_has_no_address(file: Path) -> None:
+    """Its label says so, and asking for its address is an error with the way out."""
+    assert BARE.label == "smoke local-v?"
+    assert FULL.label == "smoke local-v3"
+    assert FULL.ref == KernelRef("ada", "smoke", 3)
+    with pytest.raises(LedgerError, match="has no version yet") as caught:
+        _ = BARE.ref
+    assert caught.value.hint == "Run: coord status"
+    assert len({new_run_id() for _ in range(100)}) == 100
+
+
+def test_a_deleted_kernel_counts_from_one_again(file: Path) -> None:
+    """A version number that comes back is the new run's; what seemed to run under it has ended with its kernel."""
+    with Ledger(file) as ledger:
+        for run in (
+            _run(1, version=1, state=RunState.COMPLETE, message="fine"),
+            _run(2, version=2, state=RunState.RUNNING),
+            _run(3, version=1, state=RunState.RUNNING, slug="other"),
+            _run(4, version=2, state=RunState.RUNNING, target="kaggle"),
+            _run(5, state=RunState.PUSHING),
+        ):
+            ledger.add(run)
+        ledger.update("n5", state=RunState.QUEUED, version=1)
+        states = {run.id: (run.state.value, run.message) for run in ledger.runs()}
+        assert states == {
+            "n1": ("complete", "fine"),
+            "n2": ("cancelled", "its kernel was deleted, and made anew"),
+            "n3": ("running", ""),
+            "n4": ("running", ""),
+            "n5": ("queued", ""),
+        }
+        assert ledger.find("smoke", target="local", version=1).id == "n5"
+        assert ledger.get("n2").ended_at is not None
+
+
+def test_a_late_answer_ends_no_later_run(file: Path) -> None:
+    """A version that is adopted while a later one runs (a push that was forced meanwhile) leaves that one alone."""
+    with Ledger(file) as ledger:
+        ledger.add(_run(1, state=RunState.PUSHING))
+        ledger.add(_run(2, version=2, state=RunState.RUNNING))
+        ledger.update("n1", state=RunState.QUEUED, version=1)
+        assert ledger.get("n2").state is RunState.RUNNING
+
+
+def test_what_was_seen_earlier_does_not_replace_what_is_known_since(file: Path) -> None:
+    """An update for runs in some states leaves a run in another one as it is, and says how it stands."""
+    with Ledger(file) as ledger:
+        ledger.add(_run(1, version=1, state=RunState.COMPLETE))
+        ledger.add(_run(2, version=2, state=RunState.RUNNING))
+        late = ledger.update("n1", only_in=[RunState.QUEUED, RunState.RUNNING], state=RunState.RUNNING, message="late")
+        assert late == ledger.get("n1") == _run(1, version=1, state=RunState.COMPLETE)
+        assert ledger.update("n2", only_in=[RunState.RUNNING], state=RunState.ERROR).state is RunState.ERROR
+        ledger.update("n1", only_in=[RunState.RUNNING], version=1)
+        assert [run.state for run in ledger.runs()] == [RunState.ERROR, RunState.COMPLETE]
+
+
+def test_later_versions_end_no_earlier_run(file: Path) -> None:
+    """A second session beside a running one (a push that was forced) leaves the first one's state alone."""
+    with Ledger(file) as ledger:
+        ledger.add(_run(1, version=1, state=RunState.RUNNING))
+        ledger.add(_run(2, state=RunState.PUSHING))
+        ledger.update("n2", state=RunState.QUEUED, version=2)
+        assert ledger.get("n1").state is RunState.RUNNING
+
+
+OF_VERSION_5: dict[str, Any] = {"continues": None}
+OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None, **OF_VERSION_5}
+OF_VERSION_3: dict[str, Any] = {"sent_at": None, **OF_VERSION_4}
+
+
+@pytest.mark.parametrize(
+    ("version", "later"),
+    [(1, {"files": {}, **OF_VERSION_3}), (2, OF_VERSION_3), (3, OF_VERSION_4), (4, OF_VERSION_5)],
+)
+def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, later: dict[str, Any]) -> None:
+    """Its runs are all there, without what was not written down then; new ones have it."""
+    with Ledger(file) as ledger:
+        ledger.add(FULL)
+    with sqlite3.connect(file) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if table != "runs":
+                connection.execute(f"DROP TABLE {table}")
+        for column in later:
+            connection.execute(f"ALTER TABLE runs DROP COLUMN {column}")
+        connection.execute(f"PRAGMA user_version = {version}")
+    connection.close()
+    with Ledger(file) as ledger:
+        assert ledger.get(FULL.id) == dataclasses.replace(FULL, **later)
+        ledger.add(dataclasses.replace(FULL, id="new"))
+        assert ledger.get("new") == dataclasses.replace(FULL, id="new")
+
+
+def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:
+    """Its format is refused with both numbers' meaning, and stays as it is."""
+    with Ledger(file) as ledger:
+        ledger.add(BARE)
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LedgerError, match=r"was written by a newer coord \(format 99\)") as caught, Ledger(file):
+        pass
+    assert caught.value.hint == "Update coord."
+    connection = sqlite3.connect(file)
+    assert connection.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, but text of some length" * 100, b"SQLite format 3\0" + b"x" * 200]
+)
+def test_a_file_that_is_no_database(file: Path, content: bytes) -> None:
+    """Told with its path; the file is left as it is."""
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(LedgerError, match=r"the ledger .*ledger\.sqlite cannot be opened"), Ledger(file):
+        pass
+    assert file.read_bytes() == content
+
+
+def test_a_place_where_no_ledger_can_be(tmp_path: Path) -> None:
+    """A folder under the ledger's name, or a file under its folder's, are one line each."""
+    (tmp_path / "ledger.sqlite").mkdir()
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "ledger.sqlite", tmp_path / "file" / "ledger.sqlite"):
+        with pytest.raises(LedgerError, match="cannot be opened"), Ledger(path):
+            pass
+
+
+def test_a_run_is_added_once(file: Path) -> None:
+    """The same id again is refused, and the transaction leaves the first one as it was."""
+    with Ledger(file) as ledger:
+        ledger.add(BARE)
+        with pytest.raises(LedgerError, match="cannot be written: UNIQUE"):
+            ledger.add(dataclasses.replace(FULL, id=BARE.id))
+        assert ledger.runs() == [BARE]
+
+
+def test_a_closed_ledger_is_not_used(file: Path) -> None:
+    """Using it outside its context is a mistake in the program, not an answer."""
+    ledger = Ledger(file)
+    with pytest.raises(RuntimeError, match="not open"):
+        ledger.runs()
+
+
+def test_rows_are_json_that_other_programs_can_read(file: Path) -> None:
+    """`sqlite3 .coord/ledger.sqlite` and a JSON reader are enough to get at everything."""
+    with Ledger(file) as ledger:
+        ledger.add(FULL)
+    connection = sqlite3.connect(file)
+    (config, summary) = connection.execute("SELECT config, summary FROM runs").fetchone()
+    connection.close()
+    assert json.loads(config) == FULL.config
+    assert json.loads(summary) == FULL.summary

@@ -1,0 +1,197 @@
+"""`coord init`: what it makes is a project that works at once, and goes all the way to a score on the local Kaggle."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from kagglesdk.competitions.services.competition_api_service import CompetitionApiClient
+from kagglesdk.competitions.types.competition_api_service import (
+    ApiCreateCodeSubmissionRequest,
+    ApiGetSubmissionRequest,
+)
+
+from coordinator.errors import UsageError
+from coordinator.project import init
+from coordinator.project.experiment import experiment_names, resolve
+from coordinator.project.project import find_project
+from model_src.labels import read_labels
+from model_src.score import competition_score
+from runner_test import sample_data
+from runner_test.server import running_server
+from runner_test.store import Store
+from tests.coordinator.command import Coord
+from tests.paths import ROOT
+from tests.runner_test.local import Local, eventually, fill
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Coord]:
+    """`coord` in a new project's folder, which is empty; what still runs there at the end is stopped."""
+    root = tmp_path / "my_project"
+    root.mkdir()
+    yield Coord(root, {**os.environ, "COORD_TARGET": "local"})
+    store = Store(root / ".coord" / "local-kaggle")
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+def _scores(coord: Coord, competition: str, kernel: str, *, version: int = 1) -> tuple[float, float]:
+    """Public and private score of a version of the kernel."""
+    store = Store(coord.root / ".coord" / "local-kaggle")
+    with running_server(store.root) as server:
+        api = CompetitionApiClient(Local(server.url, store).http("ada"))
+        request = fill(
+            ApiCreateCodeSubmissionRequest(),
+            competition_name=competition,
+            kernel_owner="ada",
+            kernel_slug=kernel,
+            kernel_version=version,
+            file_name="submission.csv",
+        )
+        one = fill(ApiGetSubmissionRequest(), ref=api.create_code_submission(request).ref)
+        eventually(lambda: api.get_submission(one).status.name != "PENDING", "it is scored")
+        found = api.get_submission(one)
+    assert found.status.name == "COMPLETE", found.error_description
+    return float(found.public_score), float(found.private_score)
+
+
+def test_minimal_goes_to_a_score(made: Coord) -> None:
+    """Made in the current folder, which is empty, its dry run passes; pushed and submitted, it scores like its CV."""
+    assert (
+        "coord -C . dry-run --exp base" in made.here("init", ".", "--owner", "ada", "--competition", "titanic").output
+    )
+    made("dry-run", "--exp", "base")
+    made.here(
+        *("local", "add-competition", "titanic", ".coord/sample-data"),
+        *("--solution", ".coord/sample-data-solution.csv"),
+    )
+    made.here("push", "--exp", "base", "--wait")
+    made.here("fetch-results")
+    results = made.root / "results" / "base" / "local-v1"
+    summary = json.loads((results / "metrics.json").read_text())
+    assert summary["status"] == "complete"
+    assert summary["primary"]["name"] == "cv/accuracy"
+    assert summary["primary"]["value"] > summary["baselines"][0]["value"] + 0.1
+    with (results / "oof.csv").open(newline="") as file:
+        oof = list(csv.DictReader(file))
+    values = [float(row["accuracy"]) for row in oof]
+    assert list(oof[0])[:3] == ["id", "fold", "accuracy"]
+    assert summary["primary"]["value"] == pytest.approx(sum(values) / len(values))
+    events = [json.loads(line) for line in (results / "metrics.jsonl").read_text().splitlines()]
+    last = [each["metrics"]["val/accuracy"] for each in events if each["event"] == "epoch" and each["epoch"] == 20]
+    assert last == [each["value"] for each in summary["metrics"][0]["folds"]]
+    scores = _scores(made, "titanic", "my-project-base")
+    assert min(scores) > 0.6
+
+
+@pytest.mark.slow
+def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
+    """The model source of this repository, as small as it can be: dry run, push, continue, submission, score."""
+    made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
+    data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
+    sample_data.write_sample_data(data, images=8, test_images=4, size=64)
+    made("dry-run", *part)
+    solution = made.root / ".coord" / "sample-data-solution.csv"
+    made.here("local", "add-dataset", "local/siim-sample", str(data))
+    made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
+    small = ("data.image_size=64", "train.epochs=1", "evaluate.oracle=false", "model.anchor_sizes=[4, 8, 16, 32, 64]")
+    stopped = (*small, "train.stop_after_steps=1")
+    made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
+    made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
+    ends = [made.session_root("my-project-smoke", version) / "working" for version in (1, 2)]
+    first, second = (json.loads((end / "metrics.json").read_text()) for end in ends)
+    assert (first["status"], second["status"]) == ("incomplete", "complete")
+    assert second["resumed"]["from"] == "ada/my-project-smoke"
+
+    public, private = _scores(made, "siim", "my-project-smoke", version=2)
+    # One of the four is in the public part.
+    submitted = ends[1] / "submission.csv"
+    whole = competition_score(submitted, solution, read_labels(solution).keys())
+    assert (public + 3 * private) / 4 == pytest.approx(whole, abs=1e-4)
+
+
+def test_mask_rcnn_is_this_repository_s_model(tmp_path: Path) -> None:
+    """The same sources and settings, so that the kernels are the same, but without what is of this repository alone."""
+    files = init.init_project(tmp_path / "new", "mask-rcnn", owner="ada")
+    here, there = find_project(ROOT), find_project(tmp_path / "new")
+    assert there.settings.owner == "ada"
+    assert there.settings.kernel.title == "new {experiment}"
+    assert there.settings.dry_run == here.settings.dry_run
+    assert there.settings.continue_setting == here.settings.continue_setting == "train.resume_from"
+    assert experiment_names(there) == ["base", "smoke"]
+    assert resolve(there, "smoke").config == resolve(here, "smoke").config
+    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "model_src").rglob("*.py")}
+    assert sources < set(files)
+    assert not any("__pycache__" in file or file.startswith("coordinator") for file in files)
+    assert "[tool.hatch" not in there.pyproject.read_text()
+
+
+@pytest.mark.parametrize("template", get_args(init.Template))
+def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: init.Template) -> None:
+    """The owner is left to the credentials, and every experiment resolves."""
+    init.init_project(tmp_path / "2026 – größer", template)
+    project = find_project(tmp_path / "2026 – größer")
+    assert project.settings.owner is None
+    assert [resolve(project, name).name for name in experiment_names(project)]
+    assert "{{" not in (project.root / "README.md").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026 – größer"]
+
+
+def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
+    """A folder that is not empty, or a file, is refused, and nothing changes."""
+    (made.root / "notes.txt").write_text("mine")
+    assert ". is not empty: notes.txt" in made.here("init", ".", code=2).output
+    assert "notes.txt is a file" in made.here("init", "notes.txt", code=2).output
+    assert [path.name for path in made.root.iterdir()] == ["notes.txt"]
+
+
+def test_a_new_repository_becomes_a_project(tmp_path: Path) -> None:
+    """`git init` first is as good as afterwards; any other file is in the way."""
+    (tmp_path / ".git").mkdir()
+    init.init_project(tmp_path, "minimal")
+    assert find_project(tmp_path).root == tmp_path
+    assert list((tmp_path / ".git").iterdir()) == []
+
+
+def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full in the middle: there is no half project."""
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError, match="new cannot be written: No space left on device"):
+        init.init_project(tmp_path / "new", "minimal")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--owner", "a/b"), '--owner "a/b" is no name on Kaggle'),
+        (("--competition", "c/titanic"), '--competition "c/titanic" is no name on Kaggle'),
+        (("--template", "mask-rcnn", "--competition", "titanic"), "--competition is for the minimal template"),
+        (("--template", "mask"), "is not one of"),
+    ],
+)
+def test_bad_options(made: Coord, arguments: tuple[str, ...], message: str) -> None:
+    """Each is one message, and nothing is made."""
+    assert message in made.here("init", "new", *arguments, code=2).output
+    assert not (made.root / "new").exists()
+
+
+def test_the_sample_data_is_whole_or_not_there(tmp_path: Path) -> None:
+    """What a broken-off preparation left is not in the way of the next."""
+    init.init_project(tmp_path / "new", "minimal")
+    coord = Coord(tmp_path / "new", {**os.environ, "COORD_TARGET": "local"})
+    (coord.root / ".coord" / ".sample-data.new").mkdir(parents=True)
+    coord("dry-run", "--exp", "base")
+    assert sorted(path.name for path in (coord.root / ".coord" / "sample-data").iterdir()) == [
+        *("sample_submission.csv", "test.csv", "train.csv")
+    ]

@@ -1,0 +1,256 @@
+"""The verb cancel: the right version or none, by the session's number or by deleting the kernel."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from coordinator.bundle.script import stamped
+from coordinator.clock import Clock
+from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
+from coordinator.files import held
+from coordinator.kernel.build import build_kernel
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.experiment import resolve
+from coordinator.project.project import Project
+from coordinator.runs import push
+from coordinator.runs.cancel import Deletion, cancel_run, choose, confirmed, where
+from coordinator.target.kaggle import Kaggle
+from coordinator.target.open import open_target
+from coordinator.target.protocol import KernelRef, RunState, SessionState
+from coordinator.workspace import Workspace
+from runner_test.store import Store
+from tests.coordinator.command import Coord
+from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.runs.test_refresh import Shelf
+from tests.paths import SAMPLES
+
+
+@pytest.fixture
+def coord(tmp_path: Path) -> Iterator[Coord]:
+    root = tmp_path / "tiny"
+    shutil.copytree(SAMPLES / "tiny", root)
+    yield Coord(root, dict(os.environ))
+    _clear(root)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        yield ledger
+
+
+def _clear(root: Path) -> None:
+    store = Store(root / ".coord" / "local-kaggle")
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
+    """Only the version that is meant ends; one that has ended is an error."""
+    coord("push", "--exp", "slow")
+    coord("push", "--exp", "slow", "--force")
+    assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 is cancelled\n"
+    done = coord.json("cancel", "--exp", "slow")
+    assert (done["version"], done["state"]) == (2, "cancelled")
+    assert "slow local-v2 has ended: it is cancelled" in coord("cancel", "--exp", "slow", code=1).stderr
+
+
+@dataclass
+class Counter(Shelf):
+    """A target whose sessions can, or cannot, be cancelled; deleting may lose its answer, or do nothing."""
+
+    can_cancel: bool = False
+    lost: bool = False
+    """The answer to a delete does not arrive."""
+    takes_effect: bool = True
+
+    def cancel(self, ref: KernelRef) -> bool:
+        self.asked.append(f"cancel {ref}")
+        return self.can_cancel
+
+    def delete(self, owner: str, slug: str) -> None:
+        self.asked.append(f"delete {owner}/{slug}")
+        if self.takes_effect:
+            self.sources.clear()
+        if self.lost:
+            raise NoAnswer("no answer in time")
+
+
+def _text(run_id: str) -> str:
+    return stamped("# coord: run=- digest=-\nprint()\n", run_id=run_id, git=None)
+
+
+RUN = dataclasses.replace(BARE, id="r2", state=RunState.RUNNING, version=2)
+OTHER = dataclasses.replace(BARE, id="r1", experiment="other", state=RunState.COMPLETE, version=1)
+
+
+def _yes(deletion: Deletion) -> bool:
+    del deletion
+    return True
+
+
+def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) -> None:
+    """The kernel was made anew elsewhere: its version 2 is not this run's."""
+    ledger.add(RUN)
+    target = Counter([_text("x"), _text("y")], can_cancel=True)
+    with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
+        cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
+    assert target.asked == ["v2"]
+    assert ledger.get("r2") == RUN
+
+
+def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger) -> None:
+    """Other versions that run, results that were never fetched, versions of unknown origin; a no changes nothing."""
+    ledger.add(OTHER)
+    ledger.add(RUN)
+    ledger.add(dataclasses.replace(RUN, id="r4", version=4))
+    target = Counter([_text(f"r{number}") for number in range(1, 5)])
+    seen: list[Deletion] = []
+
+    def no(deletion: Deletion) -> bool:
+        seen.append(deletion)
+        return False
+
+    with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 goes on"):
+        cancel_run(Workspace(tiny, ledger, target), RUN, confirm=no)
+    (asked,) = seen
+    assert [run.id for run in asked.active] == ["r4"]
+    assert [run.id for run in asked.unfetched] == ["r1"]
+    assert asked.unknown == (3,)
+    for words in ("ada/smoke", "smoke local-v4", "other local-v1", "v3"):
+        assert words in str(asked)
+    assert "delete ada/smoke" not in target.asked
+    assert ledger.get("r2").state is RunState.RUNNING
+
+    assert cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes).state is RunState.CANCELLED
+    assert ledger.get("r4").state is RunState.CANCELLED
+    assert ledger.get("r1") == OTHER
+
+
+@pytest.mark.parametrize(
+    ("lost", "takes_effect", "error"),
+    [(False, True, None), (True, True, None), (True, False, NoAnswer), (False, False, TargetError)],
+)
+def test_a_delete_counts_when_the_kernel_is_gone(
+    tiny: Project, ledger: Ledger, *, lost: bool, takes_effect: bool, error: type[CoordError] | None
+) -> None:
+    """Whatever its answer was, and whether or not that arrived."""
+    ledger.add(RUN)
+    target = Counter([_text("r1"), _text("r2")], lost=lost, takes_effect=takes_effect)
+    if error is None:
+        run = cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
+        assert (run.state, run.message) == (RunState.CANCELLED, "its kernel was deleted to stop it")
+        assert run.ended_at is not None
+    else:
+        with pytest.raises(error):
+            cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
+        assert ledger.get("r2").state is RunState.RUNNING
+    assert target.asked.count("delete ada/smoke") == 1
+
+
+def test_a_kernel_that_is_gone_runs_no_more(tiny: Project, ledger: Ledger) -> None:
+    """Somebody deleted it by hand: nothing is left to cancel, and the ledger learns it."""
+    ledger.add(RUN)
+    run = cancel_run(Workspace(tiny, ledger, Counter()), RUN, confirm=_yes)
+    assert (run.state, run.message) == (RunState.CANCELLED, "its kernel is gone")
+
+
+def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -> None:
+    """The request is sent once; after half a minute of looking it is not called cancelled."""
+    ledger.add(RUN)
+    target, slept = Counter([_text("r1"), _text("r2")], can_cancel=True), list[float]()
+    with pytest.raises(Later, match="was asked to stop, and is still running"):
+        cancel_run(Workspace(tiny, ledger, target, clock=Clock(sleep=slept.append)), RUN, confirm=_yes)
+    assert sum(slept) == pytest.approx(30.0)
+    assert target.asked.count("cancel ada/smoke v2") == 1
+    assert ledger.get("r2").state is RunState.RUNNING
+    target.session = SessionState(RunState.COMPLETE)
+    assert (
+        cancel_run(Workspace(tiny, ledger, target, clock=Clock(sleep=slept.append)), RUN, confirm=_yes).state
+        is RunState.COMPLETE
+    )
+
+
+def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, ledger: Ledger) -> None:
+    """A delete would take the new version along."""
+    ledger.add(RUN)
+    target = Counter([_text("r1"), _text("r2")])
+    with held(tiny.push_lock("local", "smoke"), wait=True), pytest.raises(Later, match="is being pushed"):
+        cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
+    assert target.asked == []
+
+
+def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
+    """The one that is active, though a later one has ended; a push without an answer is settled before."""
+    ledger.add(dataclasses.replace(RUN, id="r1", version=1))
+    ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
+    target = Counter([_text("r1"), _text("r2"), _text("r3")])
+    assert choose(Workspace(tiny, ledger, target), "smoke", None).id == "r1"
+    with pytest.raises(RunFailed, match="smoke local-v2 has ended: it is error"):
+        choose(Workspace(tiny, ledger, target), "smoke", 2)
+    ledger.add(dataclasses.replace(BARE, id="r3"))
+    with pytest.raises(UsageError, match="which one"):
+        choose(Workspace(tiny, ledger, target), "smoke", None)
+    assert choose(Workspace(tiny, ledger, target), "smoke", 3).id == "r3"
+
+
+def test_on_which_target(ledger: Ledger) -> None:
+    """Where it is active, wherever pushes go; two places have to be told apart."""
+    ledger.add(dataclasses.replace(RUN, id="r1", target="kaggle"))
+    ledger.add(dataclasses.replace(RUN, version=3, state=RunState.COMPLETE))
+    assert where(ledger, "smoke", None, None) == "kaggle"
+    assert where(ledger, "smoke", "local", None) is None
+    assert where(ledger, "smoke", None, 3) is None
+    ledger.add(dataclasses.replace(RUN, id="r4", version=4))
+    with pytest.raises(UsageError, match="smoke is active on kaggle and local"):
+        where(ledger, "smoke", None, None)
+    assert where(ledger, "smoke", None, 4) == where(ledger, "smoke", "local", None) == "local"
+
+
+def _deletion(**changes: object) -> Deletion:
+    values: dict[str, object] = {"run": RUN, "kernel": "ada/smoke", "active": (), "unfetched": (), "unknown": ()}
+    return Deletion(**{**values, **changes})  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(("typed", "deletes"), [("ada/smoke\n", True), ("y\n", False), ("", False)])
+def test_the_kernels_name_has_to_be_typed(*, typed: str, deletes: bool) -> None:
+    """A "y" comes too easily."""
+    assert confirmed(_deletion(), yes=False, ask=lambda question: typed) is deletes
+
+
+def test_yes_is_for_scripts_and_for_one_run() -> None:
+    """It deletes without a question, but no other version that runs or that nobody here knows."""
+    assert confirmed(_deletion(), yes=True, ask=None) is True
+    with pytest.raises(UsageError, match="nobody can be asked"):
+        confirmed(_deletion(), yes=False, ask=None)
+    for more in (_deletion(active=(RUN,)), _deletion(unknown=(7,))):
+        with pytest.raises(UsageError, match="more than this run to lose"):
+            confirmed(more, yes=True, ask=None)
+
+
+def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As against Kaggle, which tells no session's number: the session ends, and a new push begins at version 1."""
+    monkeypatch.setattr(Kaggle, "cancel", lambda self, ref: False)
+
+    def pushed() -> Run:
+        built = build_kernel(tiny, resolve(tiny, "slow", []))
+        return push.push_kernel(Workspace(tiny, ledger, target, say=lambda text: None), built, force=False)
+
+    try:
+        with Ledger(tiny.ledger) as ledger, open_target(tiny, "local") as target:
+            first = pushed()
+            assert cancel_run(Workspace(tiny, ledger, target), first, confirm=_yes).state is RunState.CANCELLED
+            assert target.source("ada", "tiny-slow") is None
+            second = pushed()
+            assert (second.version, second.id != first.id) == (1, True)
+            assert ledger.get(first.id).state is RunState.CANCELLED
+            assert choose(Workspace(tiny, ledger, target), "slow", None).id == second.id
+    finally:
+        _clear(tiny.root)

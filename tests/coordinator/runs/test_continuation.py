@@ -1,0 +1,202 @@
+"""`coord continue`: a new version that attaches the output of the one before it and goes on from its checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from coordinator.cli.tables import runs as tables
+from coordinator.errors import CoordError, ProjectError, RunFailed, RunNotFound, UsageError
+from coordinator.ledger import chains
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.experiment import resolve
+from coordinator.project.init import init_project
+from coordinator.project.project import Project, find_project
+from coordinator.runs.continuation import choose, continuation_of
+from coordinator.target.protocol import KernelRef, RunState, SessionState
+from coordinator.workspace import Workspace
+from runner_test.store import Store
+from tests.coordinator.command import Coord
+from tests.coordinator.targets import Unasked
+
+TARGET = Unasked()  # runs that have ended are asked about no more
+
+
+class Running(Unasked):
+    """All its sessions go on."""
+
+    def state(self, ref: KernelRef) -> SessionState:
+        return SessionState(RunState.RUNNING)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A small project whose model can go on from a checkpoint."""
+    init_project(tmp_path / "new", "minimal", owner="ada")
+    return find_project(tmp_path / "new")
+
+
+@pytest.fixture
+def ledger(project: Project) -> Iterator[Ledger]:
+    with Ledger(project.ledger) as opened:
+        yield opened
+
+
+def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fields: object) -> Run:
+    """A version of the kernel new-base in the ledger; its config is the default one."""
+    config = {"epochs": 20, "lr": 0.5, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
+    values = {"overrides": [], "continues": None, "experiment": "base", "config": config, **fields}
+    made = Run(
+        id=f"r{version}",
+        target="local",
+        owner="ada",
+        slug="new-base",
+        version=version,
+        digest="sha256:0",
+        metadata={},
+        state=state,
+        created_at=f"2026-11-23T10:00:0{version}+00:00",
+        **values,  # type: ignore[arg-type]
+    )
+    ledger.add(made)
+    return made
+
+
+def test_it_goes_on_where_it_stopped(project: Project) -> None:
+    """From 5 epochs to 9 gives the very weights of a run of 9; the ledger, `status` and run.json tell of the chain."""
+    coord = Coord(project.root, {**os.environ, "COORD_TARGET": "local"})
+    coord("dry-run", "--exp", "base")  # makes the data
+    coord.here("local", "add-competition", "sample-competition", ".coord/sample-data")
+    coord.here("push", "--exp", "base", "--set", "epochs=5", "--wait")
+    going_on = ("continue", "--exp", "base", "--wait", "--set")
+    assert "going on from base local-v1, epochs 5 -> 9" in coord.here(*going_on, "epochs=9").output
+    assert "continues v1" in coord.here("status").output
+    assert [len(each["chain"]) for each in json.loads(coord.here("status", "--json").output)] == [2, 0]
+    assert "--set resume_from=ada/new-base" in (project.root / "build" / "base" / "kernel.py").read_text()
+    coord.here("fetch-results")
+    with Ledger(project.ledger) as ledger:
+        second, first = ledger.runs()
+    assert second.continues == first.id
+    assert second.metadata["kernel_sources"] == ["ada/new-base"]
+    told = json.loads((project.results("base", "local", 2) / "run.json").read_text())
+    assert told["continues"] == first.id
+
+    coord.here("push", "--exp", "base", "--set", "epochs=9", "--wait")
+    roots = [coord.session_root("new-base", version) / "working" for version in (1, 2, 3)]
+    left = [json.loads((root / "fold1.json").read_text())["weights"] for root in roots]
+    assert left[0] != left[1] == left[2]
+    for value, why in (("lr=0.1", "lr was 0.5, is 0.1"), ("epochs=9", "epochs must be more than the 9 that are done")):
+        refused = coord.here(*going_on, value, code=2)
+        assert f"base local-v3 can't be continued so: {why}" in refused.output
+
+    store = Store(project.local_kaggle)
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+
+def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Project, ledger: Ledger) -> None:
+    """`--set` of the earlier run hold on, given ones come on top; the kernel's own output is attached."""
+    config = {"epochs": 5, "lr": 0.25, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
+    earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"], config=config)
+    found = continuation_of(Workspace(project, ledger, TARGET), earlier, ["epochs=9", "epochs=30"])
+    assert found.experiment.overrides == ("lr=0.25", "epochs=30", "resume_from=ada/new-base")
+    assert found.experiment.kernel.kernel_sources == ("ada/new-base",)
+    assert found.experiment.kernel.competition_sources == ("sample-competition",)
+    assert [(change.path, change.base, change.value) for change in found.changes] == [("epochs", 5, 30)]
+
+
+def test_naming_the_kernel_attaches_it_once(project: Project) -> None:
+    """Whoever sets it by hand need not attach it as well; a path, and what is attached already, are left alone."""
+    assert resolve(project, "base").kernel.kernel_sources == ()
+    assert resolve(project, "base", ["resume_from=bob/other"]).kernel.kernel_sources == ("bob/other",)
+    assert resolve(project, "base", ["resume_from=."]).kernel.kernel_sources == ()
+    for kind in ("kernel_sources", "dataset_sources"):
+        project.experiment_file("own").write_text(
+            f"base: base\nconfig: {{resume_from: bob/other}}\nkernel: {{{kind}: [bob/other]}}\n"
+        )
+        kernel = resolve(project, "own").kernel
+        assert (*kernel.kernel_sources, *kernel.dataset_sources) == ("bob/other",)
+
+
+def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledger) -> None:
+    """A failed continuation leaves the run before it to go on from; one that runs is waited for."""
+    first = run(ledger, 1)
+    failed = run(ledger, 2, RunState.ERROR)
+    said: list[str] = []
+    assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
+    assert said == ["base local-v2 is error: going on from v1"]
+    assert choose(Workspace(project, ledger, TARGET, say=said.append), first).id == first.id
+    merged = run(ledger, 0, message="merged from 2 runs, one a fold")  # has results, but no kernel's output
+    assert continuation_of(Workspace(project, ledger, TARGET), first, ["epochs=30"]).earlier == first
+    assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
+    with pytest.raises(RunFailed, match="base local-v0 was merged from 2 runs, one a fold: it has no kernel"):
+        continuation_of(Workspace(project, ledger, TARGET), merged, ["epochs=30"])
+    running = choose(Workspace(project, ledger, Running(), say=said.append), run(ledger, 3, RunState.QUEUED))
+    with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
+        continuation_of(Workspace(project, ledger, Running()), running, [])
+
+
+def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
+    """Each is one error that says why, before anything is built."""
+    old = run(ledger, 1)
+    failed = run(ledger, 2, RunState.ERROR)
+
+    def refused(kind: type[CoordError], message: str, earlier: Run, where: Project = project) -> None:
+        with pytest.raises(kind, match=message):
+            continuation_of(Workspace(where, ledger, TARGET), earlier, [])
+
+    def without(setting: str | None) -> Project:
+        return dataclasses.replace(
+            project, settings=dataclasses.replace(project.settings, continue_setting=setting, attached=())
+        )
+
+    refused(RunFailed, "base local-v2 is error: local attaches the output of complete runs only", failed)
+    refused(ProjectError, r"\[tool.coord\] has no continue_setting", old, without(None))
+    refused(ProjectError, r'names "resume_form", .* \(did you mean "resume_from"\?\)', old, without("resume_form"))
+    run(ledger, 3)
+    refused(UsageError, "base local-v1 can't be continued: local attaches a kernel's newest output, .* of v3", old)
+
+
+@pytest.mark.parametrize(
+    ("check", "kind", "message"),
+    [
+        (None, None, ""),
+        ("model.train:refused", UsageError, "can't be continued so: lr was 0.5, is 0.1; epochs must"),
+        ("model.train:METRIC", ProjectError, r'continue_check = "model.train:METRIC" is not a function'),
+        ("model.train:gone", ProjectError, r'continue_check = "model.train:gone" cannot be imported: .*gone'),
+        ("model.train:predict", ProjectError, r"continue_check failed: TypeError: "),
+    ],
+)
+def test_the_model_source_is_asked_before_a_push(
+    project: Project, ledger: Ledger, check: str | None, kind: type[CoordError] | None, message: str
+) -> None:
+    """What it would refuse in the kernel is refused here, in a second; where it names nothing, the kernel will say."""
+    asking = dataclasses.replace(project, settings=dataclasses.replace(project.settings, continue_check=check))
+    with pytest.raises(kind, match=message) if kind else contextlib.nullcontext():
+        continuation_of(Workspace(asking, ledger, TARGET), run(ledger, 1), ["lr=0.1"])
+
+
+def test_nothing_complete(project: Project, ledger: Ledger) -> None:
+    """An experiment that never got to the end has nothing to go on from."""
+    with pytest.raises(RunNotFound, match="base local-v1 is error, and no run before it is complete"):
+        choose(Workspace(project, ledger, TARGET, say=print), run(ledger, 1, RunState.ERROR))
+
+
+def test_chains(ledger: Ledger) -> None:
+    """A run's chain is all that led to it; one whose beginning the ledger has lost begins later."""
+    one, two = run(ledger, 1), run(ledger, 2, continues="r1")
+    three, lost = run(ledger, 3, continues="r2"), run(ledger, 4, continues="gone")
+    found = chains.all_chains(ledger.runs())
+    assert found == {"r2": (one, two), "r3": (one, two, three), "r4": (lost,)}
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(tables.runs(ledger.runs(), found))
+    assert shown.get().count("continues") == 2
+    assert "continues v1, v2" in shown.get()

@@ -1,0 +1,185 @@
+"""`coord promote`: a folder that makes the same kernel again, whatever becomes of the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from coordinator.bundle.script import stamped
+from coordinator.errors import BundleError, CoordError, RunFailed, UsageError
+from coordinator.kernel.build import assemble
+from coordinator.ledger.ledger import Run
+from coordinator.project.experiment import resolve
+from coordinator.project.project import Project, find_project
+from coordinator.runs.promote import promote_run, verify
+from coordinator.target.protocol import RunState
+from runner_test.store import Store
+from tests.coordinator.command import Coord
+
+
+def fetched(project: Project, **changes: object) -> Run:
+    """A run whose results were made up here, with the kernel that the project gives now."""
+    built = assemble(project, resolve(project, "base", ["optim.lr=1e-05"]))
+    run = Run(
+        id="0123456789abcdef",
+        experiment="base",
+        target="local",
+        owner="ada",
+        slug="tiny-base",
+        version=3,
+        digest=built.script.digest,
+        config=built.experiment.config,
+        metadata=built.metadata.data,
+        overrides=["optim.lr=1e-05"],
+        state=RunState.COMPLETE,
+        created_at="2026-11-23T10:00:00+00:00",
+        git="0123456789ab",
+        summary={"primary": {"name": "cv/dice", "mode": "max", "value": 0.755}, "versions": {"python": "3.12.1"}},
+    )
+    results = project.results("base", "local", 3)
+    results.mkdir(parents=True)
+    code = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
+    (results / built.code_file.name).write_text(code, encoding="utf-8")
+    for name in ("metrics.json", "oof.csv", "run.json", "fold0.pth"):
+        (results / name).write_text(name)
+    return run
+
+
+def test_the_same_bytes_after_the_project_has_changed(tiny: Project, tmp_path: Path) -> None:
+    """Pushed, fetched, promoted; then the project goes, and the folder moves. What ran comes out of its parts."""
+    coord = Coord(tiny.root, dict(os.environ))
+    coord.here("push", "--exp", "base", "--wait")
+    coord.here("fetch-results")
+    ran = (coord.session_root("tiny-base", 1) / "src" / "script.py").read_bytes()
+    said = coord.here("promote", "--exp", "base", "-o", "frozen").output
+    assert "base local-v1 is frozen in frozen" in said
+    store = Store(tiny.local_kaggle)
+    for kernel in store.kernels():
+        store.delete(kernel.reference)
+
+    moved = tmp_path / "elsewhere" / "kept"
+    moved.parent.mkdir()
+    (tiny.root / "frozen").rename(moved)
+    shutil.rmtree(tiny.root)
+    (moved / "kernel.py").unlink()
+    away = Coord(moved.parent, dict(os.environ))
+    assert "kernel.py is missing" in away.here("promote", "--verify", "kept", code=1).output
+    (moved / "kernel.py").write_bytes(ran)
+    assert "kept makes the same kernel, byte for byte" in away.here("promote", "--verify", "kept", "-o", "k.py").output
+    assert (moved.parent / "k.py").read_bytes() == ran
+
+
+def test_what_is_in_the_folder(tiny: Project, tmp_path: Path) -> None:
+    """Sources as files, config, metadata, figures and provenance; no weights."""
+    files = promote_run(tiny, fetched(tiny), tmp_path / "frozen")
+    assert files == (
+        *("README.md", "config.json", "environment.json", "frame.txt", "kernel-metadata.json", "kernel.py"),
+        *("manifest.json", "results/metrics.json", "results/oof.csv", "results/run.json"),
+        *("sources/tiny_model/__init__.py", "sources/tiny_model/config.py", "sources/tiny_model/data/word.txt"),
+        *("sources/tiny_model/engine.py", "sources/tiny_model/train.py"),
+    )
+    frozen = tmp_path / "frozen"
+    for file in tiny.root.glob("tiny_model/*.py"):
+        assert (frozen / "sources" / file.relative_to(tiny.root)).read_bytes() == file.read_bytes()
+    assert json.loads((frozen / "config.json").read_text())["optim"]["lr"] == 1e-05
+    assert json.loads((frozen / "kernel-metadata.json").read_text())["title"] == "tiny base"
+    environment = json.loads((frozen / "environment.json").read_text())
+    assert environment["versions"] == {"python": "3.12.1"}
+    assert "numpy" in environment["image"]["packages"]
+    manifest = json.loads((frozen / "manifest.json").read_text())
+    assert (manifest["run"], manifest["overrides"]) == ("0123456789abcdef", ["optim.lr=1e-05"])
+    readme = (frozen / "README.md").read_text()
+    assert "base local-v3: cv/dice 0.7550 (max)" in readme
+    assert "at commit 0123456789ab" in readme
+
+
+@pytest.mark.parametrize("kind", ["archive", "notebook", "odd", "template"])
+def test_every_kind_of_kernel(tiny: Project, tmp_path: Path, kind: str) -> None:
+    """Sources in an archive; a notebook; files with odd or no text; a template of its own."""
+    model = tiny.root / "tiny_model"
+    if kind == "archive":
+        (model / "data" / "large.txt").write_text("".join(f"{number:x}\n" for number in range(200_000)))
+    elif kind == "notebook":
+        text = tiny.pyproject.read_text().replace(
+            "[tool.coord.kernel]", '[tool.coord.kernel]\nkernel_type = "notebook"'
+        )
+        tiny.pyproject.write_text(text)
+    elif kind == "odd":
+        (model / "a.py").write_text("")
+        (model / "b.py").write_text("")
+        (model / "c.py").write_bytes(b'X = """a"""\r\nY = "\'\'\'\\x00"\r\n')
+        (model / "data" / "bytes.bin").write_bytes(bytes(range(256)))
+    else:
+        (tiny.root / "own").mkdir()
+        shutil.copy(tiny.template("kernel.py.j2"), tiny.root / "own")
+        with (tiny.root / "own" / "kernel.py.j2").open("a") as file:
+            file.write("# mine\n")
+        text = tiny.pyproject.read_text().replace("[tool.coord]", '[tool.coord]\ntemplates = "own"')
+        tiny.pyproject.write_text(text)
+    project = find_project(tiny.root)
+    promote_run(project, fetched(project), tmp_path / "frozen")
+    shutil.rmtree(tiny.root)
+    assert verify(tmp_path / "frozen").problems == ()
+    if kind == "archive":
+        assert json.loads((tmp_path / "frozen" / "manifest.json").read_text())["form"] == "archive"
+
+
+def test_what_has_changed_is_named(tiny: Project, tmp_path: Path) -> None:
+    """A source, the config, a new file, a lost one: each by name; a changed figure leaves the kernel as it is."""
+    promote_run(tiny, fetched(tiny), tmp_path / "frozen")
+
+    def problems(change: str, text: str | None) -> tuple[str, ...]:
+        copy = tmp_path / "copy"
+        shutil.copytree(tmp_path / "frozen", copy)
+        (copy / change).unlink() if text is None else (copy / change).write_text(text)
+        found = verify(copy).problems
+        shutil.rmtree(copy)
+        return found
+
+    source = "sources/tiny_model/engine.py"
+    changed, other = problems(source, "# nothing")
+    assert changed == f"{source} has changed"
+    assert other.startswith("its parts make another kernel (sha256:")
+    assert problems("results/oof.csv", "") == ("results/oof.csv has changed",)
+    assert problems("results/oof.csv", None) == ("results/oof.csv is missing",)
+    assert problems("sources/new.py", "") == ("sources/new.py was not there",)
+    assert problems("config.json", "{}")[0] == "config.json has changed"
+    with pytest.raises(BundleError, match=rf"copy makes no kernel any more: {source} is missing$"):
+        problems(source, None)
+
+
+def test_what_cannot_be_frozen(tiny: Project, tmp_path: Path) -> None:
+    """Each is one error, and no folder is made."""
+    run = fetched(tiny)
+    results = tiny.results("base", "local", 3)
+
+    def refused(kind: type[CoordError], message: str) -> None:
+        with pytest.raises(kind, match=message):
+            promote_run(tiny, run, tmp_path / "frozen")
+        assert not (tmp_path / "frozen").exists()
+
+    kernel = (results / "kernel.py").read_text()
+    (results / "kernel.py").write_text(kernel.replace("the loss is not finite", "edited"))
+    refused(BundleError, r"results/base/local-v3/kernel.py is not the kernel that was pushed as base local-v3")
+    (results / "kernel.py").write_text(kernel.replace(run.id, "another"))
+    refused(BundleError, "is not the kernel that was pushed")
+    (results / "kernel.py").unlink()
+    refused(RunFailed, "lacks kernel.py: base local-v3 is not here")
+    with pytest.raises(UsageError, match="is not empty"):
+        promote_run(tiny, run, tiny.root)
+
+
+def test_a_folder_that_is_none(tmp_path: Path, tiny: Project) -> None:
+    """Nothing there, something else there, and a manifest that leads out of the folder."""
+    for content in (None, "{}", '{"schema": 1, "files": {"../x": ""}, "sources": []}'):
+        if content is not None:
+            (tmp_path / "manifest.json").write_text(content)
+        with pytest.raises(UsageError, match="is no folder that coord promote made"):
+            verify(tmp_path)
+    coord = Coord(tiny.root, dict(os.environ))
+    assert "coord promote --exp NAME -o DIR" in coord.here("promote", code=2).output
+    assert "leave out --exp" in coord.here("promote", "--exp", "base", "--verify", "x", code=2).output

@@ -1,0 +1,276 @@
+"""The verb status: many runs side by side, failures apart, and how it looks."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from coordinator.cli.tables import runs as tables
+from coordinator.clock import Clock
+from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
+from coordinator.ledger.ledger import Ledger, Run, now
+from coordinator.project.project import Project
+from coordinator.runs.refresh import Look
+from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
+from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.runs.test_refresh import EPOCHS, RUNNING_SESSION, Shelf
+
+
+@dataclass
+class Many(Shelf):
+    """A target that answers about several kernels, by slug; a refusal is raised, and all meet at the barrier."""
+
+    sessions: dict[str, SessionState | Exception] = field(default_factory=dict)
+    barrier: threading.Barrier | None = None
+
+    def state(self, ref: KernelRef) -> SessionState:
+        self.asked.append(f"state {ref}")
+        if self.barrier is not None:
+            self.barrier.wait(10)
+        found = self.sessions.get(ref.slug, self.session)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        yield ledger
+
+
+def _targets(project: Project, target: Shelf) -> OpenTargets:
+    return OpenTargets(project, _open={"local": target})
+
+
+def _add(ledger: Ledger, number: int) -> list[Run]:
+    runs = [
+        dataclasses.replace(BARE, id=f"r{each}", slug=f"k{each}", state=RunState.QUEUED, version=1, pushed_at=now())
+        for each in range(number)
+    ]
+    for run in runs:
+        ledger.add(run)
+    return runs
+
+
+def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger) -> None:
+    """No answer comes before the last question: asked one after the other, the barrier would break."""
+    target = Many(barrier=threading.Barrier(50), records=EPOCHS)
+    found = current_status(_targets(tiny, target), ledger, _add(ledger, 50))
+    assert not found.failures
+    assert {run.state for run in found.runs} == {RunState.RUNNING}
+    assert all(run.last_event == {"event": "epoch", "epoch": 2} for run in found.runs)
+
+
+def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Ledger) -> None:
+    """With two at a time there are never three open, and two there are: they meet at the barrier."""
+    most = []
+
+    class Counting(Many):
+        def state(self, ref: KernelRef) -> SessionState:
+            most.append(sum(thread.name.startswith("status") for thread in threading.enumerate()))
+            return super().state(ref)
+
+    target = Counting(barrier=threading.Barrier(2), session=SessionState(RunState.QUEUED))
+    assert not current_status(_targets(tiny, target), ledger, _add(ledger, 6), at_once=2).failures
+    assert max(most) == 2
+
+
+def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
+    """It stays as last known, with its reason; the others are brought up to date."""
+    lost = NoAnswer("asking for the state of ada/k1 v1: no answer in time")
+    target = Many(sessions={"k1": lost, "k2": SessionState(RunState.ERROR, "it broke")})
+    found = current_status(_targets(tiny, target), ledger, _add(ledger, 3))
+    assert [run.state for run in found.runs] == [RunState.RUNNING, RunState.QUEUED, RunState.ERROR]
+    assert found.errors == (lost,)
+    assert [run["error"] for run in found.to_json()] == [None, lost.what, None]
+
+
+def test_a_target_that_cannot_be_opened_is_complained_about_once(
+    tiny: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No credentials: its runs stay as they were, and the local ones are looked at."""
+    runs = _add(ledger, 3)
+    for run in runs[:2]:
+        ledger.update(run.id, target="kaggle")
+    found = current_status(_targets(tiny, Many()), ledger, ledger.runs())
+    assert sorted(run.state for run in found.runs) == ["queued", "queued", "running"]
+    (error,) = found.errors
+    assert isinstance(error, CredentialsError)
+
+
+def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_state(
+    tiny: Project, ledger: Ledger
+) -> None:
+    """The state is answered only after the log was asked for."""
+    (run,) = _add(ledger, 1)
+    run = ledger.update(run.id, state=RunState.RUNNING)
+
+    class Crossing(Many):
+        def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+            assert self.barrier is not None
+            self.barrier.wait(10)
+            yield from super().follow(ref, idle_seconds=idle_seconds)
+
+    target = Crossing(barrier=threading.Barrier(2), records=EPOCHS)
+    (run,) = current_status(_targets(tiny, target), ledger, [run]).runs
+    assert run.last_event == {"event": "epoch", "epoch": 2}
+
+
+def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
+    """Each transaction waits for the disk: 50 of them, one after the other, took two round trips."""
+    seen = Look(SessionState(RunState.RUNNING, ""), EPOCHS)
+    gone = dataclasses.replace(BARE, id="gone", state=RunState.QUEUED)
+    answered = [(run, lambda: seen) for run in [*_add(ledger, 10), gone]]
+    statements = list[str]()
+    ledger._open.set_trace_callback(statements.append)
+    assert {name: type(error) for name, error in _recorded(ledger, answered).items()} == {"gone": RunNotFound}
+    assert statements.count("COMMIT") == 1
+    assert [run.state for run in ledger.runs()] == [RunState.RUNNING] * 10
+
+
+def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger) -> None:
+    """The last event that was known stays."""
+
+    class Mute(Many):
+        def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
+            raise NoAnswer("no log")
+
+    (run,) = _add(ledger, 1)
+    ledger.update(run.id, last_event={"event": "epoch", "epoch": 9})
+    (run,) = current_status(_targets(tiny, Mute()), ledger, [run]).runs
+    assert (run.state, run.last_event) == (RunState.RUNNING, {"event": "epoch", "epoch": 9})
+
+
+def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: Ledger) -> None:
+    """It is replayed from its start: an event that was shown must come again before a later one counts."""
+    (run,) = _add(ledger, 1)
+    target = Many(records=EPOCHS)
+    targets = _targets(tiny, target)
+
+    def epoch() -> int:
+        (found,) = current_status(targets, ledger, ledger.runs()).runs
+        return int((found.last_event or {})["epoch"])
+
+    assert epoch() == 2
+    target.records = EPOCHS[:1]
+    assert epoch() == 2
+    target.records = [*EPOCHS, LogRecord("stdout", 9.0, 'COORD {"event": "epoch", "epoch": 3}\n')]
+    assert epoch() == 3
+    target.session, target.records = SessionState(RunState.ERROR), EPOCHS[:1]
+    assert epoch() == 1  # that is the whole log
+    assert ledger.get(run.id).state is RunState.ERROR
+
+
+def test_a_start_is_when_it_was_seen_or_what_the_log_says(tiny: Project, ledger: Ledger) -> None:
+    """The log's clock starts with the session; a start is never before the push, nor moved by a later look."""
+    pushed = datetime.now(UTC) - timedelta(hours=3)
+    (run,) = _add(ledger, 1)
+    ledger.update(run.id, pushed_at=pushed.isoformat())
+    target = Many(records=[LogRecord("stdout", 3600.0, "an hour\n")])
+    targets = _targets(tiny, target)
+
+    def started() -> datetime:
+        (found,) = current_status(targets, ledger, ledger.runs()).runs
+        assert found.started_at is not None
+        return datetime.fromisoformat(found.started_at)
+
+    first = started()
+    assert abs(first - (datetime.now(UTC) - timedelta(hours=1))) < timedelta(minutes=1)
+    target.records = [LogRecord("stdout", 10.0, "the log was cut\n")]
+    assert started() == first
+    target.records = [LogRecord("stdout", 1e6, "a clock that is wrong\n")]
+    assert started() == pushed.replace(microsecond=0)
+
+
+def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Ledger) -> None:
+    """The end was recorded while this process waited for an older answer."""
+    (run,) = _add(ledger, 1)
+
+    class Overtaken(Many):
+        def state(self, ref: KernelRef) -> SessionState:
+            with Ledger(ledger._file) as other:
+                other.update("r0", state=RunState.COMPLETE)
+            return RUNNING_SESSION
+
+    assert current_status(_targets(tiny, Overtaken()), ledger, [run]).runs[0].state is RunState.COMPLETE
+
+
+def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> None:
+    """It looks again, on a new connection, until all have ended; what will not pass is not waited for."""
+    lost, gone = NoAnswer("no connection"), NoAccess("no such kernel")
+    target = Many(session=RUNNING_SESSION)
+    answers: list[dict[str, SessionState | Exception]] = [
+        {"k0": lost, "k1": gone},
+        {"k0": RUNNING_SESSION, "k1": gone},
+        {"k0": SessionState(RunState.COMPLETE), "k1": gone},
+    ]
+    targets, slept = _targets(tiny, target), list[float]()
+    _add(ledger, 2)
+
+    def look() -> Status:
+        target.sessions = answers.pop(0)
+        targets._open["local"] = target  # as after opening it anew
+        return current_status(targets, ledger, ledger.runs())
+
+    looks = list(watch(targets, look, Clock(sleep=slept.append)))
+    states = [{run.slug: str(run.state) for run in found.runs} for found in looks]
+    assert [each["k0"] for each in states] == ["queued", "running", "complete"]
+    assert all(found.failures for found in looks)
+    assert slept == [2.0, 2.0]
+    assert answers == []
+
+
+def test_a_target_stays_open_between_looks_that_go_well(tiny: Project) -> None:
+    """Connections are used again; after a failure they are not."""
+    with open_targets(tiny) as targets:
+        first = targets.get("local")
+        assert targets.get("local") is first
+        targets.close()
+        assert targets.get("local") is not first
+
+
+def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
+    """Without active runs it loads no table, no template engine and no client: that is most of what it would take."""
+    command = [sys.executable, "-X", "importtime", "-m", "coordinator", "status", "--json"]
+    done = subprocess.run(command, cwd=tiny.root, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "coordinator" in loaded
+    assert not loaded & {"rich", "jinja2", "kagglesdk", "requests", "slugify"}
+
+
+def _shown(runs: list[Run]) -> str:
+    console = Console(width=80, record=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(tables.runs(runs))
+    text = capture.get()
+    assert all(len(line) <= 80 for line in text.splitlines()), text
+    return text
+
+
+def test_a_stuck_run_is_shown_with_what_to_do() -> None:
+    """Not RUNNING but STUCK, with the limit and the command, in 80 columns; so is how long others wait."""
+    ago = {hours: (datetime.now(UTC) - timedelta(hours=hours)).isoformat() for hours in (2, 14, 15)}
+    base = dataclasses.replace(BARE, experiment="lr001_step4_flipped", version=12, pushed_at=ago[15])
+    stuck = dataclasses.replace(base, state=RunState.RUNNING, started_at=ago[14])
+    waiting = dataclasses.replace(base, state=RunState.QUEUED, pushed_at=ago[2])
+    text = _shown([stuck, waiting])
+    assert "STUCK" in text
+    assert "RUNNING" not in text
+    words = " ".join(text.split())
+    assert "12h" in words
+    assert "coord cancel" in words
+    assert [line.split()[3] for line in text.splitlines() if "QUEUED" in line] == ["2h"]
+    assert "STUCK" not in _shown([dataclasses.replace(stuck, started_at=ago[2])])
