@@ -30,9 +30,9 @@ from kagglesdk.competitions.types.competition_api_service import (
 
 from coordinator.errors import NoAccess, TargetError
 from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
-from coordinator.target.kaggle import answers
-from coordinator.target.kaggle.dialogue import Dialogue
+from coordinator.target.kaggle import parsing
 from coordinator.target.kaggle.policy import Failed, Failure
+from coordinator.target.kaggle.session import ApiSession
 from coordinator.target.kaggle.transport import Transport
 from coordinator.target.protocol import KernelRef
 
@@ -48,16 +48,16 @@ _PIECE = 1 << 20  # bytes
 class KaggleCompetitions:
     """See `competitions.Competitions` for the methods."""
 
-    def __init__(self, http: Transport, dialogue: Dialogue) -> None:
+    def __init__(self, http: Transport, session: ApiSession) -> None:
         self._http = http
-        self._dialogue = dialogue
+        self._session = session
         self._api = CompetitionApiClient(http)
 
     def competition(self, slug: str) -> Competition:
-        request, target = ApiGetCompetitionRequest(), self._dialogue.target
+        request, target = ApiGetCompetitionRequest(), self._session.target
         request.competition_name = slug
         try:
-            with self._dialogue.answering(f"looking for the competition {slug}"):
+            with self._session.explaining(f"looking for the competition {slug}"):
                 answer = self._api.get_competition(request)
         except NoAccess as error:
             raise NoAccess(
@@ -121,11 +121,11 @@ class KaggleCompetitions:
     def standing(self, ref: int) -> Standing:
         request = ApiGetSubmissionRequest()
         request.ref = ref
-        with self._dialogue.answering(f"asking for the score of submission {ref}"):
+        with self._session.explaining(f"asking for the score of submission {ref}"):
             return _standing(self._api.get_submission(request))
 
     def submissions(self, slug: str) -> Iterator[Standing]:
-        pages = self._dialogue.pages(
+        pages = self._session.pages(
             f"the list of your submissions to {slug}",
             ApiListSubmissionsRequest,
             self._api.list_submissions,
@@ -136,13 +136,13 @@ class KaggleCompetitions:
             yield from map(_standing, page.submissions or [])
 
     def _page(self, slug: str) -> str:
-        return f"{self._dialogue.website}/competitions/{slug}"
+        return f"{self._session.website}/competitions/{slug}"
 
     @contextlib.contextmanager
     def _about(self, slug: str, doing: str) -> Iterator[None]:
         """A 403 about a competition that exists: its rules have to be accepted first."""
         try:
-            with self._dialogue.answering(doing):
+            with self._session.explaining(doing):
                 yield
         except NoAccess as error:
             raise NoAccess(
@@ -151,7 +151,7 @@ class KaggleCompetitions:
             ) from error
 
     def _file_names(self, slug: str) -> Iterator[str]:
-        pages = self._dialogue.pages(
+        pages = self._session.pages(
             f"the list of {slug}'s files",
             ApiListDataFilesRequest,
             self._api.list_data_files,
@@ -181,7 +181,7 @@ class KaggleCompetitions:
         try:
             _unpack(arrived, plain)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise TargetError(f"{name} of {slug} does not unpack: {answers.shown(str(error))}") from error
+            raise TargetError(f"{name} of {slug} does not unpack: {parsing.shown(str(error))}") from error
         return plain
 
 
@@ -196,7 +196,7 @@ def _is_sample(name: str) -> bool:
 def _save(response: requests.Response, file: Path) -> None:
     size = 0
     with file.open("wb") as out:
-        for piece in answers.pieces(response):
+        for piece in parsing.pieces(response):
             size += len(piece)
             if size > _SAMPLE_AT_MOST:
                 raise Failed(Failure.UNUSABLE, "it is larger than a sample submission can be")
@@ -238,8 +238,8 @@ def _standing(answer: Any) -> Standing:
         description=answer.description or "",
         public=_score(answer.public_score),
         private=_score(answer.private_score),
-        error=answers.shown(answer.error_description or ""),
-        file_name=answers.shown(answer.file_name or ""),
+        error=parsing.shown(answer.error_description or ""),
+        file_name=parsing.shown(answer.file_name or ""),
         created_at=answer.date.replace(tzinfo=UTC).isoformat(timespec="seconds") if answer.date else None,
     )
 

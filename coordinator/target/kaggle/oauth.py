@@ -15,7 +15,7 @@ from typing import Any
 from coordinator.clock import SYSTEM_CLOCK
 from coordinator.errors import CredentialsError
 from coordinator.target.credentials import Credentials
-from coordinator.target.kaggle import meanings
+from coordinator.target.kaggle import error_table
 from coordinator.target.kaggle.policy import Failed, Failure
 from coordinator.target.kaggle.transport import Transport
 
@@ -50,7 +50,7 @@ def oauth_token(file: Path, endpoint: str) -> str:
         if failed.failure is Failure.REFUSED:
             raise _no_renewal(file) from failed
         source = str(file)
-        raise meanings.explain(
+        raise error_table.explain(
             failed, "renewing the sign-in", target="kaggle", endpoint=endpoint, source=source
         ) from failed
     finally:

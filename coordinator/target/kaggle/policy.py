@@ -65,7 +65,7 @@ STATUSES = {
 
 
 class Failed(Exception):
-    """One try of a call failed. This module decides about another try, `meanings` about the error if there is none."""
+    """One try of a call failed. This module decides about the next try, `error_table` about the error without one."""
 
     def __init__(
         self, failure: Failure, detail: str = "", *, status: int = 0, retry_after: float | None = None

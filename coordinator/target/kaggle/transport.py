@@ -26,7 +26,7 @@ from coordinator import __version__
 from coordinator.clock import Clock
 from coordinator.target.addresses import is_loopback, is_safe
 from coordinator.target.credentials import Credentials
-from coordinator.target.kaggle import answers, policy
+from coordinator.target.kaggle import parsing, policy
 from coordinator.target.kaggle.connections import Adapter
 from coordinator.target.kaggle.policy import Failed, Failure, Limits
 
@@ -79,10 +79,10 @@ class Transport:
             if response_type in (FileDownload, HttpRedirect):
                 return response, response.status_code
             with contextlib.closing(response):
-                body = answers.read(response, most=limits.answer, left=self._left(until))
-            data = answers.parse(self._credentials.hidden(body.decode("utf-8", errors="replace")))
+                body = parsing.read(response, most=limits.answer, left=self._left(until))
+            data = parsing.parse(self._credentials.hidden(body.decode("utf-8", errors="replace")))
             self._check_code(data)
-            return answers.message(response_type, data), response.status_code
+            return parsing.message(response_type, data), response.status_code
 
         return self._try(f"POST {urlsplit(self._base).path}/{service}/{method}", limits, once)
 
@@ -177,7 +177,7 @@ class Transport:
             response.close()
             host = _host(response.headers.get("Location", ""))
             raise Failed(Failure.UNUSABLE, f"it is a redirect to {host}, which must not get the credentials")
-        message = answers.error_message(response, self._left(until))
+        message = parsing.error_message(response, self._left(until))
         response.close()
         raise self._refused(status, message, policy.retry_after(response.headers.get("Retry-After")))
 
@@ -190,7 +190,7 @@ class Transport:
 
     def _refused(self, status: int, message: str, retry_after: float | None) -> Failed:
         failure = policy.STATUSES.get(status, Failure.REFUSED)
-        detail = answers.shown(self._credentials.hidden(message))
+        detail = parsing.shown(self._credentials.hidden(message))
         return Failed(failure, detail, status=status, retry_after=retry_after)
 
     def _headers(self, limits: Limits) -> dict[str, str]:
@@ -238,7 +238,7 @@ def _system_words(error: BaseException) -> str:
 
 def _host(url: str) -> str:
     try:
-        return answers.shown(urlsplit(url).hostname or "this host")
+        return parsing.shown(urlsplit(url).hostname or "this host")
     except ValueError:
         return "nowhere"
 
@@ -248,7 +248,7 @@ def _without_signature(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "nowhere"
-    return answers.shown(f"{parts.hostname}{parts.path}")
+    return parsing.shown(f"{parts.hostname}{parts.path}")
 
 
 def _joined(url: str, location: str) -> str:

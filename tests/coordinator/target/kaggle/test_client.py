@@ -32,7 +32,7 @@ from coordinator.errors import (
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.target.kaggle import Kaggle, policy
 from coordinator.target.kaggle.connections import Adapter
-from coordinator.target.kaggle.meanings import MEANINGS, explain, meaning
+from coordinator.target.kaggle.error_table import ERROR_TABLE, explain, row_of
 from coordinator.target.kaggle.policy import Failed, Failure, Kind
 from coordinator.target.kaggle.transport import as_failed
 from coordinator.target.protocol import KernelRef, OutputFile, RunState
@@ -278,8 +278,8 @@ def test_every_failure_has_a_meaning_of_its_own() -> None:
         for kind in Kind:
             failed = Failed(failure)
             failed.kind = kind
-            row = meaning(failed)
-            assert row is not MEANINGS[-1]
+            row = row_of(failed)
+            assert row is not ERROR_TABLE[-1]
             assert row.hint
 
 
@@ -395,7 +395,7 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
 def test_what_a_caller_cannot_use(server: Scripted) -> None:
     """Any other problem with an answer of the right types is one message, too."""
     message = "reading it: kaggle's answer is not usable: invalid literal"
-    with pytest.raises(NoAnswer, match=message), server.kaggle()._dialogue.answering("reading it"):
+    with pytest.raises(NoAnswer, match=message), server.kaggle()._session.explaining("reading it"):
         int("x")
 
 

@@ -61,7 +61,7 @@ from tests.paths import ROOT, SAMPLES
 
 TINY = SAMPLES / "tiny"
 
-PAGES_AT_MOST = "coordinator.target.kaggle.dialogue._PAGES_AT_MOST"
+PAGES_AT_MOST = "coordinator.target.kaggle.session._PAGES_AT_MOST"
 
 
 @dataclass

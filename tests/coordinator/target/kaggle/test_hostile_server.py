@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coordinator.errors import NoAnswer, TargetError
-from coordinator.target.kaggle import Kaggle, answers, dialogue, policy
+from coordinator.target.kaggle import Kaggle, parsing, policy, session
 from coordinator.target.kaggle.policy import Failed
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, SessionState
 from tests.coordinator.scripted import CREDENTIALS, Answer, Scripted, Time, ok, raw, scripted, stream
@@ -211,7 +211,7 @@ def test_endless_pages(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(TargetError, match="repeats its page tokens"):
         CALLS[OUTPUT](server.kaggle())
     assert len(server.seen) == 3
-    monkeypatch.setattr(dialogue, "_PAGES_AT_MOST", 50)
+    monkeypatch.setattr(session, "_PAGES_AT_MOST", 50)
     numbers = itertools.count()
     server.script[OUTPUT] = [lambda handler: ok(page | {"nextPageToken": str(next(numbers))})(handler)]
     with pytest.raises(TargetError, match="never ends: it has more than 50 pages"):
@@ -266,8 +266,8 @@ def test_a_live_log_of_odd_lines(server: Scripted) -> None:
 
 def test_shown_is_one_short_line() -> None:
     """Whatever the text is."""
-    assert answers.shown(" a\n\tb\x00c\u202ed ") == "a b c d"
-    assert len(answers.shown("x" * 10**6)) == 303
+    assert parsing.shown(" a\n\tb\x00c\u202ed ") == "a b c d"
+    assert len(parsing.shown("x" * 10**6)) == 303
 
 
 def test_names_of_output_files_are_passed_on(server: Scripted) -> None:

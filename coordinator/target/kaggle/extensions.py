@@ -20,7 +20,7 @@ class StatusWithSession(ApiGetKernelSessionStatusResponse):  # type: ignore[misc
     )
 
 
-def question(http: Any, kind: str, name: str) -> tuple[Any, Callable[[Any], Any]]:
+def source_request(http: Any, kind: str, name: str) -> tuple[Any, Callable[[Any], Any]]:
     """The request that finds out whether a source exists, and the function that sends it.
 
     `kind` is a key of the kernel's metadata, such as `dataset_sources`.

@@ -13,14 +13,14 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
 
 from coordinator.errors import CredentialsError, NoAccess, TargetError
 from coordinator.target.credentials import Credentials
-from coordinator.target.kaggle import answers, meanings
+from coordinator.target.kaggle import error_table, parsing
 from coordinator.target.kaggle.policy import Failed, Failure, Kind
 from coordinator.target.kaggle.transport import Transport, as_failed
 
 _PAGES_AT_MOST = 10_000
 
 
-class Dialogue:
+class ApiSession:
     """The calls to one target, for one user."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Dialogue:
         self._owner = owner
 
     @contextlib.contextmanager
-    def answering(self, doing: str, *, kernel: str = "") -> Iterator[None]:
+    def explaining(self, doing: str, *, kernel: str = "") -> Iterator[None]:
         """Turns a failure into the error for the user, which begins with `doing`.
 
         After a 403 or 404 about a `kernel` (owner/slug) a second call finds out which of its reasons it has.
@@ -54,7 +54,7 @@ class Dialogue:
             raise self._explained(as_failed(error), doing) from None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             # kagglesdk's types allow it, and the caller cannot use it.
-            raise self._explained(Failed(Failure.UNUSABLE, answers.shown(str(error))), doing) from error
+            raise self._explained(Failed(Failure.UNUSABLE, parsing.shown(str(error))), doing) from error
 
     def pages(self, what: str, kind: Callable[[], Any], ask: Callable[[Any], Any], **fields: Any) -> Iterator[Any]:
         """The pages of a list: each is the answer to a request of that `kind`, in which `fields` are set.
@@ -65,7 +65,7 @@ class Dialogue:
         token, seen = "", set[str]()
         kernel = f"{fields['user_name']}/{fields['kernel_slug']}" if "kernel_slug" in fields else ""
         for _ in range(_PAGES_AT_MOST):
-            with self.answering(f"reading {what}", kernel=kernel):
+            with self.explaining(f"reading {what}", kernel=kernel):
                 page = ask(_request(kind, token, fields))
             yield page
             token = page.next_page_token or ""
@@ -101,7 +101,7 @@ class Dialogue:
         )
 
     def _explained(self, failed: Failed, doing: str) -> Exception:
-        return meanings.explain(failed, doing, target=self.target, endpoint=self._endpoint, source=self._source)
+        return error_table.explain(failed, doing, target=self.target, endpoint=self._endpoint, source=self._source)
 
     def _why_no_access(self, error: NoAccess, kind: Kind, kernel: str) -> TargetError | CredentialsError:
         """The reason of a 403 as far as another call tells: the token, somebody else's kernel, or no such kernel."""
