@@ -120,7 +120,7 @@ def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
 
 def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not kept in memory for ever; the run's own end is still seen."""
-    monkeypatch.setattr("coordinator.target.kaggle.answers._LINE", 10_000)
+    monkeypatch.setattr("coordinator.target.kaggle.parsing._LINE", 10_000)
     depot.streams = [b"data: " + b"x" * 20_000]
     assert _followed(tiny, depot)[1] == LINES
 

@@ -1,4 +1,4 @@
-"""What kagglesdk has no words for: a session's number in an answer, and one question for every kind of source."""
+"""What kagglesdk lacks: a session's number in the answer about its state, and one request for all kinds of sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelRequest, Api
 
 
 class StatusWithSession(ApiGetKernelSessionStatusResponse):  # type: ignore[misc]  # kagglesdk is not typed
-    """A state with its session's number, which the local Kaggle tells and Kaggle does not."""
+    """A state with the number of its session, which the local Kaggle sends and Kaggle does not."""
 
     kernel_session_id = 0
     _fields = (
@@ -20,9 +20,12 @@ class StatusWithSession(ApiGetKernelSessionStatusResponse):  # type: ignore[misc
     )
 
 
-def question(http: Any, kind: str, name: str) -> tuple[Any, Callable[[Any], Any]]:
-    """The request that only finds what is there, and what sends it."""
-    # Imported here: they take time that only `coord doctor` should pay.
+def source_request(http: Any, kind: str, name: str) -> tuple[Any, Callable[[Any], Any]]:
+    """The request that finds out whether a source exists, and the function that sends it.
+
+    `kind` is a key of the kernel's metadata, such as `dataset_sources`.
+    """
+    # Imported here: they take time, and only `coord doctor` needs them.
     from kagglesdk.competitions.services.competition_api_service import CompetitionApiClient
     from kagglesdk.competitions.types.competition_api_service import ApiGetCompetitionRequest
     from kagglesdk.datasets.services.dataset_api_service import DatasetApiClient

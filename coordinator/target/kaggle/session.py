@@ -1,4 +1,4 @@
-"""What every question has in common: its failure in the user's words, and lists that come page by page."""
+"""What all calls of the API have in common: their failures as errors for the user, and lists that come in pages."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListViewType
 
 from coordinator.errors import CredentialsError, NoAccess, TargetError
 from coordinator.target.credentials import Credentials
-from coordinator.target.kaggle import answers, meanings
+from coordinator.target.kaggle import error_table, parsing
 from coordinator.target.kaggle.policy import Failed, Failure, Kind
 from coordinator.target.kaggle.transport import Transport, as_failed
 
 _PAGES_AT_MOST = 10_000
 
 
-class Dialogue:
-    """Questions to one target, for one user."""
+class ApiSession:
+    """The calls to one target, for one user."""
 
     def __init__(
         self, http: Transport, *, target: str, endpoint: str, website: str, credentials: Credentials, owner: str
     ) -> None:
-        """`website` is the address of the target's pages, `owner` who the user says to be."""
+        """`website` is the address of the target's web pages, `owner` the user name of the settings."""
         self.target = target
         self.website = website
         self._kernels = KernelsApiClient(http)
@@ -35,8 +35,11 @@ class Dialogue:
         self._owner = owner
 
     @contextlib.contextmanager
-    def answering(self, doing: str, *, kernel: str = "") -> Iterator[None]:
-        """Turns what goes wrong into what it means. A 403 about a `kernel` (owner/slug) is looked into."""
+    def explaining(self, doing: str, *, kernel: str = "") -> Iterator[None]:
+        """Turns a failure into the error for the user, which begins with `doing`.
+
+        After a 403 or 404 about a `kernel` (owner/slug) a second call finds out which of its reasons it has.
+        """
         try:
             yield
         except Failed as failed:
@@ -44,25 +47,25 @@ class Dialogue:
             if isinstance(error, NoAccess):
                 if kernel:
                     raise self._why_no_access(error, failed.kind, kernel) from failed
-                # Its own hint is about a kernel.
-                raise NoAccess(error.what, hint="Is your token still good? Ask: coord doctor") from failed
+                # The hint of the table is about a kernel.
+                raise NoAccess(error.what, hint="Is your token still valid? Ask: coord doctor") from failed
             raise error from failed
         except requests.exceptions.RequestException as error:  # of a body that the caller reads
             raise self._explained(as_failed(error), doing) from None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
-            # What kagglesdk's types allow, and the caller can't use.
-            raise self._explained(Failed(Failure.UNUSABLE, answers.shown(str(error))), doing) from error
+            # kagglesdk's types allow it, and the caller cannot use it.
+            raise self._explained(Failed(Failure.UNUSABLE, parsing.shown(str(error))), doing) from error
 
     def pages(self, what: str, kind: Callable[[], Any], ask: Callable[[Any], Any], **fields: Any) -> Iterator[Any]:
-        """The pages of a list, each the answer to a request of that `kind`; `fields` are set in it.
+        """The pages of a list: each is the answer to a request of that `kind`, in which `fields` are set.
 
-        Raises TargetError, among others, for a list that never ends. One about a `kernel` is named by `user_name` and
-        `kernel_slug`.
+        A list about a kernel has the fields `user_name` and `kernel_slug`. Raises TargetError, among others for a list
+        that never ends.
         """
         token, seen = "", set[str]()
         kernel = f"{fields['user_name']}/{fields['kernel_slug']}" if "kernel_slug" in fields else ""
         for _ in range(_PAGES_AT_MOST):
-            with self.answering(f"reading {what}", kernel=kernel):
+            with self.explaining(f"reading {what}", kernel=kernel):
                 page = ask(_request(kind, token, fields))
             yield page
             token = page.next_page_token or ""
@@ -74,16 +77,16 @@ class Dialogue:
         raise TargetError(f"{what} never ends: it has more than {_PAGES_AT_MOST:,} pages")
 
     def kernels(self) -> Iterator[Any]:
-        """The pages of the list of one's own kernels."""
+        """The pages of the list of the user's own kernels."""
         return self._own_kernels(100)
 
     def check_access(self) -> None:
-        """Raises CredentialsError if it is the credentials that are refused; Kaggle says 403 for both."""
+        """Raises CredentialsError if the credentials are refused. (Kaggle answers a missing kernel with 403, too.)"""
         try:
             next(self._own_kernels(1))
         except NoAccess as error:
             raise CredentialsError(
-                f"{self.target} does not let the credentials from {self._source} list their own kernels: "
+                f"{self.target} does not list your own kernels for the credentials from {self._source}: "
                 "your token has expired, or was revoked",
                 hint="Make a new one at https://www.kaggle.com/settings.",
             ) from error
@@ -98,10 +101,10 @@ class Dialogue:
         )
 
     def _explained(self, failed: Failed, doing: str) -> Exception:
-        return meanings.explain(failed, doing, target=self.target, endpoint=self._endpoint, source=self._source)
+        return error_table.explain(failed, doing, target=self.target, endpoint=self._endpoint, source=self._source)
 
     def _why_no_access(self, error: NoAccess, kind: Kind, kernel: str) -> TargetError | CredentialsError:
-        """Which of the three it is that Kaggle says 403 for, as far as another question tells."""
+        """The reason of a 403 as far as another call tells: the token, somebody else's kernel, or no such kernel."""
         owner, _, slug = kernel.partition("/")
         try:
             self.check_access()
@@ -112,9 +115,9 @@ class Dialogue:
         if owner.lower() != self._owner.lower():
             hint = f'{owner} is not you ("{self._owner}"): the kernel is private, or there is none of that name.'
         elif kind is Kind.WRITE:
-            hint = f'Your token is good. Is "{owner}" its user ([tool.coord] owner), and "{slug}" the title\'s slug?'
+            hint = f'Your token is valid. Is "{owner}" its user ([tool.coord] owner), and "{slug}" the title\'s slug?'
         else:
-            hint = f'Your token is good, so there is no such kernel (or version): was "{slug}" deleted or renamed?'
+            hint = f'Your token is valid, so there is no such kernel (or version): was "{slug}" deleted or renamed?'
         return NoAccess(error.what, hint=hint)
 
 

@@ -1,6 +1,6 @@
-"""Reads what comes back without trusting it: bounded in bytes and time, its types held against kagglesdk's own.
+"""Reads answers without trusting them: limits for size and time, and checks of all types against kagglesdk's.
 
-kagglesdk reads an answer whole, of whatever size, and sets fields to whatever is there.
+kagglesdk itself reads an answer of any size into memory, and sets fields to values of any type.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ import urllib3
 from kagglesdk.kaggle_object import FieldMask, KaggleObject, ListSerializer, MapSerializer
 
 from coordinator.kaggle_rules import LOG_STREAM_END
+from coordinator.target.kaggle.deadline import within
 from coordinator.target.kaggle.policy import Failed, Failure
 from coordinator.target.protocol import LogRecord
 
 _PIECE = 1 << 16  # bytes
 _LINE = 4 << 20  # bytes of one record of a live log
 _MESSAGE = 300  # characters of a server's message that are shown
-_ERROR_BODY = 1 << 16  # bytes that are read of an error's answer
-_AS_TEXT = (Enum, datetime, timedelta, FieldMask)  # on the wire; see kagglesdk.kaggle_object
+_ERROR_BODY = 1 << 16  # bytes that are read of the body of an HTTP error
+_AS_TEXT = (Enum, datetime, timedelta, FieldMask)  # in JSON; see kagglesdk.kaggle_object
 _TEXT_AT_MOST = 200  # characters of a name, a date or a duration
-_IN_WORDS = {
+_TYPE_NAMES = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
@@ -40,39 +41,44 @@ _IN_WORDS = {
 
 
 def shown(text: str) -> str:
-    """A server's words as they may be shown: one line of moderate length, without control characters."""
+    """A server's text as it may be shown: one line of at most 303 characters, without control characters."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _MESSAGE]).split())
     return line if len(line) <= _MESSAGE else f"{line[:_MESSAGE]}..."
 
 
-def read(response: requests.Response, *, most: int, is_late: Callable[[], bool]) -> bytes:
-    """The unpacked body. Raises Failed if it is cut off, above `most` bytes, or not there before `is_late()`."""
+def read(response: requests.Response, *, most: int, left: Callable[[], float]) -> bytes:
+    """The whole body, unpacked. Raises Failed if it is cut off, larger than `most` bytes, or late.
+
+    `left` returns the seconds until the end of the call.
+    """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate"):
-        raise Failed(Failure.UNUSABLE, f"it is packed with {shown(encoding)}, which was not asked for")
-    unpack = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)  # finds the format by itself
+        raise Failed(Failure.UNUSABLE, f"it is compressed with {shown(encoding)}, which was not requested")
+    unpack = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)  # of either format
     body, arrived = bytearray(), 0
-    for piece in pieces(response):
-        arrived += len(piece)
-        try:
-            body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
-        except zlib.error as error:
-            raise Failed(Failure.CUT, "it does not unpack") from error
-        if len(body) > most or arrived > most:
-            raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")
-        if is_late():
-            raise Failed(Failure.TIMEOUT)
+    try:
+        with within(left(), response.raw.shutdown):
+            for piece in pieces(response):
+                arrived += len(piece)
+                body += piece if unpack is None else unpack.decompress(piece, most + 1 - len(body))
+                if len(body) > most or arrived > most:
+                    raise _too_large(most)
+                if left() < 0:
+                    raise TimeoutError
+    except zlib.error as error:
+        raise Failed(Failure.CUT, "it cannot be unpacked") from error
+    except TimeoutError:
+        raise Failed(Failure.TIMEOUT) from None
     if unpack is not None and not unpack.eof:
         raise Failed(Failure.CUT)
     return bytes(body)
 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
-    """The body as it comes, packed as it is, 64 KiB at most at once. Raises Failed where it breaks off."""
-    # read1 returns what is there; read (all that urllib3 1 has) waits until the piece is full.
-    read_some = getattr(response.raw, "read1", response.raw.read)
+    """The body as it arrives, not unpacked, in pieces of at most 64 KiB. Raises Failed if it is cut off."""
     try:
-        while piece := read_some(_PIECE, decode_content=False):
+        # read1 returns what has arrived; read would wait until the piece is full.
+        while piece := response.raw.read1(_PIECE, decode_content=False):
             yield piece
     except (urllib3.exceptions.ReadTimeoutError, TimeoutError) as error:
         raise Failed(Failure.TIMEOUT) from error
@@ -81,25 +87,25 @@ def pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def extent(response: requests.Response, offset: int) -> tuple[int, int | None]:
-    """(first byte that comes, bytes of the whole file) of a file that was asked for from `offset` on. Raises Failed.
+    """(offset of the first byte, size of the whole file in bytes) of a file that was requested from `offset` on.
 
-    The size is None if the server does not say it.
+    The size is None if the server does not send it. Raises Failed.
     """
     if response.status_code == 206:
         found = re.fullmatch(r"bytes (\d{1,15})-\d{1,15}/(\d{1,15}|\*)", response.headers.get("Content-Range", ""))
         if found is None or int(found[1]) != offset:
-            raise Failed(Failure.UNUSABLE, "it is another part of the file than was asked for")
+            raise Failed(Failure.UNUSABLE, "it is another part of the file than was requested")
         return offset, None if found[2] == "*" else int(found[2])
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise Failed(Failure.UNUSABLE, "it is packed, which was not asked for")
+        raise Failed(Failure.UNUSABLE, "it is compressed, which was not requested")
     length = response.headers.get("Content-Length", "")
     return 0, int(length) if re.fullmatch(r"\d{1,15}", length) else None
 
 
-def error_message(response: requests.Response, is_late: Callable[[], bool]) -> str:
-    """What an answer with an error status says, or nothing. It is not worth an error of its own."""
+def error_message(response: requests.Response, left: Callable[[], float]) -> str:
+    """The message of an HTTP error, or "". Raises nothing if its body cannot be read: the status is enough."""
     try:
-        data = parse(read(response, most=_ERROR_BODY, is_late=is_late))
+        data = parse(read(response, most=_ERROR_BODY, left=left))
     except Failed as failed:
         return "a web page" if failed.failure is Failure.HTML else ""
     message = data.get("message") if isinstance(data, dict) else None
@@ -107,28 +113,28 @@ def error_message(response: requests.Response, is_late: Callable[[], bool]) -> s
 
 
 def parse(body: bytes | str) -> Any:
-    """JSON. Raises Failed for a web page, for what is cut off, and for what is nested too deeply."""
+    """Parses JSON. Raises Failed for a web page, and for JSON that is cut off or nested too deeply."""
     text = body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body
     try:
         return json.loads(text)
     except RecursionError:
         raise Failed(Failure.UNUSABLE, "it is nested too deeply") from None
     except ValueError:
-        # Without the cause: its message holds the text itself.
+        # Without the cause: its message has the text itself.
         failure = Failure.HTML if text.lstrip()[:1] == "<" else Failure.CUT
         raise Failed(failure) from None
 
 
 def message(kind: type[KaggleObject], data: Any) -> Any:
-    """The answer as a message of kagglesdk's. Raises Failed, which names the field, if a type is not as declared."""
+    """The answer as a message of kagglesdk. Raises Failed, which names the field, if a value has another type."""
     try:
         return kind.from_dict(_object(kind, data, "the answer"))
     except (LookupError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise Failed(Failure.UNUSABLE, f"it does not read as {kind.__name__}: {shown(str(error))}") from error
+        raise Failed(Failure.UNUSABLE, f"it is no valid {kind.__name__}: {shown(str(error))}") from error
 
 
 def _object(kind: type[KaggleObject], data: Any, where: str) -> dict[str, Any]:
-    """The fields that the message knows, checked; null is what protobuf's JSON means by it: not there."""
+    """The fields that the message declares, checked. As in protobuf's JSON, null means that a field is missing."""
     _check(data, dict, where)
     checked = {}
     for field in kind._fields:
@@ -164,20 +170,20 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         if len(value) > _TEXT_AT_MOST:
             raise Failed(Failure.UNUSABLE, f"{where} has {len(value):,} characters")
         return value
-    if kind in _IN_WORDS:
+    if kind in _TYPE_NAMES:
         _check(value, kind, where)
     return value
 
 
 def _check(value: Any, kind: type, where: str) -> None:
-    # In Python, True is a whole number.
+    # In Python, True is an int.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        given = next((words for other, words in _IN_WORDS.items() if isinstance(value, other)), "null")
-        raise Failed(Failure.UNUSABLE, f"{where} is {given}, not {_IN_WORDS[kind]}")
+        given = next((name for other, name in _TYPE_NAMES.items() if isinstance(value, other)), "null")
+        raise Failed(Failure.UNUSABLE, f"{where} is {given}, not {_TYPE_NAMES[kind]}")
 
 
 def clean(text: str) -> str:
-    """The text without halves of characters (`\\ud800`), which JSON can name and no file can hold."""
+    """The text with ? for halves of surrogate pairs (`\\ud800`), which JSON allows and UTF-8 does not."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
@@ -188,7 +194,7 @@ def records(data: Any) -> list[LogRecord]:
 
 
 def record(item: Any) -> LogRecord:
-    """One record of a log. Raises Failed if it is none."""
+    """One record of a log. Raises Failed if it is no valid one."""
     _check(item, dict, "a record of the log")
     given = {"stream_name": "stdout", "time": 0.0, "data": ""} | {k: v for k, v in item.items() if v is not None}
     stream, seconds, data = given["stream_name"], given["time"], given["data"]
@@ -198,22 +204,12 @@ def record(item: Any) -> LogRecord:
     return LogRecord(stream=clean(stream), time=seconds if math.isfinite(seconds) else 0.0, data=clean(data))
 
 
-def be_silent_at_most(response: requests.Response, seconds: float) -> None:
-    """Sets the time-out for what is still to come; the answer's head had the longer one of the call."""
-    sock = getattr(getattr(response.raw, "connection", None), "sock", None)
-    if sock is None:  # the connection ends with this answer, which then has the socket for itself
-        file = getattr(getattr(response.raw, "_fp", None), "fp", None)
-        sock = getattr(getattr(file, "raw", None), "_sock", None)
-    if sock is not None:
-        sock.settimeout(seconds)
-
-
-def events(response: requests.Response, *, most: int) -> Iterator[LogRecord]:
-    """The records of a live log; silence for the time-out, or a cut connection, ends it like its end mark.
+def events(response: requests.Response, *, most: int, idle_seconds: float) -> Iterator[LogRecord]:
+    """The records of a live log, until its end mark, the end of the connection, or `idle_seconds` without data.
 
     Raises Failed if it is larger than `most` bytes.
     """
-    for line in _lines(response, most):
+    for line in _lines(_until_silent(response, idle_seconds), most):
         if not line.startswith(b"data:"):
             continue
         payload = line.removeprefix(b"data:").strip().decode("utf-8", errors="replace")
@@ -225,13 +221,27 @@ def events(response: requests.Response, *, most: int) -> Iterator[LogRecord]:
             yield LogRecord(stream="stdout", time=0.0, data=payload + "\n")
 
 
-def _lines(response: requests.Response, most: int) -> Iterator[bytes]:
+def _until_silent(response: requests.Response, seconds: float) -> Iterator[bytes]:
+    """The pieces of the body, until one does not arrive within `seconds` of being asked for."""
+    content = pieces(response)
+    while True:
+        try:
+            with within(seconds, response.raw.shutdown):
+                piece = next(content, None)
+        except TimeoutError:
+            return
+        if piece is None:
+            return
+        yield piece
+
+
+def _lines(content: Iterator[bytes], most: int) -> Iterator[bytes]:
     rest, arrived = b"", 0
     try:
-        for piece in pieces(response):
+        for piece in content:
             arrived += len(piece)
             if arrived > most:
-                raise Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the most that is read of it")
+                raise _too_large(most)
             *lines, rest = (rest + piece).split(b"\n")
             if len(rest) > _LINE:
                 raise Failed(Failure.UNUSABLE, f"a line of it is larger than {_LINE >> 20} MiB")
@@ -239,5 +249,9 @@ def _lines(response: requests.Response, most: int) -> Iterator[bytes]:
     except Failed as failed:
         if failed.failure is Failure.UNUSABLE:
             raise
-        # The caller asks for the state and reconnects; the log is replayed from its start then. So does it where the
-        # end looks like a good one: what has no line's end was cut, and comes whole with the next stream.
+        # The caller asks for the state and connects again, and the log then starts from its beginning. This is also why
+        # the rest without a line end is dropped: it was cut, and comes as a whole with the next connection.
+
+
+def _too_large(most: int) -> Failed:
+    return Failed(Failure.UNUSABLE, f"it is larger than {most >> 20} MiB, the limit for this answer")
