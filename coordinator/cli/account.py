@@ -16,12 +16,9 @@ app = typer.Typer()
 def quota(target: TargetOption = None, as_json: Json = False) -> None:
     """Show what is left of the GPU and TPU hours."""
     from coordinator.cli.tables import runs as tables
-    from coordinator.project import target_name
-    from coordinator.target import open_target
+    from coordinator.target import current_quota
 
-    project = this_project()
-    with open_target(project, target_name(project, target)) as opened:
-        found = opened.quota()
+    found = current_quota(this_project(), target)
     answer(found.to_json() if as_json else None, lambda: tables.quota(found))
 
 

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, open_ledger, this_project
+from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, workspace
 from coordinator.cli.terminal import answer, say, show_csv
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
-from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Kind, Ledger, Run
-    from coordinator.project import Project
+    from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -53,9 +52,8 @@ def compare(
     """
     from coordinator.comparison import compare as verb
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        found = verb.compare_experiments(Workspace(project, ledger), names, metric=metric, paired=paired)
+    with workspace() as here:
+        found = verb.compare_experiments(here, names, metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -96,20 +94,19 @@ def runs(
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
-    project = this_project()
-    with open_ledger(project) as ledger:
+    with workspace() as here:
         found = verb.rows(
-            ledger,
+            here.ledger,
             experiment=exp,
             state=state,
-            target=target and target_name(project, target),
+            target=target and target_name(here.project, target),
             tags=tag,
             sort=sort,
             columns=wanted,
             limit=limit,
         )
         if not found:
-            say(verb.why_none(ledger, exp, tag) or "no runs match")
+            say(verb.why_none(here.ledger, exp, tag) or "no runs match")
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -135,11 +132,8 @@ def best(
     from coordinator.comparison import ranking
     from coordinator.project import target_name
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        found, notes = ranking.best(
-            Workspace(project, ledger), metric=metric, target=target and target_name(project, target)
-        )
+    with workspace() as here:
+        found, notes = ranking.best(here, metric=metric, target=target and target_name(here.project, target))
     found = found[:limit]
 
     def table() -> RenderableType:
@@ -168,12 +162,11 @@ def note(
     """
     from coordinator.ledger import remarks
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        run = _noted(project, ledger, exp, target, version)
+    with workspace() as here:
+        run = _noted(here, exp, target, version)
         if text is not None:
-            remarks.note(ledger, exp, text, run=run, copy=project.remarks)
-        _annotated(ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
+            remarks.note(here.ledger, exp, text, run=run, copy=here.project.remarks)
+        _annotated(here.ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
 
 
 @app.command()
@@ -197,23 +190,22 @@ def tag(
 
     if remove and name is None:
         raise UsageError("--remove: which tag?")
-    project = this_project()
-    with open_ledger(project) as ledger:
-        run = _noted(project, ledger, exp, target, version)
+    with workspace() as here:
+        run = _noted(here, exp, target, version)
         if name is not None:
-            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run, copy=project.remarks)
-        _annotated(ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
+            (remarks.untag if remove else remarks.tag)(here.ledger, exp, name, run=run, copy=here.project.remarks)
+        _annotated(here.ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
 
 
-def _noted(project: Project, ledger: Ledger, exp: str, target: str | None, version: int | None) -> Run | None:
+def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -> Run | None:
     """The run that is meant, or None for the experiment as a whole, which must be one."""
     from coordinator.project import experiment_names
 
     if version is not None:
-        return find_run(ledger, exp, target, version)
+        return find_run(here.ledger, exp, target, version)
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in ledger.runs()} | set(experiment_names(project))
+    known = {run.experiment for run in here.ledger.runs()} | set(experiment_names(here.project))
     if exp not in known:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
     return None

@@ -15,8 +15,8 @@ from coordinator.cli.common import (
     Version,
     command,
     find_run,
-    open_ledger,
     this_project,
+    workspace,
 )
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
@@ -80,21 +80,14 @@ def refresh(
 
     Or from the log of a fetched run (--exp).
     """
-    from coordinator.maintenance import refresh_image
+    from coordinator.maintenance import log_of, refresh_image
 
     project = this_project()
     if (log is None) == (exp is None):
         raise UsageError("which log? name a file, or a fetched run with --exp")
     if log is None:
-        from coordinator.results import LOG_RECORDS
-
-        with open_ledger(project) as ledger:
-            run = find_run(ledger, exp, target, version)
-        log = project.results(run.experiment, run.target, run.ref.version) / LOG_RECORDS
-        if not log.is_file():
-            raise ProjectError(
-                f"the log of {run.label} is not here", hint=f"Run: coord fetch-results --exp {run.experiment}"
-            )
+        with workspace() as here:
+            log = log_of(project, find_run(here.ledger, exp, target, version))
     image = refresh_image(project, log, python=python)
     say(f"{image}: {len(image.packages)} packages")
     show_text(project.relative(project.image_table))

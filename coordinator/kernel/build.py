@@ -57,6 +57,11 @@ class Build:
     def code_file(self) -> Path:
         return self.directory / CODE_FILES[self.experiment.kernel.kernel_type]
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The notes and the warnings, each as one line for the user."""
+        return (*self.notes, *(f"warning: {warning}" for warning in self.warnings))
+
     def as_sent(self, script: str) -> str:
         """What the target gets for this build's script (with a stamp): itself, or the notebook that it makes."""
         return _as_sent(self.experiment, script)

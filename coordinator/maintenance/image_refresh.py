@@ -15,8 +15,9 @@ from typing import Any
 
 from coordinator.bundle import PREFIX, Image, image_from, normalised, shipped_image
 from coordinator.errors import ProjectError
+from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import events
+from coordinator.results import LOG_RECORDS, events
 from coordinator.target import LogRecord
 
 # A shorter list is no image's: it is a `pip install` that the log shows.
@@ -45,6 +46,16 @@ def refresh_image(project: Project, log: Path, *, python: str | None = None) -> 
     partial.write_text(image.to_json(), encoding="utf-8")
     partial.replace(file)
     return image
+
+
+def log_of(project: Project, run: Run) -> Path:
+    """The log of a fetched run. Raises ProjectError if it is not on this machine."""
+    log = project.results(run.experiment, run.target, run.ref.version) / LOG_RECORDS
+    if not log.is_file():
+        raise ProjectError(
+            f"the log of {run.label} is not here", hint=f"Run: coord fetch-results --exp {run.experiment}"
+        )
+    return log
 
 
 def read_packages(text: str, *, name: str, day: str, python: str | None = None) -> Image:

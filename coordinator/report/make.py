@@ -31,26 +31,31 @@ class Made:
     warnings: tuple[str, ...]
 
 
-def make_report(
-    workspace: Workspace,
-    *,
-    names: Sequence[str] = (),
-    target: str | None = None,
-    every: bool = False,
-    baseline: str | None = None,
-    pictures: int = 6,
-    title: str = "Experiments",
-) -> Made:
-    """The page about runs of these experiments (`choice.choose` says which), or of all of them.
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a page is to show."""
 
-    Configs are compared with `baseline` (`candidates.find` says what it may be), or with the best. Raises RunNotFound,
-    UsageError.
-    """
+    names: tuple[str, ...] = ()
+    """Experiments (see `choice.choose`); all of them if empty."""
+    target: str | None = None
+    """Only the runs of this target."""
+    every: bool = False
+    """Every run, not only the newest of each experiment."""
+    baseline: str | None = None
+    """The config that the others are compared with (see `candidates.find_candidate`); else the best one."""
+    pictures: int = 6
+    """At most so many worst cases of one run."""
+    title: str = "Experiments"
+
+
+def make_report(workspace: Workspace, contents: Contents) -> Made:
+    """The page about these runs. Raises RunNotFound, UsageError."""
+    names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project)
     runs = workspace.ledger.runs(target=target)
     candidates = all_candidates(workspace)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
-    chosen = choose(runs, candidates, names, files, every=every)
+    chosen = choose(runs, candidates, names, files, every=contents.every)
     if compared is not None:
         wanted = {run.id for run in (*chosen, *compared.runs)}
         chosen = [run for run in runs if run.id in wanted]
@@ -85,7 +90,7 @@ def make_report(
         workspace.project,
         ordered.values(),
         _scores(sent),
-        pictures=pictures,
+        pictures=contents.pictures,
         parts=parts,
         remarks=said(workspace.ledger),
     )
@@ -94,7 +99,7 @@ def make_report(
         items,
         recorded,
         settings(workspace.project, ranked, items),
-        title=title,
+        title=contents.title,
         made_at=now(),
         version=__version__,
         agreements=_agreements(workspace, sent),

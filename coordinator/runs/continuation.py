@@ -1,4 +1,4 @@
-"""The verb continue, up to the push: which run is gone on from, and with which config. (chains.py: what comes of it.)
+"""The verb continue: pushes a run that starts from the checkpoint of an earlier one.
 
 A continued run is the same experiment as a new version of its kernel: it attaches that kernel's own output, in which
 the earlier version left its checkpoint, and the config's `[tool.coord] continue_setting` names it.
@@ -10,8 +10,11 @@ import dataclasses
 from collections.abc import Sequence
 
 from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError, did_you_mean
+from coordinator.kernel import build_kernel
 from coordinator.ledger import Ledger, Run, find_experiment
 from coordinator.project import Change, Experiment, Project, leaves
+from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.push import push_kernel
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
@@ -25,6 +28,21 @@ class Continuation:
     experiment: Experiment
     changes: tuple[Change, ...]
     """Config values that differ from the earlier run's, but for the one that names it."""
+
+
+def continue_run(
+    workspace: Workspace, earlier: Run, overrides: Sequence[str], *, force: bool, wait_for_slot: bool
+) -> Run:
+    """Pushes the run that goes on from `earlier`; see `continuation_of` for its config, and `push_kernel`."""
+    found = continuation_of(workspace, earlier, overrides)
+    built = build_kernel(workspace.project, found.experiment)
+    for message in built.messages:
+        workspace.say(message)
+    changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)
+    workspace.say(f"going on from {earlier.label}{changes}")
+    if workspace.target.name == "local":
+        warn_of_isolation(workspace.project, workspace.say)
+    return push_kernel(workspace, built, force=force, wait_for_slot=wait_for_slot, continues=earlier.id)
 
 
 def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]) -> Continuation:

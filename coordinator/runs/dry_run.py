@@ -14,6 +14,7 @@ from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import SUMMARY, summary as metrics
+from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
 
 
@@ -27,12 +28,15 @@ class DryRun:
     summary: dict[str, Any] | None
 
 
-def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
+def dry_run_kernel(
+    project: Project, built: Build, *, on_record: Callable[[LogRecord], None], say: Callable[[str], None]
+) -> DryRun:
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
     missing and cannot be made.
     """
+    warn_of_isolation(project, say)
     settings = project.settings.dry_run
     inputs = {}
     if settings.input:

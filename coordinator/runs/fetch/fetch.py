@@ -45,6 +45,15 @@ class Fetched:
     """Files of the output that are not here, because a pattern left them out, or the settings."""
     warnings: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.run.to_json(),
+            "directory": str(self.directory),
+            "files": list(self.files),
+            "transferred": self.size,
+            "left_out": self.left_out,
+        }
+
 
 @dataclass(frozen=True)
 class Choice:
