@@ -14,7 +14,7 @@ from typing import Literal
 from coordinator.comparison import intervals as statistics
 from coordinator.comparison.intervals import Interval, Spread
 from coordinator.comparison.noise import Floor
-from coordinator.comparison.seeds import Sample, over_seeds
+from coordinator.comparison.seeds import OverSeeds, Sample, over_seeds
 from coordinator.comparison.sides import Side
 
 ALPHA = 0.05
@@ -66,7 +66,7 @@ def judge(
             f"{figure(spread.sd)}); but {single} ran once: repeat that with other seeds before you believe it"
         )
         return interval, Verdict("likely", best, text)
-    more = _more(*counts, estimate, spread.sd, level)
+    more = _more(OverSeeds(interval, spread, counts), level)
     return interval, Verdict("noise", None, f"within the noise floor (sd {figure(spread.sd)}): you can't tell; {more}")
 
 
@@ -80,10 +80,8 @@ def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval
     interval = found.interval
     best = _best(a.name, b.name, interval.estimate, mode)
     if not interval.excludes_zero:
-        more = _more(
-            *found.counts, interval.estimate, found.spread.sd, level, of=found.of, paired=found.is_within_folds
-        )
-        return interval, Verdict("noise", None, f"within the noise of one config: you can't tell; {more}")
+        text = f"within the noise of one config: you can't tell; {_more(found, level)}"
+        return interval, Verdict("noise", None, text)
     if found.are_folds_apart:
         text = (
             f"{best} is ahead by {_interval(interval, level)}: more than seeds explain; but no run of {a.name} had the "
@@ -159,9 +157,10 @@ def _count(number: int, of: str) -> str:
     return f"{number} {of if number == 1 else {'seed': 'seeds', 'set of folds': 'sets of folds'}[of]}"
 
 
-def _more(a: int, b: int, estimate: float, sd: float, level: float, *, of: str = "seed", paired: bool = False) -> str:
+def _more(seen: OverSeeds, level: float) -> str:
     """How many more seeds would show the difference that was seen, or what many more would show."""
-    least = min(a, b)
+    (a, b), sd, of, paired = seen.counts, seen.spread.sd, seen.of, seen.is_within_folds
+    estimate, least = seen.interval.estimate, min(a, b)
     most = least + _MOST_MORE
     needed = statistics.repeats_needed(estimate, sd, level=level, most=most, paired=paired) if estimate else None
     # Where so many are there already and did not show it, they had a fair chance to, not a certain one.

@@ -10,10 +10,10 @@ from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
 from coordinator.ledger import MERGED, Submission, all_submissions, now, said
 from coordinator.project import Project, Recorded, experiment_names, resolve
-from coordinator.report.boards import Board, Entry, boards
+from coordinator.report.boards import BEST, Baseline, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
-from coordinator.report.material import Score, gather
-from coordinator.report.page import render
+from coordinator.report.material import About, Score, gather
+from coordinator.report.page import Page, render
 from coordinator.report.views import settings
 from coordinator.submissions import scores
 from coordinator.workspace import Workspace
@@ -76,8 +76,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         _only(candidates, ids),
         candidates,
         hidden=hidden(chosen, parts),
-        baseline={run.id for run in compared.runs} if compared is not None else (),
-        name=baseline,
+        baseline=Baseline(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
     )
     if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
         raise UsageError(
@@ -86,25 +85,19 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         )
     sent = [each for each in all_submissions(workspace.ledger) if each.run_id in ids]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
-    items = gather(
-        workspace.project,
-        ordered.values(),
-        _scores(sent),
-        pictures=contents.pictures,
-        parts=parts,
-        remarks=said(workspace.ledger),
-    )
-    text = render(
-        ranked,
-        items,
-        recorded,
-        settings(workspace.project, ranked, items),
+    about = About(_scores(sent), parts, said(workspace.ledger))
+    items = gather(workspace.project, ordered.values(), about, pictures=contents.pictures)
+    page = Page(
         title=contents.title,
+        boards=ranked,
+        items=items,
+        recorded=recorded,
+        settings=settings(workspace.project, ranked, items),
+        agreements=_agreements(workspace, sent),
         made_at=now(),
         version=__version__,
-        agreements=_agreements(workspace, sent),
     )
-    return Made(text, tuple(ordered), len(_entries(ranked)), tuple(warnings))
+    return Made(render(page), tuple(ordered), len(_entries(ranked)), tuple(warnings))
 
 
 def _only(candidates: Sequence[Candidate], ids: set[str]) -> list[Candidate]:

@@ -6,7 +6,7 @@ import base64
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -87,25 +87,27 @@ class Item:
         return float(took) if isinstance(took, int | float) else None
 
 
-def gather(
-    project: Project,
-    runs: Iterable[Run],
-    scores: Mapping[str, Score],
-    *,
-    pictures: int,
-    parts: Mapping[str, Sequence[Run]] | None = None,
-    remarks: Sequence[Remark] = (),
-) -> list[Item]:
-    """The items of these runs, in their order; `scores` by run id, `pictures` is the most that one run shows.
+@dataclass(frozen=True)
+class About:
+    """What is known of runs besides their results."""
 
-    `parts` has, by run id, the runs that this one is made of, in their order: its curves are theirs, too. `remarks` are
-    the ledger's notes and tags. The page as a whole shows at most `_PAGE_PICTURES`.
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """By run id."""
+    parts: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    """By run id, the runs that this one is made of, in their order: its curves are theirs, too."""
+    remarks: Sequence[Remark] = ()
+    """The ledger's notes and tags."""
+
+
+def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int) -> list[Item]:
+    """The items of these runs, in their order, each with at most so many pictures.
+
+    The page as a whole has at most `_PAGE_PICTURES`.
     """
     items: list[Item] = []
     left = _PAGE_PICTURES
     for number, run in enumerate(runs):
-        made_of = tuple((parts or {}).get(run.id, ()))
-        items.append(_item(project, run, number, scores, min(pictures, left), made_of, remarks))
+        items.append(_item(project, run, number, about, min(pictures, left)))
         left -= len(items[-1].pictures)
     return items
 
@@ -157,16 +159,9 @@ def directory_of(project: Project, run: Run) -> Path | None:
     return None
 
 
-def _item(
-    project: Project,
-    run: Run,
-    number: int,
-    scores: Mapping[str, Score],
-    most: int,
-    parts: tuple[Run, ...],
-    remarks: Sequence[Remark],
-) -> Item:
+def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:
     summary = run.summary or {}
+    parts = tuple(about.parts.get(run.id, ()))
     directory = directory_of(project, run)
     tables = tuple(metrics.metric_tables(summary))
     name = metrics.primary_name(summary)
@@ -180,7 +175,7 @@ def _item(
         tables=tables,
         primary=primary,
         value=metrics.primary_value(summary),
-        score=scores.get(run.id, Score()),
+        score=about.scores.get(run.id, Score()),
         curves=_curves([*before, *reported]),
         messages=tuple(events.describe(found) for found in reported if found["event"] == "message")[-_MESSAGES:],
         bottlenecks=metrics.bottlenecks(summary),
@@ -192,8 +187,8 @@ def _item(
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
         warnings=_warnings(run, summary, directory),
         parts=parts,
-        tags=tuple(texts(remarks, run, "tag")),
-        notes=tuple(texts(remarks, run, "note")),
+        tags=tuple(texts(about.remarks, run, "tag")),
+        notes=tuple(texts(about.remarks, run, "note")),
     )
 
 

@@ -45,15 +45,14 @@ def dry_run_kernel(
             _prepare(project, folder)
         inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
     root = project.dry_run(built.experiment.name)
-    exit_code = local.run_once(
-        project,
+    session = local.DrySession(
         built.code_file,
         root,
         inputs=inputs,
         overrides=json.dumps(settings.overrides),
         internet=built.experiment.kernel.enable_internet,
-        on_record=on_record,
     )
+    exit_code = local.run_once(project, session, on_record)
     working = root / "working"
     return DryRun(exit_code, working, metrics.read_summary(working / SUMMARY))
 

@@ -116,36 +116,39 @@ def mount_path(project: Project, kind: str, source: str) -> str:
     return path
 
 
-def run_once(
-    project: Project,
-    script: Path,
-    root: Path,
-    *,
-    inputs: Mapping[str, Path],
-    overrides: str,
-    internet: bool,
-    on_record: Callable[[LogRecord], None],
-) -> int:
-    """Runs a kernel's script as a session, in the foreground; returns its exit code.
+@dataclass(frozen=True)
+class DrySession:
+    """A session that runs in the foreground, and that no server knows of."""
 
-    `root` is made anew: what an earlier run left there goes. `internet` says whether an isolated session has a network.
-    """
+    script: Path
+    root: Path
+    """Its folders are made here; what an earlier session left there is removed first."""
+    inputs: Mapping[str, Path]
+    """Where a source is mounted, below `input/` -> the folder that stands in for it."""
+    overrides: str
+    """JSON, for the variable COORD_OVERRIDES."""
+    internet: bool
+    """Whether the session has a network, if it is isolated."""
+
+
+def run_once(project: Project, session: DrySession, on_record: Callable[[LogRecord], None]) -> int:
+    """Runs the session, and returns its exit code; `on_record` is called with each record of its log."""
 
     def pass_on(record: Any) -> None:
         on_record(LogRecord(stream=record.stream_name, time=record.time, data=record.data))
 
     with _explained():
-        if root.exists():
-            _module("layout").remove_tree(root)
+        if session.root.exists():
+            _module("layout").remove_tree(session.root)
         code: int = _module("session").run_once(
-            script,
-            root,
-            inputs=inputs,
-            overrides=overrides,
+            session.script,
+            session.root,
+            inputs=session.inputs,
+            overrides=session.overrides,
             timeout=None,
             on_record=pass_on,
             settings=_settings(project),
-            internet=internet,
+            internet=session.internet,
         )
     return code
 

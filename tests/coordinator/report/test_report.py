@@ -19,10 +19,10 @@ from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
 from coordinator.report import charts, material
-from coordinator.report.boards import Board, boards
+from coordinator.report.boards import Baseline, Board, boards
 from coordinator.report.choice import hidden, parts_of
 from coordinator.report.make import Contents, Made, make_report
-from coordinator.report.material import directory_of, gather
+from coordinator.report.material import About, directory_of, gather
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
@@ -122,7 +122,7 @@ def _boards(project: Project, baseline: str = "") -> list[Board]:
         runs, found = ledger.runs(), all_candidates(Workspace(project, ledger))
         found = [each for each in found if each.runs]
         wanted = [run.id for run in runs if run.experiment == baseline]
-        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=wanted)
+        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=Baseline(runs=wanted))
 
 
 @pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])
@@ -228,7 +228,7 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     assert "Without a line" not in text
     assert "whole-f0" not in text[text.index('id="configs"') : text.index('id="runs"')]
     with Ledger(tiny.ledger) as ledger:
-        (item,) = gather(tiny, [whole], {}, pictures=0, parts=parts_of(ledger.runs()))
+        (item,) = gather(tiny, [whole], About(parts=parts_of(ledger.runs())), pictures=0)
     assert item.curves["val/dice"]["fold 0"], "its curves are those of its folds"
     assert item.warnings == ("Its results are not here: coord fetch-results --exp whole",)
 
@@ -269,7 +269,7 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
     directory = _results(tiny, run)
     (directory / "worst" / "01-scan-1.png").write_bytes(PNG)
     (directory / "worst" / "02-scan-2.png").write_bytes(b"<svg onload=alert(1)>")
-    (item,) = gather(tiny, [run], {}, pictures=1)
+    (item,) = gather(tiny, [run], About(), pictures=1)
     assert item.curves["val/dice"] == {
         "fold 0": [(1, 0.1), (2, 0.2), (3, 0.3)],
         "fold 1": [(1, 0.1), (2, 0.2), (3, 0.3)],
@@ -278,7 +278,7 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
         ("scan-1", (("fold", "0"), ("dice", "0.25")))
     ]
     assert item.pictures_left_out == 2
-    (item,) = gather(tiny, [run], {}, pictures=9)
+    (item,) = gather(tiny, [run], About(), pictures=9)
     assert [picture.image for picture in item.pictures] == ["scan-1", "scan-3"], "what is no PNG stays out"
 
 
@@ -289,7 +289,7 @@ def test_a_chain_has_one_curve(tiny: Project) -> None:
     event = {"event": "epoch", "fold": 0, "metrics": {"val/dice": 0.9}}
     lines = [json.dumps(event | {"epoch": epoch}) for epoch in (3, 4)]
     (_results(tiny, second) / "metrics.jsonl").write_text("\n".join(lines))
-    (item,) = gather(tiny, [second], {}, pictures=0, parts={second.id: [first]})
+    (item,) = gather(tiny, [second], About(parts={second.id: [first]}), pictures=0)
     assert item.curves["val/dice"]["fold 0"] == [(1, 0.1), (2, 0.2), (3, 0.9), (4, 0.9)]
 
 
@@ -299,7 +299,7 @@ def test_a_page_of_many_runs_stays_small(tiny: Project, monkeypatch: pytest.Monk
     runs = [_run(n, [0.7, 0.8]) for n in (1, 2, 3)]
     for run in runs:
         _results(tiny, run)
-    items = gather(tiny, runs, {}, pictures=2)
+    items = gather(tiny, runs, About(), pictures=2)
     assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2), (0, 3)]
     assert "3 more in the results folder" in _page(tiny, runs, pictures=2)
 
