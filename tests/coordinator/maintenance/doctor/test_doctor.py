@@ -21,7 +21,8 @@ from rich.console import Console
 from coordinator.cli.tables import runs as tables
 from coordinator.clock import Clock
 from coordinator.ledger.ledger import Ledger, now
-from coordinator.maintenance.doctor import Finding, Level, diagnose
+from coordinator.maintenance.doctor.doctor import diagnose
+from coordinator.maintenance.doctor.finding import Finding, Level
 from coordinator.project.project import Project
 from coordinator.target import local
 from coordinator.target.open import ENDPOINT_VARIABLE
