@@ -1,4 +1,4 @@
-"""Commands about the account and this machine: what may be used, and whether everything is in place."""
+"""Commands about the account and this machine: the quota, and the doctor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def quota(target: TargetOption = None, as_json: Json = False) -> None:
 @app.command()
 @command
 def doctor(target: TargetOption = None, as_json: Json = False) -> None:
-    """Look whether everything is in place, and say what to do.
+    """Check all that a push needs, and say what to do.
 
     Exit code 1 if there is a problem.
     """

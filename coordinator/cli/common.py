@@ -1,4 +1,4 @@
-"""What the commands share: options, the funnel for errors, the project and the run that they mean."""
+"""What the commands share: options, the handling of errors, and the workspace and the run that they are about."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Version = Annotated[int | None, typer.Option("--version", help="Version of the k
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 
-# Both answer a misspelt command with a similar one, click from 8.4 on.
+# Both suggest a similar command for a misspelt one, click from 8.4 on.
 Group = functools.partial(typer.Typer, suggest_commands=not hasattr(click.exceptions, "NoSuchCommand"))
 
 
@@ -62,7 +62,7 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             say(str(interrupt) or "interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # The reader of our output (say, `head`) has gone. Python would complain about it once more at its end.
+            # The reader of our output (say, `head`) has ended. Python would report that again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(128 + signal.SIGPIPE) from None
 
@@ -87,11 +87,11 @@ def workspace() -> Iterator[Workspace]:
 
 
 def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int | None) -> Run:
-    """The run that the options mean: the newest one where they leave it open."""
+    """The run that the options name: the newest one that fits. Raises RunNotFound."""
     from coordinator.errors import RunNotFound
 
     if exp is None:
-        # One that was merged (version 0) has no session whose log or end could be meant.
+        # A merged run (version 0) has no session, so it has no log.
         newest = next((run for run in ledger.runs(target=target) if run.version), None)
         if newest is None:
             raise RunNotFound("there are no runs yet", hint="Push one: coord push --exp NAME")
@@ -113,4 +113,4 @@ def check_success(run: Run, *, show_log: bool = True) -> None:
         return
     message = f": {run.message}" if run.message else ""
     hint = f"coord fetch-results --exp {run.experiment} brings its log and what it had." if show_log else None
-    raise RunFailed(f"{run.label} is {run.state}{message}", hint=hint)
+    raise RunFailed(f"{run.label} {run.state.phrase}{message}", hint=hint)

@@ -1,4 +1,4 @@
-"""Commands that lead from a finished run onward."""
+"""Commands that use a finished run: continue it, or promote it."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def continue_(
         bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Although a run of this experiment is active: a second session.")
+        bool, typer.Option("--force", help="Push although a run of this experiment is active: a second session.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Push a run that goes on from an earlier one's checkpoint.
+    """Push a run that continues an earlier one's checkpoint.
 
-    It is the same config going on, perhaps with more epochs: what else may differ is for the model source to say.
+    The config is the same, perhaps with more epochs; the model source decides what else may differ.
     """
     from coordinator.runs import continuation as verb
 
@@ -82,7 +82,7 @@ def promote(
 ) -> None:
     """Freeze a fetched run into one folder.
 
-    It can make the same kernel again, byte for byte, whatever becomes of the working tree.
+    The same kernel can be made from it again, byte for byte, whatever changes in the working tree.
     """
     from coordinator.runs import promote as verb
 

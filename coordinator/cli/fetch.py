@@ -1,4 +1,4 @@
-"""The command that brings results home."""
+"""The command that fetches results."""
 
 from __future__ import annotations
 
@@ -27,22 +27,24 @@ app = typer.Typer()
 @command
 def fetch_results(
     exp: OptionalExp = None,
-    all_runs: Annotated[bool, typer.Option("--all", help="Every run that has ended and is not here yet.")] = False,
+    all_runs: Annotated[
+        bool, typer.Option("--all", help="Fetch every run that has ended and is not here yet.")
+    ] = False,
     target: TargetOption = None,
     version: Version = None,
     only: Annotated[
-        list[str], typer.Option("--only", help="Only files like this, e.g. '*.csv'; repeatable.", metavar="GLOB")
+        list[str], typer.Option("--only", help="Fetch only files like this, e.g. '*.csv'; repeatable.", metavar="GLOB")
     ] = [],  # noqa: B006  # typer copies it
     skip: Annotated[
-        list[str], typer.Option("--skip", help="No files like this, e.g. '*.pth'; repeatable.", metavar="GLOB")
+        list[str], typer.Option("--skip", help="Fetch no files like this, e.g. '*.pth'; repeatable.", metavar="GLOB")
     ] = [],  # noqa: B006
     force: Annotated[bool, typer.Option("--force", help="Transfer again what is here already.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring a run's log, metrics and files home.
+    """Fetch a run's log, metrics and files.
 
-    They go into results/; its cross-validation table is shown. What is here already is not transferred again, and what
-    broke off goes on where it was. With the last fold of a sweep of split folds, these are merged.
+    They go into results/, and the cross-validation table is shown. Files that are here are not transferred again, and
+    an interrupted transfer is resumed. When the last fold of a split sweep is here, its folds are merged.
     """
     from coordinator.cli.tables import results as results_table
     from coordinator.runs import fetch

@@ -1,4 +1,4 @@
-"""The command that hands runs over to other tools."""
+"""The command that exports runs to other tools."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def export(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Hand finished runs over to MLflow, TensorBoard or W&B.
+    """Export finished runs to MLflow, TensorBoard or W&B.
 
-    Config, metrics by fold and epoch, small files and where they come from. A run that is there already is not made
-    twice: what is missing of it is added.
+    Config, metrics by fold and epoch, small files, provenance. A run that is there already is not added a second time:
+    only what it lacks is added.
     """
     from coordinator.handover import Stores, hand_over
 

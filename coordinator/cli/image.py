@@ -1,4 +1,4 @@
-"""Commands for what the kernel's image has."""
+"""Commands about the packages of the kernel's image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coordinator.cli.common import (
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
 
-app = Group(help="What the kernels' image has: show it, read it anew.", no_args_is_help=True)
+app = Group(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
 
 
 @app.command()
@@ -30,7 +30,7 @@ def show(
     name: Annotated[str | None, typer.Argument(help="A package or a module.", metavar="[NAME]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what the table has: when and how it was made, or one package.
+    """Show when and how the table was made, or one package.
 
     Exit code 1 if the image does not have that one.
     """
@@ -51,7 +51,7 @@ def show(
     distribution = normalised(name) if normalised(name) in image.packages else image.distribution_of(name)
     if distribution not in image.packages and not image.has_module(name):
         near = did_you_mean(name, [*image.packages, *image.modules])
-        raise ProjectError(f"{image} has no {name}{near}", hint="A table that is too old: coord image refresh LOG")
+        raise ProjectError(f"{image} has no {name}{near}", hint="If the table is too old: coord image refresh LOG")
     if distribution is None or distribution not in image.packages:
         found: dict[str, Any] = {"module": name, "distribution": None}
         text = f"import {name}: {'the standard library' if name in image.standard_library else 'no distribution'}"
@@ -68,12 +68,15 @@ def show(
 @app.command()
 @command
 def refresh(
-    log: Annotated[Path | None, typer.Argument(help="A kernel's log, or pip's list.", metavar="[LOG]")] = None,
+    log: Annotated[
+        Path | None, typer.Argument(help="A kernel's log, or the output of pip list.", metavar="[LOG]")
+    ] = None,
     exp: OptionalExp = None,
     target: TargetOption = None,
     version: Version = None,
     python: Annotated[
-        str | None, typer.Option("--python", help="Python of the image, if the log does not say it.", metavar="3.N")
+        str | None,
+        typer.Option("--python", help="The image's Python version, if the log does not have it.", metavar="3.N"),
     ] = None,
 ) -> None:
     """Make the project's own table from a log.
@@ -100,9 +103,9 @@ def probe(
         Path | None, typer.Option("--output", "-o", help="Write it to this file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Print the script that says, run as a kernel, what its image has.
+    """Print a script that lists the packages of its kernel's image.
 
-    Its log is what `coord image refresh` reads.
+    `coord image refresh` reads the log of that kernel.
     """
     from coordinator.bundle import image_probe
 

@@ -1,4 +1,4 @@
-"""Commands that make kernels, and try them here."""
+"""Commands that build kernels, and run them on this machine."""
 
 from __future__ import annotations
 

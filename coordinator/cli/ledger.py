@@ -21,14 +21,14 @@ app = Group(help="The record of every run: check it, repair it, export it.", no_
 @command
 def check(
     target: TargetOption = None,
-    repair: Annotated[bool, typer.Option("--repair", help="Repair and rebuild what can be.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair what can be repaired.")] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no target.")] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the ledger with results/ and the targets.
 
     Nothing is changed without --repair. Exit code 1 if there are problems left. A target that gives no answer is left
-    out, with a word; if --target names it, that is an error.
+    out, with a message; if --target names it, that is an error.
     """
     from coordinator.maintenance import check_ledger
 

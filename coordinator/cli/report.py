@@ -1,4 +1,4 @@
-"""The command that writes a page about runs."""
+"""The command that writes a report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def report(
         "report.html"
     ),
     exp: Annotated[
-        list[str], typer.Option("--exp", "-e", help="Only this experiment; * and ? match; repeatable.", metavar="NAME")
+        list[str],
+        typer.Option("--exp", "-e", help="Only this experiment; * and ? are wildcards; repeatable.", metavar="NAME"),
     ] = [],  # noqa: B006  # typer copies it
     target: TargetOption = None,
     baseline: Annotated[

@@ -57,8 +57,8 @@ def push(
 ) -> None:
     """Build, push as a new version, print the URL.
 
-    Of several experiments, each is pushed that can be; at the session limit, the others are left for later (exit code
-    75). What a complete run has done already is not run again: that run is shown.
+    Of several experiments, each that can be is pushed; at the session limit, the others are left for later (exit code
+    75). Work that a complete run has done already is not run again: that run is shown.
     """
     from coordinator.project import experiment_names
     from coordinator.runs import push_several
@@ -97,11 +97,13 @@ def push(
 def status(
     exp: OptionalExp = None,
     target: TargetOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it until every run has ended.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep the table up to date until every run has ended.")
+    ] = False,
     most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show where every run stands, newest first.
+    """Show the state of every run, newest first.
 
     A run that goes on after its session should have ended is shown as stuck.
     """
@@ -151,14 +153,14 @@ def logs(
     exp: OptionalExp = None,
     target: TargetOption = None,
     version: Version = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Show the reported events as they stand in the log.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow it until the run ends.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the reported events as they are in the log.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print a run's log; --follow it live.
 
-    With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
-    lowest and highest of its fold, stand below.
+    With --follow it ends with the run: exit code 1 if that failed. On a terminal, the metrics of the last epoch are
+    shown below the log, with the lowest and highest of its fold.
     """
     from coordinator.results import Sources
     from coordinator.runs import current_log, follow_run as verb
@@ -193,7 +195,7 @@ def cancel(
 ) -> None:
     """End a run's session.
 
-    Where the target cancels none (as Kaggle), it offers to delete the kernel.
+    If the target cannot cancel sessions (Kaggle cannot), it offers to delete the kernel.
     """
     from coordinator.runs import cancel as verb
     from coordinator.target import RunState
@@ -207,7 +209,7 @@ def cancel(
     if as_json:
         answer(run.to_json())
     else:
-        show_text(f"{run.label} is {run.state}" + (f": {run.message}" if run.message else ""))
+        show_text(f"{run.label} {run.state.phrase}" + (f": {run.message}" if run.message else ""))
     if run.state is not RunState.CANCELLED:
         raise RunFailed(f"{run.label} had ended before it could be cancelled")
 

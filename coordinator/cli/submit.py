@@ -34,22 +34,23 @@ def submit(
     version: Version = None,
     target: TargetOption = None,
     message: Annotated[
-        str, typer.Option("--message", "-m", help="Its description; the run and its CV by default.", metavar="TEXT")
+        str, typer.Option("--message", "-m", help="The description; by default the run and its CV.", metavar="TEXT")
     ] = "",
     file: Annotated[str, typer.Option("--file", help="Which of the run's files.", metavar="NAME")] = "submission.csv",
     competition: Annotated[
-        str | None, typer.Option("--competition", help="Its slug; the one attached by default.", metavar="SLUG")
+        str | None,
+        typer.Option("--competition", help="The competition's slug; by default the attached one.", metavar="SLUG"),
     ] = None,
     upload: Annotated[
-        bool, typer.Option("--upload", help="Send the file: for competitions that take files, not kernels.")
+        bool, typer.Option("--upload", help="Upload the file: for competitions that take files, not kernels.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the score; fail if there is none.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Although the same file was submitted before.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Submit although the same file was submitted before.")] = False,
     as_json: Json = False,
 ) -> None:
     """Submit a run's file to its competition.
 
-    The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
+    The file is fetched and compared with the sample submission first. Exit code 75 if no submission is left today.
     """
     from coordinator.submissions import scores as verb, submit_run as send
 
@@ -98,9 +99,9 @@ def scores(
 ) -> None:
     """Show public and private scores beside CV.
 
-    And whether they rank alike. The competitions are asked for news first. Rank correlations are of runs, 1 is: the
-    better by CV, the better by score. Scores that experiments' files record (leaderboard/public, leaderboard/private)
-    join in, marked.
+    And whether CV and scores rank the runs alike, as rank correlations: 1 means that the better CV always has the
+    better score. The competitions are asked for new scores first. Scores that experiments' files record
+    (leaderboard/public, leaderboard/private) are included, marked.
     """
     from coordinator.submissions import scores as verb, scores_overview
 

@@ -43,9 +43,11 @@ def sweep(
             "--grid", help="A setting and its values, e.g. optim.lr=0.1,0.01; repeatable.", metavar="PATH=V,V"
         ),
     ] = [],  # noqa: B006  # typer copies it
-    seeds: Annotated[int | None, typer.Option("--seeds", help="Each with this many seeds.", min=1)] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="Run each with this many seeds.", min=1)] = None,
     split_folds: Annotated[bool, typer.Option("--split-folds", help="One kernel a fold.")] = False,
-    name: Annotated[str | None, typer.Option("--name", help="The sweep's name; else made of what varies.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The sweep's name; by default made of what varies.")
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Only show what would run, how long, and on what quota.")
     ] = False,
@@ -56,8 +58,8 @@ def sweep(
 ) -> None:
     """Run every combination of settings, seeds and folds.
 
-    Each is an experiment of its own, as base--lr0.001-step3-s0, and all are pushed, as sessions become free. The same
-    command again goes on where it was.
+    Each is an experiment of its own, such as base--lr0.001-step3-s0, and all are pushed as sessions become free. The
+    same command again continues the sweep.
     """
     from coordinator.cli.tables import sweeps as sweep_tables
     from coordinator.project import experiment_names, target_name
@@ -89,7 +91,7 @@ def resume(
     no_wait: NoWait = False,
     as_json: Json = False,
 ) -> None:
-    """Go on with a sweep that was interrupted."""
+    """Continue a sweep that was interrupted."""
     from coordinator.ledger import find_sweep
 
     with workspace() as here:
@@ -104,7 +106,7 @@ def status(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how far a sweep is, and the time left."""
+    """Show the progress of a sweep, and the time left."""
     from coordinator.cli.tables import sweeps as sweep_tables
     from coordinator.ledger import all_sweeps, find_sweep
     from coordinator.sweeps import progress as verb
@@ -127,9 +129,9 @@ def status(
 @app.command()
 @command
 def merge(name: Name, as_json: Json = False) -> None:
-    """Put split folds together, as if one kernel had run all.
+    """Merge split folds, as if one kernel had run them all.
 
-    What is not here yet is fetched. Each merged run is one of version 0.
+    Results that are not here yet are fetched. A merged run has version 0.
     """
     from coordinator.cli.tables import results as results_table
     from coordinator.ledger import MERGED, find_sweep

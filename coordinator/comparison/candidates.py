@@ -173,7 +173,9 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
     if complete:
         return _not_usable(complete[0])
     if own:
-        return RunNotFound(f"no run of {name} is complete: {own[0].label} is {own[0].state}", hint="See: coord status")
+        return RunNotFound(
+            f"no run of {name} is complete: {own[0].label} {own[0].state.phrase}", hint="See: coord status"
+        )
     if is_known:
         return RunNotFound(f"no run of {name}, and nothing recorded of it", hint=f"Push it: coord push --exp {name}")
     return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
@@ -181,7 +183,7 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
 
 def _not_usable(run: Run) -> RunNotFound:
     if run.state is not RunState.COMPLETE:
-        return RunNotFound(f"{run.label} is {run.state}: it has no results to compare", hint="See: coord status")
+        return RunNotFound(f"{run.label} {run.state.phrase}: it has no results to compare", hint="See: coord status")
     if run.summary is None:
         fetch = f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
         return RunNotFound(f"{run.label} has not been fetched", hint=f"Fetch it: {fetch}")

@@ -82,4 +82,4 @@ def hand_over(workspace: Workspace, stores: Stores, experiments: Collection[str]
             for destination in destinations:
                 yield HandedOver(run, destination.name, destination.take(record))
     for run in active:
-        workspace.say(f"{run.label} is {run.state}: it can be exported when it has ended")
+        workspace.say(f"{run.label} {run.state.phrase}: it can be exported when it has ended")

@@ -102,7 +102,7 @@ def choose(workspace: Workspace, experiment: str, version: int | None) -> Run:
     if len(active) > 1:
         raise UsageError(f"which one? {_labels(active)} are active", hint="Name it with --version.")
     if not active:
-        raise RunFailed(f"{found[0].label} has ended: it is {found[0].state}")
+        raise RunFailed(f"{found[0].label} has ended: it {found[0].state.phrase}")
     return active[0]
 
 

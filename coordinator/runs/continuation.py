@@ -57,12 +57,12 @@ def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]
     earlier = refresh_run(workspace, earlier, look_at_log=False)
     if earlier.state.is_active:
         raise RunFailed(
-            f"{earlier.label} is {earlier.state}: there is nothing to go on from yet",
+            f"{earlier.label} {earlier.state.phrase}: there is nothing to go on from yet",
             hint=f"coord logs --exp {earlier.experiment} --follow waits for it.",
         )
     if earlier.state is not RunState.COMPLETE:
         raise RunFailed(
-            f"{earlier.label} is {earlier.state}: {workspace.target.name} attaches the output of complete runs only"
+            f"{earlier.label} {earlier.state.phrase}: {workspace.target.name} attaches the output of complete runs only"
         )
     newer = [run for run in _complete(workspace.ledger, earlier) if run.ref.version > earlier.ref.version]
     if newer:
@@ -91,10 +91,10 @@ def choose(workspace: Workspace, newest: Run) -> Run:
     before = _complete(workspace.ledger, newest)
     if not before:
         raise RunNotFound(
-            f"{newest.label} is {newest.state}, and no run before it is complete: there is nothing to go on from",
+            f"{newest.label} {newest.state.phrase}, and no run before it is complete: there is nothing to go on from",
             hint=f"Push it anew: coord push --exp {newest.experiment}",
         )
-    workspace.say(f"{newest.label} is {newest.state}: going on from v{before[0].version}")
+    workspace.say(f"{newest.label} {newest.state.phrase}: going on from v{before[0].version}")
     return before[0]
 
 

@@ -56,7 +56,7 @@ def _push(workspace: Workspace, name: str, overrides: Sequence[str], *, force: b
     # `push_kernel` refuses a second session of the same kernel, and its message says what to do.
     if same is not None and not (same.state.is_active and same.experiment == name):
         if same.state.is_active:
-            workspace.say(f"{same.label} does the same and is {same.state}: not pushed again (--force repeats it)")
+            workspace.say(f"{same.label} does the same and {same.state.phrase}: not pushed again (--force repeats it)")
         else:
             workspace.say(f"{same.label} has done the same and is complete: not pushed again (--force repeats it)")
         return same

@@ -1,4 +1,4 @@
-"""The one place where coord reaches the local Kaggle: its server, started in this process, and its dry runs.
+"""The only module that uses the local Kaggle: its server, started in this process, and its dry runs.
 
 There is no daemon: all its state is on disk, and its sessions are processes of their own.
 """
@@ -22,9 +22,9 @@ from coordinator.target.protocol import LogRecord
 OWNER = "local"
 """The local Kaggle's user where the settings name no owner."""
 PORT = 7788
-"""Where `coord local serve` listens if it is not told."""
+"""The port of `coord local serve` if none is given."""
 WEBSITE = f"http://127.0.0.1:{PORT}"
-"""Begins a local run's URL: a command's own server ends with it, so pages are named as `serve` shows them."""
+"""The start of a local run's URL, as `serve` shows it: the server of a single command ends with the command."""
 
 
 def _module(name: str) -> ModuleType:
@@ -44,9 +44,9 @@ def local_kaggle(project: Project) -> Iterator[str]:
 
 
 def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:
-    """Answers on a port of this machine until Ctrl-C. `faults` is a plan of what goes wrong.
+    """Answers on a port of this machine until Ctrl-C. `faults` is a file of planned faults.
 
-    Raises TargetError if the port is taken, the plan makes no sense, or a planned fault has not happened in the end.
+    Raises TargetError if the port is taken, the plan is invalid, or a planned fault has not happened by then.
     """
     with _explained():
         _module("server").serve(
@@ -66,12 +66,12 @@ def add_dataset(project: Project, ref: str, directory: Path) -> None:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What makes a competition take submissions. They are scored by the project's scorer."""
+    """How a local competition scores submissions, with the project's scorer."""
 
     solution: Path
-    """CSV file; a column `Usage` (Public, Private, Ignored) makes the parts, or else they are drawn."""
+    """CSV file. A column `Usage` (Public, Private, Ignored) divides the rows; else they are divided at random."""
     public_share: float
-    """Share of the ids in the public part, where they are drawn."""
+    """Share of the ids in the public part, if they are divided at random."""
     daily_limit: int
     kernels_only: bool
     """A code competition: it takes kernels without the internet, and no files."""
@@ -104,7 +104,7 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
 
 
 def isolation_warning(project: Project) -> str | None:
-    """What the user should know where this machine can't isolate sessions; said once in a project."""
+    """A warning if this machine cannot isolate sessions; only once in a project."""
     with _explained():
         warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
     return warning
@@ -175,7 +175,7 @@ def _register(project: Project, function: str, name: str, directory: Path) -> No
 
 @contextlib.contextmanager
 def _explained(kind: type[CoordError] = TargetError) -> Iterator[None]:
-    """What the local Kaggle expects to go wrong, as an error of ours; its messages are ready to show."""
+    """Turns the local Kaggle's own errors into coord's; their messages are fit for the user."""
     expected: type[Exception] = _module("errors").LocalKaggleError
     try:
         yield

@@ -79,7 +79,7 @@ def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[
                 )
         elif known.version is None and (known.state is RunState.PUSHING or known.message == NEVER_ARRIVED):
             yield Problem(
-                f"{where} is of run {run_id}, which is {known.state}",
+                f"{where} is of run {run_id}, which {known.state.phrase}",
                 "adopt the version",
                 partial(
                     ledger.update,
