@@ -1,4 +1,4 @@
-"""The verb compare: is one config better than another, or was it luck?"""
+"""The verb compare: tells whether one config is better than another, or whether the difference may be chance."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Comparison:
     sources: tuple[str, ...]
     """Source files that differ."""
     folds: tuple[Fold, ...]
-    """Of one run of each: the newest two with the same folds, if there are such."""
+    """The folds of one run of each side: of the newest two with the same folds, if there are any."""
     fold_runs: tuple[str, str]
     are_folds_shared: bool
     """Whether the images of the folds shown are known to be the same."""
@@ -51,7 +51,7 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What `coord compare` answers."""
+    """The answer of `coord compare`."""
 
     metric: str
     mode: str
@@ -59,7 +59,7 @@ class Report:
     floor: Floor | None
     comparisons: tuple[Comparison, ...]
     luck: str | None
-    """With one name only: how far two single runs of it may lie apart."""
+    """With one name only: how much two single runs of it may differ by chance, as a sentence."""
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class Report:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a comparison, flat; of one name alone, a row of what is known about it."""
+        """One flat row for each comparison; with one name only, one row about it."""
         if self.luck is not None:
             return [{"metric": self.metric, "mode": self.mode, **_flat("a", self.sides[0]), "text": self.luck}]
         return [
@@ -109,10 +109,10 @@ def compare_experiments(
     metric: str | None = None,
     paired: bool = False,
 ) -> Report:
-    """Each name against the first; see `candidates.find` for what a name may be.
+    """Compares each name with the first; see `find_candidate` for what a name may be.
 
-    `paired` insists on the same images in the same folds. Raises NotComparable if a difference would say nothing,
-    RunNotFound, UsageError.
+    With `paired`, the images and their folds must be the same. Raises NotComparable if a difference would have no
+    meaning, RunNotFound, UsageError.
     """
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
@@ -136,7 +136,7 @@ def compare_experiments(
             )
     notes = [note for side in sides for note in side.notes]
     if any(side.is_recorded for side in sides):
-        notes.append("recorded figures were measured elsewhere: that their data and folds are the same is not known")
+        notes.append("recorded values were measured elsewhere: whether their data and folds are the same is not known")
     if len(comparisons) > 1:
         notes.append(f"{len(comparisons)} comparisons: each interval is of {percent(level)} (Bonferroni)")
     by_luck = luck(sides[0], floor) if len(sides) == 1 else None
@@ -165,14 +165,14 @@ def _compare(project: Project, a: Measured, b: Measured, *, mode: str, level: fl
 
 
 def _check_apart(candidates: Sequence[Candidate]) -> None:
-    """Raises UsageError if two names stand for the same runs: repeats of one config."""
+    """Raises UsageError if two names have a run in common: they are repeats of one config."""
     for at, one in enumerate(candidates):
         for other in candidates[:at]:
             common = [run for run in one.runs if run in other.runs]
             if common:
                 raise UsageError(
                     f"{other.name} and {one.name} are one config: {common[0].label} is a run of both",
-                    hint="Runs that differ in nothing but the seed are repeats. Single ones are named so: NAME@v3.",
+                    hint="Runs that differ in nothing but the seed are repeats. Name a single run like this: NAME@v3.",
                 )
 
 

@@ -1,4 +1,4 @@
-"""Two sides on the images that both were measured on, and on the folds that these were in."""
+"""Compares two sides image by image, on the images and folds that both have."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from coordinator.results import OutOfFold, oof
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """The difference on out-of-fold images: mean of b - mean of a."""
+    """The difference on out-of-fold images: mean of b minus mean of a."""
 
     interval: Interval | None
     images: int
     is_paired: bool
     why: str = ""
-    """Why it is not paired, or why there is none."""
+    """Why it is not paired, or why there is no difference."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """One fold of two runs."""
+    """One fold, with its value in each of two runs."""
 
     fold: str
     a: float | None
@@ -61,8 +61,8 @@ def with_rows(side: Side, metric: str) -> Measured:
 def check_data(project: Project, measured: Sequence[Measured]) -> None:
     """Raises NotComparable unless all were measured on the same images.
 
-    As far as that is known: by out-of-fold rows, by how many images there were, and by the data that a config names,
-    where no rows say that other data have the same images.
+    As far as that is known: by the out-of-fold rows, by the number of images, and by the data that a config names,
+    unless the rows show that different data have the same images.
     """
     sides = [each.side for each in measured]
     found = [(repeat.label, set(rows.folds)) for each in measured for repeat, rows in each.rows.items()]
@@ -83,8 +83,8 @@ def check_data(project: Project, measured: Sequence[Measured]) -> None:
         if read != data[0] and not (measured[0].rows and each.rows):
             one, other = (", ".join(filter(None, names)) or "nothing" for names in (data[0], read))
             raise NotComparable(
-                f"{sides[0].name} reads {one}, {each.side.name} {other}: that these are the same images is not known",
-                hint="Out-of-fold rows (oof.csv) of both would say so.",
+                f"{sides[0].name} reads {one}, {each.side.name} {other}: whether the images are the same is not known",
+                hint="Out-of-fold rows (oof.csv) of both would show it.",
             )
 
 
@@ -122,7 +122,7 @@ def sharing(a: Measured, b: Measured) -> tuple[Repeat, Repeat] | None:
 
 
 def folds(a: Repeat, b: Repeat) -> tuple[Fold, ...]:
-    """Nothing if one of them reports none."""
+    """The folds of two repeats side by side; empty if one of them reports none."""
     if not a.folds or not b.folds:
         return ()
     first, second = ({fold: value for fold, value, _ in each.folds} for each in (a, b))
@@ -130,7 +130,7 @@ def folds(a: Repeat, b: Repeat) -> tuple[Fold, ...]:
 
 
 def _mean_by_image(rows: Sequence[OutOfFold], common: Iterable[str]) -> dict[str, float]:
-    """Image -> the mean over fold assignments of the mean over the runs that share one: each counts the same."""
+    """Image -> the mean over the fold assignments, each of which is the mean over the runs that have it."""
     groups = [[each for each in rows if each.assignment == one] for one in sorted(common)] or [list(rows)]
     images = set.intersection(*(set(each.values) for each in rows))
     return {image: fmean(fmean(each.values[image] for each in group) for group in groups) for image in images}

@@ -1,6 +1,6 @@
-"""The leaderboards: a row a config with the mean over its seeds, and whether it is better than another or was lucky.
+"""The leaderboards: a row for each config with the mean over its seeds, and the verdict on its difference.
 
-What may be said is what `coord compare` says, of the same repeats and with the same noise floor.
+The verdicts are those of `coord compare`, from the same repeats and with the same noise floor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from coordinator.project import Project
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
-_BOOTSTRAPS = 8  # configs without repeats that are compared image by image; each takes a moment
+_BOOTSTRAPS = 8  # at most so many configs are compared image by image: each takes a moment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Entry:
 
     @property
     def seconds(self) -> float | None:
-        """What one run takes, on average."""
+        """The mean duration of one run."""
         known = [took for run in self.runs if isinstance(took := (run.summary or {}).get("seconds"), int | float)]
         return fmean(known) if known else None
 
     @property
     def words(self) -> str:
-        """The verdict in two words."""
+        """The verdict in a few words."""
         if self.verdict is None:
             return ""
         if self.verdict.winner is None:
@@ -82,14 +82,14 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """Configs with one metric, measured on the same data; the best first."""
+    """Configs with the same metric that were measured on the same data; the best first."""
 
     metric: str
     mode: str
     images: int | None
     entries: tuple[Entry, ...]
     level: float
-    """Of each interval: 95%, or more where several are looked at (Bonferroni)."""
+    """The confidence of each interval: 95%, or more if there are several (Bonferroni)."""
     floor: Floor | None
 
     @property
@@ -128,10 +128,11 @@ def boards(
     hidden: Collection[str] = (),
     baseline: Baseline = BEST,
 ) -> list[Board]:
-    """The leaderboards of these configs, by their primary metrics; on other images they are on a board of their own.
+    """The leaderboards of these configs, one for each primary metric and set of images.
 
-    `everything` has the configs that say how large the noise is. A config whose runs are all in `hidden` (ids) is left
-    out: they are parts of other runs. Each is compared with the `baseline`, or with the best if its board has no such.
+    `everything` has the configs from which the noise floor is estimated. A config whose runs are all in `hidden` (ids)
+    is left out: they are parts of other runs. Each is compared with the `baseline`, or with the best if its board has
+    no such.
     """
     candidates = [each for each in found if any(run.id not in hidden for run in each.runs)]
     names = _names(candidates)
@@ -139,7 +140,7 @@ def boards(
     for each in candidates:
         if each.primary is not None and each.primary in each.modes:
             values = side_of(project, each, each.primary)
-            # What was set is in the table of settings.
+            # Overrides are shown in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
             entry = Entry(values.name, each.runs, _measured(values, each.primary))
@@ -188,7 +189,7 @@ def _compared(entry: Entry, baseline: Entry, board: Board) -> Entry:
 
 
 def _names(candidates: Sequence[Candidate]) -> dict[str, str]:
-    """Id of its newest run -> what the page calls a config: its experiment, without the seeds that it ran as."""
+    """Id of a config's newest run -> its name on the page: the experiment, without the seeds in its name."""
     found, labels = {}, {}
     for each in candidates:
         experiments = {run.experiment for run in each.runs}
@@ -200,7 +201,7 @@ def _names(candidates: Sequence[Candidate]) -> dict[str, str]:
 
 
 def _by_data(project: Project, group: Sequence[Entry]) -> list[list[Entry]]:
-    """Those that were measured on the same images together, as far as it is known; the most images first."""
+    """The entries in groups that were measured on the same images, as far as that is known; the most images first."""
     found: list[list[Entry]] = []
     for entry in sorted(group, key=lambda entry: -(_count(entry.side) or 0)):
         alike = next((others for others in found if _is_same_data(project, others[0], entry)), None)

@@ -1,4 +1,4 @@
-"""The verb report: from the ledger to the page's text."""
+"""Makes the text of a report from the ledger and the results."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         on = f" on {target}" if target is not None else ""
         raise RunNotFound(f"there are no runs{of}{on} to report", hint="Push one: coord push --exp NAME")
     parts = parts_of(runs)
-    # Folds that were merged stay parts of their experiment when a newer run of it is the one that is shown.
+    # Folds that were merged have no line of their own, also if a newer run of their experiment is shown.
     wholes = {(run.experiment, run.target) for run in chosen}
     merged = [run for run in runs if run.version == MERGED and (run.experiment, run.target) in wholes]
     older = hidden([run for run in merged if run not in chosen], parts)
@@ -119,7 +119,7 @@ def _scores(sent: Iterable[Submission]) -> dict[str, Score]:
 
 
 def _agreements(workspace: Workspace, sent: Iterable[Submission]) -> list[str]:
-    """How well CV ranks these submissions, as far as that can be said."""
+    """Sentences about how well CV ranks these submissions, as far as that is known."""
     return [
         f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
         f"Kendall {each.kendall:+.2f}"
@@ -134,5 +134,5 @@ def _recorded(project: Project, names: Sequence[str]) -> tuple[dict[str, tuple[R
         try:
             found[name] = resolve(project, name).recorded
         except ExperimentError as error:
-            warnings.append(f"left out what {name} records: {error.what}")
+            warnings.append(f"left out the recorded values of {name}: {error.what}")
     return found, warnings

@@ -1,4 +1,4 @@
-"""What a report shows of each run, read from the ledger and its results folder. Everything in it is untrusted text."""
+"""Reads what a report shows of each run from the ledger and the results folder. All of it is untrusted text."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from coordinator.results import RUN, events, summary as metrics
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
 _PAGE_PICTURES = 120  # some 10 MB
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MESSAGES = 12  # of a run's own messages, the last ones
+_MESSAGES = 12  # the last messages of a run that are shown
 
 Curve = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What the competition gave a run's submission."""
+    """The scores of a run's submission."""
 
     public: float | None = None
     private: float | None = None
@@ -74,7 +74,7 @@ class Item:
 
     @property
     def made_of(self) -> str:
-        """What its parts are, in words."""
+        """The parts, in words: `continues local-v1`."""
         if not self.parts:
             return ""
         if self.run.version == MERGED:
@@ -114,7 +114,7 @@ def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What was measured elsewhere of one experiment in one metric."""
+    """The recorded values of one experiment in one metric."""
 
     experiment: str
     metric: str
@@ -132,7 +132,7 @@ class Elsewhere:
 
 
 def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
-    """A row for each experiment and metric."""
+    """The recorded values, grouped by experiment and metric."""
     grouped: dict[tuple[str, str, str], list[Recorded]] = {}
     for name, figures in recorded.items():
         for figure in figures:
@@ -204,7 +204,7 @@ def _events(directory: Path | None) -> list[dict[str, Any]]:
 
 
 def _curves(reported: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
+    """By metric and fold, in the order of the epochs; if an epoch was run twice, the later one counts."""
     curves: dict[str, dict[str, dict[float, float]]] = {}
     for event in reported:
         epoch = event.get("epoch")
@@ -236,7 +236,7 @@ def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
 
 
 def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
-    """By image, the short values of its row: a mask in run lengths is none."""
+    """By image, the short values of its row; masks in run lengths are left out."""
     try:
         with file.open(encoding="utf-8", errors="replace", newline="") as lines:
             reader = csv.reader(lines)
@@ -275,7 +275,7 @@ def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _warnings(run: Run, summary: Mapping[str, Any], directory: Path | None) -> tuple[str, ...]:
-    # A merged run's message says what it is, not what went wrong.
+    # The message of a merged run is no warning.
     found = [metrics.clean(run.message)] if run.message and run.version != MERGED else []
     error = summary.get("error")
     if error and error != run.message:

@@ -1,7 +1,7 @@
-"""Renders a report as one HTML page that loads nothing: styles, script, charts and pictures are inside it.
+"""Renders a report as one HTML page that loads nothing: styles, script, charts and pictures are part of it.
 
-A Content-Security-Policy in it names the hashes of its own style and script and forbids everything else, so that not
-even text that slipped through as markup could load or run anything.
+Its Content-Security-Policy allows only its own style and script, by their hashes. So text that was not escaped by
+mistake could not load or run anything either.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def render(page: Page) -> str:
 
 
 def _figure(value: Any) -> str:
-    """Four decimals; two or more figures that count where they would show nothing."""
+    """Four decimals; four significant digits if the value is very small or very large."""
     if not isinstance(value, float):
         return "" if value is None else str(value)
     return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.4g}"

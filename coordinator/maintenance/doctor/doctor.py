@@ -15,7 +15,7 @@ from coordinator.project import Project, Settings, find_project, target_name
 
 
 def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
-    """Everything that was found, for the target that `--target` names, or the project; no finding holds a secret.
+    """All findings, for the target that `option` names or that the project uses. None contains a secret.
 
     The target `local` needs no network.
     """

@@ -9,7 +9,7 @@ from coordinator.errors import CoordError
 
 
 class Level(StrEnum):
-    """How well it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -18,7 +18,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, how it is, and what to do about it."""
+    """The result of one check: what was found, and what to do about it."""
 
     check: str
     level: Level

@@ -16,7 +16,7 @@ _SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "mo
 
 
 def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]:
-    """Those that resolve and have sound metadata; the findings about all of them go into `found`."""
+    """Yields the experiments that resolve and have valid metadata; the findings are added to `found`."""
     good = 0
     try:
         names, titles = experiment_names(project), kernel_titles(project)
@@ -43,7 +43,7 @@ def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experi
         found.append(Finding("experiments", Level.WARNING, "there are none", remedy))
     elif good == len(names):
         told = f"all {good} resolve" if good > 1 else "it resolves"
-        found.append(Finding("experiments", Level.OK, f"{told}, with sound metadata"))
+        found.append(Finding("experiments", Level.OK, f"{told}, with valid metadata"))
 
 
 def attached_sources(experiments: list[Experiment]) -> dict[tuple[str, str], list[str]]:
@@ -64,14 +64,14 @@ def check_ledger(project: Project) -> Iterator[Finding]:
         with Ledger(project.ledger) as ledger:
             runs = ledger.runs()
     except CoordError as error:
-        yield problem("ledger", error, "Set the file aside: runs go on without it, and results/ is not touched.")
+        yield problem("ledger", error, "Move the file away: runs go on without it, and results/ stays as it is.")
         return
     active = sum(run.state.is_active for run in runs)
     yield Finding("ledger", Level.OK, f"{len(runs)} run{'s' * (len(runs) != 1)}, {active} active")
     for run in runs:
         if run.state is RunState.PUSHING:
             what = f"the push of {run.experiment} to {run.target} has no answer yet"
-            yield Finding("ledger", Level.WARNING, what, "coord status asks what arrived.")
+            yield Finding("ledger", Level.WARNING, what, "coord status finds out what arrived.")
         elif run_times(run).is_stuck:
             remedy = f"coord status, then coord cancel --exp {run.experiment} --version {run.version}"
             yield Finding("ledger", Level.WARNING, f"{run.label} is stuck: it should have ended by now", remedy)

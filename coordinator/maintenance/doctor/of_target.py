@@ -61,8 +61,8 @@ def _file_modes() -> Iterator[Finding]:
 
 
 def _network(endpoint: str, clock: Clock) -> Generator[Finding, None, bool]:
-    """Yields findings, returns whether the endpoint answers."""
-    # Imported here: requests takes a tenth of a second, which the local target need not pay.
+    """Yields the findings, and returns whether the endpoint answers."""
+    # Imported here: requests takes a tenth of a second, and the local target does not need it.
     from coordinator.target import reach
 
     try:
@@ -101,7 +101,7 @@ def _quota(target: Target) -> Iterator[Finding]:
     try:
         quota = target.quota()
     except CoordError as error:
-        yield Finding("quota", Level.WARNING, error.what, error.hint or "coord quota asks again.")
+        yield Finding("quota", Level.WARNING, error.what, error.hint or "Try again: coord quota")
         return
     until = f"{quota.refreshes_at.astimezone(UTC):%A, %H:%M} UTC" if quota.refreshes_at else "it is renewed"
     for each in quota.accelerators:
@@ -114,7 +114,7 @@ def _quota(target: Target) -> Iterator[Finding]:
 
 
 def _sources(sources: Sources, exists: Callable[[str, str], bool], target: TargetName) -> Iterator[Finding]:
-    """Asks for all of them side by side."""
+    """Asks whether they exist, several at the same time."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = {source: pool.submit(exists, *source) for source in sources}
     there = []

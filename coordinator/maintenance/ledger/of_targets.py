@@ -1,4 +1,4 @@
-"""The ledger against what a target has: versions of this project's kernels, and submissions of its runs."""
+"""Compares the ledger with a target: versions of this project's kernels, and submissions of its runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from coordinator.workspace import Workspace
 
 
 def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
-    """Asks for every version of the kernels, and for the submissions to the competitions of the runs."""
+    """Asks the target for every version of the kernels, and for the submissions to the runs' competitions."""
     try:
         yield from _kernels(workspace)
         yield from _submissions(workspace)
