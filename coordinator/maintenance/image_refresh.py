@@ -17,7 +17,7 @@ from coordinator.bundle import PREFIX, Image, image_from, normalised, shipped_im
 from coordinator.errors import ProjectError
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import LOG_RECORDS, events
+from coordinator.results import LOG_RECORDS, log_lines
 from coordinator.target import LogRecord
 
 # A shorter list is not that of an image, but part of the output of a `pip install`.
@@ -116,7 +116,7 @@ def _telling(modules: dict[str, str | None]) -> dict[str, str | None]:
 def _lines(text: str) -> list[str]:
     """The lines of a log in any form. Kaggle's records are pieces of lines, which are joined first."""
     records = list(_records(text))
-    lines = events.lines(records) if records else text.splitlines()
+    lines = log_lines(records) if records else text.splitlines()
     return [line.strip() for line in lines]
 
 

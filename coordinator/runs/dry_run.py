@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import SUMMARY, summary as metrics
+from coordinator.results import SUMMARY, Summary, read_summary
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
 
@@ -25,7 +24,7 @@ class DryRun:
     exit_code: int
     directory: Path
     """The kernel's working directory."""
-    summary: dict[str, Any] | None
+    summary: Summary | None
 
 
 def dry_run_kernel(
@@ -54,7 +53,7 @@ def dry_run_kernel(
     )
     exit_code = local.run_once(project, session, on_record)
     working = root / "working"
-    return DryRun(exit_code, working, metrics.read_summary(working / SUMMARY))
+    return DryRun(exit_code, working, read_summary(working / SUMMARY))
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

@@ -91,7 +91,7 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             hint='Set scorer = "module:function" in [tool.coord]: a function(submission, solution, ids) -> float.',
         )
     with _explained(UsageError):
-        rules = _module("competitions").Rules(
+        rules = _module("state").Rules(
             scorer=project.settings.scorer,
             project=str(project.root),
             python=sys.executable,
@@ -106,13 +106,13 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
 def isolation_warning(project: Project) -> str | None:
     """A warning if this machine cannot isolate sessions; only once in a project."""
     with _explained():
-        warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
+        warning: str | None = _module("sessions").isolation.first_warning(project.local_kaggle, _settings(project))
     return warning
 
 
 def mount_path(project: Project, kind: str, source: str) -> str:
     """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
-    path: str = _module("layout").mount_path(project.settings.local.layout, kind, source)
+    path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
 
 
@@ -139,29 +139,24 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
 
     with _explained():
         if session.root.exists():
-            _module("layout").remove_tree(session.root)
-        code: int = _module("session").run_once(
-            session.script,
-            session.root,
-            inputs=session.inputs,
-            overrides=session.overrides,
-            timeout=None,
-            on_record=pass_on,
-            settings=_settings(project),
-            internet=session.internet,
+            _module("state").remove_tree(session.root)
+        sessions = _module("sessions")
+        options = sessions.SessionOptions(
+            session.inputs, session.overrides, settings=_settings(project), internet=session.internet
         )
+        code: int = sessions.run_once(session.script, session.root, pass_on, options)
     return code
 
 
 def has_source(project: Project, kind: str, name: str) -> bool:
     """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
-    root, sources, reference = project.local_kaggle, _module("sources"), _module("reference").Reference
+    root, state = project.local_kaggle, _module("state")
     with _explained():
         if kind == "competition_sources":
-            return sources.competition(root, name) is not None
+            return state.sources.competition(root, name) is not None
         if kind == "dataset_sources":
-            return sources.dataset(root, reference.parse("/".join(name.split("/")[:2]))) is not None
-        return kind == "kernel_sources" and sources.kernel_output(root, reference.parse(name)) is not None
+            return state.sources.dataset(root, state.Reference.parse("/".join(name.split("/")[:2]))) is not None
+        return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
 
 
 def _settings(project: Project) -> Any:

@@ -12,7 +12,7 @@ from coordinator.ledger import Run, remarks, sweeps
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.results import RUN, SUMMARY, read_summary
 from coordinator.workspace import Workspace
 
 
@@ -61,12 +61,13 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
     """Metrics and kernel must be of this run, and the kernel must be the pushed one."""
     again = f"bring them again: coord fetch-results --exp {run.experiment} --version {run.version} --force"
     try:
-        summary = metrics.read_summary(directory / SUMMARY)
+        summary = read_summary(directory / SUMMARY)
     except TargetError as error:
         yield Problem(error.what, again)
         return
-    if summary is not None and summary.get("run_id") != run.id:
-        yield Problem(f"{project.relative(directory / SUMMARY)} is of run {summary.get('run_id')}, not {run.id}", again)
+    if summary is not None and summary.run_id != run.id:
+        whose = f"run {summary.run_id}" if summary.run_id else "an unnamed run"
+        yield Problem(f"{project.relative(directory / SUMMARY)} is of {whose}, not {run.id}", again)
     kernel = directory / str(run.metadata.get("code_file", ""))
     if kernel.is_file():
         script = script_in(kernel.read_text(encoding="utf-8", errors="replace"))
