@@ -1,4 +1,4 @@
-"""The values of one side of a comparison: those of its runs in one metric, or those recorded elsewhere."""
+"""The values of one side of a comparison in one metric: those of its runs, or recorded ones."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Repeat:
     seed: int | None
     value: float
     images: int | None = None
-    """How many it was measured on."""
+    """The number of images that it was measured on."""
     folds: tuple[FoldValue, ...] = ()
     """As far as the run reports them for this seed."""
     oof: Path | None = None
-    """Where its out-of-fold rows would be."""
+    """The file of its out-of-fold rows, which need not exist."""
     note: str = ""
 
 
@@ -52,7 +52,7 @@ def side_of(project: Project, candidate: Candidate, metric: str) -> Side:
     """The candidate's values of that metric: its runs', or else the recorded ones."""
     notes = list(candidate.notes)
     repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
-    # What is merged of split folds differs from one run of all by rounding.
+    # A run that was merged from split folds differs from one run of all folds by rounding.
     once = {(repeat.seed, f"{repeat.value:.12g}"): repeat for repeat in reversed(repeats)}
     if len(once) < len(repeats):
         notes.append(

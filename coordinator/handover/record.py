@@ -49,14 +49,14 @@ class File:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is handed over of a run."""
+    """Everything that is exported of a run."""
 
     run: Run
     started: int
     """Milliseconds since 1970, as `ended`."""
     ended: int
     tags: Mapping[str, str]
-    """`coord.run_id`, `coord.digest`, ...: where the run comes from."""
+    """`coord.run_id`, `coord.digest`, ...: the provenance of the run."""
     params: Mapping[str, str | float]
     """The config, flattened: `optim.lr` -> 0.02. Lists and None are written as JSON."""
     rows: tuple[Row, ...]
@@ -65,7 +65,7 @@ class Record:
     """`cv/dice` (mean over the folds), `cv/dice_sd`, `fold0/cv/dice`, `baseline/all-empty`, `seconds/train`, ..."""
     files: tuple[File, ...]
     warnings: tuple[str, ...]
-    """What is missing of it, in words."""
+    """What is missing, as messages."""
 
     @property
     def group(self) -> str:
@@ -83,7 +83,7 @@ class Record:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that is handed over, in hexadecimal: by it a store's copy is known to be whole and up to date."""
+        """SHA-256 of everything that is exported, in hexadecimal: tells whether a store's copy is current."""
         rows = [[row.prefix, row.epoch, row.time, dict(row.values)] for row in self.rows]
         files = [[file.name, file.sha256] for file in self.files]
         content = [self.started, self.ended, dict(self.tags), dict(self.params), rows, dict(self.final), files]
@@ -91,7 +91,7 @@ class Record:
 
 
 def record_of(project: Project, run: Run) -> Record:
-    """Reads what is here of a run that has ended. Of one that was never fetched, there are no metrics.
+    """Reads what is here of a run that has ended. A run that was never fetched has no metrics.
 
     Raises CoordError if a file of its results cannot be read.
     """
@@ -124,7 +124,7 @@ def _record(project: Project, run: Run) -> Record:
 
 
 def clean_text(text: str) -> str:
-    """Without half characters, which no store takes."""
+    """The text without lone surrogates, which no store accepts."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -150,14 +150,14 @@ def _rows(file: Path, started: int) -> tuple[tuple[Row, ...], list[str]]:
         if event is None:
             unreadable += 1
         elif isinstance(event.epoch, int) and event.metrics:  # parts of epochs are no steps of a series
-            # The kernel's report writes null for what is not finite: a loss that blew up should be seen.
+            # The kernel writes null for what is not finite; it is kept as NaN, because a diverged loss should be seen.
             rows.append(Row(_prefix(event), event.epoch, started + int(1000 * (event.time or 0)), event.metrics))
     lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
     return tuple(rows), [f"{lines} of its metrics.jsonl cannot be read"] if unreadable else []
 
 
 def _of_folds(directory: Path | None) -> Iterator[tuple[str, float]]:
-    """What a run reports at the end of each fold: all there is of one that died before its summary had it."""
+    """The metrics at the end of each fold: a run that was killed has them in its events only."""
     for event in read_events(directory / "metrics.jsonl") if directory is not None else ():
         if event is not None and event.kind == "fold":
             for name, value in event.metrics.items():
@@ -174,7 +174,7 @@ def _final(run: Run) -> dict[str, float]:
     summary, found = run.reported, dict[str, float | None]()
     for metric in summary.primary_first:
         found[metric.name] = metric.mean
-        # Not cv/dice/sd: where metrics are files, cv/dice cannot be a folder, too.
+        # Not cv/dice/sd: if a store keeps metrics as files, cv/dice cannot be a folder as well.
         found[f"{metric.name}_sd"] = metric.sd
         found |= {f"fold{each.fold}/{metric.name}": each.value for each in metric.folds}
     if (primary := summary.primary) is not None:
@@ -215,7 +215,7 @@ def _files(directory: Path) -> Iterator[File]:
 
 
 def _started(run: Run) -> int:
-    """When the program started, as it reports; else as well as coord knows."""
+    """When the program started, by its own report; else the best time that coord knows."""
     times = (run.reported.started, run.started_at, run.pushed_at, run.created_at)
     return next((time for time in map(_milliseconds, times) if time is not None), 0)
 

@@ -1,4 +1,4 @@
-"""What a report shows of each run, read from the ledger and its results folder. Everything in it is untrusted text."""
+"""Reads what a report shows of each run from the ledger and the results folder. All of it is untrusted text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -19,14 +19,14 @@ from coordinator.text import clean
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
 _PAGE_PICTURES = 120  # some 10 MB
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MESSAGES = 12  # of a run's own messages, the last ones
+_MESSAGES = 12  # the last messages of a run that are shown
 
 Curve = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What the competition gave a run's submission."""
+    """The scores of a run's submission."""
 
     public: float | None = None
     private: float | None = None
@@ -76,7 +76,7 @@ class Item:
 
     @property
     def made_of(self) -> str:
-        """What its parts are, in words."""
+        """The parts, in words: `continues local-v1`."""
         if not self.parts:
             return ""
         if self.run.version == MERGED:
@@ -88,32 +88,34 @@ class Item:
         return self.run.reported.seconds
 
 
-def gather(
-    project: Project,
-    runs: Iterable[Run],
-    scores: Mapping[str, Score],
-    *,
-    pictures: int,
-    parts: Mapping[str, Sequence[Run]] | None = None,
-    remarks: Sequence[Remark] = (),
-) -> list[Item]:
-    """The items of these runs, in their order; `scores` by run id, `pictures` is the most that one run shows.
+@dataclass(frozen=True)
+class About:
+    """What is known of runs besides their results."""
 
-    `parts` has, by run id, the runs that this one is made of, in their order: its curves are theirs, too. `remarks` are
-    the ledger's notes and tags. The page as a whole shows at most `_PAGE_PICTURES`.
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """By run id."""
+    parts: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    """By run id, the runs that this one is made of, in their order: its curves are theirs, too."""
+    remarks: Sequence[Remark] = ()
+    """The ledger's notes and tags."""
+
+
+def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int) -> list[Item]:
+    """The items of these runs, in their order, each with at most so many pictures.
+
+    The page as a whole has at most `_PAGE_PICTURES`.
     """
     items: list[Item] = []
     left = _PAGE_PICTURES
     for number, run in enumerate(runs):
-        made_of = tuple((parts or {}).get(run.id, ()))
-        items.append(_item(project, run, number, scores, min(pictures, left), made_of, remarks))
+        items.append(_item(project, run, number, about, min(pictures, left)))
         left -= len(items[-1].pictures)
     return items
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What was measured elsewhere of one experiment in one metric."""
+    """The recorded values of one experiment in one metric."""
 
     experiment: str
     metric: str
@@ -131,7 +133,7 @@ class Elsewhere:
 
 
 def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
-    """A row for each experiment and metric."""
+    """The recorded values, grouped by experiment and metric."""
     grouped: dict[tuple[str, str, str], list[Recorded]] = {}
     for name, figures in recorded.items():
         for figure in figures:
@@ -158,16 +160,9 @@ def directory_of(project: Project, run: Run) -> Path | None:
     return None
 
 
-def _item(
-    project: Project,
-    run: Run,
-    number: int,
-    scores: Mapping[str, Score],
-    most: int,
-    parts: tuple[Run, ...],
-    remarks: Sequence[Remark],
-) -> Item:
+def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:
     summary, directory = run.reported, directory_of(project, run)
+    parts = tuple(about.parts.get(run.id, ()))
     reported = _events(directory)
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
@@ -177,7 +172,7 @@ def _item(
         tables=tuple(summary.primary_first),
         primary=summary.metric(summary.primary_name),
         value=summary.primary_value,
-        score=scores.get(run.id, Score()),
+        score=about.scores.get(run.id, Score()),
         curves=_curves([*before, *reported]),
         messages=tuple(str(event) for event in reported if event.kind == "message")[-_MESSAGES:],
         bottlenecks=summary.bottlenecks,
@@ -189,8 +184,8 @@ def _item(
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
         warnings=_warnings(run, directory),
         parts=parts,
-        tags=tuple(texts(remarks, run, "tag")),
-        notes=tuple(texts(remarks, run, "note")),
+        tags=tuple(texts(about.remarks, run, "tag")),
+        notes=tuple(texts(about.remarks, run, "note")),
     )
 
 
@@ -202,7 +197,7 @@ def _events(directory: Path | None) -> list[Event]:
 
 
 def _curves(reported: Sequence[Event]) -> dict[str, dict[str, Curve]]:
-    """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
+    """By metric and fold, in the order of the epochs; if an epoch was run twice, the later one counts."""
     curves: dict[str, dict[str, dict[float, float]]] = {}
     for event in reported:
         if event.kind != "epoch" or event.epoch is None:
@@ -233,7 +228,7 @@ def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
 
 
 def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
-    """By image, the short values of its row: a mask in run lengths is none."""
+    """By image, the short values of its row; masks in run lengths are left out."""
     try:
         with file.open(encoding="utf-8", errors="replace", newline="") as lines:
             reader = csv.reader(lines)
@@ -269,7 +264,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
 
 
 def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
-    # A merged run's message says what it is, not what went wrong.
+    # The message of a merged run is no warning.
     found = [clean(run.message)] if run.message and run.version != MERGED else []
     error = run.reported.error
     if error and error.message != clean(run.message):

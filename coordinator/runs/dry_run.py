@@ -13,6 +13,7 @@ from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import SUMMARY, Summary, read_summary
+from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
 
 
@@ -26,12 +27,15 @@ class DryRun:
     summary: Summary | None
 
 
-def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
+def dry_run_kernel(
+    project: Project, built: Build, *, on_record: Callable[[LogRecord], None], say: Callable[[str], None]
+) -> DryRun:
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
     missing and cannot be made.
     """
+    warn_of_isolation(project, say)
     settings = project.settings.dry_run
     inputs = {}
     if settings.input:
@@ -40,15 +44,14 @@ def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRe
             _prepare(project, folder)
         inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
     root = project.dry_run(built.experiment.name)
-    exit_code = local.run_once(
-        project,
+    session = local.DrySession(
         built.code_file,
         root,
         inputs=inputs,
         overrides=json.dumps(settings.overrides),
         internet=built.experiment.kernel.enable_internet,
-        on_record=on_record,
     )
+    exit_code = local.run_once(project, session, on_record)
     working = root / "working"
     return DryRun(exit_code, working, read_summary(working / SUMMARY))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import MERGED, Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
 from coordinator.runs import refresh_run
@@ -157,6 +158,17 @@ def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> 
         timed.append(each)
     wholes = dict.fromkeys(member.whole for member in sweep.members if member.whole)
     return Progress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
+
+
+def current_progress(workspace: Workspace, sweep: Sweep) -> tuple[Progress, CoordError | None]:
+    """Where the sweep stands now; with the error, if the target could not be asked, where it stood when it last was."""
+    error = None
+    try:
+        with workspace.open_target(sweep.target) as there:
+            brought_up_to_date(there, sweep)
+    except CoordError as raised:
+        error = raised
+    return standing(workspace, sweep), error
 
 
 def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:

@@ -1,4 +1,4 @@
-"""The figures of a run that goes on, as its log reports them: what `logs --follow` shows below the log."""
+"""The metrics of a run in progress, as its log reports them: `logs --follow` shows them below the log."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from coordinator.results import Event
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric in the epochs of a fold so far. Which direction is better is for the reader: events don't say."""
+    """One metric in the epochs of a fold so far. Events do not have its direction, so it has both extremes."""
 
     last: float
     lowest: float
     lowest_in: int | float | None
-    """The epoch of it."""
+    """The epoch with that value."""
     highest: float
     highest_in: int | float | None
 
 
 class Board:
-    """Feed it a log's events in their order."""
+    """The metrics of the current fold, from the events of a log."""
 
     def __init__(self) -> None:
         self.place = ""
-        """The last event's: `fold 0, epoch 3/8`."""
+        """Where the last event was: `fold 0, epoch 3/8`."""
         self.figures: dict[str, Figure] = {}
-        """By metric, the most telling first; of one fold (of one repeat) only."""
+        """By metric, the most important first; of one fold (of one repeat) only."""
         self._fold = ""
 
     def feed(self, event: Event) -> bool:
-        """Takes an epoch's figures in; returns whether it was one."""
+        """Adds an event; returns whether it had the metrics of an epoch."""
         if event.kind != "epoch":
             return False
         if event.repeat_and_fold != self._fold:

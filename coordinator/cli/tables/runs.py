@@ -1,4 +1,4 @@
-"""How values look on a terminal: rich renderables, made of plain values. Printing them is cli/terminal.py's job."""
+"""The tables of runs, experiments, quota, findings and checks."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def experiment(item: Experiment) -> RenderableType:
 
 
 def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
-    """A row a run: `wait` is how long it waited, or waits, for its session. `chains` is `Status.chains`."""
+    """A row for each run: `wait` is the time that it waited for its session so far. `chains` is `Status.chains`."""
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = run_times(run)
@@ -98,20 +98,20 @@ def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) 
 
 
 def _chain(links: Sequence[Run]) -> str:
-    """`continues v1, v2`: what led to the last of them."""
+    """`continues v1, v2`: the runs that led to the last one."""
     return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
 
 
 def _stuck(run: Run, at: Times) -> str:
     ran = "" if at.running is None else f"{duration(at.running)} "
     return (
-        f"said to run {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it does not "
-        f"run there, coord cancel --exp {run.experiment} --version {run.version}"
+        f"is reported as running {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it "
+        f"does not run there, coord cancel --exp {run.experiment} --version {run.version}"
     )
 
 
 def quota(found: Quota) -> RenderableType:
-    """A row a kind of accelerator, with a bar of its whole quota: used, reserved by what runs, left."""
+    """A row for each kind of accelerator, with a bar of the quota: used, reserved by running sessions, left."""
     table = new_table("", "", "used", "reserved", "left", "of")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -127,7 +127,7 @@ def quota(found: Quota) -> RenderableType:
 
 
 def _bar(quota: AcceleratorQuota) -> Text:
-    """Its whole quota in `_BAR` characters; what is there at all gets one."""
+    """The whole quota in `_BAR` characters; whatever is not 0 has at least one."""
     parts, rest = [], _BAR
     for seconds, character, colour in ((quota.used, "█", "cyan"), (quota.reserved, "▒", "yellow")):
         share = seconds / quota.total if quota.total > 0 else 0.0
@@ -138,7 +138,7 @@ def _bar(quota: AcceleratorQuota) -> Text:
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:
-    """A row a finding, its remedy below it."""
+    """A row for each finding, with its remedy below it."""
     table = new_table("check", "state", "what, and what to do about it")
     for each in found:
         about = Text(clean(each.what))
@@ -149,7 +149,7 @@ def findings(found: Sequence[Finding]) -> RenderableType:
 
 
 def board(label: str, found: Board) -> RenderableType:
-    """Where a run stands, and the figures of its fold."""
+    """The progress of a run, and the metrics of its fold."""
     table = new_table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
     for name, figure in list(found.figures.items())[:_BOARD_ROWS]:
         table.add_row(
@@ -164,7 +164,7 @@ def board(label: str, found: Board) -> RenderableType:
 
 
 def check(found: Check) -> RenderableType:
-    """What differs between a kernel and the working tree: names first, then lines, as many as one looks at."""
+    """The differences between a kernel and the working tree: names first, then the first lines."""
     parts: list[RenderableType] = []
     if found.files:
         files = new_table("file", "what")
@@ -187,7 +187,7 @@ def check(found: Check) -> RenderableType:
 
 
 def age(since: str) -> str:
-    """How long ago a time of the ledger was: 45s, 12m, 3h, 2d."""
+    """The time since a moment of the ledger: 45s, 12m, 3h, 2d."""
     return duration(datetime.now(UTC) - datetime.fromisoformat(since))
 
 
@@ -201,7 +201,7 @@ def duration(span: timedelta) -> str:
 
 
 def new_table(*columns: str) -> Table:
-    """An empty one, as all of ours look; what is too long for a column goes on in the next line."""
+    """An empty table in the style of all tables; long cells are wrapped."""
     table = Table(box=SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

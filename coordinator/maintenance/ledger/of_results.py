@@ -1,4 +1,4 @@
-"""The ledger against what results/ holds: runs, the sweeps they belong to, notes and tags."""
+"""Compares the ledger with results/: runs, the sweeps they belong to, notes and tags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coordinator.workspace import Workspace
 
 
 def check(workspace: Workspace) -> Iterator[Problem]:
-    """What is here decides: it was fetched of runs that have ended."""
+    """Yields the differences; results/ is right, because only runs that have ended are fetched."""
     yield from _results(workspace)
     yield from _sweeps(workspace)
     yield from _remarks(workspace)
@@ -29,7 +29,7 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
     for directory, found in fetched(workspace.project):
         name = workspace.project.relative(directory)
         if found is None:
-            yield Problem(f"{name}/ has no {RUN} that reads: it is not known whose it is", "move it away")
+            yield Problem(f"{name}/ has no readable {RUN}: its run is not known", "move it away")
             continue
         rebuilt = found.run
         run = known.get(rebuilt.id)
@@ -58,7 +58,7 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
-    """Metrics and kernel must be this run's, and the kernel what was pushed."""
+    """Metrics and kernel must be of this run, and the kernel must be the pushed one."""
     again = f"bring them again: coord fetch-results --exp {run.experiment} --version {run.version} --force"
     try:
         summary = read_summary(directory / SUMMARY)
@@ -80,7 +80,7 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
 
 
 def _sweeps(workspace: Workspace) -> Iterator[Problem]:
-    """Sweeps that runs here belong to. Each of these runs tells of all experiments of its sweep."""
+    """Sweeps of the runs in results/. Each of these runs has a record of its whole sweep."""
     known = {sweep.name for sweep in sweeps.all_sweeps(workspace.ledger)}
     told = {sweep.name: sweep for _, found in fetched(workspace.project) if found for sweep in found.sweeps}
     for sweep in sorted(told.values(), key=lambda each: each.created_at):
@@ -93,7 +93,7 @@ def _sweeps(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _remarks(workspace: Workspace) -> Iterator[Problem]:
-    """Notes and tags, which are written twice: into the ledger, and into a file that outlives it."""
+    """Notes and tags, which are written into the ledger and into a second file."""
     copy = workspace.project.remarks
     here, there = remarks.said(workspace.ledger), remarks.kept(copy)
     name = workspace.project.relative(copy)

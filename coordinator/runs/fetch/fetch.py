@@ -57,6 +57,15 @@ class Fetched:
     """Files of the output that are not here, because a pattern left them out, or the settings."""
     warnings: tuple[str, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.run.to_json(),
+            "directory": str(self.directory),
+            "files": list(self.files),
+            "transferred": self.size,
+            "left_out": self.left_out,
+        }
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -98,7 +107,7 @@ def fetch_run(
     run = refresh_run(workspace, run)
     if run.state.is_active:
         raise RunFailed(
-            f"{run.label} is {run.state}: there is nothing to fetch yet",
+            f"{run.label} {run.state.phrase}: there is nothing to fetch yet",
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
     with held(workspace.project.fetch_lock(run.id), wait=True):

@@ -426,7 +426,7 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
         _compare(tiny, "a", "auc")
     assert refused.value.hint == "a has cv/dice; auc has cv/auc."
     with pytest.raises(
-        NotComparable, match='which cv/dice is better is not said alike: its mode is "max" in a and "min" in min'
+        NotComparable, match='the direction of cv/dice is not the same for all: its mode is "max" in a and "min" in min'
     ):
         _compare(tiny, "a", "min")
     with pytest.raises(UsageError, match=r'measured in cv/dise \(did you mean "cv/dice"\?\)'):
@@ -441,7 +441,7 @@ def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
     for name, has_oof in (("a", True), ("same", True), ("other", False)):
         finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
     assert len(_compare(project, "a", "same").comparisons) == 1
-    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: that these are the same images"):
+    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: whether the images are the same"):
         _compare(project, "a", "other")
 
 
@@ -513,7 +513,7 @@ def test_the_diary_asks_its_own_question(repository: Project, tmp_path: Path) ->
     assert "up to 0.014 apart by luck alone" in alone.luck  # 3.182 x 0.00315 x sqrt 2
     (comparison,) = found.comparisons
     assert all(side.is_recorded for side in found.sides)
-    assert any("recorded figures were measured elsewhere" in note for note in found.notes)
+    assert any("recorded values were measured elsewhere" in note for note in found.notes)
     assert comparison.difference == pytest.approx(-0.00685, abs=1e-5)
     assert comparison.verdict.kind == "noise"
     assert {change.path for change in comparison.changes} == {"schedule.step_size", "train.epochs"}

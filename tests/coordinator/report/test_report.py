@@ -19,10 +19,10 @@ from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
 from coordinator.report import charts, material
-from coordinator.report.boards import Board, boards
+from coordinator.report.boards import Baseline, Board, boards
 from coordinator.report.choice import hidden, parts_of
-from coordinator.report.make import Made, make_report
-from coordinator.report.material import directory_of, gather
+from coordinator.report.make import Contents, Made, make_report
+from coordinator.report.material import About, directory_of, gather
 from coordinator.results.summary import Summary
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
@@ -111,7 +111,7 @@ def _made(project: Project, runs: list[Run], **options: Any) -> Made:
     with Ledger(project.ledger) as ledger:
         for run in runs:
             ledger.add(run)
-        return make_report(Workspace(project, ledger), **options)
+        return make_report(Workspace(project, ledger), Contents(**options))
 
 
 def _page(project: Project, runs: list[Run], **options: Any) -> str:
@@ -123,7 +123,7 @@ def _boards(project: Project, baseline: str = "") -> list[Board]:
         runs, found = ledger.runs(), all_candidates(Workspace(project, ledger))
         found = [each for each in found if each.runs]
         wanted = [run.id for run in runs if run.experiment == baseline]
-        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=wanted)
+        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=Baseline(runs=wanted))
 
 
 @pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])
@@ -164,7 +164,15 @@ def test_a_line_is_a_config_with_its_verdict(tiny: Project) -> None:
     answer = json.loads(coord.here("compare", "base--b", "base--c", "--json").output)
     said = answer["comparisons"][0]["verdict"]["text"]
     with Ledger(tiny.ledger) as ledger:
-        made = make_report(Workspace(tiny, ledger), names=["base--b", "base--c"])
+        made = make_report(
+            Workspace(tiny, ledger),
+            Contents(
+                names=(
+                    "base--b",
+                    "base--c",
+                )
+            ),
+        )
     assert said in made.text
     assert (made.configs, len(made.runs)) == (2, 6)
 
@@ -198,13 +206,13 @@ def test_a_chosen_baseline(tiny: Project) -> None:
     assert [entry.words for entry in every.entries] == ["better", "better", ""]
     finished(tiny, "elsewhere", 1, [0.5, 0.5], target="kaggle")
     with Ledger(tiny.ledger) as ledger:
-        made = make_report(Workspace(tiny, ledger), names=["base--a-s*"], baseline="base--c")
+        made = make_report(Workspace(tiny, ledger), Contents(names=("base--a-s*",), baseline="base--c"))
         assert made.configs == 2
         assert "Each config is compared with base--c." in made.text
         with pytest.raises(RunNotFound, match="base--x"):
-            make_report(Workspace(tiny, ledger), baseline="base--x")
+            make_report(Workspace(tiny, ledger), Contents(baseline="base--x"))
         with pytest.raises(UsageError, match="has no line"):
-            make_report(Workspace(tiny, ledger), target="kaggle", baseline="base--c")
+            make_report(Workspace(tiny, ledger), Contents(target="kaggle", baseline="base--c"))
 
 
 def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
@@ -228,7 +236,7 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     assert "Without a line" not in text
     assert "whole-f0" not in text[text.index('id="configs"') : text.index('id="runs"')]
     with Ledger(tiny.ledger) as ledger:
-        (item,) = gather(tiny, [whole], {}, pictures=0, parts=parts_of(ledger.runs()))
+        (item,) = gather(tiny, [whole], About(parts=parts_of(ledger.runs())), pictures=0)
     assert item.curves["val/dice"]["fold 0"], "its curves are those of its folds"
     assert item.warnings == ("Its results are not here: coord fetch-results --exp whole",)
 
@@ -248,7 +256,7 @@ def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> N
     text = _page(tiny, [*folds, whole, _run(4, [0.6, 0.7], experiment="whole", version=1)])
     assert "whole-f0" not in text
     with Ledger(tiny.ledger) as ledger:
-        assert "whole-f0" in make_report(Workspace(tiny, ledger), names=["whole-f*"]).text
+        assert "whole-f0" in make_report(Workspace(tiny, ledger), Contents(names=("whole-f*",))).text
 
 
 def test_epochs_have_whole_ticks() -> None:
@@ -276,7 +284,7 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
     directory = _results(tiny, run)
     (directory / "worst" / "01-scan-1.png").write_bytes(PNG)
     (directory / "worst" / "02-scan-2.png").write_bytes(b"<svg onload=alert(1)>")
-    (item,) = gather(tiny, [run], {}, pictures=1)
+    (item,) = gather(tiny, [run], About(), pictures=1)
     assert item.curves["val/dice"] == {
         "fold 0": [(1, 0.1), (2, 0.2), (3, 0.3)],
         "fold 1": [(1, 0.1), (2, 0.2), (3, 0.3)],
@@ -285,7 +293,7 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
         ("scan-1", (("fold", "0"), ("dice", "0.25")))
     ]
     assert item.pictures_left_out == 2
-    (item,) = gather(tiny, [run], {}, pictures=9)
+    (item,) = gather(tiny, [run], About(), pictures=9)
     assert [picture.image for picture in item.pictures] == ["scan-1", "scan-3"], "what is no PNG stays out"
 
 
@@ -296,7 +304,7 @@ def test_a_chain_has_one_curve(tiny: Project) -> None:
     event = {"event": "epoch", "fold": 0, "metrics": {"val/dice": 0.9}}
     lines = [json.dumps(event | {"epoch": epoch}) for epoch in (3, 4)]
     (_results(tiny, second) / "metrics.jsonl").write_text("\n".join(lines))
-    (item,) = gather(tiny, [second], {}, pictures=0, parts={second.id: [first]})
+    (item,) = gather(tiny, [second], About(parts={second.id: [first]}), pictures=0)
     assert item.curves["val/dice"]["fold 0"] == [(1, 0.1), (2, 0.2), (3, 0.9), (4, 0.9)]
 
 
@@ -306,7 +314,7 @@ def test_a_page_of_many_runs_stays_small(tiny: Project, monkeypatch: pytest.Monk
     runs = [_run(n, [0.7, 0.8]) for n in (1, 2, 3)]
     for run in runs:
         _results(tiny, run)
-    items = gather(tiny, runs, {}, pictures=2)
+    items = gather(tiny, runs, About(), pictures=2)
     assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2), (0, 3)]
     assert "3 more in the results folder" in _page(tiny, runs, pictures=2)
 
@@ -356,7 +364,7 @@ def test_notes_tags_and_scores(tiny: Project) -> None:
         state = SubmissionState.COMPLETE
         sent = Submission("s", run.id, "local", "c", "f", "", False, "d", state, "2026-11-01", public=0.8125)
         add_submission(ledger, sent)
-        text = make_report(Workspace(tiny, ledger)).text
+        text = make_report(Workspace(tiny, ledger), Contents()).text
     assert '<span class="tag">keep</span>' in text
     assert "the one to beat" in text
     assert 'data-value="0.8125"' in text

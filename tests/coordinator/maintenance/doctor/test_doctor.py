@@ -21,7 +21,8 @@ from rich.console import Console
 from coordinator.cli.tables import runs as tables
 from coordinator.clock import Clock
 from coordinator.ledger.ledger import Ledger, now
-from coordinator.maintenance.doctor import Finding, Level, diagnose
+from coordinator.maintenance.doctor.doctor import diagnose
+from coordinator.maintenance.doctor.finding import Finding, Level
 from coordinator.project.project import Project
 from coordinator.target import local
 from coordinator.target.open import ENDPOINT_VARIABLE
@@ -240,7 +241,7 @@ def test_a_project_that_is_not_in_order(tiny: Project, service: Service, monkeyp
     assert all(each.remedy for each in found)
     assert 'did you mean "epochs"' in found[1].what
     assert {each.remedy for each in found[2:]} == {
-        "coord status asks what arrived.",
+        "coord status finds out what arrived.",
         "coord status, then coord cancel --exp smoke --version 3",
     }
     tiny.ledger.write_bytes(b"no database" * 1000)
