@@ -22,24 +22,29 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .ablation import ablation_row, compare, configured, holdout_figures, variants
-from .charts import save_png
+from .analysis.ablation import ablation_row, compare, configured, holdout_figures, variants
+from .analysis.oracle_report import write_oracle
+from .analysis.oracle_summary import PICTURES, read_pictures, summarize
 from .config import Config, from_dict
-from .curves import write_curves
-from .fold_maps import TEST_MAPS, FoldMaps, check_together, joined, read_maps, top_score
-from .labels import NO_MASK, decode, encode
-from .loop_profile import joined as joined_profiles
-from .oracle_report import write_oracle
-from .oracle_summary import PICTURES, read_pictures, summarize
-from .outputs import figures, write_csv, write_oof, write_submission
-from .overlays import sheet, worst
-from .report import best_place, finite, spread, write_text
+from .data.rle import NO_MASK, decode, encode
+from .files import finite, write_csv, write_text
+from .output import (
+    best_place,
+    figures,
+    merge_profiles,
+    save_png,
+    sheet,
+    spread,
+    worst,
+    write_curves,
+    write_oof,
+    write_submission,
+)
+from .prediction.counts import COUNTS, read_counts
+from .prediction.fold_maps import TEST_MAPS, FoldMaps, check_together, joined, read_maps, top_score
+from .prediction.thresholds import Choice, Counts, Rule, choose, grid
+from .prediction.thresholds import summary as choice_summary
 from .score import Scored, choose_presence, dice
-from .thresholds import Choice, Counts, Rule, choose, grid
-from .thresholds import summary as choice_summary
-
-COUNTS = "counts.npz"
-_OF_PICTURES = ("ids", "folds", "pixels", "truth")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     ]
     summary |= {"choice": choice_summary(choice), **figures(config, scored, choice), "ablation": ablation}
     profiles = [part.get("profile") for part in parts]
-    summary["profile"] = joined_profiles(profiles) if all(profiles) else None
+    summary["profile"] = merge_profiles(profiles) if all(profiles) else None
     summary["repeats"] = merge_repeats(merged, folders, [part.get("repeats") for part in parts])
     summary["oracle"] = merge_oracle(merged, folders, scored)
     merge_holdout(summary, folders, config, choice)
@@ -74,52 +79,6 @@ def main(arguments: Sequence[str]) -> int:
         write_curves(merged)
     write_text(merged / "metrics.json", json.dumps(finite(summary), indent=2) + "\n")
     return 0
-
-
-def write_counts(path: Path, ids: Sequence[str], counts: Mapping[str, Counts]) -> None:
-    """Keep the counts of a run's pictures, whose ImageIds these are, of every way to predict by its name."""
-    first = next(iter(counts.values()))
-    arrays: dict[str, Any] = {
-        "ids": np.array(ids),
-        "scores": np.array(first.scores),
-        "thresholds": np.array(first.thresholds),
-        **{name: getattr(first, name) for name in ("folds", "pixels", "truth")},
-        **{f"area {name}": each.area for name, each in counts.items()},
-        **{f"overlap {name}": each.overlap for name, each in counts.items()},
-    }
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    unfinished.replace(path)
-
-
-def read_counts(folders: Sequence[Path], names: Sequence[str]) -> tuple[list[str], dict[str, Counts]]:
-    """The ImageIds and, of each way to predict, the counts of all folders' pictures, in the order of the folders.
-
-    Raises ValueError when they were counted at different thresholds, or other ways to predict.
-    """
-    found = [dict(np.load(folder / COUNTS, allow_pickle=False)) for folder in folders]
-    tables = [f"{kind} {name}" for kind in ("area", "overlap") for name in names]
-    for folder, each in zip(folders, found, strict=True):
-        if lacking := [name for name in tables if name not in each]:
-            raise ValueError(f"{COUNTS} of {folder.parent.name} has no {lacking[0]}: it is of another model source")
-        if any(each[name].tolist() != found[0][name].tolist() for name in ("scores", "thresholds")):
-            raise ValueError("the folds' runs tried different thresholds")
-    arrays = {name: np.concatenate([each[name] for each in found]) for name in (*_OF_PICTURES, *tables)}
-    scores, thresholds = (tuple(map(float, found[0][name])) for name in ("scores", "thresholds"))
-    counts = {
-        name: Counts(
-            scores=scores,
-            thresholds=thresholds,
-            folds=arrays["folds"],
-            pixels=arrays["pixels"],
-            truth=arrays["truth"],
-            area=arrays[f"area {name}"],
-            overlap=arrays[f"overlap {name}"],
-        )
-        for name in names
-    }
-    return [str(each) for each in arrays["ids"]], counts
 
 
 def merge_repeats(

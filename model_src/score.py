@@ -21,9 +21,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .labels import SIZE, read_ids, read_labels
-from .report import finite
-from .rle import area, parse, unite
+from .data.labels import SIZE, read_ids, read_labels
+from .data.rle import area, parse, unite
+from .files import finite
 
 NAMED = 3
 """How many ImageIds a message names before it gives their number only."""

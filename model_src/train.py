@@ -27,28 +27,39 @@ import numpy as np
 import torch
 import torchvision
 
-from .analysis import choose_rule, explain, passes
+from .analysis.explain import choose_rule, explain, passes
+from .analysis.holdout import measure_holdout
 from .config import Config, load, to_dict
-from .data import load_data
-from .dataset import ChestXrays
-from .fold import train_fold
-from .fold_maps import TEST_MAPS, FoldMaps, Seen, write_maps
-from .folds import FOLDS_HEADER, fold_rows, held_out, make_folds, sides
-from .holdout import measure_holdout
-from .inputs import kaggle_root
-from .labels import NO_MASK, encode
-from .model import build_model
-from .outputs import summarize, write_csv, write_oof, write_submission
-from .predict import VIEWS, predict
-from .report import Report, blame, described, spread
-from .resume import carry_over, check_earlier, drop_progress, find_earlier
-from .run import Run
+from .data.dataset import ChestXrays
+from .data.folds import FOLDS_HEADER, fold_rows, held_out, make_folds, sides
+from .data.inputs import kaggle_root
+from .data.load import load_data
+from .data.rle import NO_MASK, encode
+from .files import write_csv
+from .network import build_model, find_weights
+from .output import Report, blame, described, spread, summarize, write_oof, write_submission
+from .prediction.fold_maps import TEST_MAPS, FoldMaps, Seen, write_maps
+from .prediction.predict import VIEWS, predict
+from .prediction.thresholds import Rule, grid
 from .score import Scored, choose_presence, mean_dice
-from .stopping import OutOfTime, Stop
-from .thresholds import Rule, grid
-from .timing import LoopTimer
-from .weights import find_weights
-from .world import World, failures_noted, is_launched, join, launch, leave, processes
+from .training import (
+    LoopTimer,
+    OutOfTime,
+    Run,
+    Stop,
+    World,
+    carry_over,
+    check_earlier,
+    drop_progress,
+    failures_noted,
+    find_earlier,
+    is_launched,
+    join,
+    launch,
+    leave,
+    processes,
+    train_fold,
+)
 
 OUTPUT = Path()
 """A kernel's output is whatever lies in its working directory."""

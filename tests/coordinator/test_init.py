@@ -20,7 +20,7 @@ from coordinator import init
 from coordinator.errors import UsageError
 from coordinator.experiment import experiment_names, resolve
 from coordinator.project import find_project
-from model_src.labels import read_labels
+from model_src.data.labels import read_labels
 from model_src.score import competition_score
 from runner_test import sample_data
 from runner_test.server import running_server

@@ -11,8 +11,14 @@ from typing import Any
 import pytest
 
 from model_src import config
-
-from .conftest import PROJECT
+from model_src.config import (
+    Config,
+    MaskLossConfig,
+    TrainConfig,
+    load,
+    to_dict,
+)
+from tests.model_src.session_root import PROJECT
 
 
 def test_defaults_are_the_diarys_best_run() -> None:
@@ -91,3 +97,48 @@ def test_needs_nothing_but_the_standard_library() -> None:
     code = "import sys, model_src.config; print(sorted({'torch', 'numpy', 'pydicom'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_direction_has_to_fit_the_metric() -> None:
+    """A loss that is maximised is refused, and a dice that is minimised."""
+    with pytest.raises(ValueError, match="monitor_mode must be min for val/loss"):
+        TrainConfig(monitor="val/loss")
+    with pytest.raises(ValueError, match="monitor_mode must be max for val/dice"):
+        TrainConfig(monitor_mode="min")
+    assert TrainConfig(monitor="val/loss_positive", monitor_mode="min").patience == 3
+
+
+def test_impossible_divisions_are_refused() -> None:
+    """More parts than pictures, more processes than parts, none at all."""
+    with pytest.raises(ValueError, match="micro_batches must be at most batch_size, 4, is 5"):
+        TrainConfig(micro_batches=5)
+    with pytest.raises(ValueError, match="processes must be at most micro_batches, else batch_size, 2, is 3"):
+        TrainConfig(micro_batches=2, processes=3)
+    with pytest.raises(ValueError, match="processes must be >= 1 or null, is 0"):
+        TrainConfig(processes=0)
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0), (-1.0, 1.0, 0.0), (float("nan"), 1.0, 0.0)])
+def test_weights_that_make_no_loss_are_refused(weights: tuple[float, float, float]) -> None:
+    """Nothing, less than nothing and not-a-number."""
+    with pytest.raises(ValueError, match=r"bce must be >= 0|one of them must be above 0"):
+        MaskLossConfig(*weights)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("predict", {"choose": True, "choose_presence": True}, "choose and choose_presence exclude each other"),
+        ("predict", {"tta": "vflip"}, "predict.tta must be one of none, hflip"),
+        ("evaluate", {"worst": -1}, "worst must be >= 0, is -1"),
+        ("evaluate", {"score_thresholds": [1.5]}, r"score_thresholds must be from 0 to 1, are \[1.5\]"),
+        ("evaluate", {"mask_thresholds": [0.0]}, r"mask_thresholds must be above 0 and at most 1, are \[0.0\]"),
+        ("evaluate", {"min_areas": [0]}, r"min_areas must be >= 1, are \[0\]"),
+    ],
+)
+def test_settings_out_of_range(tmp_path: Path, section: str, values: dict[str, Any], message: str) -> None:
+    """Each names its field and what it may be."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**to_dict(Config()), section: values}))
+    with pytest.raises(ValueError, match=message):
+        load(path)

@@ -9,8 +9,7 @@ import pytest
 
 from model_src import identity
 from model_src.config import Config, TrainConfig, to_dict
-
-from .conftest import changed
+from tests.model_src.session_root import changed
 
 
 def values(**sections: Any) -> dict[str, Any]:

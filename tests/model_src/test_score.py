@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model_src.labels import read_labels
-from model_src.rle import Mask, encode, union
+from model_src.data.labels import read_labels
+from model_src.data.rle import Mask, encode, union
 from model_src.score import (
     Scored,
     all_empty,
@@ -33,8 +33,7 @@ from model_src.score import (
     split_loss,
     with_presence,
 )
-
-from .conftest import PROJECT
+from tests.model_src.session_root import PROJECT
 
 
 def scored(*, value: float = 0.0, truth: int = 0, top: float = 0.0) -> Scored:

@@ -6,25 +6,18 @@ import csv
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from model_src import fold_maps, merge
-from model_src.config import Config
-from model_src.labels import decode, read_labels
-from model_src.predict import in_shape
-from model_src.thresholds import Choice, Counts
-
-from .conftest import PROJECT, TINY, attach, changed, command, train
+from model_src.data.labels import read_labels
+from model_src.data.rle import decode
+from tests.model_src.session_root import PROJECT, TINY, attach, changed, command, train
 
 
 def read(root: Path, name: str) -> dict[str, Any]:
@@ -38,31 +31,9 @@ def rows(root: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture(scope="module")
-def finished(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The root of a finished tiny run of two folds, and its standard output."""
-    root = tmp_path_factory.mktemp("finished")
-    attach(root, sample_data)
-    done = train(root, changed(TINY, predict={"choose_presence": True}))
-    assert done.returncode == 0, done.stderr
-    return root, done.stdout
-
-
-@pytest.fixture(scope="module")
-def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The roots of the same run's two folds, each run for itself."""
-    roots = []
-    for fold in (0, 1):
-        roots.append(tmp_path_factory.mktemp(f"fold{fold}"))
-        attach(roots[-1], sample_data)
-        done = train(roots[-1], changed(TINY, predict={"choose_presence": True}, folds={"n": 2, "run": [fold]}))
-        assert done.returncode == 0, done.stderr
-    return roots
-
-
-def test_summary_keeps_the_contract(finished: tuple[Path, str]) -> None:
+def test_summary_keeps_the_contract(finished_run: tuple[Path, str]) -> None:
     """metrics.json says which run it is, how it went, per fold and over all, and beside which baseline."""
-    left = read(finished[0], "metrics.json")
+    left = read(finished_run[0], "metrics.json")
     assert (left["schema"], left["status"], left["error"]) == (1, "complete", None)
     assert (left["experiment"], left["run_id"], left["digest"]) == ("tiny", "run-1", "sha256:0123")
     metrics = {each["name"]: each for each in left["metrics"]}
@@ -81,9 +52,9 @@ def test_summary_keeps_the_contract(finished: tuple[Path, str]) -> None:
     assert 0 < sum(left["stages"].values()) <= left["seconds"]
 
 
-def test_events_keep_the_contract(finished: tuple[Path, str]) -> None:
+def test_events_keep_the_contract(finished_run: tuple[Path, str]) -> None:
     """Epochs counted from 1, folds from 0, steps and time rising; the log shows the same lines."""
-    root, output = finished
+    root, output = finished_run
     lines = (root / "working" / "metrics.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines if '"message"' not in line]
     assert [event["event"] for event in events] == ["start", *["epoch", "epoch", "fold"] * 2, "end"]
@@ -101,10 +72,10 @@ def test_events_keep_the_contract(finished: tuple[Path, str]) -> None:
 
 
 def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
-    finished: tuple[Path, str], sample_data: Path
+    finished_run: tuple[Path, str], sample_data: Path
 ) -> None:
     """One row an image; the mean of its dice is the reported figure; its areas are those of the masks."""
-    root, _ = finished
+    root, _ = finished_run
     labels = read_labels(sample_data / "train-rle.csv")
     oof = rows(root, "oof.csv")
     assert sorted(row["ImageId"] for row in oof) == sorted(labels)
@@ -115,9 +86,9 @@ def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
         assert decode(row["EncodedPixels"], 64, 64).sum() == int(row["predicted_area"])
 
 
-def test_submission_has_one_row_a_test_picture(finished: tuple[Path, str], sample_data: Path) -> None:
+def test_submission_has_one_row_a_test_picture(finished_run: tuple[Path, str], sample_data: Path) -> None:
     """The ids of the sample submission, each with one code that fits the picture, or -1."""
-    submission = rows(finished[0], "submission.csv")
+    submission = rows(finished_run[0], "submission.csv")
     expected = read_labels(sample_data / "sample_submission.csv")
     assert sorted(row["ImageId"] for row in submission) == sorted(expected)
     for row in submission:
@@ -125,9 +96,9 @@ def test_submission_has_one_row_a_test_picture(finished: tuple[Path, str], sampl
         assert row["EncodedPixels"]
 
 
-def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], alone: list[Path]) -> None:
+def test_fold_is_the_same_alone_and_again(finished_run: tuple[Path, str], single_fold_runs: list[Path]) -> None:
     """The second fold, run once more and without the first, gives the same weights bit for bit and the same rows."""
-    first, second = finished[0], alone[1]
+    first, second = finished_run[0], single_fold_runs[1]
     one, other = (torch.load(root / "working" / "fold1.pth", weights_only=True) for root in (first, second))
     assert one["epoch"] == other["epoch"]
     assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
@@ -141,145 +112,12 @@ def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], alone: lis
     assert read(second, "metrics.json")["metrics"][0]["sd"] is None
 
 
-def test_merged_folds_are_as_one_run(
-    finished: tuple[Path, str], alone: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Rows, rules, figures, bottleneck, curves, worst pictures and submission of a run of all folds."""
-    root, folders = finished[0] / "working", [each / "working" for each in alone]
-    with (tmp_path / "oof.csv").open("w", newline="") as file:
-        found = [row for each in alone for row in rows(each, "oof.csv")]
-        writer = csv.DictWriter(file, fieldnames=list(found[0]))
-        writer.writeheader()
-        writer.writerows(sorted(found, key=lambda row: row["ImageId"]))
-    whole = read(finished[0], "metrics.json")
-    (tmp_path / "metrics.json").write_text(json.dumps({"config": whole["config"], "seconds": 1.0}))
-    events = "".join((folder / "metrics.jsonl").read_text() for folder in folders)
-    (tmp_path / "metrics.jsonl").write_text(events)
-    assert merge.main([str(tmp_path), *map(str, folders)]) == 0
-    assert capsys.readouterr().out == ""
-
-    assert sorted(path.name for path in tmp_path.glob("worst/*")) == sorted(path.name for path in root.glob("worst/*"))
-    same = ["oof.csv", "thresholds.csv", "oracle.csv", "submission.csv"]
-    same += ["oracle.png", "learning.png", "worst.png", *(f"worst/{path.name}" for path in root.glob("worst/*"))]
-    for name in same:
-        assert (tmp_path / name).read_bytes() == (root / name).read_bytes(), name
-    summary = json.loads((tmp_path / "metrics.json").read_text())
-    for name in ("primary", "metrics", "baselines", "choice", "ablation", "oracle"):
-        assert summary[name] == whole[name]
-    assert summary["thresholds"] == pytest.approx(whole["thresholds"], abs=1e-6)  # top scores are rounded in oof.csv
-    assert summary["seconds"] == 1.0
-    assert summary["profile"].keys() == whole["profile"].keys()
-    assert summary["profile"]["steps"] == whole["profile"]["steps"]
-    # What only some folds need is left by none that has them all.
-    assert not {"test_maps.npz", "oracle_pictures.csv"} & {path.name for path in root.iterdir()}
-
-
-def test_what_a_fold_left_out_is_not_merged(
-    alone: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without one fold's maps there is no submission, and that is said; without its scores no bottleneck."""
-    folder = tmp_path / "base--f0" / "local-v1"
-    shutil.copytree(alone[0] / "working", folder)
-    (folder / "test_maps.npz").unlink()
-    (folder / "oracle_pictures.csv").unlink()
-    merge.merge_submission(tmp_path, [folder], Config(), [], cast(Choice, None))
-    assert capsys.readouterr().out == "no submission.csv: base--f0 has no test_maps.npz here\n"
-    whole = alone[1] / "working"
-    assert merge.merge_oracle(tmp_path, [folder, whole], []) is None
-    assert capsys.readouterr().out == "no analysis of bottlenecks: base--f0 has no oracle_pictures.csv here\n"
-    assert merge.merge_oracle(tmp_path, [folder], []) is None
-    assert capsys.readouterr().out == ""
-    parts = [fold_maps.read_maps(each / "working" / "test_maps.npz") for each in alone]
-    with pytest.raises(ValueError, match="have predicted other pictures"):
-        fold_maps.check_together([parts[0], replace(parts[1], skipped=("a",))])
-
-
-def test_repeats_are_merged(tmp_path: Path) -> None:
-    """Of the seeds that every fold has: the mean over all pictures, and their rows."""
-    folders = [tmp_path / "a", tmp_path / "b"]
-    for folder, ids in zip(folders, ("ce", "d"), strict=True):
-        folder.mkdir()
-        for name in ("oof.csv", "oof.seed1.csv"):
-            (folder / name).write_text("ImageId,dice\n" + "".join(f"{each},0\n" for each in ids))
-    repeats = [{"values": [{"seed": seed, "value": seed / of} for seed in (0, 1, 2)[:of]]} for of in (3, 2)]
-    found = merge.merge_repeats(tmp_path, folders, repeats)
-    assert found is not None
-    assert found["values"] == [{"seed": 0, "value": 0.0}, {"seed": 1, "value": pytest.approx((2 / 3 + 1 / 2) / 3)}]
-    assert (tmp_path / "oof.seed1.csv").read_text() == "ImageId,dice\nc,0\nd,0\ne,0\n"
-    assert merge.merge_repeats(tmp_path, folders, [repeats[0], None]) is None
-
-
-def test_merging_needs_no_torch() -> None:
-    """Folds are put together where runs are pushed from: with numpy and Pillow."""
-    code = "import sys, model_src.merge; print({'torch', 'pydicom', 'pandas'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-def test_maps_are_kept_in_65536_steps(tmp_path: Path) -> None:
-    """Any map, also one without instances, comes back as near as that; the same one at two scores is kept once."""
-    values = np.zeros((3, 32, 32), np.float32)
-    values[0, 5:20, 7:31] = np.random.default_rng(0).random((15, 24), np.float32)
-    values[1] = 1.0
-    crops = [fold_maps.Crop.of(each) for each in values]
-    places = ((0, 1), (1, 2), (2, 2))
-    seen = tuple(
-        fold_maps.Seen(name, (40, 30), 0.5, tuple(crops[place] for place in each), "1 2")
-        for name, each in zip("abc", places, strict=True)
-    )
-    maps = fold_maps.FoldMaps((0.1, 0.5), 32, 2, 0.25, ("d",), seen)
-    fold_maps.write_maps(tmp_path / "maps.npz", maps)
-    found = fold_maps.read_maps(tmp_path / "maps.npz")
-    assert replace(found, seen=()) == replace(maps, seen=())
-    for one, other in zip(found.seen, maps.seen, strict=True):
-        assert replace(one, crops=()) == replace(other, crops=())
-    for picture, each in zip(found.seen, places, strict=True):
-        for crop, place in zip(picture.crops, each, strict=True):
-            assert np.abs(crop.full(32) - values[place]).max() <= 0.51 / fold_maps.STEPS
-    assert found.seen[2].crops[0] is found.seen[2].crops[1]
-
-
-@pytest.mark.parametrize("shape", [(64, 64), (100, 70), (50, 130), (1, 1)])
-def test_maps_are_scaled_as_the_predictions_are(shape: tuple[int, int]) -> None:
-    """To any size, as torch does it."""
-    values = np.random.default_rng(0).random((64, 64), np.float32)
-    expected = in_shape(torch.from_numpy(values), shape)
-    assert np.allclose(fold_maps.scaled(values, shape), expected, rtol=0, atol=1e-5)
-
-
-def test_folds_that_do_not_belong_together_are_not_merged(tmp_path: Path) -> None:
-    """Other thresholds, or rows of other pictures."""
-    one, other = (
-        Counts(
-            scores=(0.5,),
-            thresholds=(threshold,),
-            folds=np.zeros(1, np.int64),
-            pixels=np.ones(1, np.int64),
-            truth=np.ones(1, np.int64),
-            area=np.ones((1, 1, 1), np.int64),
-            overlap=np.ones((1, 1, 1), np.int64),
-        )
-        for threshold in (0.5, 0.6)
-    )
-    for name, counts in (("a", one), ("b", other)):
-        (tmp_path / name).mkdir()
-        merge.write_counts(tmp_path / name / "counts.npz", [name], {"best-none": counts})
-    with pytest.raises(ValueError, match="tried different thresholds"):
-        merge.read_counts([tmp_path / "a", tmp_path / "b"], ["best-none"])
-    with pytest.raises(ValueError, match="has no area best-hflip: it is of another model source"):
-        merge.read_counts([tmp_path / "a"], ["best-none", "best-hflip"])
-    ids, found = merge.read_counts([tmp_path / "a"], ["best-none"])
-    (tmp_path / "oof.csv").write_text("ImageId,fold\nb,0\n")
-    with pytest.raises(ValueError, match="not of the same pictures"):
-        merge.read_scored(tmp_path / "oof.csv", ids, found["best-none"], Config())
-
-
-def test_starts_from_an_earlier_runs_model(finished: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
+def test_starts_from_an_earlier_runs_model(finished_run: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
     """A fold's file in an attached kernel's output is where another run starts, and what is frozen stays."""
     attach(tmp_path, sample_data)
     earlier = tmp_path / "input" / "notebooks" / "ann" / "earlier"
     earlier.parent.mkdir(parents=True)
-    earlier.symlink_to(finished[0] / "working")
+    earlier.symlink_to(finished_run[0] / "working")
     config = changed(
         TINY, model={"weights": "fold1.pth"}, folds={"run": [0]}, train={"epochs": 1}, evaluate={"oracle": False}
     )
@@ -340,7 +178,7 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
         assert done.returncode == 1
         assert (left["status"], left["error"]["type"]) == ("error", "UnreadableDicom")
         assert broken.name in left["error"]["message"]
-        assert "model_src/pictures.py" in done.stderr
+        assert "model_src/data/pictures.py" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
         counts = left["counts"]

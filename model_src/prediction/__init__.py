@@ -1,0 +1,5 @@
+"""The prediction room: from the detector's instances to one mask an image, by a rule that is chosen out of fold.
+
+Other rooms import its modules directly, for example `prediction.thresholds`: merge loads no torch, which
+`prediction.predict` needs.
+"""

@@ -1,0 +1,1 @@
+"""Tests of the room model_src/network."""
