@@ -42,7 +42,7 @@ from .output import (
 )
 from .prediction.counts import COUNTS, read_counts
 from .prediction.fold_maps import TEST_MAPS, FoldMaps, check_together, joined, read_maps, top_score
-from .prediction.thresholds import Choice, Counts, Rule, choose, grid
+from .prediction.thresholds import Counts, Rule, RuleChoice, choose, grid
 from .prediction.thresholds import summary as choice_summary
 from .score import Scored, choose_presence, dice
 
@@ -120,7 +120,7 @@ def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]
 
 
 def merge_submission(
-    merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: Choice
+    merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: RuleChoice
 ) -> None:
     """submission.csv by all folds' models under the rule that was chosen on all folds, as `train.predict_test` does."""
     files = [folder / TEST_MAPS for folder in folders]
@@ -144,7 +144,7 @@ def merge_submission(
     write_submission(merged / "submission.csv", masks, shapes, parts[0].skipped)
 
 
-def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: Choice) -> None:
+def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: RuleChoice) -> None:
     """Add what one fold's model and the mean of all are worth on the pictures held out, as `holdout` measures it."""
     files = [file for folder in folders for file in folder.glob("holdout*_maps.npz")]
     files.sort(key=lambda file: int(file.name.removeprefix("holdout").removesuffix("_maps.npz")))

@@ -136,7 +136,7 @@ class LossSplit:
 
 
 @dataclass(frozen=True)
-class Score:
+class SubmissionScore:
     """A submission's score; a mean over no pictures is NaN."""
 
     images: int
@@ -208,13 +208,13 @@ def split_loss(graded: Sequence[Graded]) -> LossSplit:
     )
 
 
-def score(graded: Sequence[Graded]) -> Score:
+def score(graded: Sequence[Graded]) -> SubmissionScore:
     """The competition's figure and its parts. Raises ValueError without any picture."""
     if not graded:
         raise ValueError("there are no images to score")
     positives = [each.dice for each in graded if each.truth_area]
     empties = [each.dice for each in graded if not each.truth_area]
-    return Score(
+    return SubmissionScore(
         images=len(graded),
         dice=statistics.fmean(each.dice for each in graded),
         positives=len(positives),
@@ -237,7 +237,7 @@ def competition_score(submission: Path, solution: Path, ids: Collection[str]) ->
     return statistics.fmean(each.dice for each in graded if each.image_id in wanted)
 
 
-def table(found: Score) -> str:
+def table(found: SubmissionScore) -> str:
     """The score as lines for a reader: figure, number of images, what they are."""
     split = found.split
     lines = [

@@ -31,7 +31,7 @@ from .analysis.explain import choose_rule, explain, passes
 from .analysis.holdout import measure_holdout
 from .config import Config, load, to_dict
 from .data.dataset import ChestXrays
-from .data.folds import FOLDS_HEADER, fold_rows, held_out, make_folds, sides
+from .data.folds import FOLDS_HEADER, fold_rows, held_out, make_folds, train_and_validation
 from .data.inputs import kaggle_root
 from .data.load import load_data
 from .data.rle import NO_MASK, encode
@@ -43,6 +43,7 @@ from .prediction.predict import VIEWS, predict
 from .prediction.thresholds import Rule, grid
 from .score import Scored, choose_presence, mean_dice
 from .training import (
+    ALONE,
     LoopTimer,
     OutOfTime,
     Run,
@@ -63,7 +64,6 @@ from .training import (
 
 OUTPUT = Path()
 """A kernel's output is whatever lies in its working directory."""
-ALONE = World()
 CPU = torch.device("cpu")
 
 
@@ -88,7 +88,7 @@ def main() -> int:
     try:
         with failures_noted(world, described), output_of(world) as output, Report(output, **identity) as report:
             try:
-                run(prepare(load(path), report, stop, output, world, device))
+                run_experiment(prepare(load(path), report, stop, output, world, device))
             except OutOfTime as reason:
                 report.incomplete(str(reason))
     except RuntimeError:
@@ -122,17 +122,17 @@ def wanted_processes(path: Path | None) -> int:
         return 1
 
 
-def run(this: Run) -> None:
+def run_experiment(run: Run) -> None:
     """The whole experiment, or, if its time is over before, the first part of it."""
-    config, data, report, output = this.config, this.data, this.report, this.output
+    config, data, report, output = run.config, run.data, run.report, run.output
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)
-    out_of_fold = cross_validate(this, fold_of)
-    report.message(this.timer.profile()["text"])
+    out_of_fold = cross_validate(run, fold_of)
+    report.message(run.timer.profile()["text"])
     held, views = held_out(data, fold_of), VIEWS[config.predict.tta]
     require_time(
-        this,
+        run,
         "choosing the rule and predicting the test pictures",
         len(out_of_fold) * sum(VIEWS[tta] for tta in passes(config).values())
         + (len(held) + len(data.test.ids)) * len(folds) * views,
@@ -140,53 +140,53 @@ def run(this: Run) -> None:
     )
 
     with report.stage("choose"):
-        choice = choose_rule(this, out_of_fold)
+        choice = choose_rule(run, out_of_fold)
     write_oof(output / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
 
     if held:
         with report.stage("holdout"):
-            measure_holdout(this, held, folds, choice.rule)
+            measure_holdout(run, held, folds, choice.rule)
 
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
         rule = choice.rule if config.predict.choose else Rule.of(config.predict)
-        masks = predict_test(this, folds, rule, presence)
+        masks = predict_test(run, folds, rule, presence)
         shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
         write_submission(output / "submission.csv", masks, shapes, data.test.skipped)
 
     # After these, because a session that ends in it has everything that is submitted.
     with report.stage("explain"):
-        explain(this, out_of_fold)
+        explain(run, out_of_fold)
 
     # Last, because a session that ends in them has everything else.
     dice = {config.seed: mean_dice(out_of_fold)}
     for seed in range(config.seed + 1, config.seed + config.repeat):
-        dice[seed] = mean_dice(cross_validate(this.repeated(seed), fold_of, before=len(dice) * len(out_of_fold)))
+        dice[seed] = mean_dice(cross_validate(run.repeated(seed), fold_of, before=len(dice) * len(out_of_fold)))
         report.update(repeats=spread("cv/dice", "max", dice))
     drop_progress(output)
 
 
-def cross_validate(this: Run, fold_of: Mapping[str, int], *, before: int = 0) -> list[Scored]:
+def cross_validate(run: Run, fold_of: Mapping[str, int], *, before: int = 0) -> list[Scored]:
     """Train each fold and predict its pictures; out-of-fold rows and, of the first repeat, figures as they come.
 
     `before` are the pictures that the repeats before this one have predicted out of fold.
     """
-    config, data, report = this.config, this.data, this.report
+    config, data, report = run.config, run.data, run.report
     folds = config.folds.run or range(config.folds.n)
     views = VIEWS[config.predict.tta]
     out_of_fold: list[Scored] = []
     for fold in folds:
-        inside, outside = sides(data, fold_of, fold)
-        if this.extra_seed is not None:
-            require_time(this, this.name(fold), len(outside) * views, again=(before + len(out_of_fold)) * views)
-        scored = train_fold(this, fold, inside, outside)
+        train, validation = train_and_validation(data, fold_of, fold)
+        if run.extra_seed is not None:
+            require_time(run, run.name(fold), len(validation) * views, again=(before + len(out_of_fold)) * views)
+        scored = train_fold(run, fold, train, validation)
         out_of_fold += scored
-        report.update(profile=this.timer.profile())
-        write_oof(this.output / f"oof{this.suffix}.csv", out_of_fold)
-        if this.extra_seed is None:
+        report.update(profile=run.timer.profile())
+        write_oof(run.output / f"oof{run.suffix}.csv", out_of_fold)
+        if run.extra_seed is None:
             summarize(config, out_of_fold, report)
-        report.fold(fold=fold, folds=len(folds), seed=this.extra_seed, metrics={"cv/dice": mean_dice(scored)})
+        report.fold(fold=fold, folds=len(folds), seed=run.extra_seed, metrics={"cv/dice": mean_dice(scored)})
     return out_of_fold
 
 
@@ -235,39 +235,39 @@ def prepare(
     )
 
 
-def require_time(this: Run, what: str, views: int, *, again: int) -> None:
-    """Leave the run before something for which there is no time; the arguments are those of `Run.lack`."""
-    if reason := this.lack(views, again=again):
-        this.report.update(stopped={"reason": reason})
-        carry_over(this.earlier, this.output)
-        this.stop.leave(f"stopped before {what}: {reason}")
+def require_time(run: Run, what: str, views: int, *, again: int) -> None:
+    """Leave the run before something for which there is no time; the arguments are those of `Run.why_no_time`."""
+    if reason := run.why_no_time(views, again=again):
+        run.report.update(stopped={"reason": reason})
+        carry_over(run.earlier, run.output)
+        run.stop.leave(f"stopped before {what}: {reason}")
 
 
-def predict_test(this: Run, folds: Sequence[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
+def predict_test(run: Run, folds: Sequence[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
     """ImageId and encoded mask of every test picture, blank below the score for presence.
 
     By the folds' mean, or by the best of them.
     """
-    test, config, chosen = this.data.test, this.config, this.predicting(folds)
-    models = [this.kept_model(fold) for fold in chosen]
-    batches = this.batches(ChestXrays(test, {}, range(len(test.ids))))
+    test, config, chosen = run.data.test, run.config, run.predicting(folds)
+    models = [run.kept_model(fold) for fold in chosen]
+    batches = run.batches(ChestXrays(test, {}, range(len(test.ids))))
     plain = Rule.of(config.predict)
     scores = grid(config.evaluate, plain)[0] if config.predict.choose else (plain.score,)
     masks: dict[int, str] = {}
     seen: dict[int, Seen] = {}
-    for each in predict(models, batches, tta=config.predict.tta, device=this.device):
+    for each in predict(models, batches, tta=config.predict.tta, device=run.device):
         image_id, shape, top_score = test.ids[each.index], test.shapes[each.index], each.top_score
         masks[each.index] = encode(each.mask(shape, rule)) if top_score >= presence else NO_MASK
         if config.folds.run:
             seen[each.index] = Seen(image_id, shape, top_score, tuple(each.crops(scores)))
     if config.folds.run:
         # The folds' mean comes of all folds' runs, once they are merged.
-        value, ordered = this.value(this.best_fold(chosen)), sorted(this.world.gather(seen.items()))
+        value, ordered = run.value(run.best_fold(chosen)), sorted(run.world.gather(seen.items()))
         pictures = tuple(picture for _, picture in ordered)
         write_maps(
-            this.output / TEST_MAPS, FoldMaps(scores, test.size, len(models), value, tuple(test.skipped), pictures)
+            run.output / TEST_MAPS, FoldMaps(scores, test.size, len(models), value, tuple(test.skipped), pictures)
         )
-    return [(test.ids[index], code) for index, code in sorted(this.world.gather(masks.items()))]
+    return [(test.ids[index], code) for index, code in sorted(run.world.gather(masks.items()))]
 
 
 def versions() -> dict[str, str | None]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..config import Config
-from ..prediction.thresholds import Choice
+from ..prediction.thresholds import RuleChoice
 
 if TYPE_CHECKING:  # they bring torch, which the merge of folds does without
     from ..prediction.predict import Tta
@@ -56,7 +56,7 @@ def variants(config: Config) -> list[Variant]:
     return list(dict.fromkeys([configured(config), *(variant for *_, variant in compare(config))]))
 
 
-def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: Choice) -> dict[str, Any]:
+def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: RuleChoice) -> dict[str, Any]:
     """One row of the comparison: the dice under the config's thresholds, and under rules chosen anew."""
     return {
         "name": name,

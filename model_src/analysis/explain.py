@@ -21,7 +21,7 @@ from ..files import write_csv
 from ..output import write_curves, write_worst
 from ..prediction.counts import COUNTS, write_counts
 from ..prediction.predict import VIEWS, Prediction, Tta, predict
-from ..prediction.thresholds import Choice, Counts, Rule, choose, count, grid
+from ..prediction.thresholds import Counts, Rule, RuleChoice, choose, count, grid
 from ..prediction.thresholds import summary as choice_summary
 from ..score import Scored
 from ..training import Run, Weights
@@ -37,7 +37,7 @@ Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """One picture's area and overlap, as `thresholds.count` returns them."""
 
 
-def choose_rule(run: Run, scored: Sequence[Scored]) -> Choice:
+def choose_rule(run: Run, scored: Sequence[Scored]) -> RuleChoice:
     """Choose the rule for masks and measure what the settings of the ablation are worth.
 
     Writes thresholds.csv, and counts.npz, from which the runs of single folds are merged.
@@ -105,8 +105,8 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
     write_worst(run.output, scored, run.data, most=run.config.evaluate.worst)
     if not run.config.evaluate.oracle:
         return
-    if lack := run.lack(len(scored) * ORACLE_VIEWS, again=len(scored) * VIEWS[run.config.predict.tta]):
-        run.report.message(f"the bottleneck is not looked for: {lack}")
+    if reason := run.why_no_time(len(scored) * ORACLE_VIEWS, again=len(scored) * VIEWS[run.config.predict.tta]):
+        run.report.message(f"the bottleneck is not looked for: {reason}")
         return
     rule = Rule.of(run.config.predict)
     pictures = []
@@ -144,8 +144,8 @@ def by_fold(
     data = run.data
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
     for fold in sorted({each.fold for each in scored}):
-        outside = [index_of[each.image_id] for each in scored if each.fold == fold]
-        yield run.kept_model(fold, weights), run.batches(ChestXrays(data.train, data.labels, outside))
+        validation = [index_of[each.image_id] for each in scored if each.fold == fold]
+        yield run.kept_model(fold, weights), run.batches(ChestXrays(data.train, data.labels, validation))
 
 
 def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresholds: Sequence[float]) -> Row:

@@ -129,17 +129,17 @@ def held_out(data: Data, fold_of: Mapping[str, int]) -> list[int]:
     return [index for index in data.validated if fold_of[data.train.ids[index]] == HOLDOUT]
 
 
-def sides(data: Data, fold_of: Mapping[str, int], fold: int) -> tuple[list[int], list[int]]:
+def train_and_validation(data: Data, fold_of: Mapping[str, int], fold: int) -> tuple[list[int], list[int]]:
     """Positions of the pictures that a fold trains on, and of those that it validates.
 
     An extra picture of a patient who is validated or held out is on neither side.
     """
     ids, patients = data.train.ids, data.train.patients
-    outside = [index for index in data.validated if fold_of[ids[index]] == fold]
-    unseen = {patients[index] for index in (*outside, *held_out(data, fold_of))} - {""}
-    inside = [index for index in data.validated if fold_of[ids[index]] not in (fold, HOLDOUT)]
-    inside += [index for index in range(len(data.validated), len(ids)) if patients[index] not in unseen]
-    return inside, outside
+    validation = [index for index in data.validated if fold_of[ids[index]] == fold]
+    unseen = {patients[index] for index in (*validation, *held_out(data, fold_of))} - {""}
+    train = [index for index in data.validated if fold_of[ids[index]] not in (fold, HOLDOUT)]
+    train += [index for index in range(len(data.validated), len(ids)) if patients[index] not in unseen]
+    return train, validation
 
 
 def fold_rows(data: Data, fold_of: Mapping[str, int]) -> Iterator[tuple[str, int | str, str, int, int]]:

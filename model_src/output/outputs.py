@@ -11,7 +11,7 @@ from typing import Any
 from ..config import Config
 from ..data.rle import NO_MASK
 from ..files import write_csv
-from ..prediction.thresholds import Choice
+from ..prediction.thresholds import RuleChoice
 from ..score import Scored, all_empty, choose_presence, mean_dice, with_presence
 from .report import Report, metric
 from .submission import check_submission
@@ -25,12 +25,12 @@ def by_presence(name: str, scored: Sequence[Scored]) -> dict[str, float]:
     }
 
 
-def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: Choice | None = None) -> None:
+def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: RuleChoice | None = None) -> None:
     """Put the cross-validated figures of the folds so far into the report."""
     report.update(**figures(config, scored, choice))
 
 
-def figures(config: Config, scored: Sequence[Scored], choice: Choice | None = None) -> dict[str, Any]:
+def figures(config: Config, scored: Sequence[Scored], choice: RuleChoice | None = None) -> dict[str, Any]:
     """The cross-validated figures of the folds so far for the summary, with those of the choice once it is made.
 
     cv/dice_chosen is too good, because the rule was chosen on the same pictures; cv/dice_nested, for which each fold's
@@ -68,7 +68,7 @@ def figures(config: Config, scored: Sequence[Scored], choice: Choice | None = No
     }
 
 
-def write_oof(path: Path, scored: Sequence[Scored], choice: Choice | None = None) -> None:
+def write_oof(path: Path, scored: Sequence[Scored], choice: RuleChoice | None = None) -> None:
     """One row a labelled picture, sorted by ImageId; the dice under the chosen rules is blank until they are chosen.
 
     dice, predicted_area and EncodedPixels are under the config's thresholds.

@@ -90,7 +90,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Choice:
+class RuleChoice:
     """The best rule of a grid, and what the choice is worth."""
 
     rule: Rule
@@ -139,7 +139,7 @@ def grid(config: EvaluateConfig, configured: Rule) -> tuple[tuple[float, ...], t
     return scores, thresholds, list(dict.fromkeys(rules))
 
 
-def choose(counts: Counts, rules: Sequence[Rule]) -> Choice:
+def choose(counts: Counts, rules: Sequence[Rule]) -> RuleChoice:
     """The rule with the best mean dice, on all pictures and for each fold on the others; the first one of equals."""
     folds = np.unique(counts.folds).tolist()
     inside = np.array([counts.folds == fold for fold in folds], np.float64)
@@ -161,7 +161,7 @@ def choose(counts: Counts, rules: Sequence[Rule]) -> Choice:
         for fold, rule in nested.items():
             of_fold = counts.folds == fold
             nested_dice[of_fold] = counts.dice(rule)[of_fold]
-    return Choice(best, nested, counts.dice(best), nested_dice, curve)
+    return RuleChoice(best, nested, counts.dice(best), nested_dice, curve)
 
 
 def _best(totals: npt.NDArray[np.float64]) -> int:
@@ -169,7 +169,7 @@ def _best(totals: npt.NDArray[np.float64]) -> int:
     return int(np.flatnonzero(totals >= totals.max() - 1e-9)[0])
 
 
-def summary(choice: Choice) -> dict[str, Any]:
+def summary(choice: RuleChoice) -> dict[str, Any]:
     """What metrics.json says about the choice."""
     return {
         "rule": choice.rule.to_dict(),

@@ -6,9 +6,10 @@ from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
 from .stopping import OutOfTime, Stop
 from .timing import LoopTimer
-from .world import World, failures_noted, is_launched, join, launch, leave, processes
+from .world import ALONE, World, failures_noted, is_launched, join, launch, leave, processes
 
 __all__ = [
+    "ALONE",
     "LoopTimer",
     "OutOfTime",
     "Run",

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,14 +15,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..data.dataset import Batch
 from ..data.transfer import images_on_device
+from .learner import Learner
 from .metric_logger import MetricLogger, SizedIterable
 from .optim import Precision
 from .running_statistics import RunningStatistics
 from .timing import LoopTimer
-from .world import World
-
-ALONE = World()
-
 
 SHORT_NAMES = {
     "loss_objectness": "rpn_cls",
@@ -38,71 +36,75 @@ def seed_of(*place: int) -> int:
     return int(np.random.SeedSequence(place).generate_state(1)[0])
 
 
-def train_epoch(
-    model: nn.Module,
-    loader: SizedIterable[Sequence[Batch]],
-    optimizer: torch.optim.Optimizer,
-    *,
-    rate: Callable[[int], float],
-    clip_norm: float | None,
-    precision: Precision,
-    device: torch.device,
-    logger: MetricLogger,
-    done: int,
-    after_step: Callable[[int], None],
-    timer: LoopTimer | None = None,
-    seeds: Sequence[int] = (),
-    world: World = ALONE,
-) -> dict[str, float]:
-    """Train on every step's batch, before which `done` steps of the epoch were done.
+@dataclass(frozen=True)
+class EpochSteps:
+    """Which steps of an epoch are trained, and at which learning rates. Steps count from 0."""
 
-    The loader yields the parts of a step that fall to this process of the `world`. `model` is then wrapped in
-    DistributedDataParallel, without its buffers being broadcast. Each part begins with a random state that follows from
-    `seeds`, the step and the part's number; without seeds torch's is used as it is.
-    `rate` gives the learning rate of a step, counted from 0; `after_step` is called with the steps done so far.
-    Returns the mean of each loss, of their sum ("loss") and the last learning rate ("lr"). Raises FloatingPointError
-    that names the losses that are not finite, before they reach the weights.
+    rate: Callable[[int], float]
+    """The learning rate of a step."""
+    done: int = 0
+    """How many steps of the epoch were done before."""
+    seeds: tuple[int, ...] = ()
+    """Together with the step and the part they seed torch before each part; empty = torch's state is used as it is."""
+    after_step: Callable[[int], None] | None = None
+    """Called after each step with the number of steps done so far."""
+
+
+def train_epoch(
+    learner: Learner,
+    loader: SizedIterable[Sequence[Batch]],
+    steps: EpochSteps,
+    logger: MetricLogger,
+    timer: LoopTimer | None = None,
+) -> dict[str, float]:
+    """Train on the batch of every step that is left of an epoch.
+
+    The loader yields for each step those parts of its batch that belong to this process. Returns the mean of each loss
+    (names: SHORT_NAMES), of their sum ("loss"), and the last learning rate ("lr"). Raises FloatingPointError, before
+    the weights change, when a loss is not finite; the message names the loss.
     """
-    timer = timer or LoopTimer(device)
+    timer = timer or LoopTimer(learner.device)
+    model, optimizer, precision, world = learner.called, learner.optimizer, learner.precision, learner.world
     model.train()
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     statistics = RunningStatistics(model, world)
-    for step, parts in enumerate(timer.steps(logger.watch(loader, done=done)), done):
+    for step, parts in enumerate(timer.steps(logger.watch(loader, done=steps.done)), steps.done):
         for group in optimizer.param_groups:
-            group["lr"] = rate(step)
+            group["lr"] = steps.rate(step)
         optimizer.zero_grad(set_to_none=True)
-        pictures = world.total(sum(len(images) for images, _ in parts))
+        images_of_step = world.total(sum(len(images) for images, _ in parts))
         sums: Counter[str] = Counter()
         with statistics.step(len(parts)):
             for number, batch in enumerate(parts):
-                if seeds:
-                    torch.manual_seed(seed_of(*seeds, step, world.rank + number * world.size))
-                share = len(batch[0]) / pictures
+                if steps.seeds:
+                    torch.manual_seed(seed_of(*steps.seeds, step, world.rank + number * world.size))
+                share = len(batch[0]) / images_of_step
                 with timer.part("transfer"):
-                    inputs = on_device(batch, device)
+                    inputs = on_device(batch, learner.device)
                 with timer.part("forward"), precision.autocast():
                     losses = model(*inputs)
-                total = sum(losses.values(), torch.zeros((), device=device))
-                # Fetched together: each fetch waits for the device. In double precision, so that the order of adding
-                # up doesn't show.
+                total = sum(losses.values(), torch.zeros((), device=learner.device))
+                # One transfer for all losses, because each waits for the device. In double precision, so that the sum
+                # does not depend on the order of the processes.
                 shared = world.add(torch.stack([total, *losses.values()]).detach().double() * share).tolist()
                 values = dict(zip(("loss", *map(SHORT_NAMES.__getitem__, losses)), shared, strict=True))
                 if not math.isfinite(values["loss"]):
                     raise FloatingPointError(not_finite(values, f"step {step + 1} of {logger.heading}"))
                 sums.update(values)
                 with timer.part("backward"), merging(model, is_last=number == len(parts) - 1):
-                    # Between processes gradients are averaged; their sum is wanted.
+                    # DistributedDataParallel averages gradients over the processes; their sum is needed.
                     precision.scaler.scale(total * (share * world.size)).backward()
                 statistics.part(share)
         with timer.part("step"):
-            if clip_norm is not None:
+            if learner.clip_norm is not None:
                 precision.scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(parameters, clip_norm)
+                nn.utils.clip_grad_norm_(parameters, learner.clip_norm)
             precision.scaler.step(optimizer)
             precision.scaler.update()
         logger.update(sums)
-        after_step(step + 1)
-    return {**logger.means(), "lr": rate(done + len(loader) - 1)}
+        if steps.after_step is not None:
+            steps.after_step(step + 1)
+    return {**logger.means(), "lr": steps.rate(steps.done + len(loader) - 1)}
 
 
 def merging(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:

@@ -1,34 +1,30 @@
-"""One fold: train on the pictures inside, validate on those outside, keep the best epochs."""
+"""One fold: train on its training images, validate on the others, keep the best epochs."""
 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 
 from ..data.dataset import ChestXrays
 from ..data.load import Data
 from ..identity import identify
 from ..output import by_presence
 from ..score import Scored, mean_dice
-from . import validation
 from .batching import count_steps
 from .best_epochs import STORED, with_epoch
-from .engine import train_epoch
+from .engine import EpochSteps, train_epoch
+from .learner import new_learner
 from .metric_logger import MetricLogger
-from .optim import build_optimizer, choose_precision
 from .resume import (
-    Progress,
+    FoldProgress,
     carry_over,
     drop_progress,
     finished_fold,
-    restore_progress,
+    restored_progress,
     save_fold,
     save_last,
     save_progress,
@@ -39,24 +35,25 @@ from .run import Run
 from .sampling import epoch_order, ratio_at
 from .schedule import learning_rate
 from .stopping import ASKED
+from .validation import evaluate, mean_losses
 
 
-def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int]) -> list[Scored]:
-    """Train on the pictures `inside`, stop when the metric on those `outside` doesn't get better, save the best.
+def train_fold(run: Run, fold: int, train: Sequence[int], validation: Sequence[int]) -> list[Scored]:
+    """Train on the images at the positions `train`, stop when the metric on `validation` stops improving.
 
-    Goes on from what an earlier run left of this fold. Returns the predictions of the pictures outside by the weights
+    Goes on from what an earlier run left of this fold. Returns the predictions of the validation images by the weights
     that predict.weights names. Their epochs were chosen on the same pictures, so their dice is a little too good.
     Raises OutOfTime or SystemExit after a step when the run has to stop, with the state saved.
     """
-    training = FoldTraining(run, fold, inside, outside)
-    model, report = training.model, run.report
+    training = FoldTraining(run, fold, train, validation)
+    model, report = training.learner.model, run.report
     weights = STORED[run.config.predict.weights]
     if finished := finished_fold(run.earlier, training.identity, run.output, report.message):
         report.message(f"{training.name} was finished before, after epoch {finished['history'][-1]['epoch']}")
         training.report_epochs(finished["history"])
         model.load_state_dict(finished[weights])
         with report.stage("evaluate"), run.stop.timed("evaluate"):
-            return validation.evaluate(run, model, fold, outside)
+            return evaluate(run, model, fold, validation)
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
         training.restore(state)
@@ -68,7 +65,7 @@ def train_fold(run: Run, fold: int, inside: Sequence[int], outside: Sequence[int
         # The best epoch lies before the state that was gone on from, or what predicts is no epoch's weights.
         model.load_state_dict(finished[weights])
         with report.stage("evaluate"), run.stop.timed("evaluate"):
-            best = validation.evaluate(run, model, fold, outside)
+            best = evaluate(run, model, fold, validation)
     return best
 
 
@@ -89,7 +86,7 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
             progress.since_best += 1
             value, most = metrics[settings.monitor], settings.average_best
             progress.best = with_epoch(
-                progress.best, epoch, value, training.model, most=most, mode=settings.monitor_mode
+                progress.best, epoch, value, training.learner.model, most=most, mode=settings.monitor_mode
             )
             if progress.best[0].epoch == epoch:
                 best, progress.since_best = scored, 0
@@ -116,39 +113,28 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
 class FoldTraining:
     """The state of a fold's training, and what is done to it: an epoch, an evaluation, a save."""
 
-    def __init__(self, run: Run, fold: int, inside: Sequence[int], outside: Sequence[int]) -> None:
+    def __init__(self, run: Run, fold: int, train: Sequence[int], validation: Sequence[int]) -> None:
         """A new model at its start. Raises ValueError when there is nothing to train on or to validate."""
         self.run = run
         self.fold = fold
         self.name = run.name(fold)
-        self.outside = outside
-        self.positives = [index for index in inside if run.data.is_positive(index)]
-        self.negatives = [index for index in inside if not run.data.is_positive(index)]
-        if not self.positives or not outside:
+        self.validation = validation
+        self.positives = [index for index in train if run.data.is_positive(index)]
+        self.negatives = [index for index in train if not run.data.is_positive(index)]
+        if not self.positives or not validation:
             raise ValueError(
-                f"fold {fold} has {len(self.positives)} pictures with a mask to train on and {len(outside)} to "
+                f"fold {fold} has {len(self.positives)} pictures with a mask to train on and {len(validation)} to "
                 "validate; use fewer folds or more pictures"
             )
         torch.manual_seed(run.config.seed * 10_007 + fold)
-        self.model = run.new_model().to(run.device)
-        self.trained: nn.Module = self.model
-        """The model as it is called in training, where its gradients are merged with those of other processes."""
-        if run.world.size > 1:
-            with warnings.catch_warnings():
-                # The newest torch has another name for it, which the torch of Kaggle's image doesn't know.
-                warnings.simplefilter("ignore", FutureWarning)
-                # Buffers are merged step by step: those of the first process are not the truth.
-                self.trained = DistributedDataParallel(self.model, broadcast_buffers=False)
-        self.optimizer = build_optimizer(run.config.optim, self.model.parameters())
-        self.precision = choose_precision(run.config.train.amp, run.device)
-        self.progress = Progress()
-        self.identity = identify(run.config, fold, described(run.data, inside, outside), suffix=run.suffix)
+        self.learner = new_learner(run.new_model(), run.config, run.device, run.world)
+        self.progress = FoldProgress()
+        self.identity = identify(run.config, fold, described(run.data, train, validation), suffix=run.suffix)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `save` wrote."""
-        self.progress = restore_progress(
-            state, model=self.model, optimizer=self.optimizer, scaler=self.precision.scaler
-        )
+        self.learner.load(state)
+        self.progress = restored_progress(state)
         report, where = self.run.report, self.place()
         report.message(f"{self.name} goes on in epoch {where['epoch']} after step {where['step']}")
         report.resumed(**{"from": self.run.config.train.resume_from}, **where)
@@ -156,13 +142,7 @@ class FoldTraining:
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on, for a checkpoint."""
-        return whole_state(
-            self.progress,
-            model=self.model,
-            optimizer=self.optimizer,
-            scaler=self.precision.scaler,
-            identity=self.identity,
-        )
+        return whole_state(self.progress, self.learner.state(), self.identity)
 
     def save(self) -> None:
         """Write the state to disk."""
@@ -203,21 +183,13 @@ class FoldTraining:
                 progress.step, progress.steps, progress.sums = done, progress.steps + 1, logger.sums
                 self.after_step(is_evaluation_next=is_evaluated and done == steps)
 
-            losses = train_epoch(
-                self.trained,
-                run.steps(xrays, done=progress.step),
-                self.optimizer,
+            epoch = EpochSteps(
                 rate=functools.partial(self.learning_rate, progress.epoch, steps),
-                clip_norm=config.optim.clip_norm,
-                precision=self.precision,
-                device=run.device,
-                logger=logger,
                 done=progress.step,
-                after_step=after_step,
-                timer=run.timer,
                 seeds=(config.seed, self.fold, progress.epoch),
-                world=run.world,
+                after_step=after_step,
             )
+            losses = train_epoch(self.learner, run.steps(xrays, done=progress.step), epoch, logger, run.timer)
         return {f"train/{name}": value for name, value in losses.items()}
 
     def pictures(self) -> ChestXrays:
@@ -264,7 +236,7 @@ class FoldTraining:
         )
 
     def evaluate(self) -> tuple[list[Scored], dict[str, float]]:
-        """The pictures outside under the model as it is now, and what is reported of them."""
+        """The validation images under the model as it is now, and what is reported of them."""
         run, settings = self.run, self.run.config.train
         try:
             with (
@@ -273,10 +245,10 @@ class FoldTraining:
                 run.stop.timed("evaluate"),
                 run.timer.evaluation(),
             ):
-                scored = validation.evaluate(run, self.model, self.fold, self.outside)
+                scored = evaluate(run, self.learner.model, self.fold, self.validation)
                 metrics = {"val/dice": mean_dice(scored)} | by_presence("val/dice", scored)
                 if settings.validation_loss or settings.monitor.startswith("val/loss"):
-                    metrics |= validation.losses(run, self.model, self.outside, self.precision)
+                    metrics |= mean_losses(run, self.learner.model, self.validation, self.learner.precision)
         except SystemExit:
             # Asked to end: nothing that was trained is lost, the evaluation is done again.
             self.leave()
@@ -284,7 +256,7 @@ class FoldTraining:
         return scored, metrics
 
 
-def described(data: Data, inside: Sequence[int], outside: Sequence[int]) -> list[tuple[str, bool, Sequence[str]]]:
+def described(data: Data, train: Sequence[int], validation: Sequence[int]) -> list[tuple[str, bool, Sequence[str]]]:
     """The pictures that a fold trains on and validates, as a checkpoint knows them."""
-    pictures = [(index, True) for index in inside] + [(index, False) for index in outside]
+    pictures = [(index, True) for index in train] + [(index, False) for index in validation]
     return [(data.train.ids[index], is_inside, data.labels[data.train.ids[index]]) for index, is_inside in pictures]

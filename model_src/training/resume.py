@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..config import Config, to_dict
 from ..data.inputs import InputMissing, find_source, tree
@@ -29,7 +28,7 @@ LATEST, PREVIOUS, UNNAMED = "resume.pth", "resume.previous.pth", "resume.new.pth
 
 
 @dataclass
-class Progress:
+class FoldProgress:
     """How far a fold is, and its best so far. The next step to do is `step` (from 0) of `epoch` (from 1)."""
 
     epoch: int = 1
@@ -46,22 +45,10 @@ class Progress:
     """What was reported of each epoch: epoch, step and metrics."""
 
 
-def whole_state(
-    progress: Progress,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    identity: Mapping[str, Any],
-) -> dict[str, Any]:
-    """All that a fold's training needs to go on; tensors and plain values, as a checkpoint holds them."""
-    return {
-        **identity,
-        "progress": {**vars(progress), "best": [(each.epoch, each.value, each.model) for each in progress.best]},
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),
-    }
+def whole_state(progress: FoldProgress, learner: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
+    """All that a fold's training needs to go on; `learner` is `Learner.state`. Tensors and plain values only."""
+    best = [(each.epoch, each.value, each.model) for each in progress.best]
+    return {**identity, "progress": {**vars(progress), "best": best}, **learner}
 
 
 def save_progress(output: Path, state: Mapping[str, Any]) -> None:
@@ -74,22 +61,13 @@ def save_progress(output: Path, state: Mapping[str, Any]) -> None:
     newer.replace(latest)
 
 
-def restore_progress(
-    state: Mapping[str, Any],
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-) -> Progress:
-    """Put model, optimizer and scaler back to what they were, and say where that was."""
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    scaler.load_state_dict(state["scaler"])
-    return Progress(**{**state["progress"], "best": [Kept(*each) for each in state["progress"]["best"]]})
+def restored_progress(state: Mapping[str, Any]) -> FoldProgress:
+    """The progress in a `whole_state`."""
+    return FoldProgress(**{**state["progress"], "best": [Kept(*each) for each in state["progress"]["best"]]})
 
 
 def save_fold(
-    output: Path, progress: Progress, identity: Mapping[str, Any], *, is_finished: bool, is_averaged: bool = False
+    output: Path, progress: FoldProgress, identity: Mapping[str, Any], *, is_finished: bool, is_averaged: bool = False
 ) -> dict[str, Any]:
     """Write the fold's best weights so far, and what was reported of its epochs; returns what was written.
 

@@ -60,10 +60,10 @@ class Run:
         """The same with another seed, as a repeat."""
         return replace(self, config=replace(self.config, seed=seed, repeat=1), extra_seed=seed)
 
-    def lack(self, views: int, *, again: int) -> str | None:
-        """Why a prediction of so many views, all processes together, is not to be begun; see `Stop.lack`."""
+    def why_no_time(self, views: int, *, again: int) -> str | None:
+        """Why a prediction of so many views, all processes together, is not to be begun; see `Stop.why_no_time`."""
         own, own_again = (math.ceil(count / self.world.size) for count in (views, again))
-        return self.world.agree(self.stop.lack(own, again=own_again))
+        return self.world.agree(self.stop.why_no_time(own, again=own_again))
 
     def kept_model(self, fold: int, weights: Weights | None = None) -> nn.Module:
         """The model that the fold's training kept, on the device; None = with the weights that predict."""

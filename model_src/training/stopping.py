@@ -126,7 +126,7 @@ class Stop:
         """Seconds until the limit, below 0 after it; infinite without one."""
         return math.inf if self._seconds is None else self._seconds - self._elapsed()
 
-    def lack(self, views: int, *, again: int = 0) -> str | None:
+    def why_no_time(self, views: int, *, again: int = 0) -> str | None:
         """Why a prediction of so many views doesn't fit into the time that is left, and what to do; None if it does.
 
         `again` are the views that a run which continues this one has to predict before. Where the limit is too short

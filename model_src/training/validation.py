@@ -44,7 +44,7 @@ def evaluate(run: Run, model: nn.Module, fold: int, indices: Sequence[int]) -> l
     return sorted(run.world.gather(scored), key=lambda each: place[each.image_id])
 
 
-def losses(run: Run, model: nn.Module, indices: Sequence[int], precision: Precision) -> dict[str, float]:
+def mean_losses(run: Run, model: nn.Module, indices: Sequence[int], precision: Precision) -> dict[str, float]:
     """The validation loss over the pictures with a mask, which is what the diary's runs report, and over all.
 
     Each kind in batches of its own, so that the former doesn't depend on which others there are.

@@ -97,6 +97,9 @@ class World:
         return made[0][0]
 
 
+ALONE = World()
+
+
 def join() -> tuple[World, torch.device]:
     """The world that the launcher started this process into, or one of its own; and the device to compute on."""
     rank, size = (int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])) if is_launched() else (0, 1)

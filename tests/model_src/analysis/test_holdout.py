@@ -20,7 +20,7 @@ from model_src.data.rle import NO_MASK, encode, union
 from model_src.merge import merge_holdout, merge_submission
 from model_src.output.report import Report
 from model_src.prediction.predict import predict
-from model_src.prediction.thresholds import Choice, Rule
+from model_src.prediction.thresholds import Rule, RuleChoice
 from model_src.score import dice, mean_dice
 from model_src.train import predict_test, prepare
 from model_src.training import validation
@@ -185,7 +185,7 @@ def test_the_submission_is_merged_of_single_folds(
     config = replace(run.config, predict=replace(run.config.predict, folds=folds))
     expected = predict_test(replace(run, config=config), [0, 1], rule, 0.0)
     assert any(code != NO_MASK for _, code in expected)
-    merge_submission(tmp_path, [each.output for each in of_folds], config, [], cast(Choice, None))
+    merge_submission(tmp_path, [each.output for each in of_folds], config, [], cast(RuleChoice, None))
     with (tmp_path / "submission.csv").open(newline="") as file:
         assert [(row["ImageId"], row["EncodedPixels"]) for row in csv.DictReader(file)] == expected
 
@@ -195,7 +195,7 @@ def test_the_holdout_is_merged_of_single_folds(
 ) -> None:
     """From what each fold's run says of the pictures held out, the figures of the run of all folds."""
     held, folders = positions(finished, run, "holdout"), [each.output for each in of_folds]
-    choice = cast(Choice, SimpleNamespace(rule=Rule(**summary["choice"]["rule"])))
+    choice = cast(RuleChoice, SimpleNamespace(rule=Rule(**summary["choice"]["rule"])))
     for fold, each in enumerate(of_folds):
         measure_holdout(each, held, [fold], choice.rule)
     merged: dict[str, Any] = {"metrics": [], "ablation": []}

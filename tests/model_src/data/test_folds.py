@@ -15,7 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_src.config import Config, FoldsConfig
-from model_src.data.folds import HOLDOUT, Labelled, assign_folds, fold_rows, held_out, hold_out, make_folds, sides
+from model_src.data.folds import (
+    HOLDOUT,
+    Labelled,
+    assign_folds,
+    fold_rows,
+    held_out,
+    hold_out,
+    make_folds,
+    train_and_validation,
+)
 from model_src.data.labels import read_labels
 from model_src.data.load import Data
 from model_src.data.pictures import Pictures
@@ -160,10 +169,10 @@ def test_extra_pictures_are_trained_on_and_never_validated() -> None:
     fold_of = make_folds(Config(folds=FoldsConfig(n=2)), data)
     assert fold_of.keys() == {"a", "b", "c", "d"}
     for fold in (0, 1):
-        inside, outside = sides(data, fold_of, fold)
-        assert [data.train.ids[index] for index in outside] == [each for each in "abcd" if fold_of[each] == fold]
-        assert not set(inside) & set(outside)
-        trained = {data.train.ids[index] for index in inside}
+        train, validation = train_and_validation(data, fold_of, fold)
+        assert [data.train.ids[index] for index in validation] == [each for each in "abcd" if fold_of[each] == fold]
+        assert not set(train) & set(validation)
+        trained = {data.train.ids[index] for index in train}
         assert "y" in trained
         assert ("x" in trained) == (fold_of["a"] != fold)
     rows = list(fold_rows(data, fold_of))
@@ -244,12 +253,14 @@ def test_nobody_sees_the_holdout() -> None:
     assert (len(held), len(whose)) == (6, 3)
     seen: list[str] = []
     for fold in (0, 1):
-        inside, outside = ([data.train.ids[index] for index in side] for side in sides(data, fold_of, fold))
-        assert not held & {*inside, *outside}
-        assert not {f"x{patient}" for patient in whose} & set(inside)
-        assert "x" in inside
-        assert len([each for each in inside if each[0] != "x"]) + len(outside) == 18
-        seen += outside
+        train, validation = (
+            [data.train.ids[index] for index in part] for part in train_and_validation(data, fold_of, fold)
+        )
+        assert not held & {*train, *validation}
+        assert not {f"x{patient}" for patient in whose} & set(train)
+        assert "x" in train
+        assert len([each for each in train if each[0] != "x"]) + len(validation) == 18
+        seen += validation
     assert sorted([*seen, *held]) == [image_id for image_id, *_ in images]
     marked = {row[0] for row in fold_rows(data, fold_of) if row[1] == "holdout"}
     assert marked == held

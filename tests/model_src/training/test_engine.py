@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig
 from model_src.data.dataset import Batch, target
 from model_src.network.build import build_model
-from model_src.training.engine import on_device, seed_of, train_epoch, validation_losses
+from model_src.training.engine import EpochSteps, on_device, seed_of, train_epoch, validation_losses
+from model_src.training.learner import Learner
 from model_src.training.metric_logger import MetricLogger
 from model_src.training.optim import Precision, build_optimizer, choose_precision, precision
 
@@ -50,18 +51,15 @@ def train(
     clip_norm: float | None = None,
 ) -> dict[str, float]:
     """One epoch at a learning rate of 0.01."""
-    return train_epoch(
+    learner = Learner(
         model,
-        [[batch] for batch in batches],
         optimizer or build_optimizer(OptimConfig(), model.parameters()),
-        rate=lambda _: 0.01,
-        clip_norm=clip_norm,
-        precision=precision_ or choose_precision("auto", CPU),
-        device=CPU,
-        logger=MetricLogger("test", every=10),
-        done=0,
-        after_step=lambda _: None,
+        precision_ or choose_precision("auto", CPU),
+        CPU,
+        clip_norm,
     )
+    parts = [[batch] for batch in batches]
+    return train_epoch(learner, parts, EpochSteps(lambda _: 0.01), MetricLogger("test", every=10))
 
 
 @pytest.mark.parametrize("term", ["rpn_cls", "rpn_box", "cls", "box", "mask"])

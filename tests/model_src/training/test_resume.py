@@ -21,7 +21,7 @@ from model_src.data.folds import make_folds
 from model_src.data.inputs import InputMissing
 from model_src.identity import identify
 from model_src.output.report import Report
-from model_src.train import cross_validate, prepare, run
+from model_src.train import cross_validate, prepare, run_experiment
 from model_src.training import resume
 from model_src.training.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
 from model_src.training.run import Run
@@ -66,7 +66,7 @@ def experiment_in(
     earlier: Path | None,
     monkeypatch: pytest.MonkeyPatch,
     clock: Callable[[], float] = time.monotonic,
-    work: Callable[[Run], object] = run,
+    work: Callable[[Run], object] = run_experiment,
 ) -> Path:
     """One run in `root`, with the output of the run in the root `earlier` attached as a kernel's."""
     if not (root / "input").exists():

@@ -34,12 +34,12 @@ def test_pace_is_that_of_the_slowest_prediction() -> None:
     assert list(stop.paced(clock.during(4), views=2)) == [0, 1, 2, 3]
     list(stop.paced(clock.during(1), views=1))
     list(stop.paced(clock.during(1, []), views=1))
-    assert stop.lack(10**9) is None
+    assert stop.why_no_time(10**9) is None
     stop.limit(seconds=20 + 30.1, steps=None)
     assert stop.left() == pytest.approx(30.1)
-    assert stop.lack(10) is None
+    assert stop.why_no_time(10) is None
     stop.limit(seconds=20 + 30, steps=None)
-    assert str(stop.lack(10)).startswith("it takes about 30 s, and 30 s of the limit of 50 s are left; ")
+    assert str(stop.why_no_time(10)).startswith("it takes about 30 s, and 30 s of the limit of 50 s are left; ")
 
 
 def test_what_to_do_about_too_little_time() -> None:
@@ -57,11 +57,11 @@ def test_what_to_do_about_too_little_time() -> None:
         clock.now += 36
     assert (clock.now, stop.left()) == (90, 10)
     # A run with nothing to train: 10 s of reading, 4 or 20 views once more at 1.5 s each, and the 40 asked for.
-    assert stop.lack(40, again=4) == (
+    assert stop.why_no_time(40, again=4) == (
         "it takes about 60 s, and 10 s of the limit of 100 s are left; "
         "continue the run (train.resume_from) to have it done"
     )
-    assert stop.lack(40, again=20) == (
+    assert stop.why_no_time(40, again=20) == (
         "it takes about 60 s, and 10 s of the limit of 100 s are left; train.time_limit_seconds is too short for it "
         "even when nothing is left to train: continue the run (train.resume_from) with more than 100 s"
     )
