@@ -120,7 +120,7 @@ MODEL_LAYERS = [
     {"data"},
     {"identity"},
     {"config"},
-    {"files", "typed"},
+    {"files", "ranges", "typed"},
 ]
 
 
@@ -181,7 +181,7 @@ def test_model_source_has_no_circles() -> None:
 
 def test_what_the_coordinator_reads_needs_the_standard_library_only() -> None:
     """It reads the config's dataclasses, and what may differ in a continued run, without torch."""
-    read = {"__init__", "config", "identity", "typed"}
+    read = {"__init__", "config", "identity", "ranges", "typed"}
     for name in read:
         for level, imported in _imports(ROOT / "model_src" / f"{name}.py"):
             allowed = read if level else STANDARD_LIBRARY

@@ -131,9 +131,13 @@ def test_weights_that_make_no_loss_are_refused(weights: tuple[float, float, floa
         ("predict", {"choose": True, "choose_presence": True}, "choose and choose_presence exclude each other"),
         ("predict", {"tta": "vflip"}, "predict.tta must be one of none, hflip"),
         ("evaluate", {"worst": -1}, "worst must be >= 0, is -1"),
-        ("evaluate", {"score_thresholds": [1.5]}, r"score_thresholds must be from 0 to 1, are \[1.5\]"),
-        ("evaluate", {"mask_thresholds": [0.0]}, r"mask_thresholds must be above 0 and at most 1, are \[0.0\]"),
-        ("evaluate", {"min_areas": [0]}, r"min_areas must be >= 1, are \[0\]"),
+        ("evaluate", {"score_thresholds": [1.5]}, r"score_thresholds must hold values from 0 to 1, holds \[1.5\]"),
+        (
+            "evaluate",
+            {"mask_thresholds": [0.0]},
+            r"mask_thresholds must hold values above 0 and at most 1, holds \[0.0\]",
+        ),
+        ("evaluate", {"min_areas": [0]}, r"min_areas must hold values >= 1, holds \[0\]"),
     ],
 )
 def test_settings_out_of_range(tmp_path: Path, section: str, values: dict[str, Any], message: str) -> None:

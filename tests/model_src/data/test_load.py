@@ -131,7 +131,7 @@ def test_labels_that_do_not_fit_their_picture(sample_data: Path, tmp_path: Path)
         ({"cache_dir": "cache"}, "cache_dir must be an absolute path or null, is 'cache'"),
         ({"cache_gib": -1.0}, "cache_gib must be >= 0, is -1.0"),
         ({"cache_gib": float("nan")}, "cache_gib must be >= 0, is nan"),
-        ({"extra_labels": ""}, "extra_labels must be null or a name, is empty"),
+        ({"extra_labels": ""}, "extra_labels must name a file or be null, is empty"),
         ({"extra_source": "ann/more"}, "extra_labels must name a file when extra_source or extra_folder is given"),
     ],
 )
