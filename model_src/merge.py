@@ -23,8 +23,7 @@ import numpy as np
 from PIL import Image
 
 from .analysis.ablation import ablation_row, compare, configured, holdout_figures, variants
-from .analysis.oracle_report import write_oracle
-from .analysis.oracle_summary import PICTURES, read_pictures, summarize
+from .analysis.oracle_summary import PICTURES, read_pictures, summarize, write_oracle
 from .config import Config, from_dict
 from .data.rle import NO_MASK, decode, encode
 from .files import finite, write_csv, write_text
@@ -36,7 +35,6 @@ from .output import (
     sheet,
     spread,
     worst,
-    write_curves,
     write_oof,
     write_submission,
 )
@@ -75,8 +73,6 @@ def main(arguments: Sequence[str]) -> int:
     merge_holdout(summary, folders, config, choice)
     merge_submission(merged, folders, config, scored, choice)
     copy_worst(merged, folders, worst(scored, config.evaluate.worst))
-    if (merged / "metrics.jsonl").is_file():
-        write_curves(merged)
     write_text(merged / "metrics.json", json.dumps(finite(summary), indent=2) + "\n")
     return 0
 

@@ -4,7 +4,7 @@
 
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
 and writes into the working directory: metrics.jsonl and metrics.json as it goes, folds.csv, fold<k>.pth, oof.csv,
-submission.csv, and what was found out: thresholds.csv, oracle.csv, oracle.png, worst.png and worst/. The same seed on
+submission.csv, and what was found out: thresholds.csv, oracle.csv, worst.png and worst/. The same seed on
 the same machine gives the same numbers; a fold's don't depend on which others run. How much another seed changes is
 what repeats say, which leave fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards it runs as one
 process a card; `torchrun -m model_src.train` does the same by hand.

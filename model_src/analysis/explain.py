@@ -18,7 +18,7 @@ from ..data.dataset import Batch, ChestXrays
 from ..data.load import Data
 from ..data.rle import union
 from ..files import write_csv
-from ..output import write_curves, write_worst
+from ..output import write_worst
 from ..prediction.counts import COUNTS, write_counts
 from ..prediction.predict import VIEWS, Prediction, Tta, predict
 from ..prediction.thresholds import Counts, Rule, RuleChoice, choose, count, grid
@@ -27,8 +27,7 @@ from ..score import Scored
 from ..training import Run, Weights
 from .ablation import Variant, ablation_row, compare, configured, variants
 from .oracle import oracle_dice
-from .oracle_report import oracle_lines, write_oracle
-from .oracle_summary import PICTURES, summarize, write_pictures
+from .oracle_summary import PICTURES, oracle_lines, summarize, write_oracle, write_pictures
 
 ORACLE_VIEWS = 4
 """As long as so many views of a prediction is a picture given in the analysis of bottlenecks; 2 on a processor."""
@@ -96,12 +95,11 @@ def passes(config: Config) -> dict[Weights, Tta]:
 
 
 def explain(run: Run, scored: Sequence[Scored]) -> None:
-    """Draw curves and the worst pictures, and find the bottleneck.
+    """Draw the worst pictures, and find the bottleneck.
 
-    Writes learning.png, worst.png, worst/, oracle.csv and oracle.png. The bottleneck, which takes longest, is left out
+    Writes worst.png, worst/ and oracle.csv. The bottleneck, which takes longest, is left out
     when there is no time for it.
     """
-    write_curves(run.output)
     write_worst(run.output, scored, run.data, most=run.config.evaluate.worst)
     if not run.config.evaluate.oracle:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,13 @@ STAGES = ("rpn", "cls", "box", "mask", "pres")
 LADDER = ("pres", "rpn", "cls", "box", "mask")
 """In this order, because true proposals blank the empty pictures, too: so each step shows what is its own."""
 PICTURES = "oracle_pictures.csv"
+
+SPLIT = {
+    "false_positive": "mask where there is none",
+    "missed": "no mask where there is one",
+    "disjoint": "masks that share no pixel",
+    "partial": "masks that overlap",
+}
 
 Swaps = frozenset[str]
 
@@ -68,6 +75,31 @@ def summarize(pictures: Sequence[Swapped]) -> dict[str, Any]:
             )
         },
     }
+
+
+def oracle_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, int]]:
+    """(part, name, dice, gain, images) of everything that the analysis found; a kind of error has no dice."""
+    yield "baseline", "baseline", f"{found['baseline']:.6f}", "", found["images"]
+    for part in ("alone", "ladder"):
+        for each in found[part]:
+            yield part, each["name"], f"{each['value']:.6f}", f"{each['gain']:.6f}", found["images"]
+    for name, each in found["split"].items():
+        yield "split", name, "", f"{0.0 - each['loss']:.6f}", each["images"]
+
+
+def write_oracle(output: Path, found: Mapping[str, Any]) -> None:
+    """Write the table oracle.csv."""
+    write_csv(output / "oracle.csv", ["part", "name", "dice", "gain", "images"], oracle_rows(found))
+
+
+def oracle_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """The table in three lines of the log."""
+    alone = ", ".join(f"{each['name']} {each['gain']:+.4f}" for each in found["alone"])
+    yield f"bottleneck: dice {found['baseline']:.4f}; with the truth in place of one stage: {alone}"
+    ladder = ", ".join(f"{each['name']} {each['value']:.4f}" for each in found["ladder"])
+    yield f"bottleneck: with the truth in place of one stage after the other: {ladder}"
+    split = ", ".join(f"{SPLIT[name]} {each['loss']:.4f} ({each['images']})" for name, each in found["split"].items())
+    yield f"bottleneck: lost by kind of error (images): {split}"
 
 
 def write_pictures(path: Path, pictures: Sequence[Swapped]) -> None:

@@ -72,7 +72,11 @@ def read_ids(path: Path) -> list[str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and stripped values of every row that isn't blank."""
+    """Line number and stripped values of every row that isn't blank.
+
+    Not by pandas, whose parser reads the competition's 12 954 rows in 0.14 s where this takes 0.20 s: importing pandas
+    takes 0.6 s, longer than the whole program `model_src.score`, and its rows have lost their line numbers.
+    """
     csv.field_size_limit(LONGEST_VALUE)
     with (
         gzip.open(path, "rt", encoding="utf-8-sig", newline="")

@@ -1,17 +1,13 @@
 """The output room: the report, the tables and the pictures that a run leaves. It needs no torch."""
 
-from .charts import Bar, bar_chart, save_png
-from .curves import write_curves
 from .loop_profile import PARTS, merge_profiles, profile
 from .outputs import by_presence, figures, summarize, write_oof, write_submission
-from .overlays import sheet, worst, write_worst
+from .overlays import save_png, sheet, worst, write_worst
 from .report import Report, best_place, blame, described, is_better, spread
 
 __all__ = [
     "PARTS",
-    "Bar",
     "Report",
-    "bar_chart",
     "best_place",
     "blame",
     "by_presence",
@@ -25,7 +21,6 @@ __all__ = [
     "spread",
     "summarize",
     "worst",
-    "write_curves",
     "write_oof",
     "write_submission",
     "write_worst",

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ..data.rle import decode, union
+from ..files import replacing
 from ..score import Scored
-from .charts import Color, font, save_png
 
 if TYPE_CHECKING:  # it brings pydicom, which the merge of folds does without
     from ..data.load import Data
 
 Mask = npt.NDArray[np.bool_]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Color = tuple[int, int, int]
 
 TRUTH: Color = (86, 220, 255)
 PREDICTION: Color = (255, 150, 30)
@@ -100,3 +103,16 @@ def sheet(images: Sequence[Image.Image]) -> Image.Image:
     for place, image in enumerate(images):
         page.paste(image, (place % columns * (width + 4), place // columns * (height + 4)))
     return page
+
+
+@functools.cache
+def font(size: int) -> Font:
+    """Pillow's own font, `size` in pixels: no other is certain to be installed."""
+    return ImageFont.load_default(size)
+
+
+def save_png(path: Path, image: Image.Image) -> None:
+    """Replace a PNG file; its folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        image.save(file, "PNG")

@@ -30,6 +30,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from ..config import TrainConfig
+from ..files import write_text
 
 Item = TypeVar("Item")
 
@@ -144,7 +145,7 @@ def failures_noted(world: World, describe: Callable[[BaseException], Mapping[str
     except Exception as error:
         if _ERRORS in os.environ:
             note = {"time": time.time(), "rank": world.rank, "error": describe(error)}
-            Path(os.environ[_ERRORS], f"{world.rank}.json").write_text(json.dumps(note), encoding="utf-8")
+            write_text(Path(os.environ[_ERRORS], f"{world.rank}.json"), json.dumps(note))
         raise
 
 

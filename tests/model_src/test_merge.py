@@ -50,7 +50,7 @@ def test_merged_folds_are_as_one_run(
 
     assert sorted(path.name for path in tmp_path.glob("worst/*")) == sorted(path.name for path in root.glob("worst/*"))
     same = ["oof.csv", "thresholds.csv", "oracle.csv", "submission.csv"]
-    same += ["oracle.png", "learning.png", "worst.png", *(f"worst/{path.name}" for path in root.glob("worst/*"))]
+    same += ["worst.png", *(f"worst/{path.name}" for path in root.glob("worst/*"))]
     for name in same:
         assert (tmp_path / name).read_bytes() == (root / name).read_bytes(), name
     summary = json.loads((tmp_path / "metrics.json").read_text())

@@ -39,7 +39,7 @@ def finished(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
 
 
 def test_the_bottleneck_is_found(finished: tuple[Path, str]) -> None:
-    """Baseline and score agree to the last bit, the ladder ends at 1, the losses add up; table, picture and log."""
+    """Baseline and score agree to the last bit, the ladder ends at 1, the losses add up; table and log."""
     root, output = finished
     left = summary(root)
     oracle = left["oracle"]
@@ -52,8 +52,6 @@ def test_the_bottleneck_is_found(finished: tuple[Path, str]) -> None:
     assert [float(row["dice"]) for row in table[1:6]] == pytest.approx(
         [each["value"] for each in oracle["alone"]], abs=1e-6
     )
-    with Image.open(root / "working" / "oracle.png") as picture:
-        assert picture.width > 600
     assert output.count("bottleneck: ") == 3
 
 
@@ -143,6 +141,4 @@ def test_one_fold_mirrored_and_nothing_else(sample_data: Path, tmp_path: Path) -
     assert (left["oracle"], left["ablation"], left["choice"]["dice_nested"]) == (None, [], None)
     assert float(rows(tmp_path, "thresholds.csv")[0]["dice"]) == pytest.approx(left["primary"]["value"], abs=1e-5)
     assert {row["dice_nested"] for row in rows(tmp_path, "oof.csv")} == {""}
-    assert not {"oracle.csv", "oracle.png", "worst", "worst.png"} & {
-        path.name for path in (tmp_path / "working").iterdir()
-    }
+    assert not {"oracle.csv", "worst", "worst.png"} & {path.name for path in (tmp_path / "working").iterdir()}

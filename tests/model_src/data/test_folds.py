@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from model_src.config import Config, FoldsConfig
 from model_src.data.folds import (
+    FOLDS_HEADER,
     HOLDOUT,
     Labelled,
     assign_folds,
@@ -29,6 +30,7 @@ from model_src.data.labels import read_labels
 from model_src.data.load import Data
 from model_src.data.pictures import Pictures
 from model_src.data.rle import area, parse, unite
+from model_src.files import write_csv
 
 
 @pytest.fixture(scope="module")
@@ -273,3 +275,11 @@ def test_holdout_without_a_mask_is_refused() -> None:
     data = made_up([(f"{number}", "0 3" if number < 3 else "", "") for number in range(20)], extra=0)
     with pytest.raises(ValueError, match=r"folds\.holdout of 0\.1 takes 2 of 20 pictures and none with a mask; use a"):
         make_folds(Config(folds=FoldsConfig(n=2, holdout=0.1)), data)
+
+
+def test_folds_csv_byte_by_byte(tmp_path: Path) -> None:
+    """A fold, the holdout, and an extra image, which has no fold."""
+    data = made_up([("a", "0 3", "p"), ("b", "", ""), ("x", "2 2", "p")], extra=1)
+    write_csv(tmp_path / "folds.csv", FOLDS_HEADER, fold_rows(data, {"a": 1, "b": HOLDOUT}))
+    expected = b"ImageId,fold,patient,positive,area\na,1,p,1,3\nb,holdout,,0,0\nx,,p,1,2\n"
+    assert (tmp_path / "folds.csv").read_bytes() == expected

@@ -7,8 +7,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model_src.output.charts import save_png
-from model_src.output.overlays import CAPTION, EDGE, PREDICTION, TRUTH, caption, fitted, outline, overlay, sheet, worst
+from model_src.output.overlays import (
+    CAPTION,
+    EDGE,
+    PREDICTION,
+    TRUTH,
+    caption,
+    fitted,
+    outline,
+    overlay,
+    save_png,
+    sheet,
+    worst,
+)
 from model_src.score import Scored
 
 

@@ -258,11 +258,11 @@ def test_bottleneck_is_left_out_without_time_for_it(
     config = changed(
         QUICK, folds={"run": [0]}, evaluate={"oracle": True}, train={"epochs": 1, "time_limit_seconds": 10_000}
     )
-    root = experiment(tmp_path, config, clock=leaping("learning.png", spare=spare))
+    root = experiment(tmp_path, config, clock=leaping("submission.csv", spare=spare))
     assert summary(root)["status"] == "complete"
     assert summary(root)["oracle"] is None
     assert said in capsys.readouterr().out
-    assert {path.name for path in (root / "working").iterdir()} >= {"learning.png", "submission.csv", "thresholds.csv"}
+    assert {path.name for path in (root / "working").iterdir()} >= {"submission.csv", "thresholds.csv"}
     assert not (root / "working" / "oracle.csv").exists()
 
 
@@ -278,7 +278,7 @@ def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
     where = {"seed": 4, "fold": 1, "epoch": 1, "step": 1}
     assert summary(first)["stopped"] == {"reason": "stop_after_steps is 17", **where}
     assert (summary(first)["status"], summary(first)["repeats"]) == ("incomplete", None)
-    files = ("submission.csv", "oof.csv", "learning.png")
+    files = ("submission.csv", "oof.csv")
     for name in files:
         assert (first / "working" / name).read_bytes() == (uninterrupted / "working" / name).read_bytes()
 
