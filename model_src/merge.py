@@ -1,12 +1,13 @@
-"""What the runs of single folds could not know: everything that comes of all folds together.
+"""Completes the merged results of runs of single folds with everything that needs all folds.
 
     python -m model_src.merge MERGED FOLDER...
 
-MERGED has metrics.json, metrics.jsonl and oof.csv of all folds together (`coord sweep merge` puts them there), each
-FOLDER is what the run of one fold has left. The rule for masks and the comparison of settings come from what every rule
-would score on each picture (`counts.npz`), the bottleneck from each picture's scores (`oracle_pictures.csv`), the
-submission and the holdout from the folds' probability maps (see fold_maps.py). So no model predicts anything again, and
-the figures are those of one run of all folds. What can't be made is said on standard output, a line each.
+MERGED has metrics.json, metrics.jsonl and oof.csv of all folds together (`coord sweep merge` writes them); each FOLDER
+has the results of the run of one fold. The rule for masks and the ablation are computed from the pixel counts of each
+image (`counts.npz`), the bottlenecks from the dice of each image (`oracle_pictures.csv`), the submission and the
+holdout from the probability maps of the folds (prediction/fold_maps.py). No model is needed, and the results are those
+of a single run of all folds. A line on standard output names each result that cannot be computed. Needs neither torch
+nor pydicom nor pandas, because it runs on the user's machine.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ from .output import (
     write_submission,
 )
 from .prediction.counts import COUNTS, read_counts
-from .prediction.fold_maps import TEST_MAPS, FoldMaps, check_together, joined, read_maps, top_score
+from .prediction.fold_maps import TEST_MAPS, FoldMaps, check_same_images, mean_map, read_maps, top_score
 from .prediction.thresholds import Counts, Rule, RuleChoice, choose, grid
 from .prediction.thresholds import summary as choice_summary
 from .score import Scored, choose_presence, dice
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Complete what lies in the first folder."""
+    """Complete the results in the first folder; returns the exit code 0."""
     merged, *folders = map(Path, arguments)
     summary = json.loads((merged / "metrics.json").read_text(encoding="utf-8"))
     parts = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
 def merge_repeats(
     merged: Path, folders: Sequence[Path], repeats: Sequence[Mapping[str, Any] | None]
 ) -> dict[str, Any] | None:
-    """The spread over the seeds that all folds' runs have repeated, with oof.seed<s>.csv; None where there is none."""
+    """The spread over the seeds that the runs of all folds have; writes oof.seed<s>.csv. None with a single seed."""
     found = [{each["seed"]: each["value"] for each in part["values"]} if part else {} for part in repeats]
     sizes = [len(_rows(folder / "oof.csv")[1]) for folder in folders]
     dice: dict[int, float] = {}
@@ -88,7 +89,7 @@ def merge_repeats(
         if not all(seed in each for each in found):
             continue
         dice[seed] = sum(each[seed] * size for each, size in zip(found, sizes, strict=True)) / sum(sizes)
-        if len(dice) > 1:  # the first one's rows are oof.csv
+        if len(dice) > 1:  # the rows of the first seed are oof.csv
             parts = [_rows(folder / f"oof.seed{seed}.csv") for folder in folders]
             write_csv(merged / f"oof.seed{seed}.csv", parts[0][0], sorted(row for _, rows in parts for row in rows))
     return spread("cv/dice", "max", dice) if len(dice) > 1 else None
@@ -102,7 +103,7 @@ def _rows(file: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]) -> dict[str, Any] | None:
-    """The bottleneck, as the summary holds it, with its table and picture; None where a fold's run did not look."""
+    """The bottleneck analysis for the summary; writes oracle.csv. None if the run of a fold has none."""
     files = [folder / PICTURES for folder in folders]
     lacking = [file for file in files if not file.is_file()]
     if lacking:
@@ -118,13 +119,13 @@ def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]
 def merge_submission(
     merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: RuleChoice
 ) -> None:
-    """submission.csv by all folds' models under the rule that was chosen on all folds, as `train.predict_test` does."""
+    """Write submission.csv by the models of all folds under the rule chosen on all folds, as `train.predict_test`."""
     files = [folder / TEST_MAPS for folder in folders]
     if lacking := [file for file in files if not file.is_file()]:
         print(f"no submission.csv: {lacking[0].parent.parent.name} has no {TEST_MAPS} here")
         return
     parts = [read_maps(file) for file in files]
-    check_together(parts)
+    check_same_images(parts)
     presence = choose_presence(scored)[0] if config.predict.choose_presence else 0.0
     rule = choice.rule if config.predict.choose else Rule.of(config.predict)
     if config.predict.folds == "best":
@@ -132,7 +133,7 @@ def merge_submission(
     masks = [
         (
             each.image_id,
-            encode(rule.mask(joined(parts, place, rule.score))) if top_score(parts, place) >= presence else NO_MASK,
+            encode(rule.mask(mean_map(parts, place, rule.score))) if top_score(parts, place) >= presence else NO_MASK,
         )
         for place, each in enumerate(parts[0].seen)
     ]
@@ -141,15 +142,15 @@ def merge_submission(
 
 
 def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: RuleChoice) -> None:
-    """Add what one fold's model and the mean of all are worth on the pictures held out, as `holdout` measures it."""
+    """Add the metrics of the holdout to the summary, as `analysis.holdout` measures them."""
     files = [file for folder in folders for file in folder.glob("holdout*_maps.npz")]
     files.sort(key=lambda file: int(file.name.removeprefix("holdout").removesuffix("_maps.npz")))
     if len(files) < config.folds.n:
         if files:
-            print(f"no figures of the holdout: {len(files)} of {config.folds.n} folds have them here")
+            print(f"no metrics of the holdout: only {len(files)} of {config.folds.n} folds have its predictions here")
         return
     parts = [read_maps(file) for file in files]
-    check_together(parts)
+    check_same_images(parts)
     best = best_place([part.value for part in parts], config.train.monitor_mode)
     values = np.array(list(_holdout_dice(parts, (Rule.of(config.predict), choice.rule))))
     row, rows = holdout_figures(config, values, best)
@@ -158,17 +159,17 @@ def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Conf
 
 
 def _holdout_dice(parts: Sequence[FoldMaps], rules: Sequence[Rule]) -> Iterator[list[list[float]]]:
-    """Of each picture, under each rule, the dice by each part alone and by the mean of all."""
+    """For each image: the dice by each part alone, and by the mean of all, under each rule."""
     for place, each in enumerate(parts[0].seen):
         truth = decode(each.truth, *each.shape)
         yield [
-            [dice(rule.mask(joined(some, place, rule.score)), truth) for rule in rules]
+            [dice(rule.mask(mean_map(some, place, rule.score)), truth) for rule in rules]
             for some in (*([part] for part in parts), parts)
         ]
 
 
 def copy_worst(merged: Path, folders: Sequence[Path], pictures: Sequence[Scored]) -> None:
-    """The worst pictures of all folds, each of which is among the worst of its own, as `overlays` draws them."""
+    """Copy the drawn images with the lowest dice of all folds; each is among the drawn images of its fold."""
     drawn = []
     for rank, each in enumerate(pictures, start=1):
         for file in (found for folder in folders for found in folder.glob(f"worst/*-{each.image_id}.png")):
@@ -181,11 +182,11 @@ def copy_worst(merged: Path, folders: Sequence[Path], pictures: Sequence[Scored]
 
 
 def read_scored(path: Path, ids: Sequence[str], counts: Counts, config: Config) -> list[Scored]:
-    """The rows of an oof.csv in the order of `ids`, with the dice as the counts have it: unrounded."""
+    """The rows of oof.csv in the order of `ids`, with the unrounded dice, from the counts."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = {row["ImageId"]: row for row in csv.DictReader(file)}
     if rows.keys() != set(ids):
-        raise ValueError(f"{path.name} and {COUNTS} are not of the same pictures")
+        raise ValueError(f"{path.name} and {COUNTS} do not have the same images")
     return [
         Scored(
             image_id=image_id,

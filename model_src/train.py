@@ -1,13 +1,13 @@
-"""The training program: cross-validate, predict out of fold, predict the test pictures, find the bottleneck, report.
+"""The training program: cross-validation, out-of-fold predictions, test predictions, analysis, report.
 
     python -m model_src.train
 
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
-and writes into the working directory: metrics.jsonl and metrics.json as it goes, folds.csv, fold<k>.pth, oof.csv,
-submission.csv, and what was found out: thresholds.csv, oracle.csv, worst.png and worst/. The same seed on
-the same machine gives the same numbers; a fold's don't depend on which others run. How much another seed changes is
-what repeats say, which leave fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards it runs as one
-process a card; `torchrun -m model_src.train` does the same by hand.
+and writes into the working directory: metrics.jsonl and metrics.json during the run, folds.csv, fold<k>.pth, oof.csv,
+submission.csv, thresholds.csv, oracle.csv, worst.png and worst/. The same seed on the same machine gives the same
+numbers; those of a fold do not depend on which other folds run. Repeats measure the influence of the seed and leave
+fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards there is one process per card; `torchrun -m
+model_src.train` does the same by hand.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from .analysis.explain import choose_rule, explain, passes
 from .analysis.holdout import measure_holdout
 from .config import Config, load, to_dict
 from .data.dataset import ChestXrays
-from .data.folds import FOLDS_HEADER, fold_rows, held_out, make_folds, train_and_validation
+from .data.folds import FOLDS_HEADER, fold_rows, holdout_positions, make_folds, train_and_validation
 from .data.inputs import kaggle_root
 from .data.load import load_data
 from .data.rle import NO_MASK, encode
 from .files import write_csv
 from .network import build_model, find_weights
-from .output import Report, blame, described, spread, summarize, write_oof, write_submission
-from .prediction.fold_maps import TEST_MAPS, FoldMaps, Seen, write_maps
+from .output import Report, described, replace_error, spread, summarize, write_oof, write_submission
+from .prediction.fold_maps import TEST_MAPS, FoldMaps, ImageMaps, write_maps
 from .prediction.predict import VIEWS, predict
 from .prediction.thresholds import Rule, grid
 from .score import Scored, choose_presence, mean_dice
 from .training import (
-    ALONE,
+    SINGLE_PROCESS,
     LoopTimer,
     OutOfTime,
     Run,
@@ -52,32 +52,32 @@ from .training import (
     carry_over,
     check_earlier,
     drop_progress,
-    failures_noted,
     find_earlier,
     is_launched,
     join,
     launch,
     leave,
     processes,
+    recorded_failures,
     train_fold,
 )
 
 OUTPUT = Path()
-"""A kernel's output is whatever lies in its working directory."""
+"""The output of a kernel is the content of its working directory."""
 CPU = torch.device("cpu")
 
 
 def main() -> int:
-    """Run the experiment that the environment names, in as many processes as it wants."""
+    """Run the experiment that the environment names, in one process or several; returns the exit code."""
     given = os.environ.get("COORD_CONFIG")
     path = Path(given) if given else None
     if not is_launched() and (count := wanted_processes(path)) > 1:
         code, error = launch("model_src.train", count)
         if error:
-            blame(OUTPUT, error)
+            replace_error(OUTPUT, error)
         return code
     world, device = join()
-    # A session that is asked to end should leave its report behind, like one that fails.
+    # A session that gets a request to stop should write its report, as after a failure.
     stop = Stop()
     stop.listen(at_once=world.is_first)
     identity = {
@@ -86,13 +86,13 @@ def main() -> int:
         "digest": os.environ.get("COORD_BUNDLE_DIGEST", "unbundled"),
     }
     try:
-        with failures_noted(world, described), output_of(world) as output, Report(output, **identity) as report:
+        with recorded_failures(world, described), output_of(world) as output, Report(output, **identity) as report:
             try:
                 run_experiment(prepare(load(path), report, stop, output, world, device))
             except OutOfTime as reason:
                 report.incomplete(str(reason))
     except RuntimeError:
-        # The first process has left because it was asked to, and says so itself.
+        # The first process has stopped after a request, and reports that itself.
         if stop.is_asked and not world.is_first:
             return 128 + signal.SIGTERM
         raise
@@ -102,7 +102,7 @@ def main() -> int:
 
 @contextlib.contextmanager
 def output_of(world: World) -> Iterator[Path]:
-    """Where this process writes: all of them do the same, and the first one's files and lines are kept."""
+    """The output folder of this process. All processes write the same files; only those of the first are kept."""
     if world.is_first:
         yield OUTPUT
         return
@@ -115,7 +115,7 @@ def output_of(world: World) -> Iterator[Path]:
 
 
 def wanted_processes(path: Path | None) -> int:
-    """How many should share the run; one for a config that can't be read, so that there is a report of that."""
+    """The number of processes; 1 for a config that cannot be read, so that this process reports the error."""
     try:
         return processes(load(path).train)
     except (OSError, ValueError):
@@ -123,17 +123,17 @@ def wanted_processes(path: Path | None) -> int:
 
 
 def run_experiment(run: Run) -> None:
-    """The whole experiment, or, if its time is over before, the first part of it."""
+    """Run the whole experiment. Raises OutOfTime when its limits stop it before."""
     config, data, report, output = run.config, run.data, run.report, run.output
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
     folds = config.folds.run or range(config.folds.n)
     out_of_fold = cross_validate(run, fold_of)
     report.message(run.timer.profile()["text"])
-    held, views = held_out(data, fold_of), VIEWS[config.predict.tta]
+    held, views = holdout_positions(data, fold_of), VIEWS[config.predict.tta]
     require_time(
         run,
-        "choosing the rule and predicting the test pictures",
+        "choosing the rule and predicting the test images",
         len(out_of_fold) * sum(VIEWS[tta] for tta in passes(config).values())
         + (len(held) + len(data.test.ids)) * len(folds) * views,
         again=len(out_of_fold) * views,
@@ -155,11 +155,11 @@ def run_experiment(run: Run) -> None:
         shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
         write_submission(output / "submission.csv", masks, shapes, data.test.skipped)
 
-    # After these, because a session that ends in it has everything that is submitted.
+    # After the submission, because a session that is stopped here has all results that are needed for it.
     with report.stage("explain"):
         explain(run, out_of_fold)
 
-    # Last, because a session that ends in them has everything else.
+    # Last, because a session that is stopped here has all other results.
     dice = {config.seed: mean_dice(out_of_fold)}
     for seed in range(config.seed + 1, config.seed + config.repeat):
         dice[seed] = mean_dice(cross_validate(run.repeated(seed), fold_of, before=len(dice) * len(out_of_fold)))
@@ -168,9 +168,9 @@ def run_experiment(run: Run) -> None:
 
 
 def cross_validate(run: Run, fold_of: Mapping[str, int], *, before: int = 0) -> list[Scored]:
-    """Train each fold and predict its pictures; out-of-fold rows and, of the first repeat, figures as they come.
+    """Train each fold and predict its validation images; writes oof.csv and, in the first repeat, metrics after each.
 
-    `before` are the pictures that the repeats before this one have predicted out of fold.
+    `before` is the number of images that the earlier repeats have predicted.
     """
     config, data, report = run.config, run.data, run.report
     folds = config.folds.run or range(config.folds.n)
@@ -195,13 +195,13 @@ def prepare(
     report: Report,
     stop: Stop,
     output: Path = OUTPUT,
-    world: World = ALONE,
+    world: World = SINGLE_PROCESS,
     device: torch.device = CPU,
 ) -> Run:
-    """Everything that a run needs, found and read."""
+    """Find and read everything that a run needs."""
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     report.update(config=to_dict(config), versions=versions(), devices=world.gather([device_name(device)]))
-    # From here on the parts are a number: whoever continues the run has to divide the batches in the same way.
+    # From here on the number of parts is fixed, because a continued run has to divide its batches in the same way.
     parts = config.train.micro_batches or world.size
     config = replace(config, train=replace(config.train, micro_batches=parts))
     new_model = functools.partial(
@@ -210,10 +210,10 @@ def prepare(
         config.proposals,
         image_size=config.data.image_size,
         weights=world.first(lambda: find_weights(config.model, root=kaggle_root(), say=report.message)),
-        # All models of a run take over the same: said once.
+        # The same message for every model of the run, so it is printed once.
         say=functools.cache(report.message),
     )
-    # Weights that don't fit end the run here, not after the pictures were read.
+    # Weights that do not fit end the run here, before the images are read.
     new_model()
     earlier = find_earlier(config.train.resume_from, root=kaggle_root(), say=report.message)
     if earlier is not None:
@@ -236,7 +236,7 @@ def prepare(
 
 
 def require_time(run: Run, what: str, views: int, *, again: int) -> None:
-    """Leave the run before something for which there is no time; the arguments are those of `Run.why_no_time`."""
+    """Leave the run if there is no time for `what`; the other arguments are those of `Run.why_no_time`."""
     if reason := run.why_no_time(views, again=again):
         run.report.update(stopped={"reason": reason})
         carry_over(run.earlier, run.output)
@@ -244,9 +244,9 @@ def require_time(run: Run, what: str, views: int, *, again: int) -> None:
 
 
 def predict_test(run: Run, folds: Sequence[int], rule: Rule, presence: float) -> list[tuple[str, str]]:
-    """ImageId and encoded mask of every test picture, blank below the score for presence.
+    """(ImageId, encoded mask) of every test image; the mask is empty if the top score is below `presence`.
 
-    By the folds' mean, or by the best of them.
+    The prediction is the mean of all folds, or that of the best fold; see predict.folds.
     """
     test, config, chosen = run.data.test, run.config, run.predicting(folds)
     models = [run.kept_model(fold) for fold in chosen]
@@ -254,14 +254,14 @@ def predict_test(run: Run, folds: Sequence[int], rule: Rule, presence: float) ->
     plain = Rule.of(config.predict)
     scores = grid(config.evaluate, plain)[0] if config.predict.choose else (plain.score,)
     masks: dict[int, str] = {}
-    seen: dict[int, Seen] = {}
+    seen: dict[int, ImageMaps] = {}
     for each in predict(models, batches, tta=config.predict.tta, device=run.device):
         image_id, shape, top_score = test.ids[each.index], test.shapes[each.index], each.top_score
         masks[each.index] = encode(each.mask(shape, rule)) if top_score >= presence else NO_MASK
         if config.folds.run:
-            seen[each.index] = Seen(image_id, shape, top_score, tuple(each.crops(scores)))
+            seen[each.index] = ImageMaps(image_id, shape, top_score, tuple(each.crops(scores)))
     if config.folds.run:
-        # The folds' mean comes of all folds' runs, once they are merged.
+        # The mean of all folds is computed when the runs of single folds are merged.
         value, ordered = run.value(run.best_fold(chosen)), sorted(run.world.gather(seen.items()))
         pictures = tuple(picture for _, picture in ordered)
         write_maps(
@@ -271,7 +271,7 @@ def predict_test(run: Run, folds: Sequence[int], rule: Rule, presence: float) ->
 
 
 def versions() -> dict[str, str | None]:
-    """Of what the numbers depend on."""
+    """The versions of everything that the results depend on."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -1,4 +1,4 @@
-"""What settings of the prediction are worth: which are compared, and the rows of the comparison."""
+"""Compares settings of the prediction by their dice: the variants, and the rows of the table."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ import numpy.typing as npt
 from ..config import Config
 from ..prediction.thresholds import RuleChoice
 
-if TYPE_CHECKING:  # they bring torch, which the merge of folds does without
+if TYPE_CHECKING:  # they import torch, which the merge of folds must not need
     from ..prediction.predict import Tta
     from ..training import Weights
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to predict with what a fold has left."""
+    """A variant of the prediction with the trained models: which weights, and which test-time augmentation."""
 
     weights: Weights
     tta: Tta
 
     @property
     def name(self) -> str:
-        """As files have it."""
+        """The name in files."""
         return f"{self.weights}-{self.tta}"
 
 
 def configured(config: Config) -> Variant:
-    """The one that the run predicts with."""
+    """The variant of the config."""
     return Variant(config.predict.weights, config.predict.tta)
 
 
 def compare(config: Config) -> list[tuple[str, str, Variant]]:
-    """(setting, value, what predicts then) for each setting that out-of-fold pictures can say something about.
+    """(setting, value, variant) for each setting that is compared on out-of-fold images.
 
-    None without evaluate.ablation.
+    Empty without evaluate.ablation.
     """
     if not config.evaluate.ablation:
         return []
@@ -52,12 +52,12 @@ def compare(config: Config) -> list[tuple[str, str, Variant]]:
 
 
 def variants(config: Config) -> list[Variant]:
-    """Everything that is compared, each once, what the run predicts with first."""
+    """All different variants of the comparison; the variant of the config is the first."""
     return list(dict.fromkeys([configured(config), *(variant for *_, variant in compare(config))]))
 
 
 def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: RuleChoice) -> dict[str, Any]:
-    """One row of the comparison: the dice under the config's thresholds, and under rules chosen anew."""
+    """One row of the table: mean dice under the thresholds of the config, and under rules chosen for the variant."""
     return {
         "name": name,
         "value": value,
@@ -72,10 +72,10 @@ def ablation_row(name: str, value: str, dice: npt.NDArray[np.float64], choice: R
 def holdout_figures(
     config: Config, values: npt.NDArray[np.float64], best: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """holdout/dice as the summary holds it, and the rows "folds" of the comparison.
+    """The metric holdout/dice for the summary, and the rows "folds" of the table.
 
-    `values` (pictures, folds + 1, 2) is the dice by each fold's model and by their mean, under the config's thresholds
-    and under the chosen rule; `best` is the place of the best fold. See `holdout.measure_holdout`.
+    `values` (images, folds + 1, 2) are dice: by the model of each fold and by the mean of all, under the thresholds of
+    the config and under the chosen rule. `best` is the index of the best fold. See `holdout.measure_holdout`.
     """
     means = values.mean(0)
     of_folds: Sequence[tuple[str, npt.NDArray[np.float64]]] = (

@@ -1,7 +1,6 @@
-"""What is found out after the training from the out-of-fold pictures, each seen once more by its fold's model.
+"""The analysis after the training: each out-of-fold image is predicted once more by the model of its fold.
 
-`scored` are these pictures as the training left them, a fold's in the order in which they were predicted, so that the
-same batches give the same numbers.
+`scored` are these images in the order of the training, so that the batches, and with them the numbers, are the same.
 """
 
 from __future__ import annotations
@@ -30,18 +29,17 @@ from .oracle import oracle_dice
 from .oracle_summary import PICTURES, oracle_lines, summarize, write_oracle, write_pictures
 
 ORACLE_VIEWS = 4
-"""As long as so many views of a prediction is a picture given in the analysis of bottlenecks; 2 on a processor."""
+"""The estimated time of the bottleneck analysis of an image, in views of a prediction; measured: 2 on a CPU."""
 
 Row = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
-"""One picture's area and overlap, as `thresholds.count` returns them."""
+"""Area and overlap of an image, as `thresholds.count` returns them."""
 
 
 def choose_rule(run: Run, scored: Sequence[Scored]) -> RuleChoice:
-    """Choose the rule for masks and measure what the settings of the ablation are worth.
+    """Choose the rule for masks, and compare the variants of the ablation.
 
-    Writes thresholds.csv, and counts.npz, from which the runs of single folds are merged.
-
-    The choice's arrays are in the order of `scored`.
+    Writes thresholds.csv and, for the merge of runs of single folds, counts.npz. The arrays of the choice are in the
+    order of `scored`.
     """
     config, data = run.config, run.data
     plain = Rule.of(config.predict)
@@ -88,23 +86,23 @@ def choose_rule(run: Run, scored: Sequence[Scored]) -> RuleChoice:
 
 
 def passes(config: Config) -> dict[Weights, Tta]:
-    """The weights that `choose_rule` predicts with, each with all the views that any of its variants has."""
+    """The weights that `choose_rule` predicts with, each with all views that one of its variants needs."""
     wanted = [configured(config), *(variant for *_, variant in compare(config))]
     mirrored = {variant.weights for variant in wanted if variant.tta == "hflip"}
     return {variant.weights: "hflip" if variant.weights in mirrored else "none" for variant in wanted}
 
 
 def explain(run: Run, scored: Sequence[Scored]) -> None:
-    """Draw the worst pictures, and find the bottleneck.
+    """Draw the images with the lowest dice, and analyse the bottlenecks.
 
-    Writes worst.png, worst/ and oracle.csv. The bottleneck, which takes longest, is left out
-    when there is no time for it.
+    Writes worst.png, worst/ and oracle.csv. The analysis of bottlenecks takes longest and is left out when there is no
+    time for it.
     """
     write_worst(run.output, scored, run.data, most=run.config.evaluate.worst)
     if not run.config.evaluate.oracle:
         return
     if reason := run.why_no_time(len(scored) * ORACLE_VIEWS, again=len(scored) * VIEWS[run.config.predict.tta]):
-        run.report.message(f"the bottleneck is not looked for: {reason}")
+        run.report.message(f"bottlenecks are not analysed: {reason}")
         return
     rule = Rule.of(run.config.predict)
     pictures = []
@@ -118,7 +116,7 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
     pictures = run.world.gather(pictures)
     if len(pictures) < len(scored):
         run.report.message(
-            f"the bottleneck is not found: the time is over after {len(pictures)} of {len(scored)} pictures"
+            f"bottlenecks are not analysed: the time is over after {len(pictures)} of {len(scored)} images"
         )
         return
     place = {each.image_id: place for place, each in enumerate(scored)}
@@ -135,9 +133,9 @@ def explain(run: Run, scored: Sequence[Scored]) -> None:
 def by_fold(
     run: Run, scored: Sequence[Scored], weights: Weights | None = None
 ) -> Iterator[tuple[nn.Module, Iterable[Batch]]]:
-    """Each fold's model, and the pictures that it had not seen in the batches in which it was validated.
+    """The model of each fold, and the batches of its validation images.
 
-    With the named weights; None = those that predict.
+    `weights` None = those that predict.weights selects.
     """
     data = run.data
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
@@ -147,7 +145,7 @@ def by_fold(
 
 
 def counted(prediction: Prediction, data: Data, scores: Sequence[float], thresholds: Sequence[float]) -> Row:
-    """One picture's row of the counts; `scores` and `thresholds` rise."""
+    """The pixel counts of an image; `scores` and `thresholds` are ascending."""
     shape = data.train.shapes[prediction.index]
     truth = union(data.labels[data.train.ids[prediction.index]], *shape)
     return count(prediction.probabilities(shape, scores), truth, thresholds)

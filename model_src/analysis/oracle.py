@@ -1,20 +1,21 @@
-"""Where the detector loses its dice: replace one stage's output by the truth, keep the rest, score again.
+"""The bottleneck analysis: replace the output of one stage by the truth, keep the rest, and score again.
 
-The stages and what an oracle does at each, for a picture with true boxes and masks:
+The stages, and what replaces their output (the oracle) in an image with true boxes and masks:
 
-    rpn    proposals are the true boxes; on a picture without any there is then nothing to detect
-    cls    a box scores 1 if it overlaps a true box by an IoU of at least 0.5, else 0; of boxes that overlap each
-           other, those of different truths don't suppress each other
-    box    a box that overlaps a true box by at least 0.5 becomes that box, and the mask is drawn in it anew
-    mask   the mask of such a box becomes the true one, in the picture's original size
-    pres   a picture without a true mask is blanked
+    rpn    the proposals are the true boxes; an image without any has no detections
+    cls    a box scores 1 if its IoU with a true box is at least 0.5, else 0; boxes of different true instances do not
+           suppress each other
+    box    a box whose IoU with a true box is at least 0.5 becomes that box, and its mask is predicted again
+    mask   the mask of such a box becomes the true mask, in the original size of the image
+    pres   an image without a true mask gets an empty mask
 
-Each is measured alone, and one after the other as a ladder. What holds, whatever the model: no oracle at all is the
-model's own prediction, bit for bit; all together are 1.0; `pres` never takes away. Any other may: a true box that the
-mask head isn't used to, or a suppressed neighbour, can cost more than it brings. Gains are reported as they are.
+Each oracle is measured alone, and one after the other, cumulatively (the ladder). For every model: without oracles the
+result is the model's own prediction, bit for bit; with all oracles the dice is 1; `pres` never reduces the dice. The
+others can: a true box that is unusual for the mask head, or a suppressed neighbour, may cost more than is gained. Gains
+are reported as they are.
 
 The method is error diagnosis by oracles (Hoiem et al., "Diagnosing Error in Object Detectors", 2012), applied to the
-parts of torchvision's Mask R-CNN, which are called one by one.
+stages of torchvision's Mask R-CNN, which are called one by one.
 """
 
 from __future__ import annotations
@@ -38,59 +39,59 @@ from ..network import CLASSES
 from ..prediction.predict import in_shape, united
 from ..prediction.thresholds import Rule
 from ..score import ImageScore, dice
-from .oracle_summary import BASELINE, MEASURED, Swapped, Swaps
+from .oracle_summary import BASELINE, MEASURED, OracleScores, StageSet
 
 MATCH = 0.5
-"""Least IoU at which a box belongs to a true one."""
+"""Least IoU of a box that belongs to a true box."""
 INSTANCE = 1
-"""The class that is not background."""
+"""The class of an instance; 0 is the background."""
 
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Truth:
-    """One picture's true instances."""
+    """The true instances of an image."""
 
     boxes: Tensor
-    """float (n, 4) around the masks, in pixels of the model's picture."""
+    """float (n, 4) around the masks, in pixels of the model's image."""
     masks: tuple[Mask, ...]
-    """n masks (height, width) in the picture's original size."""
+    """n masks (height, width) in the original size of the image."""
     shape: tuple[int, int]
-    """That size."""
+    """The original (height, width)."""
 
     @property
     def united(self) -> Mask:
-        """(height, width)."""
+        """The union of the masks (height, width)."""
         return np.any(self.masks, axis=0) if self.masks else np.zeros(self.shape, bool)
 
 
 @dataclass(frozen=True)
 class Instances:
-    """What the box stages found in one picture."""
+    """The detections of the box stages in an image."""
 
     boxes: Tensor
     """float (n, 4)."""
     scores: Tensor
-    """float (n), falling."""
+    """float (n), descending."""
     matched: Tensor
-    """int64 (n): position of the truth that the box belongs to; -1 = none."""
+    """int64 (n): index of the true instance that the box belongs to; -1 = none."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """One picture's proposals and what the box head says about them, before anything is left out."""
+    """The proposals of an image with the output of the box head, before suppression."""
 
     boxes: Tensor
-    """float (n, 4): the box that each proposal was corrected to."""
+    """float (n, 4): the box that the box head regresses from each proposal."""
     scores: Tensor
     """float (n)."""
 
 
 def oracle_dice(
     model: MaskRCNN, loader: Iterable[Batch], data: Data, rule: Rule, device: torch.device
-) -> Iterator[Swapped]:
-    """Every picture of the loader with each set of stages replaced."""
+) -> Iterator[OracleScores]:
+    """The dice of every image of the loader with each set of stages in MEASURED replaced."""
     model.eval()
     with torch.inference_mode():
         for pictures, targets in loader:
@@ -99,26 +100,26 @@ def oracle_dice(
             batch = images_on_device(pictures, device)
             masks = replaced_masks(model, batch, truths, rule, MEASURED)
             for place, (index, truth) in enumerate(zip(indices, truths, strict=True)):
-                yield graded(data.train.ids[index], truth, {swaps: masks[swaps][place] for swaps in MEASURED})
+                yield graded(data.train.ids[index], truth, {stages: masks[stages][place] for stages in MEASURED})
 
 
-def graded(image_id: str, truth: Truth, masks: Mapping[Swaps, Mask]) -> Swapped:
-    """One picture's masks against the truth."""
+def graded(image_id: str, truth: Truth, masks: Mapping[StageSet, Mask]) -> OracleScores:
+    """The dice of an image with each set of replaced stages."""
     true_mask = truth.united
-    dice_of = {swaps: dice(mask, true_mask) for swaps, mask in masks.items()}
+    dice_of = {stages: dice(mask, true_mask) for stages, mask in masks.items()}
     areas = int(true_mask.sum()), int(masks[BASELINE].sum())
-    return Swapped(ImageScore(image_id, dice_of[BASELINE], *areas), dice_of)
+    return OracleScores(ImageScore(image_id, dice_of[BASELINE], *areas), dice_of)
 
 
 def true_instances(data: Data, index: int, size: int, device: torch.device) -> Truth:
-    """The truth about a training picture; the boxes are measured before the masks are scaled, so none gets lost."""
+    """The true instances of a training image; boxes are measured in the original size, so that no small one is lost."""
     shape = data.train.shapes[index]
     masks = tuple(decode(code, *shape) for code in data.labels[data.train.ids[index]])
     return truth_of(masks, shape, size, device)
 
 
 def truth_of(masks: tuple[Mask, ...], shape: tuple[int, int], size: int, device: torch.device) -> Truth:
-    """Masks (height, width) with their boxes in a picture of `size` pixels."""
+    """True instances from masks (height, width), with boxes for an image of `size` pixels."""
     scale_y, scale_x = size / shape[0], size / shape[1]
     boxes = []
     for mask in masks:
@@ -130,9 +131,9 @@ def truth_of(masks: tuple[Mask, ...], shape: tuple[int, int], size: int, device:
 
 
 def replaced_masks(
-    model: MaskRCNN, images: list[Tensor], truths: Sequence[Truth], rule: Rule, wanted: Collection[Swaps]
-) -> dict[Swaps, list[Mask]]:
-    """For each set of replaced stages the mask of every picture of a batch, in its original size."""
+    model: MaskRCNN, images: list[Tensor], truths: Sequence[Truth], rule: Rule, wanted: Collection[StageSet]
+) -> dict[StageSet, list[Mask]]:
+    """The masks of a batch, in their original sizes, for each set of replaced stages."""
     sizes = [(image.shape[-2], image.shape[-1]) for image in images]
     inputs, _ = model.transform(images, None)
     features = model.backbone(inputs.tensors)
@@ -141,16 +142,16 @@ def replaced_masks(
         "proposed": classify(model, features, proposals, inputs.image_sizes),
         "true": classify(model, features, [truth.boxes for truth in truths], inputs.image_sizes),
     }
-    drawn: dict[Swaps, list[dict[str, Tensor]]] = {}
-    result: dict[Swaps, list[Mask]] = {}
-    for swaps in wanted:
-        boxed = swaps & {"rpn", "cls", "box"}
+    drawn: dict[StageSet, list[dict[str, Tensor]]] = {}
+    result: dict[StageSet, list[Mask]] = {}
+    for stages in wanted:
+        boxed = stages & {"rpn", "cls", "box"}
         if boxed not in drawn:
             candidates = seen["true" if "rpn" in boxed else "proposed"]
             found = [detect(model, each, truth, boxed) for each, truth in zip(candidates, truths, strict=True)]
             drawn[boxed] = draw(model, features, found, inputs.image_sizes, sizes, rule.score)
-        result[swaps] = [
-            compose(pasted, truth, swaps, rule) for pasted, truth in zip(drawn[boxed], truths, strict=True)
+        result[stages] = [
+            compose(pasted, truth, stages, rule) for pasted, truth in zip(drawn[boxed], truths, strict=True)
         ]
     return result
 
@@ -158,11 +159,11 @@ def replaced_masks(
 def classify(
     model: MaskRCNN, features: Mapping[str, Tensor], proposals: list[Tensor], sizes: list[tuple[int, int]]
 ) -> list[Candidates]:
-    """The box head on each picture's proposals."""
+    """The output of the box head for the proposals of each image."""
     heads = model.roi_heads
     logits, corrections = heads.box_predictor(heads.box_head(heads.box_roi_pool(features, proposals, sizes)))
     counts = [len(each) for each in proposals]
-    # Without any proposal in the batch, the coder forgets the classes.
+    # Without any proposal in the batch, the result of the coder has no dimension for the classes.
     boxes = heads.box_coder.decode(corrections, proposals).reshape(-1, CLASSES, 4).split(counts)
     scores = logits.softmax(-1).split(counts)
     return [
@@ -171,19 +172,19 @@ def classify(
     ]
 
 
-def detect(model: MaskRCNN, candidates: Candidates, truth: Truth, swaps: Swaps) -> Instances:
-    """The instances that are left of a picture's candidates, as torchvision's `postprocess_detections` leaves them."""
+def detect(model: MaskRCNN, candidates: Candidates, truth: Truth, stages: StageSet) -> Instances:
+    """The detections among the candidates of an image, as in torchvision's `postprocess_detections`."""
     heads = model.roi_heads
     boxes, scores = candidates.boxes, candidates.scores
-    # A true proposal belongs to its truth, wherever it was moved to and even if another one has the same box.
+    # A true proposal belongs to its own instance, even if another instance has the same box.
     own = torch.arange(len(boxes), device=boxes.device)
-    matched = own if {"rpn", "box"} <= swaps else match(boxes, truth.boxes)
-    if "box" in swaps and len(truth.boxes):
+    matched = own if {"rpn", "box"} <= stages else match(boxes, truth.boxes)
+    if "box" in stages and len(truth.boxes):
         boxes = torch.where(matched[:, None] >= 0, truth.boxes[matched], boxes)
     group = torch.full_like(matched, INSTANCE)
     most = heads.detections_per_img
-    if "cls" in swaps:
-        # The model's own scores still decide between boxes that the truth makes equal: suppression keeps their order.
+    if "cls" in stages:
+        # The scores of the model still decide between boxes with equal true scores: suppression uses their order.
         order = scores.argsort(descending=True, stable=True)
         boxes, matched = boxes[order], matched[order]
         scores, group = (matched >= 0).to(scores.dtype), matched + 1
@@ -195,7 +196,7 @@ def detect(model: MaskRCNN, candidates: Candidates, truth: Truth, swaps: Swaps) 
 
 
 def match(boxes: Tensor, true_boxes: Tensor) -> Tensor:
-    """int64 (n): the true box that each box overlaps most, if by an IoU of at least MATCH; else -1."""
+    """int64 (n): the index of the true box with the largest IoU with each box, if it is at least MATCH; else -1."""
     if not len(true_boxes):
         return torch.full((len(boxes),), -1, dtype=torch.int64, device=boxes.device)
     overlap, nearest = box_iou(boxes, true_boxes).max(1)
@@ -210,7 +211,10 @@ def draw(
     outer: list[tuple[int, int]],
     score_threshold: float,
 ) -> list[dict[str, Tensor]]:
-    """The mask head in each picture's boxes; only instances that count are pasted, which is most of the work."""
+    """The masks of the mask head for the detections of each image, in the original sizes, of `score_threshold` or more.
+
+    Keys: boxes, scores, matched, masks. Pasting takes most of the time, so instances with lower scores are left out.
+    """
     heads = model.roi_heads
     boxes = [each.boxes for each in instances]
     logits = heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, boxes, inner)))
@@ -224,11 +228,11 @@ def draw(
     return pasted
 
 
-def compose(pasted: Mapping[str, Tensor], truth: Truth, swaps: Swaps, rule: Rule) -> Mask:
-    """One picture's mask: what the mask head drew, and true masks for those that are replaced."""
-    if "pres" in swaps and not truth.masks:
+def compose(pasted: Mapping[str, Tensor], truth: Truth, stages: StageSet, rule: Rule) -> Mask:
+    """The mask of an image: the union of the predicted masks and, where they are replaced, of the true masks."""
+    if "pres" in stages and not truth.masks:
         return np.zeros(truth.shape, bool)
-    replaced = pasted["matched"] >= 0 if "mask" in swaps else torch.zeros_like(pasted["matched"], dtype=torch.bool)
+    replaced = pasted["matched"] >= 0 if "mask" in stages else torch.zeros_like(pasted["matched"], dtype=torch.bool)
     kept = ~replaced
     mask = rule.mask(in_shape(united(pasted["masks"][kept][:, 0], pasted["scores"][kept], rule.score), truth.shape))
     for place in set(pasted["matched"][replaced].tolist()):

@@ -1,4 +1,4 @@
-"""The bottleneck analysis of many pictures, from the scores of each; see oracle.py."""
+"""Summary and tables of the bottleneck analysis, from the dice of each image; see oracle.py."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..score import ImageScore, split_loss
 
 STAGES = ("rpn", "cls", "box", "mask", "pres")
 LADDER = ("pres", "rpn", "cls", "box", "mask")
-"""In this order, because true proposals blank the empty pictures, too: so each step shows what is its own."""
+"""The order of the ladder. `pres` comes first, because `rpn` empties images without a true mask, too."""
 PICTURES = "oracle_pictures.csv"
 
 SPLIT = {
@@ -24,36 +24,36 @@ SPLIT = {
     "partial": "masks that overlap",
 }
 
-Swaps = frozenset[str]
+StageSet = frozenset[str]
 
-BASELINE: Swaps = frozenset()
+BASELINE: StageSet = frozenset()
 RUNGS = tuple(frozenset(LADDER[: count + 1]) for count in range(len(LADDER)))
 MEASURED = tuple(dict.fromkeys([BASELINE, *(frozenset({stage}) for stage in STAGES), *RUNGS]))
-"""Every set of replaced stages that the analysis needs, once."""
+"""Every set of replaced stages in the analysis, once."""
 
 
 @dataclass(frozen=True)
-class Swapped:
-    """One picture's scores."""
+class OracleScores:
+    """The dice of an image."""
 
     baseline: ImageScore
-    """Without any oracle."""
-    dice: Mapping[Swaps, float]
-    """With each set of stages replaced, the empty set among them."""
+    """Without oracles."""
+    dice: Mapping[StageSet, float]
+    """By the set of replaced stages, which may be empty."""
 
 
-def summarize(pictures: Sequence[Swapped]) -> dict[str, Any]:
-    """What metrics.json says.
+def summarize(pictures: Sequence[OracleScores]) -> dict[str, Any]:
+    """The analysis as it is in metrics.json.
 
-    The baseline is cv/dice; where that averages mirrored pictures, it is what cv/dice would be without. `gain` of an
-    oracle alone is over the baseline, of a rung of the ladder over the rung before.
+    The baseline is cv/dice without test-time augmentation. `gain` is the difference to the baseline for a single
+    oracle, and to the step before for a step of the ladder.
     """
-    mean = {swaps: statistics.fmean(each.dice[swaps] for each in pictures) for swaps in MEASURED}
+    mean = {stages: statistics.fmean(each.dice[stages] for each in pictures) for stages in MEASURED}
     baseline, below = mean[BASELINE], mean[BASELINE]
     ladder = []
-    for stage, swaps in zip(LADDER, RUNGS, strict=True):
-        ladder.append({"name": f"+{stage}", "value": mean[swaps], "gain": mean[swaps] - below})
-        below = mean[swaps]
+    for stage, stages in zip(LADDER, RUNGS, strict=True):
+        ladder.append({"name": f"+{stage}", "value": mean[stages], "gain": mean[stages] - below})
+        below = mean[stages]
     split = split_loss([each.baseline for each in pictures])
     return {
         "metric": "cv/dice",
@@ -78,7 +78,7 @@ def summarize(pictures: Sequence[Swapped]) -> dict[str, Any]:
 
 
 def oracle_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, int]]:
-    """(part, name, dice, gain, images) of everything that the analysis found; a kind of error has no dice."""
+    """The rows (part, name, dice, gain, images) of oracle.csv; a kind of error has no dice."""
     yield "baseline", "baseline", f"{found['baseline']:.6f}", "", found["images"]
     for part in ("alone", "ladder"):
         for each in found[part]:
@@ -93,40 +93,40 @@ def write_oracle(output: Path, found: Mapping[str, Any]) -> None:
 
 
 def oracle_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    """The table in three lines of the log."""
+    """The analysis as three lines for the log."""
     alone = ", ".join(f"{each['name']} {each['gain']:+.4f}" for each in found["alone"])
-    yield f"bottleneck: dice {found['baseline']:.4f}; with the truth in place of one stage: {alone}"
+    yield f"bottleneck: dice {found['baseline']:.4f}; gain with the truth in place of one stage: {alone}"
     ladder = ", ".join(f"{each['name']} {each['value']:.4f}" for each in found["ladder"])
-    yield f"bottleneck: with the truth in place of one stage after the other: {ladder}"
+    yield f"bottleneck: dice with the truth in place of one stage after the other: {ladder}"
     split = ", ".join(f"{SPLIT[name]} {each['loss']:.4f} ({each['images']})" for name, each in found["split"].items())
-    yield f"bottleneck: lost by kind of error (images): {split}"
+    yield f"bottleneck: loss by kind of error (images): {split}"
 
 
-def write_pictures(path: Path, pictures: Sequence[Swapped]) -> None:
-    """A row a picture, in their order, with every digit."""
-    header = ["ImageId", "truth_area", "predicted_area", *(_column(swaps) for swaps in MEASURED)]
+def write_pictures(path: Path, pictures: Sequence[OracleScores]) -> None:
+    """Write one row per image with all digits."""
+    header = ["ImageId", "truth_area", "predicted_area", *(_column(stages) for stages in MEASURED)]
     rows = [
         [
             each.baseline.image_id,
             each.baseline.truth_area,
             each.baseline.predicted_area,
-            *(repr(each.dice[swaps]) for swaps in MEASURED),
+            *(repr(each.dice[stages]) for stages in MEASURED),
         ]
         for each in pictures
     ]
     write_csv(path, header, rows)
 
 
-def read_pictures(path: Path) -> list[Swapped]:
-    """What `write_pictures` has written."""
+def read_pictures(path: Path) -> list[OracleScores]:
+    """Read a file of `write_pictures`."""
     found = []
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            dice = {swaps: float(row[_column(swaps)]) for swaps in MEASURED}
+            dice = {stages: float(row[_column(stages)]) for stages in MEASURED}
             areas = int(row["truth_area"]), int(row["predicted_area"])
-            found.append(Swapped(ImageScore(row["ImageId"], dice[BASELINE], *areas), dice))
+            found.append(OracleScores(ImageScore(row["ImageId"], dice[BASELINE], *areas), dice))
     return found
 
 
-def _column(swaps: Swaps) -> str:
-    return "+".join(stage for stage in LADDER if stage in swaps) or "dice"
+def _column(stages: StageSet) -> str:
+    return "+".join(stage for stage in LADDER if stage in stages) or "dice"

@@ -1,4 +1,4 @@
-"""Random changes of a training picture and its masks together."""
+"""Random transformations of a training image together with its masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Masks = npt.NDArray[np.bool_]
 
 
 def augment(picture: Picture, masks: Masks, preset: Preset, rng: np.random.Generator) -> tuple[Picture, Masks]:
-    """A changed copy of a picture (size, size) and its masks (n, size, size); a mask may end up empty."""
+    """A transformed copy of an image (size, size) and its masks (n, size, size); a mask may become empty."""
     if preset == "none":
         return picture, masks
     if rng.random() < 0.5:
@@ -27,11 +27,11 @@ def augment(picture: Picture, masks: Masks, preset: Preset, rng: np.random.Gener
 
 
 def _moved(picture: Picture, masks: Masks, rng: np.random.Generator) -> tuple[Picture, Masks]:
-    """Turned by up to 7 degrees, scaled by up to 10 % and shifted by up to 5 %, about the centre."""
+    """Rotate by up to 7 degrees, scale by up to 10 % about the centre, and shift by up to 5 % of the edge."""
     size = len(picture)
     angle, scale = math.radians(rng.uniform(-7, 7)), rng.uniform(0.9, 1.1)
     shift_x, shift_y = rng.uniform(-0.05, 0.05, 2) * size
-    # Pillow wants the way back: from a pixel of the result to the place in the original that it shows.
+    # Pillow needs the inverse transformation: from a pixel of the result to its position in the original.
     cos, sin, centre = math.cos(angle) / scale, math.sin(angle) / scale, size / 2
     back = (
         cos,
@@ -51,7 +51,7 @@ def _moved(picture: Picture, masks: Masks, rng: np.random.Generator) -> tuple[Pi
 
 
 def _relit(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Contrast by up to 20 % about the mean, brightness by up to 10 % of the range."""
+    """Change the contrast by up to 20 % about the mean, and the brightness by up to 10 % of the range."""
     real, mean = picture.astype(np.float32), float(picture.mean())
     relit = (real - mean) * rng.uniform(0.8, 1.2) + mean + rng.uniform(-25, 25)
     clipped: Picture = np.clip(np.rint(relit), 0, 255).astype(np.uint8)

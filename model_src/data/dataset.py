@@ -1,4 +1,4 @@
-"""Pictures and labels as samples: a picture in bytes, and the detector's target with all its instances."""
+"""Samples for the detector: an image in bytes, and its target with all instances."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .pictures import Pictures
 from .rle import draw, parse, span
 
 Sample = tuple[Tensor, dict[str, Tensor]]
-"""A grey picture uint8 (1, size, size), which becomes the detector's image on the device, and its `target`."""
+"""A grey image uint8 (1, size, size), which becomes a float image on the device, and its `target`."""
 
 
 Batch = tuple[list[Tensor], list[dict[str, Tensor]]]
-"""Pictures uint8 (1, height, width) and their targets, as they are collated."""
+"""Images uint8 (1, height, width) and their targets, as `collate` returns them."""
 
 
 class ChestXrays(Dataset[Sample]):
-    """The pictures at the given positions, in that order, with their targets.
+    """The images at the positions `order`, with their targets.
 
-    What is random about an item depends on the seeds and its place in the order alone, so the number of worker
-    processes changes nothing.
+    The random transformation of an item depends on `seeds` and its place in the order only, so the number of worker
+    processes does not change it.
     """
 
     def __init__(
@@ -55,15 +55,18 @@ class ChestXrays(Dataset[Sample]):
         pixels = self.pictures.pixels(index)
         masks = scaled_masks(self.labels.get(self.pictures.ids[index], ()), self.pictures.shapes[index], len(pixels))
         pixels, masks = augment(pixels, masks, self.preset, np.random.default_rng([*self.seeds, place]))
-        # A kept picture stays where it is mapped: torch wants it writable and in order, and copies only what is not.
+        # torch needs writable, contiguous memory: a memory-mapped image is both, so it is not copied.
         return torch.from_numpy(np.require(pixels, requirements=["C", "W"]))[None], target(masks, index)
 
 
 def scaled_masks(encoded: Sequence[str], shape: tuple[int, int], size: int) -> npt.NDArray[np.bool_]:
-    """Masks (n, size, size) from codes of the original (height, width): a pixel counts when half of it is covered."""
+    """Masks (n, size, size) from codes for the original `shape` (height, width).
+
+    A scaled pixel belongs to the mask when at least half of its area is covered.
+    """
     scaled = np.zeros((len(encoded), size, size), bool)
-    # Most of a picture is empty: only the part with the mask is drawn and scaled, cut where pixels of both sizes begin
-    # and end. Where these never meet inside the picture the part is the picture.
+    # Most of an image is empty, so only a part around the mask is drawn and scaled. It ends at borders that pixels of
+    # both sizes have in common; without a common border inside the image, the part is the whole image.
     down, across = (edge // math.gcd(edge, size) for edge in shape)
     for mask, code in zip(scaled, encoded, strict=True):
         runs = parse(code, shape[0] * shape[1])
@@ -82,10 +85,10 @@ def scaled_masks(encoded: Sequence[str], shape: tuple[int, int], size: int) -> n
 
 
 def target(masks: npt.NDArray[np.bool_], index: int) -> dict[str, Tensor]:
-    """The detector's target for masks (n, height, width); those that cover nothing are left out.
+    """The detector's target for masks (n, height, width); empty masks are left out.
 
-    boxes float (n, 4) as x1, y1, x2, y2 around the covered pixels, labels int64 (n) all 1, masks uint8 (n, height,
-    width), image_id int64 the picture's position. Without instances n is 0.
+    Keys: `boxes` float (n, 4) as x1, y1, x2, y2 in pixels around the mask, `labels` int64 (n) with the value 1, `masks`
+    uint8 (n, height, width), `image_id` int64 with the position of the image. Without instances n is 0.
     """
     covered = np.asarray(masks.any(2))
     is_left = covered.any(1)
@@ -100,17 +103,17 @@ def target(masks: npt.NDArray[np.bool_], index: int) -> dict[str, Tensor]:
 
 
 def _box(mask: npt.NDArray[np.bool_], rows: npt.NDArray[np.intp]) -> tuple[int, int, int, int]:
-    """x1, y1, x2, y2 around a mask that covers something in these rows."""
+    """x1, y1, x2, y2 around a mask; `rows` are the rows with covered pixels."""
     top, bottom = rows[0], rows[-1] + 1
     columns = np.flatnonzero(mask[top:bottom].any(0))
     return columns[0], top, columns[-1] + 1, bottom
 
 
 def _outwards(part: slice, step: int) -> slice:
-    """The part with both ends taken outwards to a multiple of `step`."""
+    """The slice extended at both ends to multiples of `step`."""
     return slice(part.start // step * step, -(-part.stop // step) * step)
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[Tensor], list[dict[str, Any]]]:
-    """Pictures and targets as two lists: the detector takes pictures one by one."""
+    """Images and targets as two lists, as the detector takes them."""
     return [picture for picture, _ in samples], [each for _, each in samples]

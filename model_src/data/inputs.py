@@ -1,4 +1,4 @@
-"""Finds what is attached to the kernel, wherever Kaggle has put it this year."""
+"""Finds the data sets, competitions and outputs that are attached to the kernel, in all known layouts of Kaggle."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SEARCH_DEPTH = 7
-"""Levels below `input/` that a search looks into: a file in `models/owner/model/framework/variation/version/`."""
+"""Levels below `input/` that are searched, down to `models/owner/model/framework/variation/version/FILE`."""
 TREE_LINES = 40
 
 
 class InputMissing(FileNotFoundError):
-    """Something that should be attached is not there; the message shows what is."""
+    """An input that should be attached is missing; the message lists what is attached."""
 
 
 def kaggle_root() -> Path:
-    """The folder that holds `src/`, `input/` and `working/`."""
+    """The folder with `src/`, `input/` and `working/`: COORD_KAGGLE_ROOT, or /kaggle."""
     return Path(os.environ.get("COORD_KAGGLE_ROOT") or "/kaggle")
 
 
 def find_source(source: str, root: Path) -> Path:
-    """The folder of a data set ("owner/slug"), of a kernel's output (the same) or of a competition ("slug").
+    """The folder of a data set or of a kernel's output ("owner/slug"), or of a competition ("slug").
 
-    The layouts of 2026 and the one before are tried first; then any folder with the slug's name is taken.
+    The layouts of 2026 and of the years before are tried first, then any folder with the name of the slug. Raises
+    InputMissing.
     """
     slug = source.strip("/").split("/")[-1]
     mounts = root / "input"
@@ -41,7 +42,7 @@ def find_source(source: str, root: Path) -> Path:
 
 
 def find_inside(folder: Path, name: str) -> Path:
-    """The file or folder called `name` in `folder` or a few folders below, the nearest one first."""
+    """The file or folder called `name` in `folder` or below it, the least deep one. Raises InputMissing."""
     for path in [folder / name, *_below(folder, SEARCH_DEPTH)]:
         if path.name == name and path.exists():
             return path
@@ -49,12 +50,12 @@ def find_inside(folder: Path, name: str) -> Path:
 
 
 def find_file(name: str, root: Path) -> Path:
-    """A file by its path, or else by its name in anything that is attached."""
+    """A file by its path, or by its name in any attached input. Raises InputMissing."""
     return path if (path := Path(name)).is_file() else find_inside(root / "input", path.name)
 
 
 def tree(folder: Path) -> str:
-    """What is in a folder, three levels deep, cut where it gets long."""
+    """The content of a folder as lines of text: three levels, at most TREE_LINES lines."""
     if not folder.is_dir():
         return f"  (nothing: {folder} does not exist)"
     lines: list[str] = []
@@ -67,10 +68,10 @@ def tree(folder: Path) -> str:
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:
-    """Everything below `folder`, level by level, sorted; each level only as deep as it is asked for."""
+    """Everything below `folder`, level by level, sorted; a level is read only when the iteration reaches it."""
     level = [folder] if folder.is_dir() else []
     for _ in range(depth):
         children = [child for parent in level for child in sorted(parent.iterdir())]
         yield from children
-        # The picture folders hold thousands of folders of one file each: nothing to be found there.
+        # The folders of DICOM files have thousands of subfolders with one file each, which nothing is searched in.
         level = [child for child in children if not child.name.startswith("dicom-images") and child.is_dir()]

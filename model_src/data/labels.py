@@ -1,4 +1,4 @@
-"""The competition's label file: read it in every shape that it comes in, and say what is in it.
+"""Reads the competition's label file in all of its variants, and computes statistics of the labels.
 
 python -m model_src.data.labels LABELS.csv[.gz] [--ids IDS.csv] [--exclude IDS.csv] [--first N] [--images M] [--json]
 """
@@ -21,18 +21,18 @@ from .rle import NO_MASK, Runs, area, parse, times_covered, unite
 
 HEADER = ["ImageId", "EncodedPixels"]
 SIZE = 1024
-"""Edge of the competition's pictures, in pixels."""
+"""Edge of the images of the competition, in pixels."""
 PERCENTILES = (0, 5, 25, 50, 75, 95, 100)
 LONGEST_VALUE = 2**26
-"""Characters of one value: more than the code of any mask of 4096 by 4096 pixels that a model would send in."""
+"""Characters of one value: more than the code of any realistic mask of 4096 x 4096 pixels has."""
 
 
 def read_labels(path: Path, *, shape: tuple[int, int] | None = None) -> dict[str, tuple[str, ...]]:
-    """Every image of a label file with its encoded masks, in the file's order; no masks is an empty tuple.
+    """The encoded masks of every image of a label file, in the order of the file; empty for an image without a mask.
 
-    Reads plain or gzipped files, with blanks around header and values and with a byte order mark. `shape` is the
-    pictures' (height, width); without it, whether a code fits its picture is not checked. Raises ValueError that
-    names file, line and ImageId.
+    Reads plain and gzipped files, with or without a byte order mark and with blanks around header and values. `shape`
+    is the (height, width) of the images; without it, it is not checked whether a code fits into its image. Raises
+    ValueError, which names file, line and ImageId.
     """
     labels: dict[str, tuple[str, ...]] = {}
     rows = _rows(path)
@@ -54,7 +54,7 @@ def read_labels(path: Path, *, shape: tuple[int, int] | None = None) -> dict[str
 
 
 def check_codes(labels: Mapping[str, Sequence[str]], shapes: Mapping[str, tuple[int, int]]) -> None:
-    """Whether the codes of these pictures fit into their (height, width). Raises ValueError that names the ImageId."""
+    """Raise ValueError, which names the ImageId, when a code does not fit into the (height, width) of its image."""
     for image_id, (height, width) in shapes.items():
         codes = labels.get(image_id, ())
         for place, encoded in enumerate(codes, start=1):
@@ -66,7 +66,7 @@ def check_codes(labels: Mapping[str, Sequence[str]], shapes: Mapping[str, tuple[
 
 
 def read_ids(path: Path) -> list[str]:
-    """The ImageIds in the first column of a CSV file, with or without a header, each once, in the file's order."""
+    """The different ImageIds in the first column of a CSV file, with or without a header, in the order of the file."""
     ids = [row[0] for _, row in _rows(path)]
     return list(dict.fromkeys(ids[1:] if ids[:1] == HEADER[:1] else ids))
 
@@ -94,27 +94,27 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 @dataclass(frozen=True)
 class LabelStatistics:
-    """What a set of labelled images holds. Areas are in pixels."""
+    """Statistics of labelled images. Areas are in pixels."""
 
     images: int
-    """Those with a row."""
+    """Images with a row."""
     unannotated: int
-    """Images that were asked for and have none."""
+    """Requested images without a row."""
     positives: int
     """Images with a mask."""
     masks: int
     masks_an_image: Mapping[int, int]
-    """How many images have 1, 2, 3... masks; those without are not listed."""
+    """How many images have 1, 2, 3, ... masks."""
     pixels_covered: Mapping[int, int]
-    """How many pixels lie in 1, 2, 3... masks of their image."""
+    """How many pixels are in 1, 2, 3, ... masks of their image."""
     mean_over: int
-    """The number of images that the two means divide by; unannotated ones may count as empty."""
+    """The number of images in the denominator of the two means; images without a row may count as empty."""
     union_mean: float
-    """Share of pixels that any mask covers."""
+    """Share of pixels in any mask."""
     instance_sum_mean: float
-    """The same with a pixel counted once for every mask that covers it."""
+    """The same, with a pixel counted once for every mask that it is in."""
     image_area: Mapping[int, float]
-    """Percentiles of the united area of the images with a mask."""
+    """Percentiles of the area of the union of an image's masks, over the images with a mask."""
     mask_area: Mapping[int, float]
     """Percentiles of the area of single masks."""
 
@@ -126,10 +126,10 @@ def statistics_of(
     unannotated: int = 0,
     mean_over: int | None = None,
 ) -> LabelStatistics:
-    """The statistics of pictures that are all of one (height, width).
+    """The statistics of images that all have the same `shape` (height, width).
 
-    `unannotated` is only passed on; `mean_over` is how many images the means divide by, None = those in `labels`.
-    Raises ValueError when that is fewer than there are, or none.
+    `unannotated` is copied to the result. `mean_over` is the denominator of the means; None = the number of `labels`.
+    Raises ValueError when it is 0 or less than the number of labels.
     """
     if mean_over is None:
         mean_over = len(labels)
@@ -156,7 +156,7 @@ def statistics_of(
 
 
 def _percentiles(masks: Sequence[Runs]) -> dict[int, float]:
-    """Of the areas, linearly interpolated; none of no masks."""
+    """Percentiles of the areas, linearly interpolated; empty without a mask."""
     if not masks:
         return {}
     values = np.percentile([area(runs) for runs in masks], PERCENTILES)
@@ -170,13 +170,13 @@ def choose(
     exclude: Collection[str] = (),
     first: int | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """The labels of `ids` (None = all) without those to exclude, sorted by ImageId as text, the first of them."""
+    """The labels of `ids` (None = all) without `exclude`, sorted by ImageId as text; only the `first` ones if given."""
     kept = (labels.keys() if ids is None else labels.keys() & set(ids)) - set(exclude)
     return {image_id: labels[image_id] for image_id in sorted(kept)[:first]}
 
 
 def table(found: LabelStatistics, size: int) -> str:
-    """The statistics as lines for a reader."""
+    """The statistics as lines of text."""
 
     def counts(values: Mapping[int, float]) -> str:
         return "  ".join(f"{key}: {value:.0f}" for key, value in values.items()) or "none"
@@ -186,7 +186,7 @@ def table(found: LabelStatistics, size: int) -> str:
         "asked for, without a row": str(found.unannotated),
         "with a mask": str(found.positives),
         "masks": str(found.masks),
-        "masks an image": counts(found.masks_an_image),
+        "masks per image": counts(found.masks_an_image),
         "pixels covered n times": counts(found.pixels_covered),
         "union mean": repr(found.union_mean),
         "instance-sum mean": repr(found.instance_sum_mean),
@@ -198,14 +198,14 @@ def table(found: LabelStatistics, size: int) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; what can't be read is one line on standard error and the code 1."""
-    parser = argparse.ArgumentParser(prog="python -m model_src.data.labels", description="What a label file holds.")
+    """The command line. An error is one line on standard error and the exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m model_src.data.labels", description="Statistics of a label file.")
     parser.add_argument("labels", type=Path, help="ImageId,EncodedPixels; .csv or .csv.gz")
     parser.add_argument("--ids", type=Path, help="only the ImageIds in this file's first column")
     parser.add_argument("--exclude", type=Path, help="all but the ImageIds in this file's first column")
     parser.add_argument("--first", type=int, help="only the first N images, sorted by ImageId as text")
     parser.add_argument("--images", type=int, help="divide the means by M images; the others count as empty")
-    parser.add_argument("--size", type=int, default=SIZE, help="edge of the pictures in pixels (%(default)s)")
+    parser.add_argument("--size", type=int, default=SIZE, help="edge of the images in pixels (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args(arguments)
     if given.size < 1 or (given.first is not None and given.first < 1):

@@ -1,4 +1,4 @@
-"""Everything that a run reads: labelled pictures, pictures to predict, labels, and the count of what was left out."""
+"""Loads the data of a run: labelled images, test images and labels, and counts what is left out."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ Labels = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Data:
-    """Pictures are in the order of their ImageIds; extra ones come after all others."""
+    """The data of a run. Images are sorted by ImageId; extra images come last."""
 
     train: Pictures
     test: Pictures
     labels: Labels
-    """The encoded masks of each labelled image; empty = it has none."""
+    """The encoded masks of each labelled image; empty = no mask."""
     counts: Mapping[str, int]
     extra: int = 0
-    """How many of the training pictures, the last ones, are extra: trained on in every fold, validated in none."""
+    """Number of extra images at the end of `train`, which every fold trains on and none validates."""
 
     @property
     def validated(self) -> range:
-        """Positions of the training pictures that folds are made of."""
+        """Positions of the images that are divided into folds."""
         return range(len(self.train.ids) - self.extra)
 
     def is_positive(self, index: int) -> bool:
-        """Whether the training picture at this position has a mask."""
+        """Whether the training image at this position has a mask."""
         return bool(self.labels[self.train.ids[index]])
 
     def area(self, index: int) -> int:
-        """Pixels that the masks of the training picture at this position cover together, in its original size."""
+        """Pixels in the union of the masks of the image at this position, in its original size."""
         return area(unite([parse(code) for code in self.labels[self.train.ids[index]]]))
 
 
 def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> Data:
-    """Find, match and read; `say` gets a line for whatever a reader of the run should know.
+    """Find the files, match images and labels, and read them; `say` is called with messages for the log.
 
-    Pictures without a label row and rows without a picture are left out and counted. Raises InputMissing,
-    UnreadableDicom, or ValueError for labels that don't fit their pictures, for extra pictures that are in the main
-    source as well, for a cache inside the run's output, and when nothing is left to train on.
+    Images without a label row and rows without an image are left out and counted. Raises InputMissing, UnreadableDicom,
+    or ValueError: for labels that do not fit their images, for extra images that are in the main source as well, for a
+    cache in the output of the run, and when there is no image with a mask.
     """
     cache = PictureCache(cache_folder(config, root), limit=round(config.cache_gib * 2**30))
     source = find_source(config.source, root)
@@ -93,15 +93,15 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
     say(", ".join(f"{name} {count}" for name, count in counts.items() if count))
     if counts["not_kept"]:
         say(
-            f"{counts['not_kept']} pictures are decoded each time that they are used: {cache.folder} has no room for "
+            f"{counts['not_kept']} images are decoded each time that they are used: {cache.folder} has no space for "
             f"them; data.cache_gib is {config.cache_gib:g}"
         )
     if test.skipped:
-        say(f"test pictures that can't be read: {len(test.skipped)}; the submission has an empty mask (-1) for each")
+        say(f"test images that can't be read: {len(test.skipped)}; the submission has an empty mask (-1) for each")
     if both := sorted(set(extra.ids) & set(test.ids)):
-        say(f"{len(both)} extra pictures, such as {both[0]}, are predicted as well: their score will not be honest")
+        say(f"{len(both)} extra images, such as {both[0]}, are test images: the submission's score will be too high")
     if not counts["positive"]:
-        raise ValueError(f"{source} has no picture with a mask to train on: {counts}")
+        raise ValueError(f"{source} has no image with a mask to train on: {counts}")
     together, both_labels = train.joined(extra), {**labels, **more_labels}
     shapes = dict(zip(together.ids, together.shapes, strict=True))
     check_codes(both_labels, shapes)
@@ -111,10 +111,10 @@ def load_data(config: DataConfig, *, root: Path, say: Callable[[str], None]) -> 
 def find_extra(
     config: DataConfig, source: Path, root: Path, *, taken: set[str]
 ) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, Path]]]:
-    """Labels and files of the pictures that are added to the training; both empty without `extra_labels`.
+    """Labels and files of the extra images; both empty without `extra_labels`.
 
-    Raises ValueError when there are none, and for one whose ImageId is `taken`: it would be trained on in the fold that
-    validates it.
+    Raises ValueError when there is no such image, and for an ImageId that is `taken`: the fold that validates it would
+    train on it, too.
     """
     if config.extra_labels is None:
         return {}, []
@@ -123,19 +123,19 @@ def find_extra(
     files = find_dicoms(find_inside(folder, config.extra_folder) if config.extra_folder else folder)
     chosen = [(image_id, path) for image_id, path in files.items() if image_id in labels]
     if not chosen:
-        raise ValueError(f"{config.extra_labels} labels no picture in {folder}: there is nothing extra to train on")
+        raise ValueError(f"{config.extra_labels} labels no image in {folder}: there are no extra images")
     if twice := sorted(taken & {image_id for image_id, _ in chosen}):
         raise ValueError(
-            f"{len(twice)} extra pictures are in {config.source} as well, such as {', '.join(twice[:3])}; "
-            "name a folder of others as data.extra_folder, or take them out"
+            f"{len(twice)} extra images are in {config.source} as well, such as {', '.join(twice[:3])}; "
+            "set data.extra_folder to a folder of other images, or remove them"
         )
     return {image_id: labels[image_id] for image_id, _ in chosen}, chosen
 
 
 def cache_folder(config: DataConfig, root: Path) -> Path:
-    """Where decoded pictures are kept. Raises ValueError for a place inside the session's output."""
+    """The folder of the cache. Raises ValueError when it is in the output of the session."""
     folder = (Path(config.cache_dir) if config.cache_dir else default_folder()).resolve()
     output = (root / "working").resolve()
     if folder.is_relative_to(output):
-        raise ValueError(f"data.cache_dir {folder} lies in {output}: all of it would become the run's output")
+        raise ValueError(f"data.cache_dir {folder} is in {output}: the whole cache would become the output of the run")
     return folder

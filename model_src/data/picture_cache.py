@@ -1,11 +1,11 @@
-"""Decoded pictures on disk: one file each, named after the content of the DICOM file that it was decoded from.
+"""A cache of decoded images on disk: one file each, named by a digest of the DICOM file that it was decoded from.
 
-So a picture is found again by any later run on the same machine, wherever its source lies then, and a source file that
-changes is another picture. Entries appear complete or not at all, so a run that is killed leaves nothing to repair and
-the next one goes on where it stopped. Each is checked against its own digest before it is used.
+A later run on the same machine finds an image again wherever its source is mounted; a changed source file is another
+image. Entries are written atomically, so a killed run leaves no damaged entry, and the next run continues where it
+stopped. Each entry is checked against its own digest before it is used.
 
-An entry is a head of 128 bytes (a mark, the digest of all that follows it, the original height and width, the edge of
-the square that is kept, the patient) and then the pixels, row by row.
+An entry is a header of 128 bytes (magic number, SHA-256 of the rest, the original height and width, the edge of the
+stored square, the patient), followed by the pixels, row by row.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ import pydicom
 from ..files import replacing
 
 RECIPE = 1
-"""Version of the way from a DICOM file to the pixels that are kept: to be raised whenever it gives other pixels."""
+"""Version of the decoding: increase it whenever the pixels change."""
 HEAD = 128
 DISK_RESERVE = 1 << 30
-"""Bytes of the disk that are left to others."""
+"""Bytes of the disk that the cache leaves free."""
 _NAME = re.compile(r"[0-9a-f]{40}(\.px|\..+\.tmp)")
 _MARK = b"coordpx1"
 _DIGEST = slice(len(_MARK), len(_MARK) + 32)
@@ -43,33 +43,33 @@ _FACTS = struct.Struct("<III16s")
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """A picture as it is kept."""
+class DecodedImage:
+    """A decoded image."""
 
     pixels: npt.NDArray[np.uint8]
-    """(size, size)."""
+    """uint8 (size, size)."""
     shape: tuple[int, int]
-    """(height, width) before it was scaled, in pixels."""
+    """(height, width) of the original image, in pixels."""
     patient: str
-    """Up to 16 characters that stand for the patient; empty = not known."""
+    """Up to 16 characters that identify the patient; empty = unknown."""
 
 
 def default_folder() -> Path:
-    """Below the system's folder for temporary files, one for each user."""
+    """The folder of the user's cache in the system's folder for temporary files."""
     return Path(tempfile.gettempdir()) / f"coord-pictures-{os.getuid()}"
 
 
 def picture_key(content: bytes, size: int) -> str:
-    """The name of the picture of `size` pixels that is decoded from a DICOM file's content."""
-    # Another decoder may round otherwise, so its version is part of the name.
+    """The key of the image of `size` pixels that is decoded from the content of a DICOM file."""
+    # Another version of the decoder may round differently, so the versions are part of the key.
     recipe = f"{RECIPE}/{pydicom.__version__}/{PIL.__version__}/{size}/"
     return hashlib.sha256(recipe.encode() + hashlib.sha256(content).digest()).hexdigest()[:40]
 
 
 class PictureCache:
-    """The kept pictures below `folder`, at most `limit` bytes of them. Any number of threads and processes may use it.
+    """A cache in `folder` with at most `limit` bytes. Any number of threads and processes may use it.
 
-    Raises PermissionError for a folder that belongs to somebody else, who could have put anything into it.
+    Raises PermissionError for a folder that another user can write to, who could have put any data into it.
     """
 
     def __init__(self, folder: Path, *, limit: int) -> None:
@@ -82,16 +82,16 @@ class PictureCache:
         self._wanted: set[str] = set()
         self._lock = threading.Lock()
         self.refused = 0
-        """Entries that were torn or changed, and removed."""
+        """Number of damaged entries that were removed."""
 
     def path(self, key: str) -> Path:
-        """Where the entry is, or would be."""
+        """The path of an entry, which need not exist."""
         return self.folder / f"{key}.px"
 
     def make_room(self, keys: Iterable[str], size: int) -> frozenset[str]:
-        """The run's keys so far that fit the limit and the disk, the first ones first; now there is room for them.
+        """Make space for new entries of `size` pixels; returns all keys of this run that fit into limit and disk.
 
-        Makes it by removing what this run hasn't asked for, the longest unused first.
+        Removes entries that this run does not use, the least recently used ones first. Earlier keys have precedence.
         """
         each, disk, present = HEAD + size**2, os.statvfs(self.folder), self._present()
         total = sum(number for _, _, number in present)
@@ -109,8 +109,8 @@ class PictureCache:
             excess -= number
         return frozenset(self._wanted)
 
-    def load(self, key: str, size: int) -> Decoded | None:
-        """The entry, checked, and marked as just used; None when there is none. A bad one is removed and counted."""
+    def load(self, key: str, size: int) -> DecodedImage | None:
+        """A checked entry, which becomes the most recently used one; None if there is none. Removes a damaged entry."""
         path = self.path(key)
         try:
             content = path.read_bytes()
@@ -122,22 +122,22 @@ class PictureCache:
                 self.refused += 1
             path.unlink(missing_ok=True)
             return None
-        # Another run may have removed it in this moment: then it is decoded again where it is used.
+        # Another run may have removed it in the meantime: then it is decoded again when it is used.
         with contextlib.suppress(FileNotFoundError):
             os.utime(path)
         return decoded
 
-    def store(self, key: str, decoded: Decoded) -> None:
-        """Keep a picture; raises OSError when the disk is full."""
+    def store(self, key: str, decoded: DecodedImage) -> None:
+        """Add an entry. Raises OSError when the disk is full."""
         facts = _FACTS.pack(*decoded.shape, len(decoded.pixels), decoded.patient.encode())
         body = facts.ljust(HEAD - _BODY, b"\0") + decoded.pixels.tobytes()
-        # Another run that needs the room may have removed the unfinished file before it is renamed. An entry that a
-        # power cut damages is found by its digest, so none has to wait for the disk.
+        # Another run that needs space may have removed the temporary file before it is renamed. A power failure may
+        # damage an entry, which its digest shows, so there is no need to wait for the disk.
         with contextlib.suppress(FileNotFoundError), replacing(self.path(key), is_shared=True) as file:
             file.write(_MARK + hashlib.sha256(body).digest() + body)
 
     def _present(self) -> list[tuple[float, Path, int]]:
-        """Time of last use, path and bytes of every entry, and of what a killed run left unfinished; no other files."""
+        """Time of last use, path and size in bytes of every entry and of every temporary file of a killed run."""
         present = []
         with os.scandir(self.folder) as files:
             for file in files:
@@ -150,22 +150,22 @@ class PictureCache:
 
 
 def mapped(path: Path, size: int) -> npt.NDArray[np.uint8]:
-    """The pixels (size, size) of an entry that has been checked, straight from the file. Raises FileNotFoundError.
+    """The pixels (size, size) of a checked entry, memory-mapped. Raises FileNotFoundError.
 
-    They may be written to: that changes a copy of this process, never the file.
+    The array is writable; writing changes the memory of this process only, not the file.
     """
-    # What np.memmap does, at a third of its price: that counts when it is done for every picture of every epoch.
+    # The same as np.memmap in a third of the time, which matters for every image of every epoch.
     with path.open("rb") as file:
-        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # closed with the last array that looks at it
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)  # closed with the last array that uses it
     return np.frombuffer(content, np.uint8, size**2, HEAD).reshape(size, size)
 
 
-def _parse(content: bytes, size: int) -> Decoded | None:
-    """What `store` wrote; None when it isn't that."""
+def _parse(content: bytes, size: int) -> DecodedImage | None:
+    """The image in the content of an entry; None when it is damaged."""
     if len(content) != HEAD + size**2 or not content.startswith(_MARK):
         return None
     if hashlib.sha256(memoryview(content)[_BODY:]).digest() != content[_DIGEST]:
         return None
     height, width, edge, patient = _FACTS.unpack_from(content, _BODY)
     pixels = np.frombuffer(content, np.uint8, offset=HEAD).reshape(size, size)
-    return Decoded(pixels, (height, width), patient.rstrip(b"\0").decode()) if edge == size else None
+    return DecodedImage(pixels, (height, width), patient.rstrip(b"\0").decode()) if edge == size else None

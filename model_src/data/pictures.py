@@ -1,6 +1,6 @@
-"""A run's pictures: every DICOM file is read once, scaled to the model's size and kept.
+"""The images of a run: every DICOM file is read once, scaled to the size of the model's input, and cached.
 
-Reading them all before the training starts finds the files that can't be read while nothing is lost yet.
+All files are read before the training starts, so that an unreadable file is found early.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from .dicom import UnreadableDicom, read_film
-from .picture_cache import Decoded, PictureCache, mapped, picture_key
+from .dicom import UnreadableDicom, read_dicom_image
+from .picture_cache import DecodedImage, PictureCache, mapped, picture_key
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures by position: names, sizes and where the pixels are. Cheap to send to another process."""
+    """Images by position: names, sizes, and the files of the pixels. Small enough to send to other processes."""
 
     ids: tuple[str, ...]
     """ImageId of each."""
     shapes: tuple[tuple[int, int], ...]
-    """(height, width) of each before it was scaled, in pixels."""
+    """(height, width) of each original image, in pixels."""
     patients: tuple[str, ...]
-    """What stands for the patient of each; empty = not known."""
+    """Identifies the patient of each; empty = unknown."""
     files: tuple[Path, ...]
     """The DICOM file of each."""
     kept: tuple[Path | None, ...]
-    """Where the pixels of each are kept; None = there was no room."""
+    """The cache entry of each; None = the cache had no space for it."""
     size: int
-    """Edge of the square that each was scaled to, in pixels."""
+    """Edge of the square that each image is scaled to, in pixels."""
     skipped: Mapping[str, str] = field(default_factory=dict)
-    """One line for each file that could not be read, under its ImageId."""
+    """The error message of each unreadable file, by ImageId."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """How many were decoded, were kept already, and have to be decoded each time."""
+    """How many images were decoded, were in the cache before, and have to be decoded at each use."""
 
     def pixels(self, index: int) -> npt.NDArray[np.uint8]:
-        """uint8 (size, size), straight from the kept file, or decoded again without one; the latter is read-only."""
+        """uint8 (size, size): memory-mapped from the cache or, without an entry, decoded again and read-only."""
         kept = self.kept[index]
         if kept is not None:
             try:
                 return mapped(kept, self.size)
             except FileNotFoundError:
-                pass  # pushed out by another run that needed the room
+                pass  # removed by another run that needed the space
         return decode(self.files[index], self.size).pixels
 
     def joined(self, others: Pictures) -> Pictures:
-        """These pictures and then the others, of the same size."""
+        """These images followed by the others, which have the same size."""
         return Pictures(
             self.ids + others.ids,
             self.shapes + others.shapes,
@@ -66,7 +66,10 @@ class Pictures:
 
 
 def find_dicoms(folder: Path) -> dict[str, Path]:
-    """Every DICOM file below a folder under its ImageId, which is the file's name; sorted by ImageId."""
+    """Every DICOM file below a folder by its ImageId, which is the file's name, sorted.
+
+    Raises ValueError for two files with the same name.
+    """
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.dcm"), key=lambda path: (path.stem, path)):
         if path.stem in found:
@@ -75,15 +78,12 @@ def find_dicoms(folder: Path) -> dict[str, Path]:
     return found
 
 
-def decode(path: Path, size: int) -> Decoded:
-    """A DICOM file's picture, scaled to (size, size): one that isn't square is stretched to be so.
-
-    Raises UnreadableDicom.
-    """
-    film = read_film(path)
+def decode(path: Path, size: int) -> DecodedImage:
+    """The image of a DICOM file scaled to (size, size), without keeping the aspect ratio. Raises UnreadableDicom."""
+    film = read_dicom_image(path)
     scaled = Image.fromarray(film.pixels).resize((size, size), Image.Resampling.BOX)
     height, width = film.pixels.shape
-    return Decoded(np.asarray(scaled), (height, width), film.patient)
+    return DecodedImage(np.asarray(scaled), (height, width), film.patient)
 
 
 def read_pictures(
@@ -94,9 +94,9 @@ def read_pictures(
     unreadable: Literal["stop", "skip"],
     threads: int,
 ) -> Pictures:
-    """The pictures of (ImageId, path) pairs; what the cache doesn't hold is decoded, and kept as far as there is room.
+    """The images of (ImageId, path) pairs. Images that are not in the cache are decoded, and added if there is space.
 
-    Raises UnreadableDicom for the first file that can't be read, unless `unreadable` is "skip".
+    Raises UnreadableDicom for the first unreadable file, unless `unreadable` is "skip".
     """
     pairs = list(files)
     paths = [path for _, path in pairs]
@@ -108,7 +108,7 @@ def read_pictures(
         except OSError as error:
             return UnreadableDicom(f"{path}: {error}")
 
-    def read(path: Path, key: str | UnreadableDicom) -> tuple[Decoded, str] | UnreadableDicom:
+    def read(path: Path, key: str | UnreadableDicom) -> tuple[DecodedImage, str] | UnreadableDicom:
         if isinstance(key, UnreadableDicom):
             return key
         if key in room and (kept := cache.load(key, image_size)) is not None:
@@ -127,7 +127,7 @@ def read_pictures(
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         keys = list(pool.map(key_of, paths))
         room = cache.make_room([key for key in keys if isinstance(key, str)], image_size)
-        # In slices, so that finished pictures don't pile up in memory.
+        # In slices, so that only a few decoded images are in memory.
         for start in range(0, len(pairs), 64):
             part = slice(start, start + 64)
             results = pool.map(read, paths[part], keys[part])

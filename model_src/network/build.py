@@ -1,4 +1,4 @@
-"""Mask R-CNN on a ResNet feature pyramid, with heads for two classes: nothing, and pneumothorax."""
+"""Builds Mask R-CNN on a ResNet feature pyramid, for two classes: background and pneumothorax."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .weights import load_weights
 
 CLASSES = 2
 STAGES = ("layer4", "layer3", "layer2", "layer1", "conv1")
-"""The backbone's parts from the top, in the order in which `trainable_layers` counts them."""
+"""The stages of the backbone from the top, in the order of `trainable_layers`."""
 LEAST_SCORE = 0.05
-"""Instances below are dropped inside the detector, as torchvision does; the prediction's threshold comes later."""
+"""The detector drops instances with a lower score, as in torchvision, before any other threshold."""
 
 
 def build_model(
@@ -36,12 +36,13 @@ def build_model(
     weights: Path | None,
     say: Callable[[str], None] = print,
 ) -> nn.Module:
-    """The detector, on the CPU. With `weights` (a state dict) the batch norms and the lower stages are frozen.
+    """The detector, on the CPU, for images of `image_size` pixels.
 
-    The parts are those of `maskrcnn_resnet50_fpn` with both predictors replaced, so its published weights fit. What
-    was taken over from `weights` is said in one line. Raises BadWeights when they are for something else.
+    With `weights` (the file of a state dict) the batch norms and the lower stages of the backbone are frozen. The model
+    is `maskrcnn_resnet50_fpn` with both predictors replaced, so its published weights fit. `say` is called with one
+    line about the weights. Raises BadWeights when they do not fit the model.
     """
-    # Statistics frozen at their random start would never let the backbone learn.
+    # Without weights the norms have to be trained: frozen at their initial statistics, the backbone could not learn.
     norm = nn.BatchNorm2d if weights is None else FrozenBatchNorm2d
     body = getattr(resnet, config.backbone)(weights=None, norm_layer=norm)
     trained = STAGES if weights is None else STAGES[: config.trainable_layers]
@@ -82,6 +83,6 @@ def build_model(
     model.roi_heads = MaskLossRoIHeads(model.roi_heads, config.mask_loss)
     if weights is not None:
         load_weights(model, weights, say)
-    # The layout that CPU and GPU kernels for convolutions are fastest in; the numbers mean the same.
+    # Convolutions on CPU and GPU are fastest in this memory format.
     layout = torch.channels_last if config.channels_last else torch.contiguous_format
     return cast(nn.Module, model.to(memory_format=layout))

@@ -1,7 +1,7 @@
-"""What the mask head can learn from: three losses of one proposal's mask, and their weighted sum.
+"""Losses of the mask head: three losses of the mask of a proposal, and their weighted sum.
 
-All take logits (n, pixels) and targets of the same shape from 0 to 1, give one value a proposal (n), and agree about
-what it means: 0 where the mask is right.
+Each takes logits (n, pixels) and targets of the same shape with values from 0 to 1, and returns one value per proposal
+(n), which is 0 for a perfect mask.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from ..config import MaskLossConfig
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """The mean of the pixels' binary cross-entropies, as in the Mask R-CNN paper (He et al. 2017)."""
+    """The mean of the binary cross-entropy over the pixels (n), as in Mask R-CNN (He et al. 2017)."""
     return functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
 
 
 def soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
-    """1 - 2 sum(p g) / (sum(p^2) + sum(g^2)) with p the probabilities and g the targets, unsmoothed.
+    """1 - 2 sum(p g) / (sum(p^2) + sum(g^2)) (n) with p the probabilities and g the targets, without smoothing.
 
-    Milletari, Navab, Ahmadi: V-Net (2016), section 3. Where the targets are all 0 it is 1 and teaches nothing.
+    Milletari, Navab, Ahmadi: V-Net (2016), section 3. It is 1, with a gradient of 0, where all targets are 0.
     """
     probabilities = logits.sigmoid()
     both = (probabilities * targets).sum(1)
-    # Only where all are exactly 0 is there nothing to divide by, and there the numerator is 0, too.
+    # The denominator is 0 only where all values are exactly 0; the numerator is 0 there, too.
     each = ((probabilities**2).sum(1) + (targets**2).sum(1)).clamp_min(torch.finfo(logits.dtype).tiny)
     return 1 - 2 * both / each
 
 
 def lovasz_hinge(logits: Tensor, targets: Tensor) -> Tensor:
-    """The Lovasz extension of the Jaccard loss at the hinge errors 1 - s z, with s = +-1 from targets above 0.5.
+    """The Lovasz extension of the Jaccard loss at the hinge errors 1 - s z (n); s is 1 for targets above 0.5, else -1.
 
     Berman, Rannen Triki, Blaschko: The Lovasz-Softmax loss (2018), algorithm 1 and equation 9.
     """
@@ -39,7 +39,7 @@ def lovasz_hinge(logits: Tensor, targets: Tensor) -> Tensor:
     errors = 1 - logits * (2 * positive - 1)
     errors, order = errors.sort(dim=1, descending=True, stable=True)
     positive = positive.gather(1, order)
-    # The Jaccard loss of getting wrong the worst pixel, the worst two, the worst three...
+    # The Jaccard loss if the worst pixel is wrong, the two worst pixels, the three worst, ...
     total = positive.sum(1, keepdim=True)
     jaccard = 1 - (total - positive.cumsum(1)) / (total + (1 - positive).cumsum(1))
     gain = jaccard.diff(dim=1, prepend=jaccard.new_zeros(len(jaccard), 1))
@@ -47,9 +47,9 @@ def lovasz_hinge(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def mask_loss(config: MaskLossConfig, logits: Tensor, targets: Tensor) -> Tensor:
-    """The weighted sum, a scalar: mean over the proposals; 0, with a gradient of 0, of none.
+    """The weighted sum of the losses, as the mean over the proposals: a scalar; 0, with a gradient of 0, without any.
 
-    Computed in float32 at least: half precision has no room for sums over a mask.
+    `logits` and `targets` are (n, height, width). Computed at least in float32: the sum over a mask overflows float16.
     """
     if not len(logits):
         return logits.sum() * 0

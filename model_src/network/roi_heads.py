@@ -1,4 +1,4 @@
-"""Mask R-CNN's heads, trained on a mask loss of one's choice."""
+"""The box and mask heads of Mask R-CNN with a configurable mask loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .losses import mask_loss
 
 
 class MaskLossRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no types
-    """torchvision's heads, whose own mask loss can't be chosen; prediction is theirs, unchanged.
+    """torchvision's heads with another mask loss; prediction is unchanged.
 
-    Takes over the parts and settings of existing heads, under the same names in a state dict.
+    Takes the modules and settings of existing heads; the names in the state dict stay the same.
     """
 
     def __init__(self, heads: RoIHeads, loss: MaskLossConfig) -> None:
@@ -44,7 +44,7 @@ class MaskLossRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         image_shapes: list[tuple[int, int]],
         targets: list[dict[str, Tensor]] | None = None,
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
-        """Instances while predicting; the three losses of the heads while training."""
+        """The instances of each image in prediction, the three losses of the heads in training."""
         if not self.training:
             return cast(
                 "tuple[list[dict[str, Tensor]], dict[str, Tensor]]",
@@ -55,7 +55,7 @@ class MaskLossRoIHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no ty
         pooled = self.box_head(self.box_roi_pool(features, proposals, image_shapes))
         classifier, box = fastrcnn_loss(*self.box_predictor(pooled), labels, regression)
 
-        # The mask head sees positive proposals alone.
+        # The mask head is trained on positive proposals only.
         positive = [torch.where(each > 0)[0] for each in labels]
         boxes = [each[chosen] for each, chosen in zip(proposals, positive, strict=True)]
         truths = [each[chosen] for each, chosen in zip(matched, positive, strict=True)]

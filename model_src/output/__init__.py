@@ -1,21 +1,21 @@
-"""The output room: the report, the tables and the pictures that a run leaves. It needs no torch."""
+"""The output room: the report, the tables and the images that a run leaves. It needs no torch."""
 
 from .loop_profile import PARTS, merge_profiles, profile
 from .outputs import by_presence, figures, summarize, write_oof, write_submission
 from .overlays import save_png, sheet, worst, write_worst
-from .report import Report, best_place, blame, described, is_better, spread
+from .report import Report, best_place, described, is_better, replace_error, spread
 
 __all__ = [
     "PARTS",
     "Report",
     "best_place",
-    "blame",
     "by_presence",
     "described",
     "figures",
     "is_better",
     "merge_profiles",
     "profile",
+    "replace_error",
     "save_png",
     "sheet",
     "spread",

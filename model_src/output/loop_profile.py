@@ -1,4 +1,4 @@
-"""What metrics.json says about where the training loop's seconds go."""
+"""The profile of the training loop as it is in metrics.json."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 PARTS = ("data", "transfer", "forward", "backward", "step")
-"""Of one training step, in its order. "step" is the optimizer's, with clipping."""
+"""The parts of a training step, in order; "step" is the step of the optimizer with gradient clipping."""
 
 
 def profile(seconds: Mapping[str, float], evaluation: float, steps: int, measured_steps: int) -> dict[str, Any]:
-    """Seconds of each part, those of the evaluation beside them, what is the limit, and one line."""
+    """Seconds of each part and of the evaluation, the slowest part ("limit"), and a line of text."""
     total = sum(seconds.values())
     limit = max(seconds, key=seconds.__getitem__) if total else None
     shares = ", ".join(f"{name} {value / total:.0%}" for name, value in seconds.items()) if total else "not measured"
@@ -26,7 +26,7 @@ def profile(seconds: Mapping[str, float], evaluation: float, steps: int, measure
 
 
 def merge_profiles(profiles: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Of several runs, as if one had done it all."""
+    """The profile of several runs together."""
     seconds = {name: round(sum(each[name] for each in profiles), 3) for name in PARTS}
     steps, measured = (sum(each[name] for each in profiles) for name in ("steps", "measured_steps"))
     return profile(seconds, sum(each["evaluation"] for each in profiles), steps, measured)

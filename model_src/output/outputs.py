@@ -1,4 +1,4 @@
-"""The files and figures that a run leaves: out-of-fold rows, the submission, the cross-validation summary."""
+"""The tables and metrics of a run: out-of-fold predictions, the submission, the cross-validated metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .submission import check_submission
 
 
 def by_presence(name: str, scored: Sequence[Scored]) -> dict[str, float]:
-    """The mean dice of the pictures with a mask and of those without, under two names."""
+    """The mean dice of the images with a true mask, and of those without, by the names of the two metrics."""
     return {
         f"{name}_positive": mean_dice([each for each in scored if each.truth_area]),
         f"{name}_empty": mean_dice([each for each in scored if not each.truth_area]),
@@ -26,15 +26,15 @@ def by_presence(name: str, scored: Sequence[Scored]) -> dict[str, float]:
 
 
 def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: RuleChoice | None = None) -> None:
-    """Put the cross-validated figures of the folds so far into the report."""
+    """Write the cross-validated metrics of the folds so far into the report."""
     report.update(**figures(config, scored, choice))
 
 
 def figures(config: Config, scored: Sequence[Scored], choice: RuleChoice | None = None) -> dict[str, Any]:
-    """The cross-validated figures of the folds so far for the summary, with those of the choice once it is made.
+    """The cross-validated metrics of the folds so far, as parts of the summary; with a `choice` also those under it.
 
-    cv/dice_chosen is too good, because the rule was chosen on the same pictures; cv/dice_nested, for which each fold's
-    was chosen on the others, is not, and is left out where there is one fold only.
+    cv/dice_chosen is biased upwards, because the rule is chosen on the same images. cv/dice_nested is not: the rule of
+    each fold is chosen on the other folds. It is left out with a single fold.
     """
     folds = sorted({each.fold for each in scored})
 
@@ -69,9 +69,9 @@ def figures(config: Config, scored: Sequence[Scored], choice: RuleChoice | None 
 
 
 def write_oof(path: Path, scored: Sequence[Scored], choice: RuleChoice | None = None) -> None:
-    """One row a labelled picture, sorted by ImageId; the dice under the chosen rules is blank until they are chosen.
+    """Write one row per image, sorted by ImageId; the dice under the chosen rules is blank without a `choice`.
 
-    dice, predicted_area and EncodedPixels are under the config's thresholds.
+    dice, predicted_area and EncodedPixels are those under the thresholds of the config.
     """
     header = ["ImageId", "fold", "dice", "dice_chosen", "dice_nested", "truth_area", "predicted_area", "top_score"]
     blank = [""] * len(scored)
@@ -89,14 +89,14 @@ def write_oof(path: Path, scored: Sequence[Scored], choice: RuleChoice | None = 
 def write_submission(
     path: Path, masks: Iterable[tuple[str, str]], shapes: Mapping[str, tuple[int, int]], skipped: Iterable[str] = ()
 ) -> None:
-    """One row a test picture, sorted by ImageId, as the competition takes it.
+    """Write one row (ImageId, encoded mask) per test image, sorted by ImageId, in the format of the competition.
 
-    `shapes` has each one's original (height, width). A picture that was `skipped`, because it can't be read, has no
-    mask: Kaggle refuses a submission in which one is missing. Raises ValueError, and leaves the file as it was, when
-    the competition would refuse it.
+    `shapes` has the original (height, width) of each image. An unreadable image, which is in `skipped`, gets an empty
+    mask, because Kaggle refuses a submission with a missing image. Raises ValueError, and leaves the file as it was,
+    when Kaggle would refuse the submission.
     """
     unread = list(skipped)
     rows = sorted([*masks, *((image_id, NO_MASK) for image_id in unread)])
-    # Of their size nothing is known, and an empty mask fits any.
+    # Their size is unknown; an empty mask fits into any.
     check_submission(rows, {**shapes, **dict.fromkeys(unread, (0, 0))})
     write_csv(path, ["ImageId", "EncodedPixels"], rows)

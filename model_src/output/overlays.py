@@ -1,4 +1,4 @@
-"""The worst pictures, with the outlines of truth and prediction drawn over them."""
+"""Draws the images with the lowest dice, with the outlines of the true and the predicted masks."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Color = tuple[int, int, int]
 TRUTH: Color = (86, 220, 255)
 PREDICTION: Color = (255, 150, 30)
 EDGE = 384
-"""Edge of a drawn picture, in pixels."""
+"""Edge of a drawn image in pixels."""
 CAPTION = 58
 COLUMNS = 4
 
 
 def worst(scored: Sequence[Scored], most: int) -> list[Scored]:
-    """The pictures with the lowest dice, of equals those with the larger areas first; none that is perfect."""
+    """At most `most` images with the lowest dice, all below 1; ties: the larger area first."""
     order = sorted(scored, key=lambda each: (each.dice, -each.truth_area - each.predicted_area, each.image_id))
     return [each for each in order if each.dice < 1][:most]
 
 
 def write_worst(directory: Path, scored: Sequence[Scored], data: Data, *, most: int) -> None:
-    """`worst/<rank>-<ImageId>.png` for each, and all of them on `worst.png`; nothing without a picture to draw."""
+    """Write `worst/<rank>-<ImageId>.png` for each image, and all of them in `worst.png`; no file without images."""
     index_of = {image_id: index for index, image_id in enumerate(data.train.ids)}
     drawn = []
     for rank, each in enumerate(worst(scored, most), start=1):
@@ -52,13 +52,13 @@ def write_worst(directory: Path, scored: Sequence[Scored], data: Data, *, most: 
 
 
 def caption(scored: Scored) -> tuple[str, str]:
-    """Two lines under a picture."""
+    """The two lines of text below an image."""
     figures = f"dice {scored.dice:.3f}   score {scored.top_score:.2f}   fold {scored.fold}"
     return scored.image_id, f"{figures}   true {scored.truth_area} px, predicted {scored.predicted_area} px"
 
 
 def overlay(pixels: npt.NDArray[np.uint8], truth: Mask, predicted: Mask, lines: Sequence[str]) -> Image.Image:
-    """A picture (size, size) with both outlines of masks of any size, and lines of text below."""
+    """An image (size, size) with the outlines of two masks of any size, and lines of text below it."""
     canvas = Image.new("RGB", (EDGE, EDGE + CAPTION), (20, 20, 20))
     drawn = np.array(Image.fromarray(pixels).resize((EDGE, EDGE), Image.Resampling.BILINEAR).convert("RGB"))
     for mask, color in ((truth, TRUTH), (predicted, PREDICTION)):
@@ -77,7 +77,7 @@ def overlay(pixels: npt.NDArray[np.uint8], truth: Mask, predicted: Mask, lines: 
 
 
 def fitted(line: str) -> str:
-    """The line, cut in the middle to the picture's width: an ImageId differs at its end."""
+    """The line shortened in its middle to the width of the image, because ImageIds differ at their ends."""
     cut = line
     while font(12).getlength(cut) > EDGE - 12:
         line = line[: len(line) // 2 - 1] + line[len(line) // 2 + 1 :]
@@ -86,7 +86,7 @@ def fitted(line: str) -> str:
 
 
 def outline(mask: Mask) -> Mask:
-    """The covered pixels that have one that isn't within two steps beside, above or below: a line two pixels wide."""
+    """The border of a mask, two pixels wide: pixels of the mask with another pixel within two steps along an axis."""
     padded = np.pad(mask, 2)
     inside = mask.copy()
     height, width = mask.shape
@@ -96,7 +96,7 @@ def outline(mask: Mask) -> Mask:
 
 
 def sheet(images: Sequence[Image.Image]) -> Image.Image:
-    """Pictures of one size on one, a few a row."""
+    """One image with several images of equal size, COLUMNS per row."""
     width, height = images[0].size
     columns = min(COLUMNS, len(images))
     page = Image.new("RGB", (columns * (width + 4) - 4, -(-len(images) // columns) * (height + 4) - 4))

@@ -1,8 +1,8 @@
-"""What a run leaves for its reader: events as they happen, and one summary that is always up to date.
+"""The report of a run: events as they happen, and a summary that is always up to date.
 
-`metrics.jsonl` has one event a line, each of which is also printed as `COORD {json}`, so that a live log shows it.
-`metrics.json` is the summary. Both are replaced as a whole, so a reader never sees half a file, and a run that dies
-leaves what it had.
+`metrics.jsonl` has one event per line, which is also printed as `COORD {json}`, so that a live log shows it.
+`metrics.json` is the summary. Both files are replaced as a whole, so that a reader never sees an incomplete file, and a
+run that is killed leaves the state of its last event.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Mode = Literal["max", "min"]
 
 
 class Report:
-    """Use as a context manager around the run: what goes wrong inside is recorded, and then goes on.
+    """A context manager around the run, which records an exception and raises it again.
 
-    `directory` is where the files go; the other three say which run this is. `stage` times a part of the work.
+    `directory` is the folder of the two files; the other arguments identify the run.
     """
 
     def __init__(self, directory: Path, *, experiment: str, run_id: str, digest: str) -> None:
@@ -79,26 +79,26 @@ class Report:
         self._end("error")
 
     def update(self, **parts: Any) -> None:
-        """Set parts of the summary by their names in the file, and write it."""
+        """Set parts of the summary by their names in the file, and write it. Raises KeyError for an unknown name."""
         unknown = parts.keys() - self._summary.keys()
         if unknown:
-            raise KeyError(f"no such part of metrics.json: {', '.join(sorted(unknown))}")
+            raise KeyError(f"unknown part of metrics.json: {', '.join(sorted(unknown))}")
         self._summary.update(parts)
         self._summary["seconds"] = self._seconds()
         write_text(self._directory / "metrics.json", json.dumps(finite(self._summary), indent=2) + "\n")
 
     def resumed(self, **place: Any) -> None:
-        """The run goes on from an earlier one, here; of several folds that do, the first is in the summary."""
+        """Record where the run continues an earlier one; the summary has the first place only."""
         if self._summary["resumed"] is None:
             self.update(resumed=place)
 
     def extend(self, **parts: Sequence[Mapping[str, Any]]) -> None:
-        """Add to those parts of the summary that are lists, and write it."""
+        """Append to parts of the summary that are lists, and write it."""
         self.update(**{name: [*self._summary[name], *more] for name, more in parts.items()})
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Add the seconds spent inside to a stage's; stages may be entered many times, but not in one another."""
+        """Add the seconds in the block to a stage. A stage may be entered several times; stages must not be nested."""
         begun = time.monotonic()
         try:
             yield
@@ -106,26 +106,27 @@ class Report:
             self._stages[name] = round(self._stages.get(name, 0.0) + time.monotonic() - begun, 3)
 
     def incomplete(self, text: str) -> None:
-        """The run ends here by its own settings, before it is finished."""
+        """Record that the run ends before it is finished, because its own settings limit it."""
         self._outcome = "incomplete"
         self.message(text)
 
     def message(self, text: str) -> None:
-        """Something that a reader of the run should know."""
+        """Write an event with a message for the log."""
         self._event("message", text=text)
 
     def epoch(
         self, *, fold: int, epoch: int, epochs: int, step: int, metrics: Mapping[str, float], seed: int | None = None
     ) -> None:
-        """An epoch is over; `epoch` counts from 1, `step` all of the fold's optimizer steps.
+        """Write an event at the end of an epoch.
 
-        `seed` is that of a repeat; None = the first.
+        `epoch` counts from 1, `step` is the number of optimizer steps of the fold. `seed` is the seed of a repeat; None
+        = the first one.
         """
         self._event("epoch", **_of(seed), fold=fold, epoch=epoch, epochs=epochs, step=step, metrics=dict(metrics))
         self.update()
 
     def fold(self, *, fold: int, folds: int, metrics: Mapping[str, float], seed: int | None = None) -> None:
-        """A fold is over; `folds` is how many there are, `seed` as for an epoch."""
+        """Write an event at the end of a fold; `folds` is the number of folds, `seed` as in `epoch`."""
         self._event("fold", **_of(seed), fold=fold, folds=folds, metrics=dict(metrics))
         self.update()
 
@@ -147,7 +148,7 @@ class Report:
 
 
 def described(error: BaseException) -> dict[str, str]:
-    """What went wrong, as the summary has it."""
+    """An exception as it is in the summary."""
     return {
         "type": type(error).__name__,
         "message": str(error),
@@ -155,8 +156,8 @@ def described(error: BaseException) -> dict[str, str]:
     }
 
 
-def blame(directory: Path, error: Mapping[str, Any]) -> None:
-    """Put what went wrong in another process into the summary there, whose own process ended because of it."""
+def replace_error(directory: Path, error: Mapping[str, Any]) -> None:
+    """Replace the error in a summary by that of another process, which was its cause."""
     file = directory / "metrics.json"
     if file.is_file():
         summary = json.loads(file.read_text(encoding="utf-8"))
@@ -164,14 +165,14 @@ def blame(directory: Path, error: Mapping[str, Any]) -> None:
 
 
 def _of(seed: int | None) -> dict[str, int]:
-    """What an event says about the repeat that it is of: nothing in the first."""
+    """The seed of a repeat as a part of an event; empty for the first one."""
     return {} if seed is None else {"seed": seed}
 
 
 def metric(name: str, mode: Mode, folds: Sequence[tuple[int, float, int]]) -> dict[str, Any]:
-    """A cross-validated metric as the summary holds it, from (fold, value, images) of each fold.
+    """A cross-validated metric as it is in the summary, from (fold, value, number of images) of each fold.
 
-    `mean` and `sd` (of the sample) are over the folds' values; folds without a value don't count.
+    `mean` and `sd` (sample standard deviation) are over the finite values of the folds.
     """
     values = [value for _, value, _ in folds if math.isfinite(value)]
     return {
@@ -185,7 +186,7 @@ def metric(name: str, mode: Mode, folds: Sequence[tuple[int, float, int]]) -> di
 
 
 def spread(name: str, mode: Mode, values: Mapping[int, float]) -> dict[str, Any]:
-    """A metric over repeats as the summary holds it, from its value under each seed; `sd` is of the sample."""
+    """A metric over repeats as it is in the summary, from its value for each seed; `sd` as in `metric`."""
     return {
         "metric": name,
         "mode": mode,
@@ -197,14 +198,14 @@ def spread(name: str, mode: Mode, values: Mapping[int, float]) -> dict[str, Any]
 
 
 def is_better(value: float, best: float | None, mode: Mode) -> bool:
-    """Whether a metric's value beats the best so far; anything beats none and not-a-number."""
+    """Whether a value is better than the best so far; every value is better than None and NaN."""
     if best is None or math.isnan(best):
         return True
     return value > best if mode == "max" else value < best
 
 
 def best_place(values: Sequence[float], mode: Mode) -> int:
-    """The place of the best value, of equals the first."""
+    """The index of the best value; ties: the first one."""
     best = 0
     for place, value in enumerate(values[1:], start=1):
         if is_better(value, values[best], mode):

@@ -1,4 +1,4 @@
-"""What the competition would refuse in a submission, found before the file is there."""
+"""Checks a submission for everything that Kaggle would refuse, before it is written."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from ..data.rle import parse
 
 NAMED = 5
-"""How many rows of one kind a message names."""
+"""How many images of one kind of problem a message names."""
 
 
 def check_submission(rows: Sequence[tuple[str, str]], shapes: Mapping[str, tuple[int, int]]) -> None:
-    """Whether (ImageId, encoded mask) rows are one well-formed row for each expected picture, and no other.
+    """Check that the rows (ImageId, encoded mask) are one well-formed row per expected image, and no other row.
 
-    `shapes` has the expected ImageIds with the pictures' original (height, width). Raises ValueError with every kind
-    of problem, one a line, each naming some of its images.
+    `shapes` has the original (height, width) of each expected image by its ImageId. Raises ValueError with all kinds of
+    problems, one per line, with the names of some images of each.
     """
     times = Counter(image_id for image_id, _ in rows)
     problems = [
@@ -36,11 +36,11 @@ def check_submission(rows: Sequence[tuple[str, str]], shapes: Mapping[str, tuple
     if len(malformed) > NAMED:
         problems.append(f"and {len(malformed) - NAMED} malformed masks more")
     if problems:
-        raise ValueError("the submission is not written, because it would be refused:\n" + "\n".join(problems))
+        raise ValueError("the submission is not written, because Kaggle would refuse it:\n" + "\n".join(problems))
 
 
 def _named(what: str, ids: Collection[str]) -> list[str]:
-    """One line about these images, or none."""
+    """One line about these images; empty without any."""
     if not ids:
         return []
     some = ", ".join(sorted(ids)[:NAMED])

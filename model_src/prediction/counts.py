@@ -1,4 +1,4 @@
-"""The counts of every picture in a file: what the runs of single folds leave for the choice of a rule on all folds."""
+"""Pixel counts of every image in a file: runs of single folds write them, so that a rule is chosen on all folds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PER_PICTURE = ("ids", "folds", "pixels", "truth")
 
 
 def write_counts(path: Path, ids: Sequence[str], counts: Mapping[str, Counts]) -> None:
-    """Keep the counts of a run's pictures, whose ImageIds these are, of every way to predict by its name."""
+    """Write the counts of the images `ids`, for each variant of the prediction by its name."""
     first = next(iter(counts.values()))
     arrays: dict[str, Any] = {
         "ids": np.array(ids),
@@ -31,17 +31,19 @@ def write_counts(path: Path, ids: Sequence[str], counts: Mapping[str, Counts]) -
 
 
 def read_counts(folders: Sequence[Path], names: Sequence[str]) -> tuple[list[str], dict[str, Counts]]:
-    """The ImageIds and, of each way to predict, the counts of all folders' pictures, in the order of the folders.
+    """The ImageIds and, for each named variant of the prediction, the counts, of the images of all folders.
 
-    Raises ValueError when they were counted at different thresholds, or other ways to predict.
+    Raises ValueError when the thresholds differ, or when a variant is missing.
     """
     found = [dict(np.load(folder / COUNTS, allow_pickle=False)) for folder in folders]
     tables = [f"{kind} {name}" for kind in ("area", "overlap") for name in names]
     for folder, each in zip(folders, found, strict=True):
         if lacking := [name for name in tables if name not in each]:
-            raise ValueError(f"{COUNTS} of {folder.parent.name} has no {lacking[0]}: it is of another model source")
+            raise ValueError(
+                f"{COUNTS} of {folder.parent.name} has no {lacking[0]}: another model source has written it"
+            )
         if any(each[name].tolist() != found[0][name].tolist() for name in ("scores", "thresholds")):
-            raise ValueError("the folds' runs tried different thresholds")
+            raise ValueError("the runs of the folds tried different thresholds")
     arrays = {name: np.concatenate([each[name] for each in found]) for name in (*_PER_PICTURE, *tables)}
     scores, thresholds = (tuple(map(float, found[0][name])) for name in ("scores", "thresholds"))
     counts = {

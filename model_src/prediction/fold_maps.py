@@ -1,8 +1,9 @@
-"""What the models of some folds say about pictures that no fold was trained on, kept until all folds are together.
+"""The predictions of the models of some folds for images that no fold was trained on, in a file.
 
-Of each picture the probability map, in the model's size, as the mean over its views: from these follows the mask of
-all folds' mean, whatever rule is chosen. Only what lies around the instances is kept, in 65536 steps: a pixel of the
-merged mask may differ from that of one kernel where its probability is within 0.00001 of the threshold.
+For each image it has the probability map in the size of the model's input, as the mean over its views. The mean of all
+folds, and with it the mask under any rule, is computed when the folds are merged. Only the part around the instances is
+stored, in 65536 steps: a pixel of the merged mask may differ from that of a single run where its probability is within
+0.00001 of the threshold.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ Values = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of a map that is not 0."""
+    """The smallest part of a map with all values that are not 0."""
 
     top: int
     left: int
     values: Values
-    """(height, width) of the part, in steps."""
+    """uint16 (height, width) of the part, in steps."""
 
     @classmethod
     def of(cls, values: Map) -> Crop:
-        """Of a map float32 (size, size)."""
+        """The crop of a map float32 (size, size)."""
         steps = np.rint(values * np.float32(STEPS)).astype(np.uint16)
         rows, columns = np.flatnonzero(steps.any(1)), np.flatnonzero(steps.any(0))
         if not len(rows):
@@ -43,7 +44,7 @@ class Crop:
         return cls(int(rows[0]), int(columns[0]), steps[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy())
 
     def full(self, size: int) -> Map:
-        """float32 (size, size)."""
+        """The map float32 (size, size)."""
         found = np.zeros((size, size), np.float32)
         height, width = self.values.shape
         found[self.top : self.top + height, self.left : self.left + width] = self.values / np.float32(STEPS)
@@ -51,38 +52,38 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One picture as the models of a part see it."""
+class ImageMaps:
+    """The predictions for one image."""
 
     image_id: str
     shape: tuple[int, int]
-    """(height, width) of the picture before it was scaled."""
+    """(height, width) of the original image."""
     top_score: float
     crops: tuple[Crop, ...]
-    """At each of the score thresholds; the same object where the same instances count."""
+    """One per score threshold; the same object where the same instances reach two thresholds."""
     truth: str = ""
-    """The true mask, encoded, of a picture that is labelled."""
+    """The encoded true mask of a labelled image."""
 
 
 @dataclass(frozen=True)
 class FoldMaps:
-    """What one run, of one fold or a few, says about the pictures."""
+    """The predictions of a run of one fold or several."""
 
     scores: tuple[float, ...]
-    """Least scores of an instance that counts, rising: there is a map at each."""
+    """Score thresholds, ascending; each image has one map per threshold."""
     size: int
     """Edge of the maps, in pixels."""
     models: int
-    """How many they are the mean of."""
+    """How many models the maps are the mean of."""
     value: float
-    """The best of the monitored metric of these models."""
+    """The best value of the monitored metric of these models."""
     skipped: tuple[str, ...]
-    """Pictures that could not be read."""
-    seen: tuple[Seen, ...]
+    """ImageIds of unreadable files."""
+    seen: tuple[ImageMaps, ...]
 
 
 def write_maps(path: Path, maps: FoldMaps) -> None:
-    """Replace the file as a whole."""
+    """Write the predictions to a file of NumPy arrays (.npz)."""
     crops: list[Crop] = []
     places: list[list[int]] = []
     for each in maps.seen:
@@ -104,24 +105,28 @@ def write_maps(path: Path, maps: FoldMaps) -> None:
             truth=np.array([each.truth for each in maps.seen], np.str_),
             places=np.array(places, np.int64).reshape(-1, len(maps.scores)),
             boxes=np.array([(each.top, each.left, *each.values.shape) for each in crops], np.int64).reshape(-1, 4),
-            values=np.concatenate([np.zeros(0, np.uint16), *(_bends(each.values).ravel() for each in crops)]),
+            values=np.concatenate(
+                [np.zeros(0, np.uint16), *(_second_differences(each.values).ravel() for each in crops)]
+            ),
         )
 
 
 def read_maps(path: Path) -> FoldMaps:
-    """What `write_maps` has written."""
+    """The predictions in a file of `write_maps`."""
     with np.load(path, allow_pickle=False) as file:
         kept = dict(file)
     size, models, value = kept["part"].tolist()
     ends = np.cumsum(kept["boxes"][:, 2] * kept["boxes"][:, 3]).tolist()
     crops = [
-        Crop(top, left, _sums(kept["values"][begin:end].reshape(height, width)))
+        Crop(top, left, _cumulative_sums(kept["values"][begin:end].reshape(height, width)))
         for (top, left, height, width), (begin, end) in zip(
             kept["boxes"].tolist(), itertools.pairwise([0, *ends]), strict=True
         )
     ]
     seen = [
-        Seen(str(image_id), (int(shape[0]), int(shape[1])), top, tuple(crops[place] for place in places), str(truth))
+        ImageMaps(
+            str(image_id), (int(shape[0]), int(shape[1])), top, tuple(crops[place] for place in places), str(truth)
+        )
         for image_id, shape, top, places, truth in zip(
             kept["ids"], kept["shapes"], kept["top_scores"].tolist(), kept["places"], kept["truth"], strict=True
         )
@@ -130,25 +135,25 @@ def read_maps(path: Path) -> FoldMaps:
     return FoldMaps(scores, int(size), int(models), value, tuple(map(str, kept["skipped"])), tuple(seen))
 
 
-def _bends(values: Values) -> Values:
-    """Second differences along both axes, modulo 65536: a mask drawn larger is straight nearly everywhere.
+def _second_differences(values: Values) -> Values:
+    """Second differences along both axes, modulo 65536.
 
-    So it takes a quarter of the room.
+    The detector scales small masks up linearly, so most of these are 0, and the file is a quarter of the size.
     """
     for axis in (0, 0, 1, 1):
         values = np.diff(values, axis=axis, prepend=np.uint16(0))
     return values
 
 
-def _sums(values: Values) -> Values:
-    """What `_bends` was made of."""
+def _cumulative_sums(values: Values) -> Values:
+    """The inverse of `_second_differences`."""
     for axis in (0, 0, 1, 1):
         values = np.cumsum(values, axis=axis, dtype=np.uint16)
     return values
 
 
-def joined(parts: Sequence[FoldMaps], place: int, score: float) -> Map:
-    """The mean of all models' maps (height, width) of the picture at that place, in its original size."""
+def mean_map(parts: Sequence[FoldMaps], place: int, score: float) -> Map:
+    """The mean map float32 over the models of all parts, of the image at this position, in its original size."""
     total = np.zeros((parts[0].size, parts[0].size), np.float32)
     for part in parts:
         total += part.models * part.seen[place].crops[part.scores.index(score)].full(part.size)
@@ -156,19 +161,19 @@ def joined(parts: Sequence[FoldMaps], place: int, score: float) -> Map:
 
 
 def top_score(parts: Sequence[FoldMaps], place: int) -> float:
-    """The mean of all models' surest instance in the picture at that place."""
+    """The mean over the models of all parts of the highest score in the image at this position."""
     return sum(each.models * each.seen[place].top_score for each in parts) / sum(each.models for each in parts)
 
 
-def check_together(parts: Sequence[FoldMaps]) -> None:
-    """Raise ValueError when the parts are not of the same pictures in the same order."""
+def check_same_images(parts: Sequence[FoldMaps]) -> None:
+    """Raise ValueError when the parts do not have the same images in the same order."""
     of = [(each.size, each.scores, each.skipped, [(s.image_id, s.shape) for s in each.seen]) for each in parts]
     if any(each != of[0] for each in of):
-        raise ValueError("the folds' runs have predicted other pictures, in other sizes or at other scores")
+        raise ValueError("the runs of the folds predicted different images, or with other sizes or score thresholds")
 
 
 def scaled(values: Map, shape: tuple[int, int]) -> Map:
-    """A map in another (height, width), bilinearly as `predict.in_shape` does it, which needs torch."""
+    """A map scaled bilinearly to another (height, width), like `predict.in_shape` but without torch."""
     if values.shape == shape:
         return values
     for axis, length in enumerate(shape):

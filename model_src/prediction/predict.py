@@ -1,4 +1,4 @@
-"""From the detector's instances to one mask a picture."""
+"""From the detector's instances to one mask per image."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from .thresholds import Rule
 T = TypeVar("T")
 Tta = Literal["none", "hflip"]
 VIEWS: dict[Tta, int] = {"none": 1, "hflip": 2}
-"""How often each model looks at a picture."""
+"""Predictions of each model per image."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one or several models say about one picture, and about its mirror image where they were asked."""
+    """The instances that one or several models predict for an image and, with flips, for its mirror image."""
 
     index: int
-    """The picture's position."""
+    """The position of the image."""
     views: tuple[tuple[Tensor, Tensor], ...]
-    """For each model, and for each flip of it: masks float (n, size, size) as the picture lies, and scores (n)."""
+    """For each model and each flip: masks float (n, size, size), mirrored back, and scores float (n)."""
 
     @property
     def top_score(self) -> float:
-        """Score of the surest instance, whether it counts or not, as the mean of the views; 0 without any."""
+        """The highest score of an instance as the mean over the views; 0 for a view without instances."""
         top = [scores.max().item() if len(scores) else 0.0 for _, scores in self.views]
         return sum(top) / len(top)
 
     def mean(self, score_threshold: float) -> Tensor:
-        """(size, size), as the model saw it: how likely a pixel belongs to any instance that counts, over the views."""
+        """The probability map float (size, size) of the instances with at least this score, the mean over the views."""
         return torch.stack([united(masks, scores, score_threshold) for masks, scores in self.views]).mean(0)
 
     def probability(self, shape: tuple[int, int], score_threshold: float) -> npt.NDArray[np.float32]:
-        """The same as (height, width) in the picture's original size."""
+        """The same map, scaled to the original (height, width) of the image."""
         return in_shape(self.mean(score_threshold), shape)
 
     def probabilities(self, shape: tuple[int, int], score_thresholds: Sequence[float]) -> list[npt.NDArray[np.float32]]:
-        """`probability` at each of the rising thresholds; where the same instances count it is the same object."""
+        """`probability` at each of the ascending thresholds; the same object if no instance is between two of them."""
         return self._at_each(score_thresholds, lambda threshold: self.probability(shape, threshold))
 
     def crops(self, score_thresholds: Sequence[float]) -> list[Crop]:
-        """`mean` at each of the rising thresholds, likewise."""
+        """`mean` at each of the ascending thresholds, in the same way."""
         return self._at_each(score_thresholds, lambda threshold: Crop.of(self.mean(threshold).cpu().numpy()))
 
     def _at_each(self, score_thresholds: Sequence[float], of: Callable[[float], T]) -> list[T]:
@@ -64,18 +64,18 @@ class Prediction:
         return found
 
     def mask(self, shape: tuple[int, int], rule: Rule) -> npt.NDArray[np.bool_]:
-        """The mask (height, width) in the picture's original size."""
+        """The mask in the original (height, width) of the image."""
         return rule.mask(self.probability(shape, rule.score))
 
     def part(self, views: slice) -> Prediction:
-        """The same picture with some of the views only."""
+        """The prediction of some of the views."""
         return Prediction(self.index, self.views[views])
 
 
 def predict(
     models: Sequence[nn.Module], loader: Iterable[Batch], *, tta: Tta, device: torch.device
 ) -> Iterator[Prediction]:
-    """Predictions of every picture by every model; with "hflip" each model also sees it mirrored."""
+    """The predictions of all models for every image of the loader; with "hflip" also of the mirrored images."""
     for model in models:
         model.eval()
     with torch.inference_mode():
@@ -93,13 +93,13 @@ def predict(
 
 
 def united(masks: Tensor, scores: Tensor, score_threshold: float) -> Tensor:
-    """float (height, width): at each pixel the largest probability of the instances that score enough; 0 of none."""
+    """float (height, width): the largest probability over the instances with at least this score; 0 without any."""
     counted = masks[scores >= score_threshold]
     return counted.amax(0) if len(counted) else masks.new_zeros(masks.shape[1:])
 
 
 def in_shape(probability: Tensor, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """A map (size, size) scaled to the picture's original (height, width), on the CPU."""
+    """A map (size, size) scaled to the original (height, width) of the image, on the CPU."""
     here = probability.cpu()
     if here.shape != shape:
         here = nn.functional.interpolate(here[None, None], size=shape, mode="bilinear", align_corners=False)[0, 0]

@@ -1,11 +1,12 @@
-"""From a probability map to a mask by a rule, and the choice of that rule out of fold.
+"""Rules that turn a probability map into a mask, and the choice of a rule on out-of-fold predictions.
 
-A rule has four numbers (the leaders of the competition called three of them a triplet): instances below `score` don't
-count; the picture counts as positive when at least `min_area` pixels reach `top`; then every pixel that reaches
-`bottom` belongs to the mask. With `min_area` 0 that is a plain threshold, with `top` = `bottom` a least area.
+A rule has four numbers (the winners of the competition call three of them a triplet). Instances with a score below
+`score` are ignored. The mask is empty unless at least `min_area` pixels have a probability of at least `top`; otherwise
+every pixel with a probability of at least `bottom` is in the mask. With `min_area` 0 this is one threshold, with equal
+`top` and `bottom` a threshold with a least area.
 
-What every rule scores follows from how many pixels reach a threshold, and how many of these are true. So a picture is
-counted once and its map forgotten: the choice looks at a few numbers a picture, in its original size, without loss.
+The dice of every rule follows from the number of pixels that reach each threshold, and the number of true pixels among
+them. So these are counted once per image, in its original size, and the map itself is not kept.
 """
 
 from __future__ import annotations
@@ -24,33 +25,33 @@ Map = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 FULL_AREA = 1024 * 1024
-"""Pixels of the competition's pictures, in which `min_area` is written."""
+"""Pixels of the competition's images; `min_area` refers to this size."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a picture's probability map becomes its mask; see the module."""
+    """A rule; see the module."""
 
     score: float
     top: float
     min_area: int
-    """Pixels of a picture of 1024 x 1024; scaled with the area of other pictures."""
+    """In pixels of an image of 1024 x 1024; scaled by area for other sizes."""
     bottom: float
 
     @classmethod
     def of(cls, config: PredictConfig) -> Self:
-        """The rule that the config names: two plain thresholds."""
+        """The rule of the config: a score threshold and a mask threshold."""
         return cls(config.score_threshold, config.mask_threshold, 0, config.mask_threshold)
 
     def mask(self, probability: Map) -> Mask:
-        """The mask (height, width) of a map of that size, whose instances were united at `score`."""
+        """The mask (height, width) of a probability map of this shape, made of the instances with at least `score`."""
         covered: Mask = probability >= np.float32(self.bottom)
         if self.min_area and np.count_nonzero(probability >= np.float32(self.top)) < self.least(probability.size):
             return np.zeros_like(covered)
         return covered
 
     def least(self, pixels: int) -> float:
-        """`min_area` in a picture of so many pixels."""
+        """`min_area` for an image with this number of pixels."""
         return self.min_area * pixels / FULL_AREA
 
     def to_dict(self) -> dict[str, float]:
@@ -60,28 +61,28 @@ class Rule:
 
 @dataclass(frozen=True)
 class Counts:
-    """Of n pictures, what every rule on the grid needs to know; S score thresholds, M mask thresholds, rising."""
+    """The pixel counts of n images at S score thresholds and M mask thresholds, both ascending."""
 
     scores: tuple[float, ...]
     thresholds: tuple[float, ...]
     folds: npt.NDArray[np.int64]
-    """(n): the fold that predicted each."""
+    """(n): the fold whose model predicted the image."""
     pixels: npt.NDArray[np.int64]
-    """(n): size of each."""
+    """(n): pixels of the image."""
     truth: npt.NDArray[np.int64]
-    """(n): true pixels."""
+    """(n): pixels of the true mask."""
     area: npt.NDArray[np.int64]
-    """(n, S, M): pixels that reach the mask threshold when the instances of the score threshold are united."""
+    """(n, S, M): pixels that reach the mask threshold in the union of the instances above the score threshold."""
     overlap: npt.NDArray[np.int64]
-    """(n, S, M): those of them that are true."""
+    """(n, S, M): pixels of the true mask among them."""
 
     def predicted(self, rule: Rule) -> npt.NDArray[np.bool_]:
-        """(n): whether the rule lets the picture have a mask; it may still be empty."""
+        """(n): whether enough pixels reach `top`; the mask may still be empty."""
         top = self.area[:, self.scores.index(rule.score), self.thresholds.index(rule.top)]
         return np.asarray(top >= rule.min_area * self.pixels / FULL_AREA)
 
     def dice(self, rule: Rule) -> npt.NDArray[np.float64]:
-        """(n): the competition's dice of each picture under a rule of the grid."""
+        """(n): the dice of each image under a rule of the grid."""
         place = (slice(None), self.scores.index(rule.score), self.thresholds.index(rule.bottom))
         present = self.predicted(rule)
         total = np.where(present, self.area[place], 0) + self.truth
@@ -91,26 +92,26 @@ class Counts:
 
 @dataclass(frozen=True)
 class RuleChoice:
-    """The best rule of a grid, and what the choice is worth."""
+    """The best rule of a grid, and the dice that it gives."""
 
     rule: Rule
-    """Best on all pictures."""
+    """The best rule on all images."""
     nested: dict[int, Rule]
-    """For each fold the rule that is best on the other folds; empty when there is one fold only."""
+    """For each fold the best rule on the other folds; empty with a single fold."""
     chosen_dice: npt.NDArray[np.float64]
-    """(n) under `rule`. Chosen on the same pictures, so its mean is a little too good."""
+    """(n): dice under `rule`. Biased upwards, because the rule is chosen on the same images."""
     nested_dice: npt.NDArray[np.float64] | None
-    """(n) each picture under the rule chosen without its fold: an honest estimate of choosing."""
+    """(n): dice of each image under the rule chosen on the other folds: an unbiased estimate; None with one fold."""
     curve: list[dict[str, float]]
-    """Every rule of the grid with its mean dice over all pictures, over those with and those without a true mask."""
+    """Every rule of the grid with its mean dice over all images, over those with a true mask, and over the others."""
 
 
 def count(
     maps: Sequence[Map], truth: Mask, thresholds: Sequence[float]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Area and overlap (S, M) of one picture's maps, one for each score threshold, at rising mask thresholds.
+    """Area and overlap (S, M) of an image: of S maps, one per score threshold, at M ascending mask thresholds.
 
-    A map that is the same object as the one before it isn't counted again.
+    A map that is the same object as the one before is not counted again.
     """
     edges = np.array(thresholds, np.float32)
     area = np.zeros((len(maps), len(edges)), np.int64)
@@ -127,7 +128,7 @@ def count(
 
 
 def grid(config: EvaluateConfig, configured: Rule) -> tuple[tuple[float, ...], tuple[float, ...], list[Rule]]:
-    """Score thresholds, mask thresholds and the rules to try, the configured one first, so that it wins a tie."""
+    """Score thresholds, mask thresholds, and the rules to try; the configured rule is the first, so it wins a tie."""
     scores = tuple(sorted({*config.score_thresholds, configured.score}))
     thresholds = tuple(sorted({*config.mask_thresholds, configured.bottom}))
     areas = sorted({area for area in config.min_areas if area})
@@ -140,7 +141,7 @@ def grid(config: EvaluateConfig, configured: Rule) -> tuple[tuple[float, ...], t
 
 
 def choose(counts: Counts, rules: Sequence[Rule]) -> RuleChoice:
-    """The rule with the best mean dice, on all pictures and for each fold on the others; the first one of equals."""
+    """The rule with the best mean dice on all images, and for each fold on the other folds; ties: the first rule."""
     folds = np.unique(counts.folds).tolist()
     inside = np.array([counts.folds == fold for fold in folds], np.float64)
     positive = counts.truth > 0
@@ -165,16 +166,16 @@ def choose(counts: Counts, rules: Sequence[Rule]) -> RuleChoice:
 
 
 def _best(totals: npt.NDArray[np.float64]) -> int:
-    """Place of the largest; of those that differ by rounding only, the first."""
+    """The index of the maximum; the first one if values differ by rounding only."""
     return int(np.flatnonzero(totals >= totals.max() - 1e-9)[0])
 
 
 def summary(choice: RuleChoice) -> dict[str, Any]:
-    """What metrics.json says about the choice."""
+    """The choice as it is in metrics.json."""
     return {
         "rule": choice.rule.to_dict(),
         "dice_chosen": float(choice.chosen_dice.mean()),
-        "note": "chosen and reported on the same pictures; dice_nested chooses on the other folds",
+        "note": "chosen and reported on the same images; dice_nested chooses on the other folds",
         "dice_nested": None if choice.nested_dice is None else float(choice.nested_dice.mean()),
         "nested_rules": [{"fold": fold, **rule.to_dict()} for fold, rule in choice.nested.items()],
     }

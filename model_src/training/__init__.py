@@ -1,4 +1,4 @@
-"""The training room: trains the folds, in one process or several, stops in time and goes on where it stopped."""
+"""The training room: trains the folds in one process or several, stops in time, and continues an earlier run."""
 
 from .best_epochs import Weights
 from .fold import train_fold
@@ -6,10 +6,10 @@ from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
 from .stopping import OutOfTime, Stop
 from .timing import LoopTimer
-from .world import ALONE, World, failures_noted, is_launched, join, launch, leave, processes
+from .world import SINGLE_PROCESS, World, is_launched, join, launch, leave, processes, recorded_failures
 
 __all__ = [
-    "ALONE",
+    "SINGLE_PROCESS",
     "LoopTimer",
     "OutOfTime",
     "Run",
@@ -19,12 +19,12 @@ __all__ = [
     "carry_over",
     "check_earlier",
     "drop_progress",
-    "failures_noted",
     "find_earlier",
     "is_launched",
     "join",
     "launch",
     "leave",
     "processes",
+    "recorded_failures",
     "train_fold",
 ]

@@ -1,8 +1,8 @@
-"""How an epoch's pictures are divided into steps, and a step's batch into parts.
+"""Divides the images of an epoch into steps, and the batch of a step into parts.
 
-A part is what one forward pass sees, in this process or in another one: its losses are means over its own proposals,
-its batch norms look at its own pictures. Gradients, losses and statistics of a step are the means over its parts,
-weighted by their pictures. So the numbers follow from the number of parts, not from that of processes.
+A part is the input of one forward pass, in this process or in another: its losses are means over its own proposals, and
+its batch norms use its own images. Gradients, losses and statistics of a step are the means over its parts, weighted by
+their numbers of images. So the results depend on the number of parts, and not on the number of processes.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ Item = TypeVar("Item", covariant=True)
 
 
 def count_steps(pictures: int, batch_size: int, parts: int) -> int:
-    """Steps of an epoch. A last batch with fewer pictures than parts is left out, a smaller one is not."""
+    """Number of steps of an epoch. The last batch may be smaller; with fewer images than parts it is left out."""
     full, rest = divmod(pictures, batch_size)
     return full + (rest >= parts)
 
 
 def micro_batches(pictures: int, batch_size: int, parts: int, world: World, *, done: int = 0) -> list[list[int]]:
-    """Places, from 0, of the pictures of each part that falls to this process, step by step after `done` steps.
+    """The positions (from 0) of the images of each part that belongs to this process, in order, after `done` steps.
 
-    The parts of a step are neighbours, and their sizes differ by one at most. `parts` is a multiple of the world's
-    size: each process has the same number in each step.
+    Parts are consecutive, and their sizes differ by one at most. `parts` is a multiple of the number of processes, so
+    that each process has the same number of parts in each step.
     """
     mine: list[list[int]] = []
     for step in range(done, count_steps(pictures, batch_size, parts)):
@@ -40,7 +40,7 @@ def micro_batches(pictures: int, batch_size: int, parts: int, world: World, *, d
 
 
 class Grouped(Generic[Item]):
-    """Items in groups of one size, of which there is a whole number: micro-batches as steps."""
+    """Iterates over the items in groups of `size`, for example micro-batches in steps."""
 
     def __init__(self, items: SizedIterable[Item], size: int) -> None:
         self.items = items

@@ -1,6 +1,6 @@
-"""Files of tensors and plain values that are there completely or not at all, and say when they are damaged.
+"""Checkpoint files: tensors and plain values, written atomically, with a digest that shows damage.
 
-Each is what `torch.save` writes, so `torch.load` reads it, followed by a line with the SHA-256 of what is before it.
+A file has the content of `torch.save`, so that `torch.load` can read it, followed by a line with its SHA-256.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ MARK = b"\nsha256:"
 TAIL = len(MARK) + 64
 
 
-class TornCheckpoint(ValueError):
-    """A checkpoint that is not as it was written."""
+class DamagedCheckpoint(ValueError):
+    """A checkpoint that is damaged or has another format."""
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace the file as a whole; `state` holds tensors and plain values alone."""
+    """Replace a checkpoint file; `state` has tensors and plain values only."""
     with replacing(path, is_durable=True) as file:
         torch.save({"schema": SCHEMA, **state}, file)
         file.write(MARK + _digest(file, file.tell()))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote, on the CPU. Raises TornCheckpoint when it is anything else."""
+    """Read a file of `save_checkpoint`, with tensors on the CPU. Raises DamagedCheckpoint when it is not one."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END) - TAIL
         file.seek(max(size, 0))
         tail = file.read()
         if size < 0 or not tail.startswith(MARK) or tail[len(MARK) :] != _digest(file, size):
-            raise TornCheckpoint(f"{path} is damaged or was not written completely")
+            raise DamagedCheckpoint(f"{path} is damaged or was not written completely")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise TornCheckpoint(f"{path} holds more than tensors and plain values") from error
+        raise DamagedCheckpoint(f"{path} has other content than tensors and plain values") from error
     if state.get("schema") != SCHEMA:
-        raise TornCheckpoint(f"{path} is no checkpoint of schema {SCHEMA}")
+        raise DamagedCheckpoint(f"{path} is not a checkpoint of schema {SCHEMA}")
     return state
 
 
 def _digest(file: BinaryIO, size: int) -> bytes:
-    """The SHA-256 of the file's first bytes, in hexadecimal digits; leaves the file's position at their end."""
+    """The SHA-256 of the first `size` bytes, in hexadecimal digits; the position of the file is behind them."""
     digest = hashlib.sha256()
     file.seek(0)
     while size and (block := file.read(min(size, 1 << 20))):

@@ -1,4 +1,4 @@
-"""One epoch of training, one pass of evaluation. Knows neither paths nor experiments."""
+"""The training loop of one epoch, and the losses on validation images. It uses neither paths nor the config."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SHORT_NAMES = {
     "loss_box_reg": "box",
     "loss_mask": "mask",
 }
-"""Mask R-CNN's five losses as they appear in logs and reports."""
+"""The names of the five losses of Mask R-CNN in logs and reports."""
 
 
 def seed_of(*place: int) -> int:
-    """What torch is seeded with at a place, such as (seed, fold, epoch, step, part)."""
+    """A seed for torch that depends on all numbers, such as (seed, fold, epoch, step, part)."""
     return int(np.random.SeedSequence(place).generate_state(1)[0])
 
 
@@ -108,12 +108,12 @@ def train_epoch(
 
 
 def merging(model: nn.Module, *, is_last: bool) -> AbstractContextManager[None]:
-    """A backward pass whose gradients are merged between the processes if it is the step's last, else kept."""
+    """The context of a backward pass: gradients are averaged over the processes only in the last one of a step."""
     return model.no_sync() if isinstance(model, DistributedDataParallel) and not is_last else nullcontext()
 
 
 def not_finite(values: Mapping[str, float], where: str) -> str:
-    """A message that names the terms of a loss that are no numbers, and shows the others."""
+    """An error message that names the losses that are not finite and shows all values."""
     values = {name: value for name, value in values.items() if name != "loss"}
     terms = [name for name, value in values.items() if not math.isfinite(value)]
     return f"the loss is not finite at {where}: {', '.join(terms) or 'the sum'} of {dict(values)}"
@@ -127,12 +127,11 @@ def validation_losses(
     device: torch.device,
     seed: int,
 ) -> list[tuple[int, float, int]]:
-    """Mask R-CNN's losses without the RPN's box loss: (number, mean, pictures) of each numbered batch. Lower is better.
+    """The sum of Mask R-CNN's losses without the box loss of the RPN: (number, mean, images) of each numbered batch.
 
-    Their mean over the pictures is what the diary called "metric (averaged)". The model is in training mode, because it
-    computes losses in no other, but learns nothing: no gradients, and batch norms that neither update nor use the
-    batch's statistics. The sampling of anchors and proposals follows from `seed` and the batch's number, and leaves the
-    random state as it was.
+    Lower is better. The model is in training mode, because it computes losses in this mode only, but there are no
+    gradients, and batch norms neither update nor use the statistics of the batch. The sampling of anchors and proposals
+    depends on `seed` and the number of the batch; torch's random state is restored.
     """
     cards = [device] if device.type == "cuda" else []
     found = []
@@ -149,7 +148,7 @@ def validation_losses(
 
 @contextmanager
 def as_if_training(model: nn.Module) -> Iterator[None]:
-    """The model in training mode, but for its batch norms; afterwards every part is as it was."""
+    """A context in which the model is in training mode, except for its batch norms; restores all modes."""
     modes = {module: module.training for module in model.modules()}
     model.train()
     for module in modes:
@@ -163,7 +162,7 @@ def as_if_training(model: nn.Module) -> Iterator[None]:
 
 
 def on_device(batch: Batch, device: torch.device) -> tuple[list[Tensor], list[dict[str, Tensor]]]:
-    """A batch as the model takes it, where the model is: images float (3, height, width) from 0 to 1, and targets."""
+    """A batch on the device, as the model takes it: images float (3, height, width) from 0 to 1, and targets."""
     pictures, targets = batch
     return (
         images_on_device(pictures, device),

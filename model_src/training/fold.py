@@ -1,4 +1,4 @@
-"""One fold: train on its training images, validate on the others, keep the best epochs."""
+"""Trains one fold: epochs, validation, early stopping, and the files that it leaves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..identity import identify
 from ..output import by_presence
 from ..score import Scored, mean_dice
 from .batching import count_steps
-from .best_epochs import STORED, with_epoch
+from .best_epochs import STORED, add_epoch
 from .engine import EpochSteps, train_epoch
 from .learner import new_learner
 from .metric_logger import MetricLogger
@@ -41,9 +41,9 @@ from .validation import evaluate, mean_losses
 def train_fold(run: Run, fold: int, train: Sequence[int], validation: Sequence[int]) -> list[Scored]:
     """Train on the images at the positions `train`, stop when the metric on `validation` stops improving.
 
-    Goes on from what an earlier run left of this fold. Returns the predictions of the validation images by the weights
-    that predict.weights names. Their epochs were chosen on the same pictures, so their dice is a little too good.
-    Raises OutOfTime or SystemExit after a step when the run has to stop, with the state saved.
+    Continues from the state that an earlier run left of this fold. Returns the predictions for the validation images,
+    by the weights that predict.weights selects. Their dice is biased upwards, because the best epoch is chosen on the
+    same images. Raises OutOfTime or SystemExit after a step when the run has to stop; the state is saved before.
     """
     training = FoldTraining(run, fold, train, validation)
     model, report = training.learner.model, run.report
@@ -57,12 +57,12 @@ def train_fold(run: Run, fold: int, train: Sequence[int], validation: Sequence[i
 
     if state := unfinished_fold(run.earlier, training.identity, report.message):
         training.restore(state)
-        # The best epoch may lie in the fold's file, which the next better one replaces.
+        # The best epoch may be in the file of the fold, which the next better epoch replaces.
         training.save()
     with run.stop.deferred():
         best, finished = train_epochs(run, training)
     if best is None or run.config.predict.weights != "best":
-        # The best epoch lies before the state that was gone on from, or what predicts is no epoch's weights.
+        # The best epoch was trained by an earlier run, or the weights for the prediction are an average.
         model.load_state_dict(finished[weights])
         with report.stage("evaluate"), run.stop.timed("evaluate"):
             best = evaluate(run, model, fold, validation)
@@ -70,9 +70,9 @@ def train_fold(run: Run, fold: int, train: Sequence[int], validation: Sequence[i
 
 
 def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None, dict[str, Any]]:
-    """Train until the last epoch or until it doesn't get better; leaves the fold's file, and no state.
+    """Train until the last epoch or until early stopping; writes the file of the fold and removes its state.
 
-    Returns the best epoch's predictions, None if it was none of these, and what is in the fold's file.
+    Returns the predictions of the best epoch (None if an earlier run trained it), and the content of the file.
     """
     settings, progress = run.config.train, training.progress
     best: list[Scored] | None = None
@@ -85,7 +85,7 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
             metrics |= measured
             progress.since_best += 1
             value, most = metrics[settings.monitor], settings.average_best
-            progress.best = with_epoch(
+            progress.best = add_epoch(
                 progress.best, epoch, value, training.learner.model, most=most, mode=settings.monitor_mode
             )
             if progress.best[0].epoch == epoch:
@@ -98,7 +98,7 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
             figure = f"{settings.monitor} of {progress.best[0].value:.4f}"
             run.report.message(f"{training.name} stops after epoch {epoch}: no better {figure}")
             break
-    # Before the fold is finished on disk: a finished one is not trained on to its end once more.
+    # Before the file says that the fold is finished, because a finished fold is not trained again.
     if not save_last(run.output, training.state(), gib=settings.keep_state_gib) and settings.keep_state_gib:
         run.report.message(
             f"{training.name} leaves no state for more epochs: train.keep_state_gib is {settings.keep_state_gib:g}"
@@ -111,10 +111,10 @@ def train_epochs(run: Run, training: FoldTraining) -> tuple[list[Scored] | None,
 
 
 class FoldTraining:
-    """The state of a fold's training, and what is done to it: an epoch, an evaluation, a save."""
+    """The training of a fold: its learner, its progress, and the operations epoch, evaluate and save."""
 
     def __init__(self, run: Run, fold: int, train: Sequence[int], validation: Sequence[int]) -> None:
-        """A new model at its start. Raises ValueError when there is nothing to train on or to validate."""
+        """Build a new model. Raises ValueError when there is no positive training image or no validation image."""
         self.run = run
         self.fold = fold
         self.name = run.name(fold)
@@ -123,8 +123,8 @@ class FoldTraining:
         self.negatives = [index for index in train if not run.data.is_positive(index)]
         if not self.positives or not validation:
             raise ValueError(
-                f"fold {fold} has {len(self.positives)} pictures with a mask to train on and {len(validation)} to "
-                "validate; use fewer folds or more pictures"
+                f"fold {fold} has {len(self.positives)} images with a mask to train on and {len(validation)} to "
+                "validate; use fewer folds or more images"
             )
         torch.manual_seed(run.config.seed * 10_007 + fold)
         self.learner = new_learner(run.new_model(), run.config, run.device, run.world)
@@ -132,16 +132,16 @@ class FoldTraining:
         self.identity = identify(run.config, fold, described(run.data, train, validation), suffix=run.suffix)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state that `save` wrote."""
+        """Continue from a state that `save` wrote."""
         self.learner.load(state)
         self.progress = restored_progress(state)
         report, where = self.run.report, self.place()
-        report.message(f"{self.name} goes on in epoch {where['epoch']} after step {where['step']}")
+        report.message(f"{self.name} continues in epoch {where['epoch']} after step {where['step']}")
         report.resumed(**{"from": self.run.config.train.resume_from}, **where)
         self.report_epochs(self.progress.history)
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on, for a checkpoint."""
+        """The state that `restore` continues from, for a checkpoint."""
         return whole_state(self.progress, self.learner.state(), self.identity)
 
     def save(self) -> None:
@@ -149,30 +149,30 @@ class FoldTraining:
         save_progress(self.run.output, self.state())
 
     def leave(self) -> None:
-        """Write the state to disk, and beside it what else the run that goes on from it will look for."""
+        """Write the state to disk, and copy the files of the earlier run that a continued run needs."""
         self.save()
         carry_over(self.run.earlier, self.run.output)
 
     def place(self) -> dict[str, int]:
-        """Where the training is, for the report."""
+        """The position of the training, for the report."""
         seed = {} if self.run.extra_seed is None else {"seed": self.run.extra_seed}
         return {**seed, "fold": self.fold, "epoch": self.progress.epoch, "step": self.progress.step}
 
     def report_epochs(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """One event for each of the epochs."""
+        """Write an event for each epoch."""
         for each in history:
             run = self.run
             run.report.epoch(fold=self.fold, epochs=run.config.train.epochs, seed=run.extra_seed, **each)
 
     def epoch(self, *, is_evaluated: bool) -> dict[str, float]:
-        """What is left of the epoch that the progress is in; its mean losses. `is_evaluated` says what comes next."""
+        """Train the rest of the current epoch; returns its mean losses. `is_evaluated`: an evaluation follows."""
         run, config, progress = self.run, self.run.config, self.progress
         with run.report.stage("train"):
             xrays = self.pictures()
             steps = count_steps(len(xrays), config.train.batch_size, run.parts)
             if not steps:
                 raise ValueError(
-                    f"an epoch of {self.name} has {len(xrays)} pictures, too few for a step in {run.parts} parts; "
+                    f"an epoch of {self.name} has {len(xrays)} images, too few for a step in {run.parts} parts; "
                     "lower train.micro_batches"
                 )
             heading = f"{self.name}  epoch {progress.epoch}/{config.train.epochs}"
@@ -193,7 +193,7 @@ class FoldTraining:
         return {f"train/{name}": value for name, value in losses.items()}
 
     def pictures(self) -> ChestXrays:
-        """Those that the epoch trains on, in their order."""
+        """The images of the current epoch, in their order."""
         config, epoch = self.run.config, self.progress.epoch
         seeds = (config.seed, self.fold, epoch)
         ratio = ratio_at(
@@ -209,7 +209,7 @@ class FoldTraining:
         return ChestXrays(data.train, data.labels, order, preset=config.augment.preset, seeds=seeds)
 
     def after_step(self, *, is_evaluation_next: bool) -> None:
-        """Save when it is time to; leave the run when it has to stop."""
+        """Save the state when it is due, and leave the run when it has to stop."""
         stop, progress, every = self.run.stop, self.progress, self.run.config.train.checkpoint_every
         stop.step()
         own = stop.reason(is_evaluation_next=is_evaluation_next)
@@ -236,7 +236,7 @@ class FoldTraining:
         )
 
     def evaluate(self) -> tuple[list[Scored], dict[str, float]]:
-        """The validation images under the model as it is now, and what is reported of them."""
+        """The predictions of the current model for the validation images, and the metrics."""
         run, settings = self.run, self.run.config.train
         try:
             with (
@@ -250,13 +250,13 @@ class FoldTraining:
                 if settings.validation_loss or settings.monitor.startswith("val/loss"):
                     metrics |= mean_losses(run, self.learner.model, self.validation, self.learner.precision)
         except SystemExit:
-            # Asked to end: nothing that was trained is lost, the evaluation is done again.
+            # A request to stop: the state is saved, and the run that continues repeats the evaluation.
             self.leave()
             raise
         return scored, metrics
 
 
 def described(data: Data, train: Sequence[int], validation: Sequence[int]) -> list[tuple[str, bool, Sequence[str]]]:
-    """The pictures that a fold trains on and validates, as a checkpoint knows them."""
+    """The images of a fold as a part of the identity of a checkpoint."""
     pictures = [(index, True) for index in train] + [(index, False) for index in validation]
     return [(data.train.ids[index], is_inside, data.labels[data.train.ids[index]]) for index, is_inside in pictures]

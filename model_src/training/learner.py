@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..config import Config
 from .optim import Precision, build_optimizer, choose_precision
-from .world import ALONE, World
+from .world import SINGLE_PROCESS, World
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Learner:
     device: torch.device
     clip_norm: float | None = None
     """Largest L2 norm of all gradients together; None = not clipped."""
-    world: World = ALONE
+    world: World = SINGLE_PROCESS
     parallel: DistributedDataParallel | None = None
     """The model wrapped so that its gradients are averaged over the processes; None in a single process."""
 

@@ -1,4 +1,4 @@
-"""Running means of what a loop measures, and a readable line now and then."""
+"""Running means of the values of a loop, and lines about its progress."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ Item = TypeVar("Item", covariant=True)
 
 
 class SizedIterable(Sized, Iterable[Item], Protocol[Item]):
-    """What can be walked and knows its length; a DataLoader, say."""
+    """An iterable with a length, such as a DataLoader."""
 
 
 class MetricLogger:
-    """Adds up named values over a loop; `watch` walks the loop and prints its progress."""
+    """Sums named values over the steps of a loop; `watch` iterates over the loop and prints its progress."""
 
     def __init__(self, heading: str, *, every: int, sums: Mapping[str, float] | None = None, count: int = 0) -> None:
-        """`sums` and `count` are those of the steps that an earlier run did of the same loop."""
+        """`sums` and `count` are those of the steps that an earlier run did in the same loop."""
         self.heading = heading
         self.every = every
         self.sums = dict(sums or {})
         self.count = count
 
     def update(self, values: Mapping[str, float]) -> None:
-        """Take in one step's values; every step must bring the same names."""
+        """Add the values of a step; all steps must have the same names."""
         self.count += 1
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
@@ -35,11 +35,10 @@ class MetricLogger:
         return {name: total / self.count for name, total in self.sums.items()}
 
     def watch(self, items: SizedIterable[Item], *, done: int = 0) -> Iterator[Item]:
-        """Yield the items; every so many, and after the last, print where the loop is and the mean of the first value.
+        """Yield the items; print a line after every `every` items and after the last one.
 
-        `done` is how many came before them.
-
-        The others are in the epoch's event: a line should fit a terminal.
+        `done` is the number of items before them. The line has the mean of the first value only, so that it fits into a
+        terminal; the event of the epoch has all of them.
         """
         started, total = time.monotonic(), done + len(items)
         for number, item in enumerate(items, start=done + 1):

@@ -1,4 +1,4 @@
-"""The optimizer, and the precision that a step is computed in."""
+"""The optimizer, and the numerical precision of a training step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..config import OptimConfig
 
 
 def build_optimizer(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """An optimizer of the parameters that are trained."""
+    """The optimizer of the parameters that require gradients."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     if config.name == "adamw":
         return torch.optim.AdamW(
@@ -25,27 +25,27 @@ def build_optimizer(config: OptimConfig, parameters: Iterable[nn.Parameter]) -> 
 
 @dataclass(frozen=True)
 class Precision:
-    """How a step is computed; the weights themselves are always float32."""
+    """The precision of a step; the weights are always float32."""
 
     device_type: str
     dtype: torch.dtype
     """Of the matrix products and convolutions."""
     scaler: torch.amp.GradScaler
-    """Scales the loss, so that small gradients are not lost in float16; does nothing otherwise."""
+    """Scales the loss so that small gradients are not 0 in float16; does nothing for other types."""
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
-        """To be entered around the forward pass."""
+        """The context of the forward pass."""
         return torch.autocast(self.device_type, self.dtype, enabled=self.dtype != torch.float32)
 
 
 def choose_precision(amp: Literal["off", "auto"], device: torch.device) -> Precision:
-    """bfloat16 on a card that has hardware for it (Ampere and later), float16 on older ones, float32 otherwise."""
+    """bfloat16 on a GPU with hardware support (Ampere and later), float16 on an older one, float32 otherwise."""
     if amp == "off" or device.type != "cuda":
         return precision(device, torch.float32)
-    # Asked of the hardware, because older cards emulate bfloat16, slowly, and say that they support it.
+    # By the compute capability: older GPUs report support for bfloat16, too, but emulate it, which is slow.
     return precision(device, torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16)
 
 
 def precision(device: torch.device, dtype: torch.dtype) -> Precision:
-    """That one, with scaling where it is needed."""
+    """The precision for a type, with gradient scaling for float16."""
     return Precision(device.type, dtype, torch.amp.GradScaler(device.type, enabled=dtype == torch.float16))

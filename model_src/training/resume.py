@@ -1,10 +1,10 @@
-"""Where a fold's training is, on disk: enough to go on as if nothing had happened.
+"""The files from which a training continues exactly as if it had not been stopped.
 
-A fold in training has its state in `resume.pth`, with the one before as `resume.previous.pth`. A finished fold leaves
-`fold<k>.pth`, its best weights and, if asked for, the average of its best epochs; in a repeat `fold<k>.seed<s>.pth`.
-For a run of more epochs the state after the last one is in `fold<k>.state.pth`, as far as `train.keep_state_gib` goes.
-Predictions are in none of them: the same weights give the same ones again. Nor are random states: whatever is random
-follows from the seed and its place in the run.
+A fold in training has its state in `resume.pth`, and the state before in `resume.previous.pth`. A finished fold leaves
+`fold<k>.pth` with its best weights and, if set, the average of its best epochs; in a repeat `fold<k>.seed<s>.pth`. The
+state after the last epoch, for a run with more epochs, is in `fold<k>.state.pth`, within `train.keep_state_gib`. None
+of them has predictions, because the same weights give the same predictions again. None has random states, because all
+random numbers depend on the seed and the position in the run only.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from torch import Tensor
 from ..config import Config, to_dict
 from ..data.inputs import InputMissing, find_source, tree
 from ..files import replacing
-from ..identity import check_epochs, check_identity, is_trained_on
+from ..identity import check_epochs, check_identity, needs_training
 from .best_epochs import Kept, average, averageable
-from .checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from .checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 LATEST, PREVIOUS, UNNAMED = "resume.pth", "resume.previous.pth", "resume.new.pth"
 
 
 @dataclass
 class FoldProgress:
-    """How far a fold is, and its best so far. The next step to do is `step` (from 0) of `epoch` (from 1)."""
+    """The progress of a fold, and its best epochs. The next step is `step` (from 0) of `epoch` (from 1)."""
 
     epoch: int = 1
     step: int = 0
     steps: int = 0
-    """Optimizer steps of all epochs."""
+    """Number of optimizer steps in all epochs."""
     sums: dict[str, float] = field(default_factory=dict)
-    """Of the losses over the steps of this epoch."""
+    """Sums of the losses over the steps of this epoch."""
     best: list[Kept] = field(default_factory=list)
-    """The best evaluated epochs, the best first; empty = none was evaluated yet."""
+    """The best evaluated epochs, the best first; empty before the first evaluation."""
     since_best: int = 0
-    """Evaluations after the best one."""
+    """Number of evaluations after the best one."""
     history: list[dict[str, Any]] = field(default_factory=list)
-    """What was reported of each epoch: epoch, step and metrics."""
+    """What was reported for each epoch: epoch, step and metrics."""
 
 
 def whole_state(progress: FoldProgress, learner: Mapping[str, Any], identity: Mapping[str, Any]) -> dict[str, Any]:
-    """All that a fold's training needs to go on; `learner` is `Learner.state`. Tensors and plain values only."""
+    """The complete state of a fold's training; `learner` is `Learner.state`. Tensors and plain values only."""
     best = [(each.epoch, each.value, each.model) for each in progress.best]
     return {**identity, "progress": {**vars(progress), "best": best}, **learner}
 
 
 def save_progress(output: Path, state: Mapping[str, Any]) -> None:
-    """Write the `whole_state` of the fold in training; the one before is kept until the next."""
+    """Write the `whole_state` of the fold in training; the previous one is kept until the next save."""
     latest = output / LATEST
     newer = output / UNNAMED
     save_checkpoint(newer, state)
@@ -69,9 +69,9 @@ def restored_progress(state: Mapping[str, Any]) -> FoldProgress:
 def save_fold(
     output: Path, progress: FoldProgress, identity: Mapping[str, Any], *, is_finished: bool, is_averaged: bool = False
 ) -> dict[str, Any]:
-    """Write the fold's best weights so far, and what was reported of its epochs; returns what was written.
+    """Write the best weights of a fold so far and the reports of its epochs; returns the content of the file.
 
-    With `is_averaged` the average of the kept epochs is in it, too, and which these are.
+    With `is_averaged` it also has the average of the kept epochs, and their numbers.
     """
     best = progress.best[0]
     state = {
@@ -90,9 +90,9 @@ def save_fold(
 
 
 def save_last(output: Path, state: Mapping[str, Any], *, gib: float) -> bool:
-    """Write the state of a fold after its last epoch, without the best epoch, which is in the fold's file.
+    """Write the state of a fold after its last epoch, without the best epoch, which is in the file of the fold.
 
-    False if there is no room for it: all of them together may take so many GiB.
+    Returns False, and writes nothing, if all such states together would be larger than `gib`.
     """
     path = output / state_file(state["fold"], state["suffix"])
     state = {**state, "progress": {**state["progress"], "best": state["progress"]["best"][1:]}}
@@ -104,12 +104,12 @@ def save_last(output: Path, state: Mapping[str, Any], *, gib: float) -> bool:
 
 
 def has_room(output: Path, size: int, gib: float) -> bool:
-    """Whether another state of so many bytes fits to those that are there."""
+    """Whether another state of `size` bytes fits into the limit."""
     return size + sum(each.stat().st_size for each in output.glob("fold*.state.pth")) <= gib * 2**30
 
 
 def _bytes(value: Any) -> int:
-    """Of all tensors inside."""
+    """The size in bytes of all tensors in a nested value."""
     if isinstance(value, Tensor):
         return value.nbytes
     parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
@@ -117,12 +117,12 @@ def _bytes(value: Any) -> int:
 
 
 def fold_file(fold: int, suffix: str) -> str:
-    """The name of the file with a fold's best weights; `suffix` is the repeat's."""
+    """The name of the file with the best weights of a fold; `suffix` names the repeat."""
     return f"fold{fold}{suffix}.pth"
 
 
 def state_file(fold: int, suffix: str) -> str:
-    """The name of the file with a finished fold's last state; `suffix` is the repeat's."""
+    """The name of the file with the last state of a finished fold; `suffix` names the repeat."""
     return f"fold{fold}{suffix}.state.pth"
 
 
@@ -133,10 +133,10 @@ def drop_progress(output: Path) -> None:
 
 
 def find_earlier(resume_from: str | None, *, root: Path, say: Callable[[str], None]) -> Path | None:
-    """The folder with the state of the run to continue, or None when there is none to continue.
+    """The folder with the state of the run to continue; None when there is none.
 
-    Raises InputMissing when an earlier run is named that is not attached or left nothing to continue from. The
-    working directory may be empty: a run that is started again and again finds nothing the first time.
+    Raises InputMissing when the named run is not attached, or has left no state. The working directory may have no
+    state: a run that is started again and again in the same folder finds none the first time.
     """
     if resume_from is None:
         return None
@@ -145,19 +145,19 @@ def find_earlier(resume_from: str | None, *, root: Path, say: Callable[[str], No
     if left:
         return min(left, key=lambda path: (len(path.parts), path)).parent
     if resume_from == ".":
-        say("nothing to continue from in the working directory: starting at the beginning")
+        say("the working directory has no state to continue from: starting at the beginning")
         return None
     raise InputMissing(
-        f"{resume_from} left nothing to continue from: no {LATEST} and no fold<k>.pth in {folder}, which holds\n"
+        f"{resume_from} has left no state to continue from: no {LATEST} and no fold<k>.pth in {folder}, which has\n"
         f"{tree(folder)}"
     )
 
 
 def unfinished_fold(earlier: Path | None, identity: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-    """The state of this fold's training that an earlier run left, or nothing.
+    """The state of this fold's training that an earlier run left; empty without one.
 
-    A state that is damaged is passed over for the one before it. Raises ValueError for one of another config, and where
-    a fold was finished after fewer epochs and its last state was not kept.
+    Instead of a damaged state the previous one is used. Raises ValueError for a state of another config, and for a fold
+    that was finished after fewer epochs and left no last state.
     """
     if earlier is None:
         return {}
@@ -172,7 +172,7 @@ def unfinished_fold(earlier: Path | None, identity: Mapping[str, Any], say: Call
 
 
 def last_state(earlier: Path, identity: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-    """The state that a finished fold was left in, or nothing if there is no such fold; see `unfinished_fold`."""
+    """The last state of a finished fold; empty if the fold was not finished. Raises ValueError as `unfinished_fold`."""
     path = earlier / fold_file(identity["fold"], identity["suffix"])
     finished = readable(path, say)
     if not finished or not finished["finished"]:
@@ -180,25 +180,25 @@ def last_state(earlier: Path, identity: Mapping[str, Any], say: Callable[[str], 
     check_identity(finished, identity, path)
     state = readable(earlier / state_file(identity["fold"], identity["suffix"]), say)
     if not state:
-        raise no_state(path, finished, identity)
+        raise no_last_state(path, finished, identity)
     best = (finished["epoch"], finished["value"], finished["model"])
     return {**state, "progress": {**state["progress"], "best": [best, *state["progress"]["best"]]}}
 
 
-def no_state(path: Path, finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> ValueError:
-    """What is wrong where a finished fold has to be trained on without its last state."""
+def no_last_state(path: Path, finished: Mapping[str, Any], wanted: Mapping[str, Any]) -> ValueError:
+    """The error for a finished fold that should be trained further and has left no last state."""
     done, epochs = finished["history"][-1]["epoch"], wanted["config"]["train"]["epochs"]
     return ValueError(
-        f"{path} is of a fold that was finished after epoch {done}, and can't be trained on to {epochs}: "
+        f"{path}: the fold was finished after epoch {done} and can't be trained up to epoch {epochs}: "
         f"{state_file(finished['fold'], finished['suffix'])} is not beside it "
         "(train.keep_state_gib keeps it); leave train.epochs as it was, or train anew from its weights (model.weights)"
     )
 
 
 def check_earlier(earlier: Path, config: Config) -> None:
-    """Raise ValueError for a fold of the earlier run that this one could not go on from, before anything is read.
+    """Raise ValueError, before the images are read, when a fold of the earlier run cannot be continued.
 
-    Of the first repeat, and but for its pictures, which are not known yet.
+    Checks the first repeat only, and without the images, which are not known yet.
     """
     wanted = {"config": to_dict(config), "pictures": None}
     for fold in config.folds.run or range(config.folds.n):
@@ -208,12 +208,12 @@ def check_earlier(earlier: Path, config: Config) -> None:
             check_identity({**finished, "pictures": None}, wanted, path)
             check_epochs(finished["history"][-1]["epoch"], wanted, path)
             has_state = (earlier / state_file(fold, "")).exists() or _is_latest(earlier, fold)
-            if is_trained_on(finished, wanted) and not has_state:
-                raise no_state(path, finished, wanted)
+            if needs_training(finished, wanted) and not has_state:
+                raise no_last_state(path, finished, wanted)
 
 
 def _is_latest(earlier: Path, fold: int) -> bool:
-    """Whether the state of a fold in training is this one's."""
+    """Whether `resume.pth` is a state of this fold."""
     latest = readable(earlier / LATEST, lambda _: None)
     return bool(latest) and (latest["fold"], latest["suffix"]) == (fold, "")
 
@@ -221,9 +221,9 @@ def _is_latest(earlier: Path, fold: int) -> bool:
 def finished_fold(
     earlier: Path | None, identity: Mapping[str, Any], output: Path, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """What an earlier run left of this fold if it finished it, or nothing; its files are copied to the output.
+    """The content of the file of this fold if an earlier run finished it; its files are copied to the output.
 
-    Nothing, too, if this run trains the fold on. Raises ValueError for a fold of another config.
+    Empty if it did not, or if this run trains the fold further. Raises ValueError for a fold of another config.
     """
     if earlier is None:
         return {}
@@ -233,35 +233,35 @@ def finished_fold(
         return {}
     check_identity(state, identity, path)
     check_epochs(state["history"][-1]["epoch"], identity, path)
-    if is_trained_on(state, identity):
+    if needs_training(state, identity):
         return {}
     if earlier.resolve() != output.resolve():
-        copy_whole(path, output)
+        copy_atomically(path, output)
         last = earlier / state_file(identity["fold"], identity["suffix"])
         if last.exists() and has_room(output, last.stat().st_size, identity["config"]["train"]["keep_state_gib"]):
-            copy_whole(last, output)
+            copy_atomically(last, output)
     return state
 
 
 def readable(path: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """A checkpoint; nothing if there is none, or if it is damaged, which is said."""
+    """A checkpoint; empty if the file is missing or damaged. `say` is called about a damaged one."""
     if not path.exists():
         return {}
     try:
         return load_checkpoint(path)
-    except TornCheckpoint as error:
-        say(f"{error}: passed over")
+    except DamagedCheckpoint as error:
+        say(f"{error}: ignored")
         return {}
 
 
 def carry_over(earlier: Path | None, output: Path) -> None:
-    """Copy what an earlier run left to continue from and this one did not get to, so that a third can continue it."""
+    """Copy the files of the earlier run that this run has not replaced, so that a third run can continue this one."""
     for path in (*earlier.glob("fold*.pth"), earlier / LATEST, earlier / PREVIOUS) if earlier else ():
         if path.exists() and not (output / path.name).exists():
-            copy_whole(path, output)
+            copy_atomically(path, output)
 
 
-def copy_whole(path: Path, folder: Path) -> None:
-    """Copy a file, which is in the folder completely or not at all."""
+def copy_atomically(path: Path, folder: Path) -> None:
+    """Copy a file atomically."""
     with path.open("rb") as source, replacing(folder / path.name, is_durable=True) as file:
         shutil.copyfileobj(source, file, 1 << 20)

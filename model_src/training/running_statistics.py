@@ -1,4 +1,4 @@
-"""Batch norms whose batch is computed in parts."""
+"""Statistics of batch norms when a batch is computed in parts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from .world import World
 
 
 class RunningStatistics:
-    """The running means and variances of a model's batch norms, of which every part of a step starts from the same.
+    """The running means and variances of a model's batch norms: each part of a step starts with the same values.
 
-    Without it each part would build on the one before, and each process would have statistics of its own.
+    After the step they are the mean over its parts. Without this, each part would continue from the part before, and
+    each process would have different statistics.
     """
 
     def __init__(self, model: nn.Module, world: World) -> None:
-        """Frozen norms and those that keep no statistics are left out."""
+        """Collect the batch norms of the model that are not frozen and keep statistics."""
         norms = [
             module
             for module in model.modules()
@@ -30,7 +31,7 @@ class RunningStatistics:
 
     @contextmanager
     def step(self, parts: int) -> Iterator[None]:
-        """A step of so many parts in this process; afterwards the statistics are the mean that `part` added up."""
+        """The context of a step with this number of parts in this process; at its end the statistics are averaged."""
         self._is_needed = bool(self._values) and parts * self._world.size > 1
         if not self._is_needed:
             yield
@@ -44,7 +45,7 @@ class RunningStatistics:
             counter.copy_(before + 1)
 
     def part(self, share: float) -> None:
-        """A part is over, with its backward pass, that has this share of the step's pictures."""
+        """Add the statistics of a part after its backward pass; `share` is its share of the images of the step."""
         if self._is_needed:
             self._mean += self._flat() * share
             self._put(self._start)

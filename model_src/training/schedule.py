@@ -1,4 +1,4 @@
-"""The learning rate as a function of time: nothing to step, nothing to save."""
+"""The learning rate as a function of epoch and step, so there is no state to save."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import math
 from ..config import OptimConfig, ScheduleConfig
 
 WARMUP_START = 0.001
-"""Share of the learning rate at the first step, as in torchvision's detection reference."""
+"""Factor of the learning rate at the first step, as in the detection reference of torchvision."""
 
 
 def learning_rate(
     optim: OptimConfig, schedule: ScheduleConfig, *, epoch: int, epochs: int, step: int, steps_per_epoch: int
 ) -> float:
-    """The rate of one step; `epoch` counts from 1 to `epochs`, `step` from 0 within the epoch.
+    """The learning rate of a step; `epoch` counts from 1 to `epochs`, `step` from 0 in the epoch.
 
-    The same as torch's LinearLR during the first epoch, times StepLR between epochs or CosineAnnealingLR between
-    steps.
+    The product of torch's LinearLR in the first epoch and of StepLR (per epoch) or CosineAnnealingLR (per step).
     """
     if schedule.name == "cosine":
         done = (epoch - 1 + step / steps_per_epoch) / epochs

@@ -1,4 +1,4 @@
-"""When a run has to end before it is finished: its time is over, its steps are done, or it was told to."""
+"""Decides when a run has to stop before it is finished: a limit of time or steps, or a request (SIGTERM)."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Literal, NoReturn, TypeVar
 Item = TypeVar("Item")
 
 MARGIN = 1.5
-"""A prediction is given so much more time than it would take at the pace of the slowest one before."""
+"""Factor on the estimated time of a prediction, which is measured with the slowest prediction before."""
 
-ASKED = "asked to end"
+ASKED = "request to stop"
 
 
 class OutOfTime(Exception):
-    """The run ends here by its own settings; what it has is saved."""
+    """The run ends because of its own limits; its state is saved."""
 
 
 class Stop:
-    """Knows how long a run may go on, and turns a request to end (SIGTERM) into SystemExit.
+    """The limits of a run, and the handler of SIGTERM, which raises SystemExit.
 
-    The clock, in seconds, begins with the object. Inside `deferred` a request waits for a part that is `interruptible`,
-    or for somebody who asks for the `reason` to stop.
+    Time is measured in seconds from the creation of the object. In the context `deferred` a request waits until a part
+    that is `interruptible`, or until the caller checks `reason`.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,23 +41,23 @@ class Stop:
         self._step_begun = self._begun
         self._longest: dict[str, float] = {}
         self._trained = 0.0  # seconds of steps, evaluations and saves
-        self._pace = 0.0  # seconds a view of the slowest prediction
+        self._pace = 0.0  # seconds per view of the slowest prediction
 
     def limit(self, *, seconds: float | None, steps: int | None) -> None:
-        """How long the run may take, each counted from its start; None = no limit."""
+        """Set the limits of the run, counted from its start; None = no limit."""
         self._seconds, self._steps = seconds, steps
 
     def listen(self, *, at_once: bool = True) -> None:
-        """From now on, take SIGTERM for a request to end; not `at_once` = only where all processes agree to.
+        """Handle SIGTERM as a request to stop; without `at_once` the run stops only where all processes agree.
 
-        A process that leaves on its own makes the others fail in their next exchange with it.
+        A process that ends alone makes the others fail in their next collective operation.
         """
         self._at_once = at_once
         signal.signal(signal.SIGTERM, self._on_signal)
 
     @property
     def is_asked(self) -> bool:
-        """Whether there was a request to end."""
+        """Whether there was a request to stop."""
         return self._asked
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
@@ -67,7 +67,7 @@ class Stop:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """A part of the run that is only to be left where it says so, or at its end."""
+        """A context in which a request to stop waits until its end or an `interruptible` part."""
         self._deferring = True
         try:
             yield
@@ -78,7 +78,7 @@ class Stop:
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
-        """A part inside `deferred` that may be left anywhere."""
+        """A context in `deferred` that a request to stop may leave at any point."""
         self._deferring = False
         try:
             if self._asked and self._at_once:
@@ -88,11 +88,11 @@ class Stop:
             self._deferring = True
 
     def begin(self) -> None:
-        """The first of a row of steps begins."""
+        """Start to measure the first of several steps."""
         self._step_begun = self._clock()
 
     def step(self) -> None:
-        """An optimizer step is done, and the next one begins."""
+        """An optimizer step is done; start to measure the next one."""
         now = self._clock()
         self._took("step", now - self._step_begun)
         self._step_begun = now
@@ -100,7 +100,7 @@ class Stop:
 
     @contextlib.contextmanager
     def timed(self, what: Literal["evaluate", "save"]) -> Iterator[None]:
-        """Remember how long it takes, so that time is left for it in the end."""
+        """Measure a block, so that time is reserved for another one before the limit."""
         begun = self._clock()
         try:
             yield
@@ -113,7 +113,7 @@ class Stop:
         self._trained += seconds
 
     def paced(self, predictions: Iterable[Item], *, views: int) -> Iterator[Item]:
-        """Walk the predictions and measure their pace; each is of so many views: models, times flips."""
+        """Yield the predictions and measure the seconds per view; each has `views` views: models times flips."""
         begun = self._clock()
         seen = 0
         for each in predictions:
@@ -123,19 +123,19 @@ class Stop:
             self._pace = max(self._pace, (self._clock() - begun) / seen)
 
     def left(self) -> float:
-        """Seconds until the limit, below 0 after it; infinite without one."""
+        """Seconds until the limit, negative after it; infinite without a limit."""
         return math.inf if self._seconds is None else self._seconds - self._elapsed()
 
     def why_no_time(self, views: int, *, again: int = 0) -> str | None:
-        """Why a prediction of so many views doesn't fit into the time that is left, and what to do; None if it does.
+        """Why a prediction of `views` does not fit into the remaining time, and what to do; None if it fits.
 
-        `again` are the views that a run which continues this one has to predict before. Where the limit is too short
-        for these, too, continuing under it would be of no use.
+        `again` are the views that a continued run would predict before it. When the limit is too short for both, the
+        message says that a longer one is needed.
         """
         needed, left = self._estimate(views), self.left()
         if self._seconds is None or needed < left:
             return None
-        # What isn't training comes once more: imports, reading the pictures, what else was done since.
+        # A continued run repeats everything but the training: imports, reading the images, and so on.
         least = self._elapsed() - self._trained + self._estimate(again) + needed
         text = (
             f"it takes about {needed:.0f} s, and {max(left, 0.0):.0f} s of the limit of {self._seconds:.0f} s are left"
@@ -154,7 +154,7 @@ class Stop:
         return MARGIN * self._pace * views
 
     def reason(self, *, is_evaluation_next: bool = False) -> str | None:
-        """Why the run has to stop now, or None if one more piece of work and a save fit into its time."""
+        """Why the run has to stop now; None if another step (and evaluation) and a save fit into its time."""
         if self._asked:
             return ASKED
         if self._steps is not None and self._done >= self._steps:
@@ -163,13 +163,11 @@ class Stop:
         needed += self._longest.get("evaluate", 0.0) if is_evaluation_next else 0.0
         seconds = self._elapsed()
         if self._seconds is not None and seconds + needed >= self._seconds:
-            return (
-                f"{seconds:.0f} s of the limit of {self._seconds:.0f} s are over, the next piece takes {needed:.0f} s"
-            )
+            return f"{seconds:.0f} s of the limit of {self._seconds:.0f} s are over, the next step takes {needed:.0f} s"
         return None
 
     def leave(self, text: str, *, is_request: bool = False) -> NoReturn:
-        """End the run: as incomplete, or, if somebody asked this process or another one for it, as interrupted."""
+        """End the run: by SystemExit after a request to this process or another one, otherwise by OutOfTime."""
         if self._asked or is_request:
             sys.exit(128 + signal.SIGTERM)
         raise OutOfTime(text)

@@ -1,7 +1,7 @@
-"""Where the loop's seconds go: waiting for data, transfer, forward, backward, step; and which of them is the limit.
+"""Measures the parts of the training loop: waiting for data, transfer, forward, backward, step.
 
-A graphics card works on while Python goes on, so a part's seconds mean something only when the card is waited for at
-its borders. That waiting costs speed itself; so on a card only every so many steps are measured, and scaled up.
+A GPU works asynchronously, so a part is measured by synchronizing before and after it. Synchronization is slow, so on a
+GPU only every MEASURED_EVERY-th step is measured, and the seconds are scaled to all steps.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ..output import PARTS, profile
 Item = TypeVar("Item")
 
 MEASURED_EVERY = 10
-"""Steps on a card for one that is measured."""
+"""On a GPU, one of so many steps is measured."""
 
 
 class LoopTimer:
-    """Adds up the seconds of each part over all the loops that it is given to."""
+    """Sums the seconds of each part over all loops that use it."""
 
     def __init__(self, device: torch.device) -> None:
         self._synchronize = torch.cuda.synchronize if device.type == "cuda" else None
@@ -34,7 +34,7 @@ class LoopTimer:
         self._measured = 0
 
     def steps(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Walk the batches; the time until each is there is "data". Each walk's first step is left out: it warms up."""
+        """Yield the batches; waiting for one is "data". The first step of a loop is slower and not measured."""
         iterator = iter(items)
         number = 0
         while True:
@@ -45,13 +45,13 @@ class LoopTimer:
                 break
             self._steps += 1
             self._measured += self._measuring
-            yield item  # type: ignore[misc]  # the end is marked with the timer itself, which no loader yields
+            yield item  # type: ignore[misc]  # the end is marked by the timer, which no loader yields
             number += 1
         self._measuring = False
 
     @contextlib.contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """One of PARTS, inside a walk."""
+        """The context of one of PARTS, in a loop over `steps`."""
         if not self._measuring:
             yield
             return
@@ -61,7 +61,7 @@ class LoopTimer:
 
     @contextlib.contextmanager
     def evaluation(self) -> Iterator[None]:
-        """A whole pass over the validation pictures, outside of a walk."""
+        """The context of an evaluation, outside of a loop over `steps`."""
         begun = self._now()
         try:
             yield
@@ -69,7 +69,7 @@ class LoopTimer:
             self._evaluation += self._now() - begun
 
     def profile(self) -> dict[str, Any]:
-        """What metrics.json says: seconds of each part, scaled to all steps, what is the limit, and one line."""
+        """The profile for metrics.json: seconds of each part, scaled to all steps; see `loop_profile.profile`."""
         scale = self._steps / self._measured if self._measured else 0.0
         seconds = {name: round(value * scale, 3) for name, value in self._seconds.items()}
         return profile(seconds, self._evaluation, self._steps, self._measured)

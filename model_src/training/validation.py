@@ -1,4 +1,4 @@
-"""What a model is worth on labelled pictures that it was not trained on."""
+"""Predictions and losses on the validation images of a fold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .run import Run
 
 
 def evaluate(run: Run, model: nn.Module, fold: int, indices: Sequence[int]) -> list[Scored]:
-    """Predict labelled pictures and score each in its original size."""
+    """Predict the images at the positions `indices`, and score each in its original size; in the order of `indices`."""
     data = run.data
     loader = run.batches(ChestXrays(data.train, data.labels, indices))
     rule = Rule.of(run.config.predict)
@@ -45,9 +45,9 @@ def evaluate(run: Run, model: nn.Module, fold: int, indices: Sequence[int]) -> l
 
 
 def mean_losses(run: Run, model: nn.Module, indices: Sequence[int], precision: Precision) -> dict[str, float]:
-    """The validation loss over the pictures with a mask, which is what the diary's runs report, and over all.
+    """The mean validation losses: val/loss over all images, val/loss_positive over the images with a mask.
 
-    Each kind in batches of its own, so that the former doesn't depend on which others there are.
+    Images with and without a mask are in separate batches, so that val/loss_positive does not depend on the others.
     """
     kinds = [[index for index in indices if run.data.is_positive(index) == kind] for kind in (True, False)]
     sums = []
@@ -59,7 +59,7 @@ def mean_losses(run: Run, model: nn.Module, indices: Sequence[int], precision: P
             device=run.device,
             seed=run.config.seed,
         )
-        # Added up in the order of the batches, so that the number of processes changes no digit.
+        # Summed in the order of the batches, so that the result does not depend on the number of processes.
         sums.append(sum(mean * pictures for _, mean, pictures in sorted(run.world.gather(found))))
     return {
         "val/loss": sum(sums) / len(indices),

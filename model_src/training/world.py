@@ -1,8 +1,8 @@
-"""The processes that share one run: who they are, what they exchange, and how they are started.
+"""The processes that share one run: their ranks, their collective operations, and how they are started.
 
-One process a graphics card, started by torch's elastic launcher, which is what `torchrun` runs; a run that somebody
-started with `torchrun -m model_src.train` is taken as it is. All processes do the same work on different pictures:
-each exchange is a collective, so every process has to come to it.
+There is one process per graphics card, started by torch's elastic launcher, as by `torchrun`. A run that was started
+with `torchrun -m model_src.train` keeps its processes. All processes do the same work on different images. Every
+process has to call each collective operation.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from ..files import write_text
 Item = TypeVar("Item")
 
 _ERRORS = "COORD_ERRORS"
-"""Names the folder in which the processes note what went wrong."""
+"""The environment variable with the folder where processes write their errors."""
 
-PATIENCE = timedelta(hours=2)
-"""How long a process waits for the others: one may evaluate, save or draw alone."""
+TIMEOUT = timedelta(hours=2)
+"""How long a process waits for the others in a collective operation: one may save or draw alone."""
 
 
 @dataclass(frozen=True)
 class World:
-    """One process among `size` of them; alone by default."""
+    """One of `size` processes; by default the only one."""
 
     rank: int = 0
     size: int = 1
@@ -54,11 +54,11 @@ class World:
         return self.rank == 0
 
     def own(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Those that fall to this process when they are dealt out one by one."""
+        """The items of this process: every `size`-th one, from `rank` on."""
         return items[self.rank :: self.size]
 
     def gather(self, values: Iterable[Item]) -> list[Item]:
-        """Every process's values, those of the first process first."""
+        """The values of all processes, in the order of the ranks."""
         if self.size == 1:
             return list(values)
         found: list[list[Item]] = [[]] * self.size
@@ -70,19 +70,19 @@ class World:
         return int(self.add(torch.tensor(number))) if self.size > 1 else number
 
     def add(self, values: Tensor) -> Tensor:
-        """The sum over the processes, in place, too."""
+        """The sum over the processes, which also replaces `values`."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def agree(self, reason: str | None) -> str | None:
-        """The first reason that any process has, None if none has one."""
+        """The reason of the process with the lowest rank that has one; None if no process has."""
         if not self.total(reason is not None):
             return None
         return next(each for each in self.gather([reason]) if each is not None)
 
     def first(self, make: Callable[[], Item]) -> Item:
-        """What the first process makes, for all of them. What goes wrong there goes on there, and ends the others."""
+        """The result of `make` in the first process, in all processes. If it raises there, the others end."""
         if self.size == 1:
             return make()
         made: list[tuple[Item] | None] = [None]
@@ -94,35 +94,35 @@ class World:
         else:
             dist.broadcast_object_list(made)
         if made[0] is None:
-            raise SystemExit(f"process {self.rank + 1} of {self.size} ends: the first one could not go on")
+            raise SystemExit(f"process {self.rank + 1} of {self.size} ends: the first one failed")
         return made[0][0]
 
 
-ALONE = World()
+SINGLE_PROCESS = World()
 
 
 def join() -> tuple[World, torch.device]:
-    """The world that the launcher started this process into, or one of its own; and the device to compute on."""
+    """The world of this process, by the environment of the launcher, and its device."""
     rank, size = (int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])) if is_launched() else (0, 1)
     card = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else None
     if card:
         torch.cuda.set_device(card)
     if size > 1:
-        # Objects and counts travel through the processors, tensors of the model between the cards.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if card else "gloo", timeout=PATIENCE)
+        # Objects and counts are exchanged between CPUs, gradients between GPUs.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if card else "gloo", timeout=TIMEOUT)
     return World(rank, size), card or torch.device("cpu")
 
 
 def leave(world: World) -> None:
-    """Close the connections of a run that went well; those of one that didn't end with its process."""
+    """Close the connections after a successful run; after a failure they end with the process."""
     if world.size > 1:
         dist.destroy_process_group()
 
 
 def processes(config: TrainConfig) -> int:
-    """How many should share the run: one a card if nothing else is said, but only as many as have something to do.
+    """The number of processes of a run: `train.processes`, else one per graphics card, but only as many as are useful.
 
-    A step's parts are dealt out evenly, so their number decides where it is set.
+    Each process has the same number of parts of a step, so the result divides the number of parts.
     """
     wanted = config.processes or max(1, torch.cuda.device_count())
     parts = config.micro_batches or min(wanted, config.batch_size)
@@ -135,10 +135,10 @@ def is_launched() -> bool:
 
 
 @contextlib.contextmanager
-def failures_noted(world: World, describe: Callable[[BaseException], Mapping[str, str]]) -> Iterator[None]:
-    """What goes wrong inside is told to the process that started this one, and then goes on.
+def recorded_failures(world: World, describe: Callable[[BaseException], Mapping[str, str]]) -> Iterator[None]:
+    """Write an exception of the block to a file for the process that started this one, and raise it again.
 
-    SystemExit is not: with it, a process follows another one, or a request.
+    Except SystemExit, which a process raises after a request to stop or when another process has failed.
     """
     try:
         yield
@@ -150,15 +150,15 @@ def failures_noted(world: World, describe: Callable[[BaseException], Mapping[str
 
 
 def launch(module: str, count: int) -> tuple[int, dict[str, str] | None]:
-    """Run a module in so many processes.
+    """Run a module in `count` processes.
 
-    Returns the exit code of the first one that failed, 0 if none did; and what went wrong there, if it is another one
-    than the process that reports, which sees only that somebody is gone.
-    A signal to this process reaches all of them, and they have half a minute to save what they have.
+    Returns the exit code of the first process that failed, 0 if none did. The second value is its error, if it is not
+    the process that writes the report: that one sees only a broken connection. A signal to this process is sent to all
+    processes, which have 30 seconds to save their state.
     """
-    # Threads of several processes that fight for the same cores are slower than none.
+    # More threads than cores, over all processes, would be slower.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    # Each process says itself what went wrong; the launcher would say it again, in a table.
+    # Each process prints its own error; the launcher would repeat it in a table.
     logging.disable(logging.ERROR)
     settings = LaunchConfig(
         min_nodes=1,
@@ -166,7 +166,7 @@ def launch(module: str, count: int) -> tuple[int, dict[str, str] | None]:
         nproc_per_node=count,
         run_id=uuid.uuid4().hex,
         rdzv_backend="c10d",
-        # A free port of this machine: two runs side by side must not meet, and its name may not resolve.
+        # A free port, because several runs may share a machine; an address, because the host name may not resolve.
         rdzv_endpoint="127.0.0.1:0",
         local_addr="127.0.0.1",
         max_restarts=0,
@@ -184,13 +184,13 @@ def launch(module: str, count: int) -> tuple[int, dict[str, str] | None]:
 
 
 def exit_code(code: int) -> int:
-    """As a shell has it: 128 and the signal's number for a process that a signal ended."""
+    """The exit code as in a shell: 128 + number of the signal for a process that was ended by a signal."""
     return code if code >= 0 else 128 - code
 
 
 def _first_error(notes: Path, rank: int, code: int) -> dict[str, str] | None:
-    """What went wrong first in a process that is not the first; `rank` and `code` are those that the launcher names."""
-    if rank and code < 0:  # it could note nothing
+    """The earliest error, if it is not of the first process; `rank` and `code` are those of the launcher."""
+    if rank and code < 0:  # it could not write its error
         what = f"process {rank + 1} was ended by {signal.Signals(-code).name}"
         if code == -signal.SIGKILL:
             what += ": the machine has most likely run out of memory"

@@ -14,8 +14,8 @@ from tests.model_src.session_root import PROJECT, TINY, attach, changed, train
 
 @pytest.fixture(scope="module")
 def narrow_here() -> Iterator[None]:
-    """The network in this process is that of the processes that `command` and `train` start."""
-    # Here, since processes that need no torch import this module, too.
+    """This process uses the same narrow network as the processes that `command` and `train` start."""
+    # Imported here, because processes without torch import this module, too.
     from torchvision.models.resnet import ResNet
 
     from tests.model_src.narrow.sitecustomize import narrow
@@ -27,7 +27,7 @@ def narrow_here() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sample_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen labelled pictures, half of them positive, and three to predict; 64 pixels."""
+    """Sixteen labelled images, half of them positive, and three to predict; 64 pixels."""
     directory = tmp_path_factory.mktemp("sample") / "data"
     write_sample_data(directory, images=16, test_images=3, size=64, positive=0.5, seed=1)
     return directory
@@ -58,7 +58,7 @@ def single_fold_runs(sample_data: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="session")
 def real_labels() -> Path:
     """The competition's own label file: 12 954 rows, 12 047 images, 3 576 masks."""
-    # Found, not imported: the package's own dependencies are of no use here.
+    # The package is not imported, because its dependencies are not installed.
     package = importlib.util.find_spec("torchxrayvision")
     if package is None or not package.submodule_search_locations:
         pytest.skip("needs the label file in torchxrayvision: pip install --no-deps torchxrayvision")
@@ -67,7 +67,7 @@ def real_labels() -> Path:
 
 @pytest.fixture(scope="session")
 def competition_files() -> Path:
-    """The competition's first sample submission, and a competitor's real one; theirs is no licence to ship them."""
+    """The competition's first sample submission and a real submission; their licence does not allow to include them."""
     folder = PROJECT.parent / "shared" / "data" / "siim"
     if not (folder / "stage1_sample_submission.csv").is_file():
         pytest.skip("needs the competition's files of the first stage in ../shared/data/siim")

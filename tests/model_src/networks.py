@@ -1,4 +1,4 @@
-"""Small detectors with random weights, and what they look at."""
+"""Small detectors with random weights, and images for them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CPU = torch.device("cpu")
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Neighbours on the same cores make small tensors on several threads slow."""
+    """Compute with one thread: with other processes on the same cores, several threads are slower."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -33,5 +33,5 @@ def one_thread() -> Iterator[None]:
 
 
 def noise(count: int, *, seed: int) -> Tensor:
-    """Pictures of noise, uint8 (count, 1, 64, 64)."""
+    """Images of noise, uint8 (count, 1, 64, 64)."""
     return torch.randint(256, (count, 1, 64, 64), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)

@@ -38,7 +38,7 @@ TINY: dict[str, Any] = {
     "train": {"epochs": 2, "batch_size": 2, "patience": 0, "log_every": 2},
     "predict": {"score_threshold": 0.1},
 }
-"""A config that trains in a few seconds, and learns next to nothing."""
+"""A config that trains in a few seconds and hardly learns."""
 
 
 def changed(config: Mapping[str, Any], **sections: Any) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def changed(config: Mapping[str, Any], **sections: Any) -> dict[str, Any]:
 def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     """The command line and process settings that train as a session would, in `root`/working, a narrow network.
 
-    Unless the config says otherwise, decoded pictures are kept in `root`/pictures, so that nothing stays behind.
+    Unless the config says otherwise, decoded images are kept in `root`/pictures, so that nothing stays behind.
     """
     working = root / "working"
     working.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str,
 
 
 def train(root: Path, config: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
-    """Run the training program to its end, whatever that is."""
+    """Run the training program to its end."""
     _, settings = command(root, config)
     loaded = ("tests.model_src.narrow.sitecustomize", *TRAINING)
     return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=loaded)

@@ -13,7 +13,7 @@ from model_src.files import finite, replacing, write_csv, write_text
 
 @pytest.mark.parametrize("options", [{}, {"is_durable": True}, {"is_shared": True}])
 def test_an_error_leaves_the_file_as_it_was(tmp_path: Path, options: dict[str, bool]) -> None:
-    """Nothing of the new content is seen before the end, and no temporary file is left in either case."""
+    """The new content is not visible before the end, and no temporary file is left."""
     path = tmp_path / "table.csv"
     path.write_text("earlier")
 
@@ -32,7 +32,7 @@ def test_an_error_leaves_the_file_as_it_was(tmp_path: Path, options: dict[str, b
 
 
 def test_several_writers_of_one_file(tmp_path: Path) -> None:
-    """With `is_shared` each writes under a name of its own; the file is complete, whoever comes last."""
+    """With `is_shared` each uses another temporary name; the file is complete in any order."""
     path = tmp_path / "shared"
     both = threading.Barrier(2)
 
@@ -52,7 +52,7 @@ def test_several_writers_of_one_file(tmp_path: Path) -> None:
 
 
 def test_text_and_tables_are_written_byte_by_byte_the_same(tmp_path: Path) -> None:
-    """UTF-8, newlines as they are given, quotes where CSV needs them."""
+    """UTF-8, unchanged newlines, quotes where CSV needs them."""
     write_text(tmp_path / "a.txt", "größer\r\n")
     assert (tmp_path / "a.txt").read_bytes() == "größer\r\n".encode()
     write_csv(tmp_path / "a.csv", ["ImageId", "value"], [["a", 1], ['b,"', "x\ny"]])

@@ -1,4 +1,4 @@
-"""What all folds together give is made of what the runs of single folds have left."""
+"""The merge of runs of single folds."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def rows(root: Path, name: str) -> list[dict[str, str]]:
 def test_merged_folds_are_as_one_run(
     finished_run: tuple[Path, str], single_fold_runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Rows, rules, figures, bottleneck, curves, worst pictures and submission of a run of all folds."""
+    """Rows, rules, metrics, bottlenecks, worst images and submission equal those of a run of all folds."""
     root, folders = finished_run[0] / "working", [each / "working" for each in single_fold_runs]
     with (tmp_path / "oof.csv").open("w", newline="") as file:
         found = [row for each in single_fold_runs for row in rows(each, "oof.csv")]
@@ -60,14 +60,14 @@ def test_merged_folds_are_as_one_run(
     assert summary["seconds"] == 1.0
     assert summary["profile"].keys() == whole["profile"].keys()
     assert summary["profile"]["steps"] == whole["profile"]["steps"]
-    # What only some folds need is left by none that has them all.
+    # A run of all folds does not write the files for a merge.
     assert not {"test_maps.npz", "oracle_pictures.csv"} & {path.name for path in root.iterdir()}
 
 
 def test_what_a_fold_left_out_is_not_merged(
     single_fold_runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without one fold's maps there is no submission, and that is said; without its scores no bottleneck."""
+    """Without the maps of a fold there is no submission, without its scores no bottlenecks; each with a message."""
     folder = tmp_path / "base--f0" / "local-v1"
     shutil.copytree(single_fold_runs[0] / "working", folder)
     (folder / "test_maps.npz").unlink()
@@ -80,12 +80,12 @@ def test_what_a_fold_left_out_is_not_merged(
     assert merge.merge_oracle(tmp_path, [folder], []) is None
     assert capsys.readouterr().out == ""
     parts = [fold_maps.read_maps(each / "working" / "test_maps.npz") for each in single_fold_runs]
-    with pytest.raises(ValueError, match="have predicted other pictures"):
-        fold_maps.check_together([parts[0], replace(parts[1], skipped=("a",))])
+    with pytest.raises(ValueError, match="predicted different images"):
+        fold_maps.check_same_images([parts[0], replace(parts[1], skipped=("a",))])
 
 
 def test_repeats_are_merged(tmp_path: Path) -> None:
-    """Of the seeds that every fold has: the mean over all pictures, and their rows."""
+    """The mean over all images, and the rows, for the seeds that every fold has."""
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder, ids in zip(folders, ("ce", "d"), strict=True):
         folder.mkdir()
@@ -100,7 +100,7 @@ def test_repeats_are_merged(tmp_path: Path) -> None:
 
 
 def test_merging_needs_no_torch() -> None:
-    """Folds are put together where runs are pushed from: with numpy and Pillow."""
+    """Folds are merged on the user's machine, with numpy and Pillow."""
     code = "import sys, model_src.merge; print({'torch', 'pydicom', 'pandas'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -109,5 +109,5 @@ def test_merging_needs_no_torch() -> None:
 def test_rows_of_other_images_are_not_merged(tmp_path: Path) -> None:
     """oof.csv and counts.npz have to be of the same images."""
     (tmp_path / "oof.csv").write_text("ImageId,fold\nb,0\n")
-    with pytest.raises(ValueError, match="not of the same pictures"):
+    with pytest.raises(ValueError, match="do not have the same images"):
         merge.read_scored(tmp_path / "oof.csv", ["a"], cast(Counts, None), Config())

@@ -45,13 +45,13 @@ class Example(Checked):
     ],
 )
 def test_every_problem_is_one_line(values: dict[str, Any], message: str) -> None:
-    """Each begins with the field's name and says what is allowed; all of an instance are told at once."""
+    """Each begins with the name of the field and has the allowed values; all problems are reported at once."""
     with pytest.raises(ValueError, match=r"^\w") as error:
         Example(**values)
     assert str(error.value) == message
 
 
 def test_values_at_the_ends_are_allowed() -> None:
-    """And null, where the type has it."""
+    """And None, if the type includes it."""
     assert Example(size=96, share=0.0, rate=1e-9, threshold=1.0, file="a", pair=(9, 1)).rate == 1e-9
     assert Example().file is None

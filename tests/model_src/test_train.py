@@ -1,4 +1,4 @@
-"""The training program as a process, in a session root, on real-format data."""
+"""The training program as a process, in a session root, with generated data in the real format."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rows(root: Path, name: str) -> list[dict[str, str]]:
 
 
 def test_summary_keeps_the_contract(finished_run: tuple[Path, str]) -> None:
-    """metrics.json says which run it is, how it went, per fold and over all, and beside which baseline."""
+    """metrics.json has the identity of the run, its status, the metrics per fold and over all, and the baseline."""
     left = read(finished_run[0], "metrics.json")
     assert (left["schema"], left["status"], left["error"]) == (1, "complete", None)
     assert (left["experiment"], left["run_id"], left["digest"]) == ("tiny", "run-1", "sha256:0123")
@@ -74,7 +74,7 @@ def test_events_keep_the_contract(finished_run: tuple[Path, str]) -> None:
 def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
     finished_run: tuple[Path, str], sample_data: Path
 ) -> None:
-    """One row an image; the mean of its dice is the reported figure; its areas are those of the masks."""
+    """One row per image; the mean dice is the reported value; areas are those of the masks."""
     root, _ = finished_run
     labels = read_labels(sample_data / "train-rle.csv")
     oof = rows(root, "oof.csv")
@@ -87,7 +87,7 @@ def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
 
 
 def test_submission_has_one_row_a_test_picture(finished_run: tuple[Path, str], sample_data: Path) -> None:
-    """The ids of the sample submission, each with one code that fits the picture, or -1."""
+    """The ids of the sample submission, each with one code that fits the image, or -1."""
     submission = rows(finished_run[0], "submission.csv")
     expected = read_labels(sample_data / "sample_submission.csv")
     assert sorted(row["ImageId"] for row in submission) == sorted(expected)
@@ -103,7 +103,7 @@ def test_fold_is_the_same_alone_and_again(finished_run: tuple[Path, str], single
     assert one["epoch"] == other["epoch"]
     assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
     assert one["history"] == other["history"]
-    # The rule is chosen on all the folds there are, and the nested one needs two.
+    # The rule is chosen on all folds of the run, and the nested rule needs two.
     one_rows, other_rows = (
         [{key: value for key, value in row.items() if key not in ("dice_chosen", "dice_nested")} for row in found]
         for found in (rows(first, "oof.csv"), rows(second, "oof.csv"))
@@ -113,7 +113,7 @@ def test_fold_is_the_same_alone_and_again(finished_run: tuple[Path, str], single
 
 
 def test_starts_from_an_earlier_runs_model(finished_run: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
-    """A fold's file in an attached kernel's output is where another run starts, and what is frozen stays."""
+    """A run starts with the weights of a fold in the attached output of a kernel; frozen weights do not change."""
     attach(tmp_path, sample_data)
     earlier = tmp_path / "input" / "notebooks" / "ann" / "earlier"
     earlier.parent.mkdir(parents=True)
@@ -123,7 +123,7 @@ def test_starts_from_an_earlier_runs_model(finished_run: tuple[Path, str], sampl
     )
     done = train(tmp_path, config)
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"(\d+) of \1 tensors taken over from fold1\.pth", done.stdout)) == 1
+    assert len(re.findall(r"(\d+) of \1 tensors loaded from fold1\.pth", done.stdout)) == 1
     was, now = (
         torch.load(path, weights_only=True)["model"]
         for path in (earlier / "fold1.pth", tmp_path / "working" / "fold0.pth")
@@ -144,7 +144,7 @@ def test_weights_that_are_missing_end_a_run(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_weights_that_do_not_fit_end_a_run_before_it_reads_pictures(tmp_path: Path) -> None:
-    """Nothing else is attached, and still they are what the report complains of."""
+    """Nothing else is attached, but the report names the weights."""
     torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "other.pth")
     done = train(tmp_path, changed(TINY, model={"weights": str(tmp_path / "other.pth")}))
     assert done.returncode == 1
@@ -155,9 +155,9 @@ def test_weights_that_do_not_fit_end_a_run_before_it_reads_pictures(tmp_path: Pa
 
 @pytest.mark.parametrize("unreadable", ["stop", "skip"])
 def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) -> None:
-    """By the setting, the run ends with an error that names the file, or goes on without it and counts it.
+    """By the setting, the run fails with an error that names the file, or continues without it and counts it.
 
-    One of the pictures to predict is broken, too: Kaggle wants a row for it, so it gets an empty mask.
+    A test image is damaged, too: Kaggle needs a row for it, so it gets an empty mask.
     """
     source = tmp_path / "source"
     for path in sample_data.rglob("*"):
@@ -166,9 +166,9 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     broken = sorted((source / "dicom-images-train").rglob("*.dcm"))[0]
-    broken.write_bytes(b"not a picture")
+    broken.write_bytes(b"not an image")
     to_predict = sorted((source / "dicom-images-test").rglob("*.dcm"), key=lambda path: path.stem)
-    to_predict[1].write_bytes(b"not a picture")
+    to_predict[1].write_bytes(b"not an image")
     root = tmp_path / "root"
     attach(root, source)
     config = changed(TINY, data={"unreadable": unreadable}, folds={"run": [0]}, train={"epochs": 1})
@@ -185,16 +185,16 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
         assert (left["status"], counts["images"], counts["test_images"]) == ("complete", 15, 2)
         assert (counts["skipped"], counts["test_skipped"]) == (2, 1)
         assert broken.name in done.stdout
-        assert "test pictures that can't be read: 1; the submission has an empty mask (-1) for each" in done.stdout
+        assert "test images that can't be read: 1; the submission has an empty mask (-1) for each" in done.stdout
         submission = rows(root, "submission.csv")
         assert [row["ImageId"] for row in submission] == [path.stem for path in to_predict]
         assert submission[1]["EncodedPixels"] == "-1"
 
 
 def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) -> None:
-    """A dice that stays as it is ends the fold; `limit` takes fewer pictures; without test pictures none are predicted.
+    """A constant dice ends the fold; `limit` takes fewer images; without test images the submission is empty.
 
-    No instance reaches the score of 1, so every epoch scores what all-empty scores.
+    No instance reaches the score of 1, so every epoch has the score of empty masks.
     """
     source = tmp_path / "source"
     source.mkdir()
@@ -219,7 +219,7 @@ def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) ->
 
 
 def test_missing_data_is_reported(tmp_path: Path) -> None:
-    """Nothing attached: the report has the reason, the log the traceback, and the exit code says so."""
+    """Nothing attached: the report has the reason, the log the traceback, and the exit code is 1."""
     done = train(tmp_path, TINY)
     left = read(tmp_path, "metrics.json")
     assert done.returncode == 1
@@ -229,7 +229,7 @@ def test_missing_data_is_reported(tmp_path: Path) -> None:
 
 
 def test_run_that_is_stopped_leaves_what_it_had(sample_data: Path, tmp_path: Path) -> None:
-    """A session that is asked to end leaves its epochs and says that it did not finish."""
+    """A session that gets SIGTERM reports its epochs and an error."""
     attach(tmp_path, sample_data)
     arguments, settings = command(tmp_path, changed(TINY, train={"epochs": 500, "evaluate_every": 500}))
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
@@ -246,7 +246,7 @@ def test_run_that_is_stopped_leaves_what_it_had(sample_data: Path, tmp_path: Pat
 
 
 def test_without_a_bundle(tmp_path: Path) -> None:
-    """Run by hand, without coord's environment, it takes the defaults and calls itself unbundled."""
+    """Without coord's environment it has the default config and the identity "unbundled"."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COORD_")}
     environment |= {"COORD_KAGGLE_ROOT": str(tmp_path), "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(

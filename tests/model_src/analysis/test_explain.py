@@ -1,4 +1,4 @@
-"""What a run finds out after its training, as a process on real-format data."""
+"""The analysis after the training, in a real run."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def finished(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return root, done.stdout
 
 
-def test_the_bottleneck_is_found(finished: tuple[Path, str]) -> None:
-    """Baseline and score agree to the last bit, the ladder ends at 1, the losses add up; table and log."""
+def test_the_bottlenecks_are_measured(finished: tuple[Path, str]) -> None:
+    """The baseline is the score, bit for bit; the ladder ends at 1; the losses sum up to 1 - dice; table and log."""
     root, output = finished
     left = summary(root)
     oracle = left["oracle"]
@@ -55,8 +55,8 @@ def test_the_bottleneck_is_found(finished: tuple[Path, str]) -> None:
     assert output.count("bottleneck: ") == 3
 
 
-def test_the_choice_is_reported_with_its_honest_estimate(finished: tuple[Path, str]) -> None:
-    """The chosen rule is the best of the saved curve; nested beside it; oof.csv has each picture's dice under both."""
+def test_the_choice_is_reported_with_its_unbiased_estimate(finished: tuple[Path, str]) -> None:
+    """The chosen rule is the best of thresholds.csv; oof.csv has the dice under it and under the nested rules."""
     root, _ = finished
     left = summary(root)
     means = {each["name"]: each["mean"] for each in left["metrics"]}
@@ -76,7 +76,7 @@ def test_the_choice_is_reported_with_its_honest_estimate(finished: tuple[Path, s
 
 
 def test_the_submission_follows_the_chosen_rule(finished: tuple[Path, str]) -> None:
-    """`thresholds` has what was used, and no submitted mask is smaller than the rule's least area allows."""
+    """`thresholds` has the values of the rule, and no submitted mask is smaller than its least area."""
     root, _ = finished
     left = summary(root)
     rule = left["choice"]["rule"]
@@ -92,7 +92,7 @@ def test_the_submission_follows_the_chosen_rule(finished: tuple[Path, str]) -> N
 
 
 def test_the_worst_are_drawn(finished: tuple[Path, str]) -> None:
-    """As many as asked for, the lowest dice first, each as a file under its rank and name and on one sheet."""
+    """As many as configured, the lowest dice first: a file for each, and one sheet with all of them."""
     root, _ = finished
     drawn = sorted(path.name for path in (root / "working" / "worst").iterdir())
     assert len(drawn) == 3
@@ -104,7 +104,7 @@ def test_the_worst_are_drawn(finished: tuple[Path, str]) -> None:
 
 
 def test_the_mirrored_picture_is_measured(finished: tuple[Path, str]) -> None:
-    """Without it the row is the run's own dice; with it there is a figure of its own."""
+    """Without the mirrored image, the row has the dice of the run; with it, another one."""
     left = summary(finished[0])
     plain, mirrored = left["ablation"]
     assert (plain["name"], plain["value"], mirrored["value"]) == ("tta", "none", "hflip")
@@ -114,7 +114,7 @@ def test_the_mirrored_picture_is_measured(finished: tuple[Path, str]) -> None:
 
 
 def test_the_loop_is_profiled(finished: tuple[Path, str]) -> None:
-    """Seconds of every part, no more than the stage took, and the line in the log that names the limit."""
+    """Seconds of every part, not more than those of the stage, and a line in the log that names the slowest part."""
     root, output = finished
     left = summary(root)
     profile = left["profile"]
@@ -126,7 +126,7 @@ def test_the_loop_is_profiled(finished: tuple[Path, str]) -> None:
 
 
 def test_one_fold_mirrored_and_nothing_else(sample_data: Path, tmp_path: Path) -> None:
-    """With the analysis switched off its files are not there; one fold has no nested estimate; hflip is the score."""
+    """Without the analysis its files are missing; a single fold has no nested estimate; hflip gives the score."""
     attach(tmp_path, sample_data)
     config = changed(
         TINY,

@@ -1,4 +1,4 @@
-"""Averaged weights and averaged folds as a process, each measured on pictures that were not trained on."""
+"""The mean of weights and the mean of folds in a real run, each measured on images that were not trained on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONFIG = changed(
     predict={"weights": "average", "folds": "best", "tta": "hflip", "mask_threshold": 0.1},
     evaluate={"worst": 0},
 )
-"""With thresholds so low that a model that has learnt next to nothing finds something, and each its own."""
+"""Thresholds are so low that an almost untrained model finds instances, which differ between models."""
 
 
 def rows(root: Path, name: str) -> list[dict[str, str]]:
@@ -61,7 +61,7 @@ def finished(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def run(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """What the parts of the run worked with, to predict once more from what it left; reports somewhere else."""
+    """The run, to predict again with its trained models; the report is in another folder."""
     monkeypatch.setenv("COORD_KAGGLE_ROOT", str(finished))
     report = Report(tmp_path, experiment="tiny", run_id="1", digest="2")
     found = prepare(settings.load(finished / "config.json"), report, Stop())
@@ -75,19 +75,19 @@ def summary(finished: Path) -> dict[str, Any]:
 
 
 def positions(finished: Path, run: Run, fold: str) -> list[int]:
-    """Of the pictures that folds.csv has in a fold."""
+    """The positions of the images of a fold in folds.csv."""
     named = {row["ImageId"] for row in rows(finished, "folds.csv") if row["fold"] == fold}
     return [index for index, image_id in enumerate(run.data.train.ids) if image_id in named]
 
 
 def best_fold(run: Run) -> int:
-    """The fold with the best value, from the files of both."""
+    """The fold with the best value in its file."""
     values = [load_checkpoint(run.output / f"fold{fold}.pth")["value"] for fold in (0, 1)]
     return values.index(max(values))
 
 
 def test_each_picture_is_validated_once_or_held_out(finished: Path) -> None:
-    """A quarter is in no fold and not in oof.csv, half of it with a mask; every other picture is there once."""
+    """A quarter is in no fold and not in oof.csv, half of it with a mask; every other image is in oof.csv once."""
     listed = rows(finished, "folds.csv")
     held = [row for row in listed if row["fold"] == "holdout"]
     assert (len(held), sum(row["positive"] == "1" for row in held)) == (4, 2)
@@ -97,7 +97,7 @@ def test_each_picture_is_validated_once_or_held_out(finished: Path) -> None:
 
 
 def test_weights_are_compared_out_of_fold(finished: Path, run: Run, summary: dict[str, Any]) -> None:
-    """Both rows are what the files' weights predict; the run's figure, oof.csv and analysis are the average's."""
+    """Both rows are those of the weights in the files; the score, oof.csv and the analysis are those of the mean."""
     found = {(row["name"], row["value"]): row for row in summary["ablation"]}
     every: tuple[Weights, ...] = ("best", "average")
     for weights in every:
@@ -106,13 +106,13 @@ def test_weights_are_compared_out_of_fold(finished: Path, run: Run, summary: dic
             model = run.kept_model(fold, weights)
             scored += validation.evaluate(run, model, fold, positions(finished, run, str(fold)))
         assert found["weights", weights]["dice"] == pytest.approx(mean_dice(scored), abs=1e-12)
-    # The last ones, the average's, are what the run left.
+    # The last ones, of the mean of weights, are in oof.csv.
     left = {row["ImageId"]: (row["dice"], row["EncodedPixels"]) for row in rows(finished, "oof.csv")}
     assert left == {each.image_id: (f"{each.dice:.6f}", each.encoded) for each in scored}
     average = found["weights", "average"]
     assert average["dice"] != found["weights", "best"]["dice"]
     assert summary["primary"]["value"] == pytest.approx(average["dice"], abs=1e-12)
-    # The analysis of bottlenecks looks at the picture as it is.
+    # The bottleneck analysis does not use mirrored images.
     assert summary["oracle"]["baseline"] == pytest.approx(found["tta", "none"]["dice"], abs=1e-12)
     assert average == {**found["tta", "hflip"], "name": "weights", "value": "average"}
     assert average["dice_chosen"] == summary["choice"]["dice_chosen"]
@@ -121,7 +121,7 @@ def test_weights_are_compared_out_of_fold(finished: Path, run: Run, summary: dic
 
 
 def test_folds_are_compared_on_the_holdout(finished: Path, run: Run, summary: dict[str, Any], tmp_path: Path) -> None:
-    """One fold's model, the best one's, the mean of both, as the files predict; holdout/dice is that of the setting."""
+    """The rows are those of one fold, the best fold and the mean of both; holdout/dice is that of predict.folds."""
     held = positions(finished, run, "holdout")
     alone = [mean_dice(validation.evaluate(run, run.kept_model(fold), fold, held)) for fold in (0, 1)]
     rule, data = Rule.of(run.config.predict), run.data
@@ -147,7 +147,7 @@ def test_folds_are_compared_on_the_holdout(finished: Path, run: Run, summary: di
 
 
 def test_submission_is_the_best_folds(finished: Path, run: Run) -> None:
-    """The test pictures' masks are those of the averaged weights of the fold with the best value, alone."""
+    """The submission is predicted by the mean of weights of the fold with the best value only."""
     test, rule = run.data.test, Rule.of(run.config.predict)
     loader = run.batches(ChestXrays(test, {}, range(len(test.ids))))
     model = run.kept_model(best_fold(run), "average")
@@ -163,7 +163,7 @@ def test_submission_is_the_best_folds(finished: Path, run: Run) -> None:
 
 @pytest.fixture
 def of_folds(run: Run, tmp_path: Path) -> list[Run]:
-    """The run of each fold alone, in a folder of its own, as its training has left it."""
+    """The run of each single fold, in its own folder."""
     runs = []
     for fold in (0, 1):
         folder = tmp_path / str(fold)
@@ -178,7 +178,7 @@ def of_folds(run: Run, tmp_path: Path) -> list[Run]:
 def test_the_submission_is_merged_of_single_folds(
     run: Run, of_folds: list[Run], tmp_path: Path, folds: Literal["mean", "best"]
 ) -> None:
-    """From what each fold's run says of the test pictures, the masks of the run of all folds."""
+    """The merged predictions of single folds give the masks of the run of all folds."""
     rule = Rule.of(run.config.predict)
     for fold, each in enumerate(of_folds):
         predict_test(each, [fold], rule, 0.0)
@@ -193,7 +193,7 @@ def test_the_submission_is_merged_of_single_folds(
 def test_the_holdout_is_merged_of_single_folds(
     finished: Path, run: Run, of_folds: list[Run], summary: dict[str, Any]
 ) -> None:
-    """From what each fold's run says of the pictures held out, the figures of the run of all folds."""
+    """The merged predictions of single folds give the metrics of the run of all folds."""
     held, folders = positions(finished, run, "holdout"), [each.output for each in of_folds]
     choice = cast(RuleChoice, SimpleNamespace(rule=Rule(**summary["choice"]["rule"])))
     for fold, each in enumerate(of_folds):

@@ -1,4 +1,4 @@
-"""The bottleneck analysis: what holds for every model and every truth, each stage's swap, and the sums."""
+"""The bottleneck analysis: properties for every model and truth, each oracle, and the summary."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from model_src.analysis.oracle_summary import (
     LADDER,
     MEASURED,
     STAGES,
-    Swapped,
-    Swaps,
+    OracleScores,
+    StageSet,
     oracle_lines,
     oracle_rows,
     summarize,
@@ -47,7 +47,7 @@ SIZE = 64
 
 @pytest.fixture(scope="module", params=[0, 1])
 def model(request: pytest.FixtureRequest) -> Iterator[MaskRCNN]:
-    """A detector with random weights: it finds something everywhere, and nothing rightly."""
+    """A detector with random weights: many wrong detections."""
     with one_thread():
         torch.manual_seed(request.param)
         yield build_model(SMALL, FEW, image_size=SIZE, weights=None).eval()
@@ -66,7 +66,7 @@ def rectangle(shape: tuple[int, int], top: int, left: int, height: int, width: i
 
 
 def truths() -> list[Truth]:
-    """Pictures of several sizes with none, one and two instances."""
+    """Images of several sizes with none, one and two instances."""
     shapes = [(64, 64), (128, 128), (96, 48), (64, 64)]
     rectangles = [[], [(10, 20, 60, 50)], [(5, 5, 40, 12), (50, 20, 30, 20)], [(30, 2, 20, 40)]]
     return [
@@ -75,8 +75,10 @@ def truths() -> list[Truth]:
     ]
 
 
-def replaced(model: MaskRCNN, truth: list[Truth], wanted: Collection[Swaps], seed: int = 0) -> dict[Swaps, list[Mask]]:
-    """The masks of noise pictures under these truths."""
+def replaced(
+    model: MaskRCNN, truth: list[Truth], wanted: Collection[StageSet], seed: int = 0
+) -> dict[StageSet, list[Mask]]:
+    """The masks of noise images under these truths."""
     with torch.inference_mode():
         return replaced_masks(model, images_on_device(pictures(len(truth), seed), CPU), truth, RULE, wanted)
 
@@ -96,12 +98,12 @@ def test_without_an_oracle_it_is_the_models_own_prediction(model: MaskRCNN) -> N
 
 @st.composite
 def any_truth(draw: st.DrawFn) -> Truth:
-    """Up to six instances in a picture of any shape: single pixels, copies, nested and touching ones."""
+    """Up to six instances in an image of any shape: single pixels, copies, nested and touching ones."""
     shape = (draw(st.integers(20, 150)), draw(st.integers(20, 150)))
     masks: list[Mask] = []
     for _ in range(draw(st.integers(0, 6))):
         if draw(st.booleans()) and masks:
-            # The same box, and another mask in it: its diagonal.
+            # The same box with another mask: its diagonal.
             rows, columns = np.nonzero(masks[-1])
             other = rectangle(shape, rows.min(), columns.min(), 1, 1)
             other[rows.max(), columns.max()] = True
@@ -116,14 +118,14 @@ def any_truth(draw: st.DrawFn) -> Truth:
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(any_truth(), min_size=1, max_size=2), st.integers(0, 3))
 def test_all_oracles_together_are_perfect(model: MaskRCNN, truth: list[Truth], seed: int) -> None:
-    """Whatever the model and the truth, more instances than the model may return included: every pixel is right."""
+    """For any model and truth, also with more instances than the model may return, every pixel is correct."""
     masks = replaced(model, truth, [frozenset(STAGES), frozenset({"rpn", "cls", "box", "mask"})], seed)
     for found in masks.values():
         assert all(np.array_equal(mask, each.united) for mask, each in zip(found, truth, strict=True))
 
 
 def test_all_oracles_together_are_perfect_on_real_masks(model: MaskRCNN, real_labels: Path) -> None:
-    """The six pictures with the most masks of the competition: up to ten, more than the model may return."""
+    """The six images with the most masks of the competition: up to ten, more than the model may return."""
     labels = read_labels(real_labels)
     most = sorted(labels, key=lambda image_id: (-len(labels[image_id]), image_id))[:6]
     full = (1024, 1024)
@@ -135,7 +137,7 @@ def test_all_oracles_together_are_perfect_on_real_masks(model: MaskRCNN, real_la
 
 
 def test_presence_never_takes_away_and_touches_empty_pictures_only(model: MaskRCNN) -> None:
-    """Alone and on top of nothing: empty pictures become 1, the others stay as they are."""
+    """Empty images score 1, the others are unchanged."""
     pres = frozenset({"pres"})
     masks = replaced(model, truths(), [BASELINE, pres])
     assert masks[BASELINE][0].any()
@@ -144,7 +146,7 @@ def test_presence_never_takes_away_and_touches_empty_pictures_only(model: MaskRC
 
 
 def test_true_proposals_on_an_empty_picture_leave_nothing_to_detect(model: MaskRCNN) -> None:
-    """Why `pres` is the ladder's first rung; a batch without any proposal works as well."""
+    """This is why `pres` is the first step of the ladder; a batch without any proposal works, too."""
     rpn = frozenset({"rpn"})
     assert replaced(model, truths(), [BASELINE])[BASELINE][0].any()
     assert not replaced(model, truths(), [rpn])[rpn][0].any()
@@ -157,13 +159,13 @@ def near(box: list[float], *shifts: float) -> Tensor:
 
 
 def test_cls_keeps_what_overlaps_a_truth_and_nothing_else(model: MaskRCNN) -> None:
-    """Boxes with an IoU of half or more score 1, others go, though the model was surer of them."""
+    """Boxes with an IoU of at least one half score 1; others are removed, even with a higher score of the model."""
     (truth,) = [truth_of((rectangle((64, 64), 10, 10, 20, 20),), (64, 64), SIZE, CPU)]
     boxes = near([10, 10, 30, 30], 0, 5, 8, 30)
     assert box_iou(boxes, truth.boxes)[:, 0].tolist() == pytest.approx([1, 0.6, 12 / 28, 0])
     scores = torch.tensor([0.01, 0.2, 0.8, 0.9])
     found = detect(model, Candidates(boxes, scores), truth, frozenset({"cls"}))
-    # Of the two that are right, the one that the model liked more suppresses the other.
+    # Of the two correct boxes, the one with the higher score of the model suppresses the other.
     assert found.boxes.tolist() == [boxes[1].tolist()]
     assert found.scores.tolist() == [1.0]
     assert found.matched.tolist() == [0]
@@ -171,7 +173,7 @@ def test_cls_keeps_what_overlaps_a_truth_and_nothing_else(model: MaskRCNN) -> No
 
 
 def test_box_replaces_what_matches(model: MaskRCNN) -> None:
-    """A box that matches becomes the true one and keeps its score; one that doesn't stays."""
+    """A matching box becomes the true box and keeps its score; another one is unchanged."""
     truth = truth_of((rectangle((64, 64), 10, 10, 20, 20),), (64, 64), SIZE, CPU)
     boxes = near([10, 10, 30, 30], 5, 30)
     found = detect(model, Candidates(boxes, torch.tensor([0.7, 0.9])), truth, frozenset({"box"}))
@@ -181,7 +183,7 @@ def test_box_replaces_what_matches(model: MaskRCNN) -> None:
 
 
 def test_match_takes_the_nearest_from_one_half_on() -> None:
-    """An IoU of exactly one half matches; without truths nothing does."""
+    """An IoU of exactly one half matches; without true boxes none matches."""
     boxes, true_boxes = (
         torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9]]),
         torch.tensor([[0.0, 0, 10, 20], [50, 50, 60, 60]]),
@@ -191,7 +193,7 @@ def test_match_takes_the_nearest_from_one_half_on() -> None:
 
 
 def test_mask_is_replaced_in_the_original_size(model: MaskRCNN) -> None:
-    """A true mask is true to the pixel, which none that was drawn in the model's picture could be."""
+    """The replaced mask equals the true mask in every pixel of the original size."""
     shape = (250, 190)
     truth = truth_of((rectangle(shape, 31, 17, 101, 87),), shape, SIZE, CPU)
     chosen = frozenset({"rpn", "cls", "box", "mask"})
@@ -201,13 +203,13 @@ def test_mask_is_replaced_in_the_original_size(model: MaskRCNN) -> None:
 
 
 def test_boxes_of_the_truth_are_scaled_and_never_lost() -> None:
-    """A single pixel of a large picture keeps its box, a sixteenth of a pixel wide in the model's picture."""
+    """The box of a single pixel of a large image remains, though it is 1/16 pixel high in the model's input."""
     truth = truth_of((rectangle((1024, 512), 1023, 0, 1, 1),), (1024, 512), SIZE, CPU)
     assert truth.boxes.tolist() == [[0, 63.9375, 0.125, 64]]
 
 
 def test_small_pictures_of_a_batch_do_not_change_each_other(model: MaskRCNN) -> None:
-    """What is measured for a picture doesn't depend on its neighbours' truths."""
+    """The result of an image does not depend on the true instances of other images in the batch."""
     one = replaced(model, truths(), MEASURED)
     changed = [
         truths()[0],
@@ -216,21 +218,21 @@ def test_small_pictures_of_a_batch_do_not_change_each_other(model: MaskRCNN) -> 
         dataclasses.replace(truths()[3], boxes=torch.zeros(0, 4), masks=()),
     ]
     other = replaced(model, changed, [BASELINE, frozenset({"mask"}), frozenset({"pres"})])
-    for swaps, masks in other.items():
-        assert all(map(np.array_equal, masks[:3], one[swaps][:3]))
+    for stages, masks in other.items():
+        assert all(map(np.array_equal, masks[:3], one[stages][:3]))
 
 
-def measured(model: MaskRCNN) -> list[Swapped]:
-    """Every picture with each set of stages replaced."""
+def measured(model: MaskRCNN) -> list[OracleScores]:
+    """Every image with each set of stages replaced."""
     masks = replaced(model, truths(), MEASURED)
     return [
-        graded(str(place), truth, {swaps: masks[swaps][place] for swaps in MEASURED})
+        graded(str(place), truth, {stages: masks[stages][place] for stages in MEASURED})
         for place, truth in enumerate(truths())
     ]
 
 
 def test_summary_adds_up(model: MaskRCNN) -> None:
-    """The ladder climbs from the baseline to exactly 1, and the four kinds of error add up to what is lost."""
+    """The ladder goes from the baseline to exactly 1, and the four kinds of error sum up to the loss."""
     swapped = measured(model)
     found = summarize(swapped)
     assert found["baseline"] == pytest.approx(sum(each.baseline.dice for each in swapped) / len(swapped))

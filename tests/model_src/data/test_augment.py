@@ -1,4 +1,4 @@
-"""Random changes of training pictures."""
+"""Random transformations of training images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model_src.data.dataset import target
 
 @pytest.mark.parametrize("preset", ["little", "more"])
 def test_augmentation_moves_picture_and_masks_together(preset: Preset) -> None:
-    """A bright square stays where its mask is; something does change; the same seed changes the same."""
+    """A bright square and its mask move together; there is a change; the same seed gives the same change."""
     picture, masks = square()
     changed = False
     for seed in range(20):
@@ -29,7 +29,7 @@ def test_augmentation_moves_picture_and_masks_together(preset: Preset) -> None:
 
 
 def test_no_augmentation_and_healthy_pictures() -> None:
-    """The preset "none" changes nothing; pictures without masks can be augmented too."""
+    """The preset "none" changes nothing; images without masks can be augmented too."""
     picture, masks = square()
     same, same_masks = augment(picture, masks, "none", np.random.default_rng(0))
     assert np.array_equal(same, picture)
@@ -47,9 +47,9 @@ rectangles = st.tuples(*[st.integers(0, 31)] * 2, *[st.integers(1, 32)] * 2)
 def test_boxes_are_those_of_the_masks(
     areas: list[tuple[int, int, int, int]], preset: Preset, seed: int, index: int
 ) -> None:
-    """Whatever becomes of the masks, at the border and of one pixel too: those that are left have their tight boxes.
+    """Transformed masks, also at the border and of one pixel, have tight boxes.
 
-    A mask that is moved out of the picture takes its box and its label with it; no box is flat, none leads outside.
+    A mask that leaves the image has no box and no label; every box has an area and is inside the image.
     """
     masks = np.zeros((len(areas), 32, 32), bool)
     for mask, (row, column, height, width) in zip(masks, areas, strict=True):
@@ -69,7 +69,7 @@ def test_boxes_are_those_of_the_masks(
 
 
 def test_a_mask_that_is_moved_out_is_dropped() -> None:
-    """A pixel in the corner leaves the picture now and then; its neighbour in the middle never does."""
+    """A pixel in the corner leaves the image for some seeds; a mask in the middle never does."""
     masks = np.zeros((2, 64, 64), bool)
     masks[0, 0, 0] = masks[1, 28:36, 28:36] = True
     picture = np.zeros((64, 64), np.uint8)
@@ -80,7 +80,7 @@ def test_a_mask_that_is_moved_out_is_dropped() -> None:
 
 
 def square() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """A bright square, off the middle, and its mask."""
+    """A bright square outside the centre, and its mask."""
     masks = np.zeros((1, 64, 64), bool)
     masks[0, 20:36, 8:24] = True
     return np.where(masks[0], 200, 50).astype(np.uint8), masks

@@ -1,4 +1,4 @@
-"""What the detector is given: targets, sampling, augmentation, decoded pictures."""
+"""The samples for the detector: images and targets."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tests.model_src.session_root import PROJECT
 
 @pytest.fixture(scope="module")
 def pictures(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
-    """The sample's training pictures, decoded."""
+    """The sample's training images, decoded."""
     files = find_dicoms(sample_data / "dicom-images-train").items()
     cache = PictureCache(tmp_path_factory.mktemp("cache"), limit=2**30)
     return read_pictures(files, cache=cache, image_size=64, unreadable="stop", threads=2)
 
 
 def test_target_holds_all_instances_of_a_picture(sample_data: Path, pictures: Pictures) -> None:
-    """As many boxes, labels and masks as the picture has rows, each box tight around its mask."""
+    """As many boxes, labels and masks as the image has rows, each box tight around its mask."""
     labels = read_labels(sample_data / "train-rle.csv")
     xrays = ChestXrays(pictures, labels, range(len(pictures.ids)))
     assert max(map(len, labels.values())) > 1
@@ -52,7 +52,7 @@ def test_target_holds_all_instances_of_a_picture(sample_data: Path, pictures: Pi
 
 
 def test_target_without_instances() -> None:
-    """A healthy picture has boxes of shape (0, 4), and masks that are gone leave no box behind."""
+    """An image without a mask has boxes of shape (0, 4); an empty mask has no box."""
     for masks in (np.zeros((0, 8, 8), bool), np.zeros((2, 8, 8), bool)):
         each = target(masks, 5)
         assert each["boxes"].shape == (0, 4)
@@ -62,14 +62,14 @@ def test_target_without_instances() -> None:
 
 
 def test_box_of_one_pixel_has_an_area() -> None:
-    """The far edge counts, so no box is flat."""
+    """The box ends behind the last pixel, so it has an area."""
     masks = np.zeros((1, 8, 8), bool)
     masks[0, 2, 3] = True
     assert target(masks, 0)["boxes"].tolist() == [[3, 2, 4, 3]]
 
 
 def test_masks_shrink_with_the_picture() -> None:
-    """At half the size a pixel counts when half of it is covered."""
+    """At half the size a pixel is in the mask when at least half of it is covered."""
     mask = np.zeros((8, 8), bool)
     mask[2:6, 2:5] = True
     small = scaled_masks([encode(mask)], (8, 8), 4)[0]
@@ -77,14 +77,14 @@ def test_masks_shrink_with_the_picture() -> None:
 
 
 def scaled_as_a_whole(code: str, shape: tuple[int, int], size: int) -> Mask:
-    """The plain way: all pixels drawn, all of them scaled."""
+    """The simple implementation: the whole mask is drawn and scaled."""
     whole = Image.fromarray(decode(code, *shape).astype(np.uint8) * 255)
     return np.asarray(whole.resize((size, size), Image.Resampling.BOX)) >= 128
 
 
 @given(st.tuples(st.integers(1, 70), st.integers(1, 70)), st.sampled_from([32, 48]), st.data())
 def test_scaling_a_part_is_scaling_the_whole(shape: tuple[int, int], size: int, data: st.DataObject) -> None:
-    """Whatever the two sizes, and wherever the masks lie: what is left out while scaling was empty."""
+    """For any sizes and positions of masks, the result is the same as without leaving out empty parts."""
     shape = data.draw(st.sampled_from([shape, (size, size), (2 * size, 2 * size)]))
     codes = [data.draw(st.sampled_from([rectangles_code, runs_code]))(shape, data) for _ in range(2)]
     expected = np.stack([scaled_as_a_whole(code, shape, size) for code in codes])
@@ -103,7 +103,7 @@ def rectangles_code(shape: tuple[int, int], data: st.DataObject) -> str:
 
 
 def runs_code(shape: tuple[int, int], data: st.DataObject) -> str:
-    """Any runs: several in a column, some over many columns, some that touch."""
+    """Random runs: several in a column, over many columns, or touching each other."""
     edges = data.draw(st.lists(st.integers(0, shape[0] * shape[1]), max_size=8))
     pairs = [(begin, end) for begin, end in itertools.pairwise(sorted(edges)) if end > begin]
     pairs = pairs[:: data.draw(st.integers(1, 2))]
@@ -124,7 +124,7 @@ def test_real_targets_are_those_of_whole_masks(real_labels: Path, size: int) -> 
 
 
 def test_kept_pictures_are_not_copied(sample_data: Path, pictures: Pictures) -> None:
-    """A sample's picture lies in the mapped file, behind its head; writing to it leaves the file as it was."""
+    """The image of a sample is in the memory of the mapped file; writing to it does not change the file."""
     xrays = ChestXrays(pictures, read_labels(sample_data / "train-rle.csv"), range(len(pictures.ids)))
     for place in range(len(xrays)):
         picture, _ = xrays[place]
@@ -135,7 +135,7 @@ def test_kept_pictures_are_not_copied(sample_data: Path, pictures: Pictures) -> 
 
 
 def test_pictures_that_are_not_kept_are_the_same(sample_data: Path, pictures: Pictures) -> None:
-    """Decoded for each sample, mirrored or not, they are what the kept ones are, and can be written to."""
+    """Decoded for each sample, mirrored or not, they equal the cached ones, and are writable."""
     labels = read_labels(sample_data / "train-rle.csv")
     unkept = dataclasses.replace(pictures, kept=(None,) * len(pictures.ids))
     presets: list[Preset] = ["none", "little", "more"]
@@ -149,7 +149,7 @@ def test_pictures_that_are_not_kept_are_the_same(sample_data: Path, pictures: Pi
 
 
 def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
-    """With worker processes the augmented pictures are the same, in the same order."""
+    """With worker processes the augmented images are the same, in the same order."""
     labels = read_labels(sample_data / "train-rle.csv")
     xrays = ChestXrays(pictures, labels, range(6), preset="more", seeds=(1, 2))
     here, there = (
@@ -161,7 +161,7 @@ def test_workers_change_nothing(sample_data: Path, pictures: Pictures) -> None:
 
 
 def test_benchmark_runs(real_labels: Path) -> None:
-    """On four pictures; it checks first that kept pictures and those decoded anew give the same samples."""
+    """With four images; it checks first that cached and newly decoded images give the same samples."""
     arguments = [real_labels, "--images", 4, "--size", 64, "--repetitions", 1]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.data", *map(str, arguments)],

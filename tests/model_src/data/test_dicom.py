@@ -1,4 +1,4 @@
-"""Reading DICOM: real pictures in several encodings, and what is refused."""
+"""Reading DICOM: real images in several encodings, and what is refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, JPEGBaseline8Bit
 
-from model_src.data.dicom import UnreadableDicom, read_dicom, read_film
+from model_src.data.dicom import UnreadableDicom, read_dicom, read_dicom_image
 
 data_store = pytest.importorskip("data_store", reason="needs real DICOM files: pip install pydicom-data")
 REAL = Path(data_store.__file__).parent / "data"
@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[2]
 
 @functools.cache
 def real(name: str) -> npt.NDArray[np.uint8]:
-    """A file of pydicom-data, read once: JPEG 2000 of four million pixels takes its time."""
+    """A file of pydicom-data, read once, because decoding JPEG 2000 of four million pixels is slow."""
     return read_dicom(REAL / f"{name}.dcm")
 
 
@@ -43,13 +43,13 @@ def test_real_chest(name: str) -> None:
 
 
 def test_encodings_agree() -> None:
-    """The same film, plain and through lossless JPEG 2000, is the same picture."""
+    """The same film, plain and through lossless JPEG 2000, is the same image."""
     plain, compressed = (real(f"RG1_{name}") for name in ("UNCR", "J2KR"))
     assert np.array_equal(plain, compressed)
 
 
 def by_pydicom(header: pydicom.Dataset) -> npt.NDArray[np.float64]:
-    """The picture from 0 to 255 by pydicom's own functions, which are right wherever no rescale falls."""
+    """The image from 0 to 255 by pydicom's own functions, which are correct for rescales with a positive slope."""
     stored = header.pixel_array
     values = np.asarray(apply_modality_lut(stored, header), np.float64)
     if "VOILUTSequence" in header:
@@ -68,10 +68,10 @@ def by_pydicom(header: pydicom.Dataset) -> npt.NDArray[np.float64]:
     return 255 - grey if header.PhotometricInterpretation == "MONOCHROME1" else grey
 
 
-# Some of the files are torn or malformed on purpose; pydicom warns of it on the way to reading or refusing them.
+# Some of the files are damaged or malformed on purpose; pydicom warns before it reads or refuses them.
 @pytest.mark.filterwarnings("ignore")
 def test_every_grey_file_that_can_be_decoded() -> None:
-    """What pydicom's functions show, to within rounding, in files from many devices, encodings and depths."""
+    """The same image as by pydicom's functions, except for rounding, in files of many devices, encodings and depths."""
     read, syntaxes, depths = 0, set(), set()
     for path in sorted([*PACKAGED.glob("*.dcm"), *REAL.rglob("*.dcm")]):
         try:
@@ -91,11 +91,11 @@ def test_every_grey_file_that_can_be_decoded() -> None:
 
 
 def test_the_competitions_own_file() -> None:
-    """Plain JPEG of 8 bits, untouched: the spine is brighter than the lungs, the patient is known by a digest only."""
+    """JPEG of 8 bits is unchanged: the spine is brighter than the lungs; the patient is a digest."""
     files = list((PROJECT.parent / "shared" / "data" / "siim").glob("*.dcm"))
     if not files:
         pytest.skip("needs a file of the competition in ../shared/data/siim")
-    film, header = read_film(files[0]), pydicom.dcmread(files[0])
+    film, header = read_dicom_image(files[0]), pydicom.dcmread(files[0])
     assert (film.pixels.shape, str(film.pixels.dtype)) == ((1024, 1024), "uint8")
     assert np.array_equal(film.pixels, header.pixel_array)
     assert film.pixels[300:700, 480:540].mean() > film.pixels[300:500, 250:350].mean() + 20
@@ -121,7 +121,7 @@ def rewritten(path: Path, pixels: npt.NDArray[np.unsignedinteger], **header: obj
 
 
 def test_eight_bits_are_left_alone(tmp_path: Path) -> None:
-    """Plain 8 bit pixels come out as they are, whatever their range; MONOCHROME1 is turned round."""
+    """8-bit pixels are unchanged, whatever their range; MONOCHROME1 is inverted."""
     pixels = np.arange(50, 110, dtype=np.uint8).reshape(6, 10)
     assert np.array_equal(read_dicom(rewritten(tmp_path / "a.dcm", pixels)), pixels)
     inverted = rewritten(tmp_path / "b.dcm", pixels, PhotometricInterpretation="MONOCHROME1")
@@ -129,14 +129,14 @@ def test_eight_bits_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_more_bits_are_stretched(tmp_path: Path) -> None:
-    """The smallest value becomes black, the largest white; a flat picture is black."""
+    """The smallest value becomes black, the largest white; a flat image is black."""
     pixels = np.array([[1000, 2000], [3000, 6100]], np.uint16)
     assert read_dicom(rewritten(tmp_path / "a.dcm", pixels)).tolist() == [[0, 50], [100, 255]]
     assert read_dicom(rewritten(tmp_path / "b.dcm", np.full((2, 2), 900, np.uint16))).max() == 0
 
 
 def test_rescale_and_window_are_honoured(tmp_path: Path) -> None:
-    """A falling rescale turns the picture round; what lies outside the window is cut."""
+    """A rescale with a negative slope inverts the image; values outside the window are clipped."""
     pixels = np.array([[0, 1000], [2000, 4000]], np.uint16)
     falling = rewritten(tmp_path / "a.dcm", pixels, RescaleSlope="-1", RescaleIntercept="4000")
     assert read_dicom(falling).tolist() == [[255, 191], [128, 0]]
@@ -165,7 +165,7 @@ def window(values: list[float], function: str | None, centre: float, width: floa
 def test_windows(
     tmp_path: Path, function: str | None, centre: float, width: float, slope: float, intercept: float
 ) -> None:
-    """Each function at and around its ends, after a rising and a falling rescale."""
+    """Each function at and around its ends, after a rescale with a positive and with a negative slope."""
     stored = np.array(
         [[0, 1, 99, 100, 101, 849, 850, 851], [1000, 1149, 1150, 1151, 2047, 2048, 4094, 4095]], np.uint16
     )
@@ -179,7 +179,7 @@ def test_windows(
 
 
 def test_windows_of_real_headers(tmp_path: Path) -> None:
-    """Of several windows the first counts; one of no width does not; MONOCHROME1 is turned after the window."""
+    """The first of several windows is used; one of width 0 is ignored; MONOCHROME1 is inverted after the window."""
     pixels = np.array([[0, 1000], [2000, 4000]], np.uint16)
     plain = read_dicom(rewritten(tmp_path / "a.dcm", pixels))
     first = read_dicom(rewritten(tmp_path / "b.dcm", pixels, WindowCenter="1000", WindowWidth="2000"))
@@ -203,7 +203,7 @@ def test_windows_of_real_headers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bits", [9, 10, 12, 14, 16])
 def test_every_depth_fills_the_range(tmp_path: Path, bits: int) -> None:
-    """All the values that so many bits can hold become all of the greys, in order; signed ones, too."""
+    """All values of so many bits become all grey values, in order; signed values, too."""
     values = np.linspace(0, 2**bits - 1, 600).astype(np.uint16).reshape(20, 30)
     header = {"BitsStored": bits, "HighBit": bits - 1}
     picture = read_dicom(rewritten(tmp_path / "a.dcm", values, **header))
@@ -215,7 +215,7 @@ def test_every_depth_fills_the_range(tmp_path: Path, bits: int) -> None:
 
 
 def test_jpeg_and_jpeg_2000(tmp_path: Path) -> None:
-    """Compressed pictures of 8 bits are what pillow makes of the same stream; MONOCHROME1 is turned."""
+    """Compressed images of 8 bits equal Pillow's decoding of the same stream; MONOCHROME1 is inverted."""
     ramp = np.add.outer(np.arange(64), np.arange(0, 160, 2)).astype(np.uint8)
     for syntax, kind in [(JPEGBaseline8Bit, "JPEG"), (JPEG2000Lossless, "JPEG2000")]:
         stream = io.BytesIO()
@@ -231,11 +231,11 @@ def test_jpeg_and_jpeg_2000(tmp_path: Path) -> None:
 
 
 def test_patient_is_known_by_a_digest(tmp_path: Path) -> None:
-    """The same for one PatientID, blanks aside; another for another; none for none."""
+    """Equal for equal PatientIDs, except for blanks; different for different ones; empty without one."""
     pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
 
     def patient(identifier: str | None) -> str:
-        return read_film(rewritten(tmp_path / "a.dcm", pixels, PatientID=identifier)).patient
+        return read_dicom_image(rewritten(tmp_path / "a.dcm", pixels, PatientID=identifier)).patient
 
     assert patient("Ann") == patient(" Ann ") != patient("Bob")
     assert len(patient("Ann")) == 16
@@ -243,8 +243,8 @@ def test_patient_is_known_by_a_digest(tmp_path: Path) -> None:
 
 
 def test_unreadable_files_are_named(tmp_path: Path) -> None:
-    """No file, no DICOM, a colour picture, a torn one: the error names the file and says why."""
-    (tmp_path / "text.dcm").write_text("not a picture")
+    """A missing file, another format, a colour image, a damaged one: the error names the file and the reason."""
+    (tmp_path / "text.dcm").write_text("not an image")
     whole = (REAL / "RG1_J2KR.dcm").read_bytes()
     (tmp_path / "torn.dcm").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "headless.dcm").write_bytes(whole[:2000])
@@ -253,11 +253,11 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         (tmp_path / "text.dcm", "DICM"),
         (tmp_path / "torn.dcm", "."),
         (tmp_path / "headless.dcm", "."),
-        (REAL / "SC_rgb.dcm", "not one grey picture, but RGB"),
-        (REAL / "emri_small.dcm", "not one grey picture, but MONOCHROME2 with shape"),
+        (REAL / "SC_rgb.dcm", "not one grey image, but RGB"),
+        (REAL / "emri_small.dcm", "not one grey image, but MONOCHROME2 with shape"),
     ]:
         with warnings.catch_warnings():
-            # pydicom warns of the torn file before it fails; in a kernel that is a line in the log.
+            # pydicom warns about the damaged file before it fails.
             warnings.simplefilter("ignore")
             with pytest.raises(UnreadableDicom, match=f"{path.name}.*{reason}"):
                 read_dicom(path)

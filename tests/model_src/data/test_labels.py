@@ -1,4 +1,4 @@
-"""The label file, its run-length code down to the last pixel, and what the file holds."""
+"""The label file: reading, checks, statistics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.model_src.session_root import PROJECT
 
 
 def test_real_shapes_of_the_file(tmp_path: Path) -> None:
-    """A byte order mark, blanks around everything, several rows an image, the two ways to say none; plain, gzipped."""
+    """Byte order mark, blanks, several rows per image, both codes of an empty mask; plain and gzipped."""
     path, packed = tmp_path / "train-rle.csv", tmp_path / "train-rle.csv.gz"
     path.write_text("\ufeffImageId, EncodedPixels\r\na, 1 2 3 4\n b , -1\na,5 1\nc,\n\n", encoding="utf-8")
     packed.write_bytes(gzip.compress(path.read_bytes()))
@@ -31,7 +31,7 @@ def test_real_shapes_of_the_file(tmp_path: Path) -> None:
 
 
 def test_long_codes_are_read(tmp_path: Path) -> None:
-    """A mask of single pixels has a code longer than what csv reads when nobody tells it to."""
+    """The code of a mask of single pixels is longer than the default limit of the csv module."""
     checkered = encode(np.indices((512, 512)).sum(0) % 2 == 0)
     path = tmp_path / "labels.csv"
     path.write_text(f"ImageId,EncodedPixels\na,{checkered}\n")
@@ -54,7 +54,7 @@ def test_long_codes_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_refuses_other_files(tmp_path: Path, text: str, message: str) -> None:
-    """What isn't a label file, and a code that can't be a mask, is refused by file, line and ImageId."""
+    """Another file, or a malformed code, is an error with file, line and ImageId."""
     path = tmp_path / "train-rle.csv"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(ValueError, match=message) as caught:
@@ -71,7 +71,7 @@ def test_refuses_half_a_download(tmp_path: Path, real_labels: Path) -> None:
 
 
 def test_codes_are_checked_against_their_pictures() -> None:
-    """When the pictures' sizes are known, a code that leads outside its own is refused by ImageId."""
+    """A code that ends outside its image is an error with the ImageId."""
     labels = {"a": ("10 2",), "b": ("0 9", "10 2")}
     check_codes(labels, {"a": (3, 4), "unlabelled": (1, 1)})
     with pytest.raises(ValueError, match=r"ImageId b, 3x3 pixels: mask 2 of 2: .* ends at pixel 12 of 9"):
@@ -88,7 +88,7 @@ def test_ids_of_a_file(tmp_path: Path) -> None:
 
 
 def test_statistics_are_what_counting_pixels_gives(real_labels: Path) -> None:
-    """On the images with the most masks, every figure again from masks of a million pixels."""
+    """On the images with the most masks, all values equal those from drawn masks."""
     labels = read_labels(real_labels)
     few = {image_id: labels[image_id] for image_id in sorted(labels, key=lambda each: -len(labels[each]))[:12]}
     few["none"] = ()
@@ -104,7 +104,7 @@ def test_statistics_are_what_counting_pixels_gives(real_labels: Path) -> None:
 
 
 def run(*arguments: object, module: str = "model_src.data.labels") -> subprocess.CompletedProcess[str]:
-    """A command line in a process of its own."""
+    """Run a command line in a new process."""
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         check=False,
@@ -115,7 +115,7 @@ def run(*arguments: object, module: str = "model_src.data.labels") -> subprocess
 
 
 def test_figures_of_the_whole_file(real_labels: Path) -> None:
-    """The published file's figures, as JSON: 12 047 images, 2 669 positive, 3 576 masks."""
+    """The statistics of the published file as JSON: 12 047 images, 2 669 positive, 3 576 masks."""
     done = run(real_labels, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(done.stdout)
@@ -126,8 +126,8 @@ def test_figures_of_the_whole_file(real_labels: Path) -> None:
     assert found["union_mean"] < found["instance_sum_mean"]
 
 
-def test_the_diarys_figures(real_labels: Path, competition_files: Path) -> None:
-    """The first stage's training images, and of these the first 995 as 1 000: the diary's five figures, exactly."""
+def test_published_statistics(real_labels: Path, competition_files: Path) -> None:
+    """The training images of the first stage, and their first 995 of 1 000: five published values, exactly."""
     sample = competition_files / "stage1_sample_submission.csv"
     everything = json.loads(run(real_labels, "--exclude", sample, "--json").stdout)
     assert (everything["images"], everything["positives"]) == (10675, 2379)
@@ -144,7 +144,7 @@ def test_the_diarys_figures(real_labels: Path, competition_files: Path) -> None:
 
 
 def test_choice_of_images(tmp_path: Path, real_labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Some and all but the others are the same images; the first n are the first as texts, not as numbers."""
+    """--ids and --exclude select the same images; the first n are sorted as text, not as numbers."""
     labels = read_labels(real_labels)
     ids = list(labels)
     some, others = tmp_path / "some.csv", tmp_path / "others.csv"
@@ -177,7 +177,7 @@ def test_errors_of_the_command_line(
     arguments: Sequence[str],
     message: str,
 ) -> None:
-    """One line on standard error, nothing on standard output, the code 1."""
+    """One line on standard error, nothing on standard output, exit code 1."""
     monkeypatch.chdir(tmp_path)
     Path("labels.csv").write_text("ImageId,EncodedPixels\na,-1\nb,4 2\n")
     Path("nobody.csv").write_text("x\n")

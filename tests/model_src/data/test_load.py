@@ -1,4 +1,4 @@
-"""What a run reads: where it keeps pictures, extra ones, labels that don't fit, and what of it the run reports."""
+"""Loading the data of a run: the cache, extra images, labels that do not fit, and the report."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from tests.model_src.session_root import PROJECT, TINY, attach, changed, train
 
 
 def test_cache_inside_the_output_is_refused(tmp_path: Path) -> None:
-    """Thirteen gigabytes of pictures would become the kernel's output, through a link, too."""
+    """The cache would become the output of the kernel, also behind a symbolic link."""
     (tmp_path / "working").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "working")
     for folder in (tmp_path / "working", tmp_path / "working" / "a" / "b", tmp_path / "link" / "a"):
-        with pytest.raises(ValueError, match=r"data\.cache_dir .* would become the run's output"):
+        with pytest.raises(ValueError, match=r"data\.cache_dir .* would become the output of the run"):
             cache_folder(DataConfig(cache_dir=str(folder)), tmp_path)
     assert cache_folder(DataConfig(cache_dir=str(tmp_path / "else")), tmp_path) == tmp_path / "else"
     assert not cache_folder(DataConfig(), Path("/kaggle")).is_relative_to("/kaggle")
 
 
 def test_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
-    """Labelled pictures of another source come after the others; those of one ImageId are refused by name."""
+    """Labelled images of another source come last; an ImageId in both sources is an error that names it."""
     attach(tmp_path, sample_data)
     extra = tmp_path / "input" / "datasets" / "ann" / "more"
     command = [sys.executable, "-m", "runner_test.sample_data", str(extra)]
@@ -53,25 +53,25 @@ def test_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
 
     check_extra(replace(base, extra_source="ann/more"))
     check_extra(replace(base, extra_source="ann/more", extra_folder="dicom-images-train"))
-    assert not any("not honest" in line for line in said)
-    with pytest.raises(ValueError, match=r"16 extra pictures are in seesee/siim-train-test as well, such as 2\.25"):
+    assert not any("too high" in line for line in said)
+    with pytest.raises(ValueError, match=r"16 extra images are in seesee/siim-train-test as well, such as 2\.25"):
         load_data(base, root=tmp_path, say=said.append)
-    # Labels of the pictures to predict: allowed, but said.
+    # Labels of test images are allowed, with a message.
     test_ids = list(find_dicoms(sample_data / "dicom-images-test"))
     (extra / "test.csv").write_text("ImageId,EncodedPixels\n" + "".join(f"{each},-1\n" for each in test_ids))
     (extra / "again").symlink_to(sample_data / "dicom-images-test")
     config = replace(base, extra_source="ann/more", extra_labels="test.csv", extra_folder="again")
     assert load_data(config, root=tmp_path, say=said.append).counts["extra"] == 3
-    assert re.search("3 extra pictures, such as .*, are predicted as well", said[-1])
+    assert re.search("3 extra images, such as .*, are test images", said[-1])
     (extra / "none.csv").write_text("ImageId,EncodedPixels\nunknown,-1\n")
-    with pytest.raises(ValueError, match=r"none\.csv labels no picture in "):
+    with pytest.raises(ValueError, match=r"none\.csv labels no image in "):
         load_data(replace(base, extra_source="ann/more", extra_labels="none.csv"), root=tmp_path, say=said.append)
 
 
 def test_run_with_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
-    """They are trained on and listed without a fold; out of fold there are none of them. The ratio slides.
+    """They are trained on and have no fold; they are not in oof.csv. The ratio of negatives changes.
 
-    And the program decodes nothing that another process has kept, says so, and leaves no picture in its output.
+    And the program decodes nothing that another process has kept, says so, and leaves no image in its output.
     """
     attach(tmp_path, sample_data)
     extra = tmp_path / "input" / "datasets" / "ann" / "more"
@@ -108,12 +108,12 @@ def test_run_with_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
         predicted = {row["ImageId"] for row in csv.DictReader(file)}
     assert predicted == {row["ImageId"] for row in rows if row["fold"] == "0"}
     events = [json.loads(line) for line in (working / "metrics.jsonl").read_text().splitlines()]
-    # 4 positives of the other fold and 4 extra ones in batches of two: alone, then with as many negatives.
+    # 4 positives of the other fold and 4 extra ones in batches of two: first alone, then with equally many negatives.
     assert [event["step"] for event in events if event["event"] == "epoch"] == [4, 4 + 8]
 
 
 def test_labels_that_do_not_fit_their_picture(sample_data: Path, tmp_path: Path) -> None:
-    """A code for a larger picture is refused before anything is trained, and names the picture."""
+    """A code for a larger image is an error before the training, which names the image."""
     source = tmp_path / "source"
     shutil.copytree(sample_data, source)
     labels = source / "train-rle.csv"
@@ -142,7 +142,7 @@ def test_data_settings_that_are_refused(values: dict[str, Any], message: str) ->
 
 
 def test_other_settings_that_are_refused() -> None:
-    """Strata and the end of the sliding ratio."""
+    """Strata and the final ratio of negatives."""
     with pytest.raises(ValueError, match="area_bins must be >= 1, is 0"):
         FoldsConfig(area_bins=0)
     with pytest.raises(ValueError, match=r"negatives_per_positive_end must be >= 0 or null, is -0\.5"):

@@ -1,4 +1,4 @@
-"""Decoded pictures: decoded once, found again by content, never trusted without a check, never more than allowed."""
+"""The cache of decoded images: found by content, checked, limited in size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_src.data.picture_cache import HEAD, Decoded, PictureCache, picture_key
+from model_src.data.picture_cache import HEAD, DecodedImage, PictureCache, picture_key
 from model_src.data.pictures import Pictures, decode, find_dicoms, read_pictures
 from tests.model_src.session_root import PROJECT
 
@@ -24,20 +24,20 @@ ENTRY = HEAD + 64**2
 def read(
     source: Path, folder: Path, *, limit: int = GIB, size: int = 64, part: str = "dicom-images-train"
 ) -> tuple[Pictures, PictureCache]:
-    """A part of a data set, read through a cache of its own on the folder, as another run would."""
+    """A part of a data set, read through a new cache object on the folder, as in another run."""
     cache = PictureCache(folder, limit=limit)
     files = find_dicoms(source / part).items()
     return read_pictures(files, cache=cache, image_size=size, unreadable="stop", threads=2), cache
 
 
 def check(pictures: Pictures) -> None:
-    """Whatever the cache did, the pixels are those of the files."""
+    """The pixels are those of the files."""
     for index, path in enumerate(pictures.files):
         assert np.array_equal(pictures.pixels(index), decode(path, pictures.size).pixels)
 
 
 def test_second_run_decodes_nothing(sample_data: Path, tmp_path: Path) -> None:
-    """The same pixels, sizes and patients, wherever the source lies now; another size is another picture."""
+    """The same pixels, sizes and patients, wherever the source is mounted; another size is another entry."""
     first, _ = read(sample_data, tmp_path / "cache")
     assert first.counts == {"decoded": 16}
     check(first)
@@ -69,7 +69,7 @@ def test_changed_source_is_another_picture(sample_data: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("damage", ["torn", "changed", "longer", "empty", "swapped head"])
 def test_bad_entry_is_refused_and_rebuilt(sample_data: Path, tmp_path: Path, damage: str) -> None:
-    """What isn't as it was written is counted, removed and decoded again; the next run finds all of them good."""
+    """A damaged entry is counted, removed and decoded again; the next run finds no damaged one."""
     first, _ = read(sample_data, tmp_path / "cache")
     entry = first.kept[3]
     assert entry is not None
@@ -87,7 +87,7 @@ def test_bad_entry_is_refused_and_rebuilt(sample_data: Path, tmp_path: Path, dam
 
 
 def test_folder_stays_within_its_limit(sample_data: Path, tmp_path: Path) -> None:
-    """What was unused for longest goes first, and never what the run itself wants."""
+    """The least recently used entries are removed first, never those of the run itself."""
     folder = tmp_path / "cache"
     test, _ = read(sample_data, folder, part="dicom-images-test")
     old = [path for path in test.kept if path]
@@ -101,7 +101,7 @@ def test_folder_stays_within_its_limit(sample_data: Path, tmp_path: Path) -> Non
 
 
 def test_no_room_at_all(sample_data: Path, tmp_path: Path) -> None:
-    """What does not fit is decoded each time, with the same pixels; the first pictures are kept."""
+    """Images that do not fit are decoded each time, with the same pixels; the first images are cached."""
     pictures, _ = read(sample_data, tmp_path / "cache", limit=5 * ENTRY + 1)
     assert pictures.counts == {"decoded": 5, "not_kept": 11}
     assert [path is not None for path in pictures.kept] == [True] * 5 + [False] * 11
@@ -110,14 +110,14 @@ def test_no_room_at_all(sample_data: Path, tmp_path: Path) -> None:
 
 
 def test_picture_that_another_run_pushed_out(sample_data: Path, tmp_path: Path) -> None:
-    """A run whose pictures are gone decodes them again instead of failing."""
+    """A run whose entries were removed decodes the images again instead of failing."""
     pictures, _ = read(sample_data, tmp_path / "cache")
     shutil.rmtree(tmp_path / "cache")
     check(pictures)
 
 
 def test_killed_run_is_resumed(tmp_path: Path) -> None:
-    """A process killed in the midst leaves whole entries only; the next one decodes the rest, no picture twice."""
+    """A killed process leaves complete entries only; the next one decodes only the rest."""
     source = tmp_path / "source"
     command = [sys.executable, "-m", "runner_test.sample_data", str(source), "--images", "300", "--size", "128"]
     subprocess.run(command, check=True, cwd=PROJECT, capture_output=True)
@@ -138,7 +138,7 @@ def test_killed_run_is_resumed(tmp_path: Path) -> None:
 
 
 def test_runs_side_by_side(sample_data: Path, tmp_path: Path) -> None:
-    """Two processes on one folder at the same time both end with all pictures, and no unfinished file stays."""
+    """Two processes on one folder at the same time both get all images; no temporary file is left."""
     code = (
         "from pathlib import Path; from tests.model_src.data.test_picture_cache import check, read; "
         f"check(read(Path({str(sample_data)!r}), Path({str(tmp_path / 'cache')!r}))[0])"
@@ -150,7 +150,7 @@ def test_runs_side_by_side(sample_data: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_unfinished_is_cleared_away(sample_data: Path, tmp_path: Path) -> None:
-    """An unfinished file counts towards the limit and goes like anything that nobody uses."""
+    """A temporary file counts towards the limit and is removed like an unused entry."""
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o700)
     unfinished = folder / f"{'0' * 40}.abc.tmp"
@@ -160,7 +160,7 @@ def test_what_a_killed_run_left_unfinished_is_cleared_away(sample_data: Path, tm
 
 
 def test_other_files_are_left_alone(sample_data: Path, tmp_path: Path) -> None:
-    """In a folder that is used for something else, too, only the cache's own files are counted and removed."""
+    """In a folder with other files, only those of the cache are counted and removed."""
     folder = tmp_path / "cache"
     (folder / "photographs").mkdir(parents=True)
     (folder / "holiday.px").write_bytes(b"x" * ENTRY)
@@ -172,7 +172,7 @@ def test_other_files_are_left_alone(sample_data: Path, tmp_path: Path) -> None:
 
 
 def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    """Who can write there could put other pictures into it."""
+    """Another user who can write to the folder could change images."""
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
@@ -181,11 +181,11 @@ def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_entry_of_another_kind_of_picture(tmp_path: Path) -> None:
-    """Size, shape and patient come back as they were stored; another size than asked for is no picture."""
+    """Size, shape and patient are stored; an entry of another size is not returned."""
     cache = PictureCache(tmp_path, limit=GIB)
     pixels = np.arange(64 * 64, dtype=np.uint8).reshape(64, 64)
     key = picture_key(b"content", 64)
-    cache.store(key, Decoded(pixels, (2022, 1736), "0123456789abcdef"))
+    cache.store(key, DecodedImage(pixels, (2022, 1736), "0123456789abcdef"))
     back = cache.load(key, 64)
     assert back is not None
     assert np.array_equal(back.pixels, pixels)

@@ -1,4 +1,4 @@
-"""All pictures of a run."""
+"""Reading all images of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model_src.data.pictures import decode, find_dicoms, read_pictures
 
 
 def test_two_files_of_one_image_are_refused(sample_data: Path, tmp_path: Path) -> None:
-    """Which of them would be the picture? Better to ask."""
+    """It is unclear which of them is the image, so this is an error."""
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.dcm").touch()
@@ -22,7 +22,7 @@ def test_two_files_of_one_image_are_refused(sample_data: Path, tmp_path: Path) -
 
 
 def test_unreadable_pictures_stop_or_are_skipped(sample_data: Path, tmp_path: Path) -> None:
-    """By the setting: an error that names the file, or the others with the file listed as skipped."""
+    """By the setting: an error that names the file, or the other images, with the file in `skipped`."""
     files = list(find_dicoms(sample_data / "dicom-images-test").items())
     (tmp_path / "broken.dcm").write_bytes(files[0][1].read_bytes()[:700])
     files[1:1] = [("broken", tmp_path / "broken.dcm"), ("gone", tmp_path / "gone.dcm")]

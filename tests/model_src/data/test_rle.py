@@ -54,13 +54,13 @@ def decoded_pixel_by_pixel(encoded: str, height: int, width: int) -> Mask:
 
 @given(masks)
 def test_round_trip(mask: Mask) -> None:
-    """Any mask comes back, those that touch the last pixel and empty ones included."""
+    """Any mask is restored, also with the last pixel, and also an empty one."""
     assert np.array_equal(decode(encode(mask), *mask.shape), mask)
 
 
 @given(masks)
 def test_means_what_the_description_says(mask: Mask) -> None:
-    """What is encoded, read pixel by pixel as the format is described, is the mask."""
+    """The code, decoded pixel by pixel as the format is described, gives the mask."""
     encoded = encode(mask)
     expected = decoded_pixel_by_pixel("" if encoded == "-1" else encoded, *mask.shape)
     assert np.array_equal(expected, mask)
@@ -68,7 +68,7 @@ def test_means_what_the_description_says(mask: Mask) -> None:
 
 @given(several_masks)
 def test_union(several: list[Mask]) -> None:
-    """The union covers what any covers; the union of none is empty. Runs and pixels agree."""
+    """The union by runs equals the union by pixels; the union of no masks is empty."""
     expected = np.any(several, axis=0) if several else np.zeros((5, 4), bool)
     codes = [encode(mask) for mask in several]
     assert np.array_equal(union(codes, 5, 4), expected)
@@ -77,7 +77,7 @@ def test_union(several: list[Mask]) -> None:
 
 @given(several_masks)
 def test_areas_and_depths_without_a_pixel(several: list[Mask]) -> None:
-    """Areas, and how many pixels lie in one, two, three masks, are those that counting gives."""
+    """Areas, and numbers of pixels in one, two, three masks, equal those by counting pixels."""
     runs = [find_runs(mask) for mask in several]
     assert [area(each) for each in runs] == [mask.sum() for mask in several]
     depth = np.sum(several, axis=0).ravel() if several else np.zeros(0, int)
@@ -87,7 +87,7 @@ def test_areas_and_depths_without_a_pixel(several: list[Mask]) -> None:
 
 @given(masks)
 def test_the_competitions_algorithm_agrees(mask: Mask) -> None:
-    """What the benchmark measures us against, pixel by pixel, reads and writes the same."""
+    """The official algorithm of the benchmark reads and writes the same codes."""
     height, width = mask.shape
     image = np.where(mask.T, 255, 0).astype(np.uint8)
     assert (mask_to_rle(image, width, height) or "-1") == encode(mask)
@@ -97,7 +97,7 @@ def test_the_competitions_algorithm_agrees(mask: Mask) -> None:
 
 @given(masks, st.data())
 def test_a_part_is_what_the_whole_holds_there(mask: Mask, data: st.DataObject) -> None:
-    """The span is tight, or has all rows where a run goes on in the next column; any part around it can be drawn."""
+    """The span is tight, or has all rows if a run continues in the next column; any larger part can be drawn."""
     height, width = mask.shape
     runs = find_runs(mask)
     rows, columns = span(runs, height)
@@ -119,13 +119,13 @@ def test_a_part_is_what_the_whole_holds_there(mask: Mask, data: st.DataObject) -
 
 
 def test_runs_that_touch_are_drawn() -> None:
-    """Also where one ends with its column and the next begins with the next column."""
+    """Also when one ends at the end of a column and the next begins with the next column."""
     runs = parse("1 1 0 1 0 2")
     assert np.array_equal(draw(runs, 3, *span(runs, 3)), decode("1 4", 3, 4)[:, :2])
 
 
 def test_benchmark_runs(tmp_path: Path, real_labels: Path) -> None:
-    """On two images; it checks first that the ways agree, and goes on without pycocotools."""
+    """With two images; it checks first that the results agree, and does not need pycocotools."""
     labels = read_labels(real_labels)
     two = sorted(labels, key=lambda image_id: len(labels[image_id]))[-2:]
     path = tmp_path / "two.csv"
@@ -138,12 +138,12 @@ def test_benchmark_runs(tmp_path: Path, real_labels: Path) -> None:
 
 
 def test_runs_that_touch_are_one() -> None:
-    """A gap of 0 between two runs is allowed, and gone once they are united or drawn."""
+    """A gap of 0 between two runs is allowed; the union, and a drawn mask, have one run."""
     assert write(unite([parse("3 2 0 4")])) == encode(decode("3 2 0 4", 6, 3)) == "3 6"
 
 
 def test_real_masks_round_trip(real_labels: Path) -> None:
-    """All 3 576 masks of the competition re-encode to the same text, by way of pixels and by way of runs."""
+    """All 3 576 masks of the competition are encoded to the same text again, by pixels and by runs."""
     codes = [code for each in read_labels(real_labels).values() for code in each]
     assert len(codes) == 3576
     for code in codes:
@@ -151,7 +151,7 @@ def test_real_masks_round_trip(real_labels: Path) -> None:
 
 
 def run(*arguments: object, module: str = "model_src.data.labels") -> subprocess.CompletedProcess[str]:
-    """A command line in a process of its own."""
+    """Run a command line in a new process."""
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, arguments)],
         check=False,
@@ -174,7 +174,7 @@ def run(*arguments: object, module: str = "model_src.data.labels") -> subprocess
         ("12 1", "ends at pixel 13 of 12"),
         ("9223372036854775807 9223372036854775807", "ends at pixel 18446744073709551614 of 12"),
         ("99999999999999999999 1", "ends at pixel"),
-        ("-99999999999999999999 1", "no picture is large enough"),
+        ("-99999999999999999999 1", "no image is large enough"),
         ("1 x", "invalid literal"),
         ("1.0 2", "invalid literal"),
         ("1_0 2", "whole numbers and blanks only"),
@@ -182,14 +182,14 @@ def run(*arguments: object, module: str = "model_src.data.labels") -> subprocess
     ],
 )
 def test_refuses_malformed_codes(encoded: str, message: str) -> None:
-    """What can't be a mask is not taken for one."""
+    """A malformed code is an error."""
     with pytest.raises(ValueError, match=message):
         decode(encoded, 3, 4)
 
 
 @given(st.text(alphabet="0123456789 -\t_.x١", max_size=12))
 def test_reads_or_refuses_anything(encoded: str) -> None:
-    """Whatever the text, it is a mask of the picture, run by run as described, or a ValueError; nothing else."""
+    """Any text gives the mask as described by the format, or a ValueError."""
     try:
         mask = decode(encoded, 3, 4)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Pictures on their way to the device: what the network is given, bit for bit."""
+"""The conversion of images and targets on the device."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_images_are_the_bytes_divided_by_255(device: str) -> None:
-    """Every byte there is becomes what dividing single precision numbers gives, to the last bit, in three channels."""
+    """Every byte becomes the quotient in single precision, bit for bit, in three channels."""
     pixels = np.arange(256, dtype=np.uint8).reshape(1, 8, 32)
     expected = np.divide(pixels, np.float32(255))
     for picture in (pixels, pixels[:, ::-1]):
@@ -28,7 +28,7 @@ def test_images_are_the_bytes_divided_by_255(device: str) -> None:
 
 
 def test_pictures_of_several_sizes_keep_their_order() -> None:
-    """One image a picture, whatever their sizes; of none, none."""
+    """One result per image, for any sizes; empty without images."""
     pictures = [torch.full((1, 4 + place, 6), 51 * place, dtype=torch.uint8) for place in range(3)]
     images = images_on_device(pictures, torch.device("cpu"))
     assert [tuple(image.shape) for image in images] == [(3, 4, 6), (3, 5, 6), (3, 6, 6)]
@@ -38,7 +38,7 @@ def test_pictures_of_several_sizes_keep_their_order() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_batch_keeps_its_targets(device: str) -> None:
-    """The targets arrive as they were, masks in bytes, beside the images."""
+    """The targets are unchanged, with masks in bytes."""
     masks = np.zeros((1, 8, 8), bool)
     masks[0, 2:4, 3:7] = True
     batch = [torch.zeros(1, 8, 8, dtype=torch.uint8)], [target(masks, 5)]

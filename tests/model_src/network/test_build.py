@@ -1,4 +1,4 @@
-"""The network, its weights, the learning rate, and the way from instances to a mask."""
+"""The network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = ModelConfig(backbone="resnet18", channels=16, box_features=32, trainable
 
 
 def build(config: ModelConfig, weights: Path | None = None) -> nn.Module:
-    """A model for pictures of 64 pixels."""
+    """A model for images of 64 pixels."""
     return build_model(config, ProposalsConfig(), image_size=64, weights=weights)
 
 
@@ -29,14 +29,14 @@ def test_default_is_torchvisions_mask_rcnn() -> None:
 
 
 def test_from_scratch_everything_is_trained() -> None:
-    """Nothing can stay frozen at its random start, the batch norms' statistics included."""
+    """No parameter stays frozen at its random initial value, nor do statistics of batch norms."""
     model = build(SMALL)
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
 
 
 def test_weights_are_taken_over_and_the_lower_stages_frozen(tmp_path: Path) -> None:
-    """Heads of another size stay random, the rest is the file's, and only the top stages are trained."""
+    """Heads of another size stay random, other weights are those of the file, only the top stages are trained."""
     source = build(dataclasses.replace(SMALL, box_features=48))
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     model = build(SMALL, tmp_path / "weights.pth")

@@ -1,4 +1,4 @@
-"""The mask losses against their published definitions, and in the mask head against torchvision's own."""
+"""The mask losses equal their published definitions."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_soft_dice_is_v_nets() -> None:
 
 
 def test_soft_dice_of_sure_masks_is_the_metric() -> None:
-    """Logits far from 0 give 1 - dice of the two masks; two empty masks divide by nothing and stay finite."""
+    """Logits far from 0 give 1 - dice of the two masks; two empty masks give a finite value."""
     truth = torch.tensor([[1.0, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
     predicted = torch.tensor([[1.0, 1, 0, 1, 0], [0, 0, 0, 0, 0]])
     assert soft_dice((predicted * 2 - 1) * 1000, truth).tolist() == [pytest.approx(1 - 4 / 6), 1.0]
 
 
 def test_lovasz_hinge_is_the_extension_of_the_jaccard_loss() -> None:
-    """The sum over the pixels, worst first, of the hinge error times what one more wrong pixel costs; with sets."""
+    """The sum over the pixels, worst first, of the hinge error times the cost of one more wrong pixel, with sets."""
     logits, targets = masks(5, 7)
     found = lovasz_hinge(logits, targets)
     for each, scores, truth in zip(found.tolist(), logits.tolist(), targets.tolist(), strict=True):
@@ -76,7 +76,7 @@ def test_lovasz_hinge_is_the_extension_of_the_jaccard_loss() -> None:
 
 @pytest.mark.parametrize("positive", [set(pixels) for n in range(4) for pixels in itertools.combinations(range(3), n)])
 def test_lovasz_hinge_meets_the_jaccard_loss_at_the_corners(positive: set[int]) -> None:
-    """Where each pixel's error is 0 or 1 the extension is the set function itself, for all masks of three pixels."""
+    """For errors of 0 or 1 the extension equals the set function, for all masks of three pixels."""
     sign = torch.tensor([[1.0 if pixel in positive else -1.0 for pixel in range(3)]])
     for bits in itertools.product((0.0, 1.0), repeat=3):
         logits = sign * (1 - torch.tensor([bits]))
@@ -94,7 +94,7 @@ def test_gradients(loss: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 @given(st.integers(0, 10_000), st.sampled_from(LOSSES))
 def test_right_masks_cost_nothing(seed: int, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """A sure and right mask costs 0, any mask at least that, and the order of the pixels doesn't matter."""
+    """A certain and correct mask has the loss 0, others not less; the order of the pixels does not matter."""
     logits, targets = masks(4, 12, seed=seed)
     targets[:, 0] = 1
     assert loss((targets * 2 - 1) * 100, targets).abs().max() < 1e-9
@@ -104,7 +104,7 @@ def test_right_masks_cost_nothing(seed: int, loss: Callable[[Tensor, Tensor], Te
 
 
 def test_weighted_sum() -> None:
-    """The weights times the means over the proposals; of no proposals 0, with a gradient."""
+    """The weights times the means over the proposals; 0, with a gradient, without proposals."""
     logits, targets = masks(3, 16)
     logits, targets = logits.reshape(3, 4, 4), targets.reshape(3, 4, 4)
     parts = [loss(logits.flatten(1), targets.flatten(1)).mean() for loss in LOSSES]
@@ -118,7 +118,7 @@ def test_weighted_sum() -> None:
 
 
 def test_half_precision_is_summed_in_single() -> None:
-    """Over a mask of 28 x 28 pixels, float16 would lose what it adds up."""
+    """A sum over 28 x 28 pixels would be inexact in float16."""
     logits, targets = masks(2, 784)
     found = mask_loss(MaskLossConfig(0, 1, 1), logits.half(), targets)
     expected = mask_loss(MaskLossConfig(0, 1, 1), logits.half().float(), targets.float())

@@ -1,4 +1,4 @@
-"""The network's shapes, layer by layer: as in the papers, and as in a model that was printed in 2019."""
+"""The shapes of the network, layer by layer: as in the papers, and as in a model that was printed in 2019."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOVED = (
     (r"(inner_blocks|layer_blocks)\.(\d)\.", r"\1.\2.0."),
     (r"mask_head\.mask_fcn(\d)\.", lambda found: f"mask_head.{int(found[1]) - 1}.0."),
 )
-"""Where torchvision has moved parts to since; their shapes are the same."""
+"""Modules that torchvision has renamed since then."""
 
 PRINTED = PROJECT.parent / "shared" / "seed" / "notes.md"
 
@@ -83,25 +83,25 @@ def table(backbone: Backbone) -> dict[str, Shape]:
 
 
 def moved(name: str) -> str:
-    """A name of 2019 as it is now."""
+    """The present name of a module of 2019."""
     for pattern, replacement in MOVED:
         name = re.sub(pattern, replacement, name)
     return name
 
 
 def ours(backbone: Backbone) -> dict[str, Shape]:
-    """The tensors of our model, but for the batch norms' counters, which printed no shape and hold none."""
+    """The tensors of our model, except for the counters of batch norms."""
     model: nn.Module = build_model(ModelConfig(backbone=backbone), ProposalsConfig(), image_size=64, weights=None)
     state = model.state_dict()
     return {name: tuple(value.shape) for name, value in state.items() if not name.endswith("num_batches_tracked")}
 
 
 def printed_modules(text: str) -> Iterator[tuple[str, str, str]]:
-    """(dotted name, class, arguments) of every module in the first model that a Markdown text shows printed."""
+    """(dotted name, class, arguments) of every module of the first printed model in a Markdown text."""
     lines = text[text.index("MaskRCNN(\n") :].split("```", 1)[0].splitlines()
     path: list[str] = []
     for line in lines[1:]:
-        # The diary has its emphasis inside the code, too.
+        # The text has Markdown emphasis inside the code.
         found = re.fullmatch(r"( *)\(\**(\w+)\): (\w+)\((.*?)\)?", line)
         if found:
             depth = len(found[1]) // 2 - 1
@@ -110,7 +110,7 @@ def printed_modules(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def printed_shapes(text: str) -> dict[str, Shape]:
-    """The weights and biases of the layers that print their sizes; frozen batch norms of 2019 didn't."""
+    """The weights and biases of the layers with printed sizes; frozen batch norms of 2019 have none."""
     shapes: dict[str, Shape] = {}
     for name, kind, arguments in printed_modules(text):
         numbers = [int(number) for number in re.findall(r"\d+", arguments)]
@@ -129,12 +129,12 @@ def printed_shapes(text: str) -> dict[str, Shape]:
 
 @pytest.mark.parametrize("backbone", BLOCKS)
 def test_shapes_are_the_papers(backbone: Backbone) -> None:
-    """Every tensor of the model is in the table, with its shape, and the other way round."""
+    """The tensors of the model are exactly those of the table, with the same shapes."""
     assert ours(backbone) == {moved(name): shape for name, shape in table(backbone).items()}
 
 
 def test_shapes_are_those_of_the_printed_model() -> None:
-    """Each layer that the diary's model printed is in ours, and ours has no layer more."""
+    """The printed layers are exactly those of our model."""
     if not PRINTED.is_file():
         pytest.skip(f"needs the diary at {PRINTED.relative_to(PROJECT.parent)} beside the repository")
     text = PRINTED.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The detector's heads with a mask loss of one's choice."""
+"""The detector's heads with a configurable mask loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model_src.network.build import build_model
 
 
 def losses_of(loss: MaskLossConfig, *, of_torchvision: bool = False) -> dict[str, float]:
-    """The five losses of a small untrained model on one picture with two masks, and on one without."""
+    """The five losses of a small untrained model on one image with two masks, and on one without."""
     config = ModelConfig(backbone="resnet18", channels=16, box_features=32, mask_loss=loss)
     torch.manual_seed(0)
     model = build_model(config, ProposalsConfig(), image_size=64, weights=None).train()
@@ -32,7 +32,7 @@ def losses_of(loss: MaskLossConfig, *, of_torchvision: bool = False) -> dict[str
 
 
 def test_heads_compute_what_torchvisions_compute() -> None:
-    """With cross-entropy alone, all five losses are torchvision's; the others change the mask head's alone."""
+    """With cross-entropy, all five losses are torchvision's; other losses change that of the mask head only."""
     plain, theirs = losses_of(MaskLossConfig()), losses_of(MaskLossConfig(), of_torchvision=True)
     assert theirs.pop("loss_mask") == pytest.approx(plain["loss_mask"])
     assert theirs == {name: value for name, value in plain.items() if name != "loss_mask"}

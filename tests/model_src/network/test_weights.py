@@ -1,4 +1,4 @@
-"""Weights to start from: where their file is found, what is read from it, and what is said when there is none."""
+"""Initial weights: finding the file, reading it, and the messages."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ Wrap = Callable[[dict[str, Tensor]], Any]
 
 
 def silent(text: str) -> None:
-    """Where nothing that is said matters."""
+    """Ignores a message."""
 
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """torch.hub's cache, empty."""
+    """An empty cache of torch.hub."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "torch" / "hub" / "checkpoints"
 
@@ -61,7 +61,7 @@ def coco() -> nn.Module:
 
 
 def build(path: Path, config: ModelConfig = SMALL, say: Callable[[str], None] = silent) -> nn.Module:
-    """A model for pictures of 64 pixels that starts from a file."""
+    """A model for images of 64 pixels with initial weights from a file."""
     return build_model(config, ProposalsConfig(), image_size=64, weights=path, say=say)
 
 
@@ -83,7 +83,7 @@ def with_old_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def test_published_names_are_torchvisions() -> None:
-    """What the config allows is what torchvision has: all of the detector's and of each backbone's."""
+    """The config allows exactly the weights that torchvision publishes, for the detector and each backbone."""
     for backbone, names in PUBLISHED.items():
         theirs = set(get_model_weights(backbone).__members__)
         if backbone == "resnet50":
@@ -94,7 +94,7 @@ def test_published_names_are_torchvisions() -> None:
 
 @pytest.mark.parametrize("names", ["of today", "of 2019"])
 def test_published_detector_fills_all_but_the_predictors(coco: nn.Module, tmp_path: Path, names: str) -> None:
-    """COCO_V1 is found by its file's name; backbone, pyramid and RPN are the file's; predictors of 91 classes aren't.
+    """COCO_V1 is found by the name of its file; backbone, pyramid and RPN are loaded, predictors of 91 classes are not.
 
     So are they with the names that torchvision had when it published it, which its own model accepts, too.
     """
@@ -114,7 +114,7 @@ def test_published_detector_fills_all_but_the_predictors(coco: nn.Module, tmp_pa
     predictors = ("box_predictor.cls_score", "box_predictor.bbox_pred", "mask_predictor.mask_fcn_logits")
     assert random == {f"roi_heads.{part}.{each}" for part in predictors for each in ("weight", "bias")}
     assert said == [
-        f"weights: 301 of 307 tensors taken over from {COCO_FILE} (backbone 265 of 265, fpn 16 of 16, rpn 6 of 6, "
+        f"weights: 301 of 307 tensors loaded from {COCO_FILE} (backbone 265 of 265, fpn 16 of 16, rpn 6 of 6, "
         "box head 4 of 8, mask head 10 of 12), 6 stay random"
     ]
     norms = [module for module in model.modules() if isinstance(module, FrozenBatchNorm2d)]
@@ -124,7 +124,7 @@ def test_published_detector_fills_all_but_the_predictors(coco: nn.Module, tmp_pa
 
 
 def test_published_backbone_fills_the_backbone(tmp_path: Path) -> None:
-    """IMAGENET1K_V1 is a bare ResNet with 1000 classes: the whole backbone is the file's, the rest random."""
+    """IMAGENET1K_V1 is a ResNet with 1000 classes: the whole backbone is loaded, the rest stays random."""
     theirs = resnet18().state_dict()
     torch.save(theirs, attached(tmp_path, RESNET_FILE))
     path = find_weights(IMAGENET, root=tmp_path, say=silent)
@@ -138,7 +138,7 @@ def test_published_backbone_fills_the_backbone(tmp_path: Path) -> None:
     }
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
     assert said == [
-        f"weights: 100 of 142 tensors taken over from {RESNET_FILE} (backbone 100 of 100, fpn 0 of 16, rpn 0 of 6, "
+        f"weights: 100 of 142 tensors loaded from {RESNET_FILE} (backbone 100 of 100, fpn 0 of 16, rpn 0 of 6, "
         "box head 0 of 8, mask head 0 of 12), 42 stay random"
     ]
     assert {module.eps for module in model.modules() if isinstance(module, FrozenBatchNorm2d)} == {1e-5}
@@ -156,24 +156,24 @@ def test_published_backbone_fills_the_backbone(tmp_path: Path) -> None:
     ids=["state dict", "model", "state_dict", "in parallel", "model in parallel"],
 )
 def test_state_dicts_as_people_save_them(small: dict[str, Tensor], tmp_path: Path, wrap: Wrap) -> None:
-    """Every tensor is taken over out of the usual wrappings."""
+    """Every tensor is loaded from the usual formats."""
     torch.save(wrap(small), tmp_path / "weights.pth")
     ours = build(tmp_path / "weights.pth").state_dict()
     assert all(torch.equal(value, small[name]) for name, value in ours.items())
 
 
 def test_our_own_checkpoint(small: dict[str, Tensor], tmp_path: Path) -> None:
-    """A fold's best model starts another run, completely."""
+    """The best model of a fold is loaded completely."""
     save_checkpoint(tmp_path / "fold0.pth", {"model": small, "fold": 0, "history": [{"epoch": 1}]})
     said: list[str] = []
     ours = build(tmp_path / "fold0.pth", say=said.append).state_dict()
     assert all(torch.equal(value, small[name]) for name, value in ours.items())
-    assert "142 of 142 tensors taken over" in said[0]
+    assert "142 of 142 tensors loaded" in said[0]
     assert said[0].endswith("0 stay random")
 
 
 def test_heads_of_another_size_stay_random(small: dict[str, Tensor], tmp_path: Path) -> None:
-    """What has another shape in the file is left as it was, the rest is the file's."""
+    """Tensors of another shape are not loaded, the others are."""
     torch.save(small, tmp_path / "weights.pth")
     said: list[str] = []
     ours = build(tmp_path / "weights.pth", dataclasses.replace(SMALL, box_features=48), said.append).state_dict()
@@ -184,14 +184,16 @@ def test_heads_of_another_size_stay_random(small: dict[str, Tensor], tmp_path: P
 
 
 def test_weights_for_something_else_are_refused(small: dict[str, Tensor], tmp_path: Path) -> None:
-    """A state dict without this backbone is an error that names a tensor, not a silent start from scratch."""
+    """A state dict without this backbone is an error that names a tensor."""
     torch.save(small, tmp_path / "weights.pth")
-    with pytest.raises(BadWeights, match=r"weights\.pth does not fit the model: .* lacks \d+.*backbone\.body\.layer1"):
+    with pytest.raises(
+        BadWeights, match=r"weights\.pth does not fit the model: \d+ tensors of the backbone .*backbone\.body\.layer1"
+    ):
         build(tmp_path / "weights.pth", dataclasses.replace(SMALL, backbone="resnet50"))
 
 
 class Code:
-    """Pickles as a call that would leave a file."""
+    """Its pickle calls a function that would create a file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -201,7 +203,7 @@ class Code:
 
 
 def test_files_that_are_no_state_dict(small: dict[str, Tensor], tmp_path: Path) -> None:
-    """Text, nothing, half a file, a picture, a lonely tensor and code are refused by name; the code never runs."""
+    """Text, an empty file, half a file, an image, a tensor and code are errors; the code is not executed."""
     torch.save(small, tmp_path / "whole.pth")
     whole = (tmp_path / "whole.pth").read_bytes()
     for content in (b"a text file\n", b"", whole[: len(whole) // 2], b"\x89PNG\r\n\x1a\n"):
@@ -210,7 +212,9 @@ def test_files_that_are_no_state_dict(small: dict[str, Tensor], tmp_path: Path) 
             read_state(tmp_path / "weights.pth")
     for value, kind in ((torch.zeros(3), "Tensor"), ([torch.zeros(3)], "list"), ({"epoch": 3}, "dict")):
         torch.save(value, tmp_path / "weights.pth")
-        with pytest.raises(BadWeights, match=rf"weights\.pth is no state dict: it holds a {kind} without tensors"):
+        with pytest.raises(
+            BadWeights, match=rf"weights\.pth is not a state dict: it holds a {kind} without named tensors"
+        ):
             read_state(tmp_path / "weights.pth")
     torch.save({"model": Code(tmp_path / "ran")}, tmp_path / "weights.pth")
     with pytest.raises(BadWeights, match=r"weights\.pth cannot be read as a state dict: UnpicklingError"):
@@ -220,7 +224,7 @@ def test_files_that_are_no_state_dict(small: dict[str, Tensor], tmp_path: Path) 
 
 @pytest.mark.parametrize("nothing", [None, "none"])
 def test_from_scratch(tmp_path: Path, nothing: str | None) -> None:
-    """Null, or "none" where there is no null, asks for no file."""
+    """Null, or "none" in formats without null, needs no file."""
     assert find_weights(ModelConfig(weights=nothing), root=tmp_path, say=silent) is None
 
 
@@ -228,20 +232,22 @@ def test_from_scratch(tmp_path: Path, nothing: str | None) -> None:
     ("name", "leaks"), [("fold0.pth", True), ("fold3.seed4.pth", True), ("fold0.state.pth", True), ("mine.pth", False)]
 )
 def test_weights_of_a_fold_are_told_to_leak(tmp_path: Path, name: str, leaks: bool) -> None:
-    """They were trained on what the other folds validate."""
+    """They were trained on images that the other folds validate."""
     attached(tmp_path, name).touch()
     said: list[str] = []
     assert find_weights(dataclasses.replace(SMALL, weights=name), root=tmp_path, say=said.append)
-    assert [f"{name} has seen all pictures but its own fold's" in text for text in said] == [True] * leaks
+    assert [f"{name} was trained on all images but those of its own fold" in text for text in said] == [True] * leaks
 
 
 def test_missing_file_says_what_to_attach(tmp_path: Path) -> None:
-    """The name, the settings to attach it with, the published names for this backbone, and what is attached."""
+    """The message has the name, the settings to attach it, the published names, and what is attached."""
     attached(tmp_path, "other.pth").touch()
     with pytest.raises(InputMissing) as caught:
         find_weights(dataclasses.replace(SMALL, weights="mine.pth"), root=tmp_path, say=silent)
     message = str(caught.value)
-    assert message.startswith("model.weights: mine.pth is no file here, and none of that name is attached.\n")
+    assert message.startswith(
+        "model.weights: mine.pth is not a file here, and no attached input has a file of that name.\n"
+    )
     for part in ("`dataset_sources`", "`model_sources`", "[tool.coord.kernel]", ": IMAGENET1K_V1.", "models/ann/"):
         assert part in message
     for setting in re.findall(r"`(\w+_\w+)`", message):
@@ -249,7 +255,7 @@ def test_missing_file_says_what_to_attach(tmp_path: Path) -> None:
 
 
 def test_without_internet_says_what_to_attach(tmp_path: Path, hub: Path) -> None:
-    """A download that fails ends in one message: which file, from where, how to attach it, and what is attached."""
+    """A failed download is an error: which file, from where, how to attach it, and what is attached."""
     attached(tmp_path, "other.pth").touch()
     said: list[str] = []
     with pytest.raises(InputMissing) as caught:
@@ -272,7 +278,7 @@ def test_without_internet_says_what_to_attach(tmp_path: Path, hub: Path) -> None
 
 
 def test_torch_hubs_cache_comes_after_what_is_attached(tmp_path: Path, hub: Path) -> None:
-    """What an image brings is used without a download; an attached file goes before it."""
+    """A file in the cache is used without a download; an attached file has precedence."""
     hub.mkdir(parents=True)
     (hub / RESNET_FILE).touch()
     assert find_weights(IMAGENET, root=tmp_path, say=silent) == hub / RESNET_FILE
@@ -292,7 +298,7 @@ def site(tmp_path: Path) -> Iterator[tuple[Path, str]]:
             super().__init__(*arguments, directory=str(folder))
 
         def log_message(self, format: str, *values: object) -> None:
-            """The test's output is no place for it."""
+            """Do not log requests."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -308,7 +314,7 @@ def publish(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_download_goes_to_torch_hubs_cache(
     site: tuple[Path, str], tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once: what was downloaded is found there again when the site is gone; the process's timeout is as before."""
+    """A downloaded file is used again when the site is gone; the timeout of the process is restored."""
     folder, address = site
     torch.save(resnet18().state_dict(), folder / "new")
     content = (folder / "new").read_bytes()
@@ -328,7 +334,7 @@ def test_download_goes_to_torch_hubs_cache(
 def test_download_of_something_else_is_refused(
     site: tuple[Path, str], tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file with another digest, such as a page that asks to log in, does not stay in the cache."""
+    """A file with another digest, such as a login page, does not stay in the cache."""
     folder, address = site
     (folder / RESNET_FILE).write_text("please log in")
     publish(f"{address}/{RESNET_FILE}", monkeypatch)
@@ -338,7 +344,7 @@ def test_download_of_something_else_is_refused(
 
 
 def test_site_that_never_answers_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that is taken but not answered ends in the same message, after the time limit."""
+    """A connection without an answer is the same error, after the timeout."""
     monkeypatch.setattr(weights, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silence:
         publish(f"http://127.0.0.1:{silence.getsockname()[1]}/{RESNET_FILE}", monkeypatch)

@@ -1,4 +1,4 @@
-"""The tables that a run leaves, byte by byte."""
+"""The tables of a run, byte by byte."""
 
 from __future__ import annotations
 

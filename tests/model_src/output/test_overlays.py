@@ -1,4 +1,4 @@
-"""Pictures that a reader looks at: the worst predictions with their outlines, and bars."""
+"""The drawn images with the outlines of masks."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from model_src.score import Scored
 
 
 def scored(image_id: str, dice: float, truth: int = 0, predicted: int = 0) -> Scored:
-    """An out-of-fold picture."""
+    """An out-of-fold image."""
     return Scored(image_id, 1, dice, truth, predicted, 0.75, "-1")
 
 
 def test_worst_come_first_and_perfect_ones_never() -> None:
-    """The lowest dice first, of equals the larger areas; no more than are asked for."""
+    """The lowest dice first, with ties by the larger area; not more than configured."""
     pictures = [
         scored("a", 0.5),
         scored("b", 0.0, truth=10),
@@ -43,7 +43,7 @@ def test_worst_come_first_and_perfect_ones_never() -> None:
 
 
 def test_outline_is_the_masks_own_border() -> None:
-    """Two pixels wide, inside the mask, also where it touches the picture's border; a full picture has a frame."""
+    """Two pixels wide, inside the mask, also at the border of the image; a full mask has a frame."""
     mask = np.zeros((12, 14), bool)
     mask[2:10, 3:12] = True
     inner = np.zeros_like(mask)
@@ -54,7 +54,7 @@ def test_outline_is_the_masks_own_border() -> None:
 
 
 def test_overlay_shows_both_outlines_where_they_are() -> None:
-    """Masks of the original size, in their colours, over a picture of the model's size; two lines below."""
+    """Masks of the original size, in their colours, on an image of another size; two lines of text below."""
     truth, predicted = np.zeros((192, 192), bool), np.zeros((192, 192), bool)
     truth[10:50, 10:50] = True
     predicted[100:150, 100:180] = True
@@ -69,7 +69,7 @@ def test_overlay_shows_both_outlines_where_they_are() -> None:
 
 
 def test_long_names_keep_both_ends() -> None:
-    """A real ImageId fits or is cut in its middle."""
+    """A real ImageId fits or is shortened in its middle."""
     short = fitted("1.2.276.0.7230010.3.1.4.8323329.1000.1517875165.878027")
     assert short.startswith("1.2.276")
     assert short.endswith("878027")
@@ -79,7 +79,7 @@ def test_long_names_keep_both_ends() -> None:
 
 
 def test_sheet_and_files(tmp_path: Path) -> None:
-    """Five pictures take two rows of four; a picture is replaced as a whole and read back as it was."""
+    """Five images are two rows of four; the file is replaced as a whole."""
     page = sheet([Image.new("RGB", (10, 12), (index, 0, 0)) for index in range(5)])
     assert page.size == (4 * 14 - 4, 2 * 16 - 4)
     assert page.getpixel((3, 20)) == (4, 0, 0)

@@ -1,4 +1,4 @@
-"""What a run leaves behind, also when it ends badly."""
+"""The report of a run, also of one that fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model_src.output.report import Report, is_better, metric
 
 
 def new(directory: Path) -> Report:
-    """A report of a made-up run."""
+    """A report of an example run."""
     return Report(directory, experiment="e", run_id="r", digest="sha256:1")
 
 
@@ -39,7 +39,7 @@ def test_events_are_in_the_file_and_in_the_log(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_summary_is_there_while_the_run_goes_on(tmp_path: Path) -> None:
-    """From the first moment the file says that the run is running, and with which figures so far."""
+    """From the start the file has the status running and the metrics so far."""
     with new(tmp_path) as report:
         assert summary(tmp_path)["status"] == "running"
         report.update(primary={"name": "cv/dice", "mode": "max", "value": 0.5})
@@ -49,7 +49,7 @@ def test_summary_is_there_while_the_run_goes_on(tmp_path: Path) -> None:
 
 
 def test_crash_is_recorded_and_goes_on(tmp_path: Path) -> None:
-    """The error leaves the report with its type, message and traceback, and what was there stays."""
+    """The error is recorded with its type, message and traceback and raised again; earlier parts stay."""
 
     def crash() -> None:
         with new(tmp_path) as report:
@@ -67,7 +67,7 @@ def test_crash_is_recorded_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_stages_add_up(tmp_path: Path) -> None:
-    """A stage that is entered twice is one figure."""
+    """A stage that is entered twice has one value."""
     with new(tmp_path) as report:
         for _ in range(2):
             with report.stage("train"):
@@ -76,13 +76,13 @@ def test_stages_add_up(tmp_path: Path) -> None:
 
 
 def test_unknown_parts_are_refused(tmp_path: Path) -> None:
-    """A misspelt part would be a figure that nobody finds."""
+    """A misspelt name is an error."""
     with pytest.raises(KeyError, match="metrisc"), new(tmp_path) as report:
         report.update(metrisc=[])
 
 
 def test_metric_over_folds() -> None:
-    """The mean and the sample's standard deviation over folds; of one fold there is no deviation."""
+    """The mean and the sample standard deviation over folds; a single fold has no deviation."""
     both = metric("cv/dice", "max", [(0, 0.5, 10), (1, 0.7, 11)])
     assert (both["mean"], both["sd"], both["n"]) == (pytest.approx(0.6), pytest.approx(math.sqrt(0.02)), 21)
     assert both["folds"][1] == {"fold": 1, "value": 0.7, "n": 11}
@@ -105,5 +105,5 @@ def test_metric_over_folds() -> None:
     ],
 )
 def test_better(value: float, best: float | None, mode: Literal["max", "min"], expected: bool) -> None:
-    """By the metric's direction; equal is not better, and no number is worse than any."""
+    """By the direction of the metric; equal is not better, and NaN is worse than any number."""
     assert is_better(value, best, mode) == expected

@@ -1,4 +1,4 @@
-"""A submission that would be refused is not written."""
+"""A submission that Kaggle would refuse is not written."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from model_src.output.outputs import write_submission
 from model_src.output.submission import check_submission
 
 SHAPES = {"a": (3, 4), "b": (4, 4), "c": (3, 3)}
-"""Heights and widths of three test pictures."""
+"""Heights and widths of three test images."""
 GOOD = [("a", "10 2"), ("b", "-1"), ("c", "0 9")]
 
 
 def test_good_submission_is_written(tmp_path: Path) -> None:
-    """One row a picture, whatever the order, a run up to the last pixel included; no picture, no row."""
+    """One row per image, in any order, also with a run up to the last pixel; no rows without images."""
     path = tmp_path / "submission.csv"
     write_submission(path, iter(reversed(GOOD)), SHAPES)
     assert path.read_text() == "ImageId,EncodedPixels\na,10 2\nb,-1\nc,0 9\n"
@@ -42,7 +42,7 @@ def test_good_submission_is_written(tmp_path: Path) -> None:
     ],
 )
 def test_bad_submission_is_not(tmp_path: Path, rows: list[tuple[str, str]], message: str) -> None:
-    """The message names the picture and what is wrong; a file that was there stays as it was."""
+    """The message names the image and the problem; an earlier file is unchanged."""
     path = tmp_path / "submission.csv"
     path.write_text("before")
     with pytest.raises(ValueError, match=message):
@@ -52,10 +52,10 @@ def test_bad_submission_is_not(tmp_path: Path, rows: list[tuple[str, str]], mess
 
 
 def test_every_problem_is_told_at_once() -> None:
-    """Different problems have a line each, and of many of one kind a few are named."""
+    """One line per kind of problem, with the names of a few images."""
     shapes = {f"{number:03}": (2, 2) for number in range(40)}
     rows = [(image_id, "3 2") for image_id in list(shapes)[:20]]
-    with pytest.raises(ValueError, match="would be refused") as caught:
+    with pytest.raises(ValueError, match="Kaggle would refuse it") as caught:
         check_submission(rows, shapes)
     lines = str(caught.value).splitlines()
     assert lines[1] == "no row for 020, 021, 022, 023, 024 and 15 more"

@@ -1,4 +1,4 @@
-"""The counts of every picture in a file."""
+"""The counts of every image in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_src.prediction.thresholds import Counts
 
 
 def test_counts_of_several_runs_are_joined_or_refused(tmp_path: Path) -> None:
-    """In the order of the folders; refused with other thresholds, or another way to predict."""
+    """In the order of the folders; different thresholds or a missing variant are errors."""
     one, other = (
         Counts(
             scores=(0.5,),
@@ -30,7 +30,7 @@ def test_counts_of_several_runs_are_joined_or_refused(tmp_path: Path) -> None:
         write_counts(tmp_path / name / COUNTS, [name], {"best-none": counts})
     with pytest.raises(ValueError, match="tried different thresholds"):
         read_counts([tmp_path / "a", tmp_path / "b"], ["best-none"])
-    with pytest.raises(ValueError, match="has no area best-hflip: it is of another model source"):
+    with pytest.raises(ValueError, match="has no area best-hflip: another model source has written it"):
         read_counts([tmp_path / "a"], ["best-none", "best-hflip"])
     ids, found = read_counts([tmp_path / "c", tmp_path / "a"], ["best-none"])
     assert ids == ["c", "a"]

@@ -1,4 +1,4 @@
-"""From the detector's instances to a mask: uniting them, averaging mirrored pictures, the original size."""
+"""From the detector's instances to a mask: union, mirrored images, original size."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.model_src.networks import CPU, FEW, SMALL, noise, one_thread
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[nn.Module]:
-    """A detector with random weights, for pictures of 64 pixels."""
+    """A detector with random weights, for images of 64 pixels."""
     with one_thread():
         torch.manual_seed(1)
         yield build_model(SMALL, FEW, image_size=64, weights=None)
 
 
 def predictions(model: nn.Module, pictures: Tensor, tta: Tta) -> list[Prediction]:
-    """Of pictures (n, 1, 64, 64), two at a time."""
+    """Of images (n, 1, 64, 64), two at a time."""
     samples = [(picture, {"image_id": torch.tensor(index)}) for index, picture in enumerate(pictures)]
     loader: DataLoader[Sample] = DataLoader(samples, batch_size=2, collate_fn=collate)  # type: ignore[arg-type]  # a list will do
     return list(predict([model], loader, tta=tta, device=CPU))
 
 
 def test_instances_are_united_by_the_surest() -> None:
-    """At each pixel the largest probability of the instances that score enough."""
+    """At each pixel the largest probability of the instances with a sufficient score."""
     masks = torch.tensor([[[0.9, 0.1]], [[0.2, 0.8]], [[1.0, 1.0]]])
     scores = torch.tensor([0.9, 0.6, 0.4])
     assert united(masks, scores, 0.5).tolist() == [[pytest.approx(0.9), pytest.approx(0.8)]]
@@ -41,7 +41,7 @@ def test_instances_are_united_by_the_surest() -> None:
 
 
 def test_mask_comes_in_the_pictures_own_size() -> None:
-    """A probability at the model's size becomes a mask at the original's."""
+    """A map in the size of the model's input gives a mask in the original size."""
     rows = torch.zeros(32, 32)
     rows[8:24] = 1
     plain = Rule(0.5, 0.5, 0, 0.5)
@@ -63,7 +63,7 @@ def test_views_are_averaged() -> None:
 
 
 def test_maps_at_several_thresholds_are_those_at_each() -> None:
-    """Also where a threshold is exactly a score, and where only the second view loses an instance."""
+    """Also when a threshold equals a score, and when only the second view loses an instance."""
     masks = torch.rand(3, 6, 6, generator=torch.Generator().manual_seed(2))
     one, other = (masks, torch.tensor([0.9, 0.5, 0.25])), (masks[:1].flip(-1), torch.tensor([0.7]))
     prediction = Prediction(0, (one, other))
@@ -77,7 +77,7 @@ def test_maps_at_several_thresholds_are_those_at_each() -> None:
 
 
 def test_mirrored_picture_is_a_second_view_turned_back(model: nn.Module) -> None:
-    """Each picture's second view is what the model says about the mirrored picture, mirrored again."""
+    """The second view is the prediction for the mirrored image, mirrored back."""
     pictures = noise(3, seed=0)
     for plain, both, mirrored in zip(
         predictions(model, pictures, "none"),
@@ -93,7 +93,7 @@ def test_mirrored_picture_is_a_second_view_turned_back(model: nn.Module) -> None
 
 
 def test_mirroring_the_picture_mirrors_the_prediction(model: nn.Module) -> None:
-    """With the mirrored view averaged in, left and right are treated alike, whatever the weights."""
+    """The mean with the mirrored view is symmetric for any weights."""
     pictures = noise(2, seed=1)
     straight, mirrored = predictions(model, pictures, "hflip"), predictions(model, pictures.flip(-1), "hflip")
     for one, other in zip(straight, mirrored, strict=True):

@@ -1,4 +1,4 @@
-"""The rule from map to mask, and its choice out of fold: exact by counting, honest when nested."""
+"""Rules, and their choice on out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLAIN = Rule(0.5, 0.5, 0, 0.5)
 
 
 def counted(pictures: list[tuple[list[Map], npt.NDArray[np.bool_]]], folds: list[int]) -> Counts:
-    """Counts of pictures, each given by its maps at the setting's score thresholds and its true mask."""
+    """The counts of images, from their maps at the score thresholds and their true masks."""
     scores, thresholds, _ = grid(SETTING, PLAIN)
     tables = [count(maps, truth, thresholds) for maps, truth in pictures]
     return Counts(
@@ -38,7 +38,7 @@ def counted(pictures: list[tuple[list[Map], npt.NDArray[np.bool_]]], folds: list
 
 @st.composite
 def maps_and_truth(draw: st.DrawFn) -> tuple[list[Map], npt.NDArray[np.bool_]]:
-    """Maps at two score thresholds, the second with fewer instances, and a true mask; pixels hit thresholds exactly."""
+    """Maps at two score thresholds and a true mask; some pixels equal a threshold."""
     shape = (draw(st.integers(1, 6)), draw(st.integers(1, 6)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     levels = np.array([0, 0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 1], np.float32)
@@ -50,7 +50,7 @@ def maps_and_truth(draw: st.DrawFn) -> tuple[list[Map], npt.NDArray[np.bool_]]:
 @settings(deadline=None)
 @given(st.lists(maps_and_truth(), min_size=1, max_size=3))
 def test_counts_give_the_dice_of_the_masks(pictures: list[tuple[list[Map], npt.NDArray[np.bool_]]]) -> None:
-    """For every rule of the grid the figure from the counts is, to the last bit, that of the mask drawn by the rule."""
+    """For every rule of the grid the dice from the counts equals that of the mask, bit for bit."""
     counts = counted(pictures, [0] * len(pictures))
     for rule in grid(SETTING, PLAIN)[2]:
         drawn = [dice(rule.mask(maps[counts.scores.index(rule.score)]), truth) for maps, truth in pictures]
@@ -58,7 +58,7 @@ def test_counts_give_the_dice_of_the_masks(pictures: list[tuple[list[Map], npt.N
 
 
 def test_triplet_decides_presence_by_the_sure_area() -> None:
-    """2000 pixels above the high threshold keep the picture, 1999 blank it; what is kept is cut at the low one."""
+    """2000 pixels above the high threshold give a mask by the low threshold, 1999 an empty mask."""
     rule = Rule(0.5, 0.75, 2000, 0.3)
     probability = np.zeros((1024, 1024), np.float32)
     probability[:100, :100] = 0.4
@@ -69,7 +69,7 @@ def test_triplet_decides_presence_by_the_sure_area() -> None:
 
 
 def test_least_area_scales_with_the_picture() -> None:
-    """A quarter of the edge is a sixteenth of the area."""
+    """A quarter of the edge is 1/16 of the area."""
     rule = Rule(0.5, 0.5, 1600, 0.5)
     probability = np.zeros((256, 256), np.float32)
     probability[0, :100] = 1
@@ -79,7 +79,7 @@ def test_least_area_scales_with_the_picture() -> None:
 
 
 def random_counts(seed: int, folds: int) -> Counts:
-    """Pictures of 8 x 8 whose maps know something about the truth; half of the pictures are empty."""
+    """Images of 8 x 8 with maps that are correlated with the truth; half of the images are empty."""
     rng = np.random.default_rng(seed)
     pictures = []
     for index in range(12):
@@ -92,7 +92,7 @@ def random_counts(seed: int, folds: int) -> Counts:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_choice_is_the_best_of_the_curve(seed: int) -> None:
-    """No rule of the grid is better on the pictures it was chosen on; the curve holds every rule once."""
+    """No rule of the grid is better on these images; the curve has every rule once."""
     counts, rules = random_counts(seed, 3), grid(SETTING, PLAIN)[2]
     choice = choose(counts, rules)
     means = [row["dice"] for row in choice.curve]
@@ -105,7 +105,7 @@ def test_choice_is_the_best_of_the_curve(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_nested_rule_never_looks_at_its_own_fold(seed: int) -> None:
-    """Whatever happens to a fold's pictures, the rule for it stays; and it is the others' own choice."""
+    """The rule for a fold does not depend on its images; it is the choice on the other folds."""
     counts, rules = random_counts(seed, 3), grid(SETTING, PLAIN)[2]
     nested = choose(counts, rules).nested
     for fold in range(3):
@@ -133,7 +133,7 @@ def test_nested_rule_never_looks_at_its_own_fold(seed: int) -> None:
 
 
 def test_configured_rule_wins_a_tie_and_one_fold_has_no_nested() -> None:
-    """Where nothing is predicted every rule scores the same: nothing is changed without a reason."""
+    """Without predictions every rule scores the same, and the configured one is chosen."""
     blank = [np.zeros((4, 4), np.float32)] * 2
     counts = counted([(blank, np.zeros((4, 4), bool)), (blank, np.ones((4, 4), bool))], [0, 0])
     choice = choose(counts, grid(SETTING, PLAIN)[2])
@@ -144,7 +144,7 @@ def test_configured_rule_wins_a_tie_and_one_fold_has_no_nested() -> None:
 
 
 def test_blank_predictions_of_the_real_labels(real_labels: Path) -> None:
-    """12 047 real images without any predicted pixel score the share of empty ones, under every rule."""
+    """12 047 real images without predicted pixels score the share of empty ones, under every rule."""
     labels = read_labels(real_labels)
     scores, thresholds, rules = grid(SETTING, PLAIN)
     areas = [sum(int(length) for code in codes for length in code.split()[1::2]) for codes in labels.values()]

@@ -7,7 +7,7 @@ from model_src.training.world import World
 
 
 def test_parts_of_a_step() -> None:
-    """Neighbours of nearly one size; every picture in one part; a rest of fewer pictures than parts is left out."""
+    """Consecutive parts of nearly equal size; a rest of fewer images than parts is left out."""
     alone = World()
     assert micro_batches(7, 4, 1, alone) == [[0, 1, 2, 3], [4, 5, 6]]
     assert micro_batches(7, 4, 2, alone) == [[0, 1], [2, 3], [4, 5], [6]]

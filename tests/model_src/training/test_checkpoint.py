@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from model_src.training.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from model_src.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 
 
 def test_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
-    """What can't be written leaves the file as it was, and torch reads the file without our help."""
+    """A failed write does not change the file, and torch can read the file directly."""
     path = tmp_path / "state.pth"
     save_checkpoint(path, {"tensor": torch.arange(3)})
     before = path.read_bytes()
@@ -23,5 +23,5 @@ def test_checkpoint_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     assert torch.load(path, weights_only=True)["tensor"].tolist() == load_checkpoint(path)["tensor"].tolist()
     shutil.copyfile(path, tmp_path / "foreign.pth")
     torch.save({"model": {}}, tmp_path / "foreign.pth")
-    with pytest.raises(TornCheckpoint, match=r"foreign\.pth is damaged or was not written completely"):
+    with pytest.raises(DamagedCheckpoint, match=r"foreign\.pth is damaged or was not written completely"):
         load_checkpoint(tmp_path / "foreign.pth")

@@ -1,4 +1,4 @@
-"""Steps and losses: optimizers, schedules and precisions against torch's own, and what a validation loss may not do."""
+"""The training loop of an epoch, and the validation losses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 
 
 def small_model(**model: bool) -> nn.Module:
-    """An untrained detector of pictures of 64 pixels, always the same."""
+    """An untrained detector of images of 64 pixels, always the same."""
     torch.manual_seed(0)
     config = dataclasses.replace(ModelConfig(backbone="resnet18", channels=16, box_features=32), **model)  # type: ignore[arg-type]
     proposals = ProposalsConfig(50, 50, 50, 50, rpn_batch=16, roi_batch=16)
@@ -34,7 +34,7 @@ def small_model(**model: bool) -> nn.Module:
 
 
 def batch(*, seed: int = 0, positive: bool = True) -> Batch:
-    """Two pictures, with one mask each or without."""
+    """Two images, with one mask each or without."""
     generator = torch.Generator().manual_seed(seed)
     masks = np.zeros((1, 64, 64), bool)
     masks[0, 10:40, 20:50] = positive
@@ -64,7 +64,7 @@ def train(
 
 @pytest.mark.parametrize("term", ["rpn_cls", "rpn_box", "cls", "box", "mask"])
 def test_loss_that_is_not_finite_is_named_and_keeps_off_the_weights(term: str) -> None:
-    """Poisoned where that loss is computed, the training stops with the term's name before the step."""
+    """With a NaN in the module of a loss, the training stops before the step with the name of the loss."""
     places = {
         "rpn_cls": "rpn.head.cls_logits",
         "rpn_box": "rpn.head.bbox_pred",
@@ -78,7 +78,7 @@ def test_loss_that_is_not_finite_is_named_and_keeps_off_the_weights(term: str) -
         return output * math.nan if term != "rpn_box" else output * math.inf
 
     if term == "rpn_box":
-        # Boxes that are no numbers would be refused by the proposals; here they are only endless for the loss.
+        # NaN boxes would be an error in the proposals; infinite ones reach the loss.
         model.get_parameter("rpn.head.bbox_pred.bias").data.fill_(1e38)
     else:
         model.get_submodule(places[term]).register_forward_hook(poison)
@@ -91,7 +91,7 @@ def test_loss_that_is_not_finite_is_named_and_keeps_off_the_weights(term: str) -
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_learns_the_same(dtype: torch.dtype) -> None:
-    """With scaled gradients where they are needed, a step in half precision is nearly a step in single precision."""
+    """A step in half precision is nearly the same as in single precision; float16 with scaled gradients."""
     models = [small_model(), small_model()]
     start = copy.deepcopy(models[0].state_dict())
     losses = []
@@ -99,7 +99,7 @@ def test_half_precision_learns_the_same(dtype: torch.dtype) -> None:
         torch.manual_seed(1)
         chosen = precision(CPU, kind)
         assert chosen.scaler.is_enabled() == (kind == torch.float16)
-        # Not any pictures: where two proposals score nearly the same, rounding decides which of them is trained on.
+        # Selected images: where two proposals have nearly equal scores, rounding would decide between them.
         losses.append(train(model, [batch(seed=1)], precision_=chosen, clip_norm=1.0)["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     assert losses[1] != losses[0]
@@ -110,7 +110,7 @@ def test_half_precision_learns_the_same(dtype: torch.dtype) -> None:
 
 
 def test_channels_last_changes_the_layout_alone() -> None:
-    """The same weights and, but for rounding, the same losses."""
+    """The same weights and, except for rounding, the same losses."""
     losses = []
     for channels_last in (True, False):
         model = small_model(channels_last=channels_last)
@@ -122,7 +122,7 @@ def test_channels_last_changes_the_layout_alone() -> None:
 
 
 def test_validation_loss_leaves_no_trace() -> None:
-    """Weights, batch norms, modes, gradients and random states are as before; the same again gives the same figure."""
+    """Weights, batch norms, modes, gradients and random states are unchanged; a second call gives the same value."""
     model = small_model().eval()
     model.get_submodule("rpn").train()
     before, modes = copy.deepcopy(model.state_dict()), [module.training for module in model.modules()]
@@ -142,7 +142,7 @@ def test_validation_loss_leaves_no_trace() -> None:
 
 
 def test_validation_loss_is_the_sum_without_the_rpns_boxes() -> None:
-    """Four of the five training losses of each batch, whatever batches come before it; the random state is its own."""
+    """Four of the five training losses of each batch, which do not depend on the batches before."""
     model, batches = small_model(), [(4, batch(seed=1)), (7, (batch(seed=2)[0][:1], batch(seed=2)[1][:1]))]
     single = choose_precision("off", CPU)
     found = validation_losses(model, batches, precision=single, device=CPU, seed=3)

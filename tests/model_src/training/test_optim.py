@@ -14,7 +14,7 @@ from tests.model_src.networks import CPU
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])
 def test_optimizer_takes_torchs_steps(name: Literal["sgd", "adamw"]) -> None:
-    """Ten steps of our training loop leave what ten steps of torch's optimizer leave, with what is frozen untouched."""
+    """Ten steps give the same weights as torch's optimizer; frozen ones are unchanged."""
     config = OptimConfig(name=name, lr=0.01, momentum=0.8, weight_decay=0.1)
     ours, theirs = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
     theirs.load_state_dict(ours.state_dict())
@@ -37,6 +37,6 @@ def test_optimizer_takes_torchs_steps(name: Literal["sgd", "adamw"]) -> None:
 
 
 def test_processor_computes_in_single_precision() -> None:
-    """Whatever the setting, and without scaling."""
+    """For any setting, and without gradient scaling."""
     for chosen in (choose_precision("off", CPU), choose_precision("auto", CPU)):
         assert (chosen.dtype, chosen.scaler.is_enabled()) == (torch.float32, False)

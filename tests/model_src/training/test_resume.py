@@ -1,4 +1,4 @@
-"""Stopping and going on: the same weights and figures, bit for bit, as without."""
+"""A continued run has the same weights and metrics, bit for bit, as one that was not stopped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from model_src.identity import identify
 from model_src.output.report import Report
 from model_src.train import cross_validate, prepare, run_experiment
 from model_src.training import resume
-from model_src.training.checkpoint import TornCheckpoint, load_checkpoint, save_checkpoint
+from model_src.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 from model_src.training.run import Run
 from model_src.training.stopping import OutOfTime, Stop
 from tests.model_src.session_root import TINY, attach, changed, command, train
@@ -42,7 +42,7 @@ QUICK = changed(
     train={"epochs": 2, "batch_size": 1, "patience": 0, "checkpoint_every": 0, "validation_loss": True},
     augment={"preset": "more"},
 )
-"""Two folds of two epochs, of two steps in the first and four in the second, without what comes after the training."""
+"""Two folds of two epochs, with two steps in the first and four in the second, without the analysis."""
 
 pytestmark = pytest.mark.usefixtures("narrow_here")
 
@@ -51,7 +51,7 @@ Experiment = Callable[..., Path]
 
 @pytest.fixture
 def experiment(sample_data: Path, monkeypatch: pytest.MonkeyPatch) -> Experiment:
-    """Runs an experiment in this process in a session root, and says where the root is."""
+    """Runs an experiment in this process in a session root, and returns the root."""
 
     def do(root: Path, config: Mapping[str, Any], earlier: Path | None = None, **how: Any) -> Path:
         return experiment_in(root, config, sample_data, earlier, monkeypatch, **how)
@@ -88,7 +88,7 @@ def experiment_in(
 
 @pytest.fixture(scope="module")
 def uninterrupted(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of a run that nobody stopped."""
+    """The root of a run that was not stopped."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         return experiment_in(tmp_path_factory.mktemp("whole"), QUICK, sample_data, None, monkeypatch)
 
@@ -99,7 +99,7 @@ def summary(root: Path) -> dict[str, Any]:
 
 
 def epochs(root: Path, seed: int | None = None) -> list[tuple[int, int, int, dict[str, float]]]:
-    """Fold, epoch, step and metrics of each epoch that was reported, of the first repeat or of that with the seed."""
+    """Fold, epoch, step and metrics of each reported epoch, of the first repeat or of the one with this seed."""
     events = map(json.loads, (root / "working" / "metrics.jsonl").read_text().splitlines())
     return [
         (e["fold"], e["epoch"], e["step"], e["metrics"])
@@ -120,9 +120,9 @@ def assert_same_fold(one: Path, other: Path) -> None:
 
 
 def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> None:
-    """Weights, out-of-fold rows, submission and figures of two runs are equal to the last bit.
+    """Weights, out-of-fold rows, submission and metrics of two runs are equal, bit for bit.
 
-    Of the second run, which may have had fewer folds, the status is checked, too, and that no state is left.
+    The second run, which may have fewer folds, is complete, and no state is left.
     """
     for fold in folds:
         assert_same_fold(one / "working" / f"fold{fold}.pth", other / "working" / f"fold{fold}.pth")
@@ -139,7 +139,7 @@ def assert_same(one: Path, other: Path, *, folds: Sequence[int] = (0, 1)) -> Non
 def test_run_that_is_continued_is_the_run_that_was_not_stopped(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path, place: tuple[int, int, int, int]
 ) -> None:
-    """Stopped within an epoch, at its end, at the fold's end, in the other fold; continued from the attached output.
+    """Stopped in an epoch, at its end, at the end of the fold, in the other fold; continued from the attached output.
 
     A place is the steps that are done, and the fold, epoch and step in the epoch where that is.
     """
@@ -157,17 +157,17 @@ def test_run_that_is_continued_is_the_run_that_was_not_stopped(
 def test_damaged_state_gives_way_to_the_one_before(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A state whose end is missing or of which one bit is wrong is passed over, and said so; the result is the same."""
+    """A truncated state, or one with a wrong bit, is ignored with a message; the result is the same."""
     config = changed(QUICK, folds={"run": [1]})
     experiment(tmp_path, changed(config, train={"checkpoint_every": 1, "stop_after_steps": 2}))
     working = tmp_path / "working"
     bits = bytearray((working / "resume.pth").read_bytes())
     bits[len(bits) // 2] ^= 1
     (working / "resume.pth").write_bytes(bits)
-    with pytest.raises(TornCheckpoint, match="is damaged"):
+    with pytest.raises(DamagedCheckpoint, match="is damaged"):
         load_checkpoint(working / "resume.pth")
     experiment(tmp_path, changed(config, train={"resume_from": ".", "time_limit_seconds": 0.001}))
-    assert "resume.pth is damaged or was not written completely: passed over" in capsys.readouterr().out
+    assert "resume.pth is damaged or was not written completely: ignored" in capsys.readouterr().out
     assert summary(tmp_path)["resumed"] == {"from": ".", "fold": 1, "epoch": 1, "step": 1}
     assert "s of the limit of 0 s are over" in summary(tmp_path)["stopped"]["reason"]
     for name in ("resume.pth", "resume.previous.pth"):
@@ -178,7 +178,7 @@ def test_damaged_state_gives_way_to_the_one_before(
 
 
 def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterrupted: Path, tmp_path: Path) -> None:
-    """SIGKILL between two states, SIGTERM at a step, a limit of steps, and then to the end: the same run as without.
+    """SIGKILL between two states, SIGTERM at a step, a limit of steps, then to the end: the same results.
 
     Started with the same setting each time, `resume_from: .`, the first time with nothing to go on from.
     """
@@ -198,10 +198,10 @@ def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterru
             process.stdout.read()
         return process.returncode
 
-    # Whichever step the signals meet, nothing may differ in the end.
+    # The result must not depend on the step at which the signals arrive.
     assert end("step 1/4", signal.SIGKILL, checkpoint_every=1, log_every=1) == -signal.SIGKILL
     assert (tmp_path / "working" / "resume.pth").exists()
-    assert end("goes on in epoch", signal.SIGTERM) == 128 + signal.SIGTERM
+    assert end("continues in epoch", signal.SIGTERM) == 128 + signal.SIGTERM
     assert summary(tmp_path)["error"]["type"] == "SystemExit"
     assert train(tmp_path, config(stop_after_steps=1)).returncode == 0
     assert summary(tmp_path)["status"] == "incomplete"
@@ -210,9 +210,9 @@ def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterru
 
 
 def leaping(name: str, text: str = "", *, times: int = 1, spare: int = 0) -> Callable[[], float]:
-    """A clock for a run of 10 000 s in the working directory: a second passes at each look at it.
+    """A clock for a run of 10 000 s in the working directory: it advances by a second at each call.
 
-    Once a file has a text so many times, and after `spare` looks more, the run's last seconds come.
+    When a file has a text `times` times, and after `spare` more calls, only the last seconds of the run are left.
     """
     looks = itertools.count()
     spared = itertools.count()
@@ -228,9 +228,9 @@ def leaping(name: str, text: str = "", *, times: int = 1, spare: int = 0) -> Cal
 def test_run_without_time_for_its_ending_is_continued(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    """All folds finished, and no time for the rest: incomplete; the run that goes on is the one that wasn't stopped.
+    """All folds are finished, without time for the rest: incomplete; the continued run has the same results.
 
-    One that goes on with too little time again is told how much it needs. Neither trains anything.
+    A run that continues with too little time reports how much it needs. Neither trains anything.
     """
     limited = changed(QUICK, train={"time_limit_seconds": 10_000})
     first = experiment(tmp_path / "first", limited, clock=leaping("metrics.jsonl", '"event": "fold"', times=2))
@@ -249,12 +249,13 @@ def test_run_without_time_for_its_ending_is_continued(
 
 
 @pytest.mark.parametrize(
-    ("spare", "said"), [(0, "is not looked for: it takes about"), (1, "the time is over after 1 of 4 pictures")]
+    ("spare", "said"),
+    [(0, "bottlenecks are not analysed: it takes about"), (1, "the time is over after 1 of 4 images")],
 )
 def test_bottleneck_is_left_out_without_time_for_it(
     experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str], spare: int, said: str
 ) -> None:
-    """The run is complete with all but this: not begun, or given up when it takes longer than thought."""
+    """The run is complete without the analysis, which is not begun, or stopped when it takes too long."""
     config = changed(
         QUICK, folds={"run": [0]}, evaluate={"oracle": True}, train={"epochs": 1, "time_limit_seconds": 10_000}
     )
@@ -269,9 +270,9 @@ def test_bottleneck_is_left_out_without_time_for_it(
 def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
     experiment: Experiment, uninterrupted: Path, tmp_path: Path
 ) -> None:
-    """The first is the run without any; the next is one with the next seed, however often it is stopped.
+    """The first is the run without repeats; the second is a run with the next seed, even if it is stopped.
 
-    Stopped by its steps in a fold of the repeat, then by its time before it got there, at last to the end.
+    Stopped by a limit of steps in a fold of the repeat, then by its time before that, finally complete.
     """
     twice = changed(QUICK, repeat=2)
     first = experiment(tmp_path / "first", changed(twice, train={"stop_after_steps": 12 + 4 + 1}))
@@ -312,8 +313,8 @@ def test_repeats_are_runs_with_other_seeds_on_the_same_folds(
 
 
 def test_more_epochs_of_a_finished_run_are_a_run_of_that_many(experiment: Experiment, tmp_path: Path) -> None:
-    """A finished run is given an epoch more, stopped before that one counts, and goes on to the end: the same weights,
-    figures and average of the best epochs as in one piece, also in the fold that the stopped run did not get to.
+    """A finished run is continued for one more epoch, stopped in it, and continued to the end: the same weights,
+    metrics and mean of the best epochs as without a stop, also in the fold that the stopped run did not reach.
 
     The average is the mean of both epochs, whichever is the best.
     """
@@ -344,8 +345,8 @@ def test_more_epochs_of_a_finished_run_are_a_run_of_that_many(experiment: Experi
 
 
 def test_fold_that_had_stopped_goes_on_with_more_patience(experiment: Experiment, tmp_path: Path) -> None:
-    """As if it had been so patient from the start; with more epochs alone it would have stopped where it did."""
-    # No instance counts, so the dice is the same each time, and the first epoch stays the best.
+    """The same as with this patience from the start; with more epochs only, it would have stopped as before."""
+    # All instances are ignored, so the dice is constant, and the first epoch stays the best.
     config = changed(QUICK, folds={"run": [1]}, train={"epochs": 9, "patience": 1}, predict={"score_threshold": 1.0})
     stopped = experiment(tmp_path / "stopped", config)
     assert [epoch for _, epoch, _, _ in epochs(stopped)] == [1, 2]
@@ -356,7 +357,7 @@ def test_fold_that_had_stopped_goes_on_with_more_patience(experiment: Experiment
 
 
 def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Path) -> None:
-    """The message names each value that differs; what changes no weight may differ."""
+    """The message names each different value; settings that do not change weights may differ."""
     config = changed(QUICK, folds={"run": [0]}, train={"stop_after_steps": 1})
     first = experiment(tmp_path / "first", config)
     other = changed(
@@ -368,12 +369,12 @@ def test_state_of_another_config_is_refused(experiment: Experiment, tmp_path: Pa
     with pytest.raises(ValueError, match=r"optim\.lr was 0\.005, is 0\.1; train\.batch_size was 1, is 2$"):
         experiment(tmp_path / "other", other, first)
     fewer = changed(config, train={"resume_from": "ann/siim-tiny"}, data={"limit": 10})
-    with pytest.raises(ValueError, match=r"data\.limit was 8, is 10; the labelled pictures or their folds"):
+    with pytest.raises(ValueError, match=r"data\.limit was 8, is 10; the labelled images or their folds"):
         experiment(tmp_path / "fewer", fewer, first)
 
 
 def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: Path) -> None:
-    """With the validation loss monitored, the fold keeps the epoch where it was least, though dice says nothing."""
+    """With the validation loss as the monitored metric, the fold keeps the epoch with the lowest one."""
     config = changed(
         QUICK,
         folds={"run": [0]},
@@ -389,7 +390,7 @@ def test_best_epoch_is_the_monitored_metrics(experiment: Experiment, tmp_path: P
 
 
 def test_last_states_take_no_more_room_than_they_may(tmp_path: Path) -> None:
-    """One that does not fit is left out, and an older one of the same fold with it; the same file anew fits."""
+    """A state that does not fit is not written, and an older one of the fold is removed; replacing one fits."""
 
     def save(fold: int, *, mib: float) -> bool:
         state = {"fold": fold, "suffix": "", "progress": {"best": []}, "model": {"weight": torch.zeros(1 << 18)}}
@@ -401,7 +402,7 @@ def test_last_states_take_no_more_room_than_they_may(tmp_path: Path) -> None:
 
 
 def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
-    """Though the fold has the same number: a damaged fold of the first repeat begins anew, and is no error."""
+    """Though the fold has the same number: a damaged fold of the first repeat starts again."""
     config = settings.Config()
     first = identify(config, 0, [])
     repeat = identify(replace(config, seed=1), 0, [], suffix=".seed1")
@@ -413,12 +414,12 @@ def test_state_of_a_repeat_is_not_the_first_ones(tmp_path: Path) -> None:
 
 
 def test_nothing_to_continue_from(tmp_path: Path) -> None:
-    """An attached output without a state is an error that shows what is there; an empty working directory is not."""
+    """An attached output without a state is an error that lists its content; an empty working directory is not."""
     output = tmp_path / "input" / "notebooks" / "ann" / "siim-tiny"
     output.mkdir(parents=True)
     (output / "metrics.json").touch()
     said: list[str] = []
-    with pytest.raises(InputMissing, match=r"(?s)ann/siim-tiny left nothing to continue from.*metrics\.json"):
+    with pytest.raises(InputMissing, match=r"(?s)ann/siim-tiny has left no state to continue from.*metrics\.json"):
         resume.find_earlier("ann/siim-tiny", root=tmp_path, say=said.append)
     with pytest.raises(InputMissing, match="bob/siim-other is not attached"):
         resume.find_earlier("bob/siim-other", root=tmp_path, say=said.append)
@@ -429,8 +430,7 @@ def test_nothing_to_continue_from(tmp_path: Path) -> None:
 
 
 def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) -> None:
-    """An error that names the setting that keeps it, not a fold of fewer epochs than the rest; nor is a fold trained
-    in more epochs than there are to be."""
+    """This is an error that names the setting to keep it; so is a fold with more epochs than train.epochs."""
     config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))
     identity = {"fold": 0, "suffix": "", "config": config, "pictures": "ab"}
     history = [{"epoch": epoch, "metrics": {"val/dice": 0.5}} for epoch in (1, 2)]
@@ -439,7 +439,7 @@ def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) 
     )
 
     def found(epochs: int) -> tuple[bool, bool]:
-        """Whether a run of so many epochs finds the fold finished, or a state to train it on from."""
+        """Whether a run with `epochs` finds the fold finished, or a state to continue it from."""
         wanted = {**identity, "config": changed(config, train={"epochs": epochs})}
         output = tmp_path / "output"
         output.mkdir(exist_ok=True)
@@ -448,12 +448,12 @@ def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) 
 
     assert found(2) == (True, False)
     with pytest.raises(
-        ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: .*train\.keep_state_gib keeps it"
+        ValueError, match=r"fold0\.pth.* finished after epoch 2 .* epoch 3: .*train\.keep_state_gib keeps it"
     ):
         found(3)
     with pytest.raises(ValueError, match=r"fold0\.pth .* in epoch 2 already: train\.epochs can't be 1"):
         found(1)
-    with pytest.raises(ValueError, match=r"fold0\.pth .* finished after epoch 2, .* to 3: "):
+    with pytest.raises(ValueError, match=r"fold0\.pth.* finished after epoch 2 .* epoch 3: "):
         resume.check_earlier(tmp_path, settings.from_dict(changed(config, train={"epochs": 3})))
     with pytest.raises(ValueError, match=r"fold0\.pth belongs to another run .*: optim\.lr was 0\.001, is 0\.1$"):
         resume.check_earlier(tmp_path, settings.from_dict(changed(config, optim={"lr": 0.1})))

@@ -1,4 +1,4 @@
-"""Which pictures an epoch trains on."""
+"""The images of an epoch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from model_src.training.sampling import epoch_order, ratio_at
 
 
 def test_epoch_takes_all_positives_and_a_share_of_negatives() -> None:
-    """Nothing twice, the ratio kept as far as there are negatives, another order each time."""
+    """No image twice, the ratio as far as there are negatives, another order for another seed."""
     positives, negatives = range(10), range(10, 100)
     for ratio, count in [(0, 0), (0.5, 5), (2, 20), (50, 90)]:
         order = epoch_order(positives, negatives, negatives_per_positive=ratio, rng=np.random.default_rng(0))
@@ -21,8 +21,8 @@ def test_epoch_takes_all_positives_and_a_share_of_negatives() -> None:
     assert first != second
 
 
-def test_ratio_slides_from_the_first_epoch_to_the_last() -> None:
-    """On a line; without an end, and with a single epoch, it stays where it starts."""
+def test_ratio_changes_linearly_from_the_first_epoch_to_the_last() -> None:
+    """Linearly; it is constant without an end value and with a single epoch."""
     assert [ratio_at(epoch, 5, start=0.25, end=1.25) for epoch in range(1, 6)] == [0.25, 0.5, 0.75, 1.0, 1.25]
     assert [ratio_at(epoch, 3, start=2, end=0) for epoch in (1, 2, 3)] == [2, 1, 0]
     assert [ratio_at(epoch, 3, start=2, end=None) for epoch in (1, 2, 3)] == [2, 2, 2]

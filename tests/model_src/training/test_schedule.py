@@ -1,4 +1,4 @@
-"""The learning rate as a function of time."""
+"""The learning rate as a function of epoch and step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model_src.training.schedule import learning_rate
 @pytest.mark.parametrize("name", ["step", "cosine"])
 @pytest.mark.parametrize("warmup", [0, 3, 1000])
 def test_learning_rate_is_torchs_own(name: Literal["step", "cosine"], warmup: int) -> None:
-    """Each step's figure is that of LinearLR with StepLR, stepped an epoch, or CosineAnnealingLR, stepped a step."""
+    """Each value is that of LinearLR times StepLR (per epoch) or CosineAnnealingLR (per step)."""
     optim, steps, epochs = OptimConfig(lr=0.01), 7, 5
     schedule = ScheduleConfig(name=name, warmup_steps=warmup, step_size=2, lr_end=0.001)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=optim.lr)
@@ -39,6 +39,6 @@ def test_learning_rate_is_torchs_own(name: Literal["step", "cosine"], warmup: in
 
 
 def test_learning_rate_without_warmup() -> None:
-    """No warm-up by setting, and none where an epoch has but one step."""
+    """No warm-up by the setting, and none if an epoch has a single step."""
     for schedule, steps in ((ScheduleConfig(warmup_steps=0), 10), (ScheduleConfig(), 1)):
         assert learning_rate(OptimConfig(lr=1.0), schedule, epoch=1, epochs=2, step=0, steps_per_epoch=steps) == 1.0

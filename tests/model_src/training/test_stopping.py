@@ -1,4 +1,4 @@
-"""Whether there is time for what comes after the training."""
+"""The limits of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from model_src.training.stopping import OutOfTime, Stop
 
 
 class Clock:
-    """Shows the time that it was set to."""
+    """A clock with a time that tests set."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -20,14 +20,14 @@ class Clock:
         return self.now
 
     def during(self, seconds: float, items: Iterable[int] = range(4)) -> Iterator[int]:
-        """The items, so many seconds apart."""
+        """Yield the items, with so many seconds for each."""
         for each in items:
             self.now += seconds
             yield each
 
 
 def test_pace_is_that_of_the_slowest_prediction() -> None:
-    """Four pictures of two views in 16 s are 2 s a view; ten views are given half as much more than 20 s."""
+    """Four images of two views in 16 s are 2 s per view; ten views need 1.5 times 20 s."""
     clock = Clock()
     stop = Stop(clock)
     assert stop.left() == math.inf
@@ -43,11 +43,11 @@ def test_pace_is_that_of_the_slowest_prediction() -> None:
 
 
 def test_what_to_do_about_too_little_time() -> None:
-    """Continuing helps when training took the time, and doesn't where the rest alone needs more than the limit."""
+    """Continuing helps if the training took the time; not if the rest alone needs more than the limit."""
     clock = Clock()
     stop = Stop(clock)
     stop.limit(seconds=100, steps=None)
-    clock.now = 10  # pictures are read
+    clock.now = 10  # images are read
     stop.begin()
     for _ in clock.during(10):
         stop.step()
@@ -56,7 +56,7 @@ def test_what_to_do_about_too_little_time() -> None:
     with stop.timed("save"):
         clock.now += 36
     assert (clock.now, stop.left()) == (90, 10)
-    # A run with nothing to train: 10 s of reading, 4 or 20 views once more at 1.5 s each, and the 40 asked for.
+    # A run without training: 10 s of reading, 4 or 20 views again at 1.5 s each, and the 40 views.
     assert stop.why_no_time(40, again=4) == (
         "it takes about 60 s, and 10 s of the limit of 100 s are left; "
         "continue the run (train.resume_from) to have it done"
@@ -68,7 +68,7 @@ def test_what_to_do_about_too_little_time() -> None:
 
 
 def test_stop_by_steps_and_by_time() -> None:
-    """Neither limit: never. Steps are counted; of the time, enough for what comes next is kept free."""
+    """Never without limits. Steps are counted; time is reserved for the next step and evaluation."""
 
     def after(steps: int, *, seconds: float | None = None, most: int | None = None) -> Stop:
         stop = Stop()

@@ -1,4 +1,4 @@
-"""The loop's profile: where the seconds go, and what is the limit."""
+"""The profile of the loop."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CPU = torch.device("cpu")
 
 
 def slow(count: int, seconds: float) -> Iterator[int]:
-    """A loader that takes its time for every batch."""
+    """A loader that is slow for every batch."""
     for number in range(count):
         time.sleep(seconds)
         yield number
 
 
 def test_the_slowest_part_is_the_limit() -> None:
-    """Real waiting, in two walks: each part gets its own seconds, scaled to all steps, and the sums name the limit."""
+    """In two loops with real waiting each part has its seconds, scaled to all steps; the slowest is the limit."""
     timer = LoopTimer(CPU)
     seen = []
     for _ in range(2):
@@ -44,7 +44,7 @@ def test_the_slowest_part_is_the_limit() -> None:
 
 
 def test_nothing_measured_is_said() -> None:
-    """A run that trained no step, or one that is only the warm-up, has no limit and divides by nothing."""
+    """A run without steps, or with the first step only, has no limit."""
     timer = LoopTimer(CPU)
     assert list(timer.steps([7])) == [7]
     with timer.part("forward"):
@@ -55,7 +55,7 @@ def test_nothing_measured_is_said() -> None:
 
 
 def test_an_error_passes_through() -> None:
-    """What goes wrong in a part or in the loader reaches the caller as it is."""
+    """An exception in a part or in the loader is raised to the caller."""
     timer = LoopTimer(CPU)
     with pytest.raises(FloatingPointError, match="loss"), timer.part("forward"):
         raise FloatingPointError("loss")

@@ -25,7 +25,7 @@ PARTED = changed(
     augment={"preset": "little"},
     predict={"tta": "hflip", "weights": "average"},
 )
-"""Batches of 3 in parts of 2 and 1, so that the parts weigh differently, and a last one that is smaller.
+"""Batches of 3 in parts of 2 and 1, so that the parts have different weights; the last batch is smaller.
 
 Every process has one thread (see tests/conftest.py): how many threads add up a sum changes its last digits.
 """
@@ -43,7 +43,7 @@ def epochs(root: Path) -> list[dict[str, Any]]:
 
 
 def assert_same(one: Path, two: Path) -> None:
-    """Weights, figures and files are equal to the last bit."""
+    """Weights, metrics and files are equal, bit for bit."""
     assert epochs(one) == epochs(two)
     for fold in range(2):
         first, second = (load_checkpoint(root / "working" / f"fold{fold}.pth") for root in (one, two))
@@ -68,7 +68,7 @@ def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
-    """They go on where a single one stopped, each with one part of each step and every other batch of an evaluation."""
+    """They continue the run of a single process, each with one part of each step and every second batch."""
     attach(tmp_path, sample_data)
     done = train(tmp_path, changed(PARTED, train={"stop_after_steps": 2}))
     assert done.returncode == 0, done.stderr
@@ -79,7 +79,7 @@ def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path
     left = read(tmp_path, "metrics.json")
     assert (left["devices"], left["resumed"]["step"]) == (["cpu", "cpu"], 2)
     assert done.stdout.count('"event": "end"') == 1
-    # One process's files are kept: the other one's are nowhere.
+    # Only the files of the first process are kept.
     assert sorted(path.name for path in (tmp_path / "working").iterdir()) == sorted(
         path.name for path in (alone / "working").iterdir()
     )
@@ -87,7 +87,7 @@ def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
-    """A run that somebody has started in two processes starts no more."""
+    """A run that torchrun has started in two processes does not start more."""
     attach(tmp_path, sample_data)
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     (python, *module), settings = command(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}))
@@ -99,7 +99,7 @@ def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_goes_wrong_in_one_ends_all(sample_data: Path, tmp_path: Path) -> None:
-    """The code is the failed process's, the report says what it was, and nothing waits for the other one."""
+    """The exit code is that of the failed process, the report has its error, and no process is left waiting."""
     attach(tmp_path, sample_data)
     done = train(tmp_path, changed(PARTED, data={"source": "ann/not-there"}, train={"processes": 2}))
     assert done.returncode == 1
@@ -111,16 +111,16 @@ SECOND_FAILS = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from model_src.output.report import Report, blame, described
-from model_src.training.world import failures_noted, is_launched, join, launch
+from model_src.output.report import Report, replace_error, described
+from model_src.training.world import recorded_failures, is_launched, join, launch
 
 if not is_launched():
     code, error = launch("program", 2)
-    blame(Path(), error)
+    replace_error(Path(), error)
     sys.exit(code)
 world, _ = join()
 folder = Path() if world.is_first else Path("other")
-with failures_noted(world, described), Report(folder, experiment="e", run_id="r", digest="d"):
+with recorded_failures(world, described), Report(folder, experiment="e", run_id="r", digest="d"):
     if not world.is_first:
         {failure}
     world.add(torch.zeros(1))
@@ -131,13 +131,13 @@ with failures_noted(world, described), Report(folder, experiment="e", run_id="r"
 @pytest.mark.parametrize(
     ("failure", "code", "told"),
     [
-        ("raise ValueError('a bad picture')", 1, "ValueError: a bad picture"),
+        ("raise ValueError('a bad image')", 1, "ValueError: a bad image"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 137, "ProcessFailed: process 2 was ended by SIGKILL"),
     ],
     ids=["raises", "killed"],
 )
 def test_report_names_what_failed_in_another_process(failure: str, code: int, told: str, tmp_path: Path) -> None:
-    """The first process only sees that the second is gone."""
+    """The first process sees only a broken connection to the second."""
     (tmp_path / "other").mkdir()
     (tmp_path / "program.py").write_text(SECOND_FAILS.replace("{failure}", failure))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT), os.environ["PYTHONPATH"]])}
@@ -152,7 +152,7 @@ def test_report_names_what_failed_in_another_process(failure: str, code: int, to
 
 @pytest.mark.slow
 def test_request_to_end_reaches_all(sample_data: Path, tmp_path: Path) -> None:
-    """SIGTERM to the process that started them: the state is saved, the report is there, nobody is left."""
+    """SIGTERM to the process that started them: state and report are saved, no process is left."""
     attach(tmp_path, sample_data)
     config = changed(PARTED, train={"processes": 2, "epochs": 500, "evaluate_every": 500})
     arguments, settings = command(tmp_path, config)
@@ -183,6 +183,6 @@ def test_request_to_end_reaches_all(sample_data: Path, tmp_path: Path) -> None:
 def test_number_of_processes(
     settings: dict[str, Any], cards: int, expected: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One a card, but the parts of a step have to be dealt out evenly."""
+    """One per card, but each process has the same number of parts."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
     assert processes(TrainConfig(**settings)) == expected
