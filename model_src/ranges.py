@@ -68,14 +68,14 @@ def check(instance: Any, *conditions: tuple[bool, str]) -> None:
     """Raise ValueError with every problem of a dataclass instance, one a line, each beginning with a field's name.
 
     Checks the constraints in `Annotated`: of a field, of what is not None in `X | None`, and of the values of a tuple.
-    `conditions` are (whether it is violated, message) between several fields. The annotations have to be types, not
-    texts: the module that declares the class has no `from __future__ import annotations`.
+    `conditions` are (whether it is violated, message) between several fields. Raises TypeError for an annotation that
+    is a text, as all are after `from __future__ import annotations`: its range could not be checked.
     """
-    problems = [
-        problem
-        for field in fields(instance)
-        for problem in _problems(field.name, field.type, getattr(instance, field.name))
-    ]
+    problems: list[str] = []
+    for field in fields(instance):
+        if isinstance(field.type, str):
+            raise TypeError(f"the annotation of {type(instance).__name__}.{field.name} is a text: {field.type!r}")
+        problems += _problems(field.name, field.type, getattr(instance, field.name))
     problems += [message for is_violated, message in conditions if is_violated]
     if problems:
         raise ValueError("\n".join(problems))

@@ -88,20 +88,20 @@ class PictureCache:
         """The path of an entry, which need not exist."""
         return self.folder / f"{key}.px"
 
-    def make_room(self, keys: Iterable[str], size: int) -> frozenset[str]:
+    def make_space(self, keys: Iterable[str], size: int) -> frozenset[str]:
         """Make space for new entries of `size` pixels; returns all keys of this run that fit into limit and disk.
 
         Removes entries that this run does not use, the least recently used ones first. Earlier keys have precedence.
         """
         each, disk, present = HEAD + size**2, os.statvfs(self.folder), self._present()
         total = sum(number for _, _, number in present)
-        room = min(self._limit, disk.f_bavail * disk.f_frsize + total - DISK_RESERVE)
+        space = min(self._limit, disk.f_bavail * disk.f_frsize + total - DISK_RESERVE)
         for key in keys:
-            if key not in self._wanted and (len(self._wanted) + 1) * each <= room:
+            if key not in self._wanted and (len(self._wanted) + 1) * each <= space:
                 self._wanted.add(key)
         mine = {self.path(key) for key in self._wanted}
         others = [entry for entry in present if entry[1] not in mine]
-        excess = sum(number for _, _, number in others) + len(self._wanted) * each - room
+        excess = sum(number for _, _, number in others) + len(self._wanted) * each - space
         for _, path, number in sorted(others):
             if excess <= 0:
                 break

@@ -111,13 +111,13 @@ def read_pictures(
     def read(path: Path, key: str | UnreadableDicom) -> tuple[DecodedImage, str] | UnreadableDicom:
         if isinstance(key, UnreadableDicom):
             return key
-        if key in room and (kept := cache.load(key, image_size)) is not None:
+        if key in cached and (kept := cache.load(key, image_size)) is not None:
             return kept, "kept_before"
         try:
             decoded = decode(path, image_size)
         except UnreadableDicom as error:
             return error
-        if key not in room:
+        if key not in cached:
             return decoded, "not_kept"
         cache.store(key, decoded)
         return decoded, "decoded"
@@ -126,7 +126,7 @@ def read_pictures(
     skipped: dict[str, str] = {}
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         keys = list(pool.map(key_of, paths))
-        room = cache.make_room([key for key in keys if isinstance(key, str)], image_size)
+        cached = cache.make_space([key for key in keys if isinstance(key, str)], image_size)
         # In slices, so that only a few decoded images are in memory.
         for start in range(0, len(pairs), 64):
             part = slice(start, start + 64)

@@ -1,4 +1,4 @@
-"""The network room: Mask R-CNN with its losses, and the weights that it starts from."""
+"""Network: Mask R-CNN, its losses, and its initial weights."""
 
 from .build import CLASSES, build_model
 from .weights import find_weights

@@ -1,4 +1,4 @@
-"""The output room: the report, the tables and the images that a run leaves. It needs no torch."""
+"""Output: the report, the tables and the drawn images of a run. Needs no torch."""
 
 from .loop_profile import PARTS, merge_profiles, profile
 from .outputs import by_presence, figures, summarize, write_oof, write_submission

@@ -1,5 +1,5 @@
-"""The prediction room: from the detector's instances to one mask per image, by a rule that is chosen out of fold.
+"""Prediction: from the detector's instances to one mask per image, by a rule that is chosen on out-of-fold images.
 
-Other rooms import its modules directly, for example `prediction.thresholds`: merge loads no torch, which
+Other packages import its modules directly, for example `prediction.thresholds`: merge loads no torch, which
 `prediction.predict` needs.
 """

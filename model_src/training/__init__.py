@@ -1,4 +1,4 @@
-"""The training room: trains the folds in one process or several, stops in time, and continues an earlier run."""
+"""Training: trains the folds in one process or several, stops in time, and continues an earlier run."""
 
 from .best_epochs import Weights
 from .fold import train_fold

@@ -55,3 +55,16 @@ def test_values_at_the_ends_are_allowed() -> None:
     """And None, if the type includes it."""
     assert Example(size=96, share=0.0, rate=1e-9, threshold=1.0, file="a", pair=(9, 1)).rate == 1e-9
     assert Example().file is None
+
+
+@dataclass(frozen=True)
+class Text(Checked):
+    """An annotation as a text."""
+
+    size: "Annotated[int, at_least(64)]" = 1
+
+
+def test_an_annotation_that_is_a_text_is_an_error() -> None:
+    """Otherwise its range would not be checked."""
+    with pytest.raises(TypeError, match=r"the annotation of Text\.size is a text"):
+        Text()

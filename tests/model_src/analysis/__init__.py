@@ -1,1 +1,1 @@
-"""Tests of the room model_src/analysis."""
+"""Tests of model_src/analysis."""

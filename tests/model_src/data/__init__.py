@@ -1,1 +1,1 @@
-"""Tests of the room model_src/data."""
+"""Tests of model_src/data."""

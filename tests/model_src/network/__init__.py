@@ -1,1 +1,1 @@
-"""Tests of the room model_src/network."""
+"""Tests of model_src/network."""

@@ -1,1 +1,1 @@
-"""Tests of the room model_src/output."""
+"""Tests of model_src/output."""

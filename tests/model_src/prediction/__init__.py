@@ -1,1 +1,1 @@
-"""Tests of the room model_src/prediction."""
+"""Tests of model_src/prediction."""

@@ -1,1 +1,1 @@
-"""Tests of the room model_src/training."""
+"""Tests of model_src/training."""
