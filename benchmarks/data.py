@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 
 from benchmarks.measure import machine, print_table, seconds, wheel_labels
-from model_src.dataset import ChestXrays, Sample
-from model_src.labels import read_labels
-from model_src.picture_cache import PictureCache
-from model_src.pictures import Pictures, find_dicoms, read_pictures
-from model_src.transfer import images_on_device
+from model_src.data.dataset import ChestXrays, Sample
+from model_src.data.labels import read_labels
+from model_src.data.picture_cache import PictureCache
+from model_src.data.pictures import Pictures, find_dicoms, read_pictures
+from model_src.data.transfer import images_on_device
 from runner_test.samples import SampleData, write_sample_data
 
 Labels = dict[str, tuple[str, ...]]

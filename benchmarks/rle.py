@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 from benchmarks.measure import machine, print_table, seconds, wheel_labels
 from benchmarks.official import mask_to_rle, rle_to_mask
-from model_src.labels import read_labels
-from model_src.rle import encode, parse, union, unite, write
+from model_src.data.labels import read_labels
+from model_src.data.rle import encode, parse, union, unite, write
 
 SIZE = 1024
 

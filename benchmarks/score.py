@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.measure import machine, print_table, seconds, wheel_labels
 from benchmarks.official import rle_to_mask
-from model_src.labels import read_ids, read_labels
-from model_src.rle import union
+from model_src.data.labels import read_ids, read_labels
+from model_src.data.rle import union
 from model_src.score import dice, grade
 
 SIZE = 1024

@@ -23,15 +23,16 @@ from torch import Tensor, nn
 
 from benchmarks.measure import machine, print_table, seconds
 from model_src.config import ModelConfig, OptimConfig, ProposalsConfig
-from model_src.dataset import ChestXrays, collate
-from model_src.engine import Batch, train_epoch
-from model_src.labels import read_labels
-from model_src.metric_logger import Item, MetricLogger, SizedIterable
-from model_src.model import build_model
-from model_src.optim import Precision, build_optimizer, choose_precision
-from model_src.picture_cache import PictureCache
-from model_src.pictures import find_dicoms, read_pictures
-from model_src.transfer import images_on_device
+from model_src.data.dataset import Batch, ChestXrays, collate
+from model_src.data.labels import read_labels
+from model_src.data.picture_cache import PictureCache
+from model_src.data.pictures import find_dicoms, read_pictures
+from model_src.data.transfer import images_on_device
+from model_src.network.build import build_model
+from model_src.training.engine import EpochSteps, train_epoch
+from model_src.training.learner import Learner
+from model_src.training.metric_logger import Item, MetricLogger, SizedIterable
+from model_src.training.optim import Precision, build_optimizer, choose_precision
 from runner_test.samples import SampleData, write_sample_data
 
 RATE = 0.001
@@ -121,18 +122,8 @@ def _ours(model: nn.Module, batches: Sequence[Batch], precision: Precision, devi
     """The same epoch by the program's loop."""
     model = _fresh(model)
     logger = _Last("benchmark", every=10**9)
-    train_epoch(
-        model,
-        [[batch] for batch in batches],
-        build_optimizer(OptimConfig(), model.parameters()),
-        rate=lambda _: RATE,
-        clip_norm=None,
-        precision=precision,
-        device=device,
-        logger=logger,
-        done=0,
-        after_step=lambda _: None,
-    )
+    learner = Learner(model, build_optimizer(OptimConfig(), model.parameters()), precision, device)
+    train_epoch(learner, [[batch] for batch in batches], EpochSteps(lambda _: RATE), logger)
     return logger.last
 
 

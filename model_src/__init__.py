@@ -1,4 +1,4 @@
-"""The kernel's side: Mask R-CNN for pneumothorax on chest X-rays, trained, evaluated and reported.
+"""The model source: trains, evaluates and reports Mask R-CNN for pneumothorax on chest X-rays, in the kernel.
 
-Importing the package imports nothing heavy, so that `model_src.config` can be read without torch.
+The package itself imports nothing, so that `model_src.config` can be read without torch.
 """

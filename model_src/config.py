@@ -1,492 +1,358 @@
 """The hyper-parameters of one experiment, declared once: names, types, defaults, units and ranges.
 
-Standard library only, so that the user's side can check an experiment without torch. Every field has a
-default; the defaults together are the diary's best run on the real data: learning rate 0.001 divided by ten
-every four epochs, 10 epochs, ResNet-50, pictures of 1024 pixels.
+Standard library only, so that coord can check an experiment without torch. Every field has a default. The defaults
+together are the best run on the real data that is known: learning rate 0.001, divided by ten every four epochs, 10
+epochs, ResNet-50, images of 1024 pixels.
 """
 
-from __future__ import annotations
-
 import json
-import math
 import re
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from .ranges import Checked, above, absolute_path, at_least, check, multiple_of, naming, of_length
 from .typed import build
 
-
-def _refuse(*problems: tuple[bool, str]) -> None:
-    """Raise one ValueError with the text of every problem that is there, one a line, each beginning with its field."""
-    found = [text for is_wrong, text in problems if is_wrong]
-    if found:
-        raise ValueError("\n".join(found))
-
-
-def _not_fraction(value: float) -> bool:
-    return not 0 <= value <= 1
-
-
-def _not_positive(value: float) -> bool:
-    return not 0 < value < math.inf
-
-
-def _negative(value: float) -> bool:
-    return not 0 <= value < math.inf
+Count = Annotated[int, at_least(1)]
+Share = Annotated[float, at_least(0, at_most=1)]
+Threshold = Annotated[float, above(0, at_most=1)]
+Seed = Annotated[int, at_least(0, at_most=2**31 - 1)]
 
 
 @dataclass(frozen=True)
-class DataConfig:
-    """Which pictures and labels, and how they are read."""
+class DataConfig(Checked):
+    """Which images and labels, and how they are read."""
 
-    source: str = "seesee/siim-train-test"
+    source: Annotated[str, naming("a data set or a competition")] = "seesee/siim-train-test"
     """A Kaggle data set ("owner/slug") or a competition ("slug") that is attached to the kernel."""
-    labels: str = "train-rle.csv"
-    """Name of the label file inside the source; searched a few folders deep."""
-    train_folder: str = "dicom-images-train"
-    """Name of the folder of labelled DICOM files inside the source."""
-    test_folder: str = "dicom-images-test"
-    """Name of the folder of DICOM files to predict; a source without it gives a submission without rows."""
-    image_size: int = 1024
-    """Edge of the square picture that the model sees, in pixels."""
-    num_workers: int = 2
-    """Processes that prepare batches, and threads that decode; 0 = none beside the main one."""
+    labels: Annotated[str, naming("a file")] = "train-rle.csv"
+    """Name of the label file in the source; subfolders are searched, too."""
+    train_folder: Annotated[str, naming("a folder")] = "dicom-images-train"
+    """Name of the folder of labelled DICOM files in the source."""
+    test_folder: Annotated[str, naming("a folder")] = "dicom-images-test"
+    """Name of the folder of DICOM files to predict; without such a folder the submission has no rows."""
+    image_size: Annotated[int, at_least(64), multiple_of(32)] = 1024
+    """Edge of the square image that the model sees, in pixels."""
+    num_workers: Annotated[int, at_least(0)] = 2
+    """Processes that prepare batches, and threads that decode images; 0 = the main process does both."""
     unreadable: Literal["stop", "skip"] = "stop"
-    """A picture that can't be read stops the run, or is left out, counted and reported; one to predict gets no mask."""
-    limit: int | None = None
-    """Only the first n pictures, sorted by ImageId, of train and of test; None = all. For quick tries."""
-    extra_labels: str | None = None
-    """Name of a label file of more pictures, which every fold trains on and none validates; None = no such pictures."""
-    extra_source: str | None = None
-    """The data set or competition with these labels and pictures; None = the same source."""
-    extra_folder: str | None = None
-    """Name of the folder of these pictures inside their source; None = anywhere in it."""
-    cache_dir: str | None = None
-    """Absolute path of the folder for decoded pictures; None = one below the system's temporary folder."""
-    cache_gib: float = 20.0
-    """Most that it may hold, in GiB; what was unused for longest goes first. A picture of 1024 pixels takes 1 MiB."""
+    """Whether a file that cannot be read stops the run, or is left out and counted; in the test set it gets no mask."""
+    limit: Count | None = None
+    """Use the first n images, sorted by ImageId, of train and of test only; None = all. For quick experiments."""
+    extra_labels: Annotated[str, naming("a file")] | None = None
+    """Name of a label file of extra images, which every fold trains on and none validates; None = no extra images."""
+    extra_source: Annotated[str, naming("a data set or a competition")] | None = None
+    """The data set or competition with the extra labels and images; None = `source`."""
+    extra_folder: Annotated[str, naming("a folder")] | None = None
+    """Name of the folder of the extra images in their source; None = the whole source is searched."""
+    cache_dir: Annotated[str, absolute_path()] | None = None
+    """Absolute path of the cache of decoded images; None = a folder in the system's temporary folder."""
+    cache_gib: Annotated[float, at_least(0)] = 20.0
+    """Largest size of the cache in GiB; the least recently used images are removed. One of 1024 pixels takes 1 MiB."""
 
     def __post_init__(self) -> None:
-        _refuse(
-            (not self.source.strip("/"), "source must name a data set or a competition, is empty"),
-            (not self.labels, "labels must name a file, is empty"),
-            (not self.train_folder, "train_folder must name a folder, is empty"),
-            (not self.test_folder, "test_folder must name a folder, is empty"),
-            (self.image_size < 64, f"image_size must be >= 64, is {self.image_size}"),
-            (self.image_size % 32 != 0, f"image_size must be a multiple of 32, is {self.image_size}"),
-            (self.num_workers < 0, f"num_workers must be >= 0, is {self.num_workers}"),
-            (self.limit is not None and self.limit < 1, f"limit must be >= 1 or null, is {self.limit}"),
-            *(
-                (getattr(self, name) == "", f"{name} must be null or a name, is empty")
-                for name in ("extra_labels", "extra_source", "extra_folder")
-            ),
+        check(
+            self,
             (
                 self.extra_labels is None and bool(self.extra_source or self.extra_folder),
                 "extra_labels must name a file when extra_source or extra_folder is given, is null",
             ),
-            (
-                self.cache_dir is not None and not PurePosixPath(self.cache_dir).is_absolute(),
-                f"cache_dir must be an absolute path or null, is {self.cache_dir!r}",
-            ),
-            (_negative(self.cache_gib), f"cache_gib must be >= 0, is {self.cache_gib}"),
         )
 
 
 @dataclass(frozen=True)
-class FoldsConfig:
+class FoldsConfig(Checked):
     """Cross-validation, grouped by image and patient, stratified by presence and area."""
 
-    n: int = 5
+    n: Annotated[int, at_least(2)] = 5
     """Number of folds."""
-    area_bins: int = 10
-    """Groups of one size that the pictures with a mask are sorted into by its area, for each fold to get its share."""
+    area_bins: Count = 10
+    """Number of strata: images with a mask are divided by its area into so many groups of equal size."""
     run: tuple[int, ...] = ()
     """Folds to train, counted from 0; empty = all."""
-    seed: int | None = None
-    """Seeds the folds and the holdout; None = the run's own seed. With one, runs of other seeds have the same folds."""
-    holdout: float = 0.0
-    """Share of the labelled pictures that no fold trains on or validates, chosen like the folds.
+    seed: Seed | None = None
+    """Seed of the folds and the holdout; None = the run's seed. If set, runs with different seeds have equal folds."""
+    holdout: Annotated[float, at_least(0, below=1)] = 0.0
+    """Share of the labelled images that no fold trains on or validates, stratified like the folds. 0 = none.
 
-    What the mean of the folds' models is worth can be measured on these alone. 0 = none.
+    The mean of the models of all folds can be measured on these images only.
     """
 
     def __post_init__(self) -> None:
-        outside = [fold for fold in self.run if not 0 <= fold < self.n]
-        _refuse(
-            (self.n < 2, f"n must be >= 2, is {self.n}"),
-            (self.area_bins < 1, f"area_bins must be >= 1, is {self.area_bins}"),
-            (bool(outside), f"run must hold folds from 0 to {self.n - 1}, holds {outside}"),
+        unknown = [fold for fold in self.run if not 0 <= fold < self.n]
+        check(
+            self,
+            (bool(unknown), f"run must hold folds from 0 to {self.n - 1}, holds {unknown}"),
             (len(set(self.run)) < len(self.run), f"run must name each fold once, is {list(self.run)}"),
-            (not 0 <= self.holdout < 1, f"holdout must be at least 0 and below 1, is {self.holdout}"),
-            (
-                self.seed is not None and not 0 <= self.seed < 2**31,
-                f"seed must be from 0 to 2147483647 or null, is {self.seed}",
-            ),
         )
 
 
 @dataclass(frozen=True)
-class MaskLossConfig:
-    """What the mask head learns from: a weighted sum of up to three losses, each a mean over the proposals."""
+class MaskLossConfig(Checked):
+    """The loss of the mask head: a weighted sum of up to three losses, each the mean over the proposals."""
 
-    bce: float = 1.0
-    """Weight of the binary cross-entropy of the pixels, Mask R-CNN's own."""
-    dice: float = 0.0
-    """Weight of 1 - dice, V-Net's soft form."""
-    lovasz: float = 0.0
-    """Weight of the Lovasz hinge, a convex stand-in for 1 - IoU."""
+    bce: Annotated[float, at_least(0)] = 1.0
+    """Weight of the binary cross-entropy of the pixels, as in Mask R-CNN."""
+    dice: Annotated[float, at_least(0)] = 0.0
+    """Weight of the soft dice loss of V-Net."""
+    lovasz: Annotated[float, at_least(0)] = 0.0
+    """Weight of the Lovasz hinge loss, a convex surrogate of 1 - IoU."""
 
     def __post_init__(self) -> None:
         weights = {each.name: getattr(self, each.name) for each in fields(self)}
-        _refuse(
-            *((_negative(weight), f"{name} must be >= 0, is {weight}") for name, weight in weights.items()),
-            (not any(weights.values()), f"{', '.join(weights)}: one of them must be above 0"),
-        )
+        check(self, (not any(weights.values()), f"{', '.join(weights)}: one of them must be above 0"))
 
 
 FROM_SCRATCH = "none"
-"""What `model.weights` may say instead of null, for where a file's format has no null, such as TOML."""
+"""The same as null for `model.weights`, for file formats without null, such as TOML."""
 PUBLISHED = {
     "resnet18": ("IMAGENET1K_V1",),
     "resnet34": ("IMAGENET1K_V1",),
     "resnet50": ("COCO_V1", "IMAGENET1K_V1", "IMAGENET1K_V2"),
 }
-"""Names under which torchvision has published weights: COCO for the whole detector, ImageNet for the backbone."""
+"""Names of the weights that torchvision publishes: COCO of the whole detector, ImageNet of the backbone."""
 LIKE_PUBLISHED = re.compile(r"(COCO|IMAGENET1K)_V\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Checked):
     """The network."""
 
     backbone: Literal["resnet18", "resnet34", "resnet50"] = "resnet50"
     """The residual network under the feature pyramid."""
-    weights: str | None = None
-    """A state dict to start from: a path, a file's name in any attached input, or a published name, such as COCO_V1.
+    weights: Annotated[str, naming("a file")] | None = None
+    """Initial weights: the path of a state dict, a file name in any attached input, or a published name (COCO_V1).
 
-    None or "none" = from scratch. `PUBLISHED` has the names for each backbone.
+    None or "none" = random. `PUBLISHED` lists the published names of each backbone.
     """
-    trainable_layers: int = 3
-    """Backbone stages that are trained, from the top, 0 to 5. Without weights all are, whatever this says."""
-    channels: int = 256
-    """Width of the feature pyramid and of the mask head."""
-    box_features: int = 1024
-    """Width of the two layers that classify a proposal."""
-    anchor_sizes: tuple[int, ...] = (32, 64, 128, 256, 512)
-    """Edge of the anchors on each of the five pyramid levels, in pixels of the model's picture."""
-    max_detections: int = 20
-    """Most instances a picture."""
+    trainable_layers: Annotated[int, at_least(0, at_most=5)] = 3
+    """Number of backbone stages that are trained, counted from the top. Without initial weights all are trained."""
+    channels: Count = 256
+    """Channels of the feature pyramid and of the mask head."""
+    box_features: Count = 1024
+    """Features of the two fully connected layers that classify a proposal."""
+    anchor_sizes: Annotated[tuple[Count, ...], of_length(5)] = (32, 64, 128, 256, 512)
+    """Edge of the anchors on each of the five pyramid levels, in pixels of the model's input."""
+    max_detections: Count = 20
+    """Maximum number of instances per image."""
     mask_loss: MaskLossConfig = field(default_factory=MaskLossConfig)
     channels_last: bool = True
-    """Keep weights and features with the channels innermost: the numbers mean the same, convolutions are faster."""
+    """Memory format of weights and features: faster convolutions with the same meaning."""
 
     def __post_init__(self) -> None:
         published = PUBLISHED[self.backbone]
         looks_published = self.weights is not None and LIKE_PUBLISHED.fullmatch(self.weights) is not None
-        _refuse(
-            (self.weights == "", "weights must name a file or be null, is empty"),
+        check(
+            self,
             (
                 looks_published and self.weights not in published,
                 f"weights must be {' or '.join(published)} for {self.backbone}, or name a file, is {self.weights!r}",
             ),
-            (
-                not 0 <= self.trainable_layers <= 5,
-                f"trainable_layers must be from 0 to 5, is {self.trainable_layers}",
-            ),
-            (self.channels < 1, f"channels must be >= 1, is {self.channels}"),
-            (self.box_features < 1, f"box_features must be >= 1, is {self.box_features}"),
-            (
-                len(self.anchor_sizes) != 5 or min(self.anchor_sizes) < 1,
-                f"anchor_sizes must hold five sizes >= 1, is {list(self.anchor_sizes)}",
-            ),
-            (self.max_detections < 1, f"max_detections must be >= 1, is {self.max_detections}"),
         )
 
 
 @dataclass(frozen=True)
-class ProposalsConfig:
-    """How many candidate boxes each stage of Mask R-CNN looks at: the main lever on its speed."""
+class ProposalsConfig(Checked):
+    """How many candidate boxes each stage of Mask R-CNN processes: this decides most of its speed."""
 
-    pre_nms_train: int = 2000
-    """Best anchors a pyramid level, before suppression, while training."""
-    pre_nms_test: int = 1000
-    """The same while predicting."""
-    post_nms_train: int = 2000
-    """Proposals a picture that are left after suppression, while training."""
-    post_nms_test: int = 1000
-    """The same while predicting."""
-    rpn_batch: int = 256
-    """Anchors a picture that enter the proposal loss."""
-    rpn_positive_fraction: float = 0.5
-    """Share of these that may be positive."""
-    roi_batch: int = 512
-    """Proposals a picture that enter the box and mask losses."""
-    roi_positive_fraction: float = 0.25
-    """Share of these that may be positive (the paper's 1:3)."""
-
-    def __post_init__(self) -> None:
-        counts = tuple(each.name for each in fields(self) if not each.name.endswith("fraction"))
-        shares = ("rpn_positive_fraction", "roi_positive_fraction")
-        _refuse(
-            *((getattr(self, name) < 1, f"{name} must be >= 1, is {getattr(self, name)}") for name in counts),
-            *(
-                (_not_fraction(getattr(self, name)), f"{name} must be from 0 to 1, is {getattr(self, name)}")
-                for name in shares
-            ),
-        )
+    pre_nms_train: Count = 2000
+    """Best anchors per pyramid level before non-maximum suppression, in training."""
+    pre_nms_test: Count = 1000
+    """The same in prediction."""
+    post_nms_train: Count = 2000
+    """Proposals per image that are kept after non-maximum suppression, in training."""
+    post_nms_test: Count = 1000
+    """The same in prediction."""
+    rpn_batch: Count = 256
+    """Anchors per image in the loss of the proposals."""
+    rpn_positive_fraction: Share = 0.5
+    """Largest share of positive ones among these."""
+    roi_batch: Count = 512
+    """Proposals per image in the box and mask losses."""
+    roi_positive_fraction: Share = 0.25
+    """Largest share of positive ones among these (1:3 in the paper)."""
 
 
 @dataclass(frozen=True)
-class OptimConfig:
+class OptimConfig(Checked):
     """The optimizer."""
 
     name: Literal["sgd", "adamw"] = "sgd"
-    """Stochastic gradient descent with momentum, or AdamW (its beta2 is 0.999)."""
-    lr: float = 0.001
+    """Stochastic gradient descent with momentum, or AdamW (with beta2 = 0.999)."""
+    lr: Annotated[float, above(0)] = 0.001
     """Learning rate after the warm-up."""
-    momentum: float = 0.9
-    """Share of the last update that is kept; AdamW's beta1."""
-    weight_decay: float = 0.0005
-    """L2 penalty; for AdamW the decoupled decay."""
-    clip_norm: float | None = None
-    """Largest L2 norm of all gradients together; None = not clipped."""
-
-    def __post_init__(self) -> None:
-        _refuse(
-            (_not_positive(self.lr), f"lr must be > 0, is {self.lr}"),
-            (not 0 <= self.momentum < 1, f"momentum must be from 0 to below 1, is {self.momentum}"),
-            (_negative(self.weight_decay), f"weight_decay must be >= 0, is {self.weight_decay}"),
-            (
-                self.clip_norm is not None and _not_positive(self.clip_norm),
-                f"clip_norm must be > 0 or null, is {self.clip_norm}",
-            ),
-        )
+    momentum: Annotated[float, at_least(0, below=1)] = 0.9
+    """Momentum of SGD; beta1 of AdamW."""
+    weight_decay: Annotated[float, at_least(0)] = 0.0005
+    """L2 penalty of SGD; decoupled weight decay of AdamW."""
+    clip_norm: Annotated[float, above(0)] | None = None
+    """Largest L2 norm of the vector of all gradients; None = gradients are not clipped."""
 
 
 @dataclass(frozen=True)
-class ScheduleConfig:
-    """The learning rate over time: linear warm-up inside the first epoch, and then down."""
+class ScheduleConfig(Checked):
+    """The learning rate over time: a linear warm-up in the first epoch, then a decay."""
 
     name: Literal["step", "cosine"] = "step"
-    """step: reduced between epochs; cosine: half a wave over all epochs, from step to step."""
-    warmup_steps: int = 1000
-    """Optimizer steps of linear warm-up, at most one epoch of them; 0 = none."""
-    step_size: int = 4
-    """Epochs between two reductions; for step."""
-    gamma: float = 0.1
-    """Factor of each reduction; for step."""
-    lr_end: float = 0.0
-    """Learning rate at the end of the last epoch; for cosine."""
-
-    def __post_init__(self) -> None:
-        _refuse(
-            (self.warmup_steps < 0, f"warmup_steps must be >= 0, is {self.warmup_steps}"),
-            (self.step_size < 1, f"step_size must be >= 1, is {self.step_size}"),
-            (not 0 < self.gamma <= 1, f"gamma must be above 0 and at most 1, is {self.gamma}"),
-            (_negative(self.lr_end), f"lr_end must be >= 0, is {self.lr_end}"),
-        )
+    """step: reduced between epochs; cosine: half a cosine over all epochs, changed at every step."""
+    warmup_steps: Annotated[int, at_least(0)] = 1000
+    """Optimizer steps of the linear warm-up, at most one epoch; 0 = none."""
+    step_size: Count = 4
+    """Epochs between two reductions, for `step`."""
+    gamma: Annotated[float, above(0, at_most=1)] = 0.1
+    """Factor of each reduction, for `step`."""
+    lr_end: Annotated[float, at_least(0)] = 0.0
+    """Learning rate at the end of the last epoch, for `cosine`."""
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """The loop."""
+class TrainConfig(Checked):
+    """The training loop."""
 
-    epochs: int = 10
-    """Most epochs a fold."""
-    batch_size: int = 4
-    """Pictures a step, all processes together."""
-    micro_batches: int | None = None
-    """Parts of a step's batch, each computed by itself; their gradients are averaged. None = one a process.
+    epochs: Count = 10
+    """Maximum number of epochs per fold."""
+    batch_size: Count = 4
+    """Images per step, over all processes."""
+    micro_batches: Count | None = None
+    """Parts that the batch of a step is divided into; their gradients are averaged. None = one part per process.
 
-    The numbers follow from it alone: 2 on one card are the same run as on two. It also saves memory.
+    The results depend on this number and not on the number of processes. More parts need less memory.
     """
-    processes: int | None = None
-    """Processes that share each step and each evaluation; None = one a graphics card."""
-    negatives_per_positive: float = 1.0
-    """Pictures without a mask for each one with, drawn anew each epoch; 0 = none, as the diary did."""
-    negatives_per_positive_end: float | None = None
-    """The same in the last epoch; those between lie on a line. None = it stays as it is."""
-    patience: int = 3
-    """Evaluations without a better value of the monitored metric before a fold stops; 0 = never stops early."""
+    processes: Count | None = None
+    """Processes that share each step and each evaluation; None = one per graphics card."""
+    negatives_per_positive: Annotated[float, at_least(0)] = 1.0
+    """Images without a mask for each image with a mask, sampled anew in each epoch; 0 = none."""
+    negatives_per_positive_end: Annotated[float, at_least(0)] | None = None
+    """The same in the last epoch, with linear interpolation between. None = constant."""
+    patience: Annotated[int, at_least(0)] = 3
+    """Evaluations without a better value of the monitored metric after which a fold stops; 0 = no early stopping."""
     monitor: Literal["val/dice", "val/dice_positive", "val/loss", "val/loss_positive"] = "val/dice"
-    """The metric that decides which epoch is the best; "_positive" looks at the pictures with a mask alone."""
+    """The metric that selects the best epoch; "_positive" = over the images with a mask only."""
     monitor_mode: Literal["max", "min"] = "max"
-    """Whether more of it is better, or less."""
-    average_best: int = 1
-    """How many of a fold's best evaluated epochs are kept, for the average of their weights; 1 = no average.
+    """Whether larger or smaller values are better."""
+    average_best: Count = 1
+    """How many of a fold's best evaluated epochs are kept to average their weights; 1 = no average.
 
-    The state to go on from has all of them, a finished fold its best epoch and the average.
+    The state that a run continues from has all of them; the file of a finished fold has the best and the average.
     """
     validation_loss: bool = False
-    """Report val/loss, which the diary called "metric": the losses on the validated pictures, less the RPN's box loss.
+    """Report val/loss: the sum of the losses on the validation images without the box loss of the RPN.
 
-    Lower is better. Monitoring it reports it, whatever this says.
+    Lower is better. It is also reported when it is the monitored metric.
     """
-    evaluate_every: int = 1
+    evaluate_every: Count = 1
     """Epochs between two evaluations; the last epoch is always evaluated."""
-    log_every: int = 20
+    log_every: Count = 20
     """Steps between two lines in the log."""
     amp: Literal["off", "auto"] = "off"
-    """Half precision where it helps; auto: bfloat16 or, on older cards, float16 with scaled gradients; not on a CPU."""
-    checkpoint_every: int = 500
-    """Steps between two states on disk to go on from after a crash; 0 = only when the run is stopped."""
-    keep_state_gib: float = 8.0
-    """Most that finished folds leave to be trained on from in a continued run (`fold<k>.state.pth`), in GiB; 0 = none.
+    """Mixed precision. auto: bfloat16 or, on older GPUs, float16 with scaled gradients; float32 on a CPU."""
+    checkpoint_every: Annotated[int, at_least(0)] = 500
+    """Steps between two saved states, from which a run continues after a crash; 0 = only when the run is stopped."""
+    keep_state_gib: Annotated[float, at_least(0)] = 8.0
+    """Largest total size in GiB of the last states of finished folds (`fold<k>.state.pth`); 0 = none is saved.
 
-    Weights and momentum: 350 MB a fold for resnet50 (AdamW: 525), and 175 more for each of `average_best` above 1,
-    beside the 175 of its best weights (350 with an average). A kernel may leave 20 GB, all folds and repeats together:
-    those for which there is no room can't be given more epochs.
+    A continued run needs them to train more epochs. A state holds weights and momentum: 350 MB per fold for resnet50
+    (AdamW: 525 MB) and 175 MB more for each of `average_best` above 1. The best weights (175 MB, with an average
+    350 MB) are in another file. The output of a kernel is limited to 20 GB, for all folds and repeats.
     """
-    time_limit_seconds: float | None = None
-    """Seconds from the start after which a run saves its state and ends as incomplete; None = none.
+    time_limit_seconds: Annotated[float, above(0)] | None = None
+    """Seconds from the start after which a run saves its state and ends as incomplete; None = no limit.
 
-    Below the session's own limit. Kept free while a fold trains: the longest step, evaluation and save so far, nothing
-    for what comes after the folds. The rule is chosen and the test pictures are predicted if there is time left for it
-    at the pace of the slowest evaluation, and half as much more; if not, the run ends before as incomplete, and one
-    that continues it does only that. The analysis of bottlenecks is left out if there is no time for it.
+    Should be below the limit of the session. While a fold trains, time is reserved for the longest step, evaluation
+    and save so far. Choosing the rule and predicting the test images need 1.5 times their time at the speed of the
+    slowest evaluation; if less is left, the run ends as incomplete before them, and a run that continues it does only
+    these. The analysis of bottlenecks is left out if there is no time for it.
     """
-    stop_after_steps: int | None = None
-    """Optimizer steps, all folds and repeats together, after which a run does the same; None = none."""
-    resume_from: str | None = None
-    """An earlier run to continue: the output of a kernel ("owner/slug") that is attached, or a folder.
+    stop_after_steps: Count | None = None
+    """Optimizer steps over all folds and repeats after which a run ends in the same way; None = no limit."""
+    resume_from: Annotated[str, naming("a kernel's output")] | None = None
+    """An earlier run to continue: the attached output of a kernel ("owner/slug"), or a folder.
 
-    "." is the working directory itself, where an earlier run may or may not have left a state.
+    "." is the working directory; it is no error if no earlier run has left a state there.
     """
 
     def __post_init__(self) -> None:
-        _refuse(
-            (self.epochs < 1, f"epochs must be >= 1, is {self.epochs}"),
-            (self.batch_size < 1, f"batch_size must be >= 1, is {self.batch_size}"),
-            *(
-                (count is not None and count < 1, f"{name} must be >= 1 or null, is {count}")
-                for name, count in (("micro_batches", self.micro_batches), ("processes", self.processes))
-            ),
+        parts = self.micro_batches or self.batch_size
+        mode = "min" if self.monitor.startswith("val/loss") else "max"
+        check(
+            self,
             (
                 (self.micro_batches or 0) > self.batch_size,
                 f"micro_batches must be at most batch_size, {self.batch_size}, is {self.micro_batches}",
             ),
             (
-                (self.processes or 0) > (self.micro_batches or self.batch_size),
-                f"processes must be at most micro_batches, else batch_size, "
-                f"{self.micro_batches or self.batch_size}, is {self.processes}",
+                (self.processes or 0) > parts,
+                f"processes must be at most micro_batches, else batch_size, {parts}, is {self.processes}",
             ),
-            (
-                _negative(self.negatives_per_positive),
-                f"negatives_per_positive must be >= 0, is {self.negatives_per_positive}",
-            ),
-            (
-                self.negatives_per_positive_end is not None and _negative(self.negatives_per_positive_end),
-                f"negatives_per_positive_end must be >= 0 or null, is {self.negatives_per_positive_end}",
-            ),
-            (self.patience < 0, f"patience must be >= 0, is {self.patience}"),
-            (self.average_best < 1, f"average_best must be >= 1, is {self.average_best}"),
-            (self.evaluate_every < 1, f"evaluate_every must be >= 1, is {self.evaluate_every}"),
-            (self.log_every < 1, f"log_every must be >= 1, is {self.log_every}"),
-            (
-                (self.monitor_mode == "min") != self.monitor.startswith("val/loss"),
-                f"monitor_mode must be {'min' if self.monitor.startswith('val/loss') else 'max'} for {self.monitor}",
-            ),
-            (_negative(self.keep_state_gib), f"keep_state_gib must be >= 0, is {self.keep_state_gib}"),
-            (self.checkpoint_every < 0, f"checkpoint_every must be >= 0, is {self.checkpoint_every}"),
-            (
-                self.time_limit_seconds is not None and _not_positive(self.time_limit_seconds),
-                f"time_limit_seconds must be > 0 or null, is {self.time_limit_seconds}",
-            ),
-            (
-                self.stop_after_steps is not None and self.stop_after_steps < 1,
-                f"stop_after_steps must be >= 1 or null, is {self.stop_after_steps}",
-            ),
-            (self.resume_from == "", "resume_from must name a kernel's output or be null, is empty"),
+            (self.monitor_mode != mode, f"monitor_mode must be {mode} for {self.monitor}"),
         )
 
 
 @dataclass(frozen=True)
-class AugmentConfig:
-    """Random changes of the training pictures."""
+class AugmentConfig(Checked):
+    """Random transformations of the training images."""
 
     preset: Literal["none", "little", "more"] = "none"
-    """none; little: mirrored; more: mirrored, shifted, scaled, brightness and contrast changed."""
+    """little: mirroring; more: mirroring, rotation, shift, scale, brightness and contrast."""
 
 
 @dataclass(frozen=True)
-class PredictConfig:
-    """From the model's instances to one mask a picture."""
+class PredictConfig(Checked):
+    """How the instances of the model become one mask per image."""
 
-    score_threshold: float = 0.5
-    """Least score of an instance that counts."""
-    mask_threshold: float = 0.5
-    """Least probability of a pixel that counts, after the instances are united and the folds averaged."""
+    score_threshold: Share = 0.5
+    """Instances with a lower score are ignored."""
+    mask_threshold: Threshold = 0.5
+    """Least probability of a pixel in the mask, after the union of the instances and the mean over the folds."""
     choose_presence: bool = False
-    """Blank the pictures below the top score that was best out of fold; reported beside cv/dice."""
+    """Empty the masks of images whose top score is below a threshold, which is chosen on out-of-fold predictions."""
     choose: bool = False
-    """Submit under the rule that was best out of fold, not under the two thresholds; cv/dice stays under these."""
+    """Predict the test images with the best rule on out-of-fold predictions; cv/dice keeps the two thresholds."""
     tta: Literal["none", "hflip"] = "none"
-    """hflip: average each prediction with that of the mirrored picture; takes twice as long."""
+    """Test-time augmentation. hflip: the mean of the predictions of the image and its mirror image; half as fast."""
     weights: Literal["best", "average"] = "best"
-    """Of a fold: those of its best epoch, or the average of its train.average_best best; for oof.csv and submission."""
+    """Weights of a fold for oof.csv and the submission: of its best epoch, or the mean of its best epochs."""
     folds: Literal["mean", "best"] = "mean"
-    """Test pictures: the mean of all folds' predictions, or those of the fold with the best monitored value."""
+    """Predict the test images by the mean of all folds, or by the fold with the best monitored value."""
 
     def __post_init__(self) -> None:
-        _refuse(
-            (self.choose and self.choose_presence, "choose and choose_presence exclude each other, are both true"),
-            (
-                _not_fraction(self.score_threshold),
-                f"score_threshold must be from 0 to 1, is {self.score_threshold}",
-            ),
-            (
-                not 0 < self.mask_threshold <= 1,
-                f"mask_threshold must be above 0 and at most 1, is {self.mask_threshold}",
-            ),
+        check(
+            self, (self.choose and self.choose_presence, "choose and choose_presence exclude each other, are both true")
         )
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
-    """What is found out after the training, from the pictures that each fold's best model had not seen."""
+class EvaluateConfig(Checked):
+    """What is measured after the training, on out-of-fold images."""
 
     oracle: bool = True
-    """Find the bottleneck: replace one stage's output by the truth, keep the rest, score again."""
+    """Analyse the bottlenecks: replace the output of one stage by the truth, keep the rest, and score again."""
     ablation: bool = True
-    """Score the predictions with and without the mirrored picture, whatever predict.tta says.
+    """Score with both values of predict.tta, of predict.weights (if train.average_best > 1), and of predict.folds.
 
-    Likewise predict.weights if train.average_best is above 1, and predict.folds if there is a holdout.
+    The last one needs a holdout.
     """
-    worst: int = 12
-    """Most pictures with the lowest dice that are drawn with truth and prediction; 0 = none."""
-    score_thresholds: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
-    """Scores to try as the least of an instance that counts; predict.score_threshold is tried, too."""
-    mask_thresholds: tuple[float, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
-    """Probabilities to try as a pixel's least, in the mask and for presence; predict.mask_threshold is tried, too."""
-    min_areas: tuple[int, ...] = (500, 1000, 2000, 3500)
-    """Least areas of a positive picture to try, in pixels of 1024 x 1024; scaled for other sizes."""
-
-    def __post_init__(self) -> None:
-        _refuse(
-            (self.worst < 0, f"worst must be >= 0, is {self.worst}"),
-            (
-                any(map(_not_fraction, self.score_thresholds)),
-                f"score_thresholds must be from 0 to 1, are {list(self.score_thresholds)}",
-            ),
-            (
-                not all(0 < each <= 1 for each in self.mask_thresholds),
-                f"mask_thresholds must be above 0 and at most 1, are {list(self.mask_thresholds)}",
-            ),
-            (any(each < 1 for each in self.min_areas), f"min_areas must be >= 1, are {list(self.min_areas)}"),
-        )
+    worst: Annotated[int, at_least(0)] = 12
+    """How many of the images with the lowest dice are drawn, with truth and prediction; 0 = none."""
+    score_thresholds: tuple[Share, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    """Score thresholds to try, in addition to predict.score_threshold."""
+    mask_thresholds: tuple[Threshold, ...] = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9)
+    """Probability thresholds of a pixel to try, in addition to predict.mask_threshold."""
+    min_areas: tuple[Count, ...] = (500, 1000, 2000, 3500)
+    """Least areas of a positive image to try, in pixels of an image of 1024 x 1024; scaled for other sizes."""
 
 
 @dataclass(frozen=True)
-class Config:
-    """Everything that one experiment can set."""
+class Config(Checked):
+    """All settings of an experiment."""
 
-    seed: int = 0
-    """Seeds the folds (unless `folds.seed` does), the weights, the sampling and the augmentation."""
-    repeat: int = 1
-    """How often the cross-validation is done, on the same folds, with the seeds from `seed` on: how much is luck?
+    seed: Seed = 0
+    """Seed of the folds (unless `folds.seed` is set), the initial weights, the sampling and the augmentation."""
+    repeat: Count = 1
+    """How many times the cross-validation runs, on the same folds, with the seeds `seed`, `seed` + 1, ...
 
-    All but the spread of the figure (`repeats` in metrics.json) is of the first one; the others come after it.
+    The spread over the seeds is `repeats` in metrics.json. All other results are of the first seed, which runs first.
     """
     data: DataConfig = field(default_factory=DataConfig)
     folds: FoldsConfig = field(default_factory=FoldsConfig)
@@ -500,11 +366,10 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def __post_init__(self) -> None:
-        _refuse(
-            (not 0 <= self.seed < 2**31, f"seed must be from 0 to 2147483647, is {self.seed}"),
-            (self.repeat < 1, f"repeat must be >= 1, is {self.repeat}"),
+        check(
+            self,
             (
-                self.seed + max(self.repeat, 1) > 2**31,
+                self.seed + self.repeat > 2**31,
                 f"seed + repeat - 1 must be at most 2147483647, is {self.seed + self.repeat - 1}",
             ),
             (
@@ -515,21 +380,21 @@ class Config:
 
 
 def load(path: Path | None) -> Config:
-    """Read a config from JSON; keys that are left out take their defaults, and None gives all the defaults.
+    """Read a config from a JSON file; missing keys have their defaults. None = all defaults.
 
-    Raises ValueError for an unknown key, a wrong type or a value out of range, naming the key with its path.
+    Raises ValueError, which names the path of the key, for an unknown key, a wrong type or a value out of range.
     """
     return Config() if path is None else from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def from_dict(values: object) -> Config:
-    """The config of plain values; see `load`."""
+    """The config from plain values; see `load`."""
     config = build(Config, values)
     assert isinstance(config, Config)
     return config
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """The config as plain values that JSON can hold; `load` reads it back."""
+    """The config as plain values for JSON; `from_dict` reads them back."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(config)))
     return values

@@ -1,6 +1,6 @@
-"""What a checkpoint belongs to, and which settings a run that goes on from it may have changed.
+"""The identity of a checkpoint, and which settings may differ in a run that continues from it.
 
-Standard library only: `coord continue` asks `refused` before it pushes (`[tool.coord] continue_check`).
+Standard library only: `coord continue` calls `refused` before it pushes (`[tool.coord] continue_check`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ FREE: tuple[str, ...] = (
     "predict.folds",
     "evaluate",
 )
-"""What may differ between a run and the one that it continues: settings that change no weight.
+"""Settings that may differ between a run and the one that it continues, because they do not change the weights.
 
-Each stands for itself, for a section's all, and for those that begin with it and an underscore.
+Each entry is a setting, a section with all of its settings, or the beginning of names before an underscore.
 """
 
 PARTS = "train.micro_batches"
@@ -40,36 +40,36 @@ PARTS = "train.micro_batches"
 def identify(
     config: Config, fold: int, pictures: Sequence[tuple[str, bool, Sequence[str]]], *, suffix: str = ""
 ) -> dict[str, Any]:
-    """What a checkpoint belongs to: the fold, the repeat, the config and a digest of its pictures.
+    """The identity of a checkpoint: its fold, its repeat, its config, and a digest of its images.
 
-    `pictures` are (ImageId, whether it is trained on, encoded masks) in their order; `suffix` is the repeat's.
+    `pictures` are (ImageId, whether it is trained on, encoded masks) in a fixed order; `suffix` names the repeat.
     """
     digest = hashlib.sha256(repr([(id_, inside, list(masks)) for id_, inside, masks in pictures]).encode())
     return {"fold": fold, "suffix": suffix, "config": to_dict(config), "pictures": digest.hexdigest()}
 
 
 def check_identity(found: Mapping[str, Any], expected: Mapping[str, Any], where: Path) -> None:
-    """Raise ValueError that names what differs, when a checkpoint belongs to something else."""
+    """Raise ValueError, which names the differences, when a checkpoint has another identity."""
     differing = refused(found["config"], expected["config"])
     if found["pictures"] != expected["pictures"]:
-        differing.append("the labelled pictures or their folds are not the same")
+        differing.append("the labelled images or their folds are not the same")
     if differing:
         raise ValueError(f"{where} belongs to another run and can't be continued: {'; '.join(differing)}")
 
 
 def refused(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Why a run of one config can't go on from a run of another, both in plain values; empty if it can."""
+    """Why a run with the config `new` cannot continue a run with the config `old`; empty if it can."""
     return [f"{name} was {was}, is {now}{why_fixed(name, new)}" for name, was, now in differences(old, new)]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(name, old value, new value) of the settings that a run can't be continued with.
+    """(name, old value, new value) of the settings that differ and prevent that a run is continued.
 
-    More epochs are as good as a pause, unless something depends on how many there are, and so is more patience.
+    More epochs are allowed, unless another setting makes every epoch depend on their number; so is more patience.
     """
     before, after = flat(old), flat(new)
     if before.get(PARTS) is None or after.get(PARTS) is None:
-        # Settled where the run is, as a checkpoint knows it.
+        # null is replaced by the number of processes only when the run starts.
         before[PARTS] = after[PARTS] = None
     free = FREE if spanning_epochs(after) else (*FREE, "train.epochs")
     if is_more_patient(before.get("train.patience"), after.get("train.patience")):
@@ -83,24 +83,24 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[st
 
 
 def spanning_epochs(values: Mapping[str, Any]) -> str:
-    """Which of the settings, under their dotted names, makes every epoch depend on how many there are; or nothing."""
+    """The setting that makes every epoch depend on the number of epochs; empty if there is none."""
     if values.get("schedule.name") == "cosine":
         return "schedule.name: cosine"
     return "" if values.get("train.negatives_per_positive_end") is None else "train.negatives_per_positive_end"
 
 
 def why_fixed(name: str, config: Mapping[str, Any]) -> str:
-    """For a message that a setting may not differ: why it is so with the number of epochs."""
+    """The end of a message about a setting that differs: why the number of epochs must not change."""
     return f" ({spanning_epochs(flat(config))} spans all epochs)" if name == "train.epochs" else ""
 
 
 def is_more_patient(before: Any, after: Any) -> bool:
-    """Whether a fold that went on with `train.patience` as it was would have gone on; 0 never stops."""
+    """Whether a fold that did not stop with the patience `before` does not stop with `after` either; 0 never stops."""
     return after == 0 or (isinstance(before, int) and 0 < before < after)
 
 
-def is_trained_on(finished: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
-    """Whether a finished fold has epochs to come: more are wanted, and it doesn't stop early where it is."""
+def needs_training(finished: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Whether a finished fold is trained further: more epochs are wanted, and it does not stop early."""
     settings, history = expected["config"]["train"], finished["history"]
     since_best = sum(settings["monitor"] in each["metrics"] for each in history if each["epoch"] > finished["epoch"])
     has_stopped = 0 < settings["patience"] <= since_best
@@ -108,14 +108,14 @@ def is_trained_on(finished: Mapping[str, Any], expected: Mapping[str, Any]) -> b
 
 
 def check_epochs(done: int, expected: Mapping[str, Any], where: Path) -> None:
-    """Raise ValueError when a fold was trained in more epochs than there are to be now."""
+    """Raise ValueError when a fold was trained for more epochs than `train.epochs`."""
     wanted = expected["config"]["train"]["epochs"]
     if done > wanted:
         raise ValueError(f"{where} is of a fold that is in epoch {done} already: train.epochs can't be {wanted}")
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings under their dotted names."""
+    """Nested settings by their dotted names."""
     result: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

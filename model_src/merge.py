@@ -1,12 +1,13 @@
-"""What the runs of single folds could not know: everything that comes of all folds together.
+"""Completes the merged results of runs of single folds with everything that needs all folds.
 
     python -m model_src.merge MERGED FOLDER...
 
-MERGED has metrics.json, metrics.jsonl and oof.csv of all folds together (`coord sweep merge` puts them there), each
-FOLDER is what the run of one fold has left. The rule for masks and the comparison of settings come from what every rule
-would score on each picture (`counts.npz`), the bottleneck from each picture's scores (`oracle_pictures.csv`), the
-submission and the holdout from the folds' probability maps (see fold_maps.py). So no model predicts anything again, and
-the figures are those of one run of all folds. What can't be made is said on standard output, a line each.
+MERGED has metrics.json, metrics.jsonl and oof.csv of all folds together (`coord sweep merge` writes them); each FOLDER
+has the results of the run of one fold. The rule for masks and the ablation are computed from the pixel counts of each
+image (`counts.npz`), the bottlenecks from the dice of each image (`oracle_pictures.csv`), the submission and the
+holdout from the probability maps of the folds (prediction/fold_maps.py). No model is needed, and the results are those
+of a single run of all folds. A line on standard output names each result that cannot be computed. Needs neither torch
+nor pydicom nor pandas, because it runs on the user's machine.
 """
 
 from __future__ import annotations
@@ -22,27 +23,30 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .ablation import ablation_row, compare, configured, holdout_figures, variants
-from .charts import save_png
+from .analysis.ablation import ablation_row, compare, configured, holdout_figures, variants
+from .analysis.oracle_summary import PICTURES, read_pictures, summarize, write_oracle
 from .config import Config, from_dict
-from .curves import write_curves
-from .fold_maps import TEST_MAPS, FoldMaps, check_together, joined, read_maps, top_score
-from .labels import NO_MASK, decode, encode
-from .loop_profile import joined as joined_profiles
-from .oracle_report import write_oracle
-from .oracle_summary import PICTURES, read_pictures, summarize
-from .outputs import figures, write_csv, write_oof, write_submission
-from .overlays import sheet, worst
-from .report import best_place, finite, spread, write_text
+from .data.rle import NO_MASK, decode, encode
+from .files import finite, write_csv, write_text
+from .output import (
+    best_place,
+    figures,
+    merge_profiles,
+    save_png,
+    sheet,
+    spread,
+    worst,
+    write_oof,
+    write_submission,
+)
+from .prediction.counts import COUNTS, read_counts
+from .prediction.fold_maps import TEST_MAPS, FoldMaps, check_same_images, mean_map, read_maps, top_score
+from .prediction.thresholds import Counts, Rule, RuleChoice, choose, grid, summary as choice_summary
 from .score import Scored, choose_presence, dice
-from .thresholds import Choice, Counts, Rule, choose, grid, summary as choice_summary
-
-COUNTS = "counts.npz"
-_OF_PICTURES = ("ids", "folds", "pixels", "truth")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Complete what lies in the first folder."""
+    """Complete the results in the first folder; returns the exit code 0."""
     merged, *folders = map(Path, arguments)
     summary = json.loads((merged / "metrics.json").read_text(encoding="utf-8"))
     parts = [json.loads((folder / "metrics.json").read_text(encoding="utf-8")) for folder in folders]
@@ -63,68 +67,20 @@ def main(arguments: Sequence[str]) -> int:
     ]
     summary |= {"choice": choice_summary(choice), **figures(config, scored, choice), "ablation": ablation}
     profiles = [part.get("profile") for part in parts]
-    summary["profile"] = joined_profiles(profiles) if all(profiles) else None
+    summary["profile"] = merge_profiles(profiles) if all(profiles) else None
     summary["repeats"] = merge_repeats(merged, folders, [part.get("repeats") for part in parts])
     summary["oracle"] = merge_oracle(merged, folders, scored)
     merge_holdout(summary, folders, config, choice)
     merge_submission(merged, folders, config, scored, choice)
     copy_worst(merged, folders, worst(scored, config.evaluate.worst))
-    if (merged / "metrics.jsonl").is_file():
-        write_curves(merged)
     write_text(merged / "metrics.json", json.dumps(finite(summary), indent=2) + "\n")
     return 0
-
-
-def write_counts(path: Path, ids: Sequence[str], counts: Mapping[str, Counts]) -> None:
-    """Keep the counts of a run's pictures, whose ImageIds these are, of every way to predict by its name."""
-    first = next(iter(counts.values()))
-    arrays: dict[str, Any] = {
-        "ids": np.array(ids),
-        "scores": np.array(first.scores),
-        "thresholds": np.array(first.thresholds),
-        **{name: getattr(first, name) for name in ("folds", "pixels", "truth")},
-        **{f"area {name}": each.area for name, each in counts.items()},
-        **{f"overlap {name}": each.overlap for name, each in counts.items()},
-    }
-    unfinished = path.with_name(f"{path.name}.tmp")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    unfinished.replace(path)
-
-
-def read_counts(folders: Sequence[Path], names: Sequence[str]) -> tuple[list[str], dict[str, Counts]]:
-    """The ImageIds and, of each way to predict, the counts of all folders' pictures, in the order of the folders.
-
-    Raises ValueError when they were counted at different thresholds, or other ways to predict.
-    """
-    found = [dict(np.load(folder / COUNTS, allow_pickle=False)) for folder in folders]
-    tables = [f"{kind} {name}" for kind in ("area", "overlap") for name in names]
-    for folder, each in zip(folders, found, strict=True):
-        if lacking := [name for name in tables if name not in each]:
-            raise ValueError(f"{COUNTS} of {folder.parent.name} has no {lacking[0]}: it is of another model source")
-        if any(each[name].tolist() != found[0][name].tolist() for name in ("scores", "thresholds")):
-            raise ValueError("the folds' runs tried different thresholds")
-    arrays = {name: np.concatenate([each[name] for each in found]) for name in (*_OF_PICTURES, *tables)}
-    scores, thresholds = (tuple(map(float, found[0][name])) for name in ("scores", "thresholds"))
-    counts = {
-        name: Counts(
-            scores=scores,
-            thresholds=thresholds,
-            folds=arrays["folds"],
-            pixels=arrays["pixels"],
-            truth=arrays["truth"],
-            area=arrays[f"area {name}"],
-            overlap=arrays[f"overlap {name}"],
-        )
-        for name in names
-    }
-    return [str(each) for each in arrays["ids"]], counts
 
 
 def merge_repeats(
     merged: Path, folders: Sequence[Path], repeats: Sequence[Mapping[str, Any] | None]
 ) -> dict[str, Any] | None:
-    """The spread over the seeds that all folds' runs have repeated, with oof.seed<s>.csv; None where there is none."""
+    """The spread over the seeds that the runs of all folds have; writes oof.seed<s>.csv. None with a single seed."""
     found = [{each["seed"]: each["value"] for each in part["values"]} if part else {} for part in repeats]
     sizes = [len(_rows(folder / "oof.csv")[1]) for folder in folders]
     dice: dict[int, float] = {}
@@ -132,7 +88,7 @@ def merge_repeats(
         if not all(seed in each for each in found):
             continue
         dice[seed] = sum(each[seed] * size for each, size in zip(found, sizes, strict=True)) / sum(sizes)
-        if len(dice) > 1:  # the first one's rows are oof.csv
+        if len(dice) > 1:  # the rows of the first seed are oof.csv
             parts = [_rows(folder / f"oof.seed{seed}.csv") for folder in folders]
             write_csv(merged / f"oof.seed{seed}.csv", parts[0][0], sorted(row for _, rows in parts for row in rows))
     return spread("cv/dice", "max", dice) if len(dice) > 1 else None
@@ -146,7 +102,7 @@ def _rows(file: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]) -> dict[str, Any] | None:
-    """The bottleneck, as the summary holds it, with its table and picture; None where a fold's run did not look."""
+    """The bottleneck analysis for the summary; writes oracle.csv. None if the run of a fold has none."""
     files = [folder / PICTURES for folder in folders]
     lacking = [file for file in files if not file.is_file()]
     if lacking:
@@ -160,15 +116,15 @@ def merge_oracle(merged: Path, folders: Sequence[Path], scored: Sequence[Scored]
 
 
 def merge_submission(
-    merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: Choice
+    merged: Path, folders: Sequence[Path], config: Config, scored: Sequence[Scored], choice: RuleChoice
 ) -> None:
-    """submission.csv by all folds' models under the rule that was chosen on all folds, as `train.predict_test` does."""
+    """Write submission.csv by the models of all folds under the rule chosen on all folds, as `train.predict_test`."""
     files = [folder / TEST_MAPS for folder in folders]
     if lacking := [file for file in files if not file.is_file()]:
         print(f"no submission.csv: {lacking[0].parent.parent.name} has no {TEST_MAPS} here")
         return
     parts = [read_maps(file) for file in files]
-    check_together(parts)
+    check_same_images(parts)
     presence = choose_presence(scored)[0] if config.predict.choose_presence else 0.0
     rule = choice.rule if config.predict.choose else Rule.of(config.predict)
     if config.predict.folds == "best":
@@ -176,7 +132,7 @@ def merge_submission(
     masks = [
         (
             each.image_id,
-            encode(rule.mask(joined(parts, place, rule.score))) if top_score(parts, place) >= presence else NO_MASK,
+            encode(rule.mask(mean_map(parts, place, rule.score))) if top_score(parts, place) >= presence else NO_MASK,
         )
         for place, each in enumerate(parts[0].seen)
     ]
@@ -184,16 +140,16 @@ def merge_submission(
     write_submission(merged / "submission.csv", masks, shapes, parts[0].skipped)
 
 
-def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: Choice) -> None:
-    """Add what one fold's model and the mean of all are worth on the pictures held out, as `holdout` measures it."""
+def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Config, choice: RuleChoice) -> None:
+    """Add the metrics of the holdout to the summary, as `analysis.holdout` measures them."""
     files = [file for folder in folders for file in folder.glob("holdout*_maps.npz")]
     files.sort(key=lambda file: int(file.name.removeprefix("holdout").removesuffix("_maps.npz")))
     if len(files) < config.folds.n:
         if files:
-            print(f"no figures of the holdout: {len(files)} of {config.folds.n} folds have them here")
+            print(f"no metrics of the holdout: only {len(files)} of {config.folds.n} folds have its predictions here")
         return
     parts = [read_maps(file) for file in files]
-    check_together(parts)
+    check_same_images(parts)
     best = best_place([part.value for part in parts], config.train.monitor_mode)
     values = np.array(list(_holdout_dice(parts, (Rule.of(config.predict), choice.rule))))
     row, rows = holdout_figures(config, values, best)
@@ -202,17 +158,17 @@ def merge_holdout(summary: dict[str, Any], folders: Sequence[Path], config: Conf
 
 
 def _holdout_dice(parts: Sequence[FoldMaps], rules: Sequence[Rule]) -> Iterator[list[list[float]]]:
-    """Of each picture, under each rule, the dice by each part alone and by the mean of all."""
+    """For each image: the dice by each part alone, and by the mean of all, under each rule."""
     for place, each in enumerate(parts[0].seen):
         truth = decode(each.truth, *each.shape)
         yield [
-            [dice(rule.mask(joined(some, place, rule.score)), truth) for rule in rules]
+            [dice(rule.mask(mean_map(some, place, rule.score)), truth) for rule in rules]
             for some in (*([part] for part in parts), parts)
         ]
 
 
 def copy_worst(merged: Path, folders: Sequence[Path], pictures: Sequence[Scored]) -> None:
-    """The worst pictures of all folds, each of which is among the worst of its own, as `overlays` draws them."""
+    """Copy the drawn images with the lowest dice of all folds; each is among the drawn images of its fold."""
     drawn = []
     for rank, each in enumerate(pictures, start=1):
         for file in (found for folder in folders for found in folder.glob(f"worst/*-{each.image_id}.png")):
@@ -225,11 +181,11 @@ def copy_worst(merged: Path, folders: Sequence[Path], pictures: Sequence[Scored]
 
 
 def read_scored(path: Path, ids: Sequence[str], counts: Counts, config: Config) -> list[Scored]:
-    """The rows of an oof.csv in the order of `ids`, with the dice as the counts have it: unrounded."""
+    """The rows of oof.csv in the order of `ids`, with the unrounded dice, from the counts."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = {row["ImageId"]: row for row in csv.DictReader(file)}
     if rows.keys() != set(ids):
-        raise ValueError(f"{path.name} and {COUNTS} are not of the same pictures")
+        raise ValueError(f"{path.name} and {COUNTS} do not have the same images")
     return [
         Scored(
             image_id=image_id,

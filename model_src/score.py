@@ -1,9 +1,9 @@
-"""The competition's metric, picture by picture, and what follows from it.
+"""The competition's metric for every image, the score of a submission, and how its loss is composed.
 
     python -m model_src.score SUBMISSION.csv TRUTH.csv[.gz] [--ids IDS.csv] [--json]
 
-The metric is the mean over the images of 2 |X and Y| / (|X| + |Y|), 1 where both are empty; the true masks of one
-image are united, and nothing is smoothed.
+The metric is the mean over the images of the dice coefficient 2 |X and Y| / (|X| + |Y|), which is 1 where both masks
+are empty. X is the predicted mask, Y the union of the true masks. There is no smoothing.
 """
 
 from __future__ import annotations
@@ -21,72 +21,72 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .labels import SIZE, read_ids, read_labels
-from .report import finite
-from .rle import area, parse, unite
+from .data.labels import SIZE, read_ids, read_labels
+from .data.rle import area, parse, unite
+from .files import finite
 
 NAMED = 3
-"""How many ImageIds a message names before it gives their number only."""
+"""How many ImageIds a message names."""
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One picture that was predicted by a model that had not seen it."""
+    """The out-of-fold prediction of one image."""
 
     image_id: str
     fold: int
     dice: float
     truth_area: int
-    """Pixels of the united true masks, in the picture's original size."""
+    """Pixels in the union of the true masks, in the original size of the image."""
     predicted_area: int
     """Pixels of the predicted mask."""
     top_score: float
-    """Score of the surest instance."""
+    """The highest score of an instance; 0 without any."""
     encoded: str
-    """The predicted mask, run-length encoded."""
+    """The predicted mask, run-length encoded; -1 = empty."""
 
 
 def dice(predicted: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
-    """2 |X and Y| / (|X| + |Y|) of two masks of one shape; 1 where both are empty. No smoothing."""
-    # Counting is ten times as fast as adding up.
+    """The dice coefficient of two masks (height, width) of equal shape, from 0 to 1; 1 where both are empty."""
+    # count_nonzero is ten times as fast as sum.
     total = np.count_nonzero(predicted) + np.count_nonzero(truth)
     return 2 * int(np.count_nonzero(predicted & truth)) / int(total) if total else 1.0
 
 
 def mean_dice(scored: Sequence[Scored]) -> float:
-    """Mean over the pictures; NaN of none."""
+    """The mean dice; NaN without any image."""
     return statistics.fmean(each.dice for each in scored) if scored else math.nan
 
 
 def all_empty(scored: Sequence[Scored]) -> float:
-    """What an empty mask for every picture would score: the share of pictures without a true mask."""
+    """The mean dice of empty masks: the share of images without a true mask."""
     return statistics.fmean(each.truth_area == 0 for each in scored)
 
 
 def with_presence(each: Scored, threshold: float) -> float:
-    """The picture's dice if its mask is blanked when the top score is below the threshold."""
+    """The dice of an image whose mask is emptied when its top score is below the threshold."""
     return each.dice if each.top_score >= threshold else float(each.truth_area == 0)
 
 
 def choose_presence(scored: Sequence[Scored]) -> tuple[float, float]:
-    """The least top score that a picture needs to keep its mask, and the mean dice with it.
+    """The threshold of the top score, below which a mask is emptied, with the best mean dice; and that mean.
 
-    Tries every top score there is, in one sweep. The figure is chosen on the pictures that it is computed on, so it
-    is a little too good.
+    Every top score is tried, in one pass over the sorted images. The mean is biased upwards, because the threshold is
+    chosen on the same images.
     """
     order = sorted(scored, key=lambda each: each.top_score)
     best_threshold, best_total = 0.0, sum(each.dice for each in order)
     total = best_total
     for blanked, following in zip(order, [*order[1:], None], strict=True):
         total += float(blanked.truth_area == 0) - blanked.dice
-        # Pictures of one score are blanked together, and nothing is gained by a threshold above them all.
+        # Images with equal scores are emptied together; a threshold above all of them is never chosen.
         if following is not None and following.top_score > blanked.top_score and total > best_total:
             best_threshold, best_total = following.top_score, total
     return best_threshold, best_total / len(order)
 
 
 class Graded(Protocol):
-    """A picture with its dice and areas: `Scored` and `ImageScore` are."""
+    """An image with its dice and areas; `Scored` and `ImageScore` have this form."""
 
     @property
     def image_id(self) -> str: ...
@@ -100,44 +100,44 @@ class Graded(Protocol):
 
 @dataclass(frozen=True)
 class ImageScore:
-    """One picture of a submission against the truth."""
+    """The score of one image of a submission."""
 
     image_id: str
     dice: float
     truth_area: int
-    """Pixels of the united true masks."""
+    """Pixels in the union of the true masks."""
     predicted_area: int
-    """Pixels of the united predicted masks."""
+    """Pixels in the union of the predicted masks."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some pictures and what they contribute."""
+    """The images with one kind of error, and their part of the loss."""
 
     images: int
     loss: float
-    """The sum of 1 - dice of these, over the number of all pictures."""
+    """The sum of 1 - dice of these images, divided by the number of all images."""
     ids: tuple[str, ...]
-    """The ones that lost something, the most costly first."""
+    """ImageIds with a dice below 1, the lowest dice first."""
 
 
 @dataclass(frozen=True)
 class LossSplit:
-    """Where 1 - S is lost; the four losses add up to it."""
+    """The loss 1 - S by kind of error; the sum of the four losses is 1 - S."""
 
     false_positive: Part
-    """A mask where there is none."""
+    """A predicted mask and no true mask."""
     missed: Part
-    """No mask where there is one."""
+    """A true mask and no predicted mask."""
     disjoint: Part
-    """Both have one, and they share no pixel."""
+    """Both masks, without a common pixel."""
     partial: Part
-    """Both have one, and they overlap."""
+    """Both masks, with common pixels."""
 
 
 @dataclass(frozen=True)
-class Score:
-    """A submission's score; a mean over no pictures is NaN."""
+class SubmissionScore:
+    """The score of a submission; a mean over no images is NaN."""
 
     images: int
     dice: float
@@ -148,7 +148,7 @@ class Score:
     dice_empty: float
     """Over the images without a true mask."""
     all_empty: float
-    """What a submission without any mask would score on these images."""
+    """The score of a submission with empty masks only."""
     split: LossSplit
 
 
@@ -159,10 +159,11 @@ def grade(
     ids: Collection[str] | None = None,
     shape: tuple[int, int] = (SIZE, SIZE),
 ) -> list[ImageScore]:
-    """Every image's dice, from encoded masks of pictures of one (height, width); several masks of one are united.
+    """The dice of every image, from its run-length encoded masks; several masks of one image are united.
 
-    `ids` are the images that the submission must hold, no more and no fewer; None = all of the truth's. Raises
-    ValueError that names some of those that are missing or too many, and for a code that is malformed.
+    All images have the same `shape` (height, width). `ids` are the images that the submission must have, no more and no
+    fewer; None = those of the truth. Raises ValueError for missing images, for unexpected ones, and for a malformed
+    code.
     """
     expected = truth.keys() if ids is None else set(ids)
     _refuse("the truth has no row for", expected - truth.keys())
@@ -174,7 +175,7 @@ def grade(
         predicted = [parse(each, pixels) for each in codes]
         true = [parse(each, pixels) for each in truth[image_id]]
         predicted_area, truth_area = area(unite(predicted)), area(unite(true))
-        # |X and Y| = |X| + |Y| - |X or Y|: no pixel is ever drawn.
+        # |X and Y| = |X| + |Y| - |X or Y|: areas of runs are enough, so no mask is drawn.
         total = predicted_area + truth_area
         shared = total - area(unite([*predicted, *true]))
         graded.append(ImageScore(image_id, 2 * shared / total if total else 1.0, truth_area, predicted_area))
@@ -189,7 +190,7 @@ def _refuse(what: str, ids: Collection[str]) -> None:
 
 
 def split_loss(graded: Sequence[Graded]) -> LossSplit:
-    """1 - S by what went wrong; pictures without a mask in truth and prediction lose nothing and are in no part."""
+    """The loss 1 - S by kind of error; images without any mask have no loss and are in no part."""
 
     def part(chosen: Sequence[Graded]) -> Part:
         costly = sorted((each for each in chosen if each.dice < 1), key=lambda each: (each.dice, each.image_id))
@@ -208,13 +209,13 @@ def split_loss(graded: Sequence[Graded]) -> LossSplit:
     )
 
 
-def score(graded: Sequence[Graded]) -> Score:
-    """The competition's figure and its parts. Raises ValueError without any picture."""
+def score(graded: Sequence[Graded]) -> SubmissionScore:
+    """The score of all images and of its parts. Raises ValueError without any image."""
     if not graded:
         raise ValueError("there are no images to score")
     positives = [each.dice for each in graded if each.truth_area]
     empties = [each.dice for each in graded if not each.truth_area]
-    return Score(
+    return SubmissionScore(
         images=len(graded),
         dice=statistics.fmean(each.dice for each in graded),
         positives=len(positives),
@@ -227,18 +228,18 @@ def score(graded: Sequence[Graded]) -> Score:
 
 
 def competition_score(submission: Path, solution: Path, ids: Collection[str]) -> float:
-    """The mean dice over `ids`, a part of the solution's images; the submission has to hold all of them.
+    """The mean dice over `ids`, a part of the solution's images; the submission must have all images of the solution.
 
     This is the project's scorer (`[tool.coord] scorer`). Raises ValueError, with a description, for a submission that
-    is malformed, lacks an image or has one too many.
+    is malformed, lacks an image or has an unexpected one.
     """
     wanted = frozenset(ids)
     graded = grade(read_labels(submission, shape=(SIZE, SIZE)), read_labels(solution))
     return statistics.fmean(each.dice for each in graded if each.image_id in wanted)
 
 
-def table(found: Score) -> str:
-    """The score as lines for a reader: figure, number of images, what they are."""
+def table(found: SubmissionScore) -> str:
+    """The score as lines of text: value, number of images, what they are."""
     split = found.split
     lines = [
         ("dice", found.dice, found.images, "all images"),
@@ -255,12 +256,12 @@ def table(found: Score) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; what can't be scored is one line on standard error and the code 1."""
+    """The command line. An error is one line on standard error and the exit code 1."""
     parser = argparse.ArgumentParser(prog="python -m model_src.score", description="Score a submission.")
-    parser.add_argument("submission", type=Path, help="ImageId,EncodedPixels; one row an image or one row a mask")
+    parser.add_argument("submission", type=Path, help="ImageId,EncodedPixels; one row per image or one row per mask")
     parser.add_argument("truth", type=Path, help="the label file, .csv or .csv.gz")
     parser.add_argument("--ids", type=Path, help="score the ImageIds in this file's first column, not all of the truth")
-    parser.add_argument("--size", type=int, default=SIZE, help="edge of the pictures in pixels (%(default)s)")
+    parser.add_argument("--size", type=int, default=SIZE, help="edge of the images in pixels (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON, with the ImageIds of each part of the loss")
     given = parser.parse_args(arguments)
     if given.size < 1:

@@ -1,6 +1,6 @@
-"""Dataclasses from plain values, such as JSON holds: each value is of the declared type, or an error names it.
+"""Builds dataclasses from plain values, such as those of JSON, and checks that each value has the declared type.
 
-Standard library only, like the config that is made with it.
+Standard library only, like config.py, which uses it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 def build(cls: type, values: object, where: str = "") -> object:
     """An instance of the dataclass `cls` from plain values; `where` is its path, empty at the root.
 
-    Raises ValueError for an unknown key, a wrong type or what the class itself refuses, naming the key with its path.
+    Raises ValueError, which names the path of the key, for an unknown key, a wrong type, or what the class refuses.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{where or 'config'} must be a mapping, is {values!r}")
@@ -30,7 +30,7 @@ def build(cls: type, values: object, where: str = "") -> object:
 
 
 def _convert(kind: Any, value: object, where: str) -> object:
-    """`value` as the declared type, or ValueError naming `where`."""
+    """`value` as the declared type. Raises ValueError, which names `where`."""
     if is_dataclass(kind):
         assert isinstance(kind, type)
         return build(kind, value, where)
@@ -41,7 +41,7 @@ def _convert(kind: Any, value: object, where: str) -> object:
         return value
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_convert(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    # JSON writes 1.0 as 1, and Python counts bool as an int; neither may decide what a value means.
+    # JSON writes 1.0 as 1, so an int is a valid float; a bool is an int in Python, but not a valid one here.
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     if kind in (bool, int, str) and type(value) is kind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -143,18 +144,78 @@ def test_only_local_reaches_the_local_kaggle() -> None:
     assert set(naming) == {"local.py"}
 
 
-@pytest.mark.parametrize("file", _modules("model_src"), ids=lambda file: file.name)
+# The rooms of the model source, and its modules outside of them. Each row may import from the rows below it alone.
+MODEL_LAYERS = [
+    {"train", "merge"},
+    {"analysis"},
+    {"training"},
+    {"output"},
+    {"network", "prediction", "score"},
+    {"data"},
+    {"identity"},
+    {"config"},
+    {"files", "ranges", "typed"},
+]
+
+
+def _model_imports(file: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+    """(module, name) of every name that a module of the model source imports from another one, by its place in it."""
+    package = file.relative_to(ROOT / "model_src").parent.parts
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*package[: len(package) - node.level + 1], *(node.module or "").split("."))
+            module = tuple(filter(None, base))
+            for alias in node.names:
+                is_module = (ROOT / "model_src" / Path(*module, f"{alias.name}.py")).is_file()
+                yield (*module, alias.name) if is_module else module, alias.name
+
+
+def _handed_on(room: str) -> set[str]:
+    """The names that the face of a room hands on."""
+    face = ROOT / "model_src" / room / "__init__.py"
+    return {name for _, name in _model_imports(face)} if face.is_file() else set()
+
+
+@pytest.mark.parametrize("file", _modules("model_src"), ids=lambda file: str(file.relative_to(ROOT)))
 def test_model_source_imports_itself_relatively_and_nothing_else_of_ours(file: Path) -> None:
     """The kernel's side knows neither the coordinator nor the local Kaggle."""
     allowed = {"torch", "torchvision", "pydicom", "numpy", "pandas", "PIL", *STANDARD_LIBRARY}
+    depth = len(file.relative_to(ROOT / "model_src").parts)
     for level, imported in _imports(file):
         top = imported.partition(".")[0]
-        assert level == 1 or top in allowed, f"{file.name} imports {imported}"
+        assert 0 < level <= depth or (level == 0 and top in allowed), f"{file.name} imports {imported}"
+
+
+@pytest.mark.parametrize("file", _modules("model_src"), ids=lambda file: str(file.relative_to(ROOT)))
+def test_model_source_imports_downwards_only(file: Path) -> None:
+    """data -> network, prediction -> output -> training -> analysis -> train; a face is used for what it hands on."""
+    row_of = {name: row for row, names in enumerate(MODEL_LAYERS) for name in names}
+    room = file.relative_to(ROOT / "model_src").parts[0].removesuffix(".py")
+    if room == "__init__":
+        assert not list(_model_imports(file)), "the face of the model source loads nothing"
+        return
+    for module, name in _model_imports(file):
+        other = module[0]
+        assert other == room or row_of[other] > row_of[room], f"{file.name} imports {other}, which lies above it"
+        if other != room and len(module) > 1:
+            assert name not in _handed_on(other), f"{file.name} imports {name} past the face of {other}"
+
+
+def test_model_source_has_no_circles() -> None:
+    """No module imports, directly or by way of others, itself."""
+    graph = {
+        file.relative_to(ROOT / "model_src").with_suffix("").parts: {module for module, _ in _model_imports(file)}
+        for file in _modules("model_src")
+    }
+    faces = {parts[:-1]: parts for parts in graph if parts[-1] == "__init__"}
+    graph = {parts: {faces.get(module, module) for module in modules} for parts, modules in graph.items()}
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert set(order) == set(graph)
 
 
 def test_what_the_coordinator_reads_needs_the_standard_library_only() -> None:
     """It reads the config's dataclasses, and what may differ in a continued run, without torch."""
-    read = {"__init__", "config", "identity", "typed"}
+    read = {"__init__", "config", "identity", "ranges", "typed"}
     for name in read:
         for level, imported in _imports(ROOT / "model_src" / f"{name}.py"):
             allowed = read if level else STANDARD_LIBRARY

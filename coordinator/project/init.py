@@ -23,8 +23,9 @@ _PARTS: dict[Template, dict[str, str]] = {
     "minimal": {
         "project_templates/minimal": "",
         "project_templates/gitignore": ".gitignore",
-        "model_src/report.py": "model/report.py",
-        "model_src/inputs.py": "model/inputs.py",
+        "model_src/files.py": "model/files.py",
+        "model_src/output/report.py": "model/report.py",
+        "model_src/data/inputs.py": "model/inputs.py",
     },
     "mask-rcnn": {
         "project_templates/mask-rcnn": "",
@@ -95,6 +96,8 @@ def _contents(source: str, to: str, values: _Values) -> Iterator[tuple[Path, byt
         place, data = Path(to, path.relative_to(top)), path.read_bytes()
         if source == "pyproject.toml":
             data = _settings(data.decode("utf-8"), values).encode("utf-8")
+        elif top.is_file() and path.suffix == ".py":
+            data = data.replace(b"\nfrom ..", b"\nfrom .")  # a single module leaves its folder for the package's top
         elif path.suffix == _RENDERED:
             place, data = place.with_suffix(""), _rendered(data.decode("utf-8"), values).encode("utf-8")
         yield place, data

@@ -5,7 +5,7 @@ collected, none stops the check, because a user wants to mend a file once. A lib
 be told about every class of a project's own config, which by contract uses nothing but the standard library.
 
 Understood types: `bool`, `int`, `float`, `str`, `Literal`, `StrEnum`, `X | None` and other unions, `list[T]`,
-`tuple[T, ...]`, `tuple[A, B]`, `dict[str, T]`, `Any`, and nested dataclasses.
+`tuple[T, ...]`, `tuple[A, B]`, `dict[str, T]`, `Any`, `Annotated[T, ...]` (the same as `T`), and nested dataclasses.
 """
 
 from __future__ import annotations

@@ -11,12 +11,18 @@ from typing import Any
 import pytest
 
 from model_src import config
+from model_src.config import (
+    Config,
+    MaskLossConfig,
+    TrainConfig,
+    load,
+    to_dict,
+)
+from tests.model_src.session_root import PROJECT
 
-from .conftest import PROJECT
 
-
-def test_defaults_are_the_diarys_best_run() -> None:
-    """An experiment that says nothing is the run that scored best on the leaderboard."""
+def test_defaults_are_the_best_known_run() -> None:
+    """An experiment without settings is the run with the best known score."""
     chosen = config.load(None)
     assert (chosen.optim.lr, chosen.optim.momentum, chosen.optim.weight_decay) == (0.001, 0.9, 0.0005)
     assert (chosen.schedule.step_size, chosen.schedule.gamma, chosen.train.epochs) == (4, 0.1, 10)
@@ -24,7 +30,7 @@ def test_defaults_are_the_diarys_best_run() -> None:
 
 
 def test_reads_back_what_it_writes(tmp_path: Path) -> None:
-    """A config survives JSON, tuples and None and whole-numbered floats included."""
+    """A config is unchanged by writing and reading JSON: tuples, None, and whole numbers as floats."""
     path = tmp_path / "config.json"
     path.write_text('{"seed": 7, "optim": {"lr": 1}, "folds": {"n": 4, "run": [0, 3]}, "data": {"limit": 5}}')
     chosen = config.load(path)
@@ -70,7 +76,7 @@ def test_reads_back_what_it_writes(tmp_path: Path) -> None:
     ],
 )
 def test_refuses(tmp_path: Path, values: dict[str, Any], message: str) -> None:
-    """Unknown keys, wrong types and values out of range are named with their place."""
+    """Unknown keys, wrong types and values out of range are errors with the path of the key."""
     path = tmp_path / "config.json"
     path.write_text(json.dumps(values))
     with pytest.raises(ValueError, match=message):
@@ -78,7 +84,7 @@ def test_refuses(tmp_path: Path, values: dict[str, Any], message: str) -> None:
 
 
 def test_not_a_number_is_out_of_every_range() -> None:
-    """NaN passes no comparison, so each range has to be written such that it fails."""
+    """Comparisons with NaN are false, so each range has to be written so that NaN fails."""
     nan = float("nan")
     with pytest.raises(ValueError, match=r"(?s)lr must.*momentum must.*weight_decay must.*clip_norm must"):
         config.OptimConfig(lr=nan, momentum=nan, weight_decay=nan, clip_norm=nan)
@@ -87,7 +93,56 @@ def test_not_a_number_is_out_of_every_range() -> None:
 
 
 def test_needs_nothing_but_the_standard_library() -> None:
-    """The user's side reads the config where no torch is installed."""
+    """coord reads the config without torch."""
     code = "import sys, model_src.config; print(sorted({'torch', 'numpy', 'pydicom'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_direction_has_to_fit_the_metric() -> None:
+    """Maximising a loss and minimising a dice are errors."""
+    with pytest.raises(ValueError, match="monitor_mode must be min for val/loss"):
+        TrainConfig(monitor="val/loss")
+    with pytest.raises(ValueError, match="monitor_mode must be max for val/dice"):
+        TrainConfig(monitor_mode="min")
+    assert TrainConfig(monitor="val/loss_positive", monitor_mode="min").patience == 3
+
+
+def test_impossible_divisions_are_refused() -> None:
+    """More parts than images, more processes than parts, no process."""
+    with pytest.raises(ValueError, match="micro_batches must be at most batch_size, 4, is 5"):
+        TrainConfig(micro_batches=5)
+    with pytest.raises(ValueError, match="processes must be at most micro_batches, else batch_size, 2, is 3"):
+        TrainConfig(micro_batches=2, processes=3)
+    with pytest.raises(ValueError, match="processes must be >= 1 or null, is 0"):
+        TrainConfig(processes=0)
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0, 0.0), (-1.0, 1.0, 0.0), (float("nan"), 1.0, 0.0)])
+def test_weights_that_make_no_loss_are_refused(weights: tuple[float, float, float]) -> None:
+    """All zero, negative, and NaN."""
+    with pytest.raises(ValueError, match=r"bce must be >= 0|one of them must be above 0"):
+        MaskLossConfig(*weights)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("predict", {"choose": True, "choose_presence": True}, "choose and choose_presence exclude each other"),
+        ("predict", {"tta": "vflip"}, "predict.tta must be one of none, hflip"),
+        ("evaluate", {"worst": -1}, "worst must be >= 0, is -1"),
+        ("evaluate", {"score_thresholds": [1.5]}, r"score_thresholds must hold values from 0 to 1, holds \[1.5\]"),
+        (
+            "evaluate",
+            {"mask_thresholds": [0.0]},
+            r"mask_thresholds must hold values above 0 and at most 1, holds \[0.0\]",
+        ),
+        ("evaluate", {"min_areas": [0]}, r"min_areas must hold values >= 1, holds \[0\]"),
+    ],
+)
+def test_settings_out_of_range(tmp_path: Path, section: str, values: dict[str, Any], message: str) -> None:
+    """The message names the field and the allowed values."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**to_dict(Config()), section: values}))
+    with pytest.raises(ValueError, match=message):
+        load(path)

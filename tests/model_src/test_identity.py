@@ -1,4 +1,4 @@
-"""Which run may go on from which: what may differ, and what a finished fold has still to do."""
+"""Which runs may be continued: settings that may differ, and when a finished fold is trained further."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from model_src import identity
 from model_src.config import Config, TrainConfig, to_dict
-
-from .conftest import changed
+from tests.model_src.session_root import changed
 
 
 def values(**sections: Any) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def values(**sections: Any) -> dict[str, Any]:
     ],
 )
 def test_more_epochs_are_allowed_where_nothing_depends_on_their_number(section: dict[str, Any], said: str) -> None:
-    """Steps down come when they come; a cosine, and a ratio that slides to the last epoch, would have been others."""
+    """Allowed with a step schedule; not with a cosine, or a ratio that changes until the last epoch."""
     longer = {"epochs": 20}
     assert identity.differences(values(), values(train=longer)) == []
     before = values(**section)
@@ -42,7 +41,7 @@ def test_more_epochs_are_allowed_where_nothing_depends_on_their_number(section: 
     ("before", "after", "differs"), [(3, 6, False), (3, 0, False), (3, 2, True), (0, 3, True), (3, 3, False)]
 )
 def test_more_patience_is_as_good_as_a_pause(before: int, after: int, differs: bool) -> None:
-    """With less the earlier run would have stopped before it did."""
+    """With less patience the earlier run would have stopped before."""
     found = identity.differences(values(train={"patience": before}), values(train={"patience": after}))
     assert found == ([("train.patience", before, after)] if differs else [])
 
@@ -61,10 +60,10 @@ def test_more_patience_is_as_good_as_a_pause(before: int, after: int, differs: b
 def test_finished_fold_is_trained_on_where_one_in_a_piece_would_be(
     best: int, epochs: int, patience: int, trained_on: bool
 ) -> None:
-    """After four epochs: if there are to be more, and its best is not so long ago that it had stopped there."""
+    """After four epochs: if there are more epochs, and if early stopping would not have ended it there."""
     finished = {"epoch": best, "history": [{"epoch": each, "metrics": {"val/dice": 0.5}} for each in (1, 2, 3, 4)]}
     expected = {"config": values(train={"epochs": epochs, "patience": patience})}
-    assert identity.is_trained_on(finished, expected) is trained_on
+    assert identity.needs_training(finished, expected) is trained_on
 
 
 def test_epochs_without_an_evaluation_use_no_patience() -> None:
@@ -73,11 +72,11 @@ def test_epochs_without_an_evaluation_use_no_patience() -> None:
     finished = {"epoch": 1, "history": [{"epoch": epoch, "metrics": each} for epoch, each in enumerate(metrics, 1)]}
     for patience, trained_on in ((1, False), (2, True)):
         expected = {"config": values(train={"epochs": 8, "patience": patience})}
-        assert identity.is_trained_on(finished, expected) is trained_on
+        assert identity.needs_training(finished, expected) is trained_on
 
 
 def test_what_predicts_may_change_and_the_holdout_may_not() -> None:
-    """Best or average, one fold or all: no weight depends on it. Which pictures are trained on is another thing."""
+    """Settings of the prediction do not change weights; the holdout does."""
     before = to_dict(Config(train=TrainConfig(average_best=3)))
     other = changed(before, predict={"weights": "average", "folds": "best"}, folds={"holdout": 0.1})
     assert identity.differences(before, other) == [("folds.holdout", 0.0, 0.1)]

@@ -1,4 +1,4 @@
-"""The competition's metric and what follows from it."""
+"""The competition's metric and the score of a submission."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model_src.labels import read_labels
-from model_src.rle import Mask, encode, union
+from model_src.data.labels import read_labels
+from model_src.data.rle import Mask, encode, union
 from model_src.score import (
     Scored,
     all_empty,
@@ -32,12 +32,11 @@ from model_src.score import (
     split_loss,
     with_presence,
 )
-
-from .conftest import PROJECT
+from tests.model_src.session_root import PROJECT
 
 
 def scored(*, value: float = 0.0, truth: int = 0, top: float = 0.0) -> Scored:
-    """A scored picture of which only these figures matter."""
+    """A scored image with these values."""
     return Scored("id", 0, value, truth, 0, top, "-1")
 
 
@@ -50,7 +49,7 @@ def test_dice_of_two_masks() -> None:
 
 
 def test_all_empty_on_the_real_labels(real_labels: Path) -> None:
-    """9 378 of 12 047 images have no mask: an empty submission scores just that, baseline and metric alike."""
+    """9 378 of 12 047 images have no mask: this is the score of an empty submission."""
     pictures = [
         scored(value=float(not codes), truth=sum(int(each) for code in codes for each in code.split()[1::2]))
         for codes in read_labels(real_labels).values()
@@ -59,7 +58,7 @@ def test_all_empty_on_the_real_labels(real_labels: Path) -> None:
 
 
 def test_real_instances_are_united(real_labels: Path) -> None:
-    """Of the image with ten masks, one of them alone doesn't score 1 and all of them do."""
+    """For the image with ten masks, a single mask does not score 1, all of them do."""
     codes = max(read_labels(real_labels).values(), key=len)
     truth = union(codes, 1024, 1024)
     assert dice(union(reversed(codes), 1024, 1024), truth) == 1
@@ -79,7 +78,7 @@ def test_real_instances_are_united(real_labels: Path) -> None:
     )
 )
 def test_presence_is_the_best_there_is(pictures: list[Scored]) -> None:
-    """No threshold among the scores does better, and the reported figure is the one that it gives."""
+    """No other threshold is better, and the returned mean is that of the threshold."""
     threshold, value = choose_presence(pictures)
 
     def at(each: float) -> float:
@@ -96,7 +95,7 @@ small_masks = arrays(np.bool_, (3, 4))
     st.lists(st.tuples(st.lists(small_masks, max_size=3), st.lists(small_masks, max_size=3)), min_size=1, max_size=6)
 )
 def test_score_from_runs_is_that_of_the_masks(images: list[tuple[list[Mask], list[Mask]]]) -> None:
-    """Whatever the masks, several an image or none: dice and areas as counting pixels gives, and exact parts."""
+    """For any masks, dice and areas equal those by counting pixels, and the parts are exact."""
     submission = {str(place): [encode(mask) for mask in predicted] for place, (predicted, _) in enumerate(images)}
     truth = {str(place): [encode(mask) for mask in true] for place, (_, true) in enumerate(images)}
     graded = grade(submission, truth, shape=(3, 4))
@@ -120,7 +119,7 @@ def test_score_from_runs_is_that_of_the_masks(images: list[tuple[list[Mask], lis
 
 
 def test_split_of_the_loss() -> None:
-    """One image of each kind: what each part costs, which images are in it, and that a perfect one costs nothing."""
+    """One image of each kind: the loss of each part and its images; a perfect image has no loss."""
     truth = {"fp": (), "missed": ("0 4",), "disjoint": ("0 4",), "half": ("0 4",), "exact": ("0 4",), "empty": ()}
     submission = {"fp": ("0 1",), "missed": (), "disjoint": ("8 4",), "half": ("2 4",), "exact": ("0 4",), "empty": ()}
     found = split_loss(grade(submission, truth, shape=(3, 4)))
@@ -132,7 +131,7 @@ def test_split_of_the_loss() -> None:
 
 
 def test_the_competitions_score_of_a_part(tmp_path: Path) -> None:
-    """The mean over the part's images, with the whole submission checked; what is wrong with it is described."""
+    """The mean over a part of the images; the whole submission is checked, and errors are described."""
     truth, submission = tmp_path / "solution.csv", tmp_path / "submission.csv"
     truth.write_text("ImageId,EncodedPixels\na,1 4\nb,-1\nc,10 2\nc,20 2\nd,-1\n")
     submission.write_text("ImageId,EncodedPixels\na,1 2\nb,-1\nc,-1\nd,5 5\n")
@@ -150,7 +149,7 @@ def test_the_competitions_score_of_a_part(tmp_path: Path) -> None:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own."""
+    """Run the command line in a new process."""
     return subprocess.run(
         [sys.executable, "-m", "model_src.score", *map(str, arguments)],
         check=False,
@@ -161,7 +160,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_real_submission(real_labels: Path, competition_files: Path) -> None:
-    """A competitor's submission scores what the competition said, and its loss splits as counted by others."""
+    """A real submission has the score of the competition, and the known parts of its loss."""
     ids = competition_files / "stage1_sample_submission.csv"
     lines = run(competition_files / "stage1_submission_se154.csv", real_labels, "--ids", ids).stdout.splitlines()
     figures = [tuple(map(float, re.findall(r" (\d\S*)", line)[:2])) for line in lines]
@@ -182,7 +181,7 @@ def test_real_submission(real_labels: Path, competition_files: Path) -> None:
 
 
 def test_several_rows_an_image_score_like_one(tmp_path: Path, real_labels: Path) -> None:
-    """The label file is itself a submission with several rows an image: perfect, and so is its merged form."""
+    """The label file as a submission, with several rows per image, scores 1, and so does its merged form."""
     merged = tmp_path / "merged.csv"
     labels = {image_id: codes for image_id, codes in read_labels(real_labels).items() if len(codes) > 1}
     rows = [f"{image_id}, {encode(union(codes, 1024, 1024))}" for image_id, codes in labels.items()]
@@ -213,7 +212,7 @@ def test_errors_of_the_command_line(
     arguments: Sequence[str],
     message: str,
 ) -> None:
-    """Missing and unexpected ids, unreadable files: one line on standard error, the code 1, no score."""
+    """Missing and unexpected ids, unreadable files: one line on standard error, exit code 1, no score."""
     monkeypatch.chdir(tmp_path)
     rows = {
         "truth": "a,-1\nb,4 2\nc,1 1",

@@ -1,4 +1,4 @@
-"""The training program as a process, in a session root, on real-format data."""
+"""The training program as a process, in a session root, with generated data in the real format."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ import csv
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from model_src import fold_maps, merge
-from model_src.config import Config
-from model_src.labels import decode, read_labels
-from model_src.predict import in_shape
-from model_src.thresholds import Choice, Counts
-
-from .conftest import PROJECT, TINY, attach, changed, command, train
+from model_src.data.labels import read_labels
+from model_src.data.rle import decode
+from tests.model_src.session_root import PROJECT, TINY, attach, changed, command, train
 
 
 def read(root: Path, name: str) -> dict[str, Any]:
@@ -38,31 +31,9 @@ def rows(root: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.fixture(scope="module")
-def finished(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The root of a finished tiny run of two folds, and its standard output."""
-    root = tmp_path_factory.mktemp("finished")
-    attach(root, sample_data)
-    done = train(root, changed(TINY, predict={"choose_presence": True}))
-    assert done.returncode == 0, done.stderr
-    return root, done.stdout
-
-
-@pytest.fixture(scope="module")
-def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The roots of the same run's two folds, each run for itself."""
-    roots = []
-    for fold in (0, 1):
-        roots.append(tmp_path_factory.mktemp(f"fold{fold}"))
-        attach(roots[-1], sample_data)
-        done = train(roots[-1], changed(TINY, predict={"choose_presence": True}, folds={"n": 2, "run": [fold]}))
-        assert done.returncode == 0, done.stderr
-    return roots
-
-
-def test_summary_keeps_the_contract(finished: tuple[Path, str]) -> None:
-    """metrics.json says which run it is, how it went, per fold and over all, and beside which baseline."""
-    left = read(finished[0], "metrics.json")
+def test_summary_keeps_the_contract(finished_run: tuple[Path, str]) -> None:
+    """metrics.json has the identity of the run, its status, the metrics per fold and over all, and the baseline."""
+    left = read(finished_run[0], "metrics.json")
     assert (left["schema"], left["status"], left["error"]) == (1, "complete", None)
     assert (left["experiment"], left["run_id"], left["digest"]) == ("tiny", "run-1", "sha256:0123")
     metrics = {each["name"]: each for each in left["metrics"]}
@@ -81,9 +52,9 @@ def test_summary_keeps_the_contract(finished: tuple[Path, str]) -> None:
     assert 0 < sum(left["stages"].values()) <= left["seconds"]
 
 
-def test_events_keep_the_contract(finished: tuple[Path, str]) -> None:
+def test_events_keep_the_contract(finished_run: tuple[Path, str]) -> None:
     """Epochs counted from 1, folds from 0, steps and time rising; the log shows the same lines."""
-    root, output = finished
+    root, output = finished_run
     lines = (root / "working" / "metrics.jsonl").read_text().splitlines()
     events = [json.loads(line) for line in lines if '"message"' not in line]
     assert [event["event"] for event in events] == ["start", *["epoch", "epoch", "fold"] * 2, "end"]
@@ -101,10 +72,10 @@ def test_events_keep_the_contract(finished: tuple[Path, str]) -> None:
 
 
 def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
-    finished: tuple[Path, str], sample_data: Path
+    finished_run: tuple[Path, str], sample_data: Path
 ) -> None:
-    """One row an image; the mean of its dice is the reported figure; its areas are those of the masks."""
-    root, _ = finished
+    """One row per image; the mean dice is the reported value; areas are those of the masks."""
+    root, _ = finished_run
     labels = read_labels(sample_data / "train-rle.csv")
     oof = rows(root, "oof.csv")
     assert sorted(row["ImageId"] for row in oof) == sorted(labels)
@@ -115,9 +86,9 @@ def test_oof_has_each_picture_once_by_the_fold_that_did_not_see_it(
         assert decode(row["EncodedPixels"], 64, 64).sum() == int(row["predicted_area"])
 
 
-def test_submission_has_one_row_a_test_picture(finished: tuple[Path, str], sample_data: Path) -> None:
-    """The ids of the sample submission, each with one code that fits the picture, or -1."""
-    submission = rows(finished[0], "submission.csv")
+def test_submission_has_one_row_a_test_picture(finished_run: tuple[Path, str], sample_data: Path) -> None:
+    """The ids of the sample submission, each with one code that fits the image, or -1."""
+    submission = rows(finished_run[0], "submission.csv")
     expected = read_labels(sample_data / "sample_submission.csv")
     assert sorted(row["ImageId"] for row in submission) == sorted(expected)
     for row in submission:
@@ -125,14 +96,14 @@ def test_submission_has_one_row_a_test_picture(finished: tuple[Path, str], sampl
         assert row["EncodedPixels"]
 
 
-def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], alone: list[Path]) -> None:
+def test_fold_is_the_same_alone_and_again(finished_run: tuple[Path, str], single_fold_runs: list[Path]) -> None:
     """The second fold, run once more and without the first, gives the same weights bit for bit and the same rows."""
-    first, second = finished[0], alone[1]
+    first, second = finished_run[0], single_fold_runs[1]
     one, other = (torch.load(root / "working" / "fold1.pth", weights_only=True) for root in (first, second))
     assert one["epoch"] == other["epoch"]
     assert all(torch.equal(one["model"][name], other["model"][name]) for name in one["model"])
     assert one["history"] == other["history"]
-    # The rule is chosen on all the folds there are, and the nested one needs two.
+    # The rule is chosen on all folds of the run, and the nested rule needs two.
     one_rows, other_rows = (
         [{key: value for key, value in row.items() if key not in ("dice_chosen", "dice_nested")} for row in found]
         for found in (rows(first, "oof.csv"), rows(second, "oof.csv"))
@@ -141,151 +112,18 @@ def test_fold_is_the_same_alone_and_again(finished: tuple[Path, str], alone: lis
     assert read(second, "metrics.json")["metrics"][0]["sd"] is None
 
 
-def test_merged_folds_are_as_one_run(
-    finished: tuple[Path, str], alone: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Rows, rules, figures, bottleneck, curves, worst pictures and submission of a run of all folds."""
-    root, folders = finished[0] / "working", [each / "working" for each in alone]
-    with (tmp_path / "oof.csv").open("w", newline="") as file:
-        found = [row for each in alone for row in rows(each, "oof.csv")]
-        writer = csv.DictWriter(file, fieldnames=list(found[0]))
-        writer.writeheader()
-        writer.writerows(sorted(found, key=lambda row: row["ImageId"]))
-    whole = read(finished[0], "metrics.json")
-    (tmp_path / "metrics.json").write_text(json.dumps({"config": whole["config"], "seconds": 1.0}))
-    events = "".join((folder / "metrics.jsonl").read_text() for folder in folders)
-    (tmp_path / "metrics.jsonl").write_text(events)
-    assert merge.main([str(tmp_path), *map(str, folders)]) == 0
-    assert capsys.readouterr().out == ""
-
-    assert sorted(path.name for path in tmp_path.glob("worst/*")) == sorted(path.name for path in root.glob("worst/*"))
-    same = ["oof.csv", "thresholds.csv", "oracle.csv", "submission.csv"]
-    same += ["oracle.png", "learning.png", "worst.png", *(f"worst/{path.name}" for path in root.glob("worst/*"))]
-    for name in same:
-        assert (tmp_path / name).read_bytes() == (root / name).read_bytes(), name
-    summary = json.loads((tmp_path / "metrics.json").read_text())
-    for name in ("primary", "metrics", "baselines", "choice", "ablation", "oracle"):
-        assert summary[name] == whole[name]
-    assert summary["thresholds"] == pytest.approx(whole["thresholds"], abs=1e-6)  # top scores are rounded in oof.csv
-    assert summary["seconds"] == 1.0
-    assert summary["profile"].keys() == whole["profile"].keys()
-    assert summary["profile"]["steps"] == whole["profile"]["steps"]
-    # What only some folds need is left by none that has them all.
-    assert not {"test_maps.npz", "oracle_pictures.csv"} & {path.name for path in root.iterdir()}
-
-
-def test_what_a_fold_left_out_is_not_merged(
-    alone: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without one fold's maps there is no submission, and that is said; without its scores no bottleneck."""
-    folder = tmp_path / "base--f0" / "local-v1"
-    shutil.copytree(alone[0] / "working", folder)
-    (folder / "test_maps.npz").unlink()
-    (folder / "oracle_pictures.csv").unlink()
-    merge.merge_submission(tmp_path, [folder], Config(), [], cast(Choice, None))
-    assert capsys.readouterr().out == "no submission.csv: base--f0 has no test_maps.npz here\n"
-    whole = alone[1] / "working"
-    assert merge.merge_oracle(tmp_path, [folder, whole], []) is None
-    assert capsys.readouterr().out == "no analysis of bottlenecks: base--f0 has no oracle_pictures.csv here\n"
-    assert merge.merge_oracle(tmp_path, [folder], []) is None
-    assert capsys.readouterr().out == ""
-    parts = [fold_maps.read_maps(each / "working" / "test_maps.npz") for each in alone]
-    with pytest.raises(ValueError, match="have predicted other pictures"):
-        fold_maps.check_together([parts[0], replace(parts[1], skipped=("a",))])
-
-
-def test_repeats_are_merged(tmp_path: Path) -> None:
-    """Of the seeds that every fold has: the mean over all pictures, and their rows."""
-    folders = [tmp_path / "a", tmp_path / "b"]
-    for folder, ids in zip(folders, ("ce", "d"), strict=True):
-        folder.mkdir()
-        for name in ("oof.csv", "oof.seed1.csv"):
-            (folder / name).write_text("ImageId,dice\n" + "".join(f"{each},0\n" for each in ids))
-    repeats = [{"values": [{"seed": seed, "value": seed / of} for seed in (0, 1, 2)[:of]]} for of in (3, 2)]
-    found = merge.merge_repeats(tmp_path, folders, repeats)
-    assert found is not None
-    assert found["values"] == [{"seed": 0, "value": 0.0}, {"seed": 1, "value": pytest.approx((2 / 3 + 1 / 2) / 3)}]
-    assert (tmp_path / "oof.seed1.csv").read_text() == "ImageId,dice\nc,0\nd,0\ne,0\n"
-    assert merge.merge_repeats(tmp_path, folders, [repeats[0], None]) is None
-
-
-def test_merging_needs_no_torch() -> None:
-    """Folds are put together where runs are pushed from: with numpy and Pillow."""
-    code = "import sys, model_src.merge; print({'torch', 'pydicom', 'pandas'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-def test_maps_are_kept_in_65536_steps(tmp_path: Path) -> None:
-    """Any map, also one without instances, comes back as near as that; the same one at two scores is kept once."""
-    values = np.zeros((3, 32, 32), np.float32)
-    values[0, 5:20, 7:31] = np.random.default_rng(0).random((15, 24), np.float32)
-    values[1] = 1.0
-    crops = [fold_maps.Crop.of(each) for each in values]
-    places = ((0, 1), (1, 2), (2, 2))
-    seen = tuple(
-        fold_maps.Seen(name, (40, 30), 0.5, tuple(crops[place] for place in each), "1 2")
-        for name, each in zip("abc", places, strict=True)
-    )
-    maps = fold_maps.FoldMaps((0.1, 0.5), 32, 2, 0.25, ("d",), seen)
-    fold_maps.write_maps(tmp_path / "maps.npz", maps)
-    found = fold_maps.read_maps(tmp_path / "maps.npz")
-    assert replace(found, seen=()) == replace(maps, seen=())
-    for one, other in zip(found.seen, maps.seen, strict=True):
-        assert replace(one, crops=()) == replace(other, crops=())
-    for picture, each in zip(found.seen, places, strict=True):
-        for crop, place in zip(picture.crops, each, strict=True):
-            assert np.abs(crop.full(32) - values[place]).max() <= 0.51 / fold_maps.STEPS
-    assert found.seen[2].crops[0] is found.seen[2].crops[1]
-
-
-@pytest.mark.parametrize("shape", [(64, 64), (100, 70), (50, 130), (1, 1)])
-def test_maps_are_scaled_as_the_predictions_are(shape: tuple[int, int]) -> None:
-    """To any size, as torch does it."""
-    values = np.random.default_rng(0).random((64, 64), np.float32)
-    expected = in_shape(torch.from_numpy(values), shape)
-    assert np.allclose(fold_maps.scaled(values, shape), expected, rtol=0, atol=1e-5)
-
-
-def test_folds_that_do_not_belong_together_are_not_merged(tmp_path: Path) -> None:
-    """Other thresholds, or rows of other pictures."""
-    one, other = (
-        Counts(
-            scores=(0.5,),
-            thresholds=(threshold,),
-            folds=np.zeros(1, np.int64),
-            pixels=np.ones(1, np.int64),
-            truth=np.ones(1, np.int64),
-            area=np.ones((1, 1, 1), np.int64),
-            overlap=np.ones((1, 1, 1), np.int64),
-        )
-        for threshold in (0.5, 0.6)
-    )
-    for name, counts in (("a", one), ("b", other)):
-        (tmp_path / name).mkdir()
-        merge.write_counts(tmp_path / name / "counts.npz", [name], {"best-none": counts})
-    with pytest.raises(ValueError, match="tried different thresholds"):
-        merge.read_counts([tmp_path / "a", tmp_path / "b"], ["best-none"])
-    with pytest.raises(ValueError, match="has no area best-hflip: it is of another model source"):
-        merge.read_counts([tmp_path / "a"], ["best-none", "best-hflip"])
-    ids, found = merge.read_counts([tmp_path / "a"], ["best-none"])
-    (tmp_path / "oof.csv").write_text("ImageId,fold\nb,0\n")
-    with pytest.raises(ValueError, match="not of the same pictures"):
-        merge.read_scored(tmp_path / "oof.csv", ids, found["best-none"], Config())
-
-
-def test_starts_from_an_earlier_runs_model(finished: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
-    """A fold's file in an attached kernel's output is where another run starts, and what is frozen stays."""
+def test_starts_from_an_earlier_runs_model(finished_run: tuple[Path, str], sample_data: Path, tmp_path: Path) -> None:
+    """A run starts with the weights of a fold in the attached output of a kernel; frozen weights do not change."""
     attach(tmp_path, sample_data)
     earlier = tmp_path / "input" / "notebooks" / "ann" / "earlier"
     earlier.parent.mkdir(parents=True)
-    earlier.symlink_to(finished[0] / "working")
+    earlier.symlink_to(finished_run[0] / "working")
     config = changed(
         TINY, model={"weights": "fold1.pth"}, folds={"run": [0]}, train={"epochs": 1}, evaluate={"oracle": False}
     )
     done = train(tmp_path, config)
     assert done.returncode == 0, done.stderr
-    assert len(re.findall(r"(\d+) of \1 tensors taken over from fold1\.pth", done.stdout)) == 1
+    assert len(re.findall(r"(\d+) of \1 tensors loaded from fold1\.pth", done.stdout)) == 1
     was, now = (
         torch.load(path, weights_only=True)["model"]
         for path in (earlier / "fold1.pth", tmp_path / "working" / "fold0.pth")
@@ -306,7 +144,7 @@ def test_weights_that_are_missing_end_a_run(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_weights_that_do_not_fit_end_a_run_before_it_reads_pictures(tmp_path: Path) -> None:
-    """Nothing else is attached, and still they are what the report complains of."""
+    """Nothing else is attached, but the report names the weights."""
     torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "other.pth")
     done = train(tmp_path, changed(TINY, model={"weights": str(tmp_path / "other.pth")}))
     assert done.returncode == 1
@@ -317,9 +155,9 @@ def test_weights_that_do_not_fit_end_a_run_before_it_reads_pictures(tmp_path: Pa
 
 @pytest.mark.parametrize("unreadable", ["stop", "skip"])
 def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) -> None:
-    """By the setting, the run ends with an error that names the file, or goes on without it and counts it.
+    """By the setting, the run fails with an error that names the file, or continues without it and counts it.
 
-    One of the pictures to predict is broken, too: Kaggle wants a row for it, so it gets an empty mask.
+    A test image is damaged, too: Kaggle needs a row for it, so it gets an empty mask.
     """
     source = tmp_path / "source"
     for path in sample_data.rglob("*"):
@@ -328,9 +166,9 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     broken = sorted((source / "dicom-images-train").rglob("*.dcm"))[0]
-    broken.write_bytes(b"not a picture")
+    broken.write_bytes(b"not an image")
     to_predict = sorted((source / "dicom-images-test").rglob("*.dcm"), key=lambda path: path.stem)
-    to_predict[1].write_bytes(b"not a picture")
+    to_predict[1].write_bytes(b"not an image")
     root = tmp_path / "root"
     attach(root, source)
     config = changed(TINY, data={"unreadable": unreadable}, folds={"run": [0]}, train={"epochs": 1})
@@ -340,23 +178,23 @@ def test_unreadable_picture(sample_data: Path, tmp_path: Path, unreadable: str) 
         assert done.returncode == 1
         assert (left["status"], left["error"]["type"]) == ("error", "UnreadableDicom")
         assert broken.name in left["error"]["message"]
-        assert "model_src/pictures.py" in done.stderr
+        assert "model_src/data/pictures.py" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
         counts = left["counts"]
         assert (left["status"], counts["images"], counts["test_images"]) == ("complete", 15, 2)
         assert (counts["skipped"], counts["test_skipped"]) == (2, 1)
         assert broken.name in done.stdout
-        assert "test pictures that can't be read: 1; the submission has an empty mask (-1) for each" in done.stdout
+        assert "test images that can't be read: 1; the submission has an empty mask (-1) for each" in done.stdout
         submission = rows(root, "submission.csv")
         assert [row["ImageId"] for row in submission] == [path.stem for path in to_predict]
         assert submission[1]["EncodedPixels"] == "-1"
 
 
 def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) -> None:
-    """A dice that stays as it is ends the fold; `limit` takes fewer pictures; without test pictures none are predicted.
+    """A constant dice ends the fold; `limit` takes fewer images; without test images the submission is empty.
 
-    No instance reaches the score of 1, so every epoch scores what all-empty scores.
+    No instance reaches the score of 1, so every epoch has the score of empty masks.
     """
     source = tmp_path / "source"
     source.mkdir()
@@ -381,7 +219,7 @@ def test_stops_early_on_a_part_of_the_data(sample_data: Path, tmp_path: Path) ->
 
 
 def test_missing_data_is_reported(tmp_path: Path) -> None:
-    """Nothing attached: the report has the reason, the log the traceback, and the exit code says so."""
+    """Nothing attached: the report has the reason, the log the traceback, and the exit code is 1."""
     done = train(tmp_path, TINY)
     left = read(tmp_path, "metrics.json")
     assert done.returncode == 1
@@ -391,7 +229,7 @@ def test_missing_data_is_reported(tmp_path: Path) -> None:
 
 
 def test_run_that_is_stopped_leaves_what_it_had(sample_data: Path, tmp_path: Path) -> None:
-    """A session that is asked to end leaves its epochs and says that it did not finish."""
+    """A session that gets SIGTERM reports its epochs and an error."""
     attach(tmp_path, sample_data)
     arguments, settings = command(tmp_path, changed(TINY, train={"epochs": 500, "evaluate_every": 500}))
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
@@ -408,7 +246,7 @@ def test_run_that_is_stopped_leaves_what_it_had(sample_data: Path, tmp_path: Pat
 
 
 def test_without_a_bundle(tmp_path: Path) -> None:
-    """Run by hand, without coord's environment, it takes the defaults and calls itself unbundled."""
+    """Without coord's environment it has the default config and the identity "unbundled"."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COORD_")}
     environment |= {"COORD_KAGGLE_ROOT": str(tmp_path), "PYTHONPATH": str(PROJECT)}
     done = subprocess.run(

@@ -2,7 +2,7 @@
 
 Put your own in its place. The top of this file may import the standard library only, because coord reads the config
 without the libraries of the model: import those (numpy, torch, ...) inside functions, or in other modules that `main`
-imports. `report.py` and `inputs.py` came with coord and need no change.
+imports. `report.py`, `files.py` and `inputs.py` came with coord and need no change.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .files import write_text
 from .inputs import find_source, kaggle_root
-from .report import Report, metric, write_text
+from .report import Report, metric
 from .score import accuracy
 
 METRIC = "accuracy"

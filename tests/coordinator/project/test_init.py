@@ -20,7 +20,7 @@ from coordinator.errors import UsageError
 from coordinator.project import init
 from coordinator.project.experiment import experiment_names, resolve
 from coordinator.project.project import find_project
-from model_src.labels import read_labels
+from model_src.data.labels import read_labels
 from model_src.score import competition_score
 from runner_test.samples import SampleData, write_sample_data
 from runner_test.server import running_server

@@ -1,7 +1,7 @@
 """Makes torchvision's residual networks narrow, in each Python process that has this folder on its PYTHONPATH.
 
-An eighth of the channels is a sixtieth of the weights, of which a test of a run would otherwise spend most of its time
-drawing, saving, hashing and comparing; all layers and their names are there.
+An eighth of the channels is a sixtieth of the weights: tests would otherwise spend most of their time with
+initializing, saving, hashing and comparing them. All layers keep their names.
 """
 
 import importlib.abc
@@ -25,7 +25,7 @@ def narrow(make_layer: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds the one module as everybody else does, and changes it once it is loaded."""
+    """Finds the module as usual, and changes it after it is loaded."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None

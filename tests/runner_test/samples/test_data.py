@@ -12,7 +12,8 @@ import pydicom
 import pytest
 from pydicom.uid import JPEGBaseline8Bit
 
-from model_src.labels import decode, encode, read_labels, union
+from model_src.data.labels import read_labels
+from model_src.data.rle import decode, encode, union
 from runner_test.samples import SampleData, write_sample_data
 
 

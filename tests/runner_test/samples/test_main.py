@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model_src.labels import read_labels
+from model_src.data.labels import read_labels
 from tests.paths import ROOT
 
 

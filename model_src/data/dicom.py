@@ -1,0 +1,127 @@
+"""Reads a DICOM file as a grey image of 8 bits.
+
+The order of the steps is that of the standard (PS3.3, C.7.6.3.1.2 and C.11): stored values, modality transformation
+(rescale or table), grey scale transformation (table or window), then the photometric interpretation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.pixels.processing import apply_modality_lut, apply_voi
+
+Grey = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.float64]
+
+
+class UnreadableDicom(ValueError):
+    """A file that cannot be read as one grey image; the message names the file and the reason."""
+
+
+@dataclass(frozen=True)
+class DicomImage:
+    """An image, and its patient."""
+
+    pixels: Grey
+    """uint8 (height, width): 0 is black, 255 is white, bones are bright."""
+    patient: str
+    """16 hexadecimal digits, equal for all images of a patient; empty when the header has no PatientID."""
+
+
+def read_dicom(path: Path) -> Grey:
+    """The image uint8 (height, width): 0 is black, 255 is white, bones are bright.
+
+    Reads what pydicom can decode (JPEG and JPEG 2000 by Pillow, uncompressed), with 8 to 16 bits. A rescale and a
+    window or a table are applied where the header has them, and their output is scaled to the full range. Without a
+    window, 8-bit values stay as they are, and other values are scaled from their minimum and maximum to the full range.
+    MONOCHROME1 is inverted. Raises UnreadableDicom.
+    """
+    return read_dicom_image(path).pixels
+
+
+def read_dicom_image(path: Path) -> DicomImage:
+    """The image as `read_dicom` returns it, and its patient. Raises UnreadableDicom."""
+    try:
+        header = pydicom.dcmread(path)
+        stored: npt.NDArray[np.generic] = header.pixel_array
+        photometric = str(header.PhotometricInterpretation)
+        if stored.ndim == 2 and photometric.startswith("MONOCHROME"):
+            grey = _grey(stored, header)
+            return DicomImage(255 - grey if photometric == "MONOCHROME1" else grey, _patient(header))
+    # pydicom and its decoders raise many types of exceptions on a damaged file.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableDicom(f"{path}: {reason}") from error
+    raise UnreadableDicom(f"{path}: not one grey image, but {photometric} with shape {stored.shape}")
+
+
+def _grey(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Grey:
+    """Stored values as 0 to 255; a larger stored value is not darker."""
+    values = np.asarray(apply_modality_lut(stored, header))
+    window = _window(header)
+    if header.get("VOILUTSequence"):
+        shown = np.asarray(apply_voi(values, header), np.float64)
+        bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
+        return _to_bytes(shown / (2**bits - 1))
+    if window is not None:
+        return _to_bytes(_windowed(values.astype(np.float64), *window))
+    if stored.dtype == np.uint8 and header.BitsStored == 8 and np.array_equal(values, stored):
+        return stored.astype(np.uint8)
+    real = values.astype(np.float64)
+    low, high = real.min(), real.max()
+    return _to_bytes((real - low) / max(high - low, 1e-12))
+
+
+def _window(header: pydicom.Dataset) -> tuple[float, float, str] | None:
+    """Centre, width and function of the first window; None without a window, or with an invalid width."""
+    centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
+    function = str(header.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if centre is None or width is None:
+        return None
+    # Some devices write a width of 0, which the standard forbids; the image would have two values only.
+    is_possible = width >= 1 if function == "LINEAR" else width > 0
+    return (centre, width, function) if is_possible else None
+
+
+def _first(value: object) -> float | None:
+    """A number, or the first of several; None without a value."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, pydicom.multival.MultiValue):
+        return float(value[0]) if len(value) else None
+    return float(str(value))
+
+
+def _windowed(values: Values, centre: float, width: float, function: str) -> Values:
+    """Values in the window become 0 to 1, by the formulas of PS3.3, C.11.2.1.2 and C.11.2.1.3.
+
+    pydicom's `apply_windowing` is not used, because it scales to the range of the stored values after the rescale: with
+    a negative slope its result is inverted.
+    """
+    if function == "LINEAR":
+        if width == 1:
+            return (values > centre - 0.5).astype(np.float64)
+        return (values - (centre - 0.5)) / (width - 1) + 0.5
+    if function == "LINEAR_EXACT":
+        return (values - centre) / width + 0.5
+    if function == "SIGMOID":
+        # 1 / (1 + exp(-4 x)), in a form that cannot overflow.
+        return (1 + np.tanh(2 * (values - centre) / width)) / 2
+    raise ValueError(f"unknown VOI LUT Function {function!r}")
+
+
+def _to_bytes(share: Values) -> Grey:
+    """Scale 0 to 1 to 0 to 255; values outside are clipped."""
+    scaled: Grey = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    return scaled
+
+
+def _patient(header: pydicom.Dataset) -> str:
+    """A digest of the PatientID, because the output of a run must not show the number itself."""
+    identifier = str(header.get("PatientID") or "").strip()
+    return hashlib.sha256(f"patient/{identifier}".encode()).hexdigest()[:16] if identifier else ""

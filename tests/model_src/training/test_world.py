@@ -1,0 +1,188 @@
+"""Several processes: the same run as one process that computes the same parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from model_src.config import TrainConfig
+from model_src.training.checkpoint import load_checkpoint
+from model_src.training.world import processes
+from tests.model_src.session_root import PROJECT, TINY, attach, changed, command, train
+
+PARTED = changed(
+    TINY,
+    folds={"n": 2, "holdout": 0.2},
+    train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "average_best": 2},
+    augment={"preset": "little"},
+    predict={"tta": "hflip", "weights": "average"},
+)
+"""Batches of 3 in parts of 2 and 1, so that the parts have different weights; the last batch is smaller.
+
+Every process has one thread (see tests/conftest.py): how many threads add up a sum changes its last digits.
+"""
+
+
+def read(root: Path, name: str) -> Any:
+    """A JSON file of the run's output."""
+    return json.loads((root / "working" / name).read_text())
+
+
+def epochs(root: Path) -> list[dict[str, Any]]:
+    """The metrics of each epoch."""
+    events = map(json.loads, (root / "working" / "metrics.jsonl").read_text().splitlines())
+    return [event["metrics"] for event in events if event["event"] == "epoch"]
+
+
+def assert_same(one: Path, two: Path) -> None:
+    """Weights, metrics and files are equal, bit for bit."""
+    assert epochs(one) == epochs(two)
+    for fold in range(2):
+        first, second = (load_checkpoint(root / "working" / f"fold{fold}.pth") for root in (one, two))
+        for name, value in first["model"].items():
+            assert value.numpy().tobytes() == second["model"][name].numpy().tobytes(), name
+    for name in ("oof.csv", "submission.csv", "thresholds.csv", "oracle.csv", "folds.csv"):
+        assert (one / "working" / name).read_bytes() == (two / "working" / name).read_bytes(), name
+    first, second = read(one, "metrics.json"), read(two, "metrics.json")
+    for part in ("primary", "metrics", "choice", "ablation", "oracle"):
+        assert first[part] == second[part], part
+
+
+@pytest.fixture(scope="module")
+def alone(sample_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a run of one process that computes each step in two parts."""
+    root = tmp_path_factory.mktemp("alone")
+    attach(root, sample_data)
+    done = train(root, PARTED)
+    assert done.returncode == 0, done.stderr
+    return root
+
+
+@pytest.mark.slow
+def test_two_processes_are_as_one(sample_data: Path, alone: Path, tmp_path: Path) -> None:
+    """They continue the run of a single process, each with one part of each step and every second batch."""
+    attach(tmp_path, sample_data)
+    done = train(tmp_path, changed(PARTED, train={"stop_after_steps": 2}))
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path, "metrics.json")["devices"] == ["cpu"]
+    done = train(tmp_path, changed(PARTED, train={"resume_from": ".", "processes": 2}))
+    assert done.returncode == 0, done.stderr
+    assert_same(alone, tmp_path)
+    left = read(tmp_path, "metrics.json")
+    assert (left["devices"], left["resumed"]["step"]) == (["cpu", "cpu"], 2)
+    assert done.stdout.count('"event": "end"') == 1
+    # Only the files of the first process are kept.
+    assert sorted(path.name for path in (tmp_path / "working").iterdir()) == sorted(
+        path.name for path in (alone / "working").iterdir()
+    )
+
+
+@pytest.mark.slow
+def test_started_by_torchrun(sample_data: Path, tmp_path: Path) -> None:
+    """A run that torchrun has started in two processes does not start more."""
+    attach(tmp_path, sample_data)
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    (python, *module), settings = command(tmp_path, changed(PARTED, train={"stop_after_steps": 1, "processes": 2}))
+    done = subprocess.run([python, *torchrun, *module], check=False, capture_output=True, timeout=240, **settings)
+    assert done.returncode == 0, done.stderr
+    left = read(tmp_path, "metrics.json")
+    assert (left["status"], left["devices"], left["stopped"]["step"]) == ("incomplete", ["cpu", "cpu"], 1)
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_one_ends_all(sample_data: Path, tmp_path: Path) -> None:
+    """The exit code is that of the failed process, the report has its error, and no process is left waiting."""
+    attach(tmp_path, sample_data)
+    done = train(tmp_path, changed(PARTED, data={"source": "ann/not-there"}, train={"processes": 2}))
+    assert done.returncode == 1
+    assert read(tmp_path, "metrics.json")["error"]["type"] == "InputMissing"
+    assert "ann/not-there is not attached" in done.stderr
+
+
+SECOND_FAILS = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from model_src.output.report import Report, replace_error, described
+from model_src.training.world import recorded_failures, is_launched, join, launch
+
+if not is_launched():
+    code, error = launch("program", 2)
+    replace_error(Path(), error)
+    sys.exit(code)
+world, _ = join()
+folder = Path() if world.is_first else Path("other")
+with recorded_failures(world, described), Report(folder, experiment="e", run_id="r", digest="d"):
+    if not world.is_first:
+        {failure}
+    world.add(torch.zeros(1))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("failure", "code", "told"),
+    [
+        ("raise ValueError('a bad image')", 1, "ValueError: a bad image"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", 137, "ProcessFailed: process 2 was ended by SIGKILL"),
+    ],
+    ids=["raises", "killed"],
+)
+def test_report_names_what_failed_in_another_process(failure: str, code: int, told: str, tmp_path: Path) -> None:
+    """The first process sees only a broken connection to the second."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "program.py").write_text(SECOND_FAILS.replace("{failure}", failure))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT), os.environ["PYTHONPATH"]])}
+    done = subprocess.run(
+        [sys.executable, "-m", "program"], cwd=tmp_path, env=environment, capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == code, done.stderr
+    summary = json.loads((tmp_path / "metrics.json").read_text())
+    assert summary["status"] == "error"
+    assert f"{summary['error']['type']}: {summary['error']['message']}".startswith(told)
+
+
+@pytest.mark.slow
+def test_request_to_end_reaches_all(sample_data: Path, tmp_path: Path) -> None:
+    """SIGTERM to the process that started them: state and report are saved, no process is left."""
+    attach(tmp_path, sample_data)
+    config = changed(PARTED, train={"processes": 2, "epochs": 500, "evaluate_every": 500})
+    arguments, settings = command(tmp_path, config)
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"event": "epoch"' in line:
+                break
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()  # ends when the last of them has closed it
+    assert process.returncode == 128 + signal.SIGTERM
+    assert read(tmp_path, "metrics.json")["error"]["type"] == "SystemExit"
+    assert (tmp_path / "working" / "resume.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "cards", "expected"),
+    [
+        ({}, 0, 1),
+        ({}, 2, 2),
+        ({"batch_size": 1}, 2, 1),
+        ({"micro_batches": 1}, 2, 1),
+        ({"micro_batches": 4}, 3, 2),
+        ({"processes": 2}, 0, 2),
+        ({"processes": 1}, 2, 1),
+    ],
+)
+def test_number_of_processes(
+    settings: dict[str, Any], cards: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One per card, but each process has the same number of parts."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert processes(TrainConfig(**settings)) == expected
