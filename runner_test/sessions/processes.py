@@ -16,14 +16,21 @@ def members(leader: int) -> list[psutil.Process]:
     namespace, they always do.
     """
     found: dict[int, psutil.Process] = {}
-    for pid in [leader, *(pid for pid in psutil.pids() if _session(pid) == leader)]:
-        if pid not in found:
-            try:
-                process = psutil.Process(pid)
-                found |= {each.pid: each for each in (process, *process.children(recursive=True))}
-            except psutil.NoSuchProcess:
-                pass  # it has just ended
-    return [process for process in found.values() if _is_living(process)]
+    for pid in psutil.pids():
+        if pid not in found and leader in (pid, _session(pid)):
+            found |= {process.pid: process for process in _family(pid)}
+    return list(found.values())
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """A process and its descendants, if they live. An ended process has none, so the costly search is left out."""
+    try:
+        process = psutil.Process(pid)
+        if not _is_living(process):
+            return []
+        return [process, *filter(_is_living, process.children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return []  # it has just ended
 
 
 def _session(pid: int) -> int | None:
