@@ -58,7 +58,7 @@ def fetch_results(
     project = this_project()
     with open_ledger(project) as ledger:
         if all_runs:
-            runs = [run for run in ledger.runs(experiment=exp, target=target) if run.version and not run.fetched_at]
+            runs = [run for run in ledger.runs(experiment=exp, target=target) if run.has_kernel and not run.fetched_at]
         else:
             runs = [find_run(ledger, exp, target, version)]
         if not runs:

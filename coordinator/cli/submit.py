@@ -73,7 +73,7 @@ def submit(
             say(f"submission {found.ref} to {found.competition} is {found.state}")
             if wait:
                 try:
-                    found = verb.wait(opened.competitions, ledger, found)
+                    found = verb.wait(Workspace(project, ledger, opened), found)
                 except KeyboardInterrupt:
                     say("stopped waiting; its score comes all the same: coord scores")
                     raise typer.Exit(INTERRUPTED) from None
@@ -129,7 +129,7 @@ def scores(
         for name, slug in asked:
             try:
                 with open_target(project, cast(TargetName, name)) as opened:
-                    verb.refresh(opened.competitions, ledger, name, slug)
+                    verb.refresh(Workspace(project, ledger, opened), slug)
             except CoordError as error:
                 errors.append(error)
         every = verb.all_scores(ledger, submissions.all_submissions(ledger, target=target, competition=competition))

@@ -149,7 +149,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     What is not here yet is fetched. Each merged run is one of version 0.
     """
     from coordinator.cli.tables import results as results_table
-    from coordinator.ledger import MERGED, find_sweep
+    from coordinator.ledger import find_sweep
     from coordinator.runs import fetch as fetching
     from coordinator.sweeps import merge_folds as verb, progress as sweep_progress
     from coordinator.target import open_target
@@ -175,9 +175,8 @@ def merge(name: Name, as_json: Json = False) -> None:
         return
     for run in merged:
         answer(None, functools.partial(results_table.results, run.label, run.summary or {}))
-        show_text(
-            f"{run.label}: {run.message}, in {project.relative(project.results(run.experiment, run.target, MERGED))}/"
-        )
+        folder = project.results(run.experiment, run.target, run.results_version)
+        show_text(f"{run.label}: {run.message}, in {project.relative(folder)}/")
 
 
 def _go_on(

@@ -15,6 +15,7 @@ from coordinator.ledger.sweeps import Sweep, all_sweeps
 PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
     *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
+    *("lacks", "never_arrived", "stop_requested"),
 )
 
 
@@ -64,7 +65,8 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"state": run.state.value}
+    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN}
+    row |= {"state": run.state.value, "lacks": json.dumps(run.lacks, ensure_ascii=False)}
     summary = run.summary or {}
     primary = summary.get("primary")
     primary = primary if isinstance(primary, dict) else {}

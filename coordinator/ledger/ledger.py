@@ -18,14 +18,8 @@ from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held
-from coordinator.ledger.migrations import MIGRATIONS
-from coordinator.ledger.run import (
-    MERGED as MERGED,  # what a ledger holds is asked for with it
-    Run as Run,
-    readable,
-    to_column,
-    to_row,
-)
+from coordinator.ledger.migrations import MIGRATIONS, migrate
+from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
 
 WRITABLE = "Its folder must be writable, and its disk not be full."
@@ -150,11 +144,7 @@ class Ledger:
                 raise LedgerError(
                     f"the ledger {self._file} was written by a newer coord (format {version})", hint="Update coord."
                 )
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                # Not executescript: it would commit, and two processes may come here at once.
-                for statement in filter(str.strip, script.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
+            migrate(connection, version)
 
     def replace(self, run: Run) -> None:
         """Records a run that was rebuilt, in place of what the ledger has under its id."""

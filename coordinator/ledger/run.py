@@ -12,8 +12,8 @@ from typing import Any
 from coordinator.errors import LedgerError, RunFailed
 from coordinator.target import KernelRef, RunState
 
-MERGED = 0
-"""The version of a run that was put together of others (see merge_folds.py): Kaggle counts from 1."""
+_MERGED = 0
+"""The version of a run that was merged from the runs of its folds: Kaggle counts from 1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Run:
     """None until the target has answered."""
     url: str = ""
     message: str = ""
-    """Why it failed, or what is not known about it."""
+    """For people: why it failed, or what is not known about it. Nothing is decided by it."""
     timeout_seconds: int | None = None
     """The session's time limit that was asked for; None is the target's own."""
     sent_at: str | None = None
@@ -58,20 +58,57 @@ class Run:
     """metrics.json, once fetched."""
     continues: str | None = None
     """Id of the run whose output it goes on from (see continuation.py)."""
+    lacks: tuple[str, ...] = ()
+    """Attached sources that the target refused, or of which that is not known because the push's answer was lost."""
+    never_arrived: bool = False
+    """Its push was given up: no version of it appeared on the target for as long as one may take. (One may all the
+    same, later.)"""
+    stop_requested: bool = False
+    """Its session was asked to stop, and had not ended a while later."""
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it was merged from the runs of its folds: it has results, but no kernel and no session."""
+        return self.version == _MERGED
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether it is a version of a kernel: it arrived on the target, and is not merged."""
+        return self.version is not None and not self.is_merged
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has, as far as is known, every source that it was pushed with, and was not asked to stop."""
+        return not self.lacks and not self.stop_requested
+
+    @property
+    def may_arrive(self) -> bool:
+        """Whether a version of it may appear on the target: its push has no answer, or was given up without one."""
+        return self.state is RunState.PUSHING or (self.state is RunState.REFUSED and self.never_arrived)
+
+    def as_merged(self) -> Run:
+        """The same run, as one that was merged from others."""
+        return dataclasses.replace(self, version=_MERGED)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What its kernel has attached: data sets, models, other kernels, competitions, by the names of the target."""
+        return tuple(name for key, names in self.metadata.items() if key.endswith("_sources") for name in names or ())
 
     @property
     def results_version(self) -> int:
-        """The version that its folder of results is named by: a merged run has one, too, but no kernel (see `ref`)."""
+        """The version that its folder of results is named by; a merged run has one, too. Raises LedgerError."""
         if self.version is None:
             raise LedgerError(f"run {self.id} of {self.experiment} has no version yet", hint="Run: coord status")
         return self.version
 
     @property
     def ref(self) -> KernelRef:
+        """Its version of a kernel. Raises LedgerError before the target has answered, RunFailed if it was merged."""
         version = self.results_version
-        if version == MERGED:
+        if self.is_merged:
             raise RunFailed(
-                f"{self.label} was {self.message}: it has no kernel of its own",
+                f"{self.label} was merged from the runs of its folds: it has no kernel of its own",
                 hint="The runs of the folds have theirs.",
             )
         return KernelRef(self.owner, self.slug, version)
@@ -92,7 +129,9 @@ _JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "last_event": (dict, NoneType),
     "summary": (dict, NoneType),
     "files": dict,
+    "lacks": list,
 }
+_FLAGS = ("never_arrived", "stop_requested")
 
 
 def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,8 +155,9 @@ def to_run(row: sqlite3.Row) -> Run:
             values[name] = json.loads(values[name])
     for name, kind in _JSON_COLUMNS.items():
         if name in values and not isinstance(values[name], kind):
-            raise TypeError(f"{name} is not of the kind that it should be")
-    return Run(**{**values, "state": RunState(values["state"])})
+            raise TypeError(f"{name} has a value of another type than it should")
+    values |= {name: bool(values[name]) for name in _FLAGS}
+    return Run(**{**values, "state": RunState(values["state"]), "lacks": tuple(values["lacks"])})
 
 
 def blanked(row: sqlite3.Row) -> dict[str, str | None]:

@@ -13,7 +13,8 @@ from typing import Any
 from coordinator.errors import LedgerError
 from coordinator.files import held
 from coordinator.ledger.ledger import WRITABLE, Ledger, connect
-from coordinator.ledger.run import blanked
+from coordinator.ledger.old_messages import fields_of
+from coordinator.ledger.run import blanked, to_row
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
 
@@ -128,6 +129,8 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 def _copy(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
     """Adds a row, as far as the table has its columns; one that breaks the table's rules is left out."""
+    if "message" in row and "never_arrived" not in row:  # from a ledger of an older coord
+        row = row | to_row(fields_of(str(row["message"])))
     columns = [column["name"] for column in connection.execute(f"PRAGMA table_info({table})")]
     names = [name for name in columns if name in row]
     marks = ", ".join(f":{name}" for name in names)

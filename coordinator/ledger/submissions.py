@@ -10,6 +10,7 @@ import re
 import uuid
 from typing import Any
 
+from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger
 from coordinator.target import SubmissionState
 
@@ -37,9 +38,11 @@ class Submission:
     public: float | None = None
     private: float | None = None
     message: str = ""
-    """Why it was refused or could not be scored, or what is not known about it."""
+    """For people: why it was refused or could not be scored. Nothing is decided by it."""
     scored_at: str | None = None
     """When coord first saw its score."""
+    never_arrived: bool = False
+    """It was given up: it did not appear on the target for as long as it may take. (It may all the same, later.)"""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -60,6 +63,9 @@ def stamped(description: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+_FLAGS = ("is_upload", "never_arrived")
+
+
 def add(ledger: Ledger, submission: Submission) -> None:
     """Records the intent to submit, before anything is sent."""
     values = dataclasses.asdict(submission)
@@ -74,6 +80,11 @@ def update(ledger: Ledger, submission: Submission, **changes: Any) -> Submission
     return dataclasses.replace(submission, **changes)
 
 
+def give_up(ledger: Ledger, submission: Submission) -> Submission:
+    """Records that it never arrived."""
+    return update(ledger, submission, state=SubmissionState.REFUSED, never_arrived=True, message=NEVER_ARRIVED)
+
+
 def all_submissions(ledger: Ledger, *, target: str | None = None, competition: str | None = None) -> list[Submission]:
     """Newest first."""
     rows = ledger.statement(
@@ -82,6 +93,8 @@ def all_submissions(ledger: Ledger, *, target: str | None = None, competition: s
         {"target": target, "competition": competition},
     )
     return [
-        Submission(**{**dict(row), "is_upload": bool(row["is_upload"]), "state": SubmissionState(row["state"])})
+        Submission(
+            **{**dict(row), **{name: bool(row[name]) for name in _FLAGS}, "state": SubmissionState(row["state"])}
+        )
         for row in rows
     ]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
-from coordinator.ledger.ledger import MERGED, Ledger, Run, now
+from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.ledger.work import work_of
 from coordinator.project import Experiment, Project, derive, resolve
 
@@ -119,7 +119,7 @@ def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
 def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
     """The newest run that does the member's work: its own, or else the one that had done it; None if there is none."""
     for run in ledger.runs(experiment=member.experiment, target=sweep.target):
-        if run.version != MERGED and work_of(run) == member.work:
+        if not run.is_merged and work_of(run) == member.work:
             return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
     try:
         return ledger.get(member.run_id) if member.run_id is not None else None

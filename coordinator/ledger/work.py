@@ -18,12 +18,12 @@ def work_of(run: Run) -> str | None:
 
 def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
     """The newest complete run that has done this work on that target, with everything that it needed."""
-    return next((run for run in ledger.runs(target=target) if _is_whole(run) and work_of(run) == work), None)
+    return next((run for run in ledger.runs(target=target) if _did_all(run) and work_of(run) == work), None)
 
 
 def at_work(ledger: Ledger, work: str, target: str) -> Run | None:
     """The newest run that has a session for this work, or waits for one, as far as the ledger knows."""
-    going = (run for run in ledger.runs(target=target) if run.state.is_active and run.version and not run.message)
+    going = (run for run in ledger.runs(target=target) if run.state.is_active and run.has_kernel and run.is_whole)
     return next((run for run in going if work_of(run) == work), None)
 
 
@@ -33,6 +33,5 @@ def stopped_early(run: Run) -> bool:
     return run.state is RunState.COMPLETE and said.get("status") not in (None, "complete")
 
 
-def _is_whole(run: Run) -> bool:
-    # A message says what it lacked: sources that were refused.
-    return run.state is RunState.COMPLETE and not run.message and not stopped_early(run) and bool(run.version)
+def _did_all(run: Run) -> bool:
+    return run.state is RunState.COMPLETE and run.has_kernel and run.is_whole and not stopped_early(run)

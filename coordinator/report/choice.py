@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import MERGED, Run, all_chains
+from coordinator.ledger import Run, all_chains
 
 
 def choose(
@@ -51,7 +51,7 @@ def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     labels = {run.label: run for run in reversed(runs)}  # of a kernel that was made anew, the newest
     for run in runs:
         merged = (run.summary or {}).get("merged")
-        if run.version == MERGED and isinstance(merged, list):
+        if run.is_merged and isinstance(merged, list):
             found[run.id] = tuple(labels[name] for name in merged if isinstance(name, str) and name in labels)
     return found
 

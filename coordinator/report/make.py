@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
-from coordinator.ledger import MERGED, Submission, all_submissions, now, said
+from coordinator.ledger import Submission, all_submissions, now, said
 from coordinator.project import Project, Recorded, experiment_names, resolve
 from coordinator.report.boards import Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
@@ -62,7 +62,7 @@ def make_report(
     parts = parts_of(runs)
     # Folds that were merged stay parts of their experiment when a newer run of it is the one that is shown.
     wholes = {(run.experiment, run.target) for run in chosen}
-    merged = [run for run in runs if run.version == MERGED and (run.experiment, run.target) in wholes]
+    merged = [run for run in runs if run.is_merged and (run.experiment, run.target) in wholes]
     older = hidden([run for run in merged if run not in chosen], parts)
     chosen = [run for run in chosen if run.id not in older]
     ids = {run.id for run in chosen}

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator.ledger import MERGED, Remark, Run, texts
+from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
 from coordinator.results import RUN, events, summary as metrics
 
@@ -77,7 +77,7 @@ class Item:
         """What its parts are, in words."""
         if not self.parts:
             return ""
-        if self.run.version == MERGED:
+        if self.run.is_merged:
             return f"merged from {len(self.parts)} folds"
         return f"continues {', '.join(f'{part.target}-v{part.version}' for part in reversed(self.parts))}"
 
@@ -260,7 +260,7 @@ def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
 def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     facts = [
         ("run id", run.id),
-        ("kernel", f"{run.owner}/{run.slug}" + (f", version {run.version}" if run.version else "")),
+        ("kernel", f"{run.owner}/{run.slug}" + (f", version {run.version}" if run.has_kernel else "")),
         ("digest", run.digest),
         ("git", run.git or "not known"),
         ("overrides", " ".join(run.overrides)),
@@ -281,7 +281,7 @@ def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _warnings(run: Run, summary: Mapping[str, Any], directory: Path | None) -> tuple[str, ...]:
     # A merged run's message says what it is, not what went wrong.
-    found = [metrics.clean(run.message)] if run.message and run.version != MERGED else []
+    found = [metrics.clean(run.message)] if run.message and not run.is_merged else []
     error = summary.get("error")
     if error and error != run.message:
         found.append(metrics.clean(_text(error)))

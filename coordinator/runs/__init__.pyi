@@ -1,4 +1,5 @@
 from . import cancel as cancel, continuation as continuation, fetch as fetch, promote as promote, push as push
+from .arrival import adopt as adopt, wait_for_arrival as wait_for_arrival
 from .cancel import Deletion as Deletion
 from .dry_run import dry_run_kernel as dry_run_kernel
 from .fetch import Fetched as Fetched, Progress as Progress, output_file as output_file, provenance as provenance
@@ -7,8 +8,6 @@ from .push import push_kernel as push_kernel
 from .refresh import (
     current_log as current_log,
     refresh_run as refresh_run,
-    settle as settle,
-    wait_for_arrival as wait_for_arrival,
 )
 from .status import (
     OpenTargets as OpenTargets,

@@ -13,7 +13,8 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
 from coordinator.ledger import Ledger, Run, now
-from coordinator.runs.refresh import refresh_run, settled
+from coordinator.runs.arrival import settled
+from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState, Target
 from coordinator.workspace import Workspace
 
@@ -153,7 +154,7 @@ def _deletion(ledger: Ledger, run: Run, newest: int) -> Deletion:
 
 def _of_kernel(ledger: Ledger, run: Run) -> Iterator[Run]:
     for each in ledger.runs(target=run.target):
-        if (each.owner, each.slug) == (run.owner, run.slug) and each.version is not None:
+        if (each.owner, each.slug) == (run.owner, run.slug) and each.has_kernel:
             yield each
 
 
@@ -178,7 +179,7 @@ def _awaited(workspace: Workspace, run: Run) -> Run:
         if not run.state.is_active:
             return run
         workspace.clock.sleep(seconds)
-    workspace.ledger.update(run.id, message="it was asked to stop")
+    workspace.ledger.update(run.id, stop_requested=True, message="it was asked to stop")
     raise Later(
         f"{run.label} was asked to stop, and is still {run.state}", hint="coord status shows when it has ended."
     )

@@ -115,8 +115,7 @@ def _setting(project: Project) -> str:
 def _complete(ledger: Ledger, of: Run) -> list[Run]:
     """Newest first: the complete runs of the same kernel."""
     same = (run for run in ledger.runs(target=of.target) if (run.owner, run.slug) == (of.owner, of.slug))
-    # One that was merged of split folds (version 0) has no kernel, and no output to attach.
-    return [run for run in same if run.version and run.state is RunState.COMPLETE]
+    return [run for run in same if run.has_kernel and run.state is RunState.COMPLETE]
 
 
 def _last_of_each(overrides: Sequence[str]) -> list[str]:

@@ -9,9 +9,10 @@ from coordinator.bundle import script_in, stamp_of, stamped
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
 from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
-from coordinator.ledger import NEVER_ARRIVED, Ledger, Run, new_run_id, now
+from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.project import Project, git
-from coordinator.runs.refresh import refresh_run, settle, wait_for_arrival
+from coordinator.runs.arrival import settle, wait_for_arrival
+from coordinator.runs.refresh import refresh_run
 from coordinator.target import Pushed, RunState
 from coordinator.workspace import Workspace
 
@@ -81,13 +82,13 @@ def _check_active(
 ) -> None:
     """Pushing to a kernel that is running starts a second session: never unasked."""
     for number, run in enumerate(workspace.ledger.runs(experiment=experiment, target=workspace.target.name)):
-        if not run.state.is_active and not (number == 0 and run.message == NEVER_ARRIVED):
+        if not run.state.is_active and not (number == 0 and run.never_arrived):
             continue
         # This process holds the push lock, so a push without an outcome has nobody working on it any more.
-        current = settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        current = settle(workspace, run)
         if current.state is RunState.PUSHING and not force:
             workspace.say(f"the last push of {experiment} left no answer: looking whether it arrives")
-            current = wait_for_arrival(workspace.target, workspace.ledger, current, clock=workspace.clock)
+            current = wait_for_arrival(workspace, current)
         current = refresh_run(workspace, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
@@ -102,7 +103,7 @@ def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
     earlier = (
         run
         for run in workspace.ledger.runs(target=workspace.target.name)
-        if (run.owner, run.slug) == address and run.version
+        if (run.owner, run.slug) == address and run.has_kernel
     )
     before = next((run.metadata.get("kernel_type") for run in earlier), None)
     if before in (None, metadata.data["kernel_type"]) or workspace.target.source(*address) is None:
@@ -177,7 +178,7 @@ def _send(workspace: Workspace, send: Callable[[], Pushed], run: Run) -> Run:
 
 def _again(ledger: Ledger, run: Run) -> Run:
     """The intent once more, before the effect."""
-    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
+    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), never_arrived=False, message="", ended_at=None)
 
 
 def _wait_for_slot(workspace: Workspace) -> None:
@@ -207,13 +208,19 @@ def _look_for_a_double(workspace: Workspace, run: Run, pushed: Pushed) -> None:
 
 
 def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
-    message = ""
-    if pushed.refused_sources:
-        message = f"without {', '.join(pushed.refused_sources)}, which {workspace.target.name} did not accept"
+    lacks, message = pushed.refused_sources, ""
+    if lacks:
+        message = f"without {', '.join(lacks)}, which {workspace.target.name} did not accept"
     run = workspace.ledger.update(
-        run.id, state=RunState.QUEUED, version=pushed.ref.version, url=pushed.url, pushed_at=now(), message=message
+        run.id,
+        state=RunState.QUEUED,
+        version=pushed.ref.version,
+        url=pushed.url,
+        pushed_at=now(),
+        lacks=lacks,
+        message=message,
     )
-    if pushed.refused_sources:
+    if lacks:
         raise TargetError(
             f"{run.label} has started {message}: {run.url}",
             hint="Check the names"
@@ -229,7 +236,7 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
 def _found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:
     """The run, adopted or known not to have arrived."""
     try:
-        return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        return wait_for_arrival(workspace, run)
     except CoordError as error:
         # Not the question's own error: what matters is the push.
         raise NoAnswer(

@@ -1,4 +1,4 @@
-"""Brings the ledger's view of a run up to date: settles a lost answer, asks for the state, looks at the live log."""
+"""Updates what the ledger knows of a run: settles a lost answer, asks for the state, reads the live log."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from coordinator.bundle import script_in, stamp_of
-from coordinator.clock import SYSTEM_CLOCK, Clock
-from coordinator.errors import CoordError, Later, NoAnswer
-from coordinator.files import held
-from coordinator.ledger import ACTIVE, ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET, Ledger, Run, now
+from coordinator.errors import CoordError
+from coordinator.ledger import Ledger, Run, now
 from coordinator.results import events
+from coordinator.runs.arrival import settled
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
 
@@ -24,11 +22,7 @@ _QUIET_SECONDS = (0.05, 0.7)
 _IDLE_SECONDS = 0.7
 _LOOK_SECONDS = 5.0
 _EVENTS_SHOWN = ("epoch", "fold", "end")
-
-_ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
-"""Waits between two questions about such a push; the last one is repeated."""
-_SILENT_AT_MOST = 2
-"""A target that does not answer so many questions in a row is not asked again. (Each is retried by the client.)"""
+_ACTIVE = tuple(state for state in RunState if state.is_active)
 
 
 @dataclass(frozen=True)
@@ -46,14 +40,6 @@ def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> 
     if not run.state.is_active or run.version is None:
         return run
     return record(workspace.ledger, run, look(workspace.target, run, at_log=look_at_log))
-
-
-def settled(workspace: Workspace, run: Run) -> Run:
-    """The run, its lost answer settled; unchanged if there is none, or if another process is pushing it just now."""
-    if run.state is not RunState.PUSHING:
-        return run
-    with held(workspace.project.push_lock(run.target, run.slug), wait=False) as ours:
-        return settle(workspace.target, workspace.ledger, workspace.ledger.get(run.id)) if ours else run
 
 
 def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
@@ -91,7 +77,7 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
         changes["ended_at"] = now()
     if all(getattr(current, name) == value for name, value in changes.items()):
         return current
-    return ledger.update(run.id, only_in=ACTIVE, **changes)
+    return ledger.update(run.id, only_in=_ACTIVE, **changes)
 
 
 def _started_at(run: Run, records: list[LogRecord]) -> str:
@@ -111,84 +97,6 @@ def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
     if run.state is RunState.RUNNING:
         return list(workspace.target.follow(run.ref, idle_seconds=_IDLE_SECONDS))
     return [] if run.state.is_active else workspace.target.log(run.ref)
-
-
-def settle(target: Target, ledger: Ledger, run: Run, *, clock: Clock = SYSTEM_CLOCK) -> Run:
-    """Finds out what became of a push whose answer was lost: the kernel's source names the run that pushed it.
-
-    Where it names none, the run stays as it is for ARRIVAL_SECONDS after its request was last on its way, because the
-    target may still be at work on it, and is refused afterwards. One that was called so is looked for again.
-    The caller holds the push lock of that kernel.
-    """
-    never_arrived = run.state is RunState.REFUSED and run.message == NEVER_ARRIVED
-    if run.state is not RunState.PUSHING and not never_arrived:
-        return run
-    version = _arrived(target, ledger, run)
-    if version is not None:
-        return ledger.update(
-            run.id,
-            state=RunState.QUEUED,
-            version=version,
-            url=target.url(run.owner, run.slug),
-            pushed_at=now(),
-            ended_at=None,
-            message=_without_its_answer(run),
-        )
-    if never_arrived:
-        return run
-    sent = datetime.fromisoformat(run.sent_at or run.created_at).timestamp()
-    if clock.seconds() - sent <= ARRIVAL_SECONDS:
-        return ledger.update(run.id, message=NOT_YET)
-    return ledger.update(run.id, state=RunState.REFUSED, message=NEVER_ARRIVED, ended_at=now())
-
-
-def wait_for_arrival(
-    target: Target,
-    ledger: Ledger,
-    run: Run,
-    *,
-    clock: Clock = SYSTEM_CLOCK,
-) -> Run:
-    """Asks until it is known whether a push arrived, for as long as it may; returns the run, adopted or refused.
-
-    Raises NoAnswer, and leaves the run open, if the target does not answer the questions either. The caller holds the
-    push lock of that kernel.
-    """
-    silent, asked = 0, 0
-    while True:
-        try:
-            run, silent = settle(target, ledger, run, clock=clock), 0
-        except (NoAnswer, Later):
-            silent += 1
-            if silent >= _SILENT_AT_MOST:
-                raise
-        if run.state is not RunState.PUSHING:
-            return run
-        clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
-        asked += 1
-
-
-def _arrived(target: Target, ledger: Ledger, run: Run) -> int | None:
-    """The version whose source names the run."""
-    newest = target.source(run.owner, run.slug)
-    runs = [other.id for other in ledger.runs(target=run.target)]
-    earlier = runs[runs.index(run.id) + 1 :]
-    version, text = newest or (0, "")
-    # Versions come in the order of the pushes: what an earlier run pushed ends the search. (Their numbers would not do:
-    # a kernel that was deleted counts from 1 again.)
-    while version > 0 and (stamped_by := stamp_of(script_in(text)).get("run")) not in earlier:
-        if stamped_by == run.id:
-            return version
-        version -= 1
-        older = target.source(run.owner, run.slug, version) if version else None
-        text = older[1] if older else ""
-    return None
-
-
-def _without_its_answer(run: Run) -> str:
-    """What is not known of a version whose answer was lost: only the answer says which sources were refused."""
-    attached = [name for key, names in run.metadata.items() if key.endswith("_sources") for name in names or ()]
-    return f"its answer was lost: whether it has {', '.join(attached)} is not known" if attached else ""
 
 
 def last_event(records: list[LogRecord]) -> dict[str, Any] | None:

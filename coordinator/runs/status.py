@@ -12,7 +12,8 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
 from coordinator.ledger import Ledger, Run, chain_of, run_times
 from coordinator.project import Project, TargetName
-from coordinator.runs.refresh import Look, look, record, settled
+from coordinator.runs.arrival import settled
+from coordinator.runs.refresh import Look, look, record
 from coordinator.target import Target, open_target
 from coordinator.workspace import Workspace
 

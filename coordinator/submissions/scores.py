@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
-from coordinator.ledger import ARRIVAL_SECONDS, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
+from coordinator.ledger import Ledger, Run, Submission, may_still_arrive, now, submissions
 from coordinator.project import Project
 from coordinator.results import summary as metrics
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.recorded import RecordedScore
-from coordinator.target import Competitions, Standing, SubmissionState
+from coordinator.target import Standing, SubmissionState
+from coordinator.workspace import Workspace
 
 _REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py
-_ON_ITS_WAY = timedelta(seconds=_REQUEST_SECONDS + ARRIVAL_SECONDS)
-"""A submission without an answer may still arrive for so long after its intent was written."""
 _WAITS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between two questions about a score; the last one is repeated."""
 _SILENT_AT_MOST = 3
@@ -51,49 +49,52 @@ class Score:
         return {**names, "metric": self.metric, "mode": self.mode, "cv": self.cv, **self.submission.to_json()}
 
 
-def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
-    """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
+def refresh(workspace: Workspace, competition: str) -> list[Submission]:
+    """A competition's submissions as the target has them now, newest first, also in the ledger.
 
-    One that was on its way long ago (its process was killed, say) and is not there never arrived: refused. Should
-    it come later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is taken in if its
-    description names one of the ledger's runs.
+    One that is not there, and was sent so long ago that it cannot arrive any more (its process was killed, say), is
+    given up; if it appears later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is
+    added if its description names one of the ledger's runs.
     """
+    ledger, target = workspace.ledger, workspace.target.name
     known = {each.id: each for each in submissions.all_submissions(ledger, target=target, competition=competition)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
     runs = {run.id for run in ledger.runs(target=target)}
-    for standing in competitions.submissions(competition):
+    for standing in workspace.target.competitions.submissions(competition):
         run_id, number = submissions.stamped(standing.description) or ("", "")
         number = by_ref.get(standing.ref, number)
         if number not in known and run_id in runs:
-            known[number] = _taken_in(ledger, standing, run_id, number, target, competition)
+            known[number] = _taken_in(workspace, standing, run_id, number, competition)
         if number in known:
             known[number] = record(ledger, known[number], standing)
     for each in known.values():
-        sent = datetime.fromisoformat(each.created_at)
-        if each.state is SubmissionState.SENDING and datetime.now(UTC) - sent > _ON_ITS_WAY:
-            submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
+        # The request itself may have been under way until then: nobody noted when it ended.
+        sent = datetime.fromisoformat(each.created_at).timestamp() + _REQUEST_SECONDS
+        if each.state is SubmissionState.SENDING and not may_still_arrive(sent, workspace.clock):
+            submissions.give_up(ledger, each)
     return submissions.all_submissions(ledger, target=target, competition=competition)
 
 
-def unknown(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Standing]:
-    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would take in."""
+def unknown(workspace: Workspace, competition: str) -> list[Standing]:
+    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would add."""
+    ledger, target = workspace.ledger, workspace.target.name
     there = submissions.all_submissions(ledger, target=target, competition=competition)
     known = {each.id for each in there}
     refs = {each.ref for each in there if each.ref is not None}
     runs = {run.id for run in ledger.readable() if run.target == target}
-    stamped = ((each, submissions.stamped(each.description)) for each in competitions.submissions(competition))
+    stamped = (
+        (each, submissions.stamped(each.description)) for each in workspace.target.competitions.submissions(competition)
+    )
     return [
         each for each, stamp in stamped if stamp and each.ref not in refs and stamp[0] in runs and stamp[1] not in known
     ]
 
 
-def _taken_in(
-    ledger: Ledger, standing: Standing, run_id: str, number: str, target: str, competition: str
-) -> Submission:
+def _taken_in(workspace: Workspace, standing: Standing, run_id: str, number: str, competition: str) -> Submission:
     each = Submission(
         id=number,
         run_id=run_id,
-        target=target,
+        target=workspace.target.name,
         competition=competition,
         file_name=standing.file_name,
         sha256="",
@@ -102,7 +103,7 @@ def _taken_in(
         state=standing.state,
         created_at=standing.created_at or now(),
     )
-    submissions.add(ledger, each)
+    submissions.add(workspace.ledger, each)
     return each
 
 
@@ -114,6 +115,7 @@ def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submis
         "public": standing.public,
         "private": standing.private,
         "message": standing.error,
+        "never_arrived": False,
     }
     if standing.state is SubmissionState.COMPLETE and submission.scored_at is None:
         changes["scored_at"] = now()
@@ -122,24 +124,19 @@ def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submis
     return submissions.update(ledger, submission, **changes)
 
 
-def wait(
-    competitions: Competitions,
-    ledger: Ledger,
-    submission: Submission,
-    *,
-    clock: Clock = SYSTEM_CLOCK,
-) -> Submission:
+def wait(workspace: Workspace, submission: Submission) -> Submission:
     """Asks until the submission has its score, or can't have one. Raises NoAnswer (or Later) after several silences."""
     asked, silent = 0, 0
     while submission.state is SubmissionState.PENDING and submission.ref is not None:
         try:
-            submission, silent = record(ledger, submission, competitions.standing(submission.ref)), 0
+            standing = workspace.target.competitions.standing(submission.ref)
+            submission, silent = record(workspace.ledger, submission, standing), 0
         except (NoAnswer, Later):
             silent += 1
             if silent >= _SILENT_AT_MOST:
                 raise
         if submission.state is SubmissionState.PENDING:
-            clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
+            workspace.clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
             asked += 1
     return submission
 

@@ -21,7 +21,7 @@ from coordinator.errors import (
     did_you_mean,
 )
 from coordinator.files import held
-from coordinator.ledger import ARRIVAL_SECONDS, MERGED, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
+from coordinator.ledger import Ledger, Run, Submission, Unanswered, now, submissions
 from coordinator.runs import output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
 from coordinator.target import Competition, Competitions, RunState, SubmissionState
@@ -29,8 +29,6 @@ from coordinator.workspace import Workspace
 
 MESSAGE_AT_MOST = 200
 """Characters of a message: the stamp that names the submission comes after it, and must not be cut off."""
-_ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
-"""Waits between two questions whether a submission arrived; the last one is repeated."""
 
 
 def submit_run(
@@ -64,9 +62,9 @@ def submit_run(
         about = f": {run.message}" if run.message else ""
         wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
         raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
-    if run.version == MERGED and not is_upload:
+    if run.is_merged and not is_upload:
         raise SubmissionError(
-            f"{run.label} was {run.message}: there is no version of a kernel to submit",
+            f"{run.label} was merged from the runs of its folds: there is no version of a kernel to submit",
             hint=f"Where a file is taken: --upload. Else run all folds in one: coord push --exp {run.experiment}",
         )
     run, file = output_file.bring(workspace, run, file_name)
@@ -165,7 +163,7 @@ def _check_repeated(workspace: Workspace, slug: str, of: Run, file_name: str, di
 
     Of one that was taken in from the target the contents are not known here: it is what that run left by that name.
     """
-    for each in scores.refresh(workspace.target.competitions, workspace.ledger, workspace.target.name, slug):
+    for each in scores.refresh(workspace, slug):
         is_same = each.sha256 == digest or (
             not each.sha256 and each.run_id == of.id and each.file_name in ("", file_name)
         )
@@ -235,24 +233,25 @@ def _send(
 
 def _arrived(workspace: Workspace, each: Submission) -> Submission:
     """The submission, found on the target. Raises NoAnswer where it is not, or where that is not known."""
-    begun, asked = workspace.clock.seconds(), 0
-    while True:
-        try:
-            known = scores.refresh(workspace.target.competitions, workspace.ledger, each.target, each.competition)
-        except CoordError as error:
-            raise NoAnswer(
-                f"it is not known whether the submission to {each.competition} arrived: {error.what}",
-                hint="Run coord scores: it asks what arrived. Nothing is submitted twice.",
-            ) from error
+
+    def find() -> Submission | None:
+        known = scores.refresh(workspace, each.competition)
         found = next(other for other in known if other.id == each.id)
-        if found.state is not SubmissionState.SENDING:
-            workspace.say(f"it did: submission {found.ref}")
-            return found
-        if workspace.clock.seconds() - begun > ARRIVAL_SECONDS:
-            submissions.update(workspace.ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
-            raise NoAnswer(
-                f"the submission to {each.competition} never arrived on {each.target}",
-                hint="Nothing was submitted: run the same command again.",
-            )
-        workspace.clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
-        asked += 1
+        return None if found.state is SubmissionState.SENDING else found
+
+    # From here on, not from the start of the request: a time-out may have taken longer than that.
+    unanswered = Unanswered(workspace.clock.seconds(), find, lambda: submissions.give_up(workspace.ledger, each))
+    try:
+        found = unanswered.wait(workspace.clock)
+    except CoordError as error:
+        raise NoAnswer(
+            f"it is not known whether the submission to {each.competition} arrived: {error.what}",
+            hint="Run coord scores: it asks what arrived. Nothing is submitted twice.",
+        ) from error
+    if found.never_arrived:
+        raise NoAnswer(
+            f"the submission to {each.competition} never arrived on {each.target}",
+            hint="Nothing was submitted: run the same command again.",
+        )
+    workspace.say(f"it did: submission {found.ref}")
+    return found

@@ -22,7 +22,7 @@ from typing import Any
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.kernel import assemble, with_owner
-from coordinator.ledger import MERGED, Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
+from coordinator.ledger import Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, Kept, Results, identity, summary as metrics
 from coordinator.runs import Fetched, provenance
@@ -65,7 +65,7 @@ def merge_fetched(
                 continue
             asked.add((sweep.name, whole))
             runs = [run_of(workspace.ledger, sweep, each) for each in sweep.members if each.whole == whole]
-            found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.version]
+            found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.has_kernel]
             if len(found) < len(runs) or not all(is_mergeable(workspace.project, run) for run in found):
                 continue
             known = workspace.ledger.runs(experiment=whole, target=sweep.target)
@@ -77,7 +77,7 @@ def merge_fetched(
             except CoordError as error:
                 refused.append((error, not all(run.fetched_at for run in found)))
             else:
-                results = Results(workspace.project.results(whole, run.target, MERGED))
+                results = Results(workspace.project.results(whole, run.target, run.results_version))
                 merged.append(Fetched(run=run, directory=results.directory, files=results.names(), size=0))
     return merged, refused
 
@@ -85,7 +85,7 @@ def merge_fetched(
 def _is_merged(known: Sequence[Run], folds: Sequence[Run]) -> bool:
     """Whether one of the known runs was merged of just these."""
     ids = [run.id for run in folds]
-    return any(run.version == MERGED and (run.summary or {}).get("merged_ids") == ids for run in known)
+    return any(run.is_merged and (run.summary or {}).get("merged_ids") == ids for run in known)
 
 
 def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
@@ -125,7 +125,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     oof = merged_oof(whole, folders, of_all)
     _check_folds(whole, folders)
     built = assemble(workspace.project, find_experiment(workspace.project, whole))
-    known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.version == MERGED]
+    known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.is_merged]
     run_id, moment = (known[0].id if known else new_run_id()), now()
     summary = {
         **merged_summary(summaries, of_all),
@@ -151,13 +151,12 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
         created_at=moment,
         files=runs[0].files,
         git=runs[0].git,
-        version=MERGED,
         message=f"merged from {len(runs)} runs, one a fold",
         pushed_at=min((run.pushed_at for run in runs if run.pushed_at), default=None),
         ended_at=max((run.ended_at for run in runs if run.ended_at), default=None),
         fetched_at=moment,
         summary=summary,
-    )
+    ).as_merged()
     with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder:
         merged = Path(folder)
         (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -170,7 +169,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
             for line in _complete(workspace.project, module, whole, [merged, *folders]):
                 workspace.say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
-        results = Results(workspace.project.results(whole, run.target, MERGED))
+        results = Results(workspace.project.results(whole, run.target, run.results_version))
         results.make_room(provenance(run, sweeps_of(workspace.ledger, run)))
         _replace(results, merged)
         workspace.ledger.replace(run)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
-from coordinator.ledger import MERGED, Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
+from coordinator.ledger import Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
 from coordinator.results import events, summary as metrics
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
@@ -168,7 +168,7 @@ def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:
 
 
 def _merged(runs: Sequence[Run], whole: str) -> Run | None:
-    return next((run for run in runs if run.experiment == whole and run.version == MERGED), None)
+    return next((run for run in runs if run.experiment == whole and run.is_merged), None)
 
 
 def _metric(run: Run) -> tuple[str, float] | None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel, work_to_do
-from coordinator.ledger import NEVER_ARRIVED, Member, Run, Sweep, run_of, sweeps
+from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
 from coordinator.project import Project
-from coordinator.runs import push_kernel, settle, wait_for_arrival
+from coordinator.runs import push_kernel, wait_for_arrival
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -60,14 +60,11 @@ def go_on(
 
 
 def settled(workspace: Workspace, run: Run | None) -> Run | None:
-    """The run, a push without an outcome looked for: were it pushed again, it might run twice."""
-    if run is None or not (run.state is RunState.PUSHING or run.message == NEVER_ARRIVED):
+    """The run, once it is known whether its push arrived: a push that is repeated too early might run twice."""
+    if run is None or not run.may_arrive:
         return run
     with held(workspace.project.push_lock(run.target, run.slug), wait=True):
-        run = workspace.ledger.get(run.id)
-        if run.state is RunState.PUSHING:
-            return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
-        return settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        return wait_for_arrival(workspace, workspace.ledger.get(run.id))
 
 
 def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:

@@ -47,8 +47,8 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
     for run in known.values():
         if (
             run.fetched_at
-            and run.version
-            and not workspace.project.results(run.experiment, run.target, run.version).is_dir()
+            and run.has_kernel
+            and not workspace.project.results(run.experiment, run.target, run.results_version).is_dir()
         ):
             yield Problem(
                 f"{run.label} was fetched, and its results are gone",

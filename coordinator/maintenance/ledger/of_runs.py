@@ -84,7 +84,7 @@ def check_links(workspace: Workspace) -> Iterator[Problem]:
     setting = workspace.project.settings.continue_setting
     runs = workspace.ledger.readable()
     for run in runs:
-        if setting is None or run.continues or run.pushed_at or not run.version:
+        if setting is None or run.continues or run.pushed_at or not run.has_kernel:
             continue
         kernel = (run.target, run.owner, run.slug)
         if dict(leaves(run.config)).get(setting) != f"{run.owner}/{run.slug}":
@@ -92,7 +92,7 @@ def check_links(workspace: Workspace) -> Iterator[Problem]:
         before = [
             each
             for each in runs
-            if (each.target, each.owner, each.slug) == kernel and 0 < (each.version or 0) < run.version
+            if (each.target, each.owner, each.slug) == kernel and each.has_kernel and each.ref.version < run.ref.version
         ]
         complete = [each for each in before if each.state is RunState.COMPLETE]
         if complete and not any(each.state.is_active for each in before):

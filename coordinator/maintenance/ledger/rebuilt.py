@@ -11,7 +11,7 @@ from typing import Any
 
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
-from coordinator.ledger import Run, Sweep, from_json
+from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, summary as metrics
 from coordinator.target import RunState, Target
@@ -60,7 +60,10 @@ def _from_results(directory: Path) -> Rebuilt:
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in _SINCE} | {"state": RunState(values["state"])}
+    told = {name: values[name] for name in _SINCE} | {"state": RunState(values["state"])}
+    if "lacks" not in values:  # from an older coord
+        return told | fields_of(values["message"])
+    return told | {"lacks": tuple(map(str, values["lacks"])), "stop_requested": bool(values["stop_requested"])}
 
 
 def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | None, written: str) -> dict[str, Any]:

@@ -14,6 +14,9 @@ import pytest
 
 from coordinator.errors import LedgerError, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, new_run_id
+from coordinator.ledger.migrations import MIGRATIONS
+from coordinator.ledger.salvage import salvage_ledger
+from coordinator.ledger.submissions import all_submissions
 from coordinator.target.protocol import KernelRef, RunState
 
 BARE = Run(
@@ -49,6 +52,10 @@ FULL = dataclasses.replace(
     fetched_at="2026-11-01T00:00:03+00:00",
     last_event={"event": "epoch", "metrics": {"val/dice": 0.5}},
     summary={"metrics": [], "text": "\ud800"},
+    continues="r1",
+    lacks=("ada/x", 'b"/\\ü'),
+    never_arrived=True,
+    stop_requested=True,
 )
 
 
@@ -233,7 +240,8 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         assert ledger.get("n1").state is RunState.RUNNING
 
 
-OF_VERSION_5: dict[str, Any] = {"continues": None}
+OF_VERSION_8: dict[str, Any] = {"lacks": (), "never_arrived": False, "stop_requested": False}
+OF_VERSION_5: dict[str, Any] = {"continues": None, **OF_VERSION_8}
 OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None, **OF_VERSION_5}
 OF_VERSION_3: dict[str, Any] = {"sent_at": None, **OF_VERSION_4}
 
@@ -258,6 +266,62 @@ def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, late
         assert ledger.get(FULL.id) == dataclasses.replace(FULL, **later)
         ledger.add(dataclasses.replace(FULL, id="new"))
         assert ledger.get("new") == dataclasses.replace(FULL, id="new")
+
+
+OLD_MESSAGES: list[tuple[str, int | None, str, dict[str, Any]]] = [
+    ("refused", None, "it never arrived", {"never_arrived": True}),
+    ("refused", None, "the quota is spent", {}),
+    ("pushing", None, "no answer to its push, and nothing has arrived so far", {}),
+    ("queued", 3, "without ada/x, b/c, which local did not accept", {"lacks": ("ada/x", "b/c")}),
+    ("running", 4, "its answer was lost: whether it has a/b/c/d is not known", {"lacks": ("a/b/c/d",)}),
+    ("complete", 5, 'without q"\\x, which kaggle did not accept', {"lacks": ('q"\\x',)}),
+    ("running", 6, "it was asked to stop", {"stop_requested": True}),
+    ("error", 7, "it broke without any, which is odd", {}),
+    ("complete", 8, "", {}),
+    ("complete", 0, "merged from 2 runs, one a fold", {}),
+]
+
+
+def _old_ledger(file: Path) -> None:
+    """A ledger as the format before had it, of runs and a submission that tell by their messages how they stand."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(file)
+    for script in MIGRATIONS[:8]:
+        assert isinstance(script, str)
+        connection.executescript(script)
+    for number, (state, version, message, _) in enumerate(OLD_MESSAGES):
+        connection.execute(
+            "INSERT INTO runs (id, experiment, target, owner, slug, digest, config, metadata, overrides, created_at,"
+            " version, state, message)"
+            " VALUES (?, 'smoke', 'local', 'ada', 'smoke', 'd', '{}', '{}', '[]', '2026', ?, ?, ?)",
+            (f"r{number}", version, state, message),
+        )
+    connection.executemany(
+        "INSERT INTO submissions (id, run_id, target, competition, file_name, sha256, is_upload, description, state,"
+        " message, created_at) VALUES (?, 'r0', 'local', 'parity', 'f', '', 0, '', 'refused', ?, '2026')",
+        [("s0", "it never arrived"), ("s1", "no")],
+    )
+    connection.execute("PRAGMA user_version = 8")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_states_that_were_messages_are_carried_over(file: Path, is_damaged: bool) -> None:
+    """Each message of the older format gives its fields and stays as it is; also where a damaged ledger is salvaged."""
+    _old_ledger(file)
+    if is_damaged:
+        salvage_ledger(file)
+    with Ledger(file) as ledger:
+        for number, (state, version, message, fields) in enumerate(OLD_MESSAGES):
+            run = ledger.get(f"r{number}")
+            assert (run.state.value, run.version, run.message) == (state, version, message)
+            found = {name: getattr(run, name) for name in OF_VERSION_8}
+            assert found == {**OF_VERSION_8, **fields}, message
+            assert run.is_whole == (not run.lacks and not run.stop_requested)
+            assert (run.is_merged, run.has_kernel) == (version == 0, bool(version))
+            assert run.may_arrive == (message == "it never arrived" or state == "pushing")
+        assert {each.id: each.never_arrived for each in all_submissions(ledger)} == {"s0": True, "s1": False}
 
 
 def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:

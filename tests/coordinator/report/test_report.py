@@ -14,7 +14,7 @@ import pytest
 
 from coordinator.comparison.candidates import all_candidates
 from coordinator.errors import RunNotFound, UsageError
-from coordinator.ledger.ledger import MERGED, Ledger, Run
+from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
@@ -211,7 +211,7 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     first, second = _run(1, [0.7, 0.8]), _run(2, [0.8, 0.9], experiment="exp1", version=2, continues="run1aaaaaaaa")
     folds = [_run(3 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
     summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
-    whole = _run(5, [], experiment="whole", version=MERGED, summary=summary, message="merged from 2 runs, one a fold")
+    whole = _run(5, [], experiment="whole", version=0, summary=summary, message="merged from 2 runs, one a fold")
     _results(tiny, folds[0])
     text = _page(tiny, [first, second, *folds, whole], every=True)
     assert {entry.name for board in _boards(tiny) for entry in board.entries} == {"exp1", "whole"}
@@ -229,7 +229,7 @@ def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> N
     """They are what an earlier run of the experiment was made of; asked for by name, they have one."""
     folds = [_run(1 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
     summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
-    whole = _run(3, [], experiment="whole", version=MERGED, summary=summary, message="merged from 2 runs, one a fold")
+    whole = _run(3, [], experiment="whole", version=0, summary=summary, message="merged from 2 runs, one a fold")
     text = _page(tiny, [*folds, whole, _run(4, [0.6, 0.7], experiment="whole", version=1)])
     assert "whole-f0" not in text
     with Ledger(tiny.ledger) as ledger:

@@ -28,7 +28,7 @@ from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.test_refresh import Shelf
+from tests.coordinator.runs.shelf import Shelf
 from tests.paths import SAMPLES
 
 

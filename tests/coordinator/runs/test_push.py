@@ -18,8 +18,8 @@ from coordinator.ledger.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.runs.arrival import settle
 from coordinator.runs.push import push_kernel
-from coordinator.runs.refresh import settle
 from coordinator.target.protocol import KernelRef, LogRecord, Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.targets import Unasked
@@ -82,18 +82,11 @@ class Pusher:
     begun: float = field(default_factory=time.time)
 
     def __call__(self, target: Shelf, *, force: bool = False, wait_for_slot: bool = False) -> Run:
-        return push_kernel(
-            Workspace(
-                self.project,
-                self.ledger,
-                target,
-                clock=Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep),
-                say=self.said.append,
-            ),
-            self.built,
-            force=force,
-            wait_for_slot=wait_for_slot,
-        )
+        return push_kernel(self.at(target), self.built, force=force, wait_for_slot=wait_for_slot)
+
+    def at(self, target: Shelf) -> Workspace:
+        clock = Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep)
+        return Workspace(self.project, self.ledger, target, clock=clock, say=self.said.append)
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -136,7 +129,7 @@ def test_a_push_is_not_sent_again_for_ever(pusher: Pusher) -> None:
         pusher(shelf)
     assert shelf.pushes == 3
     (run,) = pusher.ledger.runs()
-    assert (run.state, run.message) == (RunState.REFUSED, NEVER_ARRIVED)
+    assert (run.state, run.message, run.never_arrived) == (RunState.REFUSED, NEVER_ARRIVED, True)
 
 
 def test_a_target_that_answers_nothing_leaves_the_run_open(pusher: Pusher) -> None:
@@ -196,7 +189,7 @@ def test_a_second_session_that_was_asked_for_does_not_wait(pusher: Pusher) -> No
     assert pusher(shelf, force=True).version == 1
     assert pusher.waits == []
     shelf.sources.append(late)
-    settle(shelf, pusher.ledger, pusher.ledger.runs()[1])
+    settle(pusher.at(shelf), pusher.ledger.runs()[1])
     assert [(run.version, run.state) for run in pusher.ledger.runs()] == [(1, "queued"), (2, "queued")]
 
 

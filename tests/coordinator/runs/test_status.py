@@ -24,7 +24,8 @@ from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.test_refresh import EPOCHS, RUNNING_SESSION, Shelf
+from tests.coordinator.runs.shelf import RUNNING_SESSION, Shelf
+from tests.coordinator.runs.test_refresh import EPOCHS
 
 
 @dataclass

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +148,7 @@ def _loses_an_answer(project: Project) -> None:
             force=True,
         )
         assert [each.ref for each in kaggle.competitions.submissions("parity")] == [3, 2, 1]
-        assert wait(kaggle.competitions, ledger, found).public == 0.5
+        assert wait(Workspace(project, ledger, kaggle), found).public == 0.5
     assert (found.ref, said[-1]) == (3, "it did: submission 3")
 
 
@@ -241,12 +242,12 @@ class Case:
     def submit(self, **changes: Any) -> submissions.Submission:
         options: dict[str, Any] = {"competition": None, "file_name": "submission.csv", "message": ""}
         options |= {"is_upload": False, "force": False} | changes
+        return submit_run(self.workspace, self.run, **options)
+
+    @property
+    def workspace(self) -> Workspace:
         clock = Clock(self.time.clock, sleep=self.time.sleep)
-        return submit_run(
-            Workspace(self.project, self.ledger, Place(self.desk), clock=clock, say=self.said.append),
-            self.run,
-            **options,
-        )
+        return Workspace(self.project, self.ledger, Place(self.desk), clock=clock, say=self.said.append)
 
     def fetched(self, text: str) -> None:
         """The run left this submission."""
@@ -285,7 +286,7 @@ def case(tiny: Project) -> Iterator[Case]:
     with Ledger(tiny.ledger) as ledger:
         run = _run(1)
         ledger.add(run)
-        case = Case(tiny, ledger, run, Desk(), Time(), [])
+        case = Case(tiny, ledger, run, Desk(), Time(time.time()), [])
         case.fetched(GOOD)
         yield case
 
@@ -421,7 +422,7 @@ def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
     other = Standing(7, SubmissionState.COMPLETE, submissions.stamp("f" * 16, "00000000"), 0.6, None, "")
     case.desk.sent = [told, by_hand, other]
     for _ in range(2):
-        (found,) = refresh(case.desk, case.ledger, "local", "parity")
+        (found,) = refresh(case.workspace, "parity")
         assert (found.id, found.run_id, found.ref) == ("1a2b3c4d", case.run.id, 9)
         assert (found.public, found.private) == (0.5, 0.4)
         assert (found.file_name, found.created_at) == ("submission.csv", "2026-11-02T00:00:00")
@@ -453,14 +454,14 @@ def test_waiting_for_a_score(case: Case) -> None:
     assert sent.ref is not None
     done = dataclasses.replace(case.desk.sent[0], state=SubmissionState.COMPLETE, public=0.5)
     case.desk.standings = [None, case.desk.sent[0], None, None, case.desk.sent[0], done]
-    found = wait(case.desk, case.ledger, sent, clock=Clock(sleep=case.time.sleep))
+    found = wait(case.workspace, sent)
     assert (found.public, found.state) == (0.5, SubmissionState.COMPLETE)
     assert case.time.waits == sorted(case.time.waits)
     assert len(case.time.waits) == 5
     case.desk.standings = [None] * 3
     with pytest.raises(NoAnswer):
-        wait(case.desk, case.ledger, sent, clock=Clock(sleep=case.time.sleep))
-    assert wait(case.desk, case.ledger, found, clock=Clock(sleep=case.time.sleep)) == found
+        wait(case.workspace, sent)
+    assert wait(case.workspace, found) == found
 
 
 @pytest.mark.parametrize("slug", ["../parity", "https://www.kaggle.com/c/parity", "a b", ""])

@@ -160,7 +160,9 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     assert "base--s1 local-v0 was merged" in coord.here("logs", "--exp", "base--s1", code=1).stderr
     # Its file can be sent, but no kernel's version be named.
     submit = ("submit", "--exp", "base--s1", "--competition", "cup", "--file", "oof.csv")
-    assert "was merged from 3 runs, one a fold: there is no version of a kernel" in coord.here(*submit, code=1).stderr
+    assert (
+        "was merged from the runs of its folds: there is no version of a kernel" in coord.here(*submit, code=1).stderr
+    )
     assert "no competition" in coord.here(*submit, "--upload", code=1).stderr
 
 

@@ -349,7 +349,8 @@ def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"message": "without ada/data, which local did not accept"},
+        {"lacks": ("ada/data",)},
+        {"stop_requested": True},
         {"state": RunState.ERROR},
         {"summary": {"status": "incomplete"}},
         {"metadata": {"dataset_sources": ["ada/data"]}},

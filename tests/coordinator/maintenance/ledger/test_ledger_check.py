@@ -20,7 +20,6 @@ from coordinator.bundle.script import stamped
 from coordinator.errors import LedgerError, NoAccess, NoAnswer
 from coordinator.kernel.build import build_kernel
 from coordinator.ledger import export, remarks, submissions, sweeps
-from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, check_file
 from coordinator.project.experiment import resolve
@@ -162,11 +161,22 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
 
 def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     """As run.json says it; one of an older coord is complete if its metrics are, and its files stand in its kernel."""
-    cancelled = dataclasses.replace(FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None)
+    cancelled = dataclasses.replace(
+        FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None, never_arrived=False
+    )
     run, text = _as_pushed(tiny, cancelled)
     (_results(tiny, run, text) / "metrics.json").unlink()
     _found(tiny, ledger, repair=True)
     assert ledger.get(run.id) == dataclasses.replace(run, summary=None, sent_at=None)
+
+    # Of a coord that told by the message alone what a run lacks.
+    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="r3", version=4))
+    file = _results(tiny, run, text) / "run.json"
+    told = {**json.loads(file.read_text()), "message": "without ada/x, which local did not accept"}
+    del told["lacks"], told["stop_requested"]
+    file.write_text(json.dumps(told))
+    _found(tiny, ledger, repair=True)
+    assert ledger.get(run.id).lacks == ("ada/x",)
 
     run, text = _as_pushed(tiny, RUN)
     file = _results(tiny, run, text) / "run.json"
@@ -200,7 +210,7 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
 
 def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
     """However late it came."""
-    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, message=NEVER_ARRIVED))
+    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, never_arrived=True))
     shelf = Shelf({"tiny-base": [_kernel(tiny, "r1")]})
     (problem,) = _found(tiny, ledger, shelf, repair=True)
     assert problem.remedy == "adopt the version"
