@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import click
 import typer
@@ -119,10 +119,9 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
 
 
 def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[Target]:
-    from coordinator.project import TargetName
     from coordinator.target import open_target
 
-    return open_target(project, cast(TargetName, run.target))
+    return open_target(project, run.target)
 
 
 def worst(errors: Iterable[CoordError]) -> int:

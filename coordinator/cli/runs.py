@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
     from coordinator.runs import Deletion, OpenTargets, Status
     from coordinator.target import Target
 
@@ -253,7 +253,7 @@ def cancel(
     project = this_project()
     with open_ledger(project) as ledger:
         name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
-        with open_target(project, cast("TargetName", name)) as opened:
+        with open_target(project, name) as opened:
             chosen = verb.choose(Workspace(project, ledger, opened), exp, version)
             run = verb.cancel_run(Workspace(project, ledger, opened), chosen, confirm=confirm)
     if as_json:

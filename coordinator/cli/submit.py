@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -111,7 +111,7 @@ def scores(
     import dataclasses
 
     from coordinator.ledger import submissions
-    from coordinator.project import TargetName, target_name
+    from coordinator.project import target_name
     from coordinator.submissions import recorded_agreements, recorded_scores, scores as verb
     from coordinator.target import open_target
 
@@ -128,7 +128,7 @@ def scores(
             asked = [(target_name(project, target), competition)]
         for name, slug in asked:
             try:
-                with open_target(project, cast(TargetName, name)) as opened:
+                with open_target(project, name) as opened:
                     verb.refresh(Workspace(project, ledger, opened), slug)
             except CoordError as error:
                 errors.append(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +25,7 @@ from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger, Sweep
-    from coordinator.project import Project, TargetName
+    from coordinator.project import Project
     from coordinator.sweeps import Plan
     from coordinator.target import AcceleratorQuota
 
@@ -131,7 +131,7 @@ def status(
         chosen = find_sweep(ledger, name)
         trouble = None
         try:
-            with open_target(project, cast("TargetName", chosen.target)) as opened:
+            with open_target(project, chosen.target) as opened:
                 verb.brought_up_to_date(Workspace(project, ledger, opened), chosen)
         except CoordError as error:
             trouble = error  # what is known is shown all the same
@@ -161,7 +161,7 @@ def merge(name: Name, as_json: Json = False) -> None:
         groups = verb.groups(chosen)
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
-        with open_target(project, cast("TargetName", chosen.target)) as opened:
+        with open_target(project, chosen.target) as opened:
             sweep_progress.brought_up_to_date(Workspace(project, ledger, opened), chosen)
             for whole in groups:
                 runs = verb.fold_runs(ledger, chosen, whole)
@@ -186,7 +186,7 @@ def _go_on(
     from coordinator.target import open_target
 
     try:
-        with open_target(project, cast("TargetName", sweep.target)) as opened:
+        with open_target(project, sweep.target) as opened:
             if sweep.target == "local":
                 warn_of_isolation(project)
             refused = sweep_push.go_on(
@@ -217,7 +217,7 @@ def _quota(project: Project, planned: Plan) -> AcceleratorQuota | None:
     if planned.kind == "cpu":
         return None
     try:
-        with open_target(project, cast("TargetName", planned.target)) as opened:
+        with open_target(project, planned.target) as opened:
             found = [each for each in opened.quota().accelerators if each.kind == planned.kind]
     except CoordError as error:
         say(f"note: the quota is not known: {error.what}")

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any
 
 from coordinator.errors import LedgerError, RunFailed
+from coordinator.project import TargetName, parse_target
 from coordinator.target import KernelRef, RunState
 
 _MERGED = 0
@@ -22,7 +23,7 @@ class Run:
 
     id: str
     experiment: str
-    target: str
+    target: TargetName
     owner: str
     slug: str
     digest: str
@@ -157,7 +158,8 @@ def to_run(row: sqlite3.Row) -> Run:
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} has a value of another type than it should")
     values |= {name: bool(values[name]) for name in _FLAGS}
-    return Run(**{**values, "state": RunState(values["state"]), "lacks": tuple(values["lacks"])})
+    values |= {"target": parse_target(values["target"]), "state": RunState(values["state"])}
+    return Run(**{**values, "lacks": tuple(values["lacks"])})
 
 
 def blanked(row: sqlite3.Row) -> dict[str, str | None]:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sqlite3
 import uuid
 from typing import Any
 
+from coordinator.errors import LedgerError
 from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger
+from coordinator.project import TargetName, parse_target
 from coordinator.target import SubmissionState
 
 
@@ -21,7 +24,7 @@ class Submission:
 
     id: str
     run_id: str
-    target: str
+    target: TargetName
     competition: str
     file_name: str
     sha256: str
@@ -92,9 +95,13 @@ def all_submissions(ledger: Ledger, *, target: str | None = None, competition: s
         " AND (:competition IS NULL OR competition = :competition) ORDER BY created_at DESC, rowid DESC",
         {"target": target, "competition": competition},
     )
-    return [
-        Submission(
-            **{**dict(row), **{name: bool(row[name]) for name in _FLAGS}, "state": SubmissionState(row["state"])}
-        )
-        for row in rows
-    ]
+    return [_submission(row) for row in rows]
+
+
+def _submission(row: sqlite3.Row) -> Submission:
+    values = {**dict(row), **{name: bool(row[name]) for name in _FLAGS}}
+    try:
+        parsed = {"target": parse_target(row["target"]), "state": SubmissionState(row["state"])}
+    except ValueError as error:
+        raise LedgerError(f"the ledger has a damaged row, submission {row['id']}: {error}") from error
+    return Submission(**{**values, **parsed})

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from coordinator.errors import RunNotFound, UsageError, did_you_mean
-from coordinator.ledger.ledger import Ledger, Run, now
+from coordinator.errors import LedgerError, RunNotFound, UsageError, did_you_mean
+from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.work import work_of
-from coordinator.project import Experiment, Project, derive, resolve
+from coordinator.project import Experiment, Project, TargetName, derive, parse_target, resolve
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sweep:
 
     name: str
     base: str
-    target: str
+    target: TargetName
     is_repeat: bool
     """What was run before it began does not count."""
     created_at: str
@@ -53,26 +53,17 @@ def from_json(data: object) -> Sweep | None:
         return None
     try:
         members = [Member(**{**each, "overrides": tuple(each["overrides"])}) for each in data["members"]]
-        found = Sweep(**{**data, "members": tuple(members)})
-    except (TypeError, KeyError):
+        found = Sweep(**{**data, "target": parse_target(data["target"]), "members": tuple(members)})
+    except (TypeError, KeyError, ValueError):
         return None
-    texts = [found.name, found.base, found.target, found.created_at]
+    texts = [found.name, found.base, found.created_at]
     for each in members:
         texts += [each.experiment, each.base, each.whole, each.work, *each.overrides, each.run_id or ""]
     return found if all(isinstance(text, str) for text in texts) and isinstance(found.is_repeat, bool) else None
 
 
-def add(
-    ledger: Ledger, name: str, base: str, target: str, members: Sequence[Member], *, is_repeat: bool = False
-) -> Sweep:
-    """Records a new sweep, before anything of it is pushed."""
-    sweep = Sweep(name, base, target, is_repeat, now(), tuple(members))
-    restore(ledger, sweep)
-    return sweep
-
-
-def restore(ledger: Ledger, sweep: Sweep) -> None:
-    """Records a sweep as it is; the ledger must have none of its name."""
+def add(ledger: Ledger, sweep: Sweep) -> None:
+    """Records a sweep, before anything of it is pushed; the ledger must have none of its name."""
     name = sweep.name
     row = (name, sweep.base, sweep.target, sweep.is_repeat, sweep.created_at)
     with ledger.transaction() as connection:
@@ -157,7 +148,11 @@ def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) 
 
 def _sweep(connection: sqlite3.Connection, row: sqlite3.Row) -> Sweep:
     rows = connection.execute("SELECT * FROM sweep_members WHERE sweep = ? ORDER BY position", (row["name"],))
-    values: dict[str, Any] = {**dict(row), "is_repeat": bool(row["is_repeat"])}
+    try:
+        target = parse_target(row["target"])
+    except ValueError as error:
+        raise LedgerError(f"the ledger has a damaged row, sweep {row['name']}: {error}") from error
+    values: dict[str, Any] = {**dict(row), "target": target, "is_repeat": bool(row["is_repeat"])}
     return Sweep(**values, members=tuple(_member(each) for each in rows))
 
 

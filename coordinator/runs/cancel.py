@@ -13,6 +13,7 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
 from coordinator.ledger import Ledger, Run, now
+from coordinator.project import TargetName
 from coordinator.runs.arrival import settled
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState, Target
@@ -51,7 +52,7 @@ class Deletion:
         return "\n".join(lines)
 
 
-def where(ledger: Ledger, experiment: str, target: str | None, version: int | None) -> str | None:
+def where(ledger: Ledger, experiment: str, target: str | None, version: int | None) -> TargetName | None:
     """The one target on which such runs are active; None if there is none. Raises UsageError for several."""
     runs = ledger.runs(experiment=experiment, target=target)
     found = {run.target for run in runs if run.state.is_active and version in (None, run.version)}

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
@@ -62,10 +62,10 @@ class OpenTargets:
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _open: dict[str, Target] = field(default_factory=dict)
 
-    def get(self, name: str) -> Target:
+    def get(self, name: TargetName) -> Target:
         """Raises what `open_target` does."""
         if name not in self._open:
-            self._open[name] = self._stack.enter_context(open_target(self.project, cast(TargetName, name)))
+            self._open[name] = self._stack.enter_context(open_target(self.project, name))
         return self._open[name]
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, Submission, may_still_arrive, now, submissions
-from coordinator.project import Project
+from coordinator.project import Project, TargetName
 from coordinator.results import summary as metrics
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.recorded import RecordedScore
@@ -179,7 +179,7 @@ _FIRST = ("experiment", "version", "target", "competition", "state", "metric", "
 COLUMNS = tuple(dict.fromkeys([*_FIRST, *(field.name for field in dataclasses.fields(Submission))]))
 
 
-def places(found: Iterable[Submission]) -> list[tuple[str, str]]:
+def places(found: Iterable[Submission]) -> list[tuple[TargetName, str]]:
     """(target, competition) of submissions, each once."""
     return list(dict.fromkeys((each.target, each.competition) for each in found))
 

@@ -15,8 +15,8 @@ from typing import Any
 from coordinator.errors import UsageError
 from coordinator.kaggle_rules import MACHINE_SHAPES
 from coordinator.kernel import assemble, kernel_slug, work_to_do
-from coordinator.ledger import Ledger, Member, Run, Sweep, at_work, done_before, sweeps
-from coordinator.project import Experiment, Project, kernel_titles, leaves, resolve
+from coordinator.ledger import Ledger, Member, Run, Sweep, at_work, done_before, now, sweeps
+from coordinator.project import Experiment, Project, TargetName, kernel_titles, leaves, resolve
 from coordinator.sweeps import estimates
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
 from coordinator.workspace import Workspace
@@ -53,7 +53,7 @@ class Plan:
 
     name: str
     start: Start
-    target: str
+    target: TargetName
     machine: str | None
     planned: tuple[Planned, ...]
 
@@ -97,7 +97,7 @@ def plan_sweep(
     exp: str,
     grid: Sequence[str],
     *,
-    target: str,
+    target: TargetName,
     seeds: int | None = None,
     split: bool = False,
     name: str | None = None,
@@ -155,7 +155,9 @@ def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False)
             )
         number += 1
         name = f"{planned.name}-{number}"
-    return sweeps.add(ledger, name, planned.start.name, planned.target, members, is_repeat=force)
+    sweep = Sweep(name, planned.start.name, planned.target, force, now(), members)
+    sweeps.add(ledger, sweep)
+    return sweep
 
 
 def _member(planned: Planned) -> Member:

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from coordinator.project import TargetName
 from coordinator.target.competitions import Competitions
 from coordinator.target.kernel_ref import KernelRef as KernelRef  # most of what is asked of a target is about one
 
@@ -127,7 +128,7 @@ class Download:
 class Target(Protocol):
     """A place where kernels run. Every method raises TargetError (or a leaf of it) when it gets no usable answer."""
 
-    name: str
+    name: TargetName
     owner: str
 
     @property

@@ -87,7 +87,7 @@ def _sweeps(workspace: Workspace) -> Iterator[Problem]:
             yield Problem(
                 f"runs in results/ are of the sweep {sweep.name}, which the ledger does not have",
                 f"add it, with its {len(sweep.members)} experiments",
-                partial(sweeps.restore, workspace.ledger, sweep),
+                partial(sweeps.add, workspace.ledger, sweep),
             )
 
 

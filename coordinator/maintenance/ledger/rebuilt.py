@@ -12,7 +12,7 @@ from typing import Any
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
 from coordinator.ledger import Run, Sweep, fields_of, from_json
-from coordinator.project import Project
+from coordinator.project import Project, parse_target
 from coordinator.results import RUN, SUMMARY, summary as metrics
 from coordinator.target import RunState, Target
 
@@ -48,7 +48,7 @@ def _from_results(directory: Path) -> Rebuilt:
     summary = metrics.read_summary(directory / SUMMARY)
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
-        **{name: values[name] for name in _FROM_RESULTS},
+        **{name: values[name] for name in _FROM_RESULTS} | {"target": parse_target(values["target"])},
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
         continues=values.get("continues"),

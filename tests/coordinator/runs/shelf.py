@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from coordinator.bundle.script import stamped
 from coordinator.errors import NoAnswer
 from coordinator.kernel.metadata import KernelMetadata
+from coordinator.project.settings import TargetName
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
 from tests.coordinator.targets import Unasked
 
@@ -23,7 +24,7 @@ class Shelf(Unasked):
     session: SessionState = RUNNING_SESSION
     records: list[LogRecord] = field(default_factory=list)
     reachable: bool = True
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     asked: list[str] = field(default_factory=list)
 

@@ -18,6 +18,7 @@ from coordinator.ledger.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.runs.arrival import settle
 from coordinator.runs.push import push_kernel
 from coordinator.target.protocol import KernelRef, LogRecord, Pushed, RunState, SessionState
@@ -33,7 +34,7 @@ class Shelf(Unasked):
     """Of each push: whether it takes effect, and the error that is its answer."""
     silent: bool = False
     """Whether it answers questions with nothing."""
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     sources: list[str] = field(default_factory=list)
     pushes: int = 0

@@ -27,6 +27,7 @@ from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sweeps import Sweep
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.sweeps.estimates import Estimate
 from coordinator.sweeps.plan import Plan, begin, plan_sweep
@@ -47,7 +48,7 @@ NAMES = [f"base--lr{lr}-epochs{epochs}" for lr in ("0.1", "0.2") for epochs in (
 class Rack(Unasked):
     """A target with many kernels, whose sessions are all over after some pushes, or when a test says so."""
 
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     at_once: int = 2
     sources: dict[str, list[str]] = field(default_factory=dict)
@@ -168,7 +169,7 @@ def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
     said = json.loads(json.dumps(provenance(run, [begun, sweep])))["sweeps"]
     with Ledger(tmp_path / "other.sqlite") as other:
         for each in filter(None, map(sweeps.from_json, reversed(said))):
-            sweeps.restore(other, each)
+            sweeps.add(other, each)
         assert sweeps.all_sweeps(other) == [begun, sweep]
     first = said[0]["members"][0]
     for broken in (None, {}, {**said[0], "members": [1]}, {**said[0], "members": [{**first, "work": 3}]}):

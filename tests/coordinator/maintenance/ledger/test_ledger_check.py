@@ -24,6 +24,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, check_file
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.protocol import RunState
@@ -53,7 +54,7 @@ class Shelf(Unasked):
 
     versions: dict[str, list[str]] = field(default_factory=dict)
     reachable: bool = True
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     submitted: list[Standing] = field(default_factory=list)
 
@@ -386,6 +387,22 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
     assert _found(tiny, ledger) == []
 
 
+def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
+    """It is damaged, and says why; which target it was is not guessed. Its results, if they are here, tell."""
+    run, text = _as_pushed(tiny, RUN)
+    ledger.add(run)
+    with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
+        connection.execute("UPDATE runs SET target = 'moon'")
+    with pytest.raises(LedgerError, match=r'row, run r1: there is no target "moon" \(targets are kaggle and local'):
+        ledger.runs()
+    (problem,) = _found(tiny, ledger, repair=True)
+    assert problem.what.startswith('the row of run r1 does not read: there is no target "moon"')
+    assert problem.remedy.startswith("update coord if a newer one wrote it")
+    _results(tiny, run, text)
+    _found(tiny, ledger, repair=True)
+    assert ledger.get("r1").target == "local"
+
+
 def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Project, ledger: Ledger) -> None:
     """Or every command would stop at it for good; what reads of it stays."""
     ledger.add(dataclasses.replace(FULL, slug="tiny-base"))
@@ -433,7 +450,8 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
     member = sweeps.Member("base--lr1", "base", ("optim.lr=1",), whole="", work="w")
     with Ledger(tiny.ledger) as ledger:
         remarks.note(ledger, "base", "odd")
-        sweep = sweeps.add(ledger, "lr", "base", "local", [member])
+        sweep = sweeps.Sweep("lr", "base", "local", False, "2026", (member,))
+        sweeps.add(ledger, sweep)
         submissions.add(ledger, SENT)
         for number in range(200):
             ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
@@ -517,7 +535,8 @@ def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None
     """As CSV unless JSON is asked for; a file that cannot be written is one line."""
     ledger.add(RUN)
     remarks.tag(ledger, "base", "good")
-    sweeps.add(ledger, "lr", "base", "local", [sweeps.Member("base", "base", (), whole="", work="w")])
+    member = sweeps.Member("base", "base", (), whole="", work="w")
+    sweeps.add(ledger, sweeps.Sweep("lr", "base", "local", False, "2026", (member,)))
     coord = Coord(tiny.root, dict(os.environ))
     assert coord("ledger", "export").stdout.startswith("id,experiment,target,owner,slug,version,state,")
     assert coord("ledger", "export", "--json", "-o", "runs.json").stdout == ""
