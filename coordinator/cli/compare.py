@@ -98,18 +98,10 @@ def runs(
         wanted = list(verb.SHOWN)
     project = this_project()
     with open_ledger(project) as ledger:
-        found = verb.rows(
-            ledger,
-            experiment=exp,
-            state=state,
-            target=target and target_name(project, target),
-            tags=tag,
-            sort=sort,
-            columns=wanted,
-            limit=limit,
-        )
+        which = verb.Filter(exp, state, target and target_name(project, target), tuple(tag))
+        found = verb.rows(ledger, which, sort=sort, columns=wanted, limit=limit)
         if not found:
-            say(verb.why_none(ledger, exp, tag) or "no runs match")
+            say(verb.why_none(ledger, which) or "no runs match")
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables

@@ -55,7 +55,7 @@ def submit(
 
     The file is fetched, and held against the sample submission first. Exit code 75 if the day's submissions are spent.
     """
-    from coordinator.submissions import scores as verb, submit_run as send
+    from coordinator.submissions import SubmitOptions, scores as verb, submit_run as send
 
     project = this_project()
     with open_ledger(project) as ledger:
@@ -64,11 +64,7 @@ def submit(
             found = send(
                 Workspace(project, ledger, opened, say=say),
                 run,
-                competition=competition,
-                file_name=file,
-                message=message,
-                is_upload=upload,
-                force=force,
+                SubmitOptions(competition, file, message, is_upload=upload, force=force),
             )
             say(f"submission {found.ref} to {found.competition} is {found.state}")
             if wait:

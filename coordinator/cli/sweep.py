@@ -76,7 +76,12 @@ def sweep(
     where = target_name(project, target)
     with open_ledger(project) as ledger:
         planned = verb.plan_sweep(
-            Workspace(project, ledger), exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force
+            Workspace(project, ledger),
+            exp,
+            verb.Variation(grid, seeds, split_folds),
+            target=where,
+            name=name,
+            force=force,
         )
         if plan:
             quota = _quota(project, planned)

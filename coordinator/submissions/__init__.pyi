@@ -6,4 +6,4 @@ from .recorded import (
     recorded_scores as recorded_scores,
 )
 from .scores import Score as Score
-from .submit import submit_run as submit_run
+from .submit import SubmitOptions as SubmitOptions, submit_run as submit_run

@@ -25,6 +25,18 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 
 
 @dataclass(frozen=True)
+class Variation:
+    """What varies in a sweep."""
+
+    grid: Sequence[str] = ()
+    """`PATH=VALUE,VALUE`, one a setting."""
+    seeds: int | None = None
+    """How many seeds each combination runs with; None: the experiment's own seed."""
+    split_folds: bool = False
+    """One run a fold."""
+
+
+@dataclass(frozen=True)
 class Planned:
     """One experiment that a sweep would run."""
 
@@ -95,11 +107,9 @@ class Plan:
 def plan_sweep(
     workspace: Workspace,
     exp: str,
-    grid: Sequence[str],
+    varied: Variation,
     *,
     target: TargetName,
-    seeds: int | None = None,
-    split: bool = False,
     name: str | None = None,
     force: bool = False,
 ) -> Plan:
@@ -112,9 +122,9 @@ def plan_sweep(
     member = sweeps.swept(workspace.project, exp)
     start = Start(exp, member.base, member.overrides) if member else Start(exp, exp)
     experiment = resolve(workspace.project, start.base, start.overrides)
-    varied = axes(workspace.project, experiment, grid, seeds=seeds, split=split)
-    start = _keeping_folds(workspace.project, start, experiment) if seeds is not None else start
-    found = combinations(workspace.project, start, varied, _taken(workspace))
+    along = axes(workspace.project, experiment, varied.grid, seeds=varied.seeds, split=varied.split_folds)
+    start = _keeping_folds(workspace.project, start, experiment) if varied.seeds is not None else start
+    found = combinations(workspace.project, start, along, _taken(workspace))
     runs = workspace.ledger.runs(target=target)
     planned = []
     for each in found:
@@ -134,7 +144,7 @@ def plan_sweep(
                 ),
             )
         )
-    return Plan(name or sweep_name(start, varied), start, target, experiment.kernel.machine_shape, tuple(planned))
+    return Plan(name or sweep_name(start, along), start, target, experiment.kernel.machine_shape, tuple(planned))
 
 
 def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False) -> Sweep:

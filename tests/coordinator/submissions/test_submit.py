@@ -22,7 +22,7 @@ from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
 from coordinator.submissions.scores import refresh, wait
-from coordinator.submissions.submit import submit_run
+from coordinator.submissions.submit import SubmitOptions, submit_run
 from coordinator.target import local
 from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
 from coordinator.target.credentials import Credentials
@@ -141,11 +141,7 @@ def _loses_an_answer(project: Project) -> None:
         found = submit_run(
             Workspace(project, ledger, kaggle, say=said.append),
             ledger.find("base"),
-            competition=None,
-            file_name="submission.csv",
-            message="",
-            is_upload=False,
-            force=True,
+            SubmitOptions(force=True),
         )
         assert [each.ref for each in kaggle.competitions.submissions("parity")] == [3, 2, 1]
         assert wait(Workspace(project, ledger, kaggle), found).public == 0.5
@@ -240,9 +236,7 @@ class Case:
     said: list[str]
 
     def submit(self, **changes: Any) -> submissions.Submission:
-        options: dict[str, Any] = {"competition": None, "file_name": "submission.csv", "message": ""}
-        options |= {"is_upload": False, "force": False} | changes
-        return submit_run(self.workspace, self.run, **options)
+        return submit_run(self.workspace, self.run, SubmitOptions(**changes))
 
     @property
     def workspace(self) -> Workspace:

@@ -30,7 +30,7 @@ from coordinator.project.project import Project
 from coordinator.project.settings import TargetName
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.sweeps.estimates import Estimate
-from coordinator.sweeps.plan import Plan, begin, plan_sweep
+from coordinator.sweeps.plan import Plan, Variation, begin, plan_sweep
 from coordinator.sweeps.progress import standing
 from coordinator.sweeps.push import go_on
 from coordinator.target.protocol import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
@@ -104,8 +104,9 @@ class Sweeper:
     event: Callable[[], object] = lambda: None
     passed: float = 0.0
 
-    def plan(self, *grid: str, **options: Any) -> Plan:
-        return plan_sweep(Workspace(self.project, self.ledger), "base", grid or GRID, target="local", **options)
+    def plan(self, *grid: str, seeds: int | None = None, **options: Any) -> Plan:
+        varied = Variation(grid or GRID, seeds)
+        return plan_sweep(Workspace(self.project, self.ledger), "base", varied, target="local", **options)
 
     def begin(self, *grid: str) -> Sweep:
         return begin(self.ledger, self.plan(*grid), is_named=False)
@@ -449,7 +450,7 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
     """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        planned = plan_sweep(Workspace(repository, ledger), "smoke", (), target="local", seeds=2)
+        planned = plan_sweep(Workspace(repository, ledger), "smoke", Variation(seeds=2), target="local")
     found = [each.combination for each in planned.planned]
     assert [each.name for each in found] == ["smoke--s0", "smoke--s1"]
     assert [(each.experiment.config["seed"], each.experiment.config["folds"]["seed"]) for each in found] == [
