@@ -213,9 +213,9 @@ def _noted(project: Project, ledger: Ledger, exp: str, target: str | None, versi
 
 def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool) -> None:
     """Shows what is said of it: of a run also what is said of its experiment."""
-    from coordinator.ledger import said
+    from coordinator.ledger import remarks_of
 
-    found = [each for each in said(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
+    found = [each for each in remarks_of(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
     labels = {each.id: each.label for each in ledger.runs(experiment=exp)}
     rows = [
         {"of": labels.get(each.run_id or "", exp), "text": each.text, "created_at": each.created_at} for each in found

@@ -137,10 +137,10 @@ def status(
         trouble = None
         try:
             with open_target(project, chosen.target) as opened:
-                verb.brought_up_to_date(Workspace(project, ledger, opened), chosen)
+                verb.refresh_sweep(Workspace(project, ledger, opened), chosen)
         except CoordError as error:
             trouble = error  # what is known is shown all the same
-        now = verb.standing(Workspace(project, ledger), chosen)
+        now = verb.sweep_progress(Workspace(project, ledger), chosen)
         answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now))
     if trouble is not None:
         raise trouble
@@ -167,7 +167,7 @@ def merge(name: Name, as_json: Json = False) -> None:
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
         with open_target(project, chosen.target) as opened:
-            sweep_progress.brought_up_to_date(Workspace(project, ledger, opened), chosen)
+            sweep_progress.refresh_sweep(Workspace(project, ledger, opened), chosen)
             for whole in groups:
                 runs = verb.fold_runs(ledger, chosen, whole)
                 with transfers() as show:
@@ -187,14 +187,14 @@ def merge(name: Name, as_json: Json = False) -> None:
 def _go_on(
     project: Project, ledger: Ledger, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False
 ) -> None:
-    from coordinator.sweeps import push as sweep_push, standing
+    from coordinator.sweeps import push as sweep_push, sweep_progress
     from coordinator.target import open_target
 
     try:
         with open_target(project, sweep.target) as opened:
             if sweep.target == "local":
                 warn_of_isolation(project)
-            refused = sweep_push.go_on(
+            refused = sweep_push.resume(
                 Workspace(project, ledger, opened, say=say),
                 sweep,
                 wait=wait,
@@ -206,7 +206,7 @@ def _go_on(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if as_json:
-            answer(standing(Workspace(project, ledger), sweep).to_json())
+            answer(sweep_progress(Workspace(project, ledger), sweep).to_json())
     if refused:
         for error in refused:
             complain(error)

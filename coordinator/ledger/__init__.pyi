@@ -4,7 +4,7 @@ from .chains import all_chains as all_chains, chain_of as chain_of
 from .export import as_csv as as_csv
 from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
 from .old_messages import fields_of as fields_of
-from .remarks import Kind as Kind, Remark as Remark, said as said, texts as texts
+from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
 from .salvage import blank as blank, damage as damage, salvage_ledger as salvage_ledger
 from .submissions import Submission as Submission, all_submissions as all_submissions
 from .sweeps import (

@@ -32,7 +32,7 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def with_all(ledger: Ledger) -> list[dict[str, Any]]:
     """`rows` of all runs, newest first, with what else the ledger knows of each: its sweeps, tags and notes."""
-    runs, said, sweeps = ledger.runs(), remarks.said(ledger), all_sweeps(ledger)
+    runs, said, sweeps = ledger.runs(), remarks.remarks_of(ledger), all_sweeps(ledger)
     beside = [
         {
             "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],

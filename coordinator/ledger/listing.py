@@ -10,7 +10,7 @@ from typing import Any
 from coordinator.errors import UsageError, did_you_mean
 from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger
-from coordinator.ledger.remarks import said, texts
+from coordinator.ledger.remarks import remarks_of, texts
 from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
@@ -60,7 +60,7 @@ def rows(
     if state is not None and state not in tuple(RunState):
         raise UsageError(f'there is no state "{state}"{did_you_mean(state, RunState)}', hint=f"{', '.join(RunState)}.")
     runs = ledger.runs(target=wanted.target)
-    found_remarks = said(ledger)
+    found_remarks = remarks_of(ledger)
     table = [
         {
             "run": run.label,
@@ -88,7 +88,7 @@ def why_none(ledger: Ledger, wanted: Filter) -> str:
     names = {run.experiment for run in runs}
     if experiment is not None and not fnmatch.filter(names, experiment):
         return f'no run of "{experiment}"{did_you_mean(experiment, names)}'
-    known = {each.text for each in said(ledger, kind="tag")}
+    known = {each.text for each in remarks_of(ledger, kind="tag")}
     unknown = next((tag for tag in wanted.tags if tag not in known), None)
     return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
 

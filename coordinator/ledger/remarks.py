@@ -40,7 +40,7 @@ class Remark:
         return dataclasses.asdict(self)
 
 
-def said(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = None) -> list[Remark]:
+def remarks_of(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = None) -> list[Remark]:
     """In the order of writing."""
     with ledger.transaction() as connection:
         rows = connection.execute(
@@ -99,7 +99,7 @@ def texts(found: Iterable[Remark], run: Run, kind: Kind) -> list[str]:
 
 def _tags(ledger: Ledger, experiment: str, run: Run | None) -> list[str]:
     run_id = run.id if run is not None else None
-    return [each.text for each in said(ledger, experiment=experiment, kind="tag") if each.run_id == run_id]
+    return [each.text for each in remarks_of(ledger, experiment=experiment, kind="tag") if each.run_id == run_id]
 
 
 def keep(copy: Path, changes: Sequence[Remark], *, are_removed: bool = False) -> None:

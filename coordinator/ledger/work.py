@@ -18,7 +18,7 @@ def work_of(run: Run) -> str | None:
 
 def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
     """The newest complete run that has done this work on that target, with everything that it needed."""
-    return next((run for run in ledger.runs(target=target) if _did_all(run) and work_of(run) == work), None)
+    return next((run for run in ledger.runs(target=target) if _has_done_all(run) and work_of(run) == work), None)
 
 
 def at_work(ledger: Ledger, work: str, target: str) -> Run | None:
@@ -33,5 +33,5 @@ def stopped_early(run: Run) -> bool:
     return run.state is RunState.COMPLETE and said.get("status") not in (None, "complete")
 
 
-def _did_all(run: Run) -> bool:
+def _has_done_all(run: Run) -> bool:
     return run.state is RunState.COMPLETE and run.has_kernel and run.is_whole and not stopped_early(run)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
-from coordinator.ledger import Submission, all_submissions, now, said
+from coordinator.ledger import Submission, all_submissions, now, remarks_of
 from coordinator.project import Project, Recorded, experiment_names, resolve
 from coordinator.report.boards import Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
@@ -87,7 +87,7 @@ def make_report(
         _scores(sent),
         pictures=pictures,
         parts=parts,
-        remarks=said(workspace.ledger),
+        remarks=remarks_of(workspace.ledger),
     )
     text = render(
         ranked,

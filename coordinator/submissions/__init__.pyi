@@ -5,5 +5,5 @@ from .recorded import (
     recorded_agreements as recorded_agreements,
     recorded_scores as recorded_scores,
 )
-from .scores import Score as Score
+from .scores import SubmissionScore as SubmissionScore
 from .submit import SubmitOptions as SubmitOptions, submit_run as submit_run

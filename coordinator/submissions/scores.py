@@ -24,7 +24,7 @@ _SILENT_AT_MOST = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
+class SubmissionScore:
     """A submission beside the run whose file it is."""
 
     submission: Submission
@@ -64,7 +64,7 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
         run_id, number = submissions.stamped(standing.description) or ("", "")
         number = by_ref.get(standing.ref, number)
         if number not in known and run_id in runs:
-            known[number] = _taken_in(workspace, standing, run_id, number, competition)
+            known[number] = _add_missing(workspace, standing, run_id, number, competition)
         if number in known:
             known[number] = record(ledger, known[number], standing)
     for each in known.values():
@@ -90,7 +90,7 @@ def unknown(workspace: Workspace, competition: str) -> list[Standing]:
     ]
 
 
-def _taken_in(workspace: Workspace, standing: Standing, run_id: str, number: str, competition: str) -> Submission:
+def _add_missing(workspace: Workspace, standing: Standing, run_id: str, number: str, competition: str) -> Submission:
     each = Submission(
         id=number,
         run_id=run_id,
@@ -141,18 +141,18 @@ def wait(workspace: Workspace, submission: Submission) -> Submission:
     return submission
 
 
-def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[Score]:
+def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionScore]:
     """Each submission with its run's cross-validation."""
     runs = {run.id: run for run in ledger.runs()}
     return [_score(each, runs.get(each.run_id)) for each in found]
 
 
-def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
+def agreements(project: Project, found: Sequence[SubmissionScore]) -> list[Agreement]:
     """How far CV ranks runs as the public and the private score do: only among runs of one metric and competition.
 
     A run that was submitted more than once counts once, with its newest score.
     """
-    groups: dict[tuple[str, str, str, str], dict[str, Score]] = {}
+    groups: dict[tuple[str, str, str, str], dict[str, SubmissionScore]] = {}
     for each in found:
         if each.cv is not None and each.submission.state is SubmissionState.COMPLETE:
             place = (each.submission.target, each.submission.competition, each.metric, each.mode)
@@ -169,7 +169,7 @@ def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
     ]
 
 
-def rows(found: Iterable[Score], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
+def rows(found: Iterable[SubmissionScore], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
     """A row a submission, of `COLUMNS`; then the recorded ones, whose target and state are `recorded`."""
     table = [*(each.to_json() for each in found), *(each.to_row() for each in recorded)]
     return [{name: row.get(name) for name in COLUMNS} for row in table]
@@ -184,7 +184,7 @@ def places(found: Iterable[Submission]) -> list[tuple[TargetName, str]]:
     return list(dict.fromkeys((each.target, each.competition) for each in found))
 
 
-def check(score: Score) -> None:
+def check(score: SubmissionScore) -> None:
     """Raises CoordError unless the submission has its score."""
     each = score.submission
     if each.state is SubmissionState.ERROR:
@@ -193,12 +193,12 @@ def check(score: Score) -> None:
         )
 
 
-def _score(submission: Submission, run: Run | None) -> Score:
+def _score(submission: Submission, run: Run | None) -> SubmissionScore:
     tables = metrics.metric_tables(run.summary) if run and run.summary else []
     primary = run.summary.get("primary") if run and run.summary else None
     if not isinstance(primary, dict):
-        return Score(submission, run, "", "max", None)
+        return SubmissionScore(submission, run, "", "max", None)
     name, mode, value = str(primary.get("name")), str(primary.get("mode")), primary.get("value")
     if not isinstance(value, int | float):
         value = next((table.mean for table in tables if table.name == name), None)
-    return Score(submission, run, metrics.clean(name), "min" if mode == "min" else "max", value)
+    return SubmissionScore(submission, run, metrics.clean(name), "min" if mode == "min" else "max", value)

@@ -65,7 +65,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
         hint = "It is the last part of its address: kaggle.com/competitions/NAME."
         raise UsageError(f'"{slug}" is no competition\'s name', hint=hint)
     _check_run(run, options)
-    run, file = output_file.bring(workspace, run, options.file_name)
+    run, file = output_file.ensure_local(workspace, run, options.file_name)
     if (ended := output_file.status_of(run)) != "complete":
         workspace.say(f"warning: {run.label} reports that it is {ended}")
     description = _message(run, options.message)

@@ -18,7 +18,7 @@ from coordinator.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Standing:
+class MemberProgress:
     """Where one experiment of a sweep stands."""
 
     member: Member
@@ -80,11 +80,11 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Progress:
+class SweepProgress:
     """Where a sweep stands."""
 
     sweep: Sweep
-    standings: tuple[Standing, ...]
+    members: tuple[MemberProgress, ...]
     merged: Mapping[str, Run | None]
     """Each experiment that was divided by folds, with the run that was merged of them."""
 
@@ -92,26 +92,26 @@ class Progress:
     def counts(self) -> dict[str, int]:
         """How many are in each state, the states in the order of a run's life."""
         order = ["waiting", *map(str, RunState)]
-        states = [each.state for each in self.standings]
+        states = [each.state for each in self.members]
         return {state: states.count(state) for state in order if state in states}
 
     @property
     def left(self) -> float | None:
         """Seconds until all have ended; None if that cannot be told."""
-        begun = sorted(self.standings, key=lambda each: each.state != RunState.RUNNING)
+        begun = sorted(self.members, key=lambda each: each.state != RunState.RUNNING)
         going = [each.left for each in begun if each.is_going]
-        waiting = [each.left for each in self.standings if each.is_waiting]
+        waiting = [each.left for each in self.members if each.is_waiting]
         known = [left for left in (*going, *waiting) if left is not None]
         if len(known) < len(going) + len(waiting):
             return None
         # What runs has a session already, even more of them than the account is thought to have; the others follow.
-        running = sum(each.state == RunState.RUNNING for each in self.standings)
+        running = sum(each.state == RunState.RUNNING for each in self.members)
         return estimates.wall_seconds(known, max(SESSIONS_AT_ONCE, running))
 
     @property
     def to_fetch(self) -> int:
         """How many are complete, and their results not here."""
-        runs = [each.run for each in self.standings if each.run]
+        runs = [each.run for each in self.members if each.run]
         return sum(run.state is RunState.COMPLETE and run.summary is None for run in runs)
 
     def to_json(self) -> dict[str, Any]:
@@ -122,25 +122,25 @@ class Progress:
             "created_at": self.sweep.created_at,
             "counts": self.counts,
             "left_seconds": self.left,
-            "experiments": [each.to_json() for each in self.standings],
+            "experiments": [each.to_json() for each in self.members],
             "merged": {whole: run.to_json() if run else None for whole, run in self.merged.items()},
         }
 
 
-def last_known(ledger: Ledger, sweep: Sweep) -> Progress:
+def last_known(ledger: Ledger, sweep: Sweep) -> SweepProgress:
     """Where the sweep stood when its runs were last asked for, without times."""
-    found = (Standing(member, run_of(ledger, sweep, member), None) for member in sweep.members)
-    return Progress(sweep, tuple(found), {})
+    found = (MemberProgress(member, run_of(ledger, sweep, member), None) for member in sweep.members)
+    return SweepProgress(sweep, tuple(found), {})
 
 
-def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> Progress:
+def sweep_progress(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> SweepProgress:
     """Where the sweep stands by the ledger; `at` is this moment.
 
     The time left is by earlier runs, or else by what those that go on have done of their epochs so far.
     """
     at = at or datetime.now(UTC)
     runs, settings = workspace.ledger.runs(target=sweep.target), workspace.project.settings.sweep
-    found = last_known(workspace.ledger, sweep).standings
+    found = last_known(workspace.ledger, sweep).members
     own = {each.run.id: estimates.by_progress(each.run, settings) for each in found if each.run and each.is_going}
     known = [total for total in own.values() if total is not None]
     typical = statistics.median(known) if known else None
@@ -156,10 +156,10 @@ def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> 
             each = replace(each, left=0.0 if left is None and any(totals) else left)
         timed.append(each)
     wholes = dict.fromkeys(member.whole for member in sweep.members if member.whole)
-    return Progress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
+    return SweepProgress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
 
 
-def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:
+def refresh_sweep(workspace: Workspace, sweep: Sweep) -> None:
     """Asks for the state of every run of the sweep that may be going on."""
     for member in sweep.members:
         run = run_of(workspace.ledger, sweep, member)

@@ -16,7 +16,7 @@ from coordinator.workspace import Workspace
 FAILED = (RunState.ERROR, RunState.CANCELLED)
 
 
-def go_on(
+def resume(
     workspace: Workspace,
     sweep: Sweep,
     *,

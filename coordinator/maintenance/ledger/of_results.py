@@ -94,7 +94,7 @@ def _sweeps(workspace: Workspace) -> Iterator[Problem]:
 def _remarks(workspace: Workspace) -> Iterator[Problem]:
     """Notes and tags, which are written twice: into the ledger, and into a file that outlives it."""
     copy = workspace.project.remarks
-    here, there = remarks.said(workspace.ledger), remarks.kept(copy)
+    here, there = remarks.remarks_of(workspace.ledger), remarks.kept(copy)
     name = workspace.project.relative(copy)
     if lost := [each for each in there if each not in here]:
         yield Problem(

@@ -23,7 +23,7 @@ from coordinator.project.project import Project
 from coordinator.project.settings import SubmissionSettings
 from coordinator.submissions.agreement import kendall, spearman
 from coordinator.submissions.recorded import recorded_agreements, recorded_scores
-from coordinator.submissions.scores import Score, agreements, all_scores, check
+from coordinator.submissions.scores import SubmissionScore, agreements, all_scores, check
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
 from tests.coordinator.command import Coord
@@ -102,7 +102,7 @@ def ledger(tiny: Project) -> Iterator[Ledger]:
         yield ledger
 
 
-def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -> list[Score]:
+def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -> list[SubmissionScore]:
     for run in runs:
         ledger.add(run)
     for each in sent:

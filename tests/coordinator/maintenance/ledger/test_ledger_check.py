@@ -280,11 +280,11 @@ def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
     )
     coord("ledger", "check", "--offline", "--repair")
     with Ledger(tiny.ledger) as ledger:
-        assert {each.text for each in remarks.said(ledger)} == {"the one with ü", "good", "later"}
+        assert {each.text for each in remarks.remarks_of(ledger)} == {"the one with ü", "good", "later"}
         tiny.remarks.unlink()
         (problem,) = _found(tiny, ledger, repair=True)
         assert problem.what == "results/remarks.jsonl lacks notes or tags of the ledger: 3"
-        assert sorted(map(str, remarks.kept(tiny.remarks))) == sorted(map(str, remarks.said(ledger)))
+        assert sorted(map(str, remarks.kept(tiny.remarks))) == sorted(map(str, remarks.remarks_of(ledger)))
         tiny.remarks.unlink()
         tiny.remarks.mkdir()
         with pytest.raises(LedgerError, match="Is a directory"):
@@ -468,7 +468,7 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
     assert check_file(tiny.ledger) is None
     with Ledger(tiny.ledger) as ledger:
         kept = {run.id for run in ledger.runs()}
-        assert [each.text for each in remarks.said(ledger)] == ["odd"]
+        assert [each.text for each in remarks.remarks_of(ledger)] == ["odd"]
         assert sweeps.all_sweeps(ledger) == [sweep]
         assert submissions.all_submissions(ledger) == [SENT]
     assert 50 < len(kept) < 200
