@@ -138,4 +138,4 @@ def check_success(run: Run, *, show_log: bool = True) -> None:
         return
     message = f": {run.message}" if run.message else ""
     hint = f"coord fetch-results --exp {run.experiment} brings its log and what it had." if show_log else None
-    raise RunFailed(f"{run.label} is {run.state}{message}", hint=hint)
+    raise RunFailed(f"{run.label} {run.state.phrase}{message}", hint=hint)

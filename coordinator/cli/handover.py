@@ -75,7 +75,7 @@ def export(
                 if not as_json:
                     show_text(f"{taken.outcome:<10}{destination.name:<14}{run.label}")
     for run in active:
-        say(f"{run.label} is {run.state}: it can be exported when it has ended")
+        say(f"{run.label} {run.state.phrase}: it can be exported when it has ended")
     if as_json:
         answer(done)
     elif not runs:

@@ -127,7 +127,7 @@ def _push(
         going = refresh_run(Workspace(project, ledger, target), going, look_at_log=False)
         # A second session of the same kernel is another matter: the push refuses that.
         if going.state.is_active and going.experiment != name:
-            say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
+            say(f"{going.label} does the same and {going.state.phrase}: not pushed again (--force repeats it)")
             return going
     done = None if force else done_before(ledger, work, target.name)
     if done is not None:
@@ -259,7 +259,7 @@ def cancel(
     if as_json:
         answer(run.to_json())
     else:
-        show_text(f"{run.label} is {run.state}" + (f": {run.message}" if run.message else ""))
+        show_text(f"{run.label} {run.state.phrase}" + (f": {run.message}" if run.message else ""))
     if run.state is not RunState.CANCELLED:
         raise RunFailed(f"{run.label} had ended before it could be cancelled")
 

@@ -64,7 +64,7 @@ class LogPrinter:
         if isinstance(item, LogRecord):
             self.record(item)
             return None
-        say(f"{item.label} is {item.state}")
+        say(f"{item.label} {item.state.phrase}")
         return item
 
     def record(self, record: LogRecord) -> None:

@@ -181,7 +181,7 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
 
 def _not_usable(run: Run) -> RunNotFound:
     if run.state is not RunState.COMPLETE:
-        return RunNotFound(f"{run.label} is {run.state}: it has no results to compare", hint="See: coord status")
+        return RunNotFound(f"{run.label} {run.state.phrase}: it has no results to compare", hint="See: coord status")
     if run.summary is None:
         fetch = f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
         return RunNotFound(f"{run.label} has not been fetched", hint=f"Fetch it: {fetch}")

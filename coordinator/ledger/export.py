@@ -31,13 +31,13 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def with_all(ledger: Ledger) -> list[dict[str, Any]]:
-    """`rows` of all runs, newest first, with what else the ledger knows of each: its sweeps, tags and notes."""
-    runs, said, sweeps = ledger.runs(), remarks.remarks_of(ledger), all_sweeps(ledger)
+    """`rows` of all runs, newest first, and each run's sweeps, tags and notes as JSON."""
+    runs, found, sweeps = ledger.runs(), remarks.remarks_of(ledger), all_sweeps(ledger)
     beside = [
         {
             "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],
-            "tags": remarks.texts(said, run, "tag"),
-            "notes": remarks.texts(said, run, "note"),
+            "tags": remarks.texts(found, run, "tag"),
+            "notes": remarks.texts(found, run, "note"),
         }
         for run in runs
     ]

@@ -16,7 +16,7 @@ from coordinator.target import RunState
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
 """The columns for people, unless they say which."""
 ALWAYS = ("run", *export.PLAIN, "primary", "mode", "value", "tags", "notes")
-"""The columns that there are without any run: no config's, and no metric's."""
+"""The columns of an empty table: none of a config or a metric."""
 _PREFIXES = ("", "config.", "metric.")
 
 

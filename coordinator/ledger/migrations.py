@@ -22,12 +22,12 @@ def migrate(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _states_instead_of_messages(connection: sqlite3.Connection) -> None:
-    """What only a message told before gets columns of its own; the messages stay, for people."""
+    """Adds columns for what only a run's message recorded before; the messages stay, for people."""
     connection.execute("ALTER TABLE runs ADD COLUMN lacks TEXT NOT NULL DEFAULT '[]'")
     connection.execute("ALTER TABLE runs ADD COLUMN never_arrived INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE runs ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0")
     connection.execute("ALTER TABLE submissions ADD COLUMN never_arrived INTEGER NOT NULL DEFAULT 0")
-    # Only rows that may have something to carry over: another row's message need not be text that reads.
+    # Only the rows with such a message: a damaged row may hold a message that is no text.
     condition = " OR ".join("message LIKE ?" for _ in PATTERNS)
     for table in ("runs", "submissions"):
         for row in connection.execute(f"SELECT id, message FROM {table} WHERE {condition}", PATTERNS).fetchall():

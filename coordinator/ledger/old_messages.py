@@ -1,6 +1,6 @@
 """What an older coord recorded in a run's message only, read as the fields that hold it now.
 
-Rows of an older ledger and an older run.json come in through it.
+Used for the rows of an older ledger and for an older run.json.
 """
 
 from __future__ import annotations

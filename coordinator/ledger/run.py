@@ -49,7 +49,7 @@ class Run:
     """When its push was last on the way to the target."""
     pushed_at: str | None = None
     started_at: str | None = None
-    """When its session started, as well as coord knows: when it was first seen running, or what its log says."""
+    """When its session started: when coord first saw it running, or earlier, by the times in its log."""
     ended_at: str | None = None
     """When coord first saw it ended."""
     fetched_at: str | None = None
@@ -58,7 +58,7 @@ class Run:
     summary: dict[str, Any] | None = None
     """metrics.json, once fetched."""
     continues: str | None = None
-    """Id of the run whose output it goes on from (see continuation.py)."""
+    """Id of the run that it continues (see continuation.py)."""
     lacks: tuple[str, ...] = ()
     """Attached sources that the target refused, or of which that is not known because the push's answer was lost."""
     never_arrived: bool = False
@@ -141,7 +141,7 @@ def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_column(name: str, value: Any) -> Any:
-    """One of them; a name that is no field of a run's is a plain value's."""
+    """One field's value as its column holds it."""
     if name in _JSON_COLUMNS and value is not None:
         return json.dumps(value)
     # A target's message may hold half a character, which SQLite does not take.
@@ -149,7 +149,7 @@ def to_column(name: str, value: Any) -> Any:
 
 
 def to_run(row: sqlite3.Row) -> Run:
-    """Raises ValueError or TypeError if it is none."""
+    """Raises ValueError or TypeError if the row is damaged."""
     values = dict(row)
     for name in _JSON_COLUMNS:
         if values.get(name) is not None:
@@ -163,7 +163,7 @@ def to_run(row: sqlite3.Row) -> Run:
 
 
 def blanked(row: sqlite3.Row) -> dict[str, str | None]:
-    """Of a row that does not read: the columns that are to blame, and what they can be set to, as they are stored."""
+    """The damaged columns of a row, each with a value, as stored, that it can be reset to."""
     found: dict[str, str | None] = {}
     for name, kind in _JSON_COLUMNS.items():
         try:
@@ -172,7 +172,7 @@ def blanked(row: sqlite3.Row) -> dict[str, str | None]:
             is_sound = False
         if not is_sound:
             found[name] = None if isinstance(kind, tuple) else json.dumps(kind())
-    if "metadata" in found:  # what every run's has
+    if "metadata" in found:  # with the keys that every run has
         found["metadata"] = json.dumps({"id": f"{row['owner']}/{row['slug']}", "code_file": "kernel.py"})
     if row["state"] not in tuple(RunState):
         found["state"] = RunState.PUSHING if row["version"] is None else RunState.QUEUED
@@ -180,7 +180,7 @@ def blanked(row: sqlite3.Row) -> dict[str, str | None]:
 
 
 def readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:
-    """The rows that are runs, and of the others the id and what is wrong."""
+    """The runs of the sound rows, and for the damaged ones run id -> what is wrong."""
     runs, unreadable = [], {}
     for row in rows:
         try:

@@ -1,6 +1,6 @@
 """The ledger's submissions: what was sent to which competition, and what it scored.
 
-A submission's description carries the run's id and its own, so that a lost answer is settled by asking what exists.
+A submission's description holds the run's id and its own: by them it is found on the target if an answer is lost.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from coordinator.target import SubmissionState
 
 @dataclasses.dataclass(frozen=True)
 class Submission:
-    """One row: one file that went, or was about to go, to a competition."""
+    """One row: one file that was sent, or was about to be sent, to a competition."""
 
     id: str
     run_id: str
@@ -28,11 +28,11 @@ class Submission:
     competition: str
     file_name: str
     sha256: str
-    """Of the file; empty if the submission was taken in from the target."""
+    """Of the file; empty if the submission was added from the target."""
     is_upload: bool
-    """The file was sent, rather than the kernel's version named."""
+    """The file itself was sent, instead of the kernel's version."""
     description: str
-    """As the target has it, with the stamp."""
+    """As on the target, with the stamp at its end."""
     state: SubmissionState
     created_at: str
     """ISO 8601, UTC, as all times here."""

@@ -25,9 +25,9 @@ class Member:
     whole: str
     """The experiment that this is one fold of; empty if it is whole."""
     work: str
-    """What it does (see identical.py), as it was when the sweep began."""
+    """The digest of what it does (see work.py) when the sweep began."""
     run_id: str | None = None
-    """A run of another name that had done the same work before."""
+    """A run of another name that had done the same work before the sweep."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Sweep:
     base: str
     target: TargetName
     is_repeat: bool
-    """What was run before it began does not count."""
+    """Runs from before it began do not count."""
     created_at: str
     members: tuple[Member, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything: each run.json of its runs has it, so that a lost ledger can be given it back."""
+        """Everything: the run.json of each of its runs has it, so that a lost ledger can be rebuilt."""
         return asdict(self)
 
 
@@ -96,7 +96,7 @@ def find_sweep(ledger: Ledger, name: str) -> Sweep:
 
 
 def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
-    """Those that the run belongs to, newest first: as one experiment, as what its folds are merged to, or as done."""
+    """The sweeps of a run, newest first: its experiment is a member, or was split into members, or it did the work."""
     with ledger.transaction() as connection:
         rows = connection.execute(
             "SELECT * FROM sweeps WHERE target = :target AND name IN (SELECT sweep FROM sweep_members"
@@ -108,24 +108,24 @@ def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
 
 
 def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
-    """The newest run that does the member's work: its own, or else the one that had done it; None if there is none."""
+    """The newest run of the member's own work, or else the earlier run that had done it; None if there is none."""
     for run in ledger.runs(experiment=member.experiment, target=sweep.target):
         if not run.is_merged and work_of(run) == member.work:
             return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
     try:
         return ledger.get(member.run_id) if member.run_id is not None else None
-    except RunNotFound:  # from a ledger that was lost
+    except RunNotFound:  # the ledger was rebuilt without it
         return None
 
 
 def members(ledger: Ledger) -> list[Member]:
-    """Those of all sweeps, each experiment once."""
+    """The members of all sweeps, each experiment once."""
     found = {member.experiment: member for sweep in all_sweeps(ledger) for member in sweep.members}
     return list(found.values())
 
 
 def swept(project: Project, name: str) -> Member | None:
-    """What the sweeps know of an experiment that has no file."""
+    """The sweep's member of that name, for an experiment that has no file; None if there is none."""
     if project.experiment_file(name).is_file() or not project.ledger.is_file():
         return None
     with Ledger(project.ledger) as ledger, ledger.transaction() as connection:
@@ -133,16 +133,16 @@ def swept(project: Project, name: str) -> Member | None:
         if row is not None:
             return _member(row)
         row = connection.execute("SELECT * FROM sweep_members WHERE whole = ? LIMIT 1", (name,)).fetchone()
-        # The last value that was set is the fold.
+        # The last override sets the fold.
         return None if row is None else _whole(_member(row))
 
 
 def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment of that name: of its file, or as a sweep has made it. Raises ExperimentError."""
+    """The experiment of that name, from its file or from a sweep. Raises ExperimentError."""
     member = swept(project, name)
     if member is None:
         return resolve(project, name, overrides)
-    # What its kernel's head tells one to type sets the same values once more.
+    # The command in its kernel's header repeats the member's own overrides.
     return derive(project, name, member.base, tuple(dict.fromkeys([*member.overrides, *overrides])))
 
 

@@ -41,7 +41,7 @@ def wait_for_arrival(workspace: Workspace, run: Run) -> Run:
 
 
 def adopt(workspace: Workspace, run: Run, version: int) -> Run:
-    """Records that the run is that version of its kernel. Which sources were refused, only the lost answer said."""
+    """Records that the run is that version of its kernel. (Only the lost answer had the refused sources.)"""
     unknown = f"its answer was lost: whether it has {', '.join(run.sources)} is not known" if run.sources else ""
     return workspace.ledger.update(
         run.id,
@@ -80,8 +80,8 @@ def _version_of(workspace: Workspace, run: Run) -> int | None:
     runs = [other.id for other in workspace.ledger.runs(target=run.target)]
     earlier = runs[runs.index(run.id) + 1 :]
     version, text = newest or (0, "")
-    # Versions come in the order of the pushes: what an earlier run pushed ends the search. (Their numbers would not do:
-    # a kernel that was deleted counts from 1 again.)
+    # Versions have the order of the pushes, so the search ends at a version of an earlier run. (Version numbers do not
+    # tell: after a kernel was deleted, they count from 1 again.)
     while version > 0 and (stamped_by := stamp_of(script_in(text)).get("run")) not in earlier:
         if stamped_by == run.id:
             return version

@@ -16,8 +16,8 @@ from coordinator.runs.arrival import settled
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
 
-# The live log has no "you are up to date" mark: it is taken as read when nothing came for about as long as an answer
-# takes, within these bounds.
+# The live log does not mark its current end: it counts as read when no record came for about as long as the target
+# takes to answer, within these bounds.
 _QUIET_SECONDS = (0.05, 0.7)
 _IDLE_SECONDS = 0.7
 _LOOK_SECONDS = 5.0
@@ -27,15 +27,15 @@ _ACTIVE = tuple(state for state in RunState if state.is_active)
 
 @dataclass(frozen=True)
 class Look:
-    """What a target said about a run."""
+    """A target's answer about a run."""
 
     session: SessionState
     records: list[LogRecord]
-    """Its log as far as it was read; empty where nobody looked."""
+    """Its log as far as it was read; empty if it was not asked for."""
 
 
 def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> Run:
-    """The run as it stands now, also in the ledger. A run that has ended is left alone."""
+    """The run in its current state, also in the ledger. A run that has ended is not asked for."""
     run = settled(workspace, run)
     if not run.state.is_active or run.version is None:
         return run
@@ -45,10 +45,10 @@ def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> 
 def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
     """Asks for a run's state, and reads its log if that may have something new.
 
-    Nothing but questions to the target, so that many runs can be looked at side by side, each in a thread.
+    It only asks the target and writes nothing, so that many runs can be looked at in parallel, each in a thread.
     """
-    # What ran at the last look probably still does, and what waited may have begun (few wait on Kaggle: it refuses a
-    # push beyond the session limit). So the log is asked for without waiting for the state.
+    # A run that was running probably still is, and a queued one may have started (few wait on Kaggle: it refuses pushes
+    # beyond the session limit). So the log is asked for without waiting for the state.
     tail = _Tail(target, run.ref) if at_log else None
     begun = time.monotonic()
     session = target.state(run.ref)
@@ -59,7 +59,7 @@ def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
 
 
 def record(ledger: Ledger, run: Run, seen: Look) -> Run:
-    """The run after a look, also in the ledger; what another process knows of its end by now is left alone."""
+    """The run after a look, also in the ledger; an end that another process recorded meanwhile stays."""
     current = ledger.get(run.id)
     if not current.state.is_active:
         return current
@@ -68,7 +68,7 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
         changes["message"] = seen.session.message
     events = _newest_first(seen.records)
     newest = next(events, None)
-    # A live log is replayed from its start: where what was shown before has not come yet, it was left too early.
+    # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
     if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in events):
         changes["last_event"] = newest
     if state is RunState.RUNNING:
@@ -81,10 +81,10 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
 
 
 def _started_at(run: Run, records: list[LogRecord]) -> str:
-    """When the session started: no later than was known, than now, and than the log's clock says; after the push."""
+    """When the session started: by the log's clock, no later than known before, and not before the push."""
     found = datetime.now(UTC) - timedelta(seconds=max((each.time for each in records), default=0.0))
     known = [datetime.fromisoformat(each) for each in (run.started_at,) if each]
-    # The log's clock starts some moments after the session's, and ours may differ: small steps are no news.
+    # The log's clock starts some moments after the session's, and ours may differ: small differences are ignored.
     if known and found > known[0] - timedelta(seconds=5):
         return str(run.started_at)
     pushed = datetime.fromisoformat(run.pushed_at) if run.pushed_at else found
@@ -92,7 +92,7 @@ def _started_at(run: Run, records: list[LogRecord]) -> str:
 
 
 def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
-    """The log as far as there is one: all of it once the run has ended, what has come so far while it runs."""
+    """The log: all of it if the run has ended, its records so far while it runs."""
     run = refresh_run(workspace, run, look_at_log=False)
     if run.state is RunState.RUNNING:
         return list(workspace.target.follow(run.ref, idle_seconds=_IDLE_SECONDS))
@@ -112,13 +112,13 @@ def _newest_first(records: list[LogRecord]) -> Iterator[dict[str, Any]]:
 
 
 class _Tail:
-    """A live log that a thread reads, so that whoever looks at it decides how long to wait for more."""
+    """A live log that a thread reads, so that the caller decides how long to wait for more."""
 
     def __init__(self, target: Target, ref: KernelRef) -> None:
         self._found: list[LogRecord] = []
         self._last = 0.0  # when the newest one came
         self._has_begun, self._has_ended = threading.Event(), threading.Event()
-        # A daemon: it may wait for a record that nobody wants any more, which must not keep the command from ending.
+        # A daemon: it may still wait for a record when the command wants to end.
         threading.Thread(target=self._read, args=(target, ref), daemon=True).start()
 
     def _read(self, target: Target, ref: KernelRef) -> None:
@@ -128,7 +128,7 @@ class _Tail:
                 self._last = time.monotonic()
                 self._has_begun.set()
         except CoordError:
-            pass  # the state is known all the same, and the next look finds the log
+            pass  # the state is known without it, and the next look reads the log
         finally:
             self._has_ended.set()
             self._has_begun.set()

@@ -1,4 +1,4 @@
-"""The verb scores: what became of submissions, their scores beside the runs' CV, and whether both rank alike."""
+"""The verb scores: submissions with their scores, beside the runs' CV, and how well both agree in their ranks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SubmissionScore:
 
     submission: Submission
     run: Run | None
-    """None if the ledger has lost it."""
+    """None if the ledger does not have it."""
     metric: str
     """The run's primary metric; empty where it reported none."""
     mode: str
@@ -68,7 +68,7 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
         if number in known:
             known[number] = record(ledger, known[number], standing)
     for each in known.values():
-        # The request itself may have been under way until then: nobody noted when it ended.
+        # Until then its request itself may have been under way: the ledger does not know when that ended.
         sent = datetime.fromisoformat(each.created_at).timestamp() + _REQUEST_SECONDS
         if each.state is SubmissionState.SENDING and not may_still_arrive(sent, workspace.clock):
             submissions.give_up(ledger, each)
@@ -108,7 +108,7 @@ def _add_missing(workspace: Workspace, standing: Standing, run_id: str, number: 
 
 
 def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submission:
-    """The submission as the target has it, also in the ledger."""
+    """Records a submission as it is on the target, and returns it."""
     changes: dict[str, Any] = {
         "ref": standing.ref,
         "state": standing.state,
@@ -125,7 +125,10 @@ def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submis
 
 
 def wait(workspace: Workspace, submission: Submission) -> Submission:
-    """Asks until the submission has its score, or can't have one. Raises NoAnswer (or Later) after several silences."""
+    """Asks until the submission has its score, or can't have one.
+
+    Raises NoAnswer (or Later) after several questions without an answer.
+    """
     asked, silent = 0, 0
     while submission.state is SubmissionState.PENDING and submission.ref is not None:
         try:
@@ -148,7 +151,7 @@ def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionSc
 
 
 def agreements(project: Project, found: Sequence[SubmissionScore]) -> list[Agreement]:
-    """How far CV ranks runs as the public and the private score do: only among runs of one metric and competition.
+    """How well CV ranks runs as the public and the private score do, for each metric and competition.
 
     A run that was submitted more than once counts once, with its newest score.
     """

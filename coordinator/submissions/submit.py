@@ -29,7 +29,7 @@ from coordinator.target import Competition, Competitions, RunState, SubmissionSt
 from coordinator.workspace import Workspace
 
 MESSAGE_AT_MOST = 200
-"""Characters of a message: the stamp that names the submission comes after it, and must not be cut off."""
+"""Characters of a message: Kaggle must not cut off the stamp that follows it and names the submission."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _check_run(run: Run, options: SubmitOptions) -> None:
     if run.state is not RunState.COMPLETE:
         about = f": {run.message}" if run.message else ""
         wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
-        raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
+        raise RunFailed(f"{run.label} {run.state.phrase}, and only a complete run can be submitted{about}", hint=wait)
     if run.is_merged and not options.is_upload:
         raise SubmissionError(
             f"{run.label} was merged from the runs of its folds: there is no version of a kernel to submit",
@@ -114,7 +114,7 @@ def _check_run(run: Run, options: SubmitOptions) -> None:
 
 
 def _check_place(workspace: Workspace, slug: str, run: Run, options: SubmitOptions) -> None:
-    """The competition is open, and takes what is to be submitted."""
+    """Checks that the competition is open and takes such a submission."""
     known = [each.competition for each in submissions.all_submissions(workspace.ledger)]
     place = _open(workspace.target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if options.is_upload and place.kernels_only:
@@ -182,7 +182,7 @@ def _check_file(workspace: Workspace, slug: str, file: Path, name: str) -> None:
 def _check_repeated(workspace: Workspace, new: Submission, *, force: bool) -> None:
     """The same file scores the same, and costs one of the day's submissions.
 
-    Of one that was added from the target, the contents are not known here: it is taken for what that run left by that
+    The contents of a submission that was added from the target are not known: they count as that run's file of that
     name.
     """
     for each in scores.refresh(workspace, new.competition):

@@ -1,4 +1,4 @@
-"""How long a run will take, from how long runs like it took."""
+"""Estimates how long a run takes from how long similar runs took."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from coordinator.target import RunState
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one run."""
+    """How long one run takes."""
 
     seconds: float
     runs: int
-    """How many earlier runs it is the median of."""
+    """The number of earlier runs whose median it is."""
     differences: int = 0
-    """In how many values their configs differ from this one's."""
+    """The number of values in which their configs differ from this run's."""
 
 
 def seconds(run: Run) -> float | None:
-    """How long a run took, or has taken so far: by its own clock, or else by what was seen of its session."""
+    """Seconds that a run took, or has taken so far: by its own clock, or else by its session's times."""
     end = run.last_event if run.last_event and run.last_event.get("event") == "end" else {}
     for own in ((run.summary or {}).get("seconds"), end.get("time")):
         if isinstance(own, int | float) and own > 0:
@@ -39,7 +39,7 @@ def estimate_run(
 ) -> Estimate | None:
     """The median of those complete runs on that machine whose configs differ in the fewest values.
 
-    `folds` is the config's path of the folds to run: a run of some folds takes their share of the time of a run of all.
+    `folds` is the path of the config value with the folds to run: the time is taken as proportional to their number.
     """
     wanted = dict(leaves(config))
     by_distance: dict[int, list[float]] = {}
@@ -61,7 +61,7 @@ def estimate_run(
 
 
 def by_progress(run: Run, settings: SweepSettings) -> float | None:
-    """How long a run takes in all if it goes on as so far, by its last epoch; None if it has said nothing of that."""
+    """Seconds that a run takes in all at its speed so far, by its last event; None if that does not show it."""
     event = run.last_event or {}
     fold, time, epoch, epochs = (event.get(name) for name in ("fold", "time", "epoch", "epochs"))
     values = dict(leaves(run.config))
@@ -71,7 +71,7 @@ def by_progress(run: Run, settings: SweepSettings) -> float | None:
     share = epoch / epochs if isinstance(epoch, int) and isinstance(epochs, int) and epochs > 0 else None
     if event.get("event") == "fold":
         share = 1.0
-    # A repeat has a seed: how many there are is the model source's own.
+    # A repeat has a seed, and only the model source knows how many repeats there are.
     if share is None or "seed" in event or fold is None or not isinstance(chosen, list) or fold not in chosen:
         return None
     done = (chosen.index(fold) + share) / len(chosen)
@@ -79,7 +79,7 @@ def by_progress(run: Run, settings: SweepSettings) -> float | None:
 
 
 def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> float:
-    """How long runs take, started in this order, so many at once."""
+    """Seconds until runs of these lengths have ended, started in this order, `at_once` of them in parallel."""
     ends = [0.0] * at_once
     for took in each:
         first = ends.index(min(ends))
@@ -88,7 +88,7 @@ def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> floa
 
 
 def _folds(chosen: Any, run: Run) -> int:
-    """How many folds that choice is; of all of them, as many as the run's metrics have."""
+    """The number of chosen folds; without a choice, the number in the run's metrics."""
     if isinstance(chosen, list) and chosen:
         return len(chosen)
     metrics = (run.summary or {}).get("metrics")

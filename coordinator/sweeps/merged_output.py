@@ -1,4 +1,4 @@
-"""What the outputs of single folds' runs are together: rows, events and summary, as of one run of all folds.
+"""Merges the outputs of single folds' runs: rows, events and summary, as of one run of all folds.
 
 The primary metric, and what a trivial prediction scores in it, are means over the images, as its per-image values in
 oof.csv are; a metric's `mean` and `sd` are over its folds (the sample's standard deviation).
@@ -65,7 +65,7 @@ def merged_events(folders: Sequence[Path]) -> str:
 
 
 def merged_summary(summaries: Sequence[Mapping[str, Any]], of_all: frozenset[str]) -> dict[str, Any]:
-    """One summary of all folds, from those of the single ones.
+    """One summary of all folds, from the summaries of the single folds.
 
     What was found out by one fold's run about its own pictures alone (a chosen rule, bottlenecks) is left out.
     """

@@ -1,8 +1,8 @@
-"""The verb sweep: many experiments from one, planned, recorded as one, and pushed as sessions become free.
+"""The verb sweep: many experiments from one, planned, recorded together, and pushed as sessions become free.
 
-The ledger has the sweep before anything is pushed, and every push as usual. So what is left to push is known at any
-moment, after Ctrl-C, a kill or a reboot, and nothing is pushed twice: one process at a time works on a sweep, and an
-experiment whose push has no outcome yet is looked for on the target first.
+The ledger records the sweep before anything is pushed, and every push as usual. So coord knows at any moment, also
+after Ctrl-C, a kill or a reboot, what is not pushed yet, and pushes nothing twice: one process at a time works on a
+sweep, and a push without an outcome is looked for on the target first.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Planned:
     combination: Combination
     work: str
     done: Run | None
-    """A run that has done the same already, or is doing it."""
+    """A run that has done the same work, or is doing it."""
     estimate: estimates.Estimate | None
 
     def to_json(self) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep would run, and what of it has been done, or is being done."""
+    """What a sweep would run, and which runs have done parts of it, or are doing them."""
 
     name: str
     start: Start
@@ -81,13 +81,13 @@ class Plan:
 
     @property
     def session_seconds(self) -> float | None:
-        """Of all runs together; None where one has no estimate."""
+        """Of all runs together; None if one of them has no estimate."""
         known = [each.estimate.seconds for each in self.to_run if each.estimate]
         return sum(known) if len(known) == len(self.to_run) else None
 
     @property
     def wall_seconds(self) -> float | None:
-        """From the first push to the last end, as many at once as the account allows."""
+        """From the first push to the end of the last run, with as many in parallel as the account allows."""
         if self.session_seconds is None:
             return None
         return estimates.wall_seconds([each.estimate.seconds for each in self.to_run if each.estimate])
@@ -115,7 +115,7 @@ def plan_sweep(
 ) -> Plan:
     """What the sweep would run. Nothing is written. Raises UsageError, ExperimentError, BundleError, MetadataError.
 
-    With `force`, what has been done by a run of another name, or of another sweep, is to be done once more.
+    With `force`, work that a run of another name, or of another sweep, has done is done again.
     """
     if name is not None and not re.fullmatch(_NAME, name):
         raise UsageError(f'--name "{name}": a sweep\'s name has letters, digits and any of . _ + = -', hint="--name lr")
@@ -184,7 +184,7 @@ def _member(planned: Planned) -> Member:
 
 
 def _same(some: Sequence[Member], others: Sequence[Member]) -> bool:
-    """The same experiments with the same work, whoever has done it."""
+    """Whether these are the same experiments with the same work."""
     return [(each.experiment, each.work) for each in some] == [(each.experiment, each.work) for each in others]
 
 
@@ -200,7 +200,7 @@ def _taken(workspace: Workspace) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 
 
 def _keeping_folds(project: Project, start: Start, experiment: Experiment) -> Start:
-    """With other seeds, the same pictures in each fold: their differences would be luck of another kind."""
+    """Keeps the images of each fold for all seeds, so that only the seed of the training differs."""
     path, config = project.settings.sweep.fold_seed, dict(leaves(experiment.config))
     if path is None or config.get(path) is not None:
         return start

@@ -38,6 +38,17 @@ class RunState(StrEnum):
         """A session is waiting or running, or may be."""
         return self in (RunState.PUSHING, RunState.QUEUED, RunState.RUNNING)
 
+    @property
+    def phrase(self) -> str:
+        """The state in a sentence about a run, after its name: "is running", "has failed"."""
+        others = {
+            "pushing": "is being pushed",
+            "refused": "was refused",
+            "error": "has failed",
+            "cancelled": "was cancelled",
+        }
+        return others.get(self.value, f"is {self.value}")
+
 
 @dataclass(frozen=True)
 class Pushed:

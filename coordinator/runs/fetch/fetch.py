@@ -86,7 +86,7 @@ def fetch_run(
     run = refresh_run(workspace, run)
     if run.state.is_active:
         raise RunFailed(
-            f"{run.label} is {run.state}: there is nothing to fetch yet",
+            f"{run.label} {run.state.phrase}: there is nothing to fetch yet",
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
     with held(workspace.project.fetch_lock(run.id), wait=True):

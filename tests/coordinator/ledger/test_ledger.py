@@ -201,7 +201,7 @@ def test_a_deleted_kernel_counts_from_one_again(file: Path) -> None:
         states = {run.id: (run.state.value, run.message) for run in ledger.runs()}
         assert states == {
             "n1": ("complete", "fine"),
-            "n2": ("cancelled", "its kernel was deleted, and made anew"),
+            "n2": ("cancelled", "its kernel was deleted and created again"),
             "n3": ("running", ""),
             "n4": ("running", ""),
             "n5": ("queued", ""),

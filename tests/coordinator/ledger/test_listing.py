@@ -161,7 +161,7 @@ def test_notes_and_tags_are_of_an_experiment_or_of_a_run(some: Project) -> None:
         with pytest.raises(UsageError, match=r'a local-v2 has no tag "od" \(did you mean "odd"\?\)'):
             remarks.untag(ledger, "a", "od", run=run)
         for bad in ("", "two words", "a,b", "red\x1b[31m", "line\u2028"):
-            with pytest.raises(UsageError, match="is no tag"):
+            with pytest.raises(UsageError, match="is not a tag"):
                 remarks.tag(ledger, "a", bad)
         with pytest.raises(UsageError, match="at most 50 characters, not 51"):
             remarks.tag(ledger, "a", "x" * 51)

@@ -56,10 +56,10 @@ def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
     """Only the version that is meant ends; one that has ended is an error."""
     coord("push", "--exp", "slow")
     coord("push", "--exp", "slow", "--force")
-    assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 is cancelled\n"
+    assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 was cancelled\n"
     done = coord.json("cancel", "--exp", "slow")
     assert (done["version"], done["state"]) == (2, "cancelled")
-    assert "slow local-v2 has ended: it is cancelled" in coord("cancel", "--exp", "slow", code=1).stderr
+    assert "slow local-v2 has ended: it was cancelled" in coord("cancel", "--exp", "slow", code=1).stderr
 
 
 @dataclass
@@ -118,7 +118,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
         seen.append(deletion)
         return False
 
-    with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 goes on"):
+    with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 continues"):
         cancel_run(Workspace(tiny, ledger, target), RUN, confirm=no)
     (asked,) = seen
     assert [run.id for run in asked.active] == ["r4"]
@@ -193,7 +193,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
     ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
     target = Counter([_text("r1"), _text("r2"), _text("r3")])
     assert choose(Workspace(tiny, ledger, target), "smoke", None).id == "r1"
-    with pytest.raises(RunFailed, match="smoke local-v2 has ended: it is error"):
+    with pytest.raises(RunFailed, match="smoke local-v2 has ended: it has failed"):
         choose(Workspace(tiny, ledger, target), "smoke", 2)
     ledger.add(dataclasses.replace(BARE, id="r3"))
     with pytest.raises(UsageError, match="which one"):
@@ -228,7 +228,7 @@ def test_the_kernels_name_has_to_be_typed(*, typed: str, deletes: bool) -> None:
 def test_yes_is_for_scripts_and_for_one_run() -> None:
     """It deletes without a question, but no other version that runs or that nobody here knows."""
     assert confirmed(_deletion(), yes=True, ask=None) is True
-    with pytest.raises(UsageError, match="nobody can be asked"):
+    with pytest.raises(UsageError, match="coord cannot ask here"):
         confirmed(_deletion(), yes=False, ask=None)
     for more in (_deletion(active=(RUN,)), _deletion(unknown=(7,))):
         with pytest.raises(UsageError, match="more than this run to lose"):

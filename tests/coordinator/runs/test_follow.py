@@ -176,7 +176,7 @@ def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Dep
         assert expected in shown
     assert shown.count("bye") == 1
     assert shown.count("» fold 1, epoch 2/3: val/dice 0.7000") == 1
-    assert "base kaggle-v3 is error" in shown
+    assert "base kaggle-v3 has failed" in shown
 
 
 @pytest.mark.parametrize("arguments", [["--follow"], ["--follow", "--raw"], ["--follow", "--json"]])

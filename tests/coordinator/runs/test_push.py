@@ -177,7 +177,7 @@ def test_a_push_that_was_killed_is_waited_for_by_the_next_one(pusher: Pusher) ->
     pusher.event = arrive
     with pytest.raises(TargetError, match="base local-v1 is running"):
         pusher(shelf)
-    assert "the last push of base left no answer: looking whether it arrives" in pusher.said
+    assert "the last push of base has no answer: checking whether it arrives" in pusher.said
     assert shelf.pushes == 1
 
 

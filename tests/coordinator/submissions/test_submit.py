@@ -288,7 +288,7 @@ def case(tiny: Project) -> Iterator[Case]:
 def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
     """Not complete, changed here, no such file: nothing is asked of the competition."""
     case.run = case.ledger.update(case.run.id, state=RunState.ERROR, message="it broke")
-    with pytest.raises(CoordError, match=r"base local-v1 is error, and only a complete run can be submitted: it broke"):
+    with pytest.raises(CoordError, match="base local-v1 has failed, and only a complete run can be submitted: it b"):
         case.submit()
     case.run = case.ledger.update(case.run.id, state=RunState.COMPLETE, message="")
     folder = case.project.results("base", "local", 1)

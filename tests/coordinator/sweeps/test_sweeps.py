@@ -210,7 +210,7 @@ def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
     sweep = sweeper.begin()
     with pytest.raises(Later, match="2 of 4 are left") as caught:
         sweeper.resume(sweep)
-    assert (caught.value.exit_code, caught.value.hint) == (75, "Go on with: coord sweep resume base--lr-epochs")
+    assert (caught.value.exit_code, caught.value.hint) == (75, "Continue with: coord sweep resume base--lr-epochs")
     assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 2, "queued": 2}
     sweeper.all_done(sweep)
     sweeper.resume(sweep)
@@ -542,7 +542,7 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
     done = coord.here("push", "--exp", "gpu", "--exp", "base", code=75)
     assert done.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n"
     done = coord.here("sweep", "--exp", "gpu", "--seeds", "2", code=75)
-    assert "Go on with: coord sweep resume gpu--s2" in done.stderr
+    assert "Continue with: coord sweep resume gpu--s2" in done.stderr
     done = coord.here("sweep", "resume", "gpu--s2", "--json", code=75)
     assert json.loads(done.stdout)["counts"] == {"waiting": 2}
     assert "pushing them any more: coord sweep resume gpu--s2" in coord.here("sweep", "status", "gpu--s2").stdout
@@ -556,7 +556,7 @@ def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
         file.write("gpu_sessions = 1\n")
     done = coord.here("sweep", "--exp", "gpu", "--seeds", "3", "--no-wait", code=75)
     assert "Maximum batch GPU session count of 1 reached; 2 of 3 are left" in done.stderr
-    assert "Go on with: coord sweep resume gpu--s3" in done.stderr
+    assert "Continue with: coord sweep resume gpu--s3" in done.stderr
     with coord.start("sweep", "resume", "gpu--s3") as waiting:
         assert waiting.stderr is not None
         assert any("trying again when a session has ended" in line for line in waiting.stderr)
