@@ -41,7 +41,7 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
             )
             run = rebuilt
         elif (run.experiment, run.target, run.version) != (rebuilt.experiment, rebuilt.target, rebuilt.version):
-            yield Problem(f"{name}/ says that it is {rebuilt.label}; run {run.id} is {run.label}", "move it away")
+            yield Problem(f"{name}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away")
             continue
         yield from _contents(workspace.project, directory, run)
     for run in known.values():

@@ -187,7 +187,7 @@ def test_a_run_without_a_version_has_no_address(file: Path) -> None:
 
 
 def test_a_deleted_kernel_counts_from_one_again(file: Path) -> None:
-    """A version number that comes back is the new run's; what seemed to run under it has ended with its kernel."""
+    """A version number that is used again is the new run's; the run that was active under it was cancelled."""
     with Ledger(file) as ledger:
         for run in (
             _run(1, version=1, state=RunState.COMPLETE, message="fine"),
@@ -220,7 +220,7 @@ def test_a_late_answer_ends_no_later_run(file: Path) -> None:
 
 
 def test_what_was_seen_earlier_does_not_replace_what_is_known_since(file: Path) -> None:
-    """An update for runs in some states leaves a run in another one as it is, and says how it stands."""
+    """An update that is only for some states does not change a run in another state, and returns it."""
     with Ledger(file) as ledger:
         ledger.add(_run(1, version=1, state=RunState.COMPLETE))
         ledger.add(_run(2, version=2, state=RunState.RUNNING))
@@ -283,7 +283,7 @@ OLD_MESSAGES: list[tuple[str, int | None, str, dict[str, Any]]] = [
 
 
 def _old_ledger(file: Path) -> None:
-    """A ledger as the format before had it, of runs and a submission that tell by their messages how they stand."""
+    """Writes a ledger of the format before, in which only the messages hold these states."""
     file.parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(file)
     for script in MIGRATIONS[:8]:
@@ -308,7 +308,7 @@ def _old_ledger(file: Path) -> None:
 
 @pytest.mark.parametrize("is_damaged", [False, True])
 def test_states_that_were_messages_are_carried_over(file: Path, is_damaged: bool) -> None:
-    """Each message of the older format gives its fields and stays as it is; also where a damaged ledger is salvaged."""
+    """Each message of the older format gives its fields and is kept; also if a damaged ledger is salvaged."""
     _old_ledger(file)
     if is_damaged:
         salvage_ledger(file)
@@ -325,7 +325,7 @@ def test_states_that_were_messages_are_carried_over(file: Path, is_damaged: bool
 
 
 def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:
-    """Its format is refused with both numbers' meaning, and stays as it is."""
+    """Its format is refused with what to do, and the file does not change."""
     with Ledger(file) as ledger:
         ledger.add(BARE)
     with sqlite3.connect(file) as connection:
@@ -343,7 +343,7 @@ def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:
     "content", [b"this is no database, but text of some length" * 100, b"SQLite format 3\0" + b"x" * 200]
 )
 def test_a_file_that_is_no_database(file: Path, content: bytes) -> None:
-    """Told with its path; the file is left as it is."""
+    """The error names the path; the file does not change."""
     file.parent.mkdir()
     file.write_bytes(content)
     with pytest.raises(LedgerError, match=r"the ledger .*ledger\.sqlite cannot be opened"), Ledger(file):

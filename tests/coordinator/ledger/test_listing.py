@@ -70,7 +70,7 @@ def test_columns_and_states_that_there_are_not(some: Project, option: dict[str, 
 
 
 def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
-    """Seeds are one row with their mean; failed runs have none; other data is left out, and that is said."""
+    """Seeds are one row with their mean; failed runs have none; other data is left out, with a note."""
     with Ledger(some.ledger) as ledger:
         found, notes = best(Workspace(some, ledger))
         assert [(row["run"], row["n"]) for row in found] == [("b local-v4", 1), ("a local-v3", 3)]
@@ -112,7 +112,7 @@ def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
 
 
 def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path) -> None:
-    """Without runs the metric has to be said; three recorded configs are within the noise of the four repeats."""
+    """Without runs the metric has to be named; three recorded configs are within the noise of the four repeats."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         with pytest.raises(UsageError, match="there are no runs, so no primary metric"):
             best(Workspace(repository, ledger))

@@ -70,7 +70,7 @@ def at(tiny: Project, ledger: Ledger) -> At:
 
 
 def test_a_lost_answer_is_settled_in_a_notebook_too(at: At, ledger: Ledger) -> None:
-    """The stamp stands in the notebook's first code cell then."""
+    """The stamp is in the notebook's first code cell."""
     ledger.add(LOST)
     script = f"{source_of('lost')}\n{in_notebook.RULER}coord's start\nprint()\n"
     notebook = notebook_of(script, title="t", experiment="e", about="", command="make it").for_kaggle()
@@ -93,7 +93,7 @@ def test_a_lost_answer_is_settled_in_a_notebook_too(at: At, ledger: Ledger) -> N
 def test_a_lost_answer_is_settled_by_the_stamp(
     at: At, ledger: Ledger, versions: list[str], version: int | None, asked: list[str]
 ) -> None:
-    """The version whose source names the run is adopted; without one, nothing arrived. None is asked for in vain."""
+    """The version whose source names the run is adopted; without one, nothing arrived. Each is asked for once."""
     ledger.add(EARLIER)
     ledger.add(LOST)
     shelf = Shelf([source_of(run_id) for run_id in versions])
@@ -131,7 +131,7 @@ def test_a_push_is_given_up_only_when_it_cannot_arrive_any_more(
 
 
 def test_what_was_given_up_is_adopted_when_it_is_found_after_all(at: At, ledger: Ledger) -> None:
-    """A version that appeared later than anybody would wait for is this run's; while there is none, nothing changes."""
+    """A version that appears after the time of waiting is this run's; without one, nothing changes."""
     given_up = dataclasses.replace(SENT, state=RunState.REFUSED, never_arrived=True, ended_at="2026")
     ledger.add(given_up)
     assert settle(at(Shelf()), given_up) == ledger.get("lost") == given_up
@@ -141,7 +141,7 @@ def test_what_was_given_up_is_adopted_when_it_is_found_after_all(at: At, ledger:
 
 
 def test_what_a_lost_answer_would_have_said_is_not_made_up(at: At, ledger: Ledger) -> None:
-    """Only the answer says which sources were refused: an adopted run with sources says that this is not known."""
+    """Only the answer has the refused sources: an adopted run with sources lacks them all, as far as is known."""
     run = dataclasses.replace(LOST, metadata={"dataset_sources": ["ada/x"], "model_sources": ["a/b/c/d"]})
     ledger.add(run)
     found = settle(at(Shelf([source_of("lost")])), run)
@@ -151,7 +151,7 @@ def test_what_a_lost_answer_would_have_said_is_not_made_up(at: At, ledger: Ledge
 
 
 def test_a_push_that_arrives_late_is_waited_for(at: At, ledger: Ledger) -> None:
-    """Asked for soon at first and then more patiently, adopted as soon as it is there."""
+    """Asked for at growing intervals, adopted as soon as it is there."""
     ledger.add(SENT)
     shelf, time = Shelf(), Waits()
     time.event = (20.0, lambda: shelf.sources.append(source_of("lost")))
@@ -189,7 +189,7 @@ def test_what_is_known_is_not_settled_again(at: At, ledger: Ledger) -> None:
 
 
 def test_an_unreachable_target_settles_nothing(at: At, ledger: Ledger) -> None:
-    """No answer is no reason to call a run refused."""
+    """Without an answer, a run is not recorded as refused."""
     ledger.add(LOST)
     with pytest.raises(NoAnswer):
         settle(at(Shelf(reachable=False)), LOST)

@@ -97,7 +97,7 @@ def _yes(deletion: Deletion) -> bool:
 
 
 def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) -> None:
-    """The kernel was made anew elsewhere: its version 2 is not this run's."""
+    """The kernel was created again elsewhere: its version 2 is not this run's."""
     ledger.add(RUN)
     target = Counter([_text("x"), _text("y")], can_cancel=True)
     with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
@@ -202,7 +202,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_on_which_target(ledger: Ledger) -> None:
-    """Where it is active, wherever pushes go; two places have to be told apart."""
+    """The target where it is active, not the default one; if it is active on two, one must be named."""
     ledger.add(dataclasses.replace(RUN, id="r1", target="kaggle"))
     ledger.add(dataclasses.replace(RUN, version=3, state=RunState.COMPLETE))
     assert where(ledger, "smoke", None, None) == "kaggle"
@@ -221,12 +221,12 @@ def _deletion(**changes: object) -> Deletion:
 
 @pytest.mark.parametrize(("typed", "deletes"), [("ada/smoke\n", True), ("y\n", False), ("", False)])
 def test_the_kernels_name_has_to_be_typed(*, typed: str, deletes: bool) -> None:
-    """A "y" comes too easily."""
+    """A "y" is typed too easily."""
     assert confirmed(_deletion(), yes=False, ask=lambda question: typed) is deletes
 
 
 def test_yes_is_for_scripts_and_for_one_run() -> None:
-    """It deletes without a question, but no other version that runs or that nobody here knows."""
+    """It deletes without a question, but not if another version is active or unknown here."""
     assert confirmed(_deletion(), yes=True, ask=None) is True
     with pytest.raises(UsageError, match="coord cannot ask here"):
         confirmed(_deletion(), yes=False, ask=None)
@@ -236,7 +236,7 @@ def test_yes_is_for_scripts_and_for_one_run() -> None:
 
 
 def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As against Kaggle, which tells no session's number: the session ends, and a new push begins at version 1."""
+    """Unlike Kaggle, which does not publish a session's number: the session ends, and a new push has version 1."""
     monkeypatch.setattr(Kaggle, "cancel", lambda self, ref: False)
 
     def pushed() -> Run:

@@ -70,7 +70,7 @@ def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fie
 
 
 def test_it_goes_on_where_it_stopped(project: Project) -> None:
-    """From 5 epochs to 9 gives the very weights of a run of 9; the ledger, `status` and run.json tell of the chain."""
+    """From 5 epochs to 9 gives exactly the weights of a run of 9; the ledger, `status` and run.json have the chain."""
     coord = Coord(project.root, {**os.environ, "COORD_TARGET": "local"})
     coord("dry-run", "--exp", "base")  # makes the data
     coord.here("local", "add-competition", "sample-competition", ".coord/sample-data")

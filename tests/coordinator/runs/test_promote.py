@@ -1,4 +1,4 @@
-"""`coord promote`: a folder that makes the same kernel again, whatever becomes of the project."""
+"""`coord promote`: a folder that makes the same kernel again, whatever happens to the project."""
 
 from __future__ import annotations
 

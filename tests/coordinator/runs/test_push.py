@@ -104,7 +104,7 @@ LOST = NoAnswer("no answer in time")
 
 
 def test_a_version_whose_answer_was_lost_is_adopted(pusher: Pusher) -> None:
-    """It goes on as if it had been answered, at once: nothing is sent twice, nothing is waited for."""
+    """The run continues at once as if it had been answered: nothing is sent twice, nothing is waited for."""
     shelf = Shelf([(True, LOST)])
     run = pusher(shelf)
     assert (run.state, run.version, run.url) == (RunState.QUEUED, 1, "http://here/code/ada/tiny-base")
@@ -147,7 +147,7 @@ def test_a_target_that_answers_nothing_leaves_the_run_open(pusher: Pusher) -> No
 
 
 def test_a_request_that_was_not_sent_is_not_waited_for(pusher: Pusher) -> None:
-    """Without a connection nothing can arrive: told at once."""
+    """Without a connection nothing can arrive: the error comes at once."""
     shelf = Shelf([(False, NotSent("no connection"))])
     with pytest.raises(NotSent):
         pusher(shelf)

@@ -54,7 +54,7 @@ def test_a_running_session_shows_its_last_epoch(tiny: Project, ledger: Ledger) -
 
 @pytest.mark.parametrize("state", [RunState.COMPLETE, RunState.ERROR, RunState.CANCELLED])
 def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state: RunState) -> None:
-    """Time, message and the last event of the whole log; afterwards nobody is asked any more."""
+    """Time, message and the last event of the whole log; afterwards the target is not asked again."""
     shelf = Shelf(session=SessionState(state, "the reason"), records=EPOCHS)
     run = _refreshed(tiny, ledger, shelf)
     assert (run.state, run.message, run.last_event) == (state, "the reason", {"event": "epoch", "epoch": 2})
@@ -92,7 +92,7 @@ def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
-    """What comes of one that was asked for in case it had begun is not looked at, and an event that was known stays."""
+    """The log that was asked for in case it had started is ignored, and the event known before stays."""
     shelf = Shelf(session=SessionState(RunState.QUEUED), records=EPOCHS)
     run = _refreshed(tiny, ledger, shelf, dataclasses.replace(RUNNING, last_event={"event": "epoch", "epoch": 9}))
     assert (run.state, run.last_event) == (RunState.QUEUED, {"event": "epoch", "epoch": 9})

@@ -315,7 +315,7 @@ def test_a_run_that_stopped_early_is_told(case: Case) -> None:
 
 
 def test_which_competition(case: Case) -> None:
-    """The option, the setting, the one that is attached; none, several, unknown and closed ones are told."""
+    """The option, the setting, the attached one; none, several, unknown and closed ones are errors."""
     assert case.submit().competition == "parity"
     case.run = case.ledger.update(case.run.id, metadata={})
     with pytest.raises(UsageError, match="to which competition"):

@@ -237,7 +237,7 @@ def test_a_kill_in_the_middle_of_a_push_doubles_nothing(sweeper: Sweeper, arrive
 
 
 def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
-    """It is told at the end, and pushed again by the next `resume`."""
+    """It is reported at the end, and pushed again by the next `resume`."""
     sweep, sweeper.rack.at_once, sweeper.rack.arrives = sweeper.begin(), 9, False
     (slug,) = _slugs(NAMES[:1])
     sweeper.rack.fail = {slug: TargetError("the title is taken")}
@@ -251,7 +251,7 @@ def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
 
 @pytest.mark.parametrize("error", [Later("the quota is spent"), NotSent("no connection")])
 def test_what_would_happen_to_all_stops_it(sweeper: Sweeper, error: CoordError) -> None:
-    """No quota, no connection: the others are not tried, and it is said how to go on."""
+    """No quota, no connection: the others are not tried, and the hint has the command to continue."""
     sweep, sweeper.rack.arrives = sweeper.begin(), False
     (slug,) = _slugs(NAMES[:1])
     sweeper.rack.fail = {slug: error}
