@@ -86,7 +86,9 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     printer.end()
     summary = done.summary
     if as_json:
-        answer({"exit_code": done.exit_code, "directory": str(done.directory), "summary": summary})
+        answer(
+            {"exit_code": done.exit_code, "directory": str(done.directory), "summary": summary and summary.to_json()}
+        )
     elif summary is not None:
         answer(None, lambda: results_table.results(f"{exp} dry run", summary))
     if done.exit_code != 0:

@@ -179,7 +179,7 @@ def merge(name: Name, as_json: Json = False) -> None:
         answer([run.to_json() for run in merged])
         return
     for run in merged:
-        answer(None, functools.partial(results_table.results, run.label, run.summary or {}))
+        answer(None, functools.partial(results_table.results, run.label, run.reported))
         folder = project.results(run.experiment, run.target, run.results_version)
         show_text(f"{run.label}: {run.message}, in {project.relative(folder)}/")
 

@@ -77,12 +77,12 @@ class LogPrinter:
         self._print(self._lines.end())
 
     def _print(self, lines: list[str]) -> None:
-        from coordinator.results import events
+        from coordinator.results import event_of
 
         for line in lines:
-            event = events.event(line)
+            event = event_of(line)
             place = None if self._raw else self._sources.place(line)
-            text = f"» {events.describe(event)}" if event and not self._raw else line
+            text = f"» {event}" if event and not self._raw else line
             if self._live is None:
                 print(self._shown(place) if place else text, file=self._out, flush=True)
             else:

@@ -15,7 +15,7 @@ from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Run, chain_of
 from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
-from coordinator.results import summary as metrics
+from coordinator.results import Summary
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -36,13 +36,13 @@ class Candidate:
 
     @property
     def primary(self) -> str | None:
-        return metrics.primary_name(self.runs[0].summary or {}) if self.runs else None
+        return self.runs[0].reported.primary_name if self.runs else None
 
     @property
     def modes(self) -> dict[str, str]:
         """Metric -> max or min, the runs' own first."""
         found = {figure.metric: figure.mode for figure in self.recorded}
-        return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
+        return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.reported).items()}
 
 
 def find_candidate(workspace: Workspace, text: str) -> Candidate:
@@ -133,7 +133,7 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
 
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
     recorded = [figure for figure in candidate.recorded if figure.metric == metric]
-    return [run for run in candidate.runs if metric in _modes(run.summary or {})] or recorded
+    return [run for run in candidate.runs if metric in _modes(run.reported)] or recorded
 
 
 def _of_version(text: str, own: Iterable[Run], target: str | None, version: int) -> Candidate:
@@ -185,7 +185,7 @@ def _not_usable(run: Run) -> RunNotFound:
     if run.summary is None:
         fetch = f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
         return RunNotFound(f"{run.label} has not been fetched", hint=f"Fetch it: {fetch}")
-    return RunNotFound(f"{run.label} reports that it is {run.summary.get('status')}: it has no results to compare")
+    return RunNotFound(f"{run.label} reports that it is {run.summary.status}: it has no results to compare")
 
 
 def _experiments(project: Project) -> Iterable[Experiment]:
@@ -202,7 +202,7 @@ def _is_usable(run: Run) -> bool:
         run.state is RunState.COMPLETE
         and run.version is not None
         and run.summary is not None
-        and run.summary.get("status", "complete") == "complete"
+        and not run.summary.is_partial
     )
 
 
@@ -227,12 +227,10 @@ def _is_same_program(run: Run, other: Run) -> bool:
     return not run.files or not other.files or run.files == other.files
 
 
-def _modes(summary: dict[str, Any]) -> dict[str, str]:
-    found = {table.name: table.mode for table in metrics.metric_tables(summary) if table.mean is not None}
-    primary = metrics.primary_name(summary)
-    if primary is not None and metrics.primary_value(summary) is not None:
-        found = {primary: metrics.clean(str(summary["primary"].get("mode"))), **found}
-    return found
+def _modes(summary: Summary) -> dict[str, str]:
+    found = {metric.name: metric.mode for metric in summary.primary_first if metric.mean is not None}
+    primary = summary.primary
+    return found if primary is None or primary.value is None else {primary.name: primary.mode, **found}
 
 
 def count(number: int, what: str) -> str:

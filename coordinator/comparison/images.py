@@ -115,7 +115,7 @@ def folds(a: Repeat, b: Repeat) -> tuple[Fold, ...]:
     """Nothing if one of them reports none."""
     if not a.folds or not b.folds:
         return ()
-    first, second = ({fold: value for fold, value, _ in each.folds} for each in (a, b))
+    first, second = ({each.fold: each.value for each in side.folds} for side in (a, b))
     return tuple(Fold(fold, first.get(fold), second.get(fold)) for fold in dict.fromkeys([*first, *second]))
 
 

@@ -11,7 +11,7 @@ from coordinator.comparison.candidates import RECORDED, Candidate, count
 from coordinator.comparison.configs import seed_of
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import Results, summary as metrics
+from coordinator.results import FoldValue, Results
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Repeat:
     value: float
     images: int | None = None
     """How many it was measured on."""
-    folds: tuple[tuple[str, float | None, int | None], ...] = ()
-    """(fold, value, images), as far as the run says so for this seed."""
+    folds: tuple[FoldValue, ...] = ()
+    """As far as the run reports them for this seed."""
     oof: Path | None = None
     """Where its out-of-fold rows would be."""
     note: str = ""
@@ -87,11 +87,7 @@ def summarize(side: Side) -> dict[str, Any]:
 
 def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     """The run's value, or one for each seed if it had several."""
-    summary = run.summary or {}
-    table = next((table for table in metrics.metric_tables(summary) if table.name == metric), None)
-    is_primary = metrics.primary_name(summary) == metric
-    value = metrics.primary_value(summary) if is_primary else None
-    value = table.mean if value is None and table is not None else value
+    table, value = run.reported.metric(metric), run.reported.value_of(metric)
     if value is None:
         return []
     folder = _folder(project, run)
@@ -99,17 +95,18 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
         run.label,
         seed_of(project, run.config),
         value,
-        images=table.n if table is not None else None,
+        images=table.images if table is not None else None,
         folds=table.folds if table is not None else (),
         oof=folder and folder / "oof.csv",
     )
-    by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
-    by_seed.pop(first.seed, None)
+    repeats = run.reported.repeats
+    by_seed = {each.seed: each.value for each in repeats.values} if repeats and repeats.metric == metric else {}
     others = [
         Repeat(
             f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder and folder / f"oof.seed{seed}.csv"
         )
         for seed, value in by_seed.items()
+        if seed not in (None, first.seed)
     ]
     return [first, *others]
 
@@ -123,12 +120,3 @@ def _folder(project: Project, run: Run) -> Path | None:
     usual = project.results(run.experiment, run.target, run.version)
     places = (usual, usual.with_name(f"{usual.name}-{run.id[:8]}"))
     return next((place for place in places if Results(place).run_id() == run.id), None)
-
-
-def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
-    """Seed -> value of a run that repeated itself."""
-    found: dict[int | None, float] = {}
-    for each in summary["repeats"]["values"]:
-        if isinstance(each, dict) and isinstance(each.get("seed"), int) and isinstance(each.get("value"), int | float):
-            found[each["seed"]] = float(each["value"])
-    return found

@@ -16,7 +16,7 @@ from typing import Any
 from coordinator.bundle import PREFIX, Image, image_from, normalised, shipped_image
 from coordinator.errors import ProjectError
 from coordinator.project import Project
-from coordinator.results import events
+from coordinator.results import log_lines
 from coordinator.target import LogRecord
 
 # A shorter list is no image's: it is a `pip install` that the log shows.
@@ -104,7 +104,7 @@ def _telling(modules: dict[str, str | None]) -> dict[str, str | None]:
 def _lines(text: str) -> list[str]:
     """The lines of a log, whatever its form. Kaggle's records are not lines: they are put together first."""
     records = list(_records(text))
-    lines = events.lines(records) if records else text.splitlines()
+    lines = log_lines(records) if records else text.splitlines()
     return [line.strip() for line in lines]
 
 

@@ -66,7 +66,7 @@ class Entry:
     @property
     def seconds(self) -> float | None:
         """What one run takes, on average."""
-        known = [took for run in self.runs if isinstance(took := (run.summary or {}).get("seconds"), int | float)]
+        known = [took for run in self.runs if (took := run.reported.seconds) is not None]
         return fmean(known) if known else None
 
     @property

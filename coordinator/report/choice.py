@@ -50,9 +50,8 @@ def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     found = {last: links[:-1] for last, links in all_chains(runs).items()}
     labels = {run.label: run for run in reversed(runs)}  # of a kernel that was made anew, the newest
     for run in runs:
-        merged = (run.summary or {}).get("merged")
-        if run.is_merged and isinstance(merged, list):
-            found[run.id] = tuple(labels[name] for name in merged if isinstance(name, str) and name in labels)
+        if run.is_merged and run.reported.merged:
+            found[run.id] = tuple(labels[label] for label in run.reported.merged if label in labels)
     return found
 
 

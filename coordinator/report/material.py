@@ -13,7 +13,8 @@ from typing import Any
 
 from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
-from coordinator.results import RUN, events, summary as metrics
+from coordinator.results import RUN, Ablated, Baseline, Bottlenecks, Event, Metric, read_events
+from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
 _PAGE_PICTURES = 120  # some 10 MB
@@ -46,16 +47,17 @@ class Item:
 
     run: Run
     anchor: str
-    tables: tuple[metrics.MetricTable, ...]
-    primary: metrics.MetricTable | None
+    tables: tuple[Metric, ...]
+    primary: Metric | None
     value: float | None
     score: Score
     curves: dict[str, dict[str, Curve]]
     """Metric -> fold (or seed and fold) -> points of (epoch, value)."""
     messages: tuple[str, ...]
-    bottlenecks: metrics.Bottlenecks | None
-    ablation: tuple[metrics.Ablated, ...]
-    baselines: tuple[tuple[str, float | None], ...]
+    bottlenecks: Bottlenecks | None
+    ablation: tuple[Ablated, ...]
+    baselines: tuple[Baseline, ...]
+    """In the primary metric."""
     pictures: tuple[Picture, ...]
     pictures_left_out: int
     facts: tuple[tuple[str, str], ...]
@@ -83,8 +85,7 @@ class Item:
 
     @property
     def seconds(self) -> float | None:
-        took = (self.run.summary or {}).get("seconds")
-        return float(took) if isinstance(took, int | float) else None
+        return self.run.reported.seconds
 
 
 def gather(
@@ -166,58 +167,49 @@ def _item(
     parts: tuple[Run, ...],
     remarks: Sequence[Remark],
 ) -> Item:
-    summary = run.summary or {}
-    directory = directory_of(project, run)
-    tables = tuple(metrics.metric_tables(summary))
-    name = metrics.primary_name(summary)
-    primary = next((table for table in tables if table.name == name), None)
+    summary, directory = run.reported, directory_of(project, run)
     reported = _events(directory)
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
         run=run,
         anchor=f"run-{number}",
-        tables=tables,
-        primary=primary,
-        value=metrics.primary_value(summary),
+        tables=tuple(summary.primary_first),
+        primary=summary.metric(summary.primary_name),
+        value=summary.primary_value,
         score=scores.get(run.id, Score()),
         curves=_curves([*before, *reported]),
-        messages=tuple(events.describe(found) for found in reported if found["event"] == "message")[-_MESSAGES:],
-        bottlenecks=metrics.bottlenecks(summary),
-        ablation=tuple(metrics.ablation(summary)),
-        baselines=tuple(metrics.baselines(summary, name)) if name else (),
+        messages=tuple(str(event) for event in reported if event.kind == "message")[-_MESSAGES:],
+        bottlenecks=summary.bottlenecks,
+        ablation=summary.ablation,
+        baselines=summary.baselines_in(summary.primary_name),
         pictures=pictures,
         pictures_left_out=left_out,
-        facts=_facts(run, summary),
+        facts=_facts(run),
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
-        warnings=_warnings(run, summary, directory),
+        warnings=_warnings(run, directory),
         parts=parts,
         tags=tuple(texts(remarks, run, "tag")),
         notes=tuple(texts(remarks, run, "note")),
     )
 
 
-def _events(directory: Path | None) -> list[dict[str, Any]]:
-    if directory is None:
-        return []
+def _events(directory: Path | None) -> list[Event]:
     try:
-        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        return [event for event in read_events(directory / "metrics.jsonl") if event] if directory else []
     except OSError:
         return []
-    found = (events.event(events.EVENT_PREFIX + line) for line in lines)
-    return [event for event in found if event is not None]
 
 
-def _curves(reported: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
+def _curves(reported: Sequence[Event]) -> dict[str, dict[str, Curve]]:
     """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
     curves: dict[str, dict[str, dict[float, float]]] = {}
     for event in reported:
-        epoch = event.get("epoch")
-        if event["event"] != "epoch" or not isinstance(epoch, int | float):
+        if event.kind != "epoch" or event.epoch is None:
             continue
-        line = events.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
-        for name, value in events.figures(event).items():
-            curves.setdefault(name, {}).setdefault(line, {})[float(epoch)] = value
+        line = event.repeat_and_fold or "all"
+        for name, value in event.figures.items():
+            curves.setdefault(name, {}).setdefault(line, {})[float(event.epoch)] = value
     return {
         name: {line: sorted(at.items()) for line, at in curves[name].items()}
         for name in sorted(curves, key=lambda name: name.startswith("train/"))
@@ -234,7 +226,7 @@ def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
         data = file.read_bytes() if file.stat().st_size <= _PICTURE_BYTES else b""
         if not data.startswith(_PNG):
             continue
-        image = metrics.clean(file.stem.partition("-")[2] or file.stem)
+        image = clean(file.stem.partition("-")[2] or file.stem)
         uri = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
         found.append(Picture(uri, image, rows.get(image, ())))
     return tuple(found), len(files) - len(found)
@@ -257,7 +249,7 @@ def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
         return {}
 
 
-def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     facts = [
         ("run id", run.id),
         ("kernel", f"{run.owner}/{run.slug}" + (f", version {run.version}" if run.has_kernel else "")),
@@ -269,23 +261,20 @@ def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("ended", run.ended_at or ""),
         ("fetched", run.fetched_at or ""),
     ]
-    devices = summary.get("devices")
-    if isinstance(devices, list):
-        facts.append(("devices", ", ".join(map(_text, devices))))
-    for name, title in (("versions", ""), ("stages", "seconds: "), ("counts", "count: ")):
-        section = summary.get(name)
-        if isinstance(section, dict):
-            facts += [(f"{title}{key}", _text(value)) for key, value in section.items() if value is not None]
-    return tuple((metrics.clean(name), metrics.clean(value)) for name, value in facts if value)
+    facts.append(("devices", ", ".join(run.reported.devices)))
+    facts += [(name, version or "") for name, version in run.reported.versions.items()]
+    facts += [(f"seconds: {stage}", str(seconds)) for stage, seconds in run.reported.stages.items()]
+    facts += [(f"count: {name}", count) for name, count in run.reported.counts.items()]
+    return tuple((clean(name), clean(value)) for name, value in facts if value)
 
 
-def _warnings(run: Run, summary: Mapping[str, Any], directory: Path | None) -> tuple[str, ...]:
+def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
     # A merged run's message says what it is, not what went wrong.
-    found = [metrics.clean(run.message)] if run.message and not run.is_merged else []
-    error = summary.get("error")
-    if error and error != run.message:
-        found.append(metrics.clean(_text(error)))
-    if summary and summary.get("digest") not in (None, run.digest):
+    found = [clean(run.message)] if run.message and not run.is_merged else []
+    error = run.reported.error
+    if error and error.message != clean(run.message):
+        found.append(error.traceback or error.line)
+    if run.reported.digest not in ("", run.digest):
         found.append("The file that ran is not the one that was pushed: their digests differ.")
     if directory is None:
         found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}")

@@ -14,7 +14,8 @@ from coordinator.project import Project
 from coordinator.report import charts
 from coordinator.report.boards import Board, Entry
 from coordinator.report.material import Curve, Item, Score
-from coordinator.results import Bottlenecks, clean
+from coordinator.results import Bottlenecks
+from coordinator.text import clean
 
 _COMPARED = 8  # lines in a chart of several configs
 _ROWS = 25  # of the chart of folds
@@ -85,10 +86,10 @@ def folds(board: Board) -> Markup:
     rows = []
     for entry in board.entries[:_ROWS]:
         dots = [
-            (f"{repeat.label}, fold {fold}", value)
+            (f"{repeat.label}, fold {each.fold}", each.value)
             for repeat in entry.side.repeats
-            for fold, value, _ in repeat.folds
-            if value is not None
+            for each in repeat.folds
+            if each.value is not None
         ]
         rows.append((entry.name, dots, entry.mean))
     has_folds = any(dots for _, dots, _ in rows)
@@ -155,7 +156,7 @@ def lost(board: Board, items: Items) -> tuple[list[str], list[tuple[str, Bottlen
     for entry in board.entries:
         found = next((item.bottlenecks for item in _items(entry, items) if item.bottlenecks), None)
         if found is not None and found.losses:
-            rows.append((entry.name, found, {kind: loss for kind, loss, _ in found.losses}))
+            rows.append((entry.name, found, {share.kind: share.loss for share in found.losses}))
     return list(dict.fromkeys(kind for _, _, losses in rows for kind in losses)), rows
 
 

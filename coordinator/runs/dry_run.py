@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import SUMMARY, summary as metrics
+from coordinator.results import SUMMARY, Summary, read_summary
 from coordinator.target import LogRecord, local
 
 
@@ -24,7 +23,7 @@ class DryRun:
     exit_code: int
     directory: Path
     """The kernel's working directory."""
-    summary: dict[str, Any] | None
+    summary: Summary | None
 
 
 def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
@@ -51,7 +50,7 @@ def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRe
         on_record=on_record,
     )
     working = root / "working"
-    return DryRun(exit_code, working, metrics.read_summary(working / SUMMARY))
+    return DryRun(exit_code, working, read_summary(working / SUMMARY))
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

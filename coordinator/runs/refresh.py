@@ -11,7 +11,7 @@ from typing import Any
 
 from coordinator.errors import CoordError
 from coordinator.ledger import Ledger, Run, now
-from coordinator.results import events
+from coordinator.results import Event, event_of, log_lines
 from coordinator.runs.arrival import settled
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
@@ -66,10 +66,10 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
     state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
     if seen.session.message:
         changes["message"] = seen.session.message
-    events = _newest_first(seen.records)
-    newest = next(events, None)
+    reported = _newest_first(seen.records)
+    newest = next(reported, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
-    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in events):
+    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):
         changes["last_event"] = newest
     if state is RunState.RUNNING:
         changes["started_at"] = _started_at(current, seen.records)
@@ -99,15 +99,15 @@ def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
     return [] if run.state.is_active else workspace.target.log(run.ref)
 
 
-def last_event(records: list[LogRecord]) -> dict[str, Any] | None:
+def last_event(records: list[LogRecord]) -> Event | None:
     """The last event worth showing in a log."""
     return next(_newest_first(records), None)
 
 
-def _newest_first(records: list[LogRecord]) -> Iterator[dict[str, Any]]:
-    for line in reversed(list(events.lines(records))):
-        event = events.event(line)
-        if event is not None and event["event"] in _EVENTS_SHOWN:
+def _newest_first(records: list[LogRecord]) -> Iterator[Event]:
+    for line in reversed(list(log_lines(records))):
+        event = event_of(line)
+        if event is not None and event.kind in _EVENTS_SHOWN:
             yield event
 
 

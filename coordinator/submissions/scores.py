@@ -10,7 +10,6 @@ from typing import Any
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, Submission, may_still_arrive, now, submissions
 from coordinator.project import Project, TargetName
-from coordinator.results import summary as metrics
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.recorded import RecordedScore
 from coordinator.target import Standing, SubmissionState
@@ -197,11 +196,8 @@ def check(score: SubmissionScore) -> None:
 
 
 def _score(submission: Submission, run: Run | None) -> SubmissionScore:
-    tables = metrics.metric_tables(run.summary) if run and run.summary else []
-    primary = run.summary.get("primary") if run and run.summary else None
-    if not isinstance(primary, dict):
+    primary = run.reported.primary if run else None
+    if run is None or primary is None:
         return SubmissionScore(submission, run, "", "max", None)
-    name, mode, value = str(primary.get("name")), str(primary.get("mode")), primary.get("value")
-    if not isinstance(value, int | float):
-        value = next((table.mean for table in tables if table.name == name), None)
-    return SubmissionScore(submission, run, metrics.clean(name), "min" if mode == "min" else "max", value)
+    mode = "min" if primary.mode == "min" else "max"
+    return SubmissionScore(submission, run, primary.name, mode, run.reported.value_of(primary.name))

@@ -10,7 +10,6 @@ from typing import Any
 
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
-from coordinator.results import events, summary as metrics
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
 from coordinator.target import RunState
@@ -58,8 +57,9 @@ class MemberProgress:
         if run is None or (run.state is RunState.COMPLETE and not self.stopped):
             return ""
         if run.state.is_active or self.stopped:
-            about = events.describe(run.last_event) if run.last_event and run.last_event.get("event") != "end" else ""
-            return "stopped before its end" if self.stopped else about
+            if self.stopped:
+                return "stopped before its end"
+            return str(run.last_event) if run.last_event and not run.end else ""
         # Of a refused push only the reason, which comes last: before it the message names the push.
         about = run.message.partition("\n")[0]
         return about.rpartition(": ")[2] if self.is_waiting else about
@@ -173,11 +173,10 @@ def _merged(runs: Sequence[Run], whole: str) -> Run | None:
 
 def _metric(run: Run) -> tuple[str, float] | None:
     if run.summary is not None:
-        name, value = metrics.primary_name(run.summary), metrics.primary_value(run.summary)
+        name, value = run.summary.primary_name, run.summary.primary_value
         return (name, value) if name is not None and value is not None else None
-    end = run.last_event if run.last_event and run.last_event.get("event") == "end" else {}
     # The primary metric comes first; what a trivial prediction scores is beside it.
-    return next(((name, value) for name, value in events.figures(end).items()), None)
+    return next(iter(run.end.figures.items()), None) if run.end else None
 
 
 def _ran(run: Run | None, at: datetime) -> float:

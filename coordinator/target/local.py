@@ -91,7 +91,7 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             hint='Set scorer = "module:function" in [tool.coord]: a function(submission, solution, ids) -> float.',
         )
     with _explained(UsageError):
-        rules = _module("competitions").Rules(
+        rules = _module("state").Rules(
             scorer=project.settings.scorer,
             project=str(project.root),
             python=sys.executable,
@@ -106,13 +106,13 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
 def isolation_warning(project: Project) -> str | None:
     """What the user should know where this machine can't isolate sessions; said once in a project."""
     with _explained():
-        warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
+        warning: str | None = _module("sessions").isolation.first_warning(project.local_kaggle, _settings(project))
     return warning
 
 
 def mount_path(project: Project, kind: str, source: str) -> str:
     """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
-    path: str = _module("layout").mount_path(project.settings.local.layout, kind, source)
+    path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
 
 
@@ -136,29 +136,22 @@ def run_once(
 
     with _explained():
         if root.exists():
-            _module("layout").remove_tree(root)
-        code: int = _module("session").run_once(
-            script,
-            root,
-            inputs=inputs,
-            overrides=overrides,
-            timeout=None,
-            on_record=pass_on,
-            settings=_settings(project),
-            internet=internet,
-        )
+            _module("state").remove_tree(root)
+        sessions = _module("sessions")
+        options = sessions.SessionOptions(inputs, overrides, settings=_settings(project), internet=internet)
+        code: int = sessions.run_once(script, root, pass_on, options)
     return code
 
 
 def has_source(project: Project, kind: str, name: str) -> bool:
     """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
-    root, sources, reference = project.local_kaggle, _module("sources"), _module("reference").Reference
+    root, state = project.local_kaggle, _module("state")
     with _explained():
         if kind == "competition_sources":
-            return sources.competition(root, name) is not None
+            return state.sources.competition(root, name) is not None
         if kind == "dataset_sources":
-            return sources.dataset(root, reference.parse("/".join(name.split("/")[:2]))) is not None
-        return kind == "kernel_sources" and sources.kernel_output(root, reference.parse(name)) is not None
+            return state.sources.dataset(root, state.Reference.parse("/".join(name.split("/")[:2]))) is not None
+        return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
 
 
 def _settings(project: Project) -> Any:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from coordinator.results import events
+from coordinator.results import Event
 
 
 @dataclass(frozen=True)
@@ -14,10 +13,10 @@ class Figure:
 
     last: float
     lowest: float
-    lowest_in: int | None
+    lowest_in: int | float | None
     """The epoch of it."""
     highest: float
-    highest_in: int | None
+    highest_in: int | float | None
 
 
 class Board:
@@ -28,19 +27,16 @@ class Board:
         """The last event's: `fold 0, epoch 3/8`."""
         self.figures: dict[str, Figure] = {}
         """By metric, the most telling first; of one fold (of one repeat) only."""
-        self._fold: tuple[Any, Any] = (None, None)
+        self._fold = ""
 
-    def feed(self, event: dict[str, Any]) -> bool:
+    def feed(self, event: Event) -> bool:
         """Takes an epoch's figures in; returns whether it was one."""
-        if event["event"] != "epoch":
+        if event.kind != "epoch":
             return False
-        fold = (event.get("seed"), event.get("fold"))
-        if fold != self._fold:
-            self._fold, self.figures = fold, {}
-        self.place = events.where(event)
-        number = event.get("epoch")
-        epoch = number if isinstance(number, int) else None
-        for name, value in events.figures(event).items():
+        if event.repeat_and_fold != self._fold:
+            self._fold, self.figures = event.repeat_and_fold, {}
+        self.place, epoch = event.place, event.epoch
+        for name, value in event.figures.items():
             before = self.figures.get(name)
             now = Figure(value, value, epoch, value, epoch) if before is None else replace(before, last=value)
             if value < now.lowest:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from coordinator.cli.tables.runs import age
 from coordinator.comparison import Comparison, Interval, Report, Side, figure, summarize
-from coordinator.results import clean
+from coordinator.text import clean
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from coordinator.cli.tables.board import Board
 from coordinator.ledger import Run, Times, run_times
-from coordinator.results import events, summary as metrics
 from coordinator.target import AcceleratorQuota, Quota, RunState
+from coordinator.text import clean
 
 if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
     from coordinator.kernel import Check
@@ -85,8 +85,8 @@ def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) 
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = run_times(run)
-        last = events.describe(run.last_event) if run.last_event else ""
-        lines = [metrics.clean(last), metrics.clean(run.message), _chain(chains.get(run.id, ()))]
+        last = str(run.last_event) if run.last_event else ""
+        lines = [last, clean(run.message), _chain(chains.get(run.id, ()))]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")
@@ -141,9 +141,9 @@ def findings(found: Sequence[Finding]) -> RenderableType:
     """A row a finding, its remedy below it."""
     table = new_table("check", "state", "what, and what to do about it")
     for each in found:
-        about = Text(metrics.clean(each.what))
+        about = Text(clean(each.what))
         if each.remedy:
-            about.append(f"\n-> {metrics.clean(each.remedy)}", style="bold")
+            about.append(f"\n-> {clean(each.remedy)}", style="bold")
         table.add_row(each.check, Text(each.level.upper(), style=_LEVEL_COLOURS[each.level]), about)
     return table
 
@@ -160,7 +160,7 @@ def board(label: str, found: Board) -> RenderableType:
             f"{figure.highest:.4f}",
             "" if figure.highest_in is None else str(figure.highest_in),
         )
-    return Group(Text(f"{label}: {metrics.clean(found.place)}", style="bold"), table)
+    return Group(Text(f"{label}: {clean(found.place)}", style="bold"), table)
 
 
 def check(found: Check) -> RenderableType:
@@ -169,18 +169,18 @@ def check(found: Check) -> RenderableType:
     if found.files:
         files = new_table("file", "what")
         for file in found.files:
-            files.add_row(metrics.clean(file.path), file.state)
+            files.add_row(clean(file.path), file.state)
         parts.append(files)
     if found.settings or found.config:
         values = new_table("value", "in the kernel", "in the working tree")
         for change in (*found.settings, *found.config):
-            values.add_row(metrics.clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
+            values.add_row(clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
         parts.append(values)
     if found.text:
         parts.append(Text("\nThe text around files and config differs: the header, the template or coord's bootstrap."))
     lines = [line for diff in (*(file.diff for file in found.files), found.text) for line in diff]
     if lines:
-        parts.append(Text("\n" + "\n".join(metrics.clean(line) for line in lines[:_DIFF_LINES]), overflow="fold"))
+        parts.append(Text("\n" + "\n".join(clean(line) for line in lines[:_DIFF_LINES]), overflow="fold"))
     if len(lines) > _DIFF_LINES:
         parts.append(Text(f"... and {len(lines) - _DIFF_LINES} more lines of differences: --json has them all"))
     return Group(*parts)

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.runs import age
-from coordinator.results import summary as metrics
 from coordinator.submissions import Agreement, RecordedScore, SubmissionScore
 from coordinator.target import SubmissionState
+from coordinator.text import clean
 
 
 def scores(found: Sequence[SubmissionScore], agreements: Sequence[Agreement]) -> RenderableType:
@@ -34,7 +34,7 @@ def recorded(found: Sequence[RecordedScore], agreements: Sequence[Agreement]) ->
     for each in found:
         many = f"\nmean of {each.n}" if each.n > 1 else ""
         cv = f"{_figure(each.cv)}{many}"
-        note = metrics.clean(each.note)
+        note = clean(each.note)
         table.add_row(each.experiment, _metric(each.metric, each.mode), cv, *_scores(each.public, each.private), note)
     # A part that nobody recorded a score of needs no line.
     return Group(table, *(Text(_agreement(each, "experiment")) for each in agreements if each.n))
@@ -44,7 +44,7 @@ def _row(found: SubmissionScore) -> tuple[RenderableType | str, ...]:
     each = found.submission
     about = Text("" if each.ref is None else str(each.ref))
     if each.state is not SubmissionState.COMPLETE:
-        message = f": {metrics.clean(each.message)}" if each.message else ""
+        message = f": {clean(each.message)}" if each.message else ""
         about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
     label, metric = found.label.replace(" ", "\n"), _metric(found.metric, found.mode)
     return label, age(each.created_at), metric, _figure(found.cv), *_scores(each.public, each.private), about

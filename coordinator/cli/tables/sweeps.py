@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.ledger import Run
-from coordinator.results import primary_value
 from coordinator.sweeps import MemberProgress, Plan, SweepProgress, estimates
 from coordinator.target import AcceleratorQuota
 
@@ -67,7 +66,7 @@ def progress(found: SweepProgress) -> RenderableType:
         table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
     for whole, run in found.merged.items():
         if run is not None:
-            found_value = primary_value(run.summary or {})
+            found_value = run.reported.primary_value
             shown = "" if found_value is None else f"{found_value:.4f}"
             table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
     left = f"; about {span(found.left)} left" if found.left else ""

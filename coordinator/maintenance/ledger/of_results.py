@@ -12,7 +12,7 @@ from coordinator.ledger import Run, remarks, sweeps
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.results import RUN, SUMMARY, read_summary
 from coordinator.workspace import Workspace
 
 
@@ -41,7 +41,9 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
             )
             run = rebuilt
         elif (run.experiment, run.target, run.version) != (rebuilt.experiment, rebuilt.target, rebuilt.version):
-            yield Problem(f"{name}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away")
+            yield Problem(
+                f"{name}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away"
+            )
             continue
         yield from _contents(workspace.project, directory, run)
     for run in known.values():
@@ -61,12 +63,13 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
     """Metrics and kernel must be this run's, and the kernel what was pushed."""
     again = f"bring them again: coord fetch-results --exp {run.experiment} --version {run.version} --force"
     try:
-        summary = metrics.read_summary(directory / SUMMARY)
+        summary = read_summary(directory / SUMMARY)
     except TargetError as error:
         yield Problem(error.what, again)
         return
-    if summary is not None and summary.get("run_id") != run.id:
-        yield Problem(f"{project.relative(directory / SUMMARY)} is of run {summary.get('run_id')}, not {run.id}", again)
+    if summary is not None and summary.run_id != run.id:
+        whose = f"run {summary.run_id}" if summary.run_id else "an unnamed run"
+        yield Problem(f"{project.relative(directory / SUMMARY)} is of {whose}, not {run.id}", again)
     kernel = directory / str(run.metadata.get("code_file", ""))
     if kernel.is_file():
         script = script_in(kernel.read_text(encoding="utf-8", errors="replace"))

@@ -13,7 +13,7 @@ from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.project import Project, parse_target
-from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.results import RUN, SUMMARY, Event, Summary, read_summary
 from coordinator.target import RunState, Target
 
 _FROM_RESULTS = (
@@ -45,7 +45,7 @@ def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
 
 def _from_results(directory: Path) -> Rebuilt:
     values = json.loads((directory / RUN).read_text(encoding="utf-8"))
-    summary = metrics.read_summary(directory / SUMMARY)
+    summary = read_summary(directory / SUMMARY)
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
         **{name: values[name] for name in _FROM_RESULTS} | {"target": parse_target(values["target"])},
@@ -60,15 +60,19 @@ def _from_results(directory: Path) -> Rebuilt:
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
-    told = {name: values[name] for name in _SINCE} | {"state": RunState(values["state"])}
+    event = values["last_event"]
+    told = {name: values[name] for name in _SINCE} | {
+        "state": RunState(values["state"]),
+        "last_event": None if event is None else Event.parse(event),
+    }
     if "lacks" not in values:  # from an older coord
         return told | fields_of(values["message"])
     return told | {"lacks": tuple(map(str, values["lacks"])), "stop_requested": bool(values["stop_requested"])}
 
 
-def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | None, written: str) -> dict[str, Any]:
+def _guessed(directory: Path, values: dict[str, Any], summary: Summary | None, written: str) -> dict[str, Any]:
     """What run.json did not say at first, from its metrics and its kernel."""
-    is_complete = summary is not None and summary.get("status") == "complete"
+    is_complete = summary is not None and summary.status == "complete"
     return {
         # Results are fetched of runs that have ended only.
         "state": RunState.COMPLETE if is_complete else RunState.ERROR,

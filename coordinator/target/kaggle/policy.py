@@ -1,8 +1,8 @@
 """What is repeated, how often, after what wait, and how long a call may take: one table each.
 
 Whatever changes something is not repeated after a lost answer, because its first try may have taken effect: the verb
-asks what exists then (`ledger/arrival.py`). Waits are doubled each time and shortened at random by up to a half, so that
-several processes do not come back together ("equal jitter": M. Brooker, Exponential Backoff And Jitter, 2015).
+asks what exists then (`ledger/arrival.py`). Waits are doubled each time and shortened at random by up to a half, so
+that several processes do not come back together ("equal jitter": M. Brooker, Exponential Backoff And Jitter, 2015).
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from coordinator.report.boards import Board, boards
 from coordinator.report.choice import hidden, parts_of
 from coordinator.report.make import Made, make_report
 from coordinator.report.material import directory_of, gather
+from coordinator.results.summary import Summary
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
@@ -68,7 +69,7 @@ def _run(number: int, values: list[float], **changes: Any) -> Run:
         created_at=f"2026-11-01T00:00:{number:02}+00:00",
         pushed_at="2026-11-01T00:00:00+00:00",
         config={"seed": 0, "optim": {"lr": number / 10}},
-        summary=_summary(values) if values else None,
+        summary=Summary.parse(_summary(values)) if values else None,
     )
     return dataclasses.replace(run, **changes)
 
@@ -128,8 +129,8 @@ def _boards(project: Project, baseline: str = "") -> list[Board]:
 @pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])
 def test_the_best_in_its_direction_is_first(tiny: Project, mode: str, first: str) -> None:
     """Nothing assumes that bigger is better; another metric has a leaderboard of its own, and no result none."""
-    runs = [_run(n, [], summary=_summary([n / 10, n / 10], mode)) for n in (1, 2)]
-    other = _run(3, [], summary=_summary([0.5, 0.5], mode, "cv/auc"))
+    runs = [_run(n, [], summary=Summary.parse(_summary([n / 10, n / 10], mode))) for n in (1, 2)]
+    other = _run(3, [], summary=Summary.parse(_summary([0.5, 0.5], mode, "cv/auc")))
     _made(tiny, [*runs, other, _run(4, [])])
     found = {board.metric: board for board in _boards(tiny)}
     assert found.keys() == {"cv/dice", "cv/auc"}
@@ -210,8 +211,15 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     """A chain and a merged run are one line each, and say what they are made of."""
     first, second = _run(1, [0.7, 0.8]), _run(2, [0.8, 0.9], experiment="exp1", version=2, continues="run1aaaaaaaa")
     folds = [_run(3 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
-    summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
-    whole = _run(5, [], experiment="whole", version=0, summary=summary, message="merged from 2 runs, one a fold")
+    summary = Summary.parse(_summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]})
+    whole = _run(
+        5,
+        [],
+        experiment="whole",
+        version=0,
+        summary=summary,
+        message="merged from 2 runs, one a fold",
+    )
     _results(tiny, folds[0])
     text = _page(tiny, [first, second, *folds, whole], every=True)
     assert {entry.name for board in _boards(tiny) for entry in board.entries} == {"exp1", "whole"}
@@ -228,8 +236,15 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
 def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> None:
     """They are what an earlier run of the experiment was made of; asked for by name, they have one."""
     folds = [_run(1 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
-    summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
-    whole = _run(3, [], experiment="whole", version=0, summary=summary, message="merged from 2 runs, one a fold")
+    summary = Summary.parse(_summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]})
+    whole = _run(
+        3,
+        [],
+        experiment="whole",
+        version=0,
+        summary=summary,
+        message="merged from 2 runs, one a fold",
+    )
     text = _page(tiny, [*folds, whole, _run(4, [0.6, 0.7], experiment="whole", version=1)])
     assert "whole-f0" not in text
     with Ledger(tiny.ledger) as ledger:
@@ -359,7 +374,7 @@ def test_text_of_a_run_is_never_markup(tiny: Project) -> None:
     summary = _summary([0.5, 0.6], EVIL, f"cv/{EVIL}")
     summary["metrics"][0]["folds"][0]["fold"] = EVIL
     summary |= {"error": EVIL, "versions": {EVIL: EVIL}, "devices": [EVIL]}
-    run = _run(1, [], message=EVIL, config={EVIL: EVIL}, summary=summary, experiment="evil")
+    run = _run(1, [], message=EVIL, config={EVIL: EVIL}, summary=Summary.parse(summary), experiment="evil")
     _results(tiny, run, text=EVIL)
     with Ledger(tiny.ledger) as ledger:
         note(ledger, "evil", EVIL)

@@ -19,6 +19,7 @@ from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.project.settings import TargetName
+from coordinator.results.events import Event, event_of
 from coordinator.runs.follow import follow_run
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
@@ -128,13 +129,16 @@ def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkey
 def test_the_board_has_the_figures_of_one_fold() -> None:
     """Last, lowest and highest with their epochs, in no direction; a new fold begins anew; only epochs count."""
     board = Board()
-    assert not board.feed({"event": "message", "text": "hello"})
+    assert not board.feed(Event.parse({"event": "message", "text": "hello"}))
     for epoch, dice in enumerate([0.5, 0.7, 0.6], start=1):
-        assert board.feed(json.loads(_epoch(0, epoch, dice, **{"train/loss": 1 / epoch}).removeprefix("COORD ")))
+        event = event_of(_epoch(0, epoch, dice, **{"train/loss": 1 / epoch}))
+        assert event is not None
+        assert board.feed(event)
     assert board.place == "fold 0, epoch 3/3"
     assert list(board.figures) == ["val/dice", "train/loss"]
     assert board.figures["val/dice"] == Figure(0.6, 0.5, 1, 0.7, 2)
-    board.feed({"event": "epoch", "fold": 1, "epoch": "first", "metrics": {"val/dice": 0.1, "bad": "x", "nan": None}})
+    odd = {"event": "epoch", "fold": 1, "epoch": "first", "metrics": {"val/dice": 0.1, "bad": "x", "nan": None}}
+    board.feed(Event.parse(odd))
     assert board.place == "fold 1"
     assert board.figures == {"val/dice": Figure(0.1, 0.1, None, 0.1, None)}
 

@@ -25,6 +25,7 @@ from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, chec
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
 from coordinator.project.settings import TargetName
+from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.protocol import RunState
@@ -156,7 +157,7 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
     (rebuilt,) = ledger.runs()
     for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "created_at", "continues"):
         assert getattr(rebuilt, name) == getattr(run, name)
-    assert rebuilt.summary == {"run_id": "r1", "status": "complete"}
+    assert rebuilt.summary == Summary.parse({"run_id": "r1", "status": "complete"})
     assert _found(tiny, ledger, shelf) == []
 
 
@@ -487,7 +488,7 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
 def test_runs_as_rows() -> None:
     """Every row has every column; config and metrics are columns of their own; CSV and JSON say the same."""
     summary = {"primary": {"name": "cv/dice", "mode": "max", "value": 0.5}, "metrics": [{"name": "a", "mean": 1.5}]}
-    table = export.rows([dataclasses.replace(FULL, summary=summary), BARE])
+    table = export.rows([dataclasses.replace(FULL, summary=Summary.parse(summary)), BARE])
     assert table[0]["config.optim.lr"] == 0.1
     assert table[1]["config.optim.lr"] is None
     assert (table[0]["primary"], table[0]["value"], table[0]["metric.a"]) == ("cv/dice", 0.5, 1.5)

@@ -34,12 +34,9 @@ from coordinator.target.kaggle import Kaggle
 from coordinator.target.kaggle.competitions import KaggleCompetitions
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from runner_test import competitions, sources, submissions
-from runner_test.competitions import Rules
-from runner_test.faults import Fault, Faults, Kind
-from runner_test.faulty import method_of
-from runner_test.reference import Reference
+from runner_test.faults import Fault, Faults, Kind, method_of
 from runner_test.server import running_server
+from runner_test.state import Reference, Rules, competitions, sources, submissions
 from runner_test.store import Store
 from tests.coordinator.command import until
 from tests.coordinator.target.kaggle.fault_table import (
@@ -184,9 +181,8 @@ def _hold_competitions(root: Path, folder: Path) -> None:
     solution.write_text("id,label\na,1\nb,1\n")
     rules = Rules("metric:score", str(folder), "true", public_share=0.5)
     competitions.register(root, "parity", folder / "parity", solution, rules)
-    submissions.submit(
-        root, rules, solution, competition="parity", user="ada", description="", name=solution.name, kernel=""
-    )
+    new = submissions.NewSubmission("parity", "ada", "", solution.name, kernel="")
+    submissions.submit(root, rules, solution, new)
 
 
 @pytest.fixture
