@@ -91,8 +91,7 @@ def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int |
     from coordinator.errors import RunNotFound
 
     if exp is None:
-        # A merged run (version 0) has no session, so it has no log.
-        newest = next((run for run in ledger.runs(target=target) if run.version), None)
+        newest = next((run for run in ledger.runs(target=target) if run.has_kernel), None)
         if newest is None:
             raise RunNotFound("there are no runs yet", hint="Push one: coord push --exp NAME")
         return newest if version is None else ledger.find(newest.experiment, target=target, version=version)

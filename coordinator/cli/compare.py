@@ -95,18 +95,10 @@ def runs(
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
-        found = verb.rows(
-            here.ledger,
-            experiment=exp,
-            state=state,
-            target=target and target_name(here.project, target),
-            tags=tag,
-            sort=sort,
-            columns=wanted,
-            limit=limit,
-        )
+        which = verb.Filter(exp, state, target and target_name(here.project, target), tuple(tag))
+        found = verb.rows(here.ledger, which, sort=sort, columns=wanted, limit=limit)
         if not found:
-            say(verb.why_none(here.ledger, exp, tag) or "no runs match")
+            say(verb.why_none(here.ledger, which) or "no runs match")
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -213,9 +205,9 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
 
 def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool) -> None:
     """Shows the notes or tags of an experiment, or of one run together with those of its experiment."""
-    from coordinator.ledger import said
+    from coordinator.ledger import remarks_of
 
-    found = [each for each in said(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
+    found = [each for each in remarks_of(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
     labels = {each.id: each.label for each in ledger.runs(experiment=exp)}
     rows = [
         {"of": labels.get(each.run_id or "", exp), "text": each.text, "created_at": each.created_at} for each in found

@@ -55,7 +55,7 @@ def fetch_results(
     with workspace() as here:
         if all_runs:
             known = here.ledger.runs(experiment=exp, target=target)
-            runs = [run for run in known if run.version and not run.fetched_at]
+            runs = [run for run in known if run.has_kernel and not run.fetched_at]
         else:
             runs = [find_run(here.ledger, exp, target, version)]
         if not runs:

@@ -52,7 +52,7 @@ def submit(
 
     The file is fetched and compared with the sample submission first. Exit code 75 if no submission is left today.
     """
-    from coordinator.submissions import scores as verb, submit_run as send
+    from coordinator.submissions import SubmitOptions, scores as verb, submit_run as send
 
     with workspace() as here:
         run = find_run(here.ledger, exp, target, version)
@@ -60,16 +60,12 @@ def submit(
             found = send(
                 there,
                 run,
-                competition=competition,
-                file_name=file,
-                message=message,
-                is_upload=upload,
-                force=force,
+                SubmitOptions(competition, file, message, is_upload=upload, force=force),
             )
             say(f"submission {found.ref} to {found.competition} is {found.state}")
             if wait:
                 try:
-                    found = verb.wait(there.target.competitions, here.ledger, found)
+                    found = verb.wait(there, found)
                 except KeyboardInterrupt:
                     raise KeyboardInterrupt("stopped waiting; its score comes all the same: coord scores") from None
         (score,) = verb.all_scores(here.ledger, [found])

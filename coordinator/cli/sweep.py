@@ -72,7 +72,9 @@ def sweep(
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
     with workspace() as here:
         where = target_name(here.project, target)
-        planned = verb.plan_sweep(here, exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force)
+        planned = verb.plan_sweep(
+            here, exp, verb.Variation(grid, seeds, split_folds), target=where, name=name, force=force
+        )
         if plan:
             quota = quota_for(here, planned)
             data = {**planned.to_json(), "quota_total_seconds": quota.total if quota else None} if as_json else None
@@ -134,7 +136,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     Results that are not here yet are fetched. A merged run has version 0.
     """
     from coordinator.cli.tables import results as results_table
-    from coordinator.ledger import MERGED, find_sweep
+    from coordinator.ledger import find_sweep
     from coordinator.sweeps import merge_sweep
 
     with workspace() as here:
@@ -144,19 +146,19 @@ def merge(name: Name, as_json: Json = False) -> None:
         return
     for run in merged:
         answer(None, functools.partial(results_table.results, run.label, run.reported))
-        results = here.project.results(run.experiment, run.target, MERGED)
+        results = here.project.results(run.experiment, run.target, run.results_version)
         show_text(f"{run.label}: {run.message}, in {here.project.relative(results)}/")
 
 
 def _go_on(here: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False) -> None:
     from coordinator.runs import warn_of_isolation
-    from coordinator.sweeps import push as sweep_push, standing
+    from coordinator.sweeps import push as sweep_push, sweep_progress
 
     try:
         with here.open_target(sweep.target) as there:
             if sweep.target == "local":
                 warn_of_isolation(here.project, say)
-            refused = sweep_push.go_on(
+            refused = sweep_push.resume(
                 there,
                 sweep,
                 wait=wait,
@@ -168,7 +170,7 @@ def _go_on(here: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as
         raise KeyboardInterrupt(f"interrupted: what was pushed goes on; the rest: {resume}") from None
     finally:
         if as_json:
-            answer(standing(here, sweep).to_json())
+            answer(sweep_progress(here, sweep).to_json())
     if refused:
         for error in refused:
             complain(error)

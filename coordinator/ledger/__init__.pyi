@@ -1,14 +1,10 @@
 from . import export as export, listing as listing, remarks as remarks, submissions as submissions, sweeps as sweeps
-from .arrival import (
-    ACTIVE as ACTIVE,
-    ARRIVAL_SECONDS as ARRIVAL_SECONDS,
-    NEVER_ARRIVED as NEVER_ARRIVED,
-    NOT_YET as NOT_YET,
-)
+from .arrival import NEVER_ARRIVED as NEVER_ARRIVED, Unanswered as Unanswered, may_still_arrive as may_still_arrive
 from .chains import all_chains as all_chains, chain_of as chain_of
 from .export import as_csv as as_csv
-from .ledger import MERGED as MERGED, Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
-from .remarks import Kind as Kind, Remark as Remark, said as said, texts as texts
+from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
+from .old_messages import fields_of as fields_of
+from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
 from .salvage import blank as blank, damage as damage, salvage_ledger as salvage_ledger
 from .submissions import Submission as Submission, all_submissions as all_submissions
 from .sweeps import (

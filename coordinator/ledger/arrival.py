@@ -1,17 +1,66 @@
-"""A push whose answer was lost: how long it may still arrive, and how a run says so."""
+"""What is done when the answer to a request is lost: the same protocol for a push and for a submission.
+
+The request was recorded before it was sent, and carries its id. The target is asked what exists. What carries the id is
+adopted. Otherwise the request may still arrive for `ARRIVAL_SECONDS`; afterwards it is recorded as never arrived.
+Nothing is sent again before that is certain.
+"""
 
 from __future__ import annotations
 
-from coordinator.target import RunState
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from coordinator.clock import Clock
+from coordinator.errors import Later, NoAnswer
+
+Row = TypeVar("Row")
 
 ARRIVAL_SECONDS = 60.0
-"""A push whose answer was lost may still arrive for this long: as long as an answer to it would be waited for."""
-
-
-ACTIVE = tuple(state for state in RunState if state.is_active)
-
-
+"""A request whose answer was lost may still arrive for this long: as long as an answer to it would be waited for."""
 NEVER_ARRIVED = "it never arrived"
+"""The message, for people, of a run or a submission that was given up."""
+_ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Waits between two questions whether it arrived; the last one is repeated."""
+_SILENT_AT_MOST = 2
+"""A target that does not answer so many questions in a row is not asked again. (Each is retried by the client.)"""
 
 
-NOT_YET = "no answer to its push, and nothing has arrived so far"
+def may_still_arrive(sent: float, clock: Clock) -> bool:
+    """Whether a request may arrive that was last on its way to the target at `sent`, in seconds since 1970."""
+    return clock.seconds() - sent <= ARRIVAL_SECONDS
+
+
+@dataclass(frozen=True)
+class Unanswered(Generic[Row]):
+    """A request without an answer, and how its kind is looked for and recorded."""
+
+    sent: float
+    """When it was last on its way, in seconds since 1970."""
+    find: Callable[[], Row | None]
+    """Asks the target what exists, and adopts the request in the ledger; None if the target does not have it."""
+    give_up: Callable[[], Row]
+    """Records in the ledger that it never arrived."""
+
+    def settle(self, clock: Clock) -> Row | None:
+        """Asks once; None while the request is not there and may still arrive."""
+        found = self.find()
+        return found if found is not None or may_still_arrive(self.sent, clock) else self.give_up()
+
+    def wait(self, clock: Clock) -> Row:
+        """Asks until it is known whether the request arrived.
+
+        Raises NoAnswer or Later, and leaves the request open, if the target does not answer the questions either.
+        """
+        asked, silent = 0, 0
+        while True:
+            try:
+                found, silent = self.settle(clock), 0
+            except (NoAnswer, Later):
+                found, silent = None, silent + 1
+                if silent >= _SILENT_AT_MOST:
+                    raise
+            if found is not None:
+                return found
+            clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
+            asked += 1

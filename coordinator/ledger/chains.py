@@ -1,4 +1,4 @@
-"""Runs that continue one another: which belong together."""
+"""Runs that continue one another, as chains."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from coordinator.ledger.ledger import Run
 
 
 def chain_of(run: Run, runs: Mapping[str, Run]) -> tuple[Run, ...]:
-    """The runs that lead to `run` by continuing one another, the first one first and itself last.
+    """The runs that were continued up to `run`, the first one first, `run` last.
 
-    `runs` has the ledger's by id; a chain begins after a run that is not among them.
+    `runs` maps ids to the ledger's runs; a chain begins after a run that is not among them.
     """
     found = [run]
     while (earlier := runs.get(found[-1].continues or "")) is not None and earlier not in found:

@@ -15,6 +15,7 @@ from coordinator.ledger.sweeps import Sweep, all_sweeps
 PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
     *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
+    *("lacks", "never_arrived", "stop_requested"),
 )
 
 
@@ -30,13 +31,13 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 
 def with_all(ledger: Ledger) -> list[dict[str, Any]]:
-    """`rows` of all runs, newest first, with what else the ledger knows of each: its sweeps, tags and notes."""
-    runs, said, sweeps = ledger.runs(), remarks.said(ledger), all_sweeps(ledger)
+    """`rows` of all runs, newest first, and each run's sweeps, tags and notes as JSON."""
+    runs, found, sweeps = ledger.runs(), remarks.remarks_of(ledger), all_sweeps(ledger)
     beside = [
         {
             "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],
-            "tags": remarks.texts(said, run, "tag"),
-            "notes": remarks.texts(said, run, "note"),
+            "tags": remarks.texts(found, run, "tag"),
+            "notes": remarks.texts(found, run, "note"),
         }
         for run in runs
     ]
@@ -64,7 +65,8 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(run: Run) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"state": run.state.value}
+    row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN}
+    row |= {"state": run.state.value, "lacks": json.dumps(run.lacks, ensure_ascii=False)}
     row |= {"primary": None, "mode": None, "value": None}
     if primary := run.reported.primary:
         row |= {"primary": primary.name, "mode": primary.mode or None, "value": primary.value}

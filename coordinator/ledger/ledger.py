@@ -1,7 +1,7 @@
-"""The ledger: what was pushed, when, with which config, where it stands and what came back. SQLite, in `.coord/`.
+"""The ledger: what was pushed, when, with which config, in which state it is, and its results. SQLite, in `.coord/`.
 
-An intent is written before a push, its outcome after; a run whose outcome never came in is settled by asking the target
-what exists (see refresh.py), never by pushing again.
+An intent is written before a push, its outcome afterwards. If the outcome was never recorded, the target is asked what
+exists (see arrival.py); nothing is pushed again.
 """
 
 from __future__ import annotations
@@ -17,22 +17,16 @@ from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held
-from coordinator.ledger.migrations import MIGRATIONS
-from coordinator.ledger.run import (
-    MERGED as MERGED,  # what a ledger holds is asked for with it
-    Run as Run,
-    readable,
-    to_column,
-    to_row,
-)
+from coordinator.ledger.migrations import MIGRATIONS, migrate
+from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
 
 WRITABLE = "Its folder must be writable, and its disk not be full."
 
-# A kernel that was deleted (the only way to stop a session) counts from 1 again. What was still thought to run as a
-# version that has now been given to a later run is gone.
+# After a kernel was deleted (the only way to stop a session), its versions count from 1 again. A run that the ledger
+# shows as active under a version number that a later run now has got is gone.
 _RETIRE = """
-    UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted, and made anew', ended_at = :now
+    UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted and created again', ended_at = :now
     WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
     AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
     AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
@@ -87,7 +81,7 @@ class Ledger:
     def update(self, run_id: str, *, only_in: Collection[RunState] = tuple(RunState), **changes: Any) -> Run:
         """Sets the named fields of a run and returns it; unless its state is in `only_in`, nothing is set.
 
-        `only_in` keeps what was asked of a target a moment ago from replacing what another process has learnt since.
+        With `only_in`, an answer that a target gave a moment ago does not replace what another process recorded since.
         Raises RunNotFound.
         """
         values = to_row(changes)
@@ -136,9 +130,9 @@ class Ledger:
         )
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """One transaction for all that is written within it: for several runs, or another module's tables.
+        """One transaction for everything that is written within it: for several runs, or another module's tables.
 
-        Each by itself would wait for the disk. Raises LedgerError.
+        (Each transaction waits for the disk.) Raises LedgerError.
         """
         return self._transaction()
 
@@ -149,14 +143,10 @@ class Ledger:
                 raise LedgerError(
                     f"the ledger {self._file} was written by a newer coord (format {version})", hint="Update coord."
                 )
-            for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
-                # Not executescript: it would commit, and two processes may come here at once.
-                for statement in filter(str.strip, script.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
+            migrate(connection, version)
 
     def replace(self, run: Run) -> None:
-        """Records a run that was rebuilt, in place of what the ledger has under its id."""
+        """Records a run that was rebuilt, instead of the row that the ledger has under its id."""
         values = to_row(vars(run))
         marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as connection:
@@ -169,14 +159,14 @@ class Ledger:
             return connection.execute(sql, row).fetchall()
 
     def unreadable(self) -> dict[str, str]:
-        """Run id -> why its row does not read."""
+        """Run id -> why its row cannot be read."""
         try:
             return readable(self._open.execute("SELECT * FROM runs"))[1]
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
 
     def readable(self) -> list[Run]:
-        """Newest first: what `runs` gives where every row reads."""
+        """Newest first: all runs whose rows can be read."""
         rows = self._open.execute("SELECT * FROM runs ORDER BY created_at DESC, rowid DESC")
         return readable(rows)[0]
 
@@ -220,7 +210,7 @@ class Ledger:
 
 def connect(file: Path) -> sqlite3.Connection:
     """To a ledger's file, as every connection to it is. Raises sqlite3.Error."""
-    # Autocommit mode: transactions are begun by hand, so that a writer takes its lock before it reads.
+    # Autocommit mode: transactions begin explicitly, so that a writer takes its lock before it reads.
     connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
     try:
         connection.row_factory = sqlite3.Row
@@ -238,7 +228,7 @@ def connect(file: Path) -> sqlite3.Connection:
 def _ignore_in_git(state: Path) -> None:
     ignore = state / ".gitignore"
     if not ignore.exists():
-        # Under its name it is whole: a half-written one would never be written again.
+        # Written under another name first: a half-written file would never be written again.
         new = ignore.with_name(f".gitignore.{os.getpid()}")
         new.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
         new.replace(ignore)

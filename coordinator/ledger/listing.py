@@ -4,41 +4,63 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from coordinator.errors import UsageError, did_you_mean
 from coordinator.ledger import export
 from coordinator.ledger.ledger import Ledger
-from coordinator.ledger.remarks import said, texts
+from coordinator.ledger.remarks import remarks_of, texts
 from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
 """The columns for people, unless they say which."""
 ALWAYS = ("run", *export.PLAIN, "primary", "mode", "value", "tags", "notes")
-"""The columns that there are without any run: no config's, and no metric's."""
+"""The columns of an empty table: none of a config or a metric."""
 _PREFIXES = ("", "config.", "metric.")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which runs are wanted; a field that is left out takes all."""
+
+    experiment: str | None = None
+    """A name, or a pattern such as `base--*`."""
+    state: str | None = None
+    target: str | None = None
+    tags: tuple[str, ...] = ()
+    """A run must have all of them."""
+
+    def takes(self, row: dict[str, Any]) -> bool:
+        """Whether a row of the listing matches, but for its target, which the ledger is asked for."""
+        return (
+            (self.experiment is None or fnmatch.fnmatchcase(row["experiment"], self.experiment))
+            and (self.state is None or row["state"] == self.state)
+            and set(self.tags) <= set(row["tags"].split())
+        )
+
+
+EVERY_RUN = Filter()
 
 
 def rows(
     ledger: Ledger,
+    wanted: Filter = EVERY_RUN,
     *,
-    experiment: str | None = None,
-    state: str | None = None,
-    target: str | None = None,
-    tags: Sequence[str] = (),
     sort: str | None = None,
     columns: Sequence[str] = (),
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """The runs that match, newest first or by `sort` (`-name`: from the highest down; what has no value comes last).
 
-    `experiment` may be a pattern such as `base--*`; a run must have all `tags`. A column is one of `ledger export`, or
-    `run`, `tags`, `notes`; `config.` and `metric.` may be left out. Raises UsageError.
+    A column is one of `ledger export`, or `run`, `tags`, `notes`; `config.` and `metric.` may be left out. Raises
+    UsageError.
     """
+    state = wanted.state
     if state is not None and state not in tuple(RunState):
         raise UsageError(f'there is no state "{state}"{did_you_mean(state, RunState)}', hint=f"{', '.join(RunState)}.")
-    runs = ledger.runs(target=target)
-    found_remarks = said(ledger)
+    runs = ledger.runs(target=wanted.target)
+    found_remarks = remarks_of(ledger)
     table = [
         {
             "run": run.label,
@@ -48,13 +70,7 @@ def rows(
         }
         for run, row in zip(runs, export.rows(runs), strict=True)
     ]
-    found = [
-        row
-        for row in table
-        if (experiment is None or fnmatch.fnmatchcase(row["experiment"], experiment))
-        and (state is None or row["state"] == state)
-        and set(tags) <= set(row["tags"].split())
-    ]
+    found = [row for row in table if wanted.takes(row)]
     if sort is not None and table:
         found = _sorted(found, _column(sort.removeprefix("-"), table[0]), is_descending=sort.startswith("-"))
     if columns and table:
@@ -63,16 +79,17 @@ def rows(
     return found[:limit]
 
 
-def why_none(ledger: Ledger, experiment: str | None, tags: Sequence[str]) -> str:
+def why_none(ledger: Ledger, wanted: Filter) -> str:
     """Why no run matches, if a name or a tag is the reason; or that there are no runs."""
+    experiment = wanted.experiment
     runs = ledger.runs()
     if not runs:
         return "no runs yet; push one: coord push --exp NAME"
     names = {run.experiment for run in runs}
     if experiment is not None and not fnmatch.filter(names, experiment):
         return f'no run of "{experiment}"{did_you_mean(experiment, names)}'
-    known = {each.text for each in said(ledger, kind="tag")}
-    unknown = next((tag for tag in tags if tag not in known), None)
+    known = {each.text for each in remarks_of(ledger, kind="tag")}
+    unknown = next((tag for tag in wanted.tags if tag not in known), None)
     return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
 
 

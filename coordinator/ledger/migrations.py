@@ -1,7 +1,43 @@
-"""The ledger's tables: how a new ledger is made, and one of an older coord brought up to date."""
+"""The ledger's tables: how a new ledger is made, and how the ledger of an older coord gets today's tables."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+
+from coordinator.ledger.old_messages import PATTERNS, fields_of
+
+
+def migrate(connection: sqlite3.Connection, version: int) -> None:
+    """Takes the database from that version to the newest one. The caller holds the transaction."""
+    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
+        if callable(step):
+            step(connection)
+        else:
+            # Not executescript: it would commit, and two processes may come here at once.
+            for statement in filter(str.strip, step.split(";")):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+
+
+def _states_instead_of_messages(connection: sqlite3.Connection) -> None:
+    """Adds columns for what only a run's message recorded before; the messages stay, for people."""
+    connection.execute("ALTER TABLE runs ADD COLUMN lacks TEXT NOT NULL DEFAULT '[]'")
+    connection.execute("ALTER TABLE runs ADD COLUMN never_arrived INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE runs ADD COLUMN stop_requested INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE submissions ADD COLUMN never_arrived INTEGER NOT NULL DEFAULT 0")
+    # Only the rows with such a message: a damaged row may hold a message that is no text.
+    condition = " OR ".join("message LIKE ?" for _ in PATTERNS)
+    for table in ("runs", "submissions"):
+        for row in connection.execute(f"SELECT id, message FROM {table} WHERE {condition}", PATTERNS).fetchall():
+            for name, value in fields_of(row["message"]).items():
+                stored = json.dumps(value) if isinstance(value, tuple) else value
+                connection.execute(f"UPDATE {table} SET {name} = ? WHERE id = ?", (stored, row["id"]))
+
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
-MIGRATIONS = (
+MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """
     CREATE TABLE runs (
         id TEXT PRIMARY KEY,
@@ -81,4 +117,5 @@ MIGRATIONS = (
     );
     CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
     """,
+    _states_instead_of_messages,
 )

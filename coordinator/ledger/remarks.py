@@ -1,7 +1,7 @@
 """Notes and tags in the ledger: of an experiment, or of one of its runs.
 
-Nobody but the ledger knows them, so they are written into a file as well, a line a change: should the ledger be lost,
-`coord ledger check --repair` takes them from there.
+They are also written into a file, one line for each change: if the ledger is lost, `coord ledger check --repair` reads
+them from there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.text import clean
 
 LONGEST_TAG = 50
-"""Characters: it is to be typed again, and to be seen in a table."""
+"""Characters: people type tags, and tables show them."""
 
 Kind = Literal["note", "tag"]
 
@@ -28,7 +28,7 @@ class Remark:
 
     experiment: str
     run_id: str | None
-    """None: of the experiment, and so of all of its runs."""
+    """None: about the experiment, and so about all of its runs."""
     kind: Kind
     text: str
     created_at: str
@@ -40,7 +40,7 @@ class Remark:
         return dataclasses.asdict(self)
 
 
-def said(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = None) -> list[Remark]:
+def remarks_of(ledger: Ledger, *, experiment: str | None = None, kind: Kind | None = None) -> list[Remark]:
     """In the order of writing."""
     with ledger.transaction() as connection:
         rows = connection.execute(
@@ -68,7 +68,7 @@ def tag(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None, c
     Raises UsageError if it is not one word of at most `LONGEST_TAG` characters.
     """
     if not text or any(not character.isprintable() or character in " ," for character in text):
-        raise UsageError(f'"{text}" is no tag: one word without commas')
+        raise UsageError(f'"{text}" is not a tag: a tag is one word without commas')
     if len(text) > LONGEST_TAG:
         raise UsageError(f"a tag has at most {LONGEST_TAG} characters, not {len(text)}", hint="coord note takes more.")
     if text not in _tags(ledger, experiment, run):
@@ -93,22 +93,22 @@ def untag(ledger: Ledger, experiment: str, text: str, *, run: Run | None = None,
 
 
 def texts(found: Iterable[Remark], run: Run, kind: Kind) -> list[str]:
-    """What is said of a run, or of its experiment; each once."""
+    """The notes or tags of a run and of its experiment, each once."""
     return list(dict.fromkeys(each.text for each in found if each.kind == kind and each.is_of(run)))
 
 
 def _tags(ledger: Ledger, experiment: str, run: Run | None) -> list[str]:
     run_id = run.id if run is not None else None
-    return [each.text for each in said(ledger, experiment=experiment, kind="tag") if each.run_id == run_id]
+    return [each.text for each in remarks_of(ledger, experiment=experiment, kind="tag") if each.run_id == run_id]
 
 
 def keep(copy: Path, changes: Sequence[Remark], *, are_removed: bool = False) -> None:
-    """Adds remarks to the file, or that they were removed. Raises LedgerError if it can't be written."""
+    """Appends to the file that remarks were added, or removed. Raises LedgerError if it cannot be written."""
     lines = [{**each.to_json(), "removed": True} if are_removed else each.to_json() for each in changes]
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         with copy.open("a", encoding="utf-8") as file:
-            # On lines of their own, even after one that a killed process did not finish.
+            # Each on a line of its own, even if a killed process left the last line unfinished.
             file.write("".join(f"\n{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     except OSError as error:
         raise LedgerError(
@@ -118,7 +118,7 @@ def keep(copy: Path, changes: Sequence[Remark], *, are_removed: bool = False) ->
 
 
 def kept(copy: Path) -> list[Remark]:
-    """What the file says that there is, in the order of writing; a line that does not read counts as none."""
+    """The remarks of the file, in the order of writing; lines that cannot be read are ignored."""
     try:
         lines = copy.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

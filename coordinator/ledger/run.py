@@ -10,11 +10,12 @@ from types import NoneType
 from typing import Any
 
 from coordinator.errors import LedgerError, RunFailed
+from coordinator.project import TargetName, parse_target
 from coordinator.results import Event, Summary
 from coordinator.target import KernelRef, RunState
 
-MERGED = 0
-"""The version of a run that was put together of others (see merge_folds.py): Kaggle counts from 1."""
+_MERGED = 0
+"""The version of a run that was merged from the runs of its folds: Kaggle counts from 1."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Run:
 
     id: str
     experiment: str
-    target: str
+    target: TargetName
     owner: str
     slug: str
     digest: str
@@ -42,14 +43,14 @@ class Run:
     """None until the target has answered."""
     url: str = ""
     message: str = ""
-    """Why it failed, or what is not known about it."""
+    """For people: why it failed, or what is not known about it. Nothing is decided by it."""
     timeout_seconds: int | None = None
     """The session's time limit that was asked for; None is the target's own."""
     sent_at: str | None = None
     """When its push was last on the way to the target."""
     pushed_at: str | None = None
     started_at: str | None = None
-    """When its session started, as well as coord knows: when it was first seen running, or what its log says."""
+    """When its session started: when coord first saw it running, or earlier, by the times in its log."""
     ended_at: str | None = None
     """When coord first saw it ended."""
     fetched_at: str | None = None
@@ -58,7 +59,43 @@ class Run:
     summary: Summary | None = None
     """metrics.json, once fetched."""
     continues: str | None = None
-    """Id of the run whose output it goes on from (see continuation.py)."""
+    """Id of the run that it continues (see continuation.py)."""
+    lacks: tuple[str, ...] = ()
+    """Attached sources that the target refused, or of which that is not known because the push's answer was lost."""
+    never_arrived: bool = False
+    """Its push was given up: no version of it appeared on the target for as long as one may take. (One may all the
+    same, later.)"""
+    stop_requested: bool = False
+    """Its session was asked to stop, and had not ended a while later."""
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether it was merged from the runs of its folds: it has results, but no kernel and no session."""
+        return self.version == _MERGED
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether it is a version of a kernel: it arrived on the target, and is not merged."""
+        return self.version is not None and not self.is_merged
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has, as far as is known, every source that it was pushed with, and was not asked to stop."""
+        return not self.lacks and not self.stop_requested
+
+    @property
+    def may_arrive(self) -> bool:
+        """Whether a version of it may appear on the target: its push has no answer, or was given up without one."""
+        return self.state is RunState.PUSHING or (self.state is RunState.REFUSED and self.never_arrived)
+
+    def as_merged(self) -> Run:
+        """The same run, as one that was merged from others."""
+        return dataclasses.replace(self, version=_MERGED)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What its kernel has attached: data sets, models, other kernels, competitions, by the names of the target."""
+        return tuple(name for key, names in self.metadata.items() if key.endswith("_sources") for name in names or ())
 
     @property
     def reported(self) -> Summary:
@@ -72,17 +109,18 @@ class Run:
 
     @property
     def results_version(self) -> int:
-        """The version that its folder of results is named by: a merged run has one, too, but no kernel (see `ref`)."""
+        """The version that its folder of results is named by; a merged run has one, too. Raises LedgerError."""
         if self.version is None:
             raise LedgerError(f"run {self.id} of {self.experiment} has no version yet", hint="Run: coord status")
         return self.version
 
     @property
     def ref(self) -> KernelRef:
+        """Its version of a kernel. Raises LedgerError before the target has answered, RunFailed if it was merged."""
         version = self.results_version
-        if version == MERGED:
+        if self.is_merged:
             raise RunFailed(
-                f"{self.label} was {self.message}: it has no kernel of its own",
+                f"{self.label} was merged from the runs of its folds: it has no kernel of its own",
                 hint="The runs of the folds have theirs.",
             )
         return KernelRef(self.owner, self.slug, version)
@@ -106,7 +144,9 @@ _JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "last_event": (dict, NoneType),
     "summary": (dict, NoneType),
     "files": dict,
+    "lacks": list,
 }
+_FLAGS = ("never_arrived", "stop_requested")
 
 
 def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,7 +155,7 @@ def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_column(name: str, value: Any) -> Any:
-    """One of them; a name that is no field of a run's is a plain value's."""
+    """One field's value as its column holds it."""
     if name in _JSON_COLUMNS and value is not None:
         return json.dumps(value.to_json() if name in _PARSED else value)
     # A target's message may hold half a character, which SQLite does not take.
@@ -123,22 +163,24 @@ def to_column(name: str, value: Any) -> Any:
 
 
 def to_run(row: sqlite3.Row) -> Run:
-    """Raises ValueError or TypeError if it is none."""
+    """Raises ValueError or TypeError if the row is damaged."""
     values = dict(row)
     for name in _JSON_COLUMNS:
         if values.get(name) is not None:
             values[name] = json.loads(values[name])
     for name, kind in _JSON_COLUMNS.items():
         if name in values and not isinstance(values[name], kind):
-            raise TypeError(f"{name} is not of the kind that it should be")
+            raise TypeError(f"{name} has a value of another type than it should")
     for name, parse in _PARSED.items():
         if values.get(name) is not None:
             values[name] = parse(values[name])
-    return Run(**{**values, "state": RunState(values["state"])})
+    values |= {name: bool(values[name]) for name in _FLAGS}
+    values |= {"target": parse_target(values["target"]), "state": RunState(values["state"])}
+    return Run(**{**values, "lacks": tuple(values["lacks"])})
 
 
 def blanked(row: sqlite3.Row) -> dict[str, str | None]:
-    """Of a row that does not read: the columns that are to blame, and what they can be set to, as they are stored."""
+    """The damaged columns of a row, each with a value, as stored, that it can be reset to."""
     found: dict[str, str | None] = {}
     for name, kind in _JSON_COLUMNS.items():
         try:
@@ -147,7 +189,7 @@ def blanked(row: sqlite3.Row) -> dict[str, str | None]:
             is_sound = False
         if not is_sound:
             found[name] = None if isinstance(kind, tuple) else json.dumps(kind())
-    if "metadata" in found:  # what every run's has
+    if "metadata" in found:  # with the keys that every run has
         found["metadata"] = json.dumps({"id": f"{row['owner']}/{row['slug']}", "code_file": "kernel.py"})
     if row["state"] not in tuple(RunState):
         found["state"] = RunState.PUSHING if row["version"] is None else RunState.QUEUED
@@ -155,7 +197,7 @@ def blanked(row: sqlite3.Row) -> dict[str, str | None]:
 
 
 def readable(rows: Iterable[sqlite3.Row]) -> tuple[list[Run], dict[str, str]]:
-    """The rows that are runs, and of the others the id and what is wrong."""
+    """The runs of the sound rows, and for the damaged ones run id -> what is wrong."""
     runs, unreadable = [], {}
     for row in rows:
         try:

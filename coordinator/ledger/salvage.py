@@ -1,4 +1,4 @@
-"""A ledger's file that is damaged: what SQLite finds, and what can still be read of it."""
+"""A damaged ledger file: what SQLite finds wrong, and a new ledger from the rows that can still be read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any
 from coordinator.errors import LedgerError
 from coordinator.files import held
 from coordinator.ledger.ledger import WRITABLE, Ledger, connect
-from coordinator.ledger.run import blanked
+from coordinator.ledger.old_messages import fields_of
+from coordinator.ledger.run import blanked, to_row
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
 
@@ -21,14 +22,14 @@ _CANNOT_TELL = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),
     *(sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM),
 )
-_MISSES = 20_000  # rows that are looked for behind the last one that was found, where the end cannot be read
-_LARGEST = 1 << 30  # bytes; what a damaged head says is not believed beyond that
+_MISSES = 20_000  # rows that are tried after the last one found, if the end of the table cannot be read
+_LARGEST = 1 << 30  # bytes: a damaged header may give any size
 
 
 def damage(file: Path) -> list[str]:
     """What SQLite finds wrong with a ledger's file; nothing if there is no file.
 
-    Raises LedgerError if that cannot be told: a file that is locked, or may not be opened, is no damaged one.
+    Raises LedgerError if the file cannot be checked: a file that is locked, or may not be opened, is not damaged.
     """
     if not file.exists():
         return []
@@ -43,7 +44,7 @@ def damage(file: Path) -> list[str]:
 
 
 def salvage_ledger(file: Path) -> Path:
-    """Moves a damaged ledger aside, makes a new one of what can still be read, and returns where the old one is now."""
+    """Moves a damaged ledger aside, writes a new one from what can be read, and returns the path of the old one."""
     aside = _set_aside(file)
     with Ledger(file) as ledger, _opened(aside) as damaged:
         for table in _TABLES:
@@ -60,7 +61,7 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 def blank(ledger: Ledger, run_id: str) -> None:
-    """Empties what does not read in the row of a run."""
+    """Resets the columns of a run's row that cannot be read."""
     with ledger.transaction() as connection:
         (row,) = connection.execute("SELECT * FROM runs WHERE id = ?", (run_id,)).fetchall()
         for name, value in blanked(row).items():
@@ -68,7 +69,7 @@ def blank(ledger: Ledger, run_id: str) -> None:
 
 
 def _set_aside(file: Path) -> Path:
-    """Moves the file away, with what belongs to it."""
+    """Moves the file to another name, with SQLite's files beside it."""
     with held(file.with_suffix(".lock"), wait=True):
         number = 1
         while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
@@ -86,7 +87,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
     select = f"SELECT rowid AS rowid_, * FROM {table}"
     if _read(connection, f"{select} ORDER BY rowid", found):
         return list(found.values())
-    # From the other end up to what is damaged, and what lies between row by row.
+    # From the end back to the damaged part; the rows in between one by one.
     first = max(found, default=0) + 1
     behind: dict[int, dict[str, Any]] = {}
     _read(connection, f"{select} ORDER BY rowid DESC", behind)
@@ -97,7 +98,7 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[dict[str, Any]]:
 
 
 def _read(connection: sqlite3.Connection, query: str, found: dict[int, dict[str, Any]]) -> bool:
-    """Adds rows by their number, up to the first that SQLite cannot read; returns whether that was all."""
+    """Adds rows by their number, up to the first that SQLite cannot read; returns whether it read all."""
     try:
         for row in connection.execute(query):
             values = dict(row)
@@ -109,16 +110,16 @@ def _read(connection: sqlite3.Connection, query: str, found: dict[int, dict[str,
 
 @contextlib.contextmanager
 def _opened(file: Path) -> Iterator[sqlite3.Connection]:
-    """A copy of a damaged ledger, as far as it helps to read it: as long as it says it is, whatever its schema is."""
+    """A copy of a damaged ledger that SQLite reads as far as it can: of the size that its header gives, any schema."""
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         copy = Path(shutil.copy(file, folder))
         with contextlib.suppress(OSError):
             shutil.copy(file.with_name(f"{file.name}-wal"), folder)
         with copy.open("r+b") as content:
             head = content.read(32)
-            said = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
-            if copy.stat().st_size < said <= _LARGEST:
-                content.truncate(said)  # SQLite reads nothing of a file that was cut off
+            size = int.from_bytes(head[16:18], "big") * int.from_bytes(head[28:32], "big")
+            if copy.stat().st_size < size <= _LARGEST:
+                content.truncate(size)  # SQLite refuses a truncated file
         with contextlib.closing(sqlite3.connect(copy)) as connection:
             connection.row_factory = sqlite3.Row
             with contextlib.suppress(sqlite3.Error):
@@ -127,7 +128,9 @@ def _opened(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _copy(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    """Adds a row, as far as the table has its columns; one that breaks the table's rules is left out."""
+    """Adds a row with the columns that the table has; a row that violates the table's constraints is left out."""
+    if "message" in row and "never_arrived" not in row:  # from a ledger of an older coord
+        row = row | to_row(fields_of(str(row["message"])))
     columns = [column["name"] for column in connection.execute(f"PRAGMA table_info({table})")]
     names = [name for name in columns if name in row]
     marks = ", ".join(f":{name}" for name in names)

@@ -1,34 +1,38 @@
 """The ledger's submissions: what was sent to which competition, and what it scored.
 
-A submission's description carries the run's id and its own, so that a lost answer is settled by asking what exists.
+A submission's description holds the run's id and its own: by them it is found on the target if an answer is lost.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
+import sqlite3
 import uuid
 from typing import Any
 
+from coordinator.errors import LedgerError
+from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger
+from coordinator.project import TargetName, parse_target
 from coordinator.target import SubmissionState
 
 
 @dataclasses.dataclass(frozen=True)
 class Submission:
-    """One row: one file that went, or was about to go, to a competition."""
+    """One row: one file that was sent, or was about to be sent, to a competition."""
 
     id: str
     run_id: str
-    target: str
+    target: TargetName
     competition: str
     file_name: str
     sha256: str
-    """Of the file; empty if the submission was taken in from the target."""
+    """Of the file; empty if the submission was added from the target."""
     is_upload: bool
-    """The file was sent, rather than the kernel's version named."""
+    """The file itself was sent, instead of the kernel's version."""
     description: str
-    """As the target has it, with the stamp."""
+    """As on the target, with the stamp at its end."""
     state: SubmissionState
     created_at: str
     """ISO 8601, UTC, as all times here."""
@@ -37,9 +41,11 @@ class Submission:
     public: float | None = None
     private: float | None = None
     message: str = ""
-    """Why it was refused or could not be scored, or what is not known about it."""
+    """For people: why it was refused or could not be scored. Nothing is decided by it."""
     scored_at: str | None = None
     """When coord first saw its score."""
+    never_arrived: bool = False
+    """It was given up: it did not appear on the target for as long as it may take. (It may all the same, later.)"""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -60,6 +66,9 @@ def stamped(description: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
+_FLAGS = ("is_upload", "never_arrived")
+
+
 def add(ledger: Ledger, submission: Submission) -> None:
     """Records the intent to submit, before anything is sent."""
     values = dataclasses.asdict(submission)
@@ -74,6 +83,11 @@ def update(ledger: Ledger, submission: Submission, **changes: Any) -> Submission
     return dataclasses.replace(submission, **changes)
 
 
+def give_up(ledger: Ledger, submission: Submission) -> Submission:
+    """Records that it never arrived."""
+    return update(ledger, submission, state=SubmissionState.REFUSED, never_arrived=True, message=NEVER_ARRIVED)
+
+
 def all_submissions(ledger: Ledger, *, target: str | None = None, competition: str | None = None) -> list[Submission]:
     """Newest first."""
     rows = ledger.statement(
@@ -81,7 +95,13 @@ def all_submissions(ledger: Ledger, *, target: str | None = None, competition: s
         " AND (:competition IS NULL OR competition = :competition) ORDER BY created_at DESC, rowid DESC",
         {"target": target, "competition": competition},
     )
-    return [
-        Submission(**{**dict(row), "is_upload": bool(row["is_upload"]), "state": SubmissionState(row["state"])})
-        for row in rows
-    ]
+    return [_submission(row) for row in rows]
+
+
+def _submission(row: sqlite3.Row) -> Submission:
+    values = {**dict(row), **{name: bool(row[name]) for name in _FLAGS}}
+    try:
+        parsed = {"target": parse_target(row["target"]), "state": SubmissionState(row["state"])}
+    except ValueError as error:
+        raise LedgerError(f"the ledger has a damaged row, submission {row['id']}: {error}") from error
+    return Submission(**{**values, **parsed})

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from coordinator.errors import RunNotFound, UsageError, did_you_mean
-from coordinator.ledger.ledger import MERGED, Ledger, Run, now
+from coordinator.errors import LedgerError, RunNotFound, UsageError, did_you_mean
+from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.work import work_of
-from coordinator.project import Experiment, Project, derive, resolve
+from coordinator.project import Experiment, Project, TargetName, derive, parse_target, resolve
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Member:
     whole: str
     """The experiment that this is one fold of; empty if it is whole."""
     work: str
-    """What it does (see identical.py), as it was when the sweep began."""
+    """The digest of what it does (see work.py) when the sweep began."""
     run_id: str | None = None
-    """A run of another name that had done the same work before."""
+    """A run of another name that had done the same work before the sweep."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Sweep:
 
     name: str
     base: str
-    target: str
+    target: TargetName
     is_repeat: bool
-    """What was run before it began does not count."""
+    """Runs from before it began do not count."""
     created_at: str
     members: tuple[Member, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything: each run.json of its runs has it, so that a lost ledger can be given it back."""
+        """Everything: the run.json of each of its runs has it, so that a lost ledger can be rebuilt."""
         return asdict(self)
 
 
@@ -53,26 +53,17 @@ def from_json(data: object) -> Sweep | None:
         return None
     try:
         members = [Member(**{**each, "overrides": tuple(each["overrides"])}) for each in data["members"]]
-        found = Sweep(**{**data, "members": tuple(members)})
-    except (TypeError, KeyError):
+        found = Sweep(**{**data, "target": parse_target(data["target"]), "members": tuple(members)})
+    except (TypeError, KeyError, ValueError):
         return None
-    texts = [found.name, found.base, found.target, found.created_at]
+    texts = [found.name, found.base, found.created_at]
     for each in members:
         texts += [each.experiment, each.base, each.whole, each.work, *each.overrides, each.run_id or ""]
     return found if all(isinstance(text, str) for text in texts) and isinstance(found.is_repeat, bool) else None
 
 
-def add(
-    ledger: Ledger, name: str, base: str, target: str, members: Sequence[Member], *, is_repeat: bool = False
-) -> Sweep:
-    """Records a new sweep, before anything of it is pushed."""
-    sweep = Sweep(name, base, target, is_repeat, now(), tuple(members))
-    restore(ledger, sweep)
-    return sweep
-
-
-def restore(ledger: Ledger, sweep: Sweep) -> None:
-    """Records a sweep as it is; the ledger must have none of its name."""
+def add(ledger: Ledger, sweep: Sweep) -> None:
+    """Records a sweep, before anything of it is pushed; the ledger must have none of its name."""
     name = sweep.name
     row = (name, sweep.base, sweep.target, sweep.is_repeat, sweep.created_at)
     with ledger.transaction() as connection:
@@ -105,7 +96,7 @@ def find_sweep(ledger: Ledger, name: str) -> Sweep:
 
 
 def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
-    """Those that the run belongs to, newest first: as one experiment, as what its folds are merged to, or as done."""
+    """The sweeps of a run, newest first: its experiment is a member, or was split into members, or it did the work."""
     with ledger.transaction() as connection:
         rows = connection.execute(
             "SELECT * FROM sweeps WHERE target = :target AND name IN (SELECT sweep FROM sweep_members"
@@ -117,24 +108,24 @@ def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
 
 
 def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
-    """The newest run that does the member's work: its own, or else the one that had done it; None if there is none."""
+    """The newest run of the member's own work, or else the earlier run that had done it; None if there is none."""
     for run in ledger.runs(experiment=member.experiment, target=sweep.target):
-        if run.version != MERGED and work_of(run) == member.work:
+        if not run.is_merged and work_of(run) == member.work:
             return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
     try:
         return ledger.get(member.run_id) if member.run_id is not None else None
-    except RunNotFound:  # from a ledger that was lost
+    except RunNotFound:  # the ledger was rebuilt without it
         return None
 
 
 def members(ledger: Ledger) -> list[Member]:
-    """Those of all sweeps, each experiment once."""
+    """The members of all sweeps, each experiment once."""
     found = {member.experiment: member for sweep in all_sweeps(ledger) for member in sweep.members}
     return list(found.values())
 
 
 def swept(project: Project, name: str) -> Member | None:
-    """What the sweeps know of an experiment that has no file."""
+    """The sweep's member of that name, for an experiment that has no file; None if there is none."""
     if project.experiment_file(name).is_file() or not project.ledger.is_file():
         return None
     with Ledger(project.ledger) as ledger, ledger.transaction() as connection:
@@ -142,22 +133,26 @@ def swept(project: Project, name: str) -> Member | None:
         if row is not None:
             return _member(row)
         row = connection.execute("SELECT * FROM sweep_members WHERE whole = ? LIMIT 1", (name,)).fetchone()
-        # The last value that was set is the fold.
+        # The last override sets the fold.
         return None if row is None else _whole(_member(row))
 
 
 def find_experiment(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
-    """The experiment of that name: of its file, or as a sweep has made it. Raises ExperimentError."""
+    """The experiment of that name, from its file or from a sweep. Raises ExperimentError."""
     member = swept(project, name)
     if member is None:
         return resolve(project, name, overrides)
-    # What its kernel's head tells one to type sets the same values once more.
+    # The command in its kernel's header repeats the member's own overrides.
     return derive(project, name, member.base, tuple(dict.fromkeys([*member.overrides, *overrides])))
 
 
 def _sweep(connection: sqlite3.Connection, row: sqlite3.Row) -> Sweep:
     rows = connection.execute("SELECT * FROM sweep_members WHERE sweep = ? ORDER BY position", (row["name"],))
-    values: dict[str, Any] = {**dict(row), "is_repeat": bool(row["is_repeat"])}
+    try:
+        target = parse_target(row["target"])
+    except ValueError as error:
+        raise LedgerError(f"the ledger has a damaged row, sweep {row['name']}: {error}") from error
+    values: dict[str, Any] = {**dict(row), "target": target, "is_repeat": bool(row["is_repeat"])}
     return Sweep(**values, members=tuple(_member(each) for each in rows))
 
 

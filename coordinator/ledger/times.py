@@ -1,4 +1,4 @@
-"""How long a run has waited and run, and whether it should have been ended by now: from what the ledger knows."""
+"""How long a run has waited and run, and whether its session should have ended by now: from the ledger alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coordinator.ledger.ledger import Run
 from coordinator.target import RunState
 
 MARGIN = timedelta(minutes=15)
-"""Sessions are ended a little late, and their start is known to the next look only."""
+"""Kaggle ends sessions a little late, and coord knows their start only to the moment when it last asked."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Times:
     deadline: datetime | None
     """When the session has to have ended; None before its start."""
     is_stuck: bool
-    """It is said to run, but its deadline has passed by more than MARGIN."""
+    """Its state is running, but its deadline has passed by more than MARGIN."""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -56,7 +56,7 @@ def run_times(run: Run, now: datetime | None = None) -> Times:
 
 
 def limit(run: Run) -> timedelta:
-    """How long the run's session may take: what was asked for, up to Kaggle's own limit for its machine."""
+    """The time limit of the run's session: what was asked for, at most Kaggle's own limit for its machine."""
     shape = MACHINE_SHAPES.get(str(run.metadata.get("machine_shape") or ""))
     is_tpu = shape.kind == "tpu" if shape else bool(run.metadata.get("enable_tpu"))
     most = TPU_SESSION_MAX if is_tpu else SESSION_MAX

@@ -13,9 +13,11 @@ from .init import init_project as init_project
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, leaves as leaves, plain as plain
 from .settings import (
+    TARGETS as TARGETS,
     KernelSettings as KernelSettings,
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,
+    parse_target as parse_target,
 )
 from .shipped import default_template as default_template

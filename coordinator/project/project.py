@@ -16,7 +16,7 @@ from typing import Any
 from coordinator.errors import NoProject, ProjectError
 from coordinator.project.own_modules import importing_from
 from coordinator.project.schema import Problem, check, join
-from coordinator.project.settings import Settings, TargetName
+from coordinator.project.settings import Settings, TargetName, parse_target
 from coordinator.project.shipped import default_template as default_template  # where it used to be
 
 
@@ -212,7 +212,7 @@ def target_name(project: Project, option: str | None) -> TargetName:
     Raises ProjectError if it is neither "kaggle" nor "local".
     """
     name = option or os.environ.get("COORD_TARGET") or project.settings.target
-    if name not in ("kaggle", "local"):
-        source = "--target" if option else "COORD_TARGET"
-        raise ProjectError(f'{source}: there is no target "{name}"', hint="Targets are kaggle and local.")
-    return name  # type: ignore[return-value]  # narrowed by the membership test above
+    try:
+        return parse_target(name)
+    except ValueError as error:
+        raise ProjectError(f"{'--target' if option else 'COORD_TARGET'}: {error}") from error

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 TargetName = Literal["kaggle", "local"]
+TARGETS: tuple[TargetName, ...] = get_args(TargetName)
+
+
+def parse_target(text: str) -> TargetName:
+    """The target of that name. Raises ValueError, which says what targets there are, if there is none."""
+    for name in TARGETS:
+        if name == text:
+            return name
+    raise ValueError(f'there is no target "{text}" (targets are {" and ".join(TARGETS)})')
 
 
 @dataclasses.dataclass(frozen=True)

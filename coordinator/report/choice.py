@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import MERGED, Run, all_chains
+from coordinator.ledger import Run, all_chains
 
 
 def choose(
@@ -50,7 +50,7 @@ def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
     found = {last: links[:-1] for last, links in all_chains(runs).items()}
     labels = {run.label: run for run in reversed(runs)}  # labels repeat after a kernel was deleted: the newest counts
     for run in runs:
-        if run.version == MERGED and run.reported.merged:
+        if run.is_merged and run.reported.merged:
             found[run.id] = tuple(labels[label] for label in run.reported.merged if label in labels)
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
-from coordinator.ledger import MERGED, Submission, all_submissions, now, said
+from coordinator.ledger import Submission, all_submissions, now, remarks_of
 from coordinator.project import Project, Recorded, experiment_names, resolve
 from coordinator.report.boards import BEST, Baseline, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
@@ -67,7 +67,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     parts = parts_of(runs)
     # Folds that were merged have no line of their own, also if a newer run of their experiment is shown.
     wholes = {(run.experiment, run.target) for run in chosen}
-    merged = [run for run in runs if run.version == MERGED and (run.experiment, run.target) in wholes]
+    merged = [run for run in runs if run.is_merged and (run.experiment, run.target) in wholes]
     older = hidden([run for run in merged if run not in chosen], parts)
     chosen = [run for run in chosen if run.id not in older]
     ids = {run.id for run in chosen}
@@ -85,7 +85,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         )
     sent = [each for each in all_submissions(workspace.ledger) if each.run_id in ids]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
-    about = About(_scores(sent), parts, said(workspace.ledger))
+    about = About(_scores(sent), parts, remarks_of(workspace.ledger))
     items = gather(workspace.project, ordered.values(), about, pictures=contents.pictures)
     page = Page(
         title=contents.title,

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator.ledger import MERGED, Remark, Run, texts
+from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
 from coordinator.results import RUN, Ablated, Baseline, Bottlenecks, Event, Metric, read_events
 from coordinator.text import clean
@@ -79,7 +79,7 @@ class Item:
         """The parts, in words: `continues local-v1`."""
         if not self.parts:
             return ""
-        if self.run.version == MERGED:
+        if self.run.is_merged:
             return f"merged from {len(self.parts)} folds"
         return f"continues {', '.join(f'{part.target}-v{part.version}' for part in reversed(self.parts))}"
 
@@ -247,7 +247,7 @@ def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
 def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     facts = [
         ("run id", run.id),
-        ("kernel", f"{run.owner}/{run.slug}" + (f", version {run.version}" if run.version else "")),
+        ("kernel", f"{run.owner}/{run.slug}" + (f", version {run.version}" if run.has_kernel else "")),
         ("digest", run.digest),
         ("git", run.git or "not known"),
         ("overrides", " ".join(run.overrides)),
@@ -265,7 +265,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
 
 def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
     # The message of a merged run is no warning.
-    found = [clean(run.message)] if run.message and run.version != MERGED else []
+    found = [clean(run.message)] if run.message and not run.is_merged else []
     error = run.reported.error
     if error and error.message != clean(run.message):
         found.append(error.traceback or error.line)

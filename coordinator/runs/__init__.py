@@ -1,4 +1,4 @@
-"""The verbs about a run: push, look at, follow, cancel, continue, promote, and (`fetch/`) bring its results here."""
+"""The verbs about a run: push, status, follow, cancel, continue, promote, and (`fetch/`) fetch its results."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,5 @@
 from . import cancel as cancel, continuation as continuation, fetch as fetch, promote as promote
+from .arrival import adopt as adopt, wait_for_arrival as wait_for_arrival
 from .cancel import Deletion as Deletion
 from .dry_run import dry_run_kernel as dry_run_kernel
 from .fetch import (
@@ -15,8 +16,6 @@ from .push_several import push_several as push_several
 from .refresh import (
     current_log as current_log,
     refresh_run as refresh_run,
-    settle as settle,
-    wait_for_arrival as wait_for_arrival,
 )
 from .same_work import run_of_same_work as run_of_same_work
 from .status import (

@@ -1,7 +1,7 @@
-"""The verb cancel: ends a run's session where the target lets one, and else by deleting its kernel, if that is wanted.
+"""The verb cancel: ends a run's session if the target offers that, and else by deleting its kernel, after a question.
 
-Kaggle's API cancels a session by a number that it does not tell; what it offers everybody is to delete the kernel, with
-all its versions and their output.
+Kaggle's API cancels a session by a number that it does not publish. Everybody can delete the kernel, with all its
+versions and their output.
 """
 
 from __future__ import annotations
@@ -13,37 +13,38 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
 from coordinator.ledger import Ledger, Run, now
-from coordinator.runs.refresh import refresh_run, settled
+from coordinator.runs.arrival import settled
+from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState, Target
 from coordinator.workspace import Workspace
 
-# Seconds between the looks whether a session has ended that was asked to; half a minute altogether.
+# Seconds between two questions whether a session that was asked to stop has ended; half a minute altogether.
 _WAITS = (0.1, 0.2, 0.4, 0.8, 1.5, *[3.0] * 9)
 
 
 @dataclass(frozen=True)
 class Deletion:
-    """What deleting the kernel of a run would take along."""
+    """What would be lost with the kernel of a run."""
 
     run: Run
     kernel: str
     """owner/slug"""
     active: tuple[Run, ...]
-    """Other versions that would be stopped, too."""
+    """Other runs whose sessions would end, too."""
     unfetched: tuple[Run, ...]
-    """Runs that have ended and whose results are not here."""
+    """Runs that have ended, but were not fetched."""
     unknown: tuple[int, ...]
     """Versions that this ledger does not know."""
 
     def __str__(self) -> str:
         lines = [
-            f"{self.run.target} does not let anybody cancel a session. What stops it is to delete the kernel",
-            f"{self.kernel}, with its page, its versions and all their output, for good.",
+            f"{self.run.target} cannot cancel a session. To stop it, coord would have to delete the kernel",
+            f"{self.kernel} for good, with its page, its versions and all their output.",
         ]
         if self.active:
-            lines.append(f"That stops as well: {_labels(self.active)}.")
+            lines.append(f"This would also stop: {_labels(self.active)}.")
         if self.unfetched:
-            lines.append(f"Never fetched, and lost with it: {_labels(self.unfetched)}.")
+            lines.append(f"Not fetched, and lost with it: {_labels(self.unfetched)}.")
         if self.unknown:
             versions = ", ".join(f"v{version}" for version in self.unknown)
             lines.append(f"Not pushed from here, and lost with it: {versions}.")
@@ -79,7 +80,7 @@ def where(ledger: Ledger, experiment: str, target: str | None, version: int | No
 
 
 def choose(workspace: Workspace, experiment: str, version: int | None) -> Run:
-    """The run of the experiment that is to be cancelled: the one that is active, as it stands now.
+    """The run of the experiment that is to be cancelled: the active one, in its current state.
 
     Raises RunFailed if it has ended, UsageError if several are active and no version is named, and Later while one is
     being pushed.
@@ -112,10 +113,10 @@ def cancel_run(
     *,
     confirm: Callable[[Deletion], bool],
 ) -> Run:
-    """Ends the session of an active run, and returns the run as it stands then, also in the ledger.
+    """Ends the session of an active run; returns the run as it is then, also in the ledger.
 
     `confirm` is asked before a kernel is deleted. Raises TargetError if that version is another run's, if the target
-    refused, or if nobody confirmed; Later if the kernel is being pushed, or its session takes its time to end.
+    refused, or if it was not confirmed; Later if the kernel is being pushed, or its session has not ended yet.
     """
     with held(workspace.project.push_lock(run.target, run.slug), wait=False) as ours:
         if not ours:
@@ -127,13 +128,13 @@ def cancel_run(
         if (stamped := stamp_of(script_in(text)).get("run")) != run.id:
             raise TargetError(
                 f"{run.ref} is not {run.label}: it was pushed by {f'run {stamped}' if stamped else 'something else'}",
-                hint="Nothing was cancelled. Was the kernel deleted and made anew?",
+                hint="Nothing was cancelled. Was the kernel deleted and created again?",
             )
         if workspace.target.cancel(run.ref):
             return _awaited(workspace, run)
         deletion = _deletion(workspace.ledger, run, newest)
         if not confirm(deletion):
-            raise TargetError(f"nothing was deleted: {run.label} goes on")
+            raise TargetError(f"nothing was deleted: {run.label} continues")
         _delete(workspace.target, run)
         for other in deletion.active:
             _ended(workspace.ledger, other, f"its kernel was deleted to stop v{run.version}")
@@ -141,10 +142,10 @@ def cancel_run(
 
 
 def confirmed(deletion: Deletion, *, yes: bool, ask: Callable[[str], str] | None) -> bool:
-    """Whether the kernel may be deleted: its name has to be typed, because a "y" comes too easily.
+    """Whether the kernel may be deleted: its name has to be typed, because a "y" is typed too easily.
 
-    `ask` puts a question to somebody; None where nobody is there. With `yes` there is no question, and no deletion that
-    takes more than the run along. Raises UsageError where that leaves no answer.
+    `ask` asks the user; None without a terminal. With `yes` nothing is asked, but only a kernel is deleted that has
+    nothing but the run to lose. Raises UsageError if the user would have to be asked and cannot be.
     """
     if yes and (deletion.active or deletion.unknown):
         raise UsageError(
@@ -154,7 +155,8 @@ def confirmed(deletion: Deletion, *, yes: bool, ask: Callable[[str], str] | None
     if yes:
         return True
     if ask is None:
-        raise UsageError("nobody can be asked here whether to delete it", hint="Say --yes.")
+        hint = "Delete it without a question: --yes"
+        raise UsageError("coord cannot ask here whether to delete the kernel", hint=hint)
     return ask(f"Type {deletion.kernel} to delete it: ").strip() == deletion.kernel
 
 
@@ -172,12 +174,12 @@ def _deletion(ledger: Ledger, run: Run, newest: int) -> Deletion:
 
 def _of_kernel(ledger: Ledger, run: Run) -> Iterator[Run]:
     for each in ledger.runs(target=run.target):
-        if (each.owner, each.slug) == (run.owner, run.slug) and each.version is not None:
+        if (each.owner, each.slug) == (run.owner, run.slug) and each.has_kernel:
             yield each
 
 
 def _delete(target: Target, run: Run) -> None:
-    """Deletes the kernel, and makes sure that it is gone."""
+    """Deletes the kernel, and checks that it is gone."""
     lost: NoAnswer | None = None
     try:
         target.delete(run.owner, run.slug)
@@ -185,19 +187,19 @@ def _delete(target: Target, run: Run) -> None:
         lost = error
     if target.source(run.owner, run.slug) is not None:
         raise lost or TargetError(
-            f"{run.target} says that it has deleted {run.owner}/{run.slug}, but it is still there",
-            hint=f"Delete it by hand: {run.url}",
+            f"{run.target} reports that it deleted {run.owner}/{run.slug}, but the kernel still exists",
+            hint=f"Delete it on its page: {run.url}",
         )
 
 
 def _awaited(workspace: Workspace, run: Run) -> Run:
-    """The run once its session has ended, in whatever way."""
+    """The run, once its session has ended in any way. Raises Later after half a minute."""
     for seconds in _WAITS:
         run = refresh_run(workspace, run, look_at_log=False)
         if not run.state.is_active:
             return run
         workspace.clock.sleep(seconds)
-    workspace.ledger.update(run.id, message="it was asked to stop")
+    workspace.ledger.update(run.id, stop_requested=True, message="it was asked to stop")
     raise Later(
         f"{run.label} was asked to stop, and is still {run.state}", hint="coord status shows when it has ended."
     )

@@ -1,7 +1,7 @@
 """The verb continue: pushes a run that starts from the checkpoint of an earlier one.
 
-A continued run is the same experiment as a new version of its kernel: it attaches that kernel's own output, in which
-the earlier version left its checkpoint, and the config's `[tool.coord] continue_setting` names it.
+A run is continued by a new version of the same kernel, which attaches that kernel's own output: there the earlier
+version left its checkpoint. The config value that `[tool.coord] continue_setting` names has the kernel's address.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from coordinator.workspace import Workspace
 
 @dataclasses.dataclass(frozen=True)
 class Continuation:
-    """What is to be pushed, and what it goes on from."""
+    """What is to be pushed, and which run it continues."""
 
     earlier: Run
     experiment: Experiment
     changes: tuple[Change, ...]
-    """Config values that differ from the earlier run's, but for the one that names it."""
+    """Config values that differ from the earlier run's, without the one that names it."""
 
 
 def continue_run(
@@ -46,30 +46,32 @@ def continue_run(
 
 
 def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]) -> Continuation:
-    """The experiment with the overrides of `earlier` and then the given ones, so that it goes on from there.
+    """The experiment with the overrides of `earlier` and then the given ones, so that it continues that run.
 
-    Whether a change can be gone on with (more epochs, say) is for the model source to say, here if `continue_check`
-    names a function of it. Raises ProjectError without a setting for it, RunFailed if the run left no output to attach,
-    UsageError for such a change, and if a newer version left an output: a kernel that is attached is always its newest
-    complete version.
+    Whether a run can be continued with a change (of the epochs, say) is decided by the model source, if
+    `continue_check` names a function of it.
+
+    Raises ProjectError without `continue_setting`, RunFailed if the run left no output to attach, UsageError for a
+    change that is refused, and if a newer version left an output: of an attached kernel, it is always the output of the
+    newest complete version.
     """
     setting = _setting(workspace.project)
     earlier = refresh_run(workspace, earlier, look_at_log=False)
     if earlier.state.is_active:
         raise RunFailed(
-            f"{earlier.label} {earlier.state.phrase}: there is nothing to go on from yet",
+            f"{earlier.label} {earlier.state.phrase}: there is nothing to continue from yet",
             hint=f"coord logs --exp {earlier.experiment} --follow waits for it.",
         )
     if earlier.state is not RunState.COMPLETE:
         raise RunFailed(
-            f"{earlier.label} {earlier.state.phrase}: {workspace.target.name} attaches the output of complete runs only"
+            f"{earlier.label} {earlier.state.phrase}: {workspace.target.name} attaches only the output of complete runs"
         )
     newer = [run for run in _complete(workspace.ledger, earlier) if run.ref.version > earlier.ref.version]
     if newer:
         raise UsageError(
             f"{earlier.label} can't be continued: {workspace.target.name} attaches a kernel's newest output, "
             f"which is that of v{newer[0].version}",
-            hint=f"Continue that one (leave out --version), or push anew: coord push --exp {earlier.experiment}",
+            hint=f"Continue that one (leave out --version), or push it again: coord push --exp {earlier.experiment}",
         )
     given = _last_of_each([*earlier.overrides, *overrides, f"{setting}={earlier.owner}/{earlier.slug}"])
     experiment = find_experiment(workspace.project, earlier.experiment, given)
@@ -84,17 +86,17 @@ def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]
 
 
 def choose(workspace: Workspace, newest: Run) -> Run:
-    """The run to go on from where no version was named: the newest, or if it failed, the newest complete one."""
+    """The run to continue if no version was named: the newest, or if that failed, the newest complete one."""
     newest = refresh_run(workspace, newest, look_at_log=False)
     if newest.state is RunState.COMPLETE or newest.state.is_active:
         return newest
     before = _complete(workspace.ledger, newest)
     if not before:
         raise RunNotFound(
-            f"{newest.label} {newest.state.phrase}, and no run before it is complete: there is nothing to go on from",
-            hint=f"Push it anew: coord push --exp {newest.experiment}",
+            f"{newest.label} {newest.state.phrase}, and no run before it is complete: nothing can be continued",
+            hint=f"Push it again: coord push --exp {newest.experiment}",
         )
-    workspace.say(f"{newest.label} {newest.state.phrase}: going on from v{before[0].version}")
+    workspace.say(f"{newest.label} {newest.state.phrase}: continuing from v{before[0].version}")
     return before[0]
 
 
@@ -109,7 +111,7 @@ def _check(project: Project, earlier: Run, experiment: Experiment) -> None:
         raise ProjectError(f"{where} failed: {type(error).__name__}: {error}") from error
     if problems:
         raise UsageError(
-            f"{earlier.label} can't be continued so: {'; '.join(problems)}",
+            f"{earlier.label} can't be continued with this config: {'; '.join(problems)}",
             hint=f"With another config it is a run of its own: coord push --exp {earlier.experiment} --set ...",
         )
 
@@ -119,7 +121,7 @@ def _setting(project: Project) -> str:
     if setting is None:
         raise ProjectError(
             f"{project.relative(project.pyproject)}: [tool.coord] has no continue_setting",
-            hint='Name the config value that says which kernel to go on from: continue_setting = "train.resume_from"',
+            hint='Name the config value for the kernel to continue from: continue_setting = "train.resume_from"',
         )
     known = [path for path, _ in leaves(dataclasses.asdict(project.config_class()()))]
     if setting not in known:
@@ -133,8 +135,7 @@ def _setting(project: Project) -> str:
 def _complete(ledger: Ledger, of: Run) -> list[Run]:
     """Newest first: the complete runs of the same kernel."""
     same = (run for run in ledger.runs(target=of.target) if (run.owner, run.slug) == (of.owner, of.slug))
-    # One that was merged of split folds (version 0) has no kernel, and no output to attach.
-    return [run for run in same if run.version and run.state is RunState.COMPLETE]
+    return [run for run in same if run.has_kernel and run.state is RunState.COMPLETE]
 
 
 def _last_of_each(overrides: Sequence[str]) -> list[str]:

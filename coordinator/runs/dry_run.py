@@ -19,7 +19,7 @@ from coordinator.target import LogRecord, local
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a dry run left."""
+    """The result of a dry run."""
 
     exit_code: int
     directory: Path

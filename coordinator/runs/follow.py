@@ -1,4 +1,4 @@
-"""Follows a run to its end: its live log from the start, reconnecting without repeating or losing a record."""
+"""Follows a run to its end: its live log from the start; reconnecting neither repeats nor loses a record."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from coordinator.workspace import Workspace
 
 _IDLE_SECONDS = 20.0
 _PATIENCE = 600.0
-"""Seconds of waiting, all in all, for a target that gives no answer: a router that starts anew takes less."""
+"""Seconds of waiting, all in all, for a target that gives no answer: a router takes less to restart."""
 
 
 @dataclass
 class Pace:
-    """How long to wait between two questions about a state, in seconds: soon at first, then ever more patiently."""
+    """How long to wait between two questions about a state, in seconds: short at first, then longer each time."""
 
     wait: float = 0.2
     most: float = 10.0
@@ -33,7 +33,7 @@ class Pace:
 def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
 
-    Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run goes on without us.
+    Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run itself continues.
     """
     yield run
     seen, silent, pace = (
@@ -58,7 +58,7 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
                     yield from workspace.target.log(run.ref)[seen:]
                 return
             silent = 0.0
-        except (NoAnswer, Later):  # Later: it asks to slow down, which is what follows
+        except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
             if silent >= _PATIENCE:
                 raise
             silent += pace.wait

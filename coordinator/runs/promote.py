@@ -41,13 +41,13 @@ _SCHEMA = 1
 
 @dataclass(frozen=True)
 class Verified:
-    """A frozen folder, looked at."""
+    """What a check of a frozen folder found."""
 
     kernel: str
     """The script that its parts make."""
     digest: str
     problems: tuple[str, ...]
-    """What is not as it was frozen; empty if the same kernel comes out, byte for byte."""
+    """The differences from what was frozen; empty if the same kernel is made, byte for byte."""
 
 
 def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
@@ -64,14 +64,14 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
     if lacking:
         raise RunFailed(
             f"{project.relative(results)} lacks {', '.join(lacking)}: {run.label} is not here",
-            hint=f"Bring it again: {again(run)} --force",
+            hint=f"Fetch it again: {again(run)} --force",
         )
     code = source.read_bytes()
     kernel = read_kernel(code, project.relative(source))
     if kernel.digest != run.digest or kernel.is_edited or kernel.stamp.get("run") != run.id:
         raise BundleError(
             f"{project.relative(source)} is not the kernel that was pushed as {run.label}",
-            hint=f"Bring it again: {again(run)} --only {SUMMARY} --force",
+            hint=f"Fetch it again: {again(run)} --only {SUMMARY} --force",
         )
     files = {
         Path(code_file): code,
@@ -121,7 +121,7 @@ def verify(directory: Path) -> Verified:
         code = directory / manifest["code_file"]
         as_frozen = read_kernel(code.read_bytes(), str(code)) if code.is_file() else None
     except (OSError, ValueError) as error:
-        raise BundleError(f"{directory} makes no kernel any more: {'; '.join(problems) or error}") from error
+        raise BundleError(f"{directory} no longer makes a kernel: {'; '.join(problems) or error}") from error
     made = read_kernel(kernel.encode("utf-8"), FRAME)
     if made.digest != manifest["digest"]:
         problems.append(f"its parts make another kernel ({made.digest}, not {manifest['digest']})")
@@ -168,7 +168,7 @@ def _rebuilt(directory: Path, manifest: Mapping[str, Any]) -> str:
 
 def _filled(frame: str, parts: Mapping[str, str]) -> str:
     pieces, rest = [], frame
-    for name, literal in parts.items():  # one after the other: what was filled in may hold anything
+    for name, literal in parts.items():  # in order: a text that was filled in may itself contain a mark
         before, _, rest = rest.partition(_mark(name))
         pieces += [before, literal]
     return "".join([*pieces, rest])
@@ -185,7 +185,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
             return dict(found)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise UsageError(f"{directory} is no folder that coord promote made", hint="coord promote --exp NAME -o DIR")
+    raise UsageError(f"{directory} is not a folder of coord promote", hint="coord promote --exp NAME -o DIR")
 
 
 def _is_inside(name: str) -> bool:

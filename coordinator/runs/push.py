@@ -9,16 +9,17 @@ from coordinator.bundle import script_in, stamp_of, stamped
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
 from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
-from coordinator.ledger import NEVER_ARRIVED, Ledger, Run, new_run_id, now
+from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.project import Project, git
-from coordinator.runs.refresh import refresh_run, settle, wait_for_arrival
+from coordinator.runs.arrival import settle, wait_for_arrival
+from coordinator.runs.refresh import refresh_run
 from coordinator.target import Pushed, RunState
 from coordinator.workspace import Workspace
 
 _SENT_AT_MOST = 3
-"""A push that is known not to have arrived is sent again, this often in all."""
+"""How often a push is sent, if it is known that it did not arrive."""
 _LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
-"""How often coord looks whether a session has ended, and how often it tries all the same: it does not know them all."""
+"""How often coord asks whether a session has ended, and how often it tries anyway: it does not know all sessions."""
 
 
 def push_kernel(
@@ -35,7 +36,7 @@ def push_kernel(
     once it can't arrive any more, the same run is sent again, a few times at most.
 
     With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
-    and Ctrl-C leaves it so. `continues` is the id of the run that it goes on from.
+    and stays so after Ctrl-C. `continues` is the id of the run that it continues.
 
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is
@@ -66,9 +67,7 @@ def push_kernel(
                 if not wait_for_slot:
                     raise
                 what = error.what.rstrip(".")
-                workspace.say(
-                    f"{what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)"
-                )
+                workspace.say(f"{what}; trying again when a session has ended (Ctrl-C gives up: nothing is pushed)")
             _wait_for_slot(workspace)
             run = _again(workspace.ledger, run)
 
@@ -79,30 +78,30 @@ def _check_active(
     *,
     force: bool,
 ) -> None:
-    """Pushing to a kernel that is running starts a second session: never unasked."""
+    """Refuses to push to a kernel that is running, which would start a second session."""
     for number, run in enumerate(workspace.ledger.runs(experiment=experiment, target=workspace.target.name)):
-        if not run.state.is_active and not (number == 0 and run.message == NEVER_ARRIVED):
+        if not run.state.is_active and not (number == 0 and run.never_arrived):
             continue
-        # This process holds the push lock, so a push without an outcome has nobody working on it any more.
-        current = settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        # This process holds the push lock: no other process is working on a push without an outcome.
+        current = settle(workspace, run)
         if current.state is RunState.PUSHING and not force:
-            workspace.say(f"the last push of {experiment} left no answer: looking whether it arrives")
-            current = wait_for_arrival(workspace.target, workspace.ledger, current, clock=workspace.clock)
+            workspace.say(f"the last push of {experiment} has no answer: checking whether it arrives")
+            current = wait_for_arrival(workspace, current)
         current = refresh_run(workspace, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
-                f"{current.label} is {current.state}: {current.url}",
+                f"{current.label} {current.state.phrase}: {current.url}",
                 hint=f"Wait for it (coord logs --exp {experiment} --follow), or start a second session with --force.",
             )
 
 
 def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
-    """A kernel stays a script or a notebook for good; what Kaggle does with the other is not documented."""
+    """A kernel cannot change between script and notebook; what Kaggle does with such a push is not documented."""
     address = (workspace.target.owner, metadata.slug)
     earlier = (
         run
         for run in workspace.ledger.runs(target=workspace.target.name)
-        if (run.owner, run.slug) == address and run.version
+        if (run.owner, run.slug) == address and run.has_kernel
     )
     before = next((run.metadata.get("kernel_type") for run in earlier), None)
     if before in (None, metadata.data["kernel_type"]) or workspace.target.source(*address) is None:
@@ -176,12 +175,12 @@ def _send(workspace: Workspace, send: Callable[[], Pushed], run: Run) -> Run:
 
 
 def _again(ledger: Ledger, run: Run) -> Run:
-    """The intent once more, before the effect."""
-    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
+    """Records the intent again, before the push is repeated."""
+    return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), never_arrived=False, message="", ended_at=None)
 
 
 def _wait_for_slot(workspace: Workspace) -> None:
-    """Until a session has ended that the ledger knows, or for a few minutes."""
+    """Waits until a session has ended that the ledger knows, or for a few minutes."""
     begun = workspace.clock.seconds()
     running = [run for run in workspace.ledger.runs(target=workspace.target.name) if run.state.is_active]
     while workspace.clock.seconds() - begun < _TRY_SECONDS:
@@ -195,25 +194,31 @@ def _wait_for_slot(workspace: Workspace) -> None:
 
 
 def _look_for_a_double(workspace: Workspace, run: Run, pushed: Pushed) -> None:
-    """A try that was given up and arrived after all is a session that nobody asked for: that is said."""
+    """Warns if an earlier try arrived after all: its session was not asked for."""
     before = pushed.ref.version - 1
     found = None
     try:
         found = workspace.target.source(run.owner, run.slug, before) if before else None
     except CoordError:
-        pass  # it is the version that was just made that counts
+        pass  # this is only a warning: the push itself succeeded
     if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
         workspace.say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
 
 
 def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
-    message = ""
-    if pushed.refused_sources:
-        message = f"without {', '.join(pushed.refused_sources)}, which {workspace.target.name} did not accept"
+    lacks, message = pushed.refused_sources, ""
+    if lacks:
+        message = f"without {', '.join(lacks)}, which {workspace.target.name} did not accept"
     run = workspace.ledger.update(
-        run.id, state=RunState.QUEUED, version=pushed.ref.version, url=pushed.url, pushed_at=now(), message=message
+        run.id,
+        state=RunState.QUEUED,
+        version=pushed.ref.version,
+        url=pushed.url,
+        pushed_at=now(),
+        lacks=lacks,
+        message=message,
     )
-    if pushed.refused_sources:
+    if lacks:
         raise TargetError(
             f"{run.label} has started {message}: {run.url}",
             hint="Check the names"
@@ -227,11 +232,11 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
 
 
 def _found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:
-    """The run, adopted or known not to have arrived."""
+    """The run, adopted or given up. Raises NoAnswer if the target does not answer the questions either."""
     try:
-        return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        return wait_for_arrival(workspace, run)
     except CoordError as error:
-        # Not the question's own error: what matters is the push.
+        # The user asked for the push, so its own error comes first.
         raise NoAnswer(
             f"{lost.what}; it is not known whether the push took effect",
             hint="Run coord status: it asks what arrived. Nothing is pushed twice.",

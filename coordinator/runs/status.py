@@ -1,4 +1,4 @@
-"""The verb status: every run as it stands now."""
+"""The verb status: every run in its current state."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
 from coordinator.ledger import Ledger, Run, chain_of, run_times
 from coordinator.project import Project, TargetName
-from coordinator.runs.refresh import Look, look, record, settled
+from coordinator.runs.arrival import settled
+from coordinator.runs.refresh import Look, look, record
 from coordinator.target import Target, open_target
 from coordinator.workspace import Workspace
 
 AT_ONCE = 50
-"""Runs that are asked about side by side; `coord status` shows 20 unless it is told otherwise."""
+"""Runs that are asked about in parallel; `coord status` shows 20 by default."""
 
 
 _PAUSE = {"local": 2.0, "kaggle": 10.0}
@@ -26,22 +27,22 @@ _PAUSE = {"local": 2.0, "kaggle": 10.0}
 
 @dataclass(frozen=True)
 class Status:
-    """The runs, newest first, and what kept some of them from being brought up to date."""
+    """The runs, newest first, and the errors of those that could not be refreshed."""
 
     runs: tuple[Run, ...]
     failures: dict[str, CoordError]
-    """By run id: that run is shown as last known."""
+    """By run id; such a run is shown as last known."""
     chains: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
-    """By run id, of those that continue another one: the runs that led to it, itself last."""
+    """Run id -> its chain (see ledger/chains.py), for the runs that continue another one."""
 
     @property
     def errors(self) -> tuple[CoordError, ...]:
-        """Each different error once: where there is no connection, no run has one."""
+        """Each different error once: without a connection, all runs have the same."""
         errors = [self.failures[run.id] for run in self.runs if run.id in self.failures]
         return tuple({(type(each), each.what): each for each in errors}.values())
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The runs with their times, and why one is not up to date (`error`)."""
+        """The runs with their times; `error` says why a run could not be refreshed."""
         failed = {run_id: error.what for run_id, error in self.failures.items()}
         return [
             {**run.to_json(), **run_times(run).to_json(), "error": failed.get(run.id), "chain": self._chain(run)}
@@ -55,20 +56,20 @@ class Status:
 
 @dataclass
 class OpenTargets:
-    """Targets that were opened once and stay open, for one look after the other."""
+    """Targets that are opened once and stay open for repeated questions."""
 
     project: Project
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _open: dict[str, Target] = field(default_factory=dict)
 
-    def get(self, name: str) -> Target:
+    def get(self, name: TargetName) -> Target:
         """Raises what `open_target` does."""
         if name not in self._open:
-            self._open[name] = self._stack.enter_context(open_target(self.project, cast(TargetName, name)))
+            self._open[name] = self._stack.enter_context(open_target(self.project, name))
         return self._open[name]
 
     def close(self) -> None:
-        """They are opened anew when they are needed again, with the credentials of that time."""
+        """They are opened again when they are needed, with the credentials of that time."""
         self._open.clear()
         self._stack.close()
 
@@ -83,9 +84,9 @@ def open_targets(project: Project) -> Iterator[OpenTargets]:
 
 
 def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
-    """Asks the targets about every run that may be going on, side by side; a run that fails stays as last known.
+    """Asks the targets about every active run, in parallel; a run whose target fails stays as last known.
 
-    The threads ask, this one alone writes the ledger.
+    The threads only ask; this thread writes the ledger.
     """
     runs = list(runs)
     failures: dict[str, CoordError] = {}
@@ -116,7 +117,7 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
 
 
 def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]) -> dict[str, CoordError]:
-    """Records what has been answered by now in one transaction, for each waits for the disk; returns what failed."""
+    """Records the answers in one transaction (each waits for the disk); returns the errors by run id."""
     failures: dict[str, CoordError] = {}
     try:
         with ledger.transaction():
@@ -131,9 +132,9 @@ def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]
 
 
 def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTEM_CLOCK) -> Iterator[Status]:
-    """One look after the other, until all runs have ended, or until nothing is left that asking again could tell.
+    """Looks again and again, until all runs have ended or only errors are left that asking again cannot change.
 
-    A lost connection, or a target that asks to slow down, passes.
+    After a lost connection, or if a target asks for fewer requests, it continues.
     """
     while True:
         now = look()

@@ -1,4 +1,4 @@
-"""Rank correlation of two series: do CV and a score put the same things in the same order?"""
+"""Rank correlation of two series: whether CV and a score give runs the same order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 PARTS = ("public", "private")
-_ENOUGH = 3  # runs; fewer say nothing about an order
+_ENOUGH = 3  # runs; with fewer, an order shows nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Agreement:
     n: int
     """Runs that have both."""
     spearman: float | None
-    """None where there are too few runs, or one of the two is the same for all."""
+    """None with too few runs, or if all runs have the same value on one side."""
     kendall: float | None
 
 
@@ -37,7 +37,7 @@ def agreement(
     """Of (target, competition, metric, mode) and pairs of a run's CV and score, of which those count that have both."""
     target, competition, metric, mode = place
     both = [(cv, score) for cv, score in pairs if cv is not None and score is not None]
-    # Turned so that more is better on both sides.
+    # With signs so that more is better on both sides.
     ours = [cv if mode == "max" else -cv for cv, _ in both]
     theirs = [score if score_mode == "max" else -score for _, score in both]
     enough = len(both) >= _ENOUGH
@@ -78,7 +78,7 @@ def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def _ranks(values: Sequence[float]) -> list[float]:
-    """From 1; equal values share the mean of their ranks."""
+    """Ranks from 1; equal values have the mean of their ranks."""
     order = sorted(values)
     first = {value: place for place, value in reversed(list(enumerate(order, start=1)))}
     last = {value: place for place, value in enumerate(order, start=1)}

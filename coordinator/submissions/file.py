@@ -1,4 +1,4 @@
-"""Holds a submission's file against the competition's sample: columns, ids, number of rows, no empty or NaN values."""
+"""Checks a submission's file against the competition's sample: columns, ids, number of rows, no missing values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Form:
     ids: Counter[str]
     """How many rows each id has."""
     odd: frozenset[tuple[int, str]]
-    """(column from 0, value) where the sample itself has what is not a value elsewhere: an empty mask, say."""
+    """(column from 0, value) of the missing values in the sample itself, which are allowed: empty masks, say."""
 
 
 def form(sample: Path) -> Form:
@@ -93,7 +93,7 @@ def _problems(file: Path, expected: Form | None, name: str, *, several_rows: boo
 
 
 def _odd(row: list[str]) -> Iterator[tuple[int, str]]:
-    """(column, value) of what is no value."""
+    """(column, value) of each missing value."""
     for place, value in enumerate(row):
         plain = value.strip().lower()
         if plain in _NOT_A_VALUE:
@@ -118,9 +118,9 @@ def _rows(file: Path, name: str) -> Iterator[tuple[int, list[str]]]:
                 if row:
                     yield reader.line_num, row
     except UnicodeDecodeError as error:
-        raise SubmissionError(f"{name} is no CSV file: it is not UTF-8 text") from error
+        raise SubmissionError(f"{name} is not a CSV file: it is not UTF-8 text") from error
     except csv.Error as error:
         line = reader.line_num if reader is not None else 1
-        raise SubmissionError(f"{name} is no CSV file, after line {line}: {error}") from error
+        raise SubmissionError(f"{name} is not a CSV file, after line {line}: {error}") from error
     except OSError as error:
         raise SubmissionError(f"{name} cannot be read: {error.strerror}") from error

@@ -11,7 +11,7 @@ from coordinator.project import target_name
 from coordinator.submissions import scores
 from coordinator.submissions.agreement import Agreement
 from coordinator.submissions.recorded import RecordedScore, recorded_agreements, recorded_scores
-from coordinator.submissions.scores import Score
+from coordinator.submissions.scores import SubmissionScore
 from coordinator.workspace import Workspace
 
 
@@ -19,7 +19,7 @@ from coordinator.workspace import Workspace
 class Overview:
     """Submissions and recorded scores, and how well CV ranks them."""
 
-    scores: list[Score]
+    scores: list[SubmissionScore]
     recorded: list[RecordedScore]
     """Scores that the experiments' files record."""
     agreements: list[Agreement]
@@ -64,7 +64,7 @@ def scores_overview(
     for name, slug in places:
         try:
             with workspace.open_target(name) as there:
-                scores.refresh(there.target.competitions, ledger, name, slug)
+                scores.refresh(there, slug)
         except CoordError as error:
             errors.append(error)
     every = scores.all_scores(ledger, known())

@@ -1,4 +1,4 @@
-"""Scores that experiments' files record, of submissions made elsewhere: beside the CV that is recorded there, too."""
+"""Scores of submissions made elsewhere, which experiments' files record beside the CV."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def recorded_scores(project: Project, experiment: str | None = None) -> list[Rec
     for name in names if experiment is None else [each for each in names if each == experiment]:
         try:
             found.append(_score(resolve(project, name)))
-        except CoordError:  # its problems are told where it is used
+        except CoordError:  # commands that use it report its problems
             continue
     return [each for each in found if each is not None]
 

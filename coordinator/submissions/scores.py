@@ -1,23 +1,21 @@
-"""The verb scores: what became of submissions, their scores beside the runs' CV, and whether both rank alike."""
+"""The verb scores: submissions with their scores, beside the runs' CV, and how well both agree in their ranks."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
-from coordinator.ledger import ARRIVAL_SECONDS, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
-from coordinator.project import Project
+from coordinator.ledger import Ledger, Run, Submission, may_still_arrive, now, submissions
+from coordinator.project import Project, TargetName
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.recorded import RecordedScore
-from coordinator.target import Competitions, Standing, SubmissionState
+from coordinator.target import Standing, SubmissionState
+from coordinator.workspace import Workspace
 
 _REQUEST_SECONDS = 120.0  # what a request that changes something may take: see kaggle/policy.py
-_ON_ITS_WAY = timedelta(seconds=_REQUEST_SECONDS + ARRIVAL_SECONDS)
-"""A submission without an answer may still arrive for so long after its intent was written."""
 _WAITS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between two questions about a score; the last one is repeated."""
 _SILENT_AT_MOST = 3
@@ -25,12 +23,12 @@ _SILENT_AT_MOST = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
+class SubmissionScore:
     """A submission beside the run whose file it is."""
 
     submission: Submission
     run: Run | None
-    """None if the ledger has lost it."""
+    """None if the ledger does not have it."""
     metric: str
     """The run's primary metric; empty where it reported none."""
     mode: str
@@ -50,49 +48,52 @@ class Score:
         return {**names, "metric": self.metric, "mode": self.mode, "cv": self.cv, **self.submission.to_json()}
 
 
-def refresh(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Submission]:
-    """A competition's submissions as the target has them now, newest first; what it knows more goes into the ledger.
+def refresh(workspace: Workspace, competition: str) -> list[Submission]:
+    """A competition's submissions as the target has them now, newest first, also in the ledger.
 
-    One that was on its way long ago (its process was killed, say) and is not there never arrived: refused. Should
-    it come later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is taken in if its
-    description names one of the ledger's runs.
+    One that is not there, and was sent so long ago that it cannot arrive any more (its process was killed, say), is
+    given up; if it appears later, it is found all the same. One that the ledger does not have (it was rebuilt, say) is
+    added if its description names one of the ledger's runs.
     """
+    ledger, target = workspace.ledger, workspace.target.name
     known = {each.id: each for each in submissions.all_submissions(ledger, target=target, competition=competition)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
     runs = {run.id for run in ledger.runs(target=target)}
-    for standing in competitions.submissions(competition):
+    for standing in workspace.target.competitions.submissions(competition):
         run_id, number = submissions.stamped(standing.description) or ("", "")
         number = by_ref.get(standing.ref, number)
         if number not in known and run_id in runs:
-            known[number] = _taken_in(ledger, standing, run_id, number, target, competition)
+            known[number] = _add_missing(workspace, standing, run_id, number, competition)
         if number in known:
             known[number] = record(ledger, known[number], standing)
     for each in known.values():
-        sent = datetime.fromisoformat(each.created_at)
-        if each.state is SubmissionState.SENDING and datetime.now(UTC) - sent > _ON_ITS_WAY:
-            submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
+        # Until then its request itself may have been under way: the ledger does not know when that ended.
+        sent = datetime.fromisoformat(each.created_at).timestamp() + _REQUEST_SECONDS
+        if each.state is SubmissionState.SENDING and not may_still_arrive(sent, workspace.clock):
+            submissions.give_up(ledger, each)
     return submissions.all_submissions(ledger, target=target, competition=competition)
 
 
-def unknown(competitions: Competitions, ledger: Ledger, target: str, competition: str) -> list[Standing]:
-    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would take in."""
+def unknown(workspace: Workspace, competition: str) -> list[Standing]:
+    """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would add."""
+    ledger, target = workspace.ledger, workspace.target.name
     there = submissions.all_submissions(ledger, target=target, competition=competition)
     known = {each.id for each in there}
     refs = {each.ref for each in there if each.ref is not None}
     runs = {run.id for run in ledger.readable() if run.target == target}
-    stamped = ((each, submissions.stamped(each.description)) for each in competitions.submissions(competition))
+    stamped = (
+        (each, submissions.stamped(each.description)) for each in workspace.target.competitions.submissions(competition)
+    )
     return [
         each for each, stamp in stamped if stamp and each.ref not in refs and stamp[0] in runs and stamp[1] not in known
     ]
 
 
-def _taken_in(
-    ledger: Ledger, standing: Standing, run_id: str, number: str, target: str, competition: str
-) -> Submission:
+def _add_missing(workspace: Workspace, standing: Standing, run_id: str, number: str, competition: str) -> Submission:
     each = Submission(
         id=number,
         run_id=run_id,
-        target=target,
+        target=workspace.target.name,
         competition=competition,
         file_name=standing.file_name,
         sha256="",
@@ -101,18 +102,19 @@ def _taken_in(
         state=standing.state,
         created_at=standing.created_at or now(),
     )
-    submissions.add(ledger, each)
+    submissions.add(workspace.ledger, each)
     return each
 
 
 def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submission:
-    """The submission as the target has it, also in the ledger."""
+    """Records a submission as it is on the target, and returns it."""
     changes: dict[str, Any] = {
         "ref": standing.ref,
         "state": standing.state,
         "public": standing.public,
         "private": standing.private,
         "message": standing.error,
+        "never_arrived": False,
     }
     if standing.state is SubmissionState.COMPLETE and submission.scored_at is None:
         changes["scored_at"] = now()
@@ -121,40 +123,38 @@ def record(ledger: Ledger, submission: Submission, standing: Standing) -> Submis
     return submissions.update(ledger, submission, **changes)
 
 
-def wait(
-    competitions: Competitions,
-    ledger: Ledger,
-    submission: Submission,
-    *,
-    clock: Clock = SYSTEM_CLOCK,
-) -> Submission:
-    """Asks until the submission has its score, or can't have one. Raises NoAnswer (or Later) after several silences."""
+def wait(workspace: Workspace, submission: Submission) -> Submission:
+    """Asks until the submission has its score, or can't have one.
+
+    Raises NoAnswer (or Later) after several questions without an answer.
+    """
     asked, silent = 0, 0
     while submission.state is SubmissionState.PENDING and submission.ref is not None:
         try:
-            submission, silent = record(ledger, submission, competitions.standing(submission.ref)), 0
+            standing = workspace.target.competitions.standing(submission.ref)
+            submission, silent = record(workspace.ledger, submission, standing), 0
         except (NoAnswer, Later):
             silent += 1
             if silent >= _SILENT_AT_MOST:
                 raise
         if submission.state is SubmissionState.PENDING:
-            clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
+            workspace.clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
             asked += 1
     return submission
 
 
-def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[Score]:
+def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionScore]:
     """Each submission with its run's cross-validation."""
     runs = {run.id: run for run in ledger.runs()}
     return [_score(each, runs.get(each.run_id)) for each in found]
 
 
-def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
-    """How far CV ranks runs as the public and the private score do: only among runs of one metric and competition.
+def agreements(project: Project, found: Sequence[SubmissionScore]) -> list[Agreement]:
+    """How well CV ranks runs as the public and the private score do, for each metric and competition.
 
     A run that was submitted more than once counts once, with its newest score.
     """
-    groups: dict[tuple[str, str, str, str], dict[str, Score]] = {}
+    groups: dict[tuple[str, str, str, str], dict[str, SubmissionScore]] = {}
     for each in found:
         if each.cv is not None and each.submission.state is SubmissionState.COMPLETE:
             place = (each.submission.target, each.submission.competition, each.metric, each.mode)
@@ -171,7 +171,7 @@ def agreements(project: Project, found: Sequence[Score]) -> list[Agreement]:
     ]
 
 
-def rows(found: Iterable[Score], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
+def rows(found: Iterable[SubmissionScore], recorded: Iterable[RecordedScore] = ()) -> list[dict[str, Any]]:
     """A row a submission, of `COLUMNS`; then the recorded ones, whose target and state are `recorded`."""
     table = [*(each.to_json() for each in found), *(each.to_row() for each in recorded)]
     return [{name: row.get(name) for name in COLUMNS} for row in table]
@@ -181,12 +181,12 @@ _FIRST = ("experiment", "version", "target", "competition", "state", "metric", "
 COLUMNS = tuple(dict.fromkeys([*_FIRST, *(field.name for field in dataclasses.fields(Submission))]))
 
 
-def places(found: Iterable[Submission]) -> list[tuple[str, str]]:
+def places(found: Iterable[Submission]) -> list[tuple[TargetName, str]]:
     """(target, competition) of submissions, each once."""
     return list(dict.fromkeys((each.target, each.competition) for each in found))
 
 
-def check(score: Score) -> None:
+def check(score: SubmissionScore) -> None:
     """Raises CoordError unless the submission has its score."""
     each = score.submission
     if each.state is SubmissionState.ERROR:
@@ -195,9 +195,9 @@ def check(score: Score) -> None:
         )
 
 
-def _score(submission: Submission, run: Run | None) -> Score:
+def _score(submission: Submission, run: Run | None) -> SubmissionScore:
     primary = run.reported.primary if run else None
     if run is None or primary is None:
-        return Score(submission, run, "", "max", None)
+        return SubmissionScore(submission, run, "", "max", None)
     mode = "min" if primary.mode == "min" else "max"
-    return Score(submission, run, primary.name, mode, run.reported.value_of(primary.name))
+    return SubmissionScore(submission, run, primary.name, mode, run.reported.value_of(primary.name))

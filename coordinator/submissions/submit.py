@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from coordinator.clock import Clock
 from coordinator.errors import (
     CoordError,
     Later,
@@ -21,84 +22,110 @@ from coordinator.errors import (
     did_you_mean,
 )
 from coordinator.files import held
-from coordinator.ledger import ARRIVAL_SECONDS, MERGED, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
+from coordinator.ledger import Run, Submission, Unanswered, now, submissions
 from coordinator.runs import output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
 from coordinator.target import Competition, Competitions, RunState, SubmissionState
 from coordinator.workspace import Workspace
 
 MESSAGE_AT_MOST = 200
-"""Characters of a message: the stamp that names the submission comes after it, and must not be cut off."""
-_ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
-"""Waits between two questions whether a submission arrived; the last one is repeated."""
+"""Characters of a message: Kaggle must not cut off the stamp that follows it and names the submission."""
 
 
-def submit_run(
-    workspace: Workspace,
-    run: Run,
-    *,
-    competition: str | None,
-    file_name: str,
-    message: str,
-    is_upload: bool,
-    force: bool,
-) -> Submission:
-    """Submits a file that a complete run left: by naming the kernel's version, or by sending the file (`is_upload`).
+@dataclass(frozen=True)
+class SubmitOptions:
+    """What is to be submitted of a run, and how."""
 
-    If the answer is lost, the target is asked what exists: the submission whose description names this one is adopted.
-    Nothing is sent twice.
+    competition: str | None = None
+    """Its slug; None: the one that the settings name, or else the one that is attached to the run."""
+    file_name: str = "submission.csv"
+    message: str = ""
+    """What the description begins with; empty: the run and its primary metric."""
+    is_upload: bool = False
+    """The file is sent, instead of naming the kernel's version."""
+    force: bool = False
+    """Although the same file was submitted before."""
 
-    What is not here of the run's file and figures is fetched first.
+
+def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submission:
+    """Submits a file that a complete run left.
+
+    The run's file and figures are fetched first, unless they are here. If the answer is lost, the target is asked what
+    exists: the submission whose description names this one is adopted. Nothing is sent twice.
 
     Raises RunFailed if the run is not complete, SubmissionError if it left no such file, or one that is not as it was
-    fetched, would be refused, or was submitted before (unless `force`); Later if the day's submissions are spent;
-    TargetError if the target refused, NoAnswer if it is not known whether it took it.
+    fetched, would be refused, or was submitted before; Later if the day's submissions are spent; TargetError if the
+    target refused, NoAnswer if it is not known whether it took it.
     """
     run = refresh_run(workspace, run, look_at_log=False)
-    named = workspace.project.settings.submission.competition if competition is None else competition
-    slug = _competition(run) if named is None else named
+    named = (options.competition, workspace.project.settings.submission.competition)
+    slug = next((each for each in named if each is not None), None)
+    slug = _competition(run) if slug is None else slug
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", slug):
         hint = "It is the last part of its address: kaggle.com/competitions/NAME."
         raise UsageError(f'"{slug}" is no competition\'s name', hint=hint)
+    _check_run(run, options)
+    run, file = output_file.ensure_local(workspace, run, options.file_name)
+    if (ended := output_file.status_of(run)) != "complete":
+        workspace.say(f"warning: {run.label} reports that it is {ended}")
+    description = _message(run, options.message)
+    _check_place(workspace, slug, run, options)
+    _check_file(workspace, slug, file, f"{options.file_name} of {run.label}")
+    number = submissions.new_submission_id()
+    each = Submission(
+        id=number,
+        run_id=run.id,
+        target=run.target,
+        competition=slug,
+        file_name=options.file_name,
+        sha256=output_file.sha256(file),
+        is_upload=options.is_upload,
+        description=f"{description} {submissions.stamp(run.id, number)}",
+        state=SubmissionState.SENDING,
+        created_at=now(),
+    )
+    with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
+        _check_repeated(workspace, each, force=options.force)
+        _check_allowance(workspace, slug)
+        competitions = workspace.target.competitions
+        token = competitions.upload(slug, file) if each.is_upload else ""
+        each = dataclasses.replace(each, created_at=now())
+        submissions.add(workspace.ledger, each)
+        workspace.say(f"submitting {each.file_name} of {run.label} to {slug}")
+
+        def send() -> int | None:
+            if each.is_upload:
+                return competitions.submit_upload(slug, token, each.description)
+            return competitions.submit_version(slug, run.ref, each.file_name, each.description)
+
+        return _send(workspace, send, each)
+
+
+def _check_run(run: Run, options: SubmitOptions) -> None:
     if run.state is not RunState.COMPLETE:
         about = f": {run.message}" if run.message else ""
         wait = f"Wait for it: coord logs --exp {run.experiment} --follow" if run.state.is_active else None
-        raise RunFailed(f"{run.label} is {run.state}, and only a complete run can be submitted{about}", hint=wait)
-    if run.version == MERGED and not is_upload:
+        raise RunFailed(f"{run.label} {run.state.phrase}, and only a complete run can be submitted{about}", hint=wait)
+    if run.is_merged and not options.is_upload:
         raise SubmissionError(
-            f"{run.label} was {run.message}: there is no version of a kernel to submit",
+            f"{run.label} was merged from the runs of its folds: there is no version of a kernel to submit",
             hint=f"Where a file is taken: --upload. Else run all folds in one: coord push --exp {run.experiment}",
         )
-    run, file = output_file.bring(workspace, run, file_name)
-    if (ended := output_file.status_of(run)) != "complete":
-        workspace.say(f"warning: {run.label} reports that it is {ended}")
-    description = _message(run, message)
+
+
+def _check_place(workspace: Workspace, slug: str, run: Run, options: SubmitOptions) -> None:
+    """Checks that the competition is open and takes such a submission."""
     known = [each.competition for each in submissions.all_submissions(workspace.ledger)]
     place = _open(workspace.target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
-    if is_upload and place.kernels_only:
+    if options.is_upload and place.kernels_only:
         raise UsageError(f"{slug} takes versions of kernels, and no files", hint="Leave out --upload.")
     if place.kernels_only and run.metadata.get("enable_internet"):
         raise SubmissionError(
             f"{run.label} had the internet, and {slug} takes only kernels without",
             hint="Set enable_internet = false in [tool.coord.kernel], and push again.",
         )
-    if not is_upload and not place.kernels_only and workspace.target.name != "local":
+    if not options.is_upload and not place.kernels_only and workspace.target.name != "local":
         workspace.say(f"note: {slug} is no code competition; if it wants a file, add --upload")
-    _check_file(workspace, workspace.target.competitions, slug, run, file, file_name)
-    digest = output_file.sha256(file)
-    with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
-        _check_repeated(workspace, slug, run, file_name, digest, force=force)
-        _check_allowance(workspace.target.competitions, slug, workspace.clock)
-        token = workspace.target.competitions.upload(slug, file) if is_upload else ""
-        each = _intent(workspace.ledger, run, slug, file_name, digest, description, is_upload=is_upload)
-        workspace.say(f"submitting {file_name} of {run.label} to {slug}")
-
-        def send() -> int | None:
-            if is_upload:
-                return workspace.target.competitions.submit_upload(slug, token, each.description)
-            return workspace.target.competitions.submit_version(slug, run.ref, file_name, each.description)
-
-        return _send(workspace, send, each)
 
 
 def _competition(run: Run) -> str:
@@ -135,38 +162,31 @@ def _open(competitions: Competitions, slug: str, known: list[str]) -> Competitio
     return found
 
 
-def _check_file(
-    workspace: Workspace,
-    competitions: Competitions,
-    slug: str,
-    run: Run,
-    file: Path,
-    name: str,
-) -> None:
+def _check_file(workspace: Workspace, slug: str, file: Path, name: str) -> None:
     settings = workspace.project.settings.submission
     with tempfile.TemporaryDirectory(prefix="coord-sample-") as folder:
         if settings.sample is not None:
             sample: Path | None = workspace.project.root / settings.sample
         else:
-            sample = competitions.sample(slug, Path(folder))
+            sample = workspace.target.competitions.sample(slug, Path(folder))
         if sample is None:
             workspace.say(
                 f"warning: {slug} has no file that is clearly its sample submission: ids and columns are not checked"
             )
             workspace.say('Name one: sample = "FILE" in [tool.coord.submission].')
         expected = None if sample is None else submission_file.form(sample)
-    of_run = f"{name} of {run.label}"
-    submission_file.check(file, expected, name=of_run, several_rows=settings.several_rows)
+    submission_file.check(file, expected, name=name, several_rows=settings.several_rows)
 
 
-def _check_repeated(workspace: Workspace, slug: str, of: Run, file_name: str, digest: str, *, force: bool) -> None:
+def _check_repeated(workspace: Workspace, new: Submission, *, force: bool) -> None:
     """The same file scores the same, and costs one of the day's submissions.
 
-    Of one that was taken in from the target the contents are not known here: it is what that run left by that name.
+    The contents of a submission that was added from the target are not known: they count as that run's file of that
+    name.
     """
-    for each in scores.refresh(workspace.target.competitions, workspace.ledger, workspace.target.name, slug):
-        is_same = each.sha256 == digest or (
-            not each.sha256 and each.run_id == of.id and each.file_name in ("", file_name)
+    for each in scores.refresh(workspace, new.competition):
+        is_same = each.sha256 == new.sha256 or (
+            not each.sha256 and each.run_id == new.run_id and each.file_name in ("", new.file_name)
         )
         if not is_same or each.state in (SubmissionState.REFUSED, SubmissionState.ERROR) or force:
             continue
@@ -176,16 +196,16 @@ def _check_repeated(workspace: Workspace, slug: str, of: Run, file_name: str, di
         else:
             shown = "not scored yet" if each.public is None else f"public score {each.public:g}"
             what, hint = f"as submission {each.ref} on {each.created_at}: {shown}", "Submit it again with --force."
-        raise SubmissionError(f"the same file was submitted to {slug} with {run}, {what}", hint=hint)
+        raise SubmissionError(f"the same file was submitted to {new.competition} with {run}, {what}", hint=hint)
 
 
-def _check_allowance(competitions: Competitions, slug: str, clock: Clock) -> None:
-    found = competitions.allowance(slug)
+def _check_allowance(workspace: Workspace, slug: str) -> None:
+    found = workspace.target.competitions.allowance(slug)
     if found.left > 0:
         return
     if found.is_for_good:
         raise TargetError(f"your team may make no more submissions to {slug}: it has made all that it allows")
-    here = datetime.fromtimestamp(clock.seconds(), UTC)
+    here = datetime.fromtimestamp(workspace.clock.seconds(), UTC)
     midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     minutes = int((midnight - here).total_seconds() / 60)
     raise Later(
@@ -194,31 +214,7 @@ def _check_allowance(competitions: Competitions, slug: str, clock: Clock) -> Non
     )
 
 
-def _intent(
-    ledger: Ledger, run: Run, slug: str, file_name: str, digest: str, description: str, *, is_upload: bool
-) -> Submission:
-    number = submissions.new_submission_id()
-    each = Submission(
-        id=number,
-        run_id=run.id,
-        target=run.target,
-        competition=slug,
-        file_name=file_name,
-        sha256=digest,
-        is_upload=is_upload,
-        description=f"{description} {submissions.stamp(run.id, number)}",
-        state=SubmissionState.SENDING,
-        created_at=now(),
-    )
-    submissions.add(ledger, each)
-    return each
-
-
-def _send(
-    workspace: Workspace,
-    send: Callable[[], int | None],
-    each: Submission,
-) -> Submission:
+def _send(workspace: Workspace, send: Callable[[], int | None], each: Submission) -> Submission:
     try:
         ref = send()
     except CoordError as error:
@@ -226,7 +222,7 @@ def _send(
             submissions.update(workspace.ledger, each, state=SubmissionState.REFUSED, message=error.what)
             raise
         workspace.say(f"{error.what}; asking {workspace.target.name} whether the submission arrived")
-        return _arrived(workspace, each)
+        ref = None
     if ref is None:
         return _arrived(workspace, each)
     return submissions.update(workspace.ledger, each, state=SubmissionState.PENDING, ref=ref)
@@ -234,24 +230,25 @@ def _send(
 
 def _arrived(workspace: Workspace, each: Submission) -> Submission:
     """The submission, found on the target. Raises NoAnswer where it is not, or where that is not known."""
-    begun, asked = workspace.clock.seconds(), 0
-    while True:
-        try:
-            known = scores.refresh(workspace.target.competitions, workspace.ledger, each.target, each.competition)
-        except CoordError as error:
-            raise NoAnswer(
-                f"it is not known whether the submission to {each.competition} arrived: {error.what}",
-                hint="Run coord scores: it asks what arrived. Nothing is submitted twice.",
-            ) from error
+
+    def find() -> Submission | None:
+        known = scores.refresh(workspace, each.competition)
         found = next(other for other in known if other.id == each.id)
-        if found.state is not SubmissionState.SENDING:
-            workspace.say(f"it did: submission {found.ref}")
-            return found
-        if workspace.clock.seconds() - begun > ARRIVAL_SECONDS:
-            submissions.update(workspace.ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
-            raise NoAnswer(
-                f"the submission to {each.competition} never arrived on {each.target}",
-                hint="Nothing was submitted: run the same command again.",
-            )
-        workspace.clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
-        asked += 1
+        return None if found.state is SubmissionState.SENDING else found
+
+    # From here on, not from the start of the request: a time-out may have taken longer than that.
+    unanswered = Unanswered(workspace.clock.seconds(), find, lambda: submissions.give_up(workspace.ledger, each))
+    try:
+        found = unanswered.wait(workspace.clock)
+    except CoordError as error:
+        raise NoAnswer(
+            f"it is not known whether the submission to {each.competition} arrived: {error.what}",
+            hint="Run coord scores: it asks what arrived. Nothing is submitted twice.",
+        ) from error
+    if found.never_arrived:
+        raise NoAnswer(
+            f"the submission to {each.competition} never arrived on {each.target}",
+            hint="Nothing was submitted: run the same command again.",
+        )
+    workspace.say(f"it did: submission {found.ref}")
+    return found

@@ -1,4 +1,4 @@
-"""Many experiments from one: the grid, the plan, pushing what is left of it, its progress, and merging split folds."""
+"""Many experiments from one: the grid, the plan, pushing what is not pushed yet, progress, merging split folds."""
 
 import lazy_loader as lazy
 

@@ -1,4 +1,4 @@
-"""How long a run will take, from how long runs like it took."""
+"""Estimates how long a run takes from how long similar runs took."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from coordinator.target import RunState
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one run."""
+    """How long one run takes."""
 
     seconds: float
     runs: int
-    """How many earlier runs it is the median of."""
+    """The number of earlier runs whose median it is."""
     differences: int = 0
-    """In how many values their configs differ from this one's."""
+    """The number of values in which their configs differ from this run's."""
 
 
 def seconds(run: Run) -> float | None:
-    """How long a run took, or has taken so far: by its own clock, or else by what was seen of its session."""
+    """Seconds that a run took, or has taken so far: by its own clock, or else by its session's times."""
     end = run.end
     for own in (run.reported.seconds, end.time if end else None):
         if own is not None and own > 0:
@@ -39,7 +39,7 @@ def estimate_run(
 ) -> Estimate | None:
     """The median of those complete runs on that machine whose configs differ in the fewest values.
 
-    `folds` is the config's path of the folds to run: a run of some folds takes their share of the time of a run of all.
+    `folds` is the path of the config value with the folds to run: the time is taken as proportional to their number.
     """
     wanted = dict(leaves(config))
     by_distance: dict[int, list[float]] = {}
@@ -61,9 +61,9 @@ def estimate_run(
 
 
 def by_progress(run: Run, settings: SweepSettings) -> float | None:
-    """How long a run takes in all if it goes on as so far, by its last epoch; None if its log does not tell."""
+    """Seconds that a run takes in all at its speed so far, by its last event; None if that does not show it."""
     event = run.last_event
-    # A repeat has a seed: how many there are is the model source's own.
+    # A repeat has a seed, and only the model source knows how many repeats there are.
     if event is None or event.fold is None or event.seed is not None or event.time is None:
         return None
     values = dict(leaves(run.config))
@@ -80,7 +80,7 @@ def by_progress(run: Run, settings: SweepSettings) -> float | None:
 
 
 def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> float:
-    """How long runs take, started in this order, so many at once."""
+    """Seconds until runs of these lengths have ended, started in this order, `at_once` of them in parallel."""
     ends = [0.0] * at_once
     for took in each:
         first = ends.index(min(ends))
@@ -89,7 +89,7 @@ def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> floa
 
 
 def _folds(chosen: Any, run: Run) -> int:
-    """How many folds that choice is; of all of them, as many as the run's metrics have."""
+    """The number of chosen folds; without a choice, the number in the run's metrics."""
     if isinstance(chosen, list) and chosen:
         return len(chosen)
     return max((len(metric.folds) for metric in run.reported.metrics), default=1) or 1

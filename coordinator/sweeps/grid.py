@@ -1,4 +1,4 @@
-"""From a grid of settings to named experiments: which there are, and what each is called.
+"""From a grid of settings to named experiments.
 
 A name says what differs, `base--lr0.001-step3-s0`: the shortest word that tells a setting from the grid's others, and
 the value as the checked config has it. It must do as a kernel's title and address, too (see metadata.py): what would be
@@ -38,12 +38,12 @@ class Start:
 
 @dataclass(frozen=True)
 class Axis:
-    """One setting and the values that it takes, each as `--set` would have it."""
+    """One setting and its values, each as `--set` would take it."""
 
     path: str
     values: tuple[str, ...]
     marker: str | None = None
-    """Stands for the setting in names; None: a word of its path."""
+    """What names the setting in the experiments' names; None: a word of its path."""
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -156,7 +156,7 @@ def combinations(
 
 
 def sweep_name(start: Start, varied: Sequence[Axis]) -> str:
-    """What a sweep is called unless it is told: `base--lr-step-s5`."""
+    """A sweep's default name: `base--lr-step-s5`."""
     words = [
         (f"{each.marker}{len(each.values)}" if each.marker else word)
         for word, each in zip(_words(varied), varied, strict=True)
@@ -178,7 +178,7 @@ def _setting(config: Mapping[str, Any], path: str, name: str) -> str:
 
 
 def _split(values: str) -> list[str]:
-    """At the commas that stand in no brackets."""
+    """Splits at the commas outside of brackets."""
     parts, depth = [""], 0
     for character in values:
         depth += (character in "[{(") - (character in "]})")
@@ -229,7 +229,7 @@ def _named(
     overrides: tuple[str, ...],
     used: Mapping[str, tuple[str, str, tuple[str, ...]]],
 ) -> str:
-    """The name; of one that is too long, or taken, the end gives way to a digest, but for the `tail`: seed and fold."""
+    """The name; if it is too long or taken, a digest replaces its end, except for the `tail`: seed and fold."""
     title = experiment.kernel.title
     name = _joined(start, parts)
     ours = (start.base, overrides)
@@ -241,8 +241,8 @@ def _named(
     if fits(name):
         return name
     kept = len(parts) - tail
-    told = (start.base, overrides[: len(overrides) - tail])
-    digest = hashlib.sha256(json.dumps(told).encode("utf-8", "replace")).hexdigest()[:_DIGEST]
+    content = (start.base, overrides[: len(overrides) - tail])
+    digest = hashlib.sha256(json.dumps(content).encode("utf-8", "replace")).hexdigest()[:_DIGEST]
     end = "-".join(["", digest, *parts[kept:]])
     room = TITLE_MAX - len(kernel_title(title, "")) - len(end)
     short = f"{_joined(start, parts[:kept])[: max(room, 1)].rstrip('-.=+_')}{end}"

@@ -1,8 +1,8 @@
-"""Puts the runs of single folds together, as if one kernel had run them all: out-of-fold rows, metrics, their mean.
+"""Merges the runs of single folds, as if one kernel had run them all: out-of-fold rows, metrics and their mean.
 
-The result is a run like any other, of version 0 (Kaggle counts from 1), in `results/<experiment>/<target>-v0/`, but
-that it has no kernel and no checkpoints: these are the folds'. What only the model source knows how to put together, as
-a submission of what all folds' models predict, its own module does.
+The result is a run like any other, in `results/<experiment>/<target>-v0/`, but without a kernel and checkpoints: the
+runs of the folds have these. What only the model source can merge, as the submission of all folds' models, its own
+module merges.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.kernel import assemble, with_owner
-from coordinator.ledger import MERGED, Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
+from coordinator.ledger import Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, Kept, Results, Summary, identity, merge_summaries, read_summary
 from coordinator.runs import Fetched, provenance
@@ -33,7 +33,7 @@ FOLDS = "folds.csv"
 
 
 def groups(sweep: Sweep) -> dict[str, list[str]]:
-    """Each experiment that was divided by folds, and the experiments of its folds, in their order."""
+    """Each experiment that was split by folds -> the experiments of its folds, in their order."""
     found = defaultdict[str, list[str]](list)
     for member in sweep.members:
         if member.whole:
@@ -42,7 +42,7 @@ def groups(sweep: Sweep) -> dict[str, list[str]]:
 
 
 def is_mergeable(project: Project, run: Run) -> bool:
-    """Whether the files are here that no merge can do without; checkpoints may have been left out."""
+    """Whether the files that a merge needs are fetched (checkpoints are not needed)."""
     folder = project.results(run.experiment, run.target, run.results_version)
     return run.summary is not None and all((folder / name).is_file() for name in (SUMMARY, OOF))
 
@@ -50,9 +50,9 @@ def is_mergeable(project: Project, run: Run) -> bool:
 def merge_fetched(
     workspace: Workspace, fetched: Sequence[Fetched]
 ) -> tuple[list[Fetched], list[tuple[CoordError, bool]]]:
-    """Merges what the last fold has come in for, with the runs that were just fetched.
+    """Merges the split experiments whose last fold was just fetched.
 
-    Returns the merged runs, and what kept others from being merged; True where that may be a file that was left out.
+    Returns the merged runs, and the errors of the others; True with an error if an unfetched file may be the reason.
     """
     merged: list[Fetched] = []
     refused: list[tuple[CoordError, bool]] = []
@@ -64,7 +64,7 @@ def merge_fetched(
                 continue
             asked.add((sweep.name, whole))
             runs = [run_of(workspace.ledger, sweep, each) for each in sweep.members if each.whole == whole]
-            found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.version]
+            found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.has_kernel]
             if len(found) < len(runs) or not all(is_mergeable(workspace.project, run) for run in found):
                 continue
             known = workspace.ledger.runs(experiment=whole, target=sweep.target)
@@ -76,15 +76,15 @@ def merge_fetched(
             except CoordError as error:
                 refused.append((error, not all(run.fetched_at for run in found)))
             else:
-                results = Results(workspace.project.results(whole, run.target, MERGED))
+                results = Results(workspace.project.results(whole, run.target, run.results_version))
                 merged.append(Fetched(run=run, directory=results.directory, files=results.names(), size=0))
     return merged, refused
 
 
 def _is_merged(known: Sequence[Run], folds: Sequence[Run]) -> bool:
-    """Whether one of the known runs was merged of just these."""
+    """Whether one of the known runs was merged from exactly these."""
     ids = tuple(run.id for run in folds)
-    return any(run.version == MERGED and run.reported.merged_ids == ids for run in known)
+    return any(run.is_merged and run.reported.merged_ids == ids for run in known)
 
 
 def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
@@ -95,9 +95,9 @@ def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
             continue
         run = run_of(ledger, sweep, member)
         if run is None or run.state is not RunState.COMPLETE:
-            state = "not pushed yet" if run is None else str(run.state)
+            state = "is not pushed yet" if run is None else run.state.phrase
             raise RunFailed(
-                f"{whole} cannot be merged: {member.experiment} is {state}", hint=f"coord sweep status {sweep.name}"
+                f"{whole} cannot be merged: {member.experiment} {state}", hint=f"coord sweep status {sweep.name}"
             )
         found.append(run)
     return found
@@ -106,7 +106,7 @@ def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
 def merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     """The merged run of `whole`, whose folds' runs are fetched; the same one again if it was merged before.
 
-    `say` is told what the project's own module has to say about it.
+    The output of the project's own module goes to `say`.
 
     Raises RunFailed if the runs don't fit together: other folds, images that are missing or come twice.
     """
@@ -124,7 +124,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     oof = merged_oof(whole, folders, of_all)
     _check_folds(whole, folders)
     built = assemble(workspace.project, find_experiment(workspace.project, whole))
-    known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.version == MERGED]
+    known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.is_merged]
     run_id, moment = (known[0].id if known else new_run_id()), now()
     summary = merge_summaries(
         summaries,
@@ -151,13 +151,12 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
         created_at=moment,
         files=runs[0].files,
         git=runs[0].git,
-        version=MERGED,
         message=f"merged from {len(runs)} runs, one a fold",
         pushed_at=min((run.pushed_at for run in runs if run.pushed_at), default=None),
         ended_at=max((run.ended_at for run in runs if run.ended_at), default=None),
         fetched_at=moment,
         summary=summary,
-    )
+    ).as_merged()
     with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder:
         merged = Path(folder)
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
@@ -171,7 +170,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
             for line in _complete(workspace.project, module, whole, [merged, *folders]):
                 workspace.say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=read_summary(merged / SUMMARY))
-        results = Results(workspace.project.results(whole, run.target, MERGED))
+        results = Results(workspace.project.results(whole, run.target, run.results_version))
         results.make_room(provenance(run, sweeps_of(workspace.ledger, run)))
         _replace(results, merged)
         workspace.ledger.replace(run)
@@ -179,7 +178,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
 
 
 def _complete(project: Project, module: str, whole: str, folders: Sequence[Path]) -> list[str]:
-    """Lets the project's own module work out what comes of all folds together, and returns what it says.
+    """Runs the project's own module on the folders of all folds; returns the lines of its output.
 
     Raises RunFailed.
     """
@@ -191,16 +190,16 @@ def _complete(project: Project, module: str, whole: str, folders: Sequence[Path]
         check=False,
     )
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise RunFailed(
-            f"{module} could not merge the folds of {whole}: {said[-1]}",
+            f"{module} could not merge the folds of {whole}: {reason[-1]}",
             hint="It is the project's own: [tool.coord.sweep] merge. It needs what the model source needs.",
         )
     return done.stdout.splitlines()
 
 
 def _replace(results: Results, folder: Path) -> None:
-    """Everything in the folder, noted as a fetch notes it, in place of what an earlier merge left."""
+    """Replaces the results of an earlier merge by the files of the folder, recorded as a fetch records them."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     results.forget(results.fetched())
     for file in files:
@@ -224,14 +223,14 @@ def _summary(run: Run, folder: Path) -> Summary:
             hint=f"coord fetch-results --exp {run.experiment} --version {run.version}",
         )
     if summary.status != "complete" or summary.primary_value is None:
-        raise RunFailed(f"{run.label} has stopped before its end: its metrics are {summary.status or 'not complete'}")
+        raise RunFailed(f"{run.label} did not finish: its metrics have the status {summary.status or 'not complete'}")
     return summary
 
 
 def _check_folds(whole: str, folders: Sequence[Path]) -> None:
-    """Which image is in which fold must be the same in every run that says it."""
-    said = {(folder / FOLDS).read_bytes() for folder in folders if (folder / FOLDS).is_file()}
-    if len(said) > 1:
+    """Raises RunFailed unless all runs divided the images into the same folds."""
+    divisions = {(folder / FOLDS).read_bytes() for folder in folders if (folder / FOLDS).is_file()}
+    if len(divisions) > 1:
         raise RunFailed(
             f"{whole} cannot be merged: its runs divided the images into folds in different ways",
             hint="Were the runs made with other seeds, or on other data?",

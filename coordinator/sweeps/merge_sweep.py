@@ -6,7 +6,7 @@ from coordinator.errors import UsageError
 from coordinator.ledger import Run, Sweep
 from coordinator.runs import fetch
 from coordinator.sweeps.merge_folds import fold_runs, groups, is_mergeable, merge
-from coordinator.sweeps.progress import brought_up_to_date
+from coordinator.sweeps.progress import refresh_sweep
 from coordinator.workspace import Workspace
 
 
@@ -21,7 +21,7 @@ def merge_sweep(workspace: Workspace, sweep: Sweep, *, display: fetch.Display) -
         raise UsageError(f"the sweep {sweep.name} was not split into folds", hint="coord sweep ... --split-folds")
     merged = []
     with workspace.open_target(sweep.target) as there:
-        brought_up_to_date(there, sweep)
+        refresh_sweep(there, sweep)
         for whole in parts:
             runs = fold_runs(there.ledger, sweep, whole)
             with display() as show:

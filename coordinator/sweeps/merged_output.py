@@ -1,4 +1,4 @@
-"""The out-of-fold rows and the events of runs of single folds, put together as those of one run of all folds."""
+"""Merges the out-of-fold rows and the events of runs of single folds, as of one run of all folds."""
 
 from __future__ import annotations
 

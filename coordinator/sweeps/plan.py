@@ -1,8 +1,8 @@
-"""The verb sweep: many experiments from one, planned, recorded as one, and pushed as sessions become free.
+"""The verb sweep: many experiments from one, planned, recorded together, and pushed as sessions become free.
 
-The ledger has the sweep before anything is pushed, and every push as usual. So what is left to push is known at any
-moment, after Ctrl-C, a kill or a reboot, and nothing is pushed twice: one process at a time works on a sweep, and an
-experiment whose push has no outcome yet is looked for on the target first.
+The ledger records the sweep before anything is pushed, and every push as usual. So coord knows at any moment, also
+after Ctrl-C, a kill or a reboot, what is not pushed yet, and pushes nothing twice: one process at a time works on a
+sweep, and a push without an outcome is looked for on the target first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 from coordinator.errors import UsageError
 from coordinator.kaggle_rules import MACHINE_SHAPES
 from coordinator.kernel import assemble, kernel_slug, work_to_do
-from coordinator.ledger import Ledger, Member, Run, Sweep, sweeps
-from coordinator.project import Experiment, Project, kernel_titles, leaves, resolve
+from coordinator.ledger import Ledger, Member, Run, Sweep, now, sweeps
+from coordinator.project import Experiment, Project, TargetName, kernel_titles, leaves, resolve
 from coordinator.runs import run_of_same_work
 from coordinator.sweeps import estimates
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
@@ -26,13 +26,25 @@ _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 
 
 @dataclass(frozen=True)
+class Variation:
+    """What varies in a sweep."""
+
+    grid: Sequence[str] = ()
+    """`PATH=VALUE,VALUE`, one a setting."""
+    seeds: int | None = None
+    """How many seeds each combination runs with; None: the experiment's own seed."""
+    split_folds: bool = False
+    """One run a fold."""
+
+
+@dataclass(frozen=True)
 class Planned:
     """One experiment that a sweep would run."""
 
     combination: Combination
     work: str
     done: Run | None
-    """A run that has done the same already, or is doing it."""
+    """A run that has done the same work, or is doing it."""
     estimate: estimates.Estimate | None
 
     def to_json(self) -> dict[str, Any]:
@@ -50,11 +62,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep would run, and what of it has been done, or is being done."""
+    """What a sweep would run, and which runs have done parts of it, or are doing them."""
 
     name: str
     start: Start
-    target: str
+    target: TargetName
     machine: str | None
     planned: tuple[Planned, ...]
 
@@ -70,13 +82,13 @@ class Plan:
 
     @property
     def session_seconds(self) -> float | None:
-        """Of all runs together; None where one has no estimate."""
+        """Of all runs together; None if one of them has no estimate."""
         known = [each.estimate.seconds for each in self.to_run if each.estimate]
         return sum(known) if len(known) == len(self.to_run) else None
 
     @property
     def wall_seconds(self) -> float | None:
-        """From the first push to the last end, as many at once as the account allows."""
+        """From the first push to the end of the last run, with as many in parallel as the account allows."""
         if self.session_seconds is None:
             return None
         return estimates.wall_seconds([each.estimate.seconds for each in self.to_run if each.estimate])
@@ -96,26 +108,24 @@ class Plan:
 def plan_sweep(
     workspace: Workspace,
     exp: str,
-    grid: Sequence[str],
+    varied: Variation,
     *,
-    target: str,
-    seeds: int | None = None,
-    split: bool = False,
+    target: TargetName,
     name: str | None = None,
     force: bool = False,
 ) -> Plan:
     """What the sweep would run. Nothing is written. Raises UsageError, ExperimentError, BundleError, MetadataError.
 
-    With `force`, what has been done by a run of another name, or of another sweep, is to be done once more.
+    With `force`, work that a run of another name, or of another sweep, has done is done again.
     """
     if name is not None and not re.fullmatch(_NAME, name):
         raise UsageError(f'--name "{name}": a sweep\'s name has letters, digits and any of . _ + = -', hint="--name lr")
     member = sweeps.swept(workspace.project, exp)
     start = Start(exp, member.base, member.overrides) if member else Start(exp, exp)
     experiment = resolve(workspace.project, start.base, start.overrides)
-    varied = axes(workspace.project, experiment, grid, seeds=seeds, split=split)
-    start = _keeping_folds(workspace.project, start, experiment) if seeds is not None else start
-    found = combinations(workspace.project, start, varied, _taken(workspace))
+    along = axes(workspace.project, experiment, varied.grid, seeds=varied.seeds, split=varied.split_folds)
+    start = _keeping_folds(workspace.project, start, experiment) if varied.seeds is not None else start
+    found = combinations(workspace.project, start, along, _taken(workspace))
     runs = workspace.ledger.runs(target=target)
     planned = []
     for each in found:
@@ -133,7 +143,7 @@ def plan_sweep(
                 ),
             )
         )
-    return Plan(name or sweep_name(start, varied), start, target, experiment.kernel.machine_shape, tuple(planned))
+    return Plan(name or sweep_name(start, along), start, target, experiment.kernel.machine_shape, tuple(planned))
 
 
 def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False) -> Sweep:
@@ -154,7 +164,9 @@ def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False)
             )
         number += 1
         name = f"{planned.name}-{number}"
-    return sweeps.add(ledger, name, planned.start.name, planned.target, members, is_repeat=force)
+    sweep = Sweep(name, planned.start.name, planned.target, force, now(), members)
+    sweeps.add(ledger, sweep)
+    return sweep
 
 
 def _member(planned: Planned) -> Member:
@@ -171,7 +183,7 @@ def _member(planned: Planned) -> Member:
 
 
 def _same(some: Sequence[Member], others: Sequence[Member]) -> bool:
-    """The same experiments with the same work, whoever has done it."""
+    """Whether these are the same experiments with the same work."""
     return [(each.experiment, each.work) for each in some] == [(each.experiment, each.work) for each in others]
 
 
@@ -187,7 +199,7 @@ def _taken(workspace: Workspace) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 
 
 def _keeping_folds(project: Project, start: Start, experiment: Experiment) -> Start:
-    """With other seeds, the same pictures in each fold: their differences would be luck of another kind."""
+    """Keeps the images of each fold for all seeds, so that only the seed of the training differs."""
     path, config = project.settings.sweep.fold_seed, dict(leaves(experiment.config))
     if path is None or config.get(path) is not None:
         return start

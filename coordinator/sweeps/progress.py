@@ -1,4 +1,4 @@
-"""How far a sweep is: of each experiment the state, what its log said last, its metric, and the time left."""
+"""The progress of a sweep: of each experiment its state, the last event of its log, its metric, and the time left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
-from coordinator.ledger import MERGED, Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
+from coordinator.ledger import Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
 from coordinator.target import RunState
@@ -18,14 +18,14 @@ from coordinator.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where one experiment of a sweep stands."""
+class MemberProgress:
+    """The progress of one experiment of a sweep."""
 
     member: Member
     run: Run | None
-    """None, or a refused one, if it is still to be pushed."""
+    """None, or a refused run, if it is not pushed yet."""
     left: float | None
-    """Seconds until it has ended, once it runs; None if that cannot be told."""
+    """Seconds until it has ended, from its start on; None if that cannot be estimated."""
 
     @property
     def is_waiting(self) -> bool:
@@ -41,7 +41,7 @@ class Standing:
 
     @property
     def metric(self) -> tuple[str, float] | None:
-        """The primary metric of a complete run: of its summary, or what its log ends with until that is here."""
+        """The primary metric of a complete run: of its summary, or of its log's last event until that is fetched."""
         if self.run is None or self.run.state is not RunState.COMPLETE or self.stopped:
             return None
         return _metric(self.run)
@@ -53,7 +53,7 @@ class Standing:
 
     @property
     def about(self) -> str:
-        """In a few words: where a run is that goes on, and why one is not what it should be."""
+        """In a few words: the last event of an active run, or why a run did not complete."""
         run = self.run
         if run is None or (run.state is RunState.COMPLETE and not self.stopped):
             return ""
@@ -61,9 +61,9 @@ class Standing:
             if self.stopped:
                 return "stopped before its end"
             return str(run.last_event) if run.last_event and not run.end else ""
-        # Of a push that was refused its end: what went before says which push it was.
-        said = run.message.partition("\n")[0]
-        return said.rpartition(": ")[2] if self.is_waiting else said
+        # Of a refused push only the reason, which comes last: before it the message names the push.
+        about = run.message.partition("\n")[0]
+        return about.rpartition(": ")[2] if self.is_waiting else about
 
     def to_json(self) -> dict[str, Any]:
         metric = self.metric
@@ -81,38 +81,38 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a sweep stands."""
+class SweepProgress:
+    """The progress of a sweep."""
 
     sweep: Sweep
-    standings: tuple[Standing, ...]
+    members: tuple[MemberProgress, ...]
     merged: Mapping[str, Run | None]
-    """Each experiment that was divided by folds, with the run that was merged of them."""
+    """Each experiment that was split by folds -> the run that was merged from them."""
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many are in each state, the states in the order of a run's life."""
+        """The number of experiments in each state, in the order in which a run passes through the states."""
         order = ["waiting", *map(str, RunState)]
-        states = [each.state for each in self.standings]
+        states = [each.state for each in self.members]
         return {state: states.count(state) for state in order if state in states}
 
     @property
     def left(self) -> float | None:
-        """Seconds until all have ended; None if that cannot be told."""
-        begun = sorted(self.standings, key=lambda each: each.state != RunState.RUNNING)
+        """Seconds until all have ended; None if that cannot be estimated."""
+        begun = sorted(self.members, key=lambda each: each.state != RunState.RUNNING)
         going = [each.left for each in begun if each.is_going]
-        waiting = [each.left for each in self.standings if each.is_waiting]
+        waiting = [each.left for each in self.members if each.is_waiting]
         known = [left for left in (*going, *waiting) if left is not None]
         if len(known) < len(going) + len(waiting):
             return None
-        # What runs has a session already, even more of them than the account is thought to have; the others follow.
-        running = sum(each.state == RunState.RUNNING for each in self.standings)
+        # Running experiments have a session already, even if these are more than the limit that coord knows.
+        running = sum(each.state == RunState.RUNNING for each in self.members)
         return estimates.wall_seconds(known, max(SESSIONS_AT_ONCE, running))
 
     @property
     def to_fetch(self) -> int:
-        """How many are complete, and their results not here."""
-        runs = [each.run for each in self.standings if each.run]
+        """The number of complete runs whose results are not fetched."""
+        runs = [each.run for each in self.members if each.run]
         return sum(run.state is RunState.COMPLETE and run.summary is None for run in runs)
 
     def to_json(self) -> dict[str, Any]:
@@ -123,25 +123,25 @@ class Progress:
             "created_at": self.sweep.created_at,
             "counts": self.counts,
             "left_seconds": self.left,
-            "experiments": [each.to_json() for each in self.standings],
+            "experiments": [each.to_json() for each in self.members],
             "merged": {whole: run.to_json() if run else None for whole, run in self.merged.items()},
         }
 
 
-def last_known(ledger: Ledger, sweep: Sweep) -> Progress:
-    """Where the sweep stood when its runs were last asked for, without times."""
-    found = (Standing(member, run_of(ledger, sweep, member), None) for member in sweep.members)
-    return Progress(sweep, tuple(found), {})
+def last_known(ledger: Ledger, sweep: Sweep) -> SweepProgress:
+    """The progress when its runs were last asked for, without times."""
+    found = (MemberProgress(member, run_of(ledger, sweep, member), None) for member in sweep.members)
+    return SweepProgress(sweep, tuple(found), {})
 
 
-def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> Progress:
-    """Where the sweep stands by the ledger; `at` is this moment.
+def sweep_progress(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> SweepProgress:
+    """The progress by the ledger at the moment `at` (default: now).
 
-    The time left is by earlier runs, or else by what those that go on have done of their epochs so far.
+    The time left is estimated from earlier runs, or else from the epochs that the active runs have done so far.
     """
     at = at or datetime.now(UTC)
     runs, settings = workspace.ledger.runs(target=sweep.target), workspace.project.settings.sweep
-    found = last_known(workspace.ledger, sweep).standings
+    found = last_known(workspace.ledger, sweep).members
     own = {each.run.id: estimates.by_progress(each.run, settings) for each in found if each.run and each.is_going}
     known = [total for total in own.values() if total is not None]
     typical = statistics.median(known) if known else None
@@ -152,26 +152,26 @@ def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> 
             guess = estimates.estimate_run(runs, experiment.config, experiment.kernel.machine_shape, settings.folds)
             ran = _ran(each.run, at)
             totals = (guess.seconds if guess else None, own.get(each.run.id) if each.run else None, typical)
-            # One that has taken longer than such runs do tells more itself.
+            # An estimate that the run has exceeded already is skipped.
             left = next((total - ran for total in totals if total is not None and total > ran), None)
             each = replace(each, left=0.0 if left is None and any(totals) else left)
         timed.append(each)
     wholes = dict.fromkeys(member.whole for member in sweep.members if member.whole)
-    return Progress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
+    return SweepProgress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
 
 
-def current_progress(workspace: Workspace, sweep: Sweep) -> tuple[Progress, CoordError | None]:
+def current_progress(workspace: Workspace, sweep: Sweep) -> tuple[SweepProgress, CoordError | None]:
     """Where the sweep stands now; with the error, if the target could not be asked, where it stood when it last was."""
     error = None
     try:
         with workspace.open_target(sweep.target) as there:
-            brought_up_to_date(there, sweep)
+            refresh_sweep(there, sweep)
     except CoordError as raised:
         error = raised
-    return standing(workspace, sweep), error
+    return sweep_progress(workspace, sweep), error
 
 
-def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:
+def refresh_sweep(workspace: Workspace, sweep: Sweep) -> None:
     """Asks for the state of every run of the sweep that may be going on."""
     for member in sweep.members:
         run = run_of(workspace.ledger, sweep, member)
@@ -180,7 +180,7 @@ def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:
 
 
 def _merged(runs: Sequence[Run], whole: str) -> Run | None:
-    return next((run for run in runs if run.experiment == whole and run.version == MERGED), None)
+    return next((run for run in runs if run.experiment == whole and run.is_merged), None)
 
 
 def _metric(run: Run) -> tuple[str, float] | None:

@@ -1,4 +1,4 @@
-"""Pushes what is left of a sweep, as sessions become free."""
+"""Pushes the experiments of a sweep that are not pushed yet, as sessions become free."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel, work_to_do
-from coordinator.ledger import NEVER_ARRIVED, Member, Run, Sweep, run_of, sweeps
+from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
 from coordinator.project import Project
-from coordinator.runs import push_kernel, settle, wait_for_arrival
+from coordinator.runs import push_kernel, wait_for_arrival
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
 FAILED = (RunState.ERROR, RunState.CANCELLED)
 
 
-def go_on(
+def resume(
     workspace: Workspace,
     sweep: Sweep,
     *,
@@ -24,12 +24,12 @@ def go_on(
     retry: bool = False,
     pushed: Callable[[Run], None],
 ) -> list[CoordError]:
-    """Pushes what is left of a sweep, and returns what kept some of its experiments from being pushed.
+    """Pushes the experiments of a sweep that are not pushed yet; returns the errors of those that were refused.
 
-    At the session limit it waits (or, without `wait`, raises Later). `retry` pushes again what failed. `pushed` is told
-    of each run. Raises Later if the quota is spent, NoAnswer or CredentialsError if the target can't be talked to,
-    ExperimentError if the sources or the experiment have changed since the sweep began, CoordError if another process
-    is at it.
+    At the session limit it waits (or, without `wait`, raises Later). `retry` also pushes again those that failed.
+    `pushed` is called with each run. Raises Later if the quota is spent, NoAnswer or CredentialsError if the target
+    cannot be reached, ExperimentError if the sources or the experiment have changed since the sweep began, CoordError
+    if another process is pushing the sweep.
     """
     again = f"coord sweep resume {sweep.name}"
     refused: list[CoordError] = []
@@ -48,10 +48,10 @@ def go_on(
             except NoSlot as error:
                 left = len(sweep.members) - number
                 raise Later(
-                    f"{error.what.rstrip('.')}; {left} of {len(sweep.members)} are left", hint=f"Go on with: {again}"
+                    f"{error.what.rstrip('.')}; {left} of {len(sweep.members)} are left", hint=f"Continue with: {again}"
                 ) from error
             except (Later, NoAnswer, CredentialsError) as error:
-                hint = "\n".join(filter(None, [error.hint, f"Go on with: {again}"]))
+                hint = "\n".join(filter(None, [error.hint, f"Continue with: {again}"]))
                 raise type(error)(error.what, hint=hint) from error
             except CoordError as error:
                 refused.append(error)
@@ -60,18 +60,15 @@ def go_on(
 
 
 def settled(workspace: Workspace, run: Run | None) -> Run | None:
-    """The run, a push without an outcome looked for: were it pushed again, it might run twice."""
-    if run is None or not (run.state is RunState.PUSHING or run.message == NEVER_ARRIVED):
+    """The run, once it is known whether its push arrived: a push that is repeated too early might run twice."""
+    if run is None or not run.may_arrive:
         return run
     with held(workspace.project.push_lock(run.target, run.slug), wait=True):
-        run = workspace.ledger.get(run.id)
-        if run.state is RunState.PUSHING:
-            return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
-        return settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        return wait_for_arrival(workspace, workspace.ledger.get(run.id))
 
 
 def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:
-    """The member's kernel, which must do what it did when the sweep began."""
+    """The member's kernel. Raises ExperimentError if it would not do the work of when the sweep began."""
     built = build_kernel(project, sweeps.find_experiment(project, member.experiment))
     if work_to_do(built) != member.work:
         raise ExperimentError(

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
+from coordinator.project import TargetName
 from coordinator.target.competitions import Competitions
 from coordinator.target.kernel_ref import KernelRef as KernelRef  # most methods are about one
 
@@ -39,9 +40,14 @@ class RunState(StrEnum):
 
     @property
     def phrase(self) -> str:
-        """What follows a run's name in a sentence: `is running`, `has failed`."""
-        special = {RunState.PUSHING: "is being pushed", RunState.REFUSED: "was refused", RunState.ERROR: "has failed"}
-        return special.get(self, f"is {self}")
+        """The state in a sentence about a run, after its name: "is running", "has failed"."""
+        others = {
+            "pushing": "is being pushed",
+            "refused": "was refused",
+            "error": "has failed",
+            "cancelled": "was cancelled",
+        }
+        return others.get(self.value, f"is {self.value}")
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ class Download:
 class Target(Protocol):
     """A place where kernels run. Every method raises TargetError (or a leaf of it) when it gets no usable answer."""
 
-    name: str
+    name: TargetName
     owner: str
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from coordinator.kernel.metadata import KernelMetadata
+from coordinator.project.settings import TargetName
 from coordinator.target.competitions import Competitions
 from coordinator.target.protocol import Download, KernelRef, LogRecord, OutputFile, Pushed, Quota, SessionState
 
@@ -12,7 +13,7 @@ from coordinator.target.protocol import Download, KernelRef, LogRecord, OutputFi
 class Unasked:
     """See `coordinator.target.Target`."""
 
-    name = "local"
+    name: TargetName = "local"
     owner = "ada"
 
     @property

@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.runs import age
-from coordinator.submissions import Agreement, RecordedScore, Score
+from coordinator.submissions import Agreement, RecordedScore, SubmissionScore
 from coordinator.target import SubmissionState
 from coordinator.text import clean
 
 
-def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> RenderableType:
-    """A table for each competition, a row for each submission, and below it how well CV and scores agree."""
+def scores(found: Sequence[SubmissionScore], agreements: Sequence[Agreement]) -> RenderableType:
+    """A table a competition, a row a submission, and below it how far CV and scores rank runs alike."""
     parts: list[RenderableType] = []
     for place in dict.fromkeys((each.submission.target, each.submission.competition) for each in found):
         table = _table("run", "age", "metric", "CV", "public", "private", "submission")
@@ -40,7 +40,7 @@ def recorded(found: Sequence[RecordedScore], agreements: Sequence[Agreement]) ->
     return Group(table, *(Text(_agreement(each, "experiment")) for each in agreements if each.n))
 
 
-def _row(found: Score) -> tuple[RenderableType | str, ...]:
+def _row(found: SubmissionScore) -> tuple[RenderableType | str, ...]:
     each = found.submission
     about = Text("" if each.ref is None else str(each.ref))
     if each.state is not SubmissionState.COMPLETE:

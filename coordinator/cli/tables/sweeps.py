@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.ledger import Run
-from coordinator.sweeps import Plan, Progress, Standing, estimates
+from coordinator.sweeps import MemberProgress, Plan, SweepProgress, estimates
 from coordinator.target import AcceleratorQuota
 
 _LIKE = 5  # settings in which a run may differ and still be a good estimate
@@ -56,11 +56,11 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
     return text + (": not enough" if found.session_seconds > quota.left else "")
 
 
-def progress(found: Progress) -> RenderableType:
+def progress(found: SweepProgress) -> RenderableType:
     """A row an experiment, with what its log said last below its name; then how many are done, and what is left."""
-    known = [each.metric for each in found.standings]
+    known = [each.metric for each in found.members]
     table = _table("experiment", "state", "run", next((each[0] for each in known if each), "metric"), "took", "left")
-    for each in found.standings:
+    for each in found.members:
         version = _which(each.run, each.member.experiment) if each.run and each.run.version is not None else ""
         value = "" if each.metric is None else f"{each.metric[1]:.4f}"
         table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
@@ -78,7 +78,7 @@ def progress(found: Progress) -> RenderableType:
     return Group(table, Text("\n".join(lines)))
 
 
-def sweeps(found: list[Progress]) -> RenderableType:
+def sweeps(found: list[SweepProgress]) -> RenderableType:
     """A row a sweep, as it was last seen."""
     table = _table("sweep", "of", "target", "experiments", "begun")
     for each in found:
@@ -87,7 +87,7 @@ def sweeps(found: list[Progress]) -> RenderableType:
     return table
 
 
-def _counts(found: Progress) -> str:
+def _counts(found: SweepProgress) -> str:
     return ", ".join(f"{count} {state}" for state, count in found.counts.items())
 
 
@@ -104,7 +104,7 @@ def _which(run: Run, experiment: str) -> str:
     return f"{run.target}-v{run.version}" if run.experiment == experiment else run.label
 
 
-def _named(each: Standing) -> Text:
+def _named(each: MemberProgress) -> Text:
     name, about = Text(each.member.experiment), each.about
     if len(about) > _ABOUT:
         about = f"{about[: _ABOUT - 1]}…"
@@ -115,12 +115,12 @@ def _state(state: str) -> Text:
     return Text(state.upper(), style=_COLOURS.get(state, ""))
 
 
-def _took(each: Standing) -> str:
+def _took(each: MemberProgress) -> str:
     took = estimates.seconds(each.run) if each.run and not each.is_waiting else None
     return "" if took is None else span(took)
 
 
-def _left(each: Standing) -> str:
+def _left(each: MemberProgress) -> str:
     return "" if each.left is None else span(each.left) if each.left else "soon"
 
 

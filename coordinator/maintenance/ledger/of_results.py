@@ -41,14 +41,16 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
             )
             run = rebuilt
         elif (run.experiment, run.target, run.version) != (rebuilt.experiment, rebuilt.target, rebuilt.version):
-            yield Problem(f"{name}/ says that it is {rebuilt.label}; run {run.id} is {run.label}", "move it away")
+            yield Problem(
+                f"{name}/ holds the results of {rebuilt.label}, but its run {run.id} is {run.label}", "move it away"
+            )
             continue
         yield from _contents(workspace.project, directory, run)
     for run in known.values():
         if (
             run.fetched_at
-            and run.version
-            and not workspace.project.results(run.experiment, run.target, run.version).is_dir()
+            and run.has_kernel
+            and not workspace.project.results(run.experiment, run.target, run.results_version).is_dir()
         ):
             yield Problem(
                 f"{run.label} was fetched, and its results are gone",
@@ -88,14 +90,14 @@ def _sweeps(workspace: Workspace) -> Iterator[Problem]:
             yield Problem(
                 f"runs in results/ are of the sweep {sweep.name}, which the ledger does not have",
                 f"add it, with its {len(sweep.members)} experiments",
-                partial(sweeps.restore, workspace.ledger, sweep),
+                partial(sweeps.add, workspace.ledger, sweep),
             )
 
 
 def _remarks(workspace: Workspace) -> Iterator[Problem]:
     """Notes and tags, which are written into the ledger and into a second file."""
     copy = workspace.project.remarks
-    here, there = remarks.said(workspace.ledger), remarks.kept(copy)
+    here, there = remarks.remarks_of(workspace.ledger), remarks.kept(copy)
     name = workspace.project.relative(copy)
     if lost := [each for each in there if each not in here]:
         yield Problem(

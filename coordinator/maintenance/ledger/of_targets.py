@@ -11,13 +11,13 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import CoordError, NoAccess
 from coordinator.files import held
 from coordinator.kernel import kernel_slug
-from coordinator.ledger import NEVER_ARRIVED, now, submissions
+from coordinator.ledger import submissions
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
 from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel, iso
 from coordinator.project import kernel_titles
 from coordinator.results import Results
+from coordinator.runs import adopt
 from coordinator.submissions import scores
-from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
 
@@ -77,20 +77,11 @@ def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[
                     "add the run, from its kernel: coord status finds out how it stands",
                     partial(ledger.replace, run),
                 )
-        elif known.version is None and (known.state is RunState.PUSHING or known.message == NEVER_ARRIVED):
+        elif known.version is None and known.may_arrive:
             yield Problem(
                 f"{where} is of run {run_id}, which {known.state.phrase}",
                 "adopt the version",
-                partial(
-                    ledger.update,
-                    known.id,
-                    state=RunState.QUEUED,
-                    version=version,
-                    url=target.url(target.owner, slug),
-                    pushed_at=now(),
-                    ended_at=None,
-                    message="",
-                ),
+                partial(adopt, workspace, known, version),
             )
         else:
             yield Problem(
@@ -110,7 +101,7 @@ def _submissions(workspace: Workspace) -> Iterator[Problem | NotAsked]:
         named += run.metadata.get("competition_sources") or []
     for slug in dict.fromkeys(named):
         try:
-            lost = scores.unknown(workspace.target.competitions, workspace.ledger, workspace.target.name, slug)
+            lost = scores.unknown(workspace, slug)
         except NoAccess:
             continue  # nobody can have submitted anything
         except CoordError as error:
@@ -128,7 +119,7 @@ def _submissions(workspace: Workspace) -> Iterator[Problem | NotAsked]:
 
 
 def _take_in(workspace: Workspace, slug: str) -> None:
-    for each in scores.refresh(workspace.target.competitions, workspace.ledger, workspace.target.name, slug):
+    for each in scores.refresh(workspace, slug):
         run = workspace.ledger.get(each.run_id)
         if not each.sha256:  # by it a file is known that was submitted before
             results = Results(workspace.project.results(run.experiment, run.target, run.results_version))

@@ -11,8 +11,8 @@ from typing import Any
 
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
-from coordinator.ledger import Run, Sweep, from_json
-from coordinator.project import Project
+from coordinator.ledger import Run, Sweep, fields_of, from_json
+from coordinator.project import Project, parse_target
 from coordinator.results import RUN, SUMMARY, Event, Summary, read_summary
 from coordinator.target import RunState, Target
 
@@ -48,7 +48,7 @@ def _from_results(directory: Path) -> Rebuilt:
     summary = read_summary(directory / SUMMARY)
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
-        **{name: values[name] for name in _FROM_RESULTS},
+        **{name: values[name] for name in _FROM_RESULTS} | {"target": parse_target(values["target"])},
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
         continues=values.get("continues"),
@@ -61,10 +61,13 @@ def _from_results(directory: Path) -> Rebuilt:
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
     event = values["last_event"]
-    return {name: values[name] for name in _SINCE} | {
+    told = {name: values[name] for name in _SINCE} | {
         "state": RunState(values["state"]),
         "last_event": None if event is None else Event.parse(event),
     }
+    if "lacks" not in values:  # from an older coord
+        return told | fields_of(values["message"])
+    return told | {"lacks": tuple(map(str, values["lacks"])), "stop_requested": bool(values["stop_requested"])}
 
 
 def _guessed(directory: Path, values: dict[str, Any], summary: Summary | None, written: str) -> dict[str, Any]:

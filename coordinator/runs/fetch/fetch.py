@@ -15,7 +15,7 @@ from typing import Any
 from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.files import held
-from coordinator.ledger import MERGED, Run, Sweep, now, sweeps_of
+from coordinator.ledger import Run, Sweep, now, sweeps_of
 from coordinator.project import Project
 from coordinator.results import (
     LOG_RECORDS,
@@ -101,8 +101,8 @@ def fetch_run(
     of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
     ended, TargetError if the output is not this run's or has a hostile name, CoordError if it cannot be written.
     """
-    if run.version == MERGED:
-        results = Results(workspace.project.results(run.experiment, run.target, MERGED))
+    if run.is_merged:
+        results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
         return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
     run = refresh_run(workspace, run)
     if run.state.is_active:
@@ -240,7 +240,7 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
         *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
-        *("last_event", "continues", "config", "metadata"),
+        *("last_event", "continues", "lacks", "stop_requested", "config", "metadata"),
     )
     values = run.to_json()
     return {name: values[name] for name in names} | {"sweeps": [each.to_json() for each in sweeps]}

@@ -13,7 +13,7 @@ from coordinator.runs.fetch.fetch import Choice, again, fetch_run
 from coordinator.workspace import Workspace
 
 
-def bring(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
+def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     """The run and its file, which is fetched if it is not here: with the figures, but without weights and pictures.
 
     Raises UsageError for a name that is none of an output's, SubmissionError if the run left no such file, or it was

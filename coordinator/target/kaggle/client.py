@@ -29,6 +29,7 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
 from coordinator.kaggle_rules import WORKER_STATUS
 from coordinator.kernel import KernelMetadata
+from coordinator.project import TargetName
 from coordinator.target.addresses import is_safe
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import parsing
@@ -58,7 +59,7 @@ class Kaggle:
     def __init__(
         self,
         *,
-        name: str,
+        name: TargetName,
         endpoint: str,
         credentials: Credentials,
         owner: str,

@@ -24,7 +24,7 @@ from coordinator.handover.record import Record, record_of
 from coordinator.handover.to_mlflow import MlflowStore, safe_keys
 from coordinator.handover.to_tensorboard import TensorboardFolder
 from coordinator.handover.to_wandb import WandbFolder
-from coordinator.ledger.ledger import MERGED, Ledger, Run
+from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.summary import Summary
 from coordinator.target.protocol import RunState
@@ -174,7 +174,7 @@ def test_results_are_those_of_the_run(tiny: Project, results: Path) -> None:
 
 def test_a_merged_run_goes_like_any_other(tiny: Project) -> None:
     """It has results and figures, but no kernel of its own."""
-    merged = dataclasses.replace(RUN, version=MERGED, url="", message="merged from 2 runs, one a fold")
+    merged = dataclasses.replace(RUN, version=0, url="", message="merged from 2 runs, one a fold")
     _results(tiny, merged, [])
     found = record_of(tiny, merged)
     assert found.final["cv/dice"] == 0.75

@@ -14,6 +14,9 @@ import pytest
 
 from coordinator.errors import LedgerError, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, new_run_id
+from coordinator.ledger.migrations import MIGRATIONS
+from coordinator.ledger.salvage import salvage_ledger
+from coordinator.ledger.submissions import all_submissions
 from coordinator.results.events import Event
 from coordinator.results.summary import Summary
 from coordinator.target.protocol import KernelRef, RunState
@@ -51,6 +54,10 @@ FULL = dataclasses.replace(
     fetched_at="2026-11-01T00:00:03+00:00",
     last_event=Event.parse({"event": "epoch", "metrics": {"val/dice": 0.5}}),
     summary=Summary.parse({"metrics": [], "text": "\ud800"}),
+    continues="r1",
+    lacks=("ada/x", 'b"/\\ü'),
+    never_arrived=True,
+    stop_requested=True,
 )
 
 
@@ -182,7 +189,7 @@ def test_a_run_without_a_version_has_no_address(file: Path) -> None:
 
 
 def test_a_deleted_kernel_counts_from_one_again(file: Path) -> None:
-    """A version number that comes back is the new run's; what seemed to run under it has ended with its kernel."""
+    """A version number that is used again is the new run's; the run that was active under it was cancelled."""
     with Ledger(file) as ledger:
         for run in (
             _run(1, version=1, state=RunState.COMPLETE, message="fine"),
@@ -196,7 +203,7 @@ def test_a_deleted_kernel_counts_from_one_again(file: Path) -> None:
         states = {run.id: (run.state.value, run.message) for run in ledger.runs()}
         assert states == {
             "n1": ("complete", "fine"),
-            "n2": ("cancelled", "its kernel was deleted, and made anew"),
+            "n2": ("cancelled", "its kernel was deleted and created again"),
             "n3": ("running", ""),
             "n4": ("running", ""),
             "n5": ("queued", ""),
@@ -215,7 +222,7 @@ def test_a_late_answer_ends_no_later_run(file: Path) -> None:
 
 
 def test_what_was_seen_earlier_does_not_replace_what_is_known_since(file: Path) -> None:
-    """An update for runs in some states leaves a run in another one as it is, and says how it stands."""
+    """An update that is only for some states does not change a run in another state, and returns it."""
     with Ledger(file) as ledger:
         ledger.add(_run(1, version=1, state=RunState.COMPLETE))
         ledger.add(_run(2, version=2, state=RunState.RUNNING))
@@ -235,7 +242,8 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         assert ledger.get("n1").state is RunState.RUNNING
 
 
-OF_VERSION_5: dict[str, Any] = {"continues": None}
+OF_VERSION_8: dict[str, Any] = {"lacks": (), "never_arrived": False, "stop_requested": False}
+OF_VERSION_5: dict[str, Any] = {"continues": None, **OF_VERSION_8}
 OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None, **OF_VERSION_5}
 OF_VERSION_3: dict[str, Any] = {"sent_at": None, **OF_VERSION_4}
 
@@ -262,8 +270,64 @@ def test_a_ledger_of_an_older_coord_is_taken_over(file: Path, version: int, late
         assert ledger.get("new") == dataclasses.replace(FULL, id="new")
 
 
+OLD_MESSAGES: list[tuple[str, int | None, str, dict[str, Any]]] = [
+    ("refused", None, "it never arrived", {"never_arrived": True}),
+    ("refused", None, "the quota is spent", {}),
+    ("pushing", None, "no answer to its push, and nothing has arrived so far", {}),
+    ("queued", 3, "without ada/x, b/c, which local did not accept", {"lacks": ("ada/x", "b/c")}),
+    ("running", 4, "its answer was lost: whether it has a/b/c/d is not known", {"lacks": ("a/b/c/d",)}),
+    ("complete", 5, 'without q"\\x, which kaggle did not accept', {"lacks": ('q"\\x',)}),
+    ("running", 6, "it was asked to stop", {"stop_requested": True}),
+    ("error", 7, "it broke without any, which is odd", {}),
+    ("complete", 8, "", {}),
+    ("complete", 0, "merged from 2 runs, one a fold", {}),
+]
+
+
+def _old_ledger(file: Path) -> None:
+    """Writes a ledger of the format before, in which only the messages hold these states."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(file)
+    for script in MIGRATIONS[:8]:
+        assert isinstance(script, str)
+        connection.executescript(script)
+    for number, (state, version, message, _) in enumerate(OLD_MESSAGES):
+        connection.execute(
+            "INSERT INTO runs (id, experiment, target, owner, slug, digest, config, metadata, overrides, created_at,"
+            " version, state, message)"
+            " VALUES (?, 'smoke', 'local', 'ada', 'smoke', 'd', '{}', '{}', '[]', '2026', ?, ?, ?)",
+            (f"r{number}", version, state, message),
+        )
+    connection.executemany(
+        "INSERT INTO submissions (id, run_id, target, competition, file_name, sha256, is_upload, description, state,"
+        " message, created_at) VALUES (?, 'r0', 'local', 'parity', 'f', '', 0, '', 'refused', ?, '2026')",
+        [("s0", "it never arrived"), ("s1", "no")],
+    )
+    connection.execute("PRAGMA user_version = 8")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_states_that_were_messages_are_carried_over(file: Path, is_damaged: bool) -> None:
+    """Each message of the older format gives its fields and is kept; also if a damaged ledger is salvaged."""
+    _old_ledger(file)
+    if is_damaged:
+        salvage_ledger(file)
+    with Ledger(file) as ledger:
+        for number, (state, version, message, fields) in enumerate(OLD_MESSAGES):
+            run = ledger.get(f"r{number}")
+            assert (run.state.value, run.version, run.message) == (state, version, message)
+            found = {name: getattr(run, name) for name in OF_VERSION_8}
+            assert found == {**OF_VERSION_8, **fields}, message
+            assert run.is_whole == (not run.lacks and not run.stop_requested)
+            assert (run.is_merged, run.has_kernel) == (version == 0, bool(version))
+            assert run.may_arrive == (message == "it never arrived" or state == "pushing")
+        assert {each.id: each.never_arrived for each in all_submissions(ledger)} == {"s0": True, "s1": False}
+
+
 def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:
-    """Its format is refused with both numbers' meaning, and stays as it is."""
+    """Its format is refused with what to do, and the file does not change."""
     with Ledger(file) as ledger:
         ledger.add(BARE)
     with sqlite3.connect(file) as connection:
@@ -281,7 +345,7 @@ def test_a_ledger_of_a_newer_coord_is_not_touched(file: Path) -> None:
     "content", [b"this is no database, but text of some length" * 100, b"SQLite format 3\0" + b"x" * 200]
 )
 def test_a_file_that_is_no_database(file: Path, content: bytes) -> None:
-    """Told with its path; the file is left as it is."""
+    """The error names the path; the file does not change."""
     file.parent.mkdir()
     file.write_bytes(content)
     with pytest.raises(LedgerError, match=r"the ledger .*ledger\.sqlite cannot be opened"), Ledger(file):

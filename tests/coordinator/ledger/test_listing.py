@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,7 @@ from coordinator.comparison.ranking import best
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import remarks
 from coordinator.ledger.ledger import Ledger
-from coordinator.ledger.listing import rows
+from coordinator.ledger.listing import Filter, rows
 from coordinator.project.project import Project
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
@@ -39,17 +40,17 @@ def test_runs_are_filtered_sorted_and_cut(some: Project) -> None:
     with Ledger(some.ledger) as ledger:
         names = ["crash kaggle-v5", "b local-v4", "a local-v3", "a local-v2", "a local-v1", "c local-v1"]
         assert [row["run"] for row in rows(ledger)] == names
-        assert [row["run"] for row in rows(ledger, experiment="a")] == names[2:5]
-        assert [row["run"] for row in rows(ledger, experiment="[ac]*")] == [names[0], *names[2:]]
-        assert [row["run"] for row in rows(ledger, state="error")] == names[:1]
-        assert [row["run"] for row in rows(ledger, target="kaggle")] == names[:1]
+        assert [row["run"] for row in rows(ledger, Filter(experiment="a"))] == names[2:5]
+        assert [row["run"] for row in rows(ledger, Filter(experiment="[ac]*"))] == [names[0], *names[2:]]
+        assert [row["run"] for row in rows(ledger, Filter(state="error"))] == names[:1]
+        assert [row["run"] for row in rows(ledger, Filter(target="kaggle"))] == names[:1]
         assert [row["run"] for row in rows(ledger, limit=2)] == names[:2]
         assert [row["value"] for row in rows(ledger, sort="value")] == [0.5, 0.51, 0.52, 0.6, 0.99, None]
         assert [row["value"] for row in rows(ledger, sort="-value")] == [0.99, 0.6, 0.52, 0.51, 0.5, None]
         assert rows(ledger, sort="optim.lr", columns=["optim.lr", "cv/dice"], limit=1) == [
             {"optim.lr": 0.1, "cv/dice": None}
         ]
-        assert rows(ledger, experiment="nothing") == []
+        assert rows(ledger, Filter(experiment="nothing")) == []
 
 
 @pytest.mark.parametrize(
@@ -58,18 +59,18 @@ def test_runs_are_filtered_sorted_and_cut(some: Project) -> None:
         ({"sort": "valu"}, 'there is no column "valu" (did you mean "value"?)'),
         ({"columns": ["optim.rl"]}, 'there is no column "optim.rl" (did you mean "optim.lr"?)'),
         ({"columns": ["run", "lr"]}, 'there is no column "lr" (did you mean "optim.lr"?)'),
-        ({"state": "complet"}, 'there is no state "complet" (did you mean "complete"?)'),
+        ({"wanted": Filter(state="complet")}, 'there is no state "complet" (did you mean "complete"?)'),
     ],
 )
-def test_columns_and_states_that_there_are_not(some: Project, option: dict[str, str], message: str) -> None:
+def test_columns_and_states_that_there_are_not(some: Project, option: dict[str, Any], message: str) -> None:
     """Named, with the nearest one."""
     with Ledger(some.ledger) as ledger, pytest.raises(UsageError) as found:
-        rows(ledger, **option)  # type: ignore[arg-type]
+        rows(ledger, **option)
     assert message in found.value.what
 
 
 def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
-    """Seeds are one row with their mean; failed runs have none; other data is left out, and that is said."""
+    """Seeds are one row with their mean; failed runs have none; other data is left out, with a note."""
     with Ledger(some.ledger) as ledger:
         found, notes = best(Workspace(some, ledger))
         assert [(row["run"], row["n"]) for row in found] == [("b local-v4", 1), ("a local-v3", 3)]
@@ -111,7 +112,7 @@ def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
 
 
 def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path) -> None:
-    """Without runs the metric has to be said; three recorded configs are within the noise of the four repeats."""
+    """Without runs the metric has to be named; three recorded configs are within the noise of the four repeats."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         with pytest.raises(UsageError, match="there are no runs, so no primary metric"):
             best(Workspace(repository, ledger))
@@ -146,21 +147,21 @@ def test_notes_and_tags_are_of_an_experiment_or_of_a_run(some: Project) -> None:
         remarks.tag(ledger, "a", "odd", run=run)
         remarks.note(ledger, "a", " ü: ');\r\nDROP TABLE remarks;-- ")
         remarks.note(ledger, "a", "slow", run=run)
-        found = {row["run"]: (row["tags"], row["notes"]) for row in rows(ledger, tags=["baseline"])}
+        found = {row["run"]: (row["tags"], row["notes"]) for row in rows(ledger, Filter(tags=("baseline",)))}
         assert found == {
             "a local-v3": ("baseline", "ü: '); DROP TABLE remarks;--"),
             "a local-v2": ("baseline odd", "ü: '); DROP TABLE remarks;--; slow"),
             "a local-v1": ("baseline", "ü: '); DROP TABLE remarks;--"),
         }
-        assert [row["run"] for row in rows(ledger, tags=["odd", "baseline"])] == ["a local-v2"]
+        assert [row["run"] for row in rows(ledger, Filter(tags=("odd", "baseline")))] == ["a local-v2"]
         remarks.untag(ledger, "a", "baseline")
-        assert rows(ledger, tags=["baseline"]) == []
+        assert rows(ledger, Filter(tags=("baseline",))) == []
         with pytest.raises(UsageError, match='a has no tag "baseline"'):
             remarks.untag(ledger, "a", "baseline")
         with pytest.raises(UsageError, match=r'a local-v2 has no tag "od" \(did you mean "odd"\?\)'):
             remarks.untag(ledger, "a", "od", run=run)
         for bad in ("", "two words", "a,b", "red\x1b[31m", "line\u2028"):
-            with pytest.raises(UsageError, match="is no tag"):
+            with pytest.raises(UsageError, match="is not a tag"):
                 remarks.tag(ledger, "a", bad)
         with pytest.raises(UsageError, match="at most 50 characters, not 51"):
             remarks.tag(ledger, "a", "x" * 51)

@@ -36,7 +36,7 @@ def test_the_limit_is_what_was_asked_for_up_to_kaggles_own(asked: int | None, me
 
 
 def test_a_run_is_stuck_when_its_deadline_has_passed_by_the_margin() -> None:
-    """Not before, and only while it is said to run."""
+    """Not before, and only in the state running."""
     run = dataclasses.replace(BARE, **START, timeout_seconds=3600)
     assert run_times(run, STARTED + HOUR + MARGIN).is_stuck is False
     late = STARTED + HOUR + MARGIN + timedelta(seconds=1)
@@ -48,7 +48,7 @@ def test_a_run_is_stuck_when_its_deadline_has_passed_by_the_margin() -> None:
 
 
 def test_queue_time_grows_until_the_start() -> None:
-    """From the push until now, then until the start; not known where nobody saw one of them."""
+    """From the push until now, then until the start; None if coord never saw one of them."""
     queued = dataclasses.replace(BARE, **PUSH, state=RunState.QUEUED)
     assert run_times(queued, PUSHED + HOUR).queued == HOUR
     run = dataclasses.replace(BARE, **START)

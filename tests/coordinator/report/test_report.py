@@ -14,7 +14,7 @@ import pytest
 
 from coordinator.comparison.candidates import all_candidates
 from coordinator.errors import RunNotFound, UsageError
-from coordinator.ledger.ledger import MERGED, Ledger, Run
+from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
@@ -224,7 +224,7 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
         5,
         [],
         experiment="whole",
-        version=MERGED,
+        version=0,
         summary=summary,
         message="merged from 2 runs, one a fold",
     )
@@ -249,7 +249,7 @@ def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> N
         3,
         [],
         experiment="whole",
-        version=MERGED,
+        version=0,
         summary=summary,
         message="merged from 2 runs, one a fold",
     )

@@ -28,7 +28,7 @@ from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.test_refresh import Shelf
+from tests.coordinator.runs.shelf import Shelf
 from tests.paths import SAMPLES
 
 
@@ -56,10 +56,10 @@ def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
     """Only the version that is meant ends; one that has ended is an error."""
     coord("push", "--exp", "slow")
     coord("push", "--exp", "slow", "--force")
-    assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 is cancelled\n"
+    assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 was cancelled\n"
     done = coord.json("cancel", "--exp", "slow")
     assert (done["version"], done["state"]) == (2, "cancelled")
-    assert "slow local-v2 has ended: it is cancelled" in coord("cancel", "--exp", "slow", code=1).stderr
+    assert "slow local-v2 has ended: it was cancelled" in coord("cancel", "--exp", "slow", code=1).stderr
 
 
 @dataclass
@@ -97,7 +97,7 @@ def _yes(deletion: Deletion) -> bool:
 
 
 def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) -> None:
-    """The kernel was made anew elsewhere: its version 2 is not this run's."""
+    """The kernel was created again elsewhere: its version 2 is not this run's."""
     ledger.add(RUN)
     target = Counter([_text("x"), _text("y")], can_cancel=True)
     with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
@@ -118,7 +118,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
         seen.append(deletion)
         return False
 
-    with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 goes on"):
+    with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 continues"):
         cancel_run(Workspace(tiny, ledger, target), RUN, confirm=no)
     (asked,) = seen
     assert [run.id for run in asked.active] == ["r4"]
@@ -202,7 +202,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_on_which_target(ledger: Ledger) -> None:
-    """Where it is active, wherever pushes go; two places have to be told apart."""
+    """The target where it is active, not the default one; if it is active on two, one must be named."""
     ledger.add(dataclasses.replace(RUN, id="r1", target="kaggle"))
     ledger.add(dataclasses.replace(RUN, version=3, state=RunState.COMPLETE))
     assert where(ledger, "smoke", None, None) == "kaggle"
@@ -221,14 +221,14 @@ def _deletion(**changes: object) -> Deletion:
 
 @pytest.mark.parametrize(("typed", "deletes"), [("ada/smoke\n", True), ("y\n", False), ("", False)])
 def test_the_kernels_name_has_to_be_typed(*, typed: str, deletes: bool) -> None:
-    """A "y" comes too easily."""
+    """A "y" is typed too easily."""
     assert confirmed(_deletion(), yes=False, ask=lambda question: typed) is deletes
 
 
 def test_yes_is_for_scripts_and_for_one_run() -> None:
-    """It deletes without a question, but no other version that runs or that nobody here knows."""
+    """It deletes without a question, but not if another version is active or unknown here."""
     assert confirmed(_deletion(), yes=True, ask=None) is True
-    with pytest.raises(UsageError, match="nobody can be asked"):
+    with pytest.raises(UsageError, match="coord cannot ask here"):
         confirmed(_deletion(), yes=False, ask=None)
     for more in (_deletion(active=(RUN,)), _deletion(unknown=(7,))):
         with pytest.raises(UsageError, match="more than this run to lose"):
@@ -236,7 +236,7 @@ def test_yes_is_for_scripts_and_for_one_run() -> None:
 
 
 def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As against Kaggle, which tells no session's number: the session ends, and a new push begins at version 1."""
+    """Unlike Kaggle, which does not publish a session's number: the session ends, and a new push has version 1."""
     monkeypatch.setattr(Kaggle, "cancel", lambda self, ref: False)
 
     def pushed() -> Run:

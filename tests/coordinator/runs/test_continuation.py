@@ -70,7 +70,7 @@ def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fie
 
 
 def test_it_goes_on_where_it_stopped(project: Project) -> None:
-    """From 5 epochs to 9 gives the very weights of a run of 9; the ledger, `status` and run.json tell of the chain."""
+    """From 5 epochs to 9 gives exactly the weights of a run of 9; the ledger, `status` and run.json have the chain."""
     coord = Coord(project.root, {**os.environ, "COORD_TARGET": "local"})
     coord("dry-run", "--exp", "base")  # makes the data
     coord.here("local", "add-competition", "sample-competition", ".coord/sample-data")
@@ -94,7 +94,7 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
     assert left[0] != left[1] == left[2]
     for value, why in (("lr=0.1", "lr was 0.5, is 0.1"), ("epochs=9", "epochs must be more than the 9 that are done")):
         refused = coord.here(*going_on, value, code=2)
-        assert f"base local-v3 can't be continued so: {why}" in refused.output
+        assert f"base local-v3 can't be continued with this config: {why}" in refused.output
 
     store = Store(project.local_kaggle)
     for kernel in store.kernels():
@@ -131,15 +131,15 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     failed = run(ledger, 2, RunState.ERROR)
     said: list[str] = []
     assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
-    assert said == ["base local-v2 has failed: going on from v1"]
+    assert said == ["base local-v2 has failed: continuing from v1"]
     assert choose(Workspace(project, ledger, TARGET, say=said.append), first).id == first.id
     merged = run(ledger, 0, message="merged from 2 runs, one a fold")  # has results, but no kernel's output
     assert continuation_of(Workspace(project, ledger, TARGET), first, ["epochs=30"]).earlier == first
     assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
-    with pytest.raises(RunFailed, match="base local-v0 was merged from 2 runs, one a fold: it has no kernel"):
+    with pytest.raises(RunFailed, match="base local-v0 was merged from the runs of its folds: it has no kernel"):
         continuation_of(Workspace(project, ledger, TARGET), merged, ["epochs=30"])
     running = choose(Workspace(project, ledger, Running(), say=said.append), run(ledger, 3, RunState.QUEUED))
-    with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
+    with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to continue from yet"):
         continuation_of(Workspace(project, ledger, Running()), running, [])
 
 
@@ -157,7 +157,7 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
             project, settings=dataclasses.replace(project.settings, continue_setting=setting, attached=())
         )
 
-    refused(RunFailed, "base local-v2 has failed: local attaches the output of complete runs only", failed)
+    refused(RunFailed, "base local-v2 has failed: local attaches only the output of complete runs", failed)
     refused(ProjectError, r"\[tool.coord\] has no continue_setting", old, without(None))
     refused(ProjectError, r'names "resume_form", .* \(did you mean "resume_from"\?\)', old, without("resume_form"))
     run(ledger, 3)
@@ -168,7 +168,7 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
     ("check", "kind", "message"),
     [
         (None, None, ""),
-        ("model.train:refused", UsageError, "can't be continued so: lr was 0.5, is 0.1; epochs must"),
+        ("model.train:refused", UsageError, "can't be continued with this config: lr was 0.5, is 0.1; epochs must"),
         ("model.train:METRIC", ProjectError, r'continue_check = "model.train:METRIC" is not a function'),
         ("model.train:gone", ProjectError, r'continue_check = "model.train:gone" cannot be imported: .*gone'),
         ("model.train:predict", ProjectError, r"continue_check failed: TypeError: "),

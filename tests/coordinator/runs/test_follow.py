@@ -18,6 +18,7 @@ from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.results.events import Event, event_of
 from coordinator.runs.follow import follow_run
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
@@ -90,7 +91,7 @@ class Silent(Unasked):
     """A target that gives no answer to some questions in a row."""
 
     questions: int
-    name: str = "kaggle"
+    name: TargetName = "kaggle"
 
     def state(self, ref: KernelRef) -> SessionState:
         self.questions -= 1

@@ -1,4 +1,4 @@
-"""`coord promote`: a folder that makes the same kernel again, whatever becomes of the project."""
+"""`coord promote`: a folder that makes the same kernel again, whatever happens to the project."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_what_has_changed_is_named(tiny: Project, tmp_path: Path) -> None:
     assert problems("results/oof.csv", None) == ("results/oof.csv is missing",)
     assert problems("sources/new.py", "") == ("sources/new.py was not there",)
     assert problems("config.json", "{}")[0] == "config.json has changed"
-    with pytest.raises(BundleError, match=rf"copy makes no kernel any more: {source} is missing$"):
+    with pytest.raises(BundleError, match=rf"copy no longer makes a kernel: {source} is missing$"):
         problems(source, None)
 
 
@@ -181,7 +181,7 @@ def test_a_folder_that_is_none(tmp_path: Path, tiny: Project) -> None:
     for content in (None, "{}", '{"schema": 1, "files": {"../x": ""}, "sources": []}'):
         if content is not None:
             (tmp_path / "manifest.json").write_text(content)
-        with pytest.raises(UsageError, match="is no folder that coord promote made"):
+        with pytest.raises(UsageError, match="is not a folder of coord promote"):
             verify(tmp_path)
     coord = Coord(tiny.root, dict(os.environ))
     assert "coord promote --exp NAME -o DIR" in coord.here("promote", code=2).output

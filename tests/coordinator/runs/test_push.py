@@ -18,8 +18,9 @@ from coordinator.ledger.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
+from coordinator.runs.arrival import settle
 from coordinator.runs.push import push_kernel
-from coordinator.runs.refresh import settle
 from coordinator.target.protocol import KernelRef, LogRecord, Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.targets import Unasked
@@ -33,7 +34,7 @@ class Shelf(Unasked):
     """Of each push: whether it takes effect, and the error that is its answer."""
     silent: bool = False
     """Whether it answers questions with nothing."""
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     sources: list[str] = field(default_factory=list)
     pushes: int = 0
@@ -82,18 +83,11 @@ class Pusher:
     begun: float = field(default_factory=time.time)
 
     def __call__(self, target: Shelf, *, force: bool = False, wait_for_slot: bool = False) -> Run:
-        return push_kernel(
-            Workspace(
-                self.project,
-                self.ledger,
-                target,
-                clock=Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep),
-                say=self.said.append,
-            ),
-            self.built,
-            force=force,
-            wait_for_slot=wait_for_slot,
-        )
+        return push_kernel(self.at(target), self.built, force=force, wait_for_slot=wait_for_slot)
+
+    def at(self, target: Shelf) -> Workspace:
+        clock = Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep)
+        return Workspace(self.project, self.ledger, target, clock=clock, say=self.said.append)
 
     def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -110,7 +104,7 @@ LOST = NoAnswer("no answer in time")
 
 
 def test_a_version_whose_answer_was_lost_is_adopted(pusher: Pusher) -> None:
-    """It goes on as if it had been answered, at once: nothing is sent twice, nothing is waited for."""
+    """The run continues at once as if it had been answered: nothing is sent twice, nothing is waited for."""
     shelf = Shelf([(True, LOST)])
     run = pusher(shelf)
     assert (run.state, run.version, run.url) == (RunState.QUEUED, 1, "http://here/code/ada/tiny-base")
@@ -136,7 +130,7 @@ def test_a_push_is_not_sent_again_for_ever(pusher: Pusher) -> None:
         pusher(shelf)
     assert shelf.pushes == 3
     (run,) = pusher.ledger.runs()
-    assert (run.state, run.message) == (RunState.REFUSED, NEVER_ARRIVED)
+    assert (run.state, run.message, run.never_arrived) == (RunState.REFUSED, NEVER_ARRIVED, True)
 
 
 def test_a_target_that_answers_nothing_leaves_the_run_open(pusher: Pusher) -> None:
@@ -153,7 +147,7 @@ def test_a_target_that_answers_nothing_leaves_the_run_open(pusher: Pusher) -> No
 
 
 def test_a_request_that_was_not_sent_is_not_waited_for(pusher: Pusher) -> None:
-    """Without a connection nothing can arrive: told at once."""
+    """Without a connection nothing can arrive: the error comes at once."""
     shelf = Shelf([(False, NotSent("no connection"))])
     with pytest.raises(NotSent):
         pusher(shelf)
@@ -183,7 +177,7 @@ def test_a_push_that_was_killed_is_waited_for_by_the_next_one(pusher: Pusher) ->
     pusher.event = arrive
     with pytest.raises(TargetError, match="base local-v1 is running"):
         pusher(shelf)
-    assert "the last push of base left no answer: looking whether it arrives" in pusher.said
+    assert "the last push of base has no answer: checking whether it arrives" in pusher.said
     assert shelf.pushes == 1
 
 
@@ -196,7 +190,7 @@ def test_a_second_session_that_was_asked_for_does_not_wait(pusher: Pusher) -> No
     assert pusher(shelf, force=True).version == 1
     assert pusher.waits == []
     shelf.sources.append(late)
-    settle(shelf, pusher.ledger, pusher.ledger.runs()[1])
+    settle(pusher.at(shelf), pusher.ledger.runs()[1])
     assert [(run.version, run.state) for run in pusher.ledger.runs()] == [(1, "queued"), (2, "queued")]
 
 

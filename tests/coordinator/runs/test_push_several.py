@@ -8,6 +8,7 @@ from coordinator.errors import ExperimentError, NoSlot
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.runs.push_several import push_several
 from coordinator.target.protocol import KernelRef, Pushed, RunState
 from coordinator.workspace import Workspace
@@ -18,7 +19,7 @@ from tests.coordinator.targets import Unasked
 class Full(Unasked):
     """A target that has room for one session."""
 
-    name: str = "kaggle"
+    name: TargetName = "kaggle"
     pushed: list[str] = field(default_factory=list)
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:

@@ -25,7 +25,8 @@ from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
 from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.test_refresh import EPOCHS, RUNNING_SESSION, Shelf
+from tests.coordinator.runs.shelf import RUNNING_SESSION, Shelf
+from tests.coordinator.runs.test_refresh import EPOCHS
 
 
 @dataclass
@@ -89,7 +90,7 @@ def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Led
 
 
 def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
-    """It stays as last known, with its reason; the others are brought up to date."""
+    """It stays as last known, with its reason; the others are refreshed."""
     lost = NoAnswer("asking for the state of ada/k1 v1: no answer in time")
     target = Many(sessions={"k1": lost, "k2": SessionState(RunState.ERROR, "it broke")})
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 3))

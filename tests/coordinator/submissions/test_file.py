@@ -46,8 +46,8 @@ def test_what_fits(tmp_path: Path, text: str) -> None:
         (FITS.replace("x,2", "x,NaN"), "line 3: a is nan"),
         (FITS.replace("x,2", "x,-inf"), "line 3: a is -inf"),
         (FITS.replace("x,2,3\n", ""), "2 rows, the sample has 3; missing: x"),
-        ('id,a,b\nx,"1\n', "mine.csv is no CSV file, after line 2: unexpected end of data"),
-        (b"id,a,b\n\xff\xfe", "mine.csv is no CSV file: it is not UTF-8 text"),
+        ('id,a,b\nx,"1\n', "mine.csv is not a CSV file, after line 2: unexpected end of data"),
+        (b"id,a,b\n\xff\xfe", "mine.csv is not a CSV file: it is not UTF-8 text"),
     ],
 )
 def test_what_would_be_refused(tmp_path: Path, text: str | bytes, problem: str) -> None:

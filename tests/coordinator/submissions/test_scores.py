@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from coordinator.cli.tables import scores as score_tables
-from coordinator.errors import CoordError
+from coordinator.errors import CoordError, LedgerError
 from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.submissions import Submission
@@ -24,7 +24,7 @@ from coordinator.project.settings import SubmissionSettings
 from coordinator.results.summary import Summary
 from coordinator.submissions.agreement import kendall, spearman
 from coordinator.submissions.recorded import recorded_agreements, recorded_scores
-from coordinator.submissions.scores import Score, agreements, all_scores, check
+from coordinator.submissions.scores import SubmissionScore, agreements, all_scores, check
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
 from tests.coordinator.command import Coord
@@ -103,7 +103,7 @@ def ledger(tiny: Project) -> Iterator[Ledger]:
         yield ledger
 
 
-def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -> list[Score]:
+def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -> list[SubmissionScore]:
     for run in runs:
         ledger.add(run)
     for each in sent:
@@ -181,6 +181,9 @@ def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
     assert submissions.all_submissions(ledger, competition="other") == []
     submissions.update(ledger, full, message="\ud800", state=SubmissionState.ERROR)
     assert submissions.all_submissions(ledger) == [dataclasses.replace(full, message="?", state=SubmissionState.ERROR)]
+    ledger.statement("UPDATE submissions SET target = :name", {"name": "moon"})
+    with pytest.raises(LedgerError, match='damaged row, submission 00000001: there is no target "moon"'):
+        submissions.all_submissions(ledger)
     stamp = submissions.stamp("0" * 16, "1a2b3c4d")
     assert submissions.stamped(f"mine (coord, say) {stamp}") == ("0" * 16, "1a2b3c4d")
     assert submissions.stamped("mine") is None

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
 from coordinator.results.summary import Summary
 from coordinator.submissions.scores import refresh, wait
-from coordinator.submissions.submit import submit_run
+from coordinator.submissions.submit import SubmitOptions, submit_run
 from coordinator.target import local
 from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
 from coordinator.target.credentials import Credentials
@@ -141,14 +142,10 @@ def _loses_an_answer(project: Project) -> None:
         found = submit_run(
             Workspace(project, ledger, kaggle, say=said.append),
             ledger.find("base"),
-            competition=None,
-            file_name="submission.csv",
-            message="",
-            is_upload=False,
-            force=True,
+            SubmitOptions(force=True),
         )
         assert [each.ref for each in kaggle.competitions.submissions("parity")] == [3, 2, 1]
-        assert wait(kaggle.competitions, ledger, found).public == 0.5
+        assert wait(Workspace(project, ledger, kaggle), found).public == 0.5
     assert (found.ref, said[-1]) == (3, "it did: submission 3")
 
 
@@ -240,14 +237,12 @@ class Case:
     said: list[str]
 
     def submit(self, **changes: Any) -> submissions.Submission:
-        options: dict[str, Any] = {"competition": None, "file_name": "submission.csv", "message": ""}
-        options |= {"is_upload": False, "force": False} | changes
+        return submit_run(self.workspace, self.run, SubmitOptions(**changes))
+
+    @property
+    def workspace(self) -> Workspace:
         clock = Clock(self.time.clock, sleep=self.time.sleep)
-        return submit_run(
-            Workspace(self.project, self.ledger, Place(self.desk), clock=clock, say=self.said.append),
-            self.run,
-            **options,
-        )
+        return Workspace(self.project, self.ledger, Place(self.desk), clock=clock, say=self.said.append)
 
     def fetched(self, text: str) -> None:
         """The run left this submission."""
@@ -286,7 +281,7 @@ def case(tiny: Project) -> Iterator[Case]:
     with Ledger(tiny.ledger) as ledger:
         run = _run(1)
         ledger.add(run)
-        case = Case(tiny, ledger, run, Desk(), Time(), [])
+        case = Case(tiny, ledger, run, Desk(), Time(time.time()), [])
         case.fetched(GOOD)
         yield case
 
@@ -294,7 +289,7 @@ def case(tiny: Project) -> Iterator[Case]:
 def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
     """Not complete, changed here, no such file: nothing is asked of the competition."""
     case.run = case.ledger.update(case.run.id, state=RunState.ERROR, message="it broke")
-    with pytest.raises(CoordError, match=r"base local-v1 is error, and only a complete run can be submitted: it broke"):
+    with pytest.raises(CoordError, match="base local-v1 has failed, and only a complete run can be submitted: it b"):
         case.submit()
     case.run = case.ledger.update(case.run.id, state=RunState.COMPLETE, message="")
     folder = case.project.results("base", "local", 1)
@@ -321,7 +316,7 @@ def test_a_run_that_stopped_early_is_told(case: Case) -> None:
 
 
 def test_which_competition(case: Case) -> None:
-    """The option, the setting, the one that is attached; none, several, unknown and closed ones are told."""
+    """The option, the setting, the attached one; none, several, unknown and closed ones are errors."""
     assert case.submit().competition == "parity"
     case.run = case.ledger.update(case.run.id, metadata={})
     with pytest.raises(UsageError, match="to which competition"):
@@ -422,7 +417,7 @@ def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
     other = Standing(7, SubmissionState.COMPLETE, submissions.stamp("f" * 16, "00000000"), 0.6, None, "")
     case.desk.sent = [told, by_hand, other]
     for _ in range(2):
-        (found,) = refresh(case.desk, case.ledger, "local", "parity")
+        (found,) = refresh(case.workspace, "parity")
         assert (found.id, found.run_id, found.ref) == ("1a2b3c4d", case.run.id, 9)
         assert (found.public, found.private) == (0.5, 0.4)
         assert (found.file_name, found.created_at) == ("submission.csv", "2026-11-02T00:00:00")
@@ -454,14 +449,14 @@ def test_waiting_for_a_score(case: Case) -> None:
     assert sent.ref is not None
     done = dataclasses.replace(case.desk.sent[0], state=SubmissionState.COMPLETE, public=0.5)
     case.desk.standings = [None, case.desk.sent[0], None, None, case.desk.sent[0], done]
-    found = wait(case.desk, case.ledger, sent, clock=Clock(sleep=case.time.sleep))
+    found = wait(case.workspace, sent)
     assert (found.public, found.state) == (0.5, SubmissionState.COMPLETE)
     assert case.time.waits == sorted(case.time.waits)
     assert len(case.time.waits) == 5
     case.desk.standings = [None] * 3
     with pytest.raises(NoAnswer):
-        wait(case.desk, case.ledger, sent, clock=Clock(sleep=case.time.sleep))
-    assert wait(case.desk, case.ledger, found, clock=Clock(sleep=case.time.sleep)) == found
+        wait(case.workspace, sent)
+    assert wait(case.workspace, found) == found
 
 
 @pytest.mark.parametrize("slug", ["../parity", "https://www.kaggle.com/c/parity", "a b", ""])

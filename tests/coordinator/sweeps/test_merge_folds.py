@@ -160,7 +160,9 @@ def test_split_folds_give_what_one_kernel_gives(coord: Coord) -> None:
     assert "base--s1 local-v0 was merged" in coord.here("logs", "--exp", "base--s1", code=1).stderr
     # Its file can be sent, but no kernel's version be named.
     submit = ("submit", "--exp", "base--s1", "--competition", "cup", "--file", "oof.csv")
-    assert "was merged from 3 runs, one a fold: there is no version of a kernel" in coord.here(*submit, code=1).stderr
+    assert (
+        "was merged from the runs of its folds: there is no version of a kernel" in coord.here(*submit, code=1).stderr
+    )
     assert "no competition" in coord.here(*submit, "--upload", code=1).stderr
 
 
@@ -219,7 +221,7 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
         before = (project.results("base", "local", 0) / "metrics.json").read_bytes()
         folders = [project.results(run.experiment, run.target, 1) for run in runs]
         ledger.update(runs[1].id, state="error")
-        assert "base--f1 is error" in coord.here("sweep", "merge", "split", code=1).stderr
+        assert "base--f1 has failed" in coord.here("sweep", "merge", "split", code=1).stderr
         ledger.update(runs[1].id, state="complete")
 
         (folders[2] / "folds.csv").write_text("seed\n1\n")
@@ -236,7 +238,7 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
             merged_oof("base", folders, frozenset())
         summary = folders[0] / "metrics.json"
         summary.write_text(summary.read_text().replace('"complete"', '"incomplete"'))
-        with pytest.raises(RunFailed, match="has stopped before its end"):
+        with pytest.raises(RunFailed, match="did not finish: its metrics have the status"):
             merge(Workspace(project, ledger), "base", runs)
         (folders[0] / "metrics.json").unlink()
         with pytest.raises(RunFailed, match=r"base--f0 local-v1 has no metrics\.json here"):

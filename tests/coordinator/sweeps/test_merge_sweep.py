@@ -9,8 +9,8 @@ import pytest
 
 from coordinator.errors import RunFailed, UsageError
 from coordinator.ledger import sweeps
-from coordinator.ledger.ledger import Ledger
-from coordinator.ledger.sweeps import Member
+from coordinator.ledger.ledger import Ledger, now
+from coordinator.ledger.sweeps import Member, Sweep
 from coordinator.project.project import Project
 from coordinator.runs.fetch.tally import Progress
 from coordinator.sweeps.merge_sweep import merge_sweep
@@ -29,6 +29,8 @@ def _silent() -> Iterator[Callable[[Progress], None]]:
 def test_a_sweep_that_cannot_be_merged(tiny: Project, whole: str, kind: type[Exception], what: str) -> None:
     """One of whole experiments, and one whose folds have not run."""
     with Ledger(tiny.ledger) as ledger:
-        sweep = sweeps.add(ledger, "s", "base", "local", [Member("base--f0", "base", ("fold=0",), whole, "work")])
+        members = (Member("base--f0", "base", ("fold=0",), whole, "work"),)
+        sweep = Sweep("s", "base", "local", is_repeat=False, created_at=now(), members=members)
+        sweeps.add(ledger, sweep)
         with pytest.raises(kind, match=what):
             merge_sweep(Workspace(tiny, ledger), sweep, display=_silent)

@@ -6,6 +6,7 @@ import pytest
 
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.sweeps.grid import Start
 from coordinator.sweeps.plan import Plan
 from coordinator.sweeps.quota import quota_for
@@ -23,7 +24,9 @@ HOUR = 3600.0
         ("TpuV38", "kaggle", None, "note: the quota is not known: no Kaggle credentials"),
     ],
 )
-def test_the_quota_of_a_plan(tiny: Project, machine: str | None, target: str, total: float | None, note: str) -> None:
+def test_the_quota_of_a_plan(
+    tiny: Project, machine: str | None, target: TargetName, total: float | None, note: str
+) -> None:
     """Kaggle without credentials gives no figure: the hours of GPUs are documented, those of TPUs are not."""
     said: list[str] = []
     plan = Plan("s", Start("base", "base"), target, machine, ())

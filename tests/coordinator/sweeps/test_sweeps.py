@@ -27,13 +27,14 @@ from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sweeps import Sweep
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.results.events import Event
 from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.sweeps.estimates import Estimate
-from coordinator.sweeps.plan import Plan, begin, plan_sweep
-from coordinator.sweeps.progress import standing
-from coordinator.sweeps.push import go_on
+from coordinator.sweeps.plan import Plan, Variation, begin, plan_sweep
+from coordinator.sweeps.progress import sweep_progress
+from coordinator.sweeps.push import resume
 from coordinator.target.protocol import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
 from runner_test.store import Store
@@ -49,7 +50,7 @@ NAMES = [f"base--lr{lr}-epochs{epochs}" for lr in ("0.1", "0.2") for epochs in (
 class Rack(Unasked):
     """A target with many kernels, whose sessions are all over after some pushes, or when a test says so."""
 
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     at_once: int = 2
     sources: dict[str, list[str]] = field(default_factory=dict)
@@ -105,15 +106,16 @@ class Sweeper:
     event: Callable[[], object] = lambda: None
     passed: float = 0.0
 
-    def plan(self, *grid: str, **options: Any) -> Plan:
-        return plan_sweep(Workspace(self.project, self.ledger), "base", grid or GRID, target="local", **options)
+    def plan(self, *grid: str, seeds: int | None = None, **options: Any) -> Plan:
+        varied = Variation(grid or GRID, seeds)
+        return plan_sweep(Workspace(self.project, self.ledger), "base", varied, target="local", **options)
 
     def begin(self, *grid: str) -> Sweep:
         return begin(self.ledger, self.plan(*grid), is_named=False)
 
-    def go_on(self, sweep: Sweep, *, wait: bool = False, retry: bool = False) -> list[CoordError]:
+    def resume(self, sweep: Sweep, *, wait: bool = False, retry: bool = False) -> list[CoordError]:
         clock = Clock(seconds=lambda: 2e9 + self.passed, sleep=self.sleep)
-        return go_on(
+        return resume(
             Workspace(self.project, self.ledger, self.rack, clock=clock, say=self.said.append),
             sweep,
             wait=wait,
@@ -161,7 +163,7 @@ def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None
 def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
     """To a ledger that lost it, from what the run.json of any of its runs says; what is no sweep is none."""
     sweep = sweeper.begin("optim.lr=0.1,0.2")
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     sweeper.all_done(sweep)
     begun = sweeper.begin("optim.lr=0.1,0.3", "train.epochs=3")
     (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
@@ -170,7 +172,7 @@ def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
     said = json.loads(json.dumps(provenance(run, [begun, sweep])))["sweeps"]
     with Ledger(tmp_path / "other.sqlite") as other:
         for each in filter(None, map(sweeps.from_json, reversed(said))):
-            sweeps.restore(other, each)
+            sweeps.add(other, each)
         assert sweeps.all_sweeps(other) == [begun, sweep]
     first = said[0]["members"][0]
     for broken in (None, {}, {**said[0], "members": [1]}, {**said[0], "members": [{**first, "work": 3}]}):
@@ -197,11 +199,11 @@ def test_pushed_as_sessions_become_free(sweeper: Sweeper) -> None:
         sweeper.rack.going[:1] = []
 
     sweeper.event = end_one
-    assert sweeper.go_on(sweep, wait=True) == []
+    assert sweeper.resume(sweep, wait=True) == []
     assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
     assert [run.experiment for run in sweeper.pushed] == NAMES
     assert len(sweeper.ledger.runs()) == 4
-    assert sweeper.go_on(sweep) == []
+    assert sweeper.resume(sweep) == []
     assert len(sweeper.pushed) == 4
 
 
@@ -209,13 +211,13 @@ def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
     """It says what is left and how to go on; `resume` pushes the rest, nothing twice."""
     sweep = sweeper.begin()
     with pytest.raises(Later, match="2 of 4 are left") as caught:
-        sweeper.go_on(sweep)
-    assert (caught.value.exit_code, caught.value.hint) == (75, "Go on with: coord sweep resume base--lr-epochs")
-    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 2, "queued": 2}
+        sweeper.resume(sweep)
+    assert (caught.value.exit_code, caught.value.hint) == (75, "Continue with: coord sweep resume base--lr-epochs")
+    assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 2, "queued": 2}
     sweeper.all_done(sweep)
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
-    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"queued": 2, "complete": 2}
+    assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"queued": 2, "complete": 2}
 
 
 @pytest.mark.parametrize("arrives", [True, False])
@@ -226,37 +228,37 @@ def test_a_kill_in_the_middle_of_a_push_doubles_nothing(sweeper: Sweeper, arrive
     (slug,) = _slugs(NAMES[1:2])
     sweeper.rack.arrives, sweeper.rack.fail = arrives, {slug: KeyboardInterrupt}
     with pytest.raises(KeyboardInterrupt):
-        sweeper.go_on(sweep)
+        sweeper.resume(sweep)
     if is_over:
         sweeper.rack.going.clear()
     sweeper.rack.at_once = 9
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
     stamped = [stamp_of(sources[0])["run"] for sources in sweeper.rack.sources.values()]
     assert sorted(stamped) == sorted(run.id for run in sweeper.ledger.runs() if run.version)
 
 
 def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
-    """It is told at the end, and pushed again by the next `resume`."""
+    """It is reported at the end, and pushed again by the next `resume`."""
     sweep, sweeper.rack.at_once, sweeper.rack.arrives = sweeper.begin(), 9, False
     (slug,) = _slugs(NAMES[:1])
     sweeper.rack.fail = {slug: TargetError("the title is taken")}
-    (refused,) = sweeper.go_on(sweep)
+    (refused,) = sweeper.resume(sweep)
     assert refused.what == "the title is taken"
     assert [run.experiment for run in sweeper.pushed] == NAMES[1:]
-    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 1, "queued": 3}
-    sweeper.go_on(sweep)
+    assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 1, "queued": 3}
+    sweeper.resume(sweep)
     assert [run.experiment for run in sweeper.pushed] == [*NAMES[1:], NAMES[0]]
 
 
 @pytest.mark.parametrize("error", [Later("the quota is spent"), NotSent("no connection")])
 def test_what_would_happen_to_all_stops_it(sweeper: Sweeper, error: CoordError) -> None:
-    """No quota, no connection: the others are not tried, and it is said how to go on."""
+    """No quota, no connection: the others are not tried, and the hint has the command to continue."""
     sweep, sweeper.rack.arrives = sweeper.begin(), False
     (slug,) = _slugs(NAMES[:1])
     sweeper.rack.fail = {slug: error}
     with pytest.raises(type(error), match=error.what) as caught:
-        sweeper.go_on(sweep)
+        sweeper.resume(sweep)
     assert caught.value.hint is not None
     assert "coord sweep resume base--lr-epochs" in caught.value.hint
     assert sweeper.rack.sources == {}
@@ -265,11 +267,11 @@ def test_what_would_happen_to_all_stops_it(sweeper: Sweeper, error: CoordError) 
 def test_what_failed_is_pushed_again_if_that_is_asked_for(sweeper: Sweeper) -> None:
     """An error stays one; --retry makes a new version."""
     sweep, sweeper.rack.at_once, sweeper.rack.ends_as = sweeper.begin(), 9, RunState.ERROR
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     sweeper.all_done(sweep)
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     assert set(sweeper.rack.pushes.values()) == {1}
-    sweeper.go_on(sweep, retry=True)
+    sweeper.resume(sweep, retry=True)
     assert set(sweeper.rack.pushes.values()) == {2}
 
 
@@ -280,11 +282,11 @@ def test_a_sweep_does_not_go_on_with_other_sources(sweeper: Sweeper) -> None:
         file.write("\n# a comment\n")
     sweeper.rack.at_once = 1
     with pytest.raises(Later):
-        sweeper.go_on(sweep)
+        sweeper.resume(sweep)
     engine = sweeper.project.root / "tiny_model" / "engine.py"
     engine.write_text(engine.read_text().replace("0.05", "0.06"))
     with pytest.raises(ExperimentError, match="is not what it was when the sweep"):
-        sweeper.go_on(sweep)
+        sweeper.resume(sweep)
     assert len(sweeper.pushed) == 1
 
 
@@ -295,13 +297,13 @@ def test_one_process_at_a_time_works_on_a_sweep(sweeper: Sweeper) -> None:
         held(sweeper.project.sweep_lock(sweep.name), wait=False),
         pytest.raises(CoordError, match="another process is pushing"),
     ):
-        sweeper.go_on(sweep)
+        sweeper.resume(sweep)
 
 
 def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     """By whatever experiment: lr 0.1 with 3 epochs is `base` itself. A repeat is for `force`."""
     first = sweeper.begin("optim.lr=0.1,0.2")
-    sweeper.go_on(first)
+    sweeper.resume(first)
     sweeper.all_done(first)
     planned = sweeper.plan("optim.lr=0.1,0.2,0.3")
     assert [each.done.label if each.done else None for each in planned.planned] == [
@@ -311,10 +313,11 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     ]
     second = sweeper.begin("train.epochs=3,4")
     assert second.members[0].run_id is not None
-    sweeper.go_on(second)
+    sweeper.resume(second)
     assert set(sweeper.rack.pushes) == _slugs(["base--lr0.1", "base--lr0.2", "base--epochs4"])
     by_name = {
-        each.member.experiment: each for each in standing(Workspace(sweeper.project, sweeper.ledger), second).standings
+        each.member.experiment: each
+        for each in sweep_progress(Workspace(sweeper.project, sweeper.ledger), second).members
     }
     run = by_name["base--epochs3"].run
     assert run is not None
@@ -325,33 +328,34 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     sweeper.rack.going.clear()
     repeat = begin(sweeper.ledger, sweeper.plan("optim.lr=0.1,0.2", force=True), is_named=False, force=True)
     assert repeat.name == "base--lr-2"
-    sweeper.go_on(repeat)
+    sweeper.resume(repeat)
     assert sweeper.rack.pushes["tiny-base-lr0-1"] == 2
 
 
 def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
     """Whatever its experiment is called; should it fail, --retry pushes the sweep's own, once."""
     first = sweeper.begin("optim.lr=0.1,0.2")
-    sweeper.go_on(first)
+    sweeper.resume(first)
     planned = sweeper.plan("train.epochs=3,4")
     assert [each.done.label if each.done else None for each in planned.planned] == ["base--lr0.1 local-v1", None]
     (slug,) = _slugs(["base--epochs3"])
     second, sweeper.rack.at_once = sweeper.begin("train.epochs=3,4"), 9
-    sweeper.go_on(second)
+    sweeper.resume(second)
     assert slug not in sweeper.rack.pushes
     (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
     sweeper.ledger.update(run.id, state=RunState.ERROR)
-    sweeper.go_on(second)
+    sweeper.resume(second)
     assert slug not in sweeper.rack.pushes
     for _ in range(2):
-        sweeper.go_on(second, retry=True)
+        sweeper.resume(second, retry=True)
         assert sweeper.rack.pushes[slug] == 1
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"message": "without ada/data, which local did not accept"},
+        {"lacks": ("ada/data",)},
+        {"stop_requested": True},
         {"state": RunState.ERROR},
         {"summary": Summary.parse({"status": "incomplete"})},
         {"metadata": {"dataset_sources": ["ada/data"]}},
@@ -365,7 +369,7 @@ def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
 def test_only_the_same_work_counts(sweeper: Sweeper, change: dict[str, Any]) -> None:
     """Complete, with all its sources, of the same files, config, data and target."""
     sweep = sweeper.begin("optim.lr=0.1")
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     sweeper.all_done(sweep)
     (run,) = sweeper.ledger.runs()
     assert sweeper.plan("optim.lr=0.1").to_run == ()
@@ -377,7 +381,7 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     """From earlier runs; nothing of it is written."""
     assert sweeper.plan().session_seconds is None
     sweep = sweeper.begin("train.epochs=2")
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     sweeper.all_done(sweep)
     (run,) = sweeper.ledger.runs()
     sweeper.ledger.update(run.id, summary=Summary.parse({"seconds": 600.0, "status": "complete"}))
@@ -385,13 +389,13 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     assert (planned.session_seconds, planned.wall_seconds) == (1800.0, 1200.0)
     assert [sweep.name for sweep in sweeps.all_sweeps(sweeper.ledger)] == ["base--epochs"]
     begun = sweeper.begin()
-    assert standing(Workspace(sweeper.project, sweeper.ledger), begun).left == 1200.0
+    assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), begun).left == 1200.0
 
 
 def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
     """The share of the week, whether it is enough, and how like the runs are that the time is known from."""
     sweep = sweeper.begin("train.epochs=2")
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     sweeper.all_done(sweep)
     (run,) = sweeper.ledger.runs()
     sweeper.ledger.update(run.id, summary=Summary.parse({"seconds": 600.0, "status": "complete"}))
@@ -419,7 +423,7 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     """Before anything is fetched: where a run is and how long it still takes, what a complete one has reached, and why
     one failed. The others of the first sweep ever are thought to take as long as those that run."""
     sweep, sweeper.rack.at_once = sweeper.begin(), 9
-    sweeper.go_on(sweep)
+    sweeper.resume(sweep)
     runs = {run.experiment: run for run in sweeper.ledger.runs()}
     epoch = {"event": "epoch", "fold": 0, "epoch": 1, "epochs": 4, "time": 30.0, "metrics": {"val/dice": 0.5}}
     end = {"event": "end", "time": 100.0, "status": "complete", "metrics": {"cv/dice": 0.7, "baseline/empty": 0.6}}
@@ -432,24 +436,27 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     for name, change in zip(NAMES, changes, strict=True):
         sweeper.ledger.update(runs[name].id, **change)
     moment = datetime(2026, 11, 1, 0, 0, 50, tzinfo=UTC)
-    now = standing(Workspace(sweeper.project, sweeper.ledger), sweep, moment)
-    assert [each.about for each in now.standings] == [
+    now = sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep, moment)
+    assert [each.about for each in now.members] == [
         "fold 0, epoch 1/4: val/dice 0.5000",
         "",
         "stopped before its end",
         "no GPU",
     ]
-    assert [each.left for each in now.standings] == [70.0, 120.0, None, None]
-    assert [each.metric for each in now.standings] == [None] * 4
+    assert [each.left for each in now.members] == [70.0, 120.0, None, None]
+    assert [each.metric for each in now.members] == [None] * 4
     assert now.left == 120.0
     sweeper.ledger.update(runs[NAMES[2]].id, last_event=Event.parse(end))
-    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep, moment).standings[2].metric == ("cv/dice", 0.7)
+    assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep, moment).members[2].metric == (
+        "cv/dice",
+        0.7,
+    )
 
 
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
     """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        planned = plan_sweep(Workspace(repository, ledger), "smoke", (), target="local", seeds=2)
+        planned = plan_sweep(Workspace(repository, ledger), "smoke", Variation(seeds=2), target="local")
     found = [each.combination for each in planned.planned]
     assert [each.name for each in found] == ["smoke--s0", "smoke--s1"]
     assert [(each.experiment.config["seed"], each.experiment.config["folds"]["seed"]) for each in found] == [
@@ -537,7 +544,7 @@ def test_without_quota_it_is_later(coord: Coord) -> None:
     done = coord.here("push", "--exp", "gpu", "--exp", "base", code=75)
     assert done.stdout == "http://127.0.0.1:7788/code/ada/tiny-base\n"
     done = coord.here("sweep", "--exp", "gpu", "--seeds", "2", code=75)
-    assert "Go on with: coord sweep resume gpu--s2" in done.stderr
+    assert "Continue with: coord sweep resume gpu--s2" in done.stderr
     done = coord.here("sweep", "resume", "gpu--s2", "--json", code=75)
     assert json.loads(done.stdout)["counts"] == {"waiting": 2}
     assert "pushing them any more: coord sweep resume gpu--s2" in coord.here("sweep", "status", "gpu--s2").stdout
@@ -551,7 +558,7 @@ def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
         file.write("gpu_sessions = 1\n")
     done = coord.here("sweep", "--exp", "gpu", "--seeds", "3", "--no-wait", code=75)
     assert "Maximum batch GPU session count of 1 reached; 2 of 3 are left" in done.stderr
-    assert "Go on with: coord sweep resume gpu--s3" in done.stderr
+    assert "Continue with: coord sweep resume gpu--s3" in done.stderr
     with coord.start("sweep", "resume", "gpu--s3") as waiting:
         assert waiting.stderr is not None
         assert any("trying again when a session has ended" in line for line in waiting.stderr)

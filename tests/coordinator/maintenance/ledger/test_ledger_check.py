@@ -20,11 +20,11 @@ from coordinator.bundle.script import stamped
 from coordinator.errors import LedgerError, NoAccess, NoAnswer
 from coordinator.kernel.build import build_kernel
 from coordinator.ledger import export, remarks, submissions, sweeps
-from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, check_file
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.project.settings import TargetName
 from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
@@ -55,7 +55,7 @@ class Shelf(Unasked):
 
     versions: dict[str, list[str]] = field(default_factory=dict)
     reachable: bool = True
-    name: str = "local"
+    name: TargetName = "local"
     owner: str = "ada"
     submitted: list[Standing] = field(default_factory=list)
 
@@ -163,11 +163,22 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
 
 def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     """As run.json says it; one of an older coord is complete if its metrics are, and its files stand in its kernel."""
-    cancelled = dataclasses.replace(FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None)
+    cancelled = dataclasses.replace(
+        FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None, never_arrived=False
+    )
     run, text = _as_pushed(tiny, cancelled)
     (_results(tiny, run, text) / "metrics.json").unlink()
     _found(tiny, ledger, repair=True)
     assert ledger.get(run.id) == dataclasses.replace(run, summary=None, sent_at=None)
+
+    # Of a coord that told by the message alone what a run lacks.
+    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="r3", version=4))
+    file = _results(tiny, run, text) / "run.json"
+    told = {**json.loads(file.read_text()), "message": "without ada/x, which local did not accept"}
+    del told["lacks"], told["stop_requested"]
+    file.write_text(json.dumps(told))
+    _found(tiny, ledger, repair=True)
+    assert ledger.get(run.id).lacks == ("ada/x",)
 
     run, text = _as_pushed(tiny, RUN)
     file = _results(tiny, run, text) / "run.json"
@@ -201,7 +212,7 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
 
 def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
     """However late it came."""
-    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, message=NEVER_ARRIVED))
+    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, never_arrived=True))
     shelf = Shelf({"tiny-base": [_kernel(tiny, "r1")]})
     (problem,) = _found(tiny, ledger, shelf, repair=True)
     assert problem.remedy == "adopt the version"
@@ -270,11 +281,11 @@ def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
     )
     coord("ledger", "check", "--offline", "--repair")
     with Ledger(tiny.ledger) as ledger:
-        assert {each.text for each in remarks.said(ledger)} == {"the one with ü", "good", "later"}
+        assert {each.text for each in remarks.remarks_of(ledger)} == {"the one with ü", "good", "later"}
         tiny.remarks.unlink()
         (problem,) = _found(tiny, ledger, repair=True)
         assert problem.what == "results/remarks.jsonl lacks notes or tags of the ledger: 3"
-        assert sorted(map(str, remarks.kept(tiny.remarks))) == sorted(map(str, remarks.said(ledger)))
+        assert sorted(map(str, remarks.kept(tiny.remarks))) == sorted(map(str, remarks.remarks_of(ledger)))
         tiny.remarks.unlink()
         tiny.remarks.mkdir()
         with pytest.raises(LedgerError, match="Is a directory"):
@@ -377,6 +388,22 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
     assert _found(tiny, ledger) == []
 
 
+def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
+    """It is damaged, and says why; which target it was is not guessed. Its results, if they are here, tell."""
+    run, text = _as_pushed(tiny, RUN)
+    ledger.add(run)
+    with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
+        connection.execute("UPDATE runs SET target = 'moon'")
+    with pytest.raises(LedgerError, match=r'row, run r1: there is no target "moon" \(targets are kaggle and local'):
+        ledger.runs()
+    (problem,) = _found(tiny, ledger, repair=True)
+    assert problem.what.startswith('the row of run r1 does not read: there is no target "moon"')
+    assert problem.remedy.startswith("update coord if a newer one wrote it")
+    _results(tiny, run, text)
+    _found(tiny, ledger, repair=True)
+    assert ledger.get("r1").target == "local"
+
+
 def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Project, ledger: Ledger) -> None:
     """Or every command would stop at it for good; what reads of it stays."""
     ledger.add(dataclasses.replace(FULL, slug="tiny-base"))
@@ -424,7 +451,8 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
     member = sweeps.Member("base--lr1", "base", ("optim.lr=1",), whole="", work="w")
     with Ledger(tiny.ledger) as ledger:
         remarks.note(ledger, "base", "odd")
-        sweep = sweeps.add(ledger, "lr", "base", "local", [member])
+        sweep = sweeps.Sweep("lr", "base", "local", False, "2026", (member,))
+        sweeps.add(ledger, sweep)
         submissions.add(ledger, SENT)
         for number in range(200):
             ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
@@ -441,7 +469,7 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
     assert check_file(tiny.ledger) is None
     with Ledger(tiny.ledger) as ledger:
         kept = {run.id for run in ledger.runs()}
-        assert [each.text for each in remarks.said(ledger)] == ["odd"]
+        assert [each.text for each in remarks.remarks_of(ledger)] == ["odd"]
         assert sweeps.all_sweeps(ledger) == [sweep]
         assert submissions.all_submissions(ledger) == [SENT]
     assert 50 < len(kept) < 200
@@ -508,7 +536,8 @@ def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None
     """As CSV unless JSON is asked for; a file that cannot be written is one line."""
     ledger.add(RUN)
     remarks.tag(ledger, "base", "good")
-    sweeps.add(ledger, "lr", "base", "local", [sweeps.Member("base", "base", (), whole="", work="w")])
+    member = sweeps.Member("base", "base", (), whole="", work="w")
+    sweeps.add(ledger, sweeps.Sweep("lr", "base", "local", False, "2026", (member,)))
     coord = Coord(tiny.root, dict(os.environ))
     assert coord("ledger", "export").stdout.startswith("id,experiment,target,owner,slug,version,state,")
     assert coord("ledger", "export", "--json", "-o", "runs.json").stdout == ""
