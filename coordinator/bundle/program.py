@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.script import Form, Script, render_script
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
+from coordinator.files import write_atomically
 from coordinator.project import default_template
 
 if TYPE_CHECKING:
@@ -123,25 +123,11 @@ def bundle(
 
 
 def write(path: Path, text: str) -> None:
-    """Writes the file whole or not at all; where a link leads; into a pipe or a device, which stays what it is."""
+    """Writes the bundle; see `write_atomically`. Raises BundleError."""
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(text.encode("utf-8"))
-        else:
-            _replace(Path(os.path.realpath(path)), text.encode("utf-8"))
+        write_atomically(path, text)
     except OSError as error:
         raise BundleError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        new.write_bytes(data)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _is_bundle(path: Path) -> bool:

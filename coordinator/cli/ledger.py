@@ -11,6 +11,7 @@ import typer
 from coordinator.cli.common import Group, Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
+from coordinator.files import write_atomically
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
@@ -106,7 +107,7 @@ def export(
         show_text(text.removesuffix("\n"))
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        write_atomically(output, text)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
     say(f"{len(table)} runs in {output}")

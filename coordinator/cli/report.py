@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 from coordinator.cli.common import Json, TargetOption, command, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
+from coordinator.files import write_atomically
 
 app = typer.Typer()
 
@@ -54,13 +54,9 @@ def report(
         )
     for warning in made.warnings:
         say(f"warning: {warning}")
-    new = output.with_name(f".{output.name}.new")
     try:
-        new.write_text(made.text, encoding="utf-8")
-        new.replace(output)
+        write_atomically(output, made.text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
         raise UsageError(f"--output {output}: {error.strerror}") from error
     size = len(made.text.encode("utf-8"))
     if as_json:

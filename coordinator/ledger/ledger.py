@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import sqlite3
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
-from coordinator.files import held
+from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS
 from coordinator.ledger.run import (
     MERGED as MERGED,  # what a ledger holds is asked for with it
@@ -239,7 +238,4 @@ def connect(file: Path) -> sqlite3.Connection:
 def _ignore_in_git(state: Path) -> None:
     ignore = state / ".gitignore"
     if not ignore.exists():
-        # Under its name it is whole: a half-written one would never be written again.
-        new = ignore.with_name(f".gitignore.{os.getpid()}")
-        new.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
-        new.replace(ignore)
+        write_atomically(ignore, "# What coord remembers about this project on this machine.\n*\n")

@@ -1,18 +1,15 @@
-from . import events as events
-from . import oof as oof
-from . import summary as summary
+from . import events as events, oof as oof, summary as summary
 from .events import Lines as Lines
-from .folder import Kept as Kept
-from .folder import LOG_RECORDS as LOG_RECORDS
-from .folder import LOG_TEXT as LOG_TEXT
-from .folder import PARTS as PARTS
-from .folder import RUN as RUN
-from .folder import Results as Results
-from .folder import SUMMARY as SUMMARY
-from .folder import identity as identity
+from .folder import (
+    LOG_RECORDS as LOG_RECORDS,
+    LOG_TEXT as LOG_TEXT,
+    PARTS as PARTS,
+    RUN as RUN,
+    SUMMARY as SUMMARY,
+    Kept as Kept,
+    Results as Results,
+    identity as identity,
+)
 from .oof import OutOfFold as OutOfFold
-from .summary import Bottlenecks as Bottlenecks
-from .summary import clean as clean
-from .summary import primary_value as primary_value
-from .tracebacks import Place as Place
-from .tracebacks import Sources as Sources
+from .summary import Bottlenecks as Bottlenecks, clean as clean, primary_value as primary_value
+from .tracebacks import Place as Place, Sources as Sources

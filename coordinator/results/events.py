@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from coordinator.results.untrusted import number, parse_json
 from coordinator.target import LogRecord
 from coordinator.text import clean as clean  # part of how a log is read
-from coordinator.results.untrusted import number, parse_json
 
 EVENT_PREFIX = "COORD "
 

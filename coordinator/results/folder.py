@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from coordinator.files import write_atomically
+
 RUN = "run.json"
 PARTS, _JOURNAL = ".parts", "fetched.jsonl"
 
@@ -113,9 +115,7 @@ class Results:
     def write(self, name: str, text: str) -> None:
         """Writes a file of coord's own as a whole."""
         self._parts.mkdir(exist_ok=True)
-        part = self._parts / f"{name}.new"
-        part.write_text(text, encoding="utf-8")
-        part.replace(self.directory / name)
+        write_atomically(self.directory / name, text, durable=name == RUN, unfinished_in=self._parts)
 
     def finish(self, *, complete: bool) -> None:
         """Writes what was fetched into run.json. Parts stay, unless nothing is left to fetch."""

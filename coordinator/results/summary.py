@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import TargetError
-from coordinator.text import clean as clean  # part of how a log is read
 from coordinator.results.untrusted import dicts, number, parse_json, whole
+from coordinator.text import clean as clean  # part of how a log is read
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from typing import Any
 from coordinator import __version__
 from coordinator.bundle import Form, Kernel, SourceFile, image_of, literals, read_kernel
 from coordinator.errors import BundleError, RunFailed, UsageError
-from coordinator.files import check_free, write_folder
+from coordinator.files import check_free, write_atomically, write_folder
 from coordinator.kernel import METADATA_FILE
 from coordinator.ledger import Run
 from coordinator.project import Project, plain
@@ -132,10 +132,8 @@ def verify(directory: Path) -> Verified:
 
 def write(file: Path, kernel: str) -> None:
     """Writes the script as a whole. Raises UsageError."""
-    unfinished = file.with_name(f".{file.name}.new")
     try:
-        unfinished.write_bytes(kernel.encode("utf-8"))
-        unfinished.replace(file)
+        write_atomically(file, kernel)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
 

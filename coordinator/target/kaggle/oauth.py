@@ -6,8 +6,8 @@ every service for it. What is renewed goes back into the file, in its form, so t
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import CredentialsError
+from coordinator.files import write_atomically
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import meanings
 from coordinator.target.kaggle.policy import Failed, Failure
@@ -82,14 +83,9 @@ def _is_good(until: object) -> bool:
 
 
 def _save(file: Path, data: dict[str, Any]) -> None:
-    """Replaces the file whole, readable by its owner alone. Where it can't be written, each command renews again."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(data, indent=2), encoding="utf-8")
-        partial.replace(file)
-    except OSError:
-        partial.unlink(missing_ok=True)
+    """Replaces the file. If that is not possible, each command renews the token again."""
+    with contextlib.suppress(OSError):
+        write_atomically(file, json.dumps(data, indent=2), durable=True, private=True)
 
 
 def _no_renewal(file: Path) -> CredentialsError:

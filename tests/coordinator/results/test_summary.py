@@ -8,15 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
-from coordinator.results import summary as metrics
 from coordinator.cli.tables import results as results_table
 from coordinator.errors import TargetError
+from coordinator.results import summary as metrics
 from coordinator.results.events import describe, event, lines
-from coordinator.results.summary import MetricTable, baselines, clean, metric_tables, primary_name, primary_value, read_summary
+from coordinator.results.summary import (
+    MetricTable,
+    baselines,
+    clean,
+    metric_tables,
+    primary_name,
+    primary_value,
+    read_summary,
+)
 from coordinator.target.protocol import LogRecord
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from coordinator.project.project import Project
 from coordinator.results.tracebacks import Sources
-from tests.coordinator.command import COORD, Coord
 from tests.coordinator.bundle.programs import write_files
+from tests.coordinator.command import COORD, Coord
 
 FILES: dict[str, str | bytes] = {"pack/engine.py": "x = 1\n", "pack/deep/ü b.py": "y\n", "main.py": "z\n"}
 DIGEST = "0123456789abcdef" * 4
