@@ -8,6 +8,7 @@ from .folder import (
     SUMMARY as SUMMARY,
     Kept as Kept,
     Results as Results,
+    folder_of as folder_of,
     identity as identity,
 )
 from .oof import OutOfFold as OutOfFold

@@ -47,7 +47,7 @@ class Results:
         self.directory.mkdir(parents=True, exist_ok=True)
         known = self._known()
         if "id" in known and known["id"] != provenance["id"]:
-            self.directory.rename(self.directory.with_name(f"{self.directory.name}-{str(known['id'])[:8]}"))
+            self.directory.rename(_aside(self.directory, str(known["id"])))
             self.directory.mkdir()
             known, self._broken_off = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
@@ -158,6 +158,16 @@ class Results:
                 yield noted["name"], noted
             except (ValueError, KeyError, TypeError):  # the last line of a process that was killed
                 continue
+
+
+def folder_of(directory: Path, run_id: str) -> Path | None:
+    """The folder with the results of this run: `directory`, or where they moved aside; None if they are not here."""
+    return next((each for each in (directory, _aside(directory, run_id)) if Results(each).run_id() == run_id), None)
+
+
+def _aside(directory: Path, run_id: str) -> Path:
+    """Where results of an earlier run of the same version move; see `Results.make_room`."""
+    return directory.with_name(f"{directory.name}-{run_id[:8]}")
 
 
 def identity(validator: str, size: int) -> str:
