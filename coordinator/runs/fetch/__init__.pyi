@@ -6,4 +6,4 @@ from .fetch import (
     fetch_run as fetch_run,
     provenance as provenance,
 )
-from .tally import Progress as Progress
+from .progress import Progress as Progress

@@ -20,7 +20,7 @@ from coordinator.ledger import MERGED, Ledger, Run, Sweep, now, sweeps_of
 from coordinator.project import Project
 from coordinator.results import LOG_RECORDS, LOG_TEXT, PARTS, RUN, SUMMARY, Results, Sources, events, summary as metrics
 from coordinator.runs.fetch import parallel
-from coordinator.runs.fetch.tally import Progress, Tally
+from coordinator.runs.fetch.progress import Progress, Tally
 from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord, OutputFile, Target

@@ -60,8 +60,8 @@ def test_no_more_jobs_run_at_once_than_there_are_threads() -> None:
 def test_a_tolerated_error_lets_the_others_go_on() -> None:
     """It is returned, with all of its kind up to the limit."""
     done: list[int] = []
-    jobs = [lambda: fail(ValueError("one")), functools.partial(done.append, 1), lambda: fail(ValueError("two"))]
-    errors = run([*jobs, functools.partial(done.append, 2)], at_most=2)
+    one, two = (functools.partial(fail, ValueError(name)) for name in ("one", "two"))
+    errors = run([one, functools.partial(done.append, 1), two, functools.partial(done.append, 2)], at_most=2)
     assert [str(error) for error in errors] == ["one", "two"]
     assert done == [1, 2]
 

@@ -13,7 +13,7 @@ import pytest
 from coordinator.errors import Expired, NoAnswer, TargetError
 from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results.folder import Kept, Results
-from coordinator.runs.fetch.tally import Tally
+from coordinator.runs.fetch.progress import Tally
 from coordinator.runs.fetch.transfer import Addresses, Stopped, Transfer
 from coordinator.target.protocol import Download, OutputFile
 from tests.coordinator.targets import Unasked
