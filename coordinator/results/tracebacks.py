@@ -1,7 +1,7 @@
 """Paths in a kernel's log as paths in the project: where a traceback leads on this machine.
 
-A kernel unpacks its sources below the temporary directory, `/tmp/coord-0/<digest>/model_src/engine.py`. In a line of
-its log such a path becomes `model_src/engine.py`, the file that a person would open.
+A kernel unpacks its sources below the temporary directory, `/tmp/coord-<random>/sources/model_src/engine.py`. In a line
+of its log such a path becomes `model_src/engine.py`, the file that a person would open.
 """
 
 from __future__ import annotations
