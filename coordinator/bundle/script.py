@@ -107,19 +107,6 @@ def render_script(
     )
 
 
-def literals(files: Sequence[SourceFile], config: Mapping[str, Any], form: Form) -> dict[str, str]:
-    """What stands in the script for the config and for each source, or for the archive of all, in that order.
-
-    By name: "config", "archive", or the source's path behind "sources/".
-    """
-    files = sorted(files, key=lambda file: file.path)
-    found = {"config": literal(f"\n{_config_text(config)}\n")}
-    if form == "archive":
-        packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
-        return {**found, "archive": literal(f"\n{_archive(packed)}\n")}
-    return found | {f"sources/{file.path}": literal(_encoded(file)[1]) for file in files}
-
-
 def fits(text: str) -> bool:
     """Whether Kaggle takes the script."""
     # The stamp grows by a run id and a commit at the push.

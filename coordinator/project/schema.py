@@ -3,8 +3,8 @@
 Names, types and defaults are declared once, in the dataclasses; any other name is a problem. All problems are reported
 at once, each with the dotted path of its value, so that a file can be corrected in one go.
 
-Why no library: cattrs 26.2 takes 65 ms to import, where this module takes 3, and every command reads settings. Of a data
-set with seven mistakes it reports four, without the value and without a suggestion, because it converts instead of
+Why no library: cattrs 26.2 takes 65 ms to import, where this module takes 3, and every command reads settings. Of a
+config with seven mistakes it reports four, without the value and without a suggestion, because it converts instead of
 checking: 2.7 becomes the seed 2, and "no" becomes true. The hooks that would change this are what this module consists
 of. pydantic would need classes of its own, and a project's config uses nothing but the standard library.
 
