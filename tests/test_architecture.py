@@ -22,7 +22,7 @@ LAYERS = [
     {"maintenance", "report"},
     {"handover", "submissions", "sweeps"},
     {"comparison", "runs"},
-    {"ledger"},
+    {"ledger", "workspace"},
     {"results"},
     {"target"},
     {"kernel"},

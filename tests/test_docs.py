@@ -89,3 +89,18 @@ def test_the_example_experiment_is_the_real_one() -> None:
     real = (ROOT / "experiments" / "lr001_step4.yaml").read_text(encoding="utf-8")
     for line in example.splitlines():
         assert line in real
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_paths_of_modules_exist(document: Path) -> None:
+    """A module that a document names by its path is there."""
+    text = document.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:coordinator|model_src|runner_test|tests|benchmarks)/[\w/]+\.\w+)`", text):
+        assert (ROOT / path).is_file(), f"{document.name} names {path}"
+
+
+def test_the_picture_of_the_rooms_shows_each_room() -> None:
+    """docs/rooms.svg has the packages of coordinator/, and the two beside it."""
+    shown = set(re.findall(r'class="name"[^>]*>([^<]+)<', (ROOT / "docs" / "rooms.svg").read_text(encoding="utf-8")))
+    rooms = {folder.name for folder in (ROOT / "coordinator").iterdir() if (folder / "__init__.py").is_file()}
+    assert rooms | {"runner_test", "model_src"} <= shown

@@ -9,6 +9,7 @@ import typer
 from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, open_ledger, this_project
 from coordinator.cli.terminal import answer, say, show_csv
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +55,7 @@ def compare(
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found = verb.compare_experiments(project, ledger, names, metric=metric, paired=paired)
+        found = verb.compare_experiments(Workspace(project, ledger), names, metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -136,7 +137,9 @@ def best(
 
     project = this_project()
     with open_ledger(project) as ledger:
-        found, notes = ranking.best(project, ledger, metric=metric, target=target and target_name(project, target))
+        found, notes = ranking.best(
+            Workspace(project, ledger), metric=metric, target=target and target_name(project, target)
+        )
     found = found[:limit]
 
     def table() -> RenderableType:

@@ -26,6 +26,7 @@ from coordinator.cli.common import (
 from coordinator.cli.runs import wait_for
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import BundleError, UsageError
+from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -57,15 +58,19 @@ def continue_(
         earlier = find_run(ledger, exp, target, version)
         with target_of(project, earlier) as opened:
             if version is None:
-                earlier = verb.choose(project, opened, ledger, earlier, say)
-            found = verb.continuation_of(project, opened, ledger, earlier, sets)
+                earlier = verb.choose(Workspace(project, ledger, opened, say=say), earlier)
+            found = verb.continuation_of(Workspace(project, ledger, opened), earlier, sets)
             built = prepared(project, found.experiment)
             changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)
             say(f"going on from {earlier.label}{changes}")
             if opened.name == "local":
                 warn_of_isolation(project)
             run = push_kernel(
-                project, opened, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say, continues=earlier.id
+                Workspace(project, ledger, opened, say=say),
+                built,
+                force=force,
+                wait_for_slot=wait_for_slot,
+                continues=earlier.id,
             )
             if not as_json:
                 show_text(run.url)

@@ -22,6 +22,7 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, complain, say, show_text, transfers
 from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NotSent, RunFailed, UsageError
+from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -71,7 +72,9 @@ def fetch_results(
             try:
                 with target_of(project, run) as opened, transfers() as show:
                     choice = verb.Choice(only=only, skip=skip)
-                    fetched.append(verb.fetch_run(project, opened, ledger, run, force=force, show=show, choice=choice))
+                    fetched.append(
+                        verb.fetch_run(Workspace(project, ledger, opened), run, force=force, show=show, choice=choice)
+                    )
             except KeyboardInterrupt:
                 say(f"interrupted: what came is kept; go on with: {verb.again(run)}")
                 raise typer.Exit(INTERRUPTED) from None
@@ -87,7 +90,7 @@ def fetch_results(
                     failed.append(error)
                 if isinstance(error, (CredentialsError, Later, NotSent)):
                     silent[run.target] = 0
-        merged, unmerged = merge_fetched(project, ledger, fetched, say=say)
+        merged, unmerged = merge_fetched(Workspace(project, ledger, say=say), fetched)
         fetched += merged
     if as_json:
         answer(

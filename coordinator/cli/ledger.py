@@ -12,6 +12,7 @@ from coordinator.cli.common import Group, Json, TargetOption, command, open_ledg
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
 from coordinator.files import write_atomically
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger
@@ -60,7 +61,7 @@ def check(
     if damaged is None or repair:
         with open_ledger(project) as ledger, contextlib.ExitStack() as stack:
             opened = [] if offline else _targets(project, ledger, target, stack, not_asked)
-            for each in verb.check(project, ledger, opened):
+            for each in verb.check(Workspace(project, ledger), opened):
                 if isinstance(each, verb.Problem):
                     found(each)
                 else:

@@ -11,6 +11,7 @@ from coordinator.cli.common import Json, TargetOption, command, open_ledger, thi
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 from coordinator.files import write_atomically
+from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -43,8 +44,7 @@ def report(
     project = this_project()
     with open_ledger(project) as ledger:
         made = make_report(
-            project,
-            ledger,
+            Workspace(project, ledger),
             names=exp,
             target=target,
             every=all_runs,

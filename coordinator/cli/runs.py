@@ -27,6 +27,7 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text
 from coordinator.errors import CoordError, NoSlot, RunFailed, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,7 @@ def _push(
     work = work_to_do(built)
     going = None if force else at_work(ledger, work, target.name)
     if going is not None:
-        going = refresh_run(project, target, ledger, going, look_at_log=False)
+        going = refresh_run(Workspace(project, ledger, target), going, look_at_log=False)
         # A second session of the same kernel is another matter: the push refuses that.
         if going.state.is_active and going.experiment != name:
             say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
@@ -132,7 +133,7 @@ def _push(
     if done is not None:
         say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
         return done
-    run = verb.push_kernel(project, target, ledger, built, force=force, wait_for_slot=wait_for_slot, say=say)
+    run = verb.push_kernel(Workspace(project, ledger, target, say=say), built, force=force, wait_for_slot=wait_for_slot)
     say(f"pushed {run.label}")
     return run
 
@@ -216,12 +217,12 @@ def logs(
             sources = Sources(project.root, run.files)
             if not follow:
                 printer = LogPrinter(sources, as_json=as_json, raw=raw)
-                for record in current_log(project, opened, ledger, run):
+                for record in current_log(Workspace(project, ledger, opened), run):
                     printer.record(record)
                 printer.end()
                 return
             with LogPrinter(sources, as_json=as_json, raw=raw, label=run.label) as printer:
-                for item in verb(project, opened, ledger, run):
+                for item in verb(Workspace(project, ledger, opened), run):
                     run = printer.item(item) or run
                 printer.end()
     check_success(run, show_log=False)
@@ -253,8 +254,8 @@ def cancel(
     with open_ledger(project) as ledger:
         name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
         with open_target(project, cast("TargetName", name)) as opened:
-            chosen = verb.choose(project, opened, ledger, exp, version)
-            run = verb.cancel_run(project, opened, ledger, chosen, confirm=confirm)
+            chosen = verb.choose(Workspace(project, ledger, opened), exp, version)
+            run = verb.cancel_run(Workspace(project, ledger, opened), chosen, confirm=confirm)
     if as_json:
         answer(run.to_json())
     else:
@@ -270,7 +271,7 @@ def wait_for(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
 
     try:
         with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:
-            for item in follow_run(project, target, ledger, run):
+            for item in follow_run(Workspace(project, ledger, target), run):
                 run = printer.item(item) or run
             printer.end()
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, complain, say, show_csv, show_text
 from coordinator.errors import CoordError, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,16 +62,13 @@ def submit(
         run = find_run(ledger, exp, target, version)
         with target_of(project, run) as opened:
             found = send(
-                project,
-                opened,
-                ledger,
+                Workspace(project, ledger, opened, say=say),
                 run,
                 competition=competition,
                 file_name=file,
                 message=message,
                 is_upload=upload,
                 force=force,
-                say=say,
             )
             say(f"submission {found.ref} to {found.competition} is {found.state}")
             if wait:

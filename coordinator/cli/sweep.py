@@ -21,6 +21,7 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, complain, say, show_text, transfers
 from coordinator.errors import CoordError, UsageError
+from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger, Sweep
@@ -75,7 +76,7 @@ def sweep(
     where = target_name(project, target)
     with open_ledger(project) as ledger:
         planned = verb.plan_sweep(
-            project, ledger, exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force
+            Workspace(project, ledger), exp, grid, target=where, seeds=seeds, split=split_folds, name=name, force=force
         )
         if plan:
             quota = _quota(project, planned)
@@ -131,10 +132,10 @@ def status(
         trouble = None
         try:
             with open_target(project, cast("TargetName", chosen.target)) as opened:
-                verb.brought_up_to_date(project, opened, ledger, chosen)
+                verb.brought_up_to_date(Workspace(project, ledger, opened), chosen)
         except CoordError as error:
             trouble = error  # what is known is shown all the same
-        now = verb.standing(project, ledger, chosen)
+        now = verb.standing(Workspace(project, ledger), chosen)
         answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now))
     if trouble is not None:
         raise trouble
@@ -161,14 +162,14 @@ def merge(name: Name, as_json: Json = False) -> None:
         if not groups:
             raise UsageError(f"the sweep {name} was not split into folds", hint="coord sweep ... --split-folds")
         with open_target(project, cast("TargetName", chosen.target)) as opened:
-            sweep_progress.brought_up_to_date(project, opened, ledger, chosen)
+            sweep_progress.brought_up_to_date(Workspace(project, ledger, opened), chosen)
             for whole in groups:
                 runs = verb.fold_runs(ledger, chosen, whole)
                 with transfers() as show:
                     for run in runs:
                         if not run.fetched_at and not verb.is_mergeable(project, run):
-                            fetching.fetch_run(project, opened, ledger, run, force=False, show=show)
-                merged.append(verb.merge(project, ledger, whole, runs, say=say))
+                            fetching.fetch_run(Workspace(project, ledger, opened), run, force=False, show=show)
+                merged.append(verb.merge(Workspace(project, ledger, say=say), whole, runs))
     if as_json:
         answer([run.to_json() for run in merged])
         return
@@ -190,13 +191,10 @@ def _go_on(
             if sweep.target == "local":
                 warn_of_isolation(project)
             refused = sweep_push.go_on(
-                project,
-                opened,
-                ledger,
+                Workspace(project, ledger, opened, say=say),
                 sweep,
                 wait=wait,
                 retry=retry,
-                say=say,
                 pushed=lambda run: say(f"pushed {run.label}") if as_json else show_text(f"{run.label}  {run.url}"),
             )
     except KeyboardInterrupt:
@@ -204,7 +202,7 @@ def _go_on(
         raise typer.Exit(INTERRUPTED) from None
     finally:
         if as_json:
-            answer(standing(project, ledger, sweep).to_json())
+            answer(standing(Workspace(project, ledger), sweep).to_json())
     if refused:
         for error in refused:
             complain(error)

@@ -13,10 +13,11 @@ from typing import Any
 
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
-from coordinator.ledger import Ledger, Run, chain_of
+from coordinator.ledger import Run, chain_of
 from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
 from coordinator.results import summary as metrics
 from coordinator.target import RunState
+from coordinator.workspace import Workspace
 
 RECORDED = "recorded"
 _ARGUMENT = re.compile(r"(?P<name>[^@]+)(?:@(?:(?P<recorded>recorded)|(?:(?P<target>[a-z]+)-)?v(?P<version>\d+)))?")
@@ -44,7 +45,7 @@ class Candidate:
         return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
 
 
-def find_candidate(project: Project, ledger: Ledger, text: str) -> Candidate:
+def find_candidate(workspace: Workspace, text: str) -> Candidate:
     """What `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
 
     A name alone stands for the newest complete run and its repeats, or else for what was recorded; where only
@@ -54,9 +55,9 @@ def find_candidate(project: Project, ledger: Ledger, text: str) -> Candidate:
     if match is None:
         raise UsageError(f'"{text}" names no run', hint="Say NAME, NAME@v3, NAME@local-v3 or NAME@recorded.")
     name = match["name"]
-    known = experiment_names(project) if project.experiments.is_dir() else []
-    recorded = resolve(project, name) if name in known else None
-    everything = ledger.runs()
+    known = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
+    recorded = resolve(workspace.project, name) if name in known else None
+    everything = workspace.ledger.runs()
     own = [run for run in everything if run.experiment == name]
     usable = [run for run in own if _is_usable(run)]
     if not own:
@@ -68,7 +69,7 @@ def find_candidate(project: Project, ledger: Ledger, text: str) -> Candidate:
         return _of_version(text, own, match["target"], int(match["version"]))
     if match["recorded"] is None and usable:
         return dataclasses.replace(
-            _of_runs(name, usable[0], everything, _config_keys(project, everything)),
+            _of_runs(name, usable[0], everything, _config_keys(workspace.project, everything)),
             recorded=recorded.recorded if recorded is not None else (),
         )
     if recorded is not None and recorded.recorded:
@@ -81,10 +82,10 @@ def find_candidate(project: Project, ledger: Ledger, text: str) -> Candidate:
     raise _nothing(name, own, is_known=recorded is not None, others=dict.fromkeys([*known, *configs]))
 
 
-def all_candidates(project: Project, ledger: Ledger) -> list[Candidate]:
+def all_candidates(workspace: Workspace) -> list[Candidate]:
     """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
-    runs = ledger.runs()
-    keys = _config_keys(project, runs)
+    runs = workspace.ledger.runs()
+    keys = _config_keys(workspace.project, runs)
     by_config: dict[str, list[Run]] = {}
     for run in runs:
         if _is_usable(run):
@@ -96,7 +97,7 @@ def all_candidates(project: Project, ledger: Ledger) -> list[Candidate]:
             left[:] = [run for run in left if run not in found[-1].runs]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
-        for each in _experiments(project)
+        for each in _experiments(workspace.project)
         if each.recorded
     ]
 

@@ -17,9 +17,9 @@ from coordinator.comparison.seeds import Sample
 from coordinator.comparison.sides import Repeat, Side, side_of, summarize
 from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
 from coordinator.errors import NotComparable, UsageError
-from coordinator.ledger import Ledger
 from coordinator.project import Change, Project
 from coordinator.results import OutOfFold
+from coordinator.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +105,7 @@ class Report:
 
 
 def compare_experiments(
-    project: Project,
-    ledger: Ledger,
+    workspace: Workspace,
     names: Sequence[str],
     *,
     metric: str | None = None,
@@ -120,16 +119,16 @@ def compare_experiments(
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise UsageError(f"{', '.join(sorted(repeated))}: compared with itself", hint="One name alone shows its noise.")
-    candidates = [find_candidate(project, ledger, name) for name in names]
+    candidates = [find_candidate(workspace, name) for name in names]
     _check_apart(candidates)
     chosen, mode = common_metric(candidates, metric)
-    sides = tuple(side_of(project, each, chosen) for each in candidates)
+    sides = tuple(side_of(workspace.project, each, chosen) for each in candidates)
     rows = [images.rows(each, chosen) for each in sides]
-    images.check_data(project, sides, rows)
-    floor = noise_floor(project, all_candidates(project, ledger), chosen, sides)
+    images.check_data(workspace.project, sides, rows)
+    floor = noise_floor(workspace.project, all_candidates(workspace), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
     comparisons = tuple(
-        _compare(project, sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
+        _compare(workspace.project, sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
         for at in range(1, len(sides))
     )
     notes = [note for each in sides for note in each.notes]

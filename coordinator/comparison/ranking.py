@@ -12,12 +12,11 @@ from coordinator.comparison.seeds import Sample
 from coordinator.comparison.sides import Side, side_of
 from coordinator.comparison.verdict import judge
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
-from coordinator.ledger import Ledger
-from coordinator.project import Project
+from coordinator.workspace import Workspace
 
 
 def best(
-    project: Project, ledger: Ledger, *, metric: str | None = None, target: str | None = None
+    workspace: Workspace, *, metric: str | None = None, target: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """A row a config, the best mean over its seeds first, and what should be known about the list.
 
@@ -26,7 +25,7 @@ def best(
     the data that their config names.
     Raises RunNotFound, UsageError.
     """
-    candidates = all_candidates(project, ledger)
+    candidates = all_candidates(workspace)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
     metric = metric or next((each.primary for each in candidates if each.primary), None)
@@ -41,9 +40,9 @@ def best(
     _, mode = common_metric(measured[:1], metric)
     turned = [each.name for each in measured if each.modes[metric] != mode]
     measured = [each for each in measured if each.modes[metric] == mode]
-    sides = [side_of(project, each, metric) for each in measured]
-    data = attached(project, sides[0].config)
-    alike = [each for each in sides if attached(project, each.config) == data]
+    sides = [side_of(workspace.project, each, metric) for each in measured]
+    data = attached(workspace.project, sides[0].config)
+    alike = [each for each in sides if attached(workspace.project, each.config) == data]
     most = max((images_of(each) or 0 for each in alike), default=0)
     alike = [each for each in alike if images_of(each) in (None, most)]
     others = len(sides) - len(alike)
@@ -51,7 +50,7 @@ def best(
     if turned:
         notes.append(f"left out, as {metric} is better the other way round there: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
-    floor = noise_floor(project, measured, metric, alike)
+    floor = noise_floor(workspace.project, measured, metric, alike)
     first = Sample(alike[0].name, alike[0].values)
     found = []
     for rank, each in enumerate(alike, start=1):

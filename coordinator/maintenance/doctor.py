@@ -7,7 +7,6 @@ import platform
 import shlex
 import shutil
 import stat
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator import __version__
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, NoAnswer, ProjectError
 from coordinator.kernel import check_collisions, render_metadata
 from coordinator.ledger import Ledger, run_times
@@ -67,7 +67,7 @@ class Finding:
         return {"check": self.check, "state": str(self.level), "what": self.what, "remedy": self.remedy}
 
 
-def diagnose(option: str | None = None, *, clock: Callable[[], float] = time.time) -> list[Finding]:
+def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
     """Everything that was found, for the target that `--target` names, or the project; no finding holds a secret.
 
     The target `local` needs no network.
@@ -216,9 +216,7 @@ def _git(project: Project) -> Iterator[Finding]:
 # The target
 
 
-def _kaggle(
-    project: Project, sources: dict[tuple[str, str], list[str]], clock: Callable[[], float]
-) -> Iterator[Finding]:
+def _kaggle(project: Project, sources: dict[tuple[str, str], list[str]], clock: Clock) -> Iterator[Finding]:
     yield from _file_modes()
     try:
         endpoint = kaggle_endpoint()
@@ -254,7 +252,7 @@ def _file_modes() -> Iterator[Finding]:
         yield Finding("file modes", Level.OK, f"only you can read {', '.join(map(str, files))}")
 
 
-def _network(endpoint: str, clock: Callable[[], float]) -> Any:
+def _network(endpoint: str, clock: Clock) -> Any:
     """Yields findings, returns whether the endpoint answers."""
     # Imported here: requests takes a tenth of a second, which the local target need not pay.
     from coordinator.target import reach

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
-from coordinator.ledger import MERGED, Ledger, Submission, all_submissions, now, said
+from coordinator.ledger import MERGED, Submission, all_submissions, now, said
 from coordinator.project import Project, Recorded, experiment_names, resolve
 from coordinator.report.boards import Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
@@ -16,6 +16,7 @@ from coordinator.report.material import Score, gather
 from coordinator.report.page import render
 from coordinator.report.views import settings
 from coordinator.submissions import scores
+from coordinator.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,7 @@ class Made:
 
 
 def make_report(
-    project: Project,
-    ledger: Ledger,
+    workspace: Workspace,
     *,
     names: Sequence[str] = (),
     target: str | None = None,
@@ -46,15 +46,15 @@ def make_report(
     Configs are compared with `baseline` (`candidates.find` says what it may be), or with the best. Raises RunNotFound,
     UsageError.
     """
-    files = experiment_names(project)
-    runs = ledger.runs(target=target)
-    candidates = all_candidates(project, ledger)
-    compared = find_candidate(project, ledger, baseline) if baseline is not None else None
+    files = experiment_names(workspace.project)
+    runs = workspace.ledger.runs(target=target)
+    candidates = all_candidates(workspace)
+    compared = find_candidate(workspace, baseline) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=every)
     if compared is not None:
         wanted = {run.id for run in (*chosen, *compared.runs)}
         chosen = [run for run in runs if run.id in wanted]
-    recorded, warnings = _recorded(project, [name for name in files if matches(name, names)])
+    recorded, warnings = _recorded(workspace.project, [name for name in files if matches(name, names)])
     if not chosen and not any(recorded.values()):
         of = f" of {', '.join(names)}" if names else ""
         on = f" on {target}" if target is not None else ""
@@ -67,7 +67,7 @@ def make_report(
     chosen = [run for run in chosen if run.id not in older]
     ids = {run.id for run in chosen}
     ranked = boards(
-        project,
+        workspace.project,
         _only(candidates, ids),
         candidates,
         hidden=hidden(chosen, parts),
@@ -79,18 +79,25 @@ def make_report(
             f"--baseline {baseline} has no line on this page",
             hint="It takes a complete run, of the target that --target names, if it is given.",
         )
-    sent = [each for each in all_submissions(ledger) if each.run_id in ids]
+    sent = [each for each in all_submissions(workspace.ledger) if each.run_id in ids]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
-    items = gather(project, ordered.values(), _scores(sent), pictures=pictures, parts=parts, remarks=said(ledger))
+    items = gather(
+        workspace.project,
+        ordered.values(),
+        _scores(sent),
+        pictures=pictures,
+        parts=parts,
+        remarks=said(workspace.ledger),
+    )
     text = render(
         ranked,
         items,
         recorded,
-        settings(project, ranked, items),
+        settings(workspace.project, ranked, items),
         title=title,
         made_at=now(),
         version=__version__,
-        agreements=_agreements(project, ledger, sent),
+        agreements=_agreements(workspace, sent),
     )
     return Made(text, tuple(ordered), len(_entries(ranked)), tuple(warnings))
 
@@ -113,12 +120,12 @@ def _scores(sent: Iterable[Submission]) -> dict[str, Score]:
     return found
 
 
-def _agreements(project: Project, ledger: Ledger, sent: Iterable[Submission]) -> list[str]:
+def _agreements(workspace: Workspace, sent: Iterable[Submission]) -> list[str]:
     """How well CV ranks these submissions, as far as that can be said."""
     return [
         f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
         f"Kendall {each.kendall:+.2f}"
-        for each in scores.agreements(project, scores.all_scores(ledger, sent))
+        for each in scores.agreements(workspace.project, scores.all_scores(workspace.ledger, sent))
         if each.spearman is not None and each.kendall is not None
     ]
 

@@ -6,7 +6,6 @@ all its versions and their output.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,9 +13,9 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
 from coordinator.ledger import Ledger, Run, now
-from coordinator.project import Project
 from coordinator.runs.refresh import refresh_run, settled
 from coordinator.target import RunState, Target
+from coordinator.workspace import Workspace
 
 # Seconds between the looks whether a session has ended that was asked to; half a minute altogether.
 _WAITS = (0.1, 0.2, 0.4, 0.8, 1.5, *[3.0] * 9)
@@ -60,20 +59,26 @@ def where(ledger: Ledger, experiment: str, target: str | None, version: int | No
     return found.pop() if found else None
 
 
-def choose(project: Project, target: Target, ledger: Ledger, experiment: str, version: int | None) -> Run:
+def choose(workspace: Workspace, experiment: str, version: int | None) -> Run:
     """The run of the experiment that is to be cancelled: the one that is active, as it stands now.
 
     Raises RunFailed if it has ended, UsageError if several are active and no version is named, and Later while one is
     being pushed.
     """
-    runs = [settled(project, target, ledger, run) for run in ledger.runs(experiment=experiment, target=target.name)]
+    runs = [
+        settled(workspace, run) for run in workspace.ledger.runs(experiment=experiment, target=workspace.target.name)
+    ]
     if version is not None:
-        chosen = [ledger.find(experiment, target=target.name, version=version)]
+        chosen = [workspace.ledger.find(experiment, target=workspace.target.name, version=version)]
     elif any(run.state is RunState.PUSHING for run in runs):
-        raise Later(f"{experiment} is being pushed to {target.name}", hint="Name the version, or wait a moment.")
+        raise Later(
+            f"{experiment} is being pushed to {workspace.target.name}", hint="Name the version, or wait a moment."
+        )
     else:
-        chosen = [run for run in runs if run.state.is_active] or [ledger.find(experiment, target=target.name)]
-    found = [refresh_run(project, target, ledger, run, look_at_log=False) for run in chosen]
+        chosen = [run for run in runs if run.state.is_active] or [
+            workspace.ledger.find(experiment, target=workspace.target.name)
+        ]
+    found = [refresh_run(workspace, run, look_at_log=False) for run in chosen]
     active = [run for run in found if run.state.is_active]
     if len(active) > 1:
         raise UsageError(f"which one? {_labels(active)} are active", hint="Name it with --version.")
@@ -83,40 +88,37 @@ def choose(project: Project, target: Target, ledger: Ledger, experiment: str, ve
 
 
 def cancel_run(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
+    workspace: Workspace,
     run: Run,
     *,
     confirm: Callable[[Deletion], bool],
-    sleep: Callable[[float], None] = time.sleep,
 ) -> Run:
     """Ends the session of an active run, and returns the run as it stands then, also in the ledger.
 
     `confirm` is asked before a kernel is deleted. Raises TargetError if that version is another run's, if the target
     refused, or if nobody confirmed; Later if the kernel is being pushed, or its session takes its time to end.
     """
-    with held(project.push_lock(run.target, run.slug), wait=False) as ours:
+    with held(workspace.project.push_lock(run.target, run.slug), wait=False) as ours:
         if not ours:
             raise Later(f"{run.owner}/{run.slug} is being pushed at this moment", hint="Try again when that is done.")
-        found = target.source(run.owner, run.slug, run.ref.version)
+        found = workspace.target.source(run.owner, run.slug, run.ref.version)
         if found is None:
-            return _ended(ledger, run, "its kernel is gone")
+            return _ended(workspace.ledger, run, "its kernel is gone")
         newest, text = found
         if (stamped := stamp_of(script_in(text)).get("run")) != run.id:
             raise TargetError(
                 f"{run.ref} is not {run.label}: it was pushed by {f'run {stamped}' if stamped else 'something else'}",
                 hint="Nothing was cancelled. Was the kernel deleted and made anew?",
             )
-        if target.cancel(run.ref):
-            return _awaited(project, target, ledger, run, sleep)
-        deletion = _deletion(ledger, run, newest)
+        if workspace.target.cancel(run.ref):
+            return _awaited(workspace, run)
+        deletion = _deletion(workspace.ledger, run, newest)
         if not confirm(deletion):
             raise TargetError(f"nothing was deleted: {run.label} goes on")
-        _delete(target, run)
+        _delete(workspace.target, run)
         for other in deletion.active:
-            _ended(ledger, other, f"its kernel was deleted to stop v{run.version}")
-        return _ended(ledger, run, "its kernel was deleted to stop it")
+            _ended(workspace.ledger, other, f"its kernel was deleted to stop v{run.version}")
+        return _ended(workspace.ledger, run, "its kernel was deleted to stop it")
 
 
 def confirmed(deletion: Deletion, *, yes: bool, ask: Callable[[str], str] | None) -> bool:
@@ -169,14 +171,14 @@ def _delete(target: Target, run: Run) -> None:
         )
 
 
-def _awaited(project: Project, target: Target, ledger: Ledger, run: Run, sleep: Callable[[float], None]) -> Run:
+def _awaited(workspace: Workspace, run: Run) -> Run:
     """The run once its session has ended, in whatever way."""
     for seconds in _WAITS:
-        run = refresh_run(project, target, ledger, run, look_at_log=False)
+        run = refresh_run(workspace, run, look_at_log=False)
         if not run.state.is_active:
             return run
-        sleep(seconds)
-    ledger.update(run.id, message="it was asked to stop")
+        workspace.clock.sleep(seconds)
+    workspace.ledger.update(run.id, message="it was asked to stop")
     raise Later(
         f"{run.label} was asked to stop, and is still {run.state}", hint="coord status shows when it has ended."
     )

@@ -7,13 +7,14 @@ the earlier version left its checkpoint, and the config's `[tool.coord] continue
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Ledger, Run, find_experiment
 from coordinator.project import Change, Experiment, Project, leaves
 from coordinator.runs.refresh import refresh_run
-from coordinator.target import RunState, Target
+from coordinator.target import RunState
+from coordinator.workspace import Workspace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,9 +27,7 @@ class Continuation:
     """Config values that differ from the earlier run's, but for the one that names it."""
 
 
-def continuation_of(
-    project: Project, target: Target, ledger: Ledger, earlier: Run, overrides: Sequence[str]
-) -> Continuation:
+def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]) -> Continuation:
     """The experiment with the overrides of `earlier` and then the given ones, so that it goes on from there.
 
     Whether a change can be gone on with (more epochs, say) is for the model source to say, here if `continue_check`
@@ -36,25 +35,27 @@ def continuation_of(
     UsageError for such a change, and if a newer version left an output: a kernel that is attached is always its newest
     complete version.
     """
-    setting = _setting(project)
-    earlier = refresh_run(project, target, ledger, earlier, look_at_log=False)
+    setting = _setting(workspace.project)
+    earlier = refresh_run(workspace, earlier, look_at_log=False)
     if earlier.state.is_active:
         raise RunFailed(
             f"{earlier.label} is {earlier.state}: there is nothing to go on from yet",
             hint=f"coord logs --exp {earlier.experiment} --follow waits for it.",
         )
     if earlier.state is not RunState.COMPLETE:
-        raise RunFailed(f"{earlier.label} is {earlier.state}: {target.name} attaches the output of complete runs only")
-    newer = [run for run in _complete(ledger, earlier) if run.ref.version > earlier.ref.version]
+        raise RunFailed(
+            f"{earlier.label} is {earlier.state}: {workspace.target.name} attaches the output of complete runs only"
+        )
+    newer = [run for run in _complete(workspace.ledger, earlier) if run.ref.version > earlier.ref.version]
     if newer:
         raise UsageError(
-            f"{earlier.label} can't be continued: {target.name} attaches a kernel's newest output, which is that of "
-            f"v{newer[0].version}",
+            f"{earlier.label} can't be continued: {workspace.target.name} attaches a kernel's newest output, "
+            f"which is that of v{newer[0].version}",
             hint=f"Continue that one (leave out --version), or push anew: coord push --exp {earlier.experiment}",
         )
     given = _last_of_each([*earlier.overrides, *overrides, f"{setting}={earlier.owner}/{earlier.slug}"])
-    experiment = find_experiment(project, earlier.experiment, given)
-    _check(project, earlier, experiment)
+    experiment = find_experiment(workspace.project, earlier.experiment, given)
+    _check(workspace.project, earlier, experiment)
     before, after = dict(leaves(earlier.config)), dict(leaves(experiment.config))
     changes = tuple(
         Change(path, before.get(path), after.get(path))
@@ -64,18 +65,18 @@ def continuation_of(
     return Continuation(earlier, experiment, changes)
 
 
-def choose(project: Project, target: Target, ledger: Ledger, newest: Run, say: Callable[[str], None]) -> Run:
+def choose(workspace: Workspace, newest: Run) -> Run:
     """The run to go on from where no version was named: the newest, or if it failed, the newest complete one."""
-    newest = refresh_run(project, target, ledger, newest, look_at_log=False)
+    newest = refresh_run(workspace, newest, look_at_log=False)
     if newest.state is RunState.COMPLETE or newest.state.is_active:
         return newest
-    before = _complete(ledger, newest)
+    before = _complete(workspace.ledger, newest)
     if not before:
         raise RunNotFound(
             f"{newest.label} is {newest.state}, and no run before it is complete: there is nothing to go on from",
             hint=f"Push it anew: coord push --exp {newest.experiment}",
         )
-    say(f"{newest.label} is {newest.state}: going on from v{before[0].version}")
+    workspace.say(f"{newest.label} is {newest.state}: going on from v{before[0].version}")
     return before[0]
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import Later, NoAnswer
-from coordinator.ledger import Ledger, Run
-from coordinator.project import Project
+from coordinator.ledger import Run
 from coordinator.runs.refresh import refresh_run
-from coordinator.target import LogRecord, RunState, Target
+from coordinator.target import LogRecord, RunState
+from coordinator.workspace import Workspace
 
 _IDLE_SECONDS = 20.0
 _PATIENCE = 600.0
@@ -23,37 +23,39 @@ class Pace:
 
     wait: float = 0.2
     most: float = 10.0
-    pause: Callable[[float], object] = time.sleep
+    clock: Clock = SYSTEM_CLOCK
 
     def sleep(self) -> None:
-        self.pause(self.wait)
+        self.clock.sleep(self.wait)
         self.wait = min(self.wait * 1.3, self.most)
 
 
-def follow_run(
-    project: Project, target: Target, ledger: Ledger, run: Run, *, pause: Callable[[float], object] = time.sleep
-) -> Iterator[Run | LogRecord]:
+def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
     """Yields the run whenever its state changes, and every record of its log once; ends after the run has ended.
 
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run goes on without us.
     """
     yield run
-    seen, silent, pace = 0, 0.0, Pace(most=2.0 if target.name == "local" else 15.0, pause=pause)
+    seen, silent, pace = (
+        0,
+        0.0,
+        Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock),
+    )
     while True:
         try:
-            current = refresh_run(project, target, ledger, run, look_at_log=False)
+            current = refresh_run(workspace, run, look_at_log=False)
             if current.state is not run.state:
                 yield current
                 pace.wait = 0.2
             run = current
             if run.state is RunState.RUNNING:
-                for number, record in enumerate(target.follow(run.ref, idle_seconds=_IDLE_SECONDS)):
+                for number, record in enumerate(workspace.target.follow(run.ref, idle_seconds=_IDLE_SECONDS)):
                     if number >= seen:
                         seen = number + 1
                         yield record
             if not run.state.is_active:
                 if run.version is not None:
-                    yield from target.log(run.ref)[seen:]
+                    yield from workspace.target.log(run.ref)[seen:]
                 return
             silent = 0.0
         except (NoAnswer, Later):  # Later: it asks to slow down, which is what follows

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.bundle import script_in, stamp_of, stamped
-from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
 from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
 from coordinator.ledger import NEVER_ARRIVED, Ledger, Run, new_run_id, now
 from coordinator.project import Project, git
 from coordinator.runs.refresh import refresh_run, settle, wait_for_arrival
-from coordinator.target import Pushed, RunState, Target
+from coordinator.target import Pushed, RunState
+from coordinator.workspace import Workspace
 
 _SENT_AT_MOST = 3
 """A push that is known not to have arrived is sent again, this often in all."""
@@ -22,15 +22,11 @@ _LOOK_SECONDS, _LOOK_LOCAL_SECONDS, _TRY_SECONDS = 30.0, 1.0, 300.0
 
 
 def push_kernel(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
+    workspace: Workspace,
     built: Build,
     *,
     force: bool,
-    say: Callable[[str], None],
     wait_for_slot: bool = False,
-    clock: Clock = SYSTEM_CLOCK,
     continues: str | None = None,
 ) -> Run:
     """Pushes a built kernel and returns its run.
@@ -46,52 +42,53 @@ def push_kernel(
     named). Raises NoAnswer if the target did not say what exists, either; the ledger then knows, and `coord status`
     settles it.
     """
-    metadata = with_owner(built.metadata, target.owner)
-    with held(project.push_lock(target.name, metadata.slug), wait=True):
-        _check_active(project, target, ledger, built.experiment.name, force=force, say=say, clock=clock)
-        _check_type(target, ledger, metadata)
-        run = _intent(project, target, built, metadata, continues)
+    metadata = with_owner(built.metadata, workspace.target.owner)
+    with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
+        _check_active(workspace, built.experiment.name, force=force)
+        _check_type(workspace, metadata)
+        run = _intent(workspace, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
         check_source_size(len(source.encode("utf-8")))
-        ledger.add(run)
-        say(f"pushing {metadata.data['id']} to {target.name}: {len(source.encode('utf-8')):,} bytes, {run.digest[:19]}")
+        workspace.ledger.add(run)
+        workspace.say(
+            f"pushing {metadata.data['id']} to {workspace.target.name}: {len(source.encode('utf-8')):,} bytes, "
+            f"{run.digest[:19]}"
+        )
         timeout = built.experiment.kernel.timeout_seconds
 
         def send() -> Pushed:
-            return target.push(metadata, source, timeout_seconds=timeout)
+            return workspace.target.push(metadata, source, timeout_seconds=timeout)
 
         while True:
             try:
-                return _send(send, target, ledger, run, say=say, clock=clock)
+                return _send(workspace, send, run)
             except NoSlot as error:
                 if not wait_for_slot:
                     raise
                 what = error.what.rstrip(".")
-                say(f"{what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)")
-            _wait_for_slot(project, target, ledger, clock)
-            run = _again(ledger, run)
+                workspace.say(
+                    f"{what}; trying again when a session has ended (Ctrl-C gives up, nothing is pushed then)"
+                )
+            _wait_for_slot(workspace)
+            run = _again(workspace.ledger, run)
 
 
 def _check_active(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
+    workspace: Workspace,
     experiment: str,
     *,
     force: bool,
-    say: Callable[[str], None],
-    clock: Clock,
 ) -> None:
     """Pushing to a kernel that is running starts a second session: never unasked."""
-    for number, run in enumerate(ledger.runs(experiment=experiment, target=target.name)):
+    for number, run in enumerate(workspace.ledger.runs(experiment=experiment, target=workspace.target.name)):
         if not run.state.is_active and not (number == 0 and run.message == NEVER_ARRIVED):
             continue
         # This process holds the push lock, so a push without an outcome has nobody working on it any more.
-        current = settle(target, ledger, run, clock=clock.seconds)
+        current = settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
         if current.state is RunState.PUSHING and not force:
-            say(f"the last push of {experiment} left no answer: looking whether it arrives")
-            current = wait_for_arrival(target, ledger, current, clock=clock.seconds, sleep=clock.sleep)
-        current = refresh_run(project, target, ledger, current, look_at_log=False)
+            workspace.say(f"the last push of {experiment} left no answer: looking whether it arrives")
+            current = wait_for_arrival(workspace.target, workspace.ledger, current, clock=workspace.clock)
+        current = refresh_run(workspace, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
                 f"{current.label} is {current.state}: {current.url}",
@@ -99,26 +96,30 @@ def _check_active(
             )
 
 
-def _check_type(target: Target, ledger: Ledger, metadata: KernelMetadata) -> None:
+def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
     """A kernel stays a script or a notebook for good; what Kaggle does with the other is not documented."""
-    address = (target.owner, metadata.slug)
-    earlier = (run for run in ledger.runs(target=target.name) if (run.owner, run.slug) == address and run.version)
+    address = (workspace.target.owner, metadata.slug)
+    earlier = (
+        run
+        for run in workspace.ledger.runs(target=workspace.target.name)
+        if (run.owner, run.slug) == address and run.version
+    )
     before = next((run.metadata.get("kernel_type") for run in earlier), None)
-    if before in (None, metadata.data["kernel_type"]) or target.source(*address) is None:
+    if before in (None, metadata.data["kernel_type"]) or workspace.target.source(*address) is None:
         return
     raise TargetError(
-        f"{metadata.data['id']} is a {before} on {target.name}, and a kernel's type can't be changed",
+        f"{metadata.data['id']} is a {before} on {workspace.target.name}, and a kernel's type can't be changed",
         hint="Give the experiment another title ([tool.coord.kernel] title), or delete the kernel first.",
     )
 
 
-def _intent(project: Project, target: Target, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
+def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
     created_at = now()
     return Run(
         id=new_run_id(),
         experiment=built.experiment.name,
-        target=target.name,
-        owner=target.owner,
+        target=workspace.target.name,
+        owner=workspace.target.owner,
         slug=metadata.slug,
         digest=built.script.digest,
         config=built.experiment.config,
@@ -128,7 +129,7 @@ def _intent(project: Project, target: Target, built: Build, metadata: KernelMeta
         created_at=created_at,
         sent_at=created_at,
         files={file.path: file.sha256 for file in built.files},
-        git=git.commit(project.root, _inputs(project, built)),
+        git=git.commit(workspace.project.root, _inputs(workspace.project, built)),
         timeout_seconds=built.experiment.kernel.timeout_seconds,
         continues=continues,
     )
@@ -146,32 +147,31 @@ def _inputs(project: Project, built: Build) -> list[Path]:
     ]
 
 
-def _send(
-    send: Callable[[], Pushed], target: Target, ledger: Ledger, run: Run, *, say: Callable[[str], None], clock: Clock
-) -> Run:
+def _send(workspace: Workspace, send: Callable[[], Pushed], run: Run) -> Run:
     for tries_left in reversed(range(_SENT_AT_MOST)):
         try:
             pushed = send()
         except CoordError as error:
             if isinstance(error, NotSent) or not isinstance(error, NoAnswer):
-                ledger.update(run.id, state=RunState.REFUSED, message=error.what, ended_at=now())
+                workspace.ledger.update(run.id, state=RunState.REFUSED, message=error.what, ended_at=now())
                 raise
             # From here on, not from the start of the request: a time-out may have taken longer than that.
-            run = ledger.update(run.id, sent_at=now(), message=error.what)
-            say(f"{error.what}; asking {target.name} whether the push arrived")
-            run = _found(target, ledger, run, error, clock)
+            run = workspace.ledger.update(run.id, sent_at=now(), message=error.what)
+            workspace.say(f"{error.what}; asking {workspace.target.name} whether the push arrived")
+            run = _found(workspace, run, error)
         else:
             if tries_left + 1 < _SENT_AT_MOST:
-                _look_for_a_double(target, run, pushed, say)
-            return _answered(pushed, target, ledger, run)
+                _look_for_a_double(workspace, run, pushed)
+            return _answered(workspace, pushed, run)
         if run.version is not None:
-            say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
+            workspace.say(f"it did: {run.label}" + (f"; {run.message}" if run.message else ""))
             return run
         if tries_left:
-            say("it did not: pushing it again")
-            run = _again(ledger, run)
+            workspace.say("it did not: pushing it again")
+            run = _again(workspace.ledger, run)
     raise TargetError(
-        f"the push was sent {_SENT_AT_MOST} times and never arrived on {target.name}", hint="Try again in a while."
+        f"the push was sent {_SENT_AT_MOST} times and never arrived on {workspace.target.name}",
+        hint="Try again in a while.",
     )
 
 
@@ -180,52 +180,56 @@ def _again(ledger: Ledger, run: Run) -> Run:
     return ledger.update(run.id, state=RunState.PUSHING, sent_at=now(), message="", ended_at=None)
 
 
-def _wait_for_slot(project: Project, target: Target, ledger: Ledger, clock: Clock) -> None:
+def _wait_for_slot(workspace: Workspace) -> None:
     """Until a session has ended that the ledger knows, or for a few minutes."""
-    begun = clock.seconds()
-    running = [run for run in ledger.runs(target=target.name) if run.state.is_active]
-    while clock.seconds() - begun < _TRY_SECONDS:
-        clock.sleep(_LOOK_LOCAL_SECONDS if target.name == "local" else _LOOK_SECONDS)
+    begun = workspace.clock.seconds()
+    running = [run for run in workspace.ledger.runs(target=workspace.target.name) if run.state.is_active]
+    while workspace.clock.seconds() - begun < _TRY_SECONDS:
+        workspace.clock.sleep(_LOOK_LOCAL_SECONDS if workspace.target.name == "local" else _LOOK_SECONDS)
         for run in running:
             try:
-                if not refresh_run(project, target, ledger, run, look_at_log=False).state.is_active:
+                if not refresh_run(workspace, run, look_at_log=False).state.is_active:
                     return
             except TargetError:
                 pass  # the next look may succeed
 
 
-def _look_for_a_double(target: Target, run: Run, pushed: Pushed, say: Callable[[str], None]) -> None:
+def _look_for_a_double(workspace: Workspace, run: Run, pushed: Pushed) -> None:
     """A try that was given up and arrived after all is a session that nobody asked for: that is said."""
     before = pushed.ref.version - 1
     found = None
     try:
-        found = target.source(run.owner, run.slug, before) if before else None
+        found = workspace.target.source(run.owner, run.slug, before) if before else None
     except CoordError:
         pass  # it is the version that was just made that counts
     if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
-        say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
+        workspace.say(f"warning: an earlier try arrived after all, as version {before}: two sessions do the same")
 
 
-def _answered(pushed: Pushed, target: Target, ledger: Ledger, run: Run) -> Run:
+def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
     message = ""
     if pushed.refused_sources:
-        message = f"without {', '.join(pushed.refused_sources)}, which {target.name} did not accept"
-    run = ledger.update(
+        message = f"without {', '.join(pushed.refused_sources)}, which {workspace.target.name} did not accept"
+    run = workspace.ledger.update(
         run.id, state=RunState.QUEUED, version=pushed.ref.version, url=pushed.url, pushed_at=now(), message=message
     )
     if pushed.refused_sources:
         raise TargetError(
             f"{run.label} has started {message}: {run.url}",
             hint="Check the names"
-            + (" (coord local add-dataset OWNER/SLUG DIR makes one known here)." if target.name == "local" else "."),
+            + (
+                " (coord local add-dataset OWNER/SLUG DIR makes one known here)."
+                if workspace.target.name == "local"
+                else "."
+            ),
         )
     return run
 
 
-def _found(target: Target, ledger: Ledger, run: Run, lost: NoAnswer, clock: Clock) -> Run:
+def _found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:
     """The run, adopted or known not to have arrived."""
     try:
-        return wait_for_arrival(target, ledger, run, clock=clock.seconds, sleep=clock.sleep)
+        return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
     except CoordError as error:
         # Not the question's own error: what matters is the push.
         raise NoAnswer(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coordinator.bundle import script_in, stamp_of
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.files import held
 from coordinator.ledger import ACTIVE, ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET, Ledger, Run, now
-from coordinator.project import Project
 from coordinator.results import events
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
+from coordinator.workspace import Workspace
 
 # The live log has no "you are up to date" mark: it is taken as read when nothing came for about as long as an answer
 # takes, within these bounds.
@@ -39,20 +40,20 @@ class Look:
     """Its log as far as it was read; empty where nobody looked."""
 
 
-def refresh_run(project: Project, target: Target, ledger: Ledger, run: Run, *, look_at_log: bool = True) -> Run:
+def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> Run:
     """The run as it stands now, also in the ledger. A run that has ended is left alone."""
-    run = settled(project, target, ledger, run)
+    run = settled(workspace, run)
     if not run.state.is_active or run.version is None:
         return run
-    return record(ledger, run, look(target, run, at_log=look_at_log))
+    return record(workspace.ledger, run, look(workspace.target, run, at_log=look_at_log))
 
 
-def settled(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
+def settled(workspace: Workspace, run: Run) -> Run:
     """The run, its lost answer settled; unchanged if there is none, or if another process is pushing it just now."""
     if run.state is not RunState.PUSHING:
         return run
-    with held(project.push_lock(run.target, run.slug), wait=False) as ours:
-        return settle(target, ledger, ledger.get(run.id)) if ours else run
+    with held(workspace.project.push_lock(run.target, run.slug), wait=False) as ours:
+        return settle(workspace.target, workspace.ledger, workspace.ledger.get(run.id)) if ours else run
 
 
 def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
@@ -104,15 +105,15 @@ def _started_at(run: Run, records: list[LogRecord]) -> str:
     return max(found, pushed).isoformat(timespec="seconds")
 
 
-def current_log(project: Project, target: Target, ledger: Ledger, run: Run) -> list[LogRecord]:
+def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
     """The log as far as there is one: all of it once the run has ended, what has come so far while it runs."""
-    run = refresh_run(project, target, ledger, run, look_at_log=False)
+    run = refresh_run(workspace, run, look_at_log=False)
     if run.state is RunState.RUNNING:
-        return list(target.follow(run.ref, idle_seconds=_IDLE_SECONDS))
-    return [] if run.state.is_active else target.log(run.ref)
+        return list(workspace.target.follow(run.ref, idle_seconds=_IDLE_SECONDS))
+    return [] if run.state.is_active else workspace.target.log(run.ref)
 
 
-def settle(target: Target, ledger: Ledger, run: Run, *, clock: Callable[[], float] = time.time) -> Run:
+def settle(target: Target, ledger: Ledger, run: Run, *, clock: Clock = SYSTEM_CLOCK) -> Run:
     """Finds out what became of a push whose answer was lost: the kernel's source names the run that pushed it.
 
     Where it names none, the run stays as it is for ARRIVAL_SECONDS after its request was last on its way, because the
@@ -136,7 +137,7 @@ def settle(target: Target, ledger: Ledger, run: Run, *, clock: Callable[[], floa
     if never_arrived:
         return run
     sent = datetime.fromisoformat(run.sent_at or run.created_at).timestamp()
-    if clock() - sent <= ARRIVAL_SECONDS:
+    if clock.seconds() - sent <= ARRIVAL_SECONDS:
         return ledger.update(run.id, message=NOT_YET)
     return ledger.update(run.id, state=RunState.REFUSED, message=NEVER_ARRIVED, ended_at=now())
 
@@ -146,8 +147,7 @@ def wait_for_arrival(
     ledger: Ledger,
     run: Run,
     *,
-    clock: Callable[[], float] = time.time,
-    sleep: Callable[[float], None] = time.sleep,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Run:
     """Asks until it is known whether a push arrived, for as long as it may; returns the run, adopted or refused.
 
@@ -164,7 +164,7 @@ def wait_for_arrival(
                 raise
         if run.state is not RunState.PUSHING:
             return run
-        sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
+        clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
         asked += 1
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
 from coordinator.ledger import Ledger, Run, chain_of, run_times
 from coordinator.project import Project, TargetName
 from coordinator.runs.refresh import Look, look, record, settled
 from coordinator.target import Target, open_target
+from coordinator.workspace import Workspace
 
 AT_ONCE = 50
 """Runs that are asked about side by side; `coord status` shows 20 unless it is told otherwise."""
@@ -99,7 +100,7 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
                 continue
             for run in active:
                 try:
-                    current = settled(targets.project, target, ledger, run)
+                    current = settled(Workspace(targets.project, ledger, target), run)
                 except CoordError as error:
                     failures[run.id] = error
                     continue
@@ -129,9 +130,7 @@ def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]
     return failures
 
 
-def watch(
-    targets: OpenTargets, look: Callable[[], Status], sleep: Callable[[float], None] = time.sleep
-) -> Iterator[Status]:
+def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTEM_CLOCK) -> Iterator[Status]:
     """One look after the other, until all runs have ended, or until nothing is left that asking again could tell.
 
     A lost connection, or a target that asks to slow down, passes.
@@ -145,4 +144,4 @@ def watch(
             return
         if now.failures:
             targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
-        sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])
+        clock.sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import ARRIVAL_SECONDS, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
 from coordinator.project import Project
@@ -127,7 +127,7 @@ def wait(
     ledger: Ledger,
     submission: Submission,
     *,
-    sleep: Callable[[float], object] = time.sleep,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Submission:
     """Asks until the submission has its score, or can't have one. Raises NoAnswer (or Later) after several silences."""
     asked, silent = 0, 0
@@ -139,7 +139,7 @@ def wait(
             if silent >= _SILENT_AT_MOST:
                 raise
         if submission.state is SubmissionState.PENDING:
-            sleep(_WAITS[min(asked, len(_WAITS) - 1)])
+            clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
             asked += 1
     return submission
 

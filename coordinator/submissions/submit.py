@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from coordinator.clock import SYSTEM_CLOCK, Clock
+from coordinator.clock import Clock
 from coordinator.errors import (
     CoordError,
     Later,
@@ -22,10 +22,10 @@ from coordinator.errors import (
 )
 from coordinator.files import held
 from coordinator.ledger import ARRIVAL_SECONDS, MERGED, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
-from coordinator.project import Project
 from coordinator.runs import output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
-from coordinator.target import Competition, Competitions, RunState, SubmissionState, Target
+from coordinator.target import Competition, Competitions, RunState, SubmissionState
+from coordinator.workspace import Workspace
 
 MESSAGE_AT_MOST = 200
 """Characters of a message: the stamp that names the submission comes after it, and must not be cut off."""
@@ -34,9 +34,7 @@ _ASK_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 def submit_run(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
+    workspace: Workspace,
     run: Run,
     *,
     competition: str | None,
@@ -44,8 +42,6 @@ def submit_run(
     message: str,
     is_upload: bool,
     force: bool,
-    say: Callable[[str], None],
-    clock: Clock = SYSTEM_CLOCK,
 ) -> Submission:
     """Submits a file that a complete run left: by naming the kernel's version, or by sending the file (`is_upload`).
 
@@ -58,8 +54,8 @@ def submit_run(
     fetched, would be refused, or was submitted before (unless `force`); Later if the day's submissions are spent;
     TargetError if the target refused, NoAnswer if it is not known whether it took it.
     """
-    run = refresh_run(project, target, ledger, run, look_at_log=False)
-    named = project.settings.submission.competition if competition is None else competition
+    run = refresh_run(workspace, run, look_at_log=False)
+    named = workspace.project.settings.submission.competition if competition is None else competition
     slug = _competition(run) if named is None else named
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", slug):
         hint = "It is the last part of its address: kaggle.com/competitions/NAME."
@@ -73,12 +69,12 @@ def submit_run(
             f"{run.label} was {run.message}: there is no version of a kernel to submit",
             hint=f"Where a file is taken: --upload. Else run all folds in one: coord push --exp {run.experiment}",
         )
-    run, file = output_file.bring(project, target, ledger, run, file_name, say)
+    run, file = output_file.bring(workspace, run, file_name)
     if (ended := output_file.status_of(run)) != "complete":
-        say(f"warning: {run.label} reports that it is {ended}")
+        workspace.say(f"warning: {run.label} reports that it is {ended}")
     description = _message(run, message)
-    known = [each.competition for each in submissions.all_submissions(ledger)]
-    place = _open(target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
+    known = [each.competition for each in submissions.all_submissions(workspace.ledger)]
+    place = _open(workspace.target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if is_upload and place.kernels_only:
         raise UsageError(f"{slug} takes versions of kernels, and no files", hint="Leave out --upload.")
     if place.kernels_only and run.metadata.get("enable_internet"):
@@ -86,23 +82,23 @@ def submit_run(
             f"{run.label} had the internet, and {slug} takes only kernels without",
             hint="Set enable_internet = false in [tool.coord.kernel], and push again.",
         )
-    if not is_upload and not place.kernels_only and target.name != "local":
-        say(f"note: {slug} is no code competition; if it wants a file, add --upload")
-    _check_file(project, target.competitions, slug, run, file, file_name, say)
+    if not is_upload and not place.kernels_only and workspace.target.name != "local":
+        workspace.say(f"note: {slug} is no code competition; if it wants a file, add --upload")
+    _check_file(workspace, workspace.target.competitions, slug, run, file, file_name)
     digest = output_file.sha256(file)
-    with held(project.submit_lock(target.name, slug), wait=True):
-        _check_repeated(target, ledger, slug, run, file_name, digest, force=force)
-        _check_allowance(target.competitions, slug, clock)
-        token = target.competitions.upload(slug, file) if is_upload else ""
-        each = _intent(ledger, run, slug, file_name, digest, description, is_upload=is_upload)
-        say(f"submitting {file_name} of {run.label} to {slug}")
+    with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
+        _check_repeated(workspace, slug, run, file_name, digest, force=force)
+        _check_allowance(workspace.target.competitions, slug, workspace.clock)
+        token = workspace.target.competitions.upload(slug, file) if is_upload else ""
+        each = _intent(workspace.ledger, run, slug, file_name, digest, description, is_upload=is_upload)
+        workspace.say(f"submitting {file_name} of {run.label} to {slug}")
 
         def send() -> int | None:
             if is_upload:
-                return target.competitions.submit_upload(slug, token, each.description)
-            return target.competitions.submit_version(slug, run.ref, file_name, each.description)
+                return workspace.target.competitions.submit_upload(slug, token, each.description)
+            return workspace.target.competitions.submit_version(slug, run.ref, file_name, each.description)
 
-        return _send(send, target, ledger, each, say, clock)
+        return _send(workspace, send, each)
 
 
 def _competition(run: Run) -> str:
@@ -141,42 +137,41 @@ def _open(competitions: Competitions, slug: str, known: list[str]) -> Competitio
 
 
 def _check_file(
-    project: Project,
+    workspace: Workspace,
     competitions: Competitions,
     slug: str,
     run: Run,
     file: Path,
     name: str,
-    say: Callable[[str], None],
 ) -> None:
-    settings = project.settings.submission
+    settings = workspace.project.settings.submission
     with tempfile.TemporaryDirectory(prefix="coord-sample-") as folder:
         if settings.sample is not None:
-            sample: Path | None = project.root / settings.sample
+            sample: Path | None = workspace.project.root / settings.sample
         else:
             sample = competitions.sample(slug, Path(folder))
         if sample is None:
-            say(f"warning: {slug} has no file that is clearly its sample submission: ids and columns are not checked")
-            say('Name one: sample = "FILE" in [tool.coord.submission].')
+            workspace.say(
+                f"warning: {slug} has no file that is clearly its sample submission: ids and columns are not checked"
+            )
+            workspace.say('Name one: sample = "FILE" in [tool.coord.submission].')
         expected = None if sample is None else submission_file.form(sample)
     of_run = f"{name} of {run.label}"
     submission_file.check(file, expected, name=of_run, several_rows=settings.several_rows)
 
 
-def _check_repeated(
-    target: Target, ledger: Ledger, slug: str, of: Run, file_name: str, digest: str, *, force: bool
-) -> None:
+def _check_repeated(workspace: Workspace, slug: str, of: Run, file_name: str, digest: str, *, force: bool) -> None:
     """The same file scores the same, and costs one of the day's submissions.
 
     Of one that was taken in from the target the contents are not known here: it is what that run left by that name.
     """
-    for each in scores.refresh(target.competitions, ledger, target.name, slug):
+    for each in scores.refresh(workspace.target.competitions, workspace.ledger, workspace.target.name, slug):
         is_same = each.sha256 == digest or (
             not each.sha256 and each.run_id == of.id and each.file_name in ("", file_name)
         )
         if not is_same or each.state in (SubmissionState.REFUSED, SubmissionState.ERROR) or force:
             continue
-        run = scores.all_scores(ledger, [each])[0].label
+        run = scores.all_scores(workspace.ledger, [each])[0].label
         if each.state is SubmissionState.SENDING:
             what, hint = f"it is not known yet whether it arrived (sent {each.created_at})", "Look: coord scores"
         else:
@@ -221,32 +216,29 @@ def _intent(
 
 
 def _send(
+    workspace: Workspace,
     send: Callable[[], int | None],
-    target: Target,
-    ledger: Ledger,
     each: Submission,
-    say: Callable[[str], None],
-    clock: Clock,
 ) -> Submission:
     try:
         ref = send()
     except CoordError as error:
         if isinstance(error, NotSent) or not isinstance(error, NoAnswer):
-            submissions.update(ledger, each, state=SubmissionState.REFUSED, message=error.what)
+            submissions.update(workspace.ledger, each, state=SubmissionState.REFUSED, message=error.what)
             raise
-        say(f"{error.what}; asking {target.name} whether the submission arrived")
-        return _arrived(target, ledger, each, clock, say)
+        workspace.say(f"{error.what}; asking {workspace.target.name} whether the submission arrived")
+        return _arrived(workspace, each)
     if ref is None:
-        return _arrived(target, ledger, each, clock, say)
-    return submissions.update(ledger, each, state=SubmissionState.PENDING, ref=ref)
+        return _arrived(workspace, each)
+    return submissions.update(workspace.ledger, each, state=SubmissionState.PENDING, ref=ref)
 
 
-def _arrived(target: Target, ledger: Ledger, each: Submission, clock: Clock, say: Callable[[str], None]) -> Submission:
+def _arrived(workspace: Workspace, each: Submission) -> Submission:
     """The submission, found on the target. Raises NoAnswer where it is not, or where that is not known."""
-    begun, asked = clock.seconds(), 0
+    begun, asked = workspace.clock.seconds(), 0
     while True:
         try:
-            known = scores.refresh(target.competitions, ledger, each.target, each.competition)
+            known = scores.refresh(workspace.target.competitions, workspace.ledger, each.target, each.competition)
         except CoordError as error:
             raise NoAnswer(
                 f"it is not known whether the submission to {each.competition} arrived: {error.what}",
@@ -254,13 +246,13 @@ def _arrived(target: Target, ledger: Ledger, each: Submission, clock: Clock, say
             ) from error
         found = next(other for other in known if other.id == each.id)
         if found.state is not SubmissionState.SENDING:
-            say(f"it did: submission {found.ref}")
+            workspace.say(f"it did: submission {found.ref}")
             return found
-        if clock.seconds() - begun > ARRIVAL_SECONDS:
-            submissions.update(ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
+        if workspace.clock.seconds() - begun > ARRIVAL_SECONDS:
+            submissions.update(workspace.ledger, each, state=SubmissionState.REFUSED, message=NEVER_ARRIVED)
             raise NoAnswer(
                 f"the submission to {each.competition} never arrived on {each.target}",
                 hint="Nothing was submitted: run the same command again.",
             )
-        clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
+        workspace.clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
         asked += 1

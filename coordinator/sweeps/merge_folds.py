@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -28,6 +28,7 @@ from coordinator.results import RUN, SUMMARY, Kept, Results, identity, summary a
 from coordinator.runs import Fetched, provenance
 from coordinator.sweeps.merged_output import EVENTS, OOF, merged_events, merged_oof, merged_summary
 from coordinator.target import RunState
+from coordinator.workspace import Workspace
 
 FOLDS = "folds.csv"
 
@@ -48,7 +49,7 @@ def is_mergeable(project: Project, run: Run) -> bool:
 
 
 def merge_fetched(
-    project: Project, ledger: Ledger, fetched: Sequence[Fetched], *, say: Callable[[str], None]
+    workspace: Workspace, fetched: Sequence[Fetched]
 ) -> tuple[list[Fetched], list[tuple[CoordError, bool]]]:
     """Merges what the last fold has come in for, with the runs that were just fetched.
 
@@ -58,25 +59,25 @@ def merge_fetched(
     refused: list[tuple[CoordError, bool]] = []
     asked = set[tuple[str, str]]()
     for item in fetched:
-        for sweep in sweeps_of(ledger, item.run):
+        for sweep in sweeps_of(workspace.ledger, item.run):
             whole = next((each.whole for each in sweep.members if each.experiment == item.run.experiment), "")
             if not whole or (sweep.name, whole) in asked:
                 continue
             asked.add((sweep.name, whole))
-            runs = [run_of(ledger, sweep, each) for each in sweep.members if each.whole == whole]
+            runs = [run_of(workspace.ledger, sweep, each) for each in sweep.members if each.whole == whole]
             found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.version]
-            if len(found) < len(runs) or not all(is_mergeable(project, run) for run in found):
+            if len(found) < len(runs) or not all(is_mergeable(workspace.project, run) for run in found):
                 continue
-            known = ledger.runs(experiment=whole, target=sweep.target)
+            known = workspace.ledger.runs(experiment=whole, target=sweep.target)
             moved = {each.run.id for each in fetched if each.size}
             if _is_merged(known, found) and moved.isdisjoint(run.id for run in found):
                 continue
             try:
-                run = merge(project, ledger, whole, found, say=say)
+                run = merge(workspace, whole, found)
             except CoordError as error:
                 refused.append((error, not all(run.fetched_at for run in found)))
             else:
-                results = Results(project.results(whole, run.target, MERGED))
+                results = Results(workspace.project.results(whole, run.target, MERGED))
                 merged.append(Fetched(run=run, directory=results.directory, files=results.names(), size=0))
     return merged, refused
 
@@ -103,9 +104,7 @@ def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
     return found
 
 
-def merge(
-    project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], *, say: Callable[[str], None] = lambda _: None
-) -> Run:
+def merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     """The merged run of `whole`, whose folds' runs are fetched; the same one again if it was merged before.
 
     `say` is told what the project's own module has to say about it.
@@ -114,19 +113,19 @@ def merge(
     """
     if any(run.files != runs[0].files for run in runs):
         raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
-    say(f"merging the {len(runs)} folds of {whole}")
-    with held(project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True):
-        return _merge(project, ledger, whole, runs, say)
+    workspace.say(f"merging the {len(runs)} folds of {whole}")
+    with held(workspace.project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True):
+        return _merge(workspace, whole, runs)
 
 
-def _merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], say: Callable[[str], None]) -> Run:
-    folders = [project.results(run.experiment, run.target, run.results_version) for run in runs]
+def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
+    folders = [workspace.project.results(run.experiment, run.target, run.results_version) for run in runs]
     summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
-    of_all = frozenset(project.settings.sweep.of_all_folds)
+    of_all = frozenset(workspace.project.settings.sweep.of_all_folds)
     oof = merged_oof(whole, folders, of_all)
     _check_folds(whole, folders)
-    built = assemble(project, find_experiment(project, whole))
-    known = [run for run in ledger.runs(experiment=whole, target=runs[0].target) if run.version == MERGED]
+    built = assemble(workspace.project, find_experiment(workspace.project, whole))
+    known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.version == MERGED]
     run_id, moment = (known[0].id if known else new_run_id()), now()
     summary = {
         **merged_summary(summaries, of_all),
@@ -167,14 +166,14 @@ def _merge(project: Project, ledger: Ledger, whole: str, runs: Sequence[Run], sa
             (merged / EVENTS).write_text(events, encoding="utf-8")
         if (folders[0] / FOLDS).is_file():
             shutil.copy(folders[0] / FOLDS, merged)
-        if (module := project.settings.sweep.merge) is not None:
-            for line in _complete(project, module, whole, [merged, *folders]):
-                say(f"{whole}: {line}")
+        if (module := workspace.project.settings.sweep.merge) is not None:
+            for line in _complete(workspace.project, module, whole, [merged, *folders]):
+                workspace.say(f"{whole}: {line}")
             run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
-        results = Results(project.results(whole, run.target, MERGED))
-        results.make_room(provenance(run, sweeps_of(ledger, run)))
+        results = Results(workspace.project.results(whole, run.target, MERGED))
+        results.make_room(provenance(run, sweeps_of(workspace.ledger, run)))
         _replace(results, merged)
-        ledger.replace(run)
+        workspace.ledger.replace(run)
     return run
 
 

@@ -19,6 +19,7 @@ from coordinator.ledger import Ledger, Member, Run, Sweep, at_work, done_before,
 from coordinator.project import Experiment, Project, kernel_titles, leaves, resolve
 from coordinator.sweeps import estimates
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
+from coordinator.workspace import Workspace
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
 
@@ -92,8 +93,7 @@ class Plan:
 
 
 def plan_sweep(
-    project: Project,
-    ledger: Ledger,
+    workspace: Workspace,
     exp: str,
     grid: Sequence[str],
     *,
@@ -109,23 +109,28 @@ def plan_sweep(
     """
     if name is not None and not re.fullmatch(_NAME, name):
         raise UsageError(f'--name "{name}": a sweep\'s name has letters, digits and any of . _ + = -', hint="--name lr")
-    member = sweeps.swept(project, exp)
+    member = sweeps.swept(workspace.project, exp)
     start = Start(exp, member.base, member.overrides) if member else Start(exp, exp)
-    experiment = resolve(project, start.base, start.overrides)
-    varied = axes(project, experiment, grid, seeds=seeds, split=split)
-    start = _keeping_folds(project, start, experiment) if seeds is not None else start
-    found = combinations(project, start, varied, _taken(project, ledger))
-    runs = ledger.runs(target=target)
+    experiment = resolve(workspace.project, start.base, start.overrides)
+    varied = axes(workspace.project, experiment, grid, seeds=seeds, split=split)
+    start = _keeping_folds(workspace.project, start, experiment) if seeds is not None else start
+    found = combinations(workspace.project, start, varied, _taken(workspace))
+    runs = workspace.ledger.runs(target=target)
     planned = []
     for each in found:
-        work = work_to_do(assemble(project, each.experiment))
+        work = work_to_do(assemble(workspace.project, each.experiment))
         planned.append(
             Planned(
                 each,
                 work,
-                done=None if force else done_before(ledger, work, target) or at_work(ledger, work, target),
+                done=None
+                if force
+                else done_before(workspace.ledger, work, target) or at_work(workspace.ledger, work, target),
                 estimate=estimates.estimate_run(
-                    runs, each.experiment.config, experiment.kernel.machine_shape, project.settings.sweep.folds
+                    runs,
+                    each.experiment.config,
+                    experiment.kernel.machine_shape,
+                    workspace.project.settings.sweep.folds,
                 ),
             )
         )
@@ -171,11 +176,11 @@ def _same(some: Sequence[Member], others: Sequence[Member]) -> bool:
     return [(each.experiment, each.work) for each in some] == [(each.experiment, each.work) for each in others]
 
 
-def _taken(project: Project, ledger: Ledger) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+def _taken(workspace: Workspace) -> dict[str, tuple[str, str, tuple[str, ...]]]:
     taken: dict[str, tuple[str, str, tuple[str, ...]]] = {}
-    titles = kernel_titles(project)
-    for member in sweeps.members(ledger):
-        title = titles.get(member.base, project.settings.kernel.title)
+    titles = kernel_titles(workspace.project)
+    for member in sweeps.members(workspace.ledger):
+        title = titles.get(member.base, workspace.project.settings.kernel.title)
         taken[kernel_slug(title, member.experiment)] = (member.experiment, member.base, member.overrides)
     for name, title in titles.items():
         taken[kernel_slug(title, name)] = (name, name, ())

@@ -10,11 +10,11 @@ from typing import Any
 
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import MERGED, Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
-from coordinator.project import Project
 from coordinator.results import events, summary as metrics
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
-from coordinator.target import RunState, Target
+from coordinator.target import RunState
+from coordinator.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -133,21 +133,21 @@ def last_known(ledger: Ledger, sweep: Sweep) -> Progress:
     return Progress(sweep, tuple(found), {})
 
 
-def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None = None) -> Progress:
+def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> Progress:
     """Where the sweep stands by the ledger; `at` is this moment.
 
     The time left is by earlier runs, or else by what those that go on have done of their epochs so far.
     """
     at = at or datetime.now(UTC)
-    runs, settings = ledger.runs(target=sweep.target), project.settings.sweep
-    found = last_known(ledger, sweep).standings
+    runs, settings = workspace.ledger.runs(target=sweep.target), workspace.project.settings.sweep
+    found = last_known(workspace.ledger, sweep).standings
     own = {each.run.id: estimates.by_progress(each.run, settings) for each in found if each.run and each.is_going}
     known = [total for total in own.values() if total is not None]
     typical = statistics.median(known) if known else None
     timed = []
     for each in found:
         if each.is_going or each.is_waiting:
-            experiment = sweeps.find_experiment(project, each.member.experiment)
+            experiment = sweeps.find_experiment(workspace.project, each.member.experiment)
             guess = estimates.estimate_run(runs, experiment.config, experiment.kernel.machine_shape, settings.folds)
             ran = _ran(each.run, at)
             totals = (guess.seconds if guess else None, own.get(each.run.id) if each.run else None, typical)
@@ -159,12 +159,12 @@ def standing(project: Project, ledger: Ledger, sweep: Sweep, at: datetime | None
     return Progress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
 
 
-def brought_up_to_date(project: Project, target: Target, ledger: Ledger, sweep: Sweep) -> None:
+def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:
     """Asks for the state of every run of the sweep that may be going on."""
     for member in sweep.members:
-        run = run_of(ledger, sweep, member)
+        run = run_of(workspace.ledger, sweep, member)
         if run is not None and run.state.is_active:
-            refresh_run(project, target, ledger, run)
+            refresh_run(workspace, run)
 
 
 def _merged(runs: Sequence[Run], whole: str) -> Run | None:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel, work_to_do
-from coordinator.ledger import NEVER_ARRIVED, Ledger, Member, Run, Sweep, run_of, sweeps
+from coordinator.ledger import NEVER_ARRIVED, Member, Run, Sweep, run_of, sweeps
 from coordinator.project import Project
 from coordinator.runs import push_kernel, settle, wait_for_arrival
-from coordinator.target import RunState, Target
+from coordinator.target import RunState
+from coordinator.workspace import Workspace
 
 FAILED = (RunState.ERROR, RunState.CANCELLED)
 
 
 def go_on(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
+    workspace: Workspace,
     sweep: Sweep,
     *,
     wait: bool,
     retry: bool = False,
-    say: Callable[[str], None],
     pushed: Callable[[Run], None],
-    clock: Clock = SYSTEM_CLOCK,
 ) -> list[CoordError]:
     """Pushes what is left of a sweep, and returns what kept some of its experiments from being pushed.
 
@@ -37,20 +33,18 @@ def go_on(
     """
     again = f"coord sweep resume {sweep.name}"
     refused: list[CoordError] = []
-    with held(project.sweep_lock(sweep.name), wait=False) as ours:
+    with held(workspace.project.sweep_lock(sweep.name), wait=False) as ours:
         if not ours:
             raise CoordError(
                 f"another process is pushing the sweep {sweep.name}", hint=f"coord sweep status {sweep.name}"
             )
         for number, member in enumerate(sweep.members):
-            run = settled(project, target, ledger, run_of(ledger, sweep, member), clock)
+            run = settled(workspace, run_of(workspace.ledger, sweep, member))
             if run is not None and run.state is not RunState.REFUSED and not (retry and run.state in FAILED):
                 continue
-            built = _as_begun(project, sweep, member)
+            built = _as_begun(workspace.project, sweep, member)
             try:
-                pushed(
-                    push_kernel(project, target, ledger, built, force=False, say=say, wait_for_slot=wait, clock=clock)
-                )
+                pushed(push_kernel(workspace, built, force=False, wait_for_slot=wait))
             except NoSlot as error:
                 left = len(sweep.members) - number
                 raise Later(
@@ -61,19 +55,19 @@ def go_on(
                 raise type(error)(error.what, hint=hint) from error
             except CoordError as error:
                 refused.append(error)
-                say(f"{member.experiment}: {error.what}")
+                workspace.say(f"{member.experiment}: {error.what}")
     return refused
 
 
-def settled(project: Project, target: Target, ledger: Ledger, run: Run | None, clock: Clock) -> Run | None:
+def settled(workspace: Workspace, run: Run | None) -> Run | None:
     """The run, a push without an outcome looked for: were it pushed again, it might run twice."""
     if run is None or not (run.state is RunState.PUSHING or run.message == NEVER_ARRIVED):
         return run
-    with held(project.push_lock(run.target, run.slug), wait=True):
-        run = ledger.get(run.id)
+    with held(workspace.project.push_lock(run.target, run.slug), wait=True):
+        run = workspace.ledger.get(run.id)
         if run.state is RunState.PUSHING:
-            return wait_for_arrival(target, ledger, run, clock=clock.seconds, sleep=clock.sleep)
-        return settle(target, ledger, run, clock=clock.seconds)
+            return wait_for_arrival(workspace.target, workspace.ledger, run, clock=workspace.clock)
+        return settle(workspace.target, workspace.ledger, run, clock=workspace.clock)
 
 
 def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 import requests
 
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import NoAnswer
 from coordinator.target.addresses import is_loopback
 
@@ -26,13 +25,13 @@ class Reached:
     """How many seconds this machine's clock is ahead of the other one, to a second; None if that does not tell."""
 
 
-def reach(endpoint: str, *, clock: Callable[[], float] = time.time) -> Reached:
+def reach(endpoint: str, *, clock: Clock = SYSTEM_CLOCK) -> Reached:
     """Asks the address for its front page; any status will do. Raises NoAnswer."""
     taken, ahead = [], None
     with requests.Session() as session:
         session.trust_env = not is_loopback(endpoint)
         for _ in range(_QUESTIONS):
-            begun, at = time.perf_counter(), clock()
+            begun, at = clock.monotonic(), clock.seconds()
             try:
                 answer = session.head(endpoint, timeout=_TIME_OUT, allow_redirects=False)
             except requests.exceptions.RequestException as error:
@@ -41,7 +40,7 @@ def reach(endpoint: str, *, clock: Callable[[], float] = time.time) -> Reached:
                     f"{endpoint} does not answer ({reason})",
                     hint="Is there a network, a proxy (https_proxy), a firewall? https://www.kaggle.com in a browser?",
                 ) from error
-            taken.append(time.perf_counter() - begun)
+            taken.append(clock.monotonic() - begun)
             ahead = _ahead(answer.headers.get("Date"), at + taken[-1] / 2)
     return Reached(seconds=min(taken), ahead=ahead)
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from coordinator.ledger import Ledger, damage, salvage_ledger
+from coordinator.ledger import damage, salvage_ledger
 from coordinator.maintenance.ledger import of_results, of_runs, of_targets
 from coordinator.maintenance.ledger.problem import NotAsked as NotAsked, Problem as Problem
-from coordinator.project import Project
 from coordinator.target import Target
+from coordinator.workspace import Workspace
 
 
 def check_file(file: Path) -> Problem | None:
@@ -30,19 +30,19 @@ def check_file(file: Path) -> Problem | None:
     )
 
 
-def check(project: Project, ledger: Ledger, targets: Iterable[Target]) -> Iterator[Problem | NotAsked]:
+def check(workspace: Workspace, targets: Iterable[Target]) -> Iterator[Problem | NotAsked]:
     """All problems, one after the other; a caller that repairs does so before it asks for the next one.
 
     Results come before targets, because they know more of a run: its overrides, when it was pushed, how it ended.
     """
-    yield from of_runs.check(project, ledger)
-    yield from of_results.check(project, ledger)
+    yield from of_runs.check(workspace)
+    yield from of_results.check(workspace)
     asked = set()
     for target in targets:
         asked.add(target.name)
-        for found in of_targets.check(project, ledger, target):
+        for found in of_targets.check(workspace.at(target)):
             if isinstance(found, NotAsked):
                 asked.discard(target.name)
             yield found
-    yield from of_runs.check_rows_left(ledger, asked)
-    yield from of_runs.check_links(project, ledger)
+    yield from of_runs.check_rows_left(workspace.ledger, asked)
+    yield from of_runs.check_links(workspace)

@@ -8,25 +8,26 @@ from pathlib import Path
 
 from coordinator.bundle import digest_of, script_in, stamp_of
 from coordinator.errors import TargetError
-from coordinator.ledger import Ledger, Run, remarks, sweeps
+from coordinator.ledger import Run, remarks, sweeps
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.workspace import Workspace
 
 
-def check(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def check(workspace: Workspace) -> Iterator[Problem]:
     """What is here decides: it was fetched of runs that have ended."""
-    yield from _results(project, ledger)
-    yield from _sweeps(project, ledger)
-    yield from _remarks(project, ledger)
+    yield from _results(workspace)
+    yield from _sweeps(workspace)
+    yield from _remarks(workspace)
 
 
-def _results(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def _results(workspace: Workspace) -> Iterator[Problem]:
     """Folders that belong to no run, or hold another run's files; fetched runs whose folder is gone."""
-    known = {run.id: run for run in ledger.readable()}
-    for directory, found in fetched(project):
-        name = project.relative(directory)
+    known = {run.id: run for run in workspace.ledger.readable()}
+    for directory, found in fetched(workspace.project):
+        name = workspace.project.relative(directory)
         if found is None:
             yield Problem(f"{name}/ has no {RUN} that reads: it is not known whose it is", "move it away")
             continue
@@ -36,19 +37,23 @@ def _results(project: Project, ledger: Ledger) -> Iterator[Problem]:
             yield Problem(
                 f"{name}/ is of run {rebuilt.id}, which the ledger does not have",
                 "add the run, from its results",
-                partial(ledger.replace, rebuilt),
+                partial(workspace.ledger.replace, rebuilt),
             )
             run = rebuilt
         elif (run.experiment, run.target, run.version) != (rebuilt.experiment, rebuilt.target, rebuilt.version):
             yield Problem(f"{name}/ says that it is {rebuilt.label}; run {run.id} is {run.label}", "move it away")
             continue
-        yield from _contents(project, directory, run)
+        yield from _contents(workspace.project, directory, run)
     for run in known.values():
-        if run.fetched_at and run.version and not project.results(run.experiment, run.target, run.version).is_dir():
+        if (
+            run.fetched_at
+            and run.version
+            and not workspace.project.results(run.experiment, run.target, run.version).is_dir()
+        ):
             yield Problem(
                 f"{run.label} was fetched, and its results are gone",
                 f"forget that it was: coord fetch-results --exp {run.experiment} brings them again",
-                partial(ledger.update, run.id, fetched_at=None),
+                partial(workspace.ledger.update, run.id, fetched_at=None),
             )
 
 
@@ -73,29 +78,29 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
             )
 
 
-def _sweeps(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def _sweeps(workspace: Workspace) -> Iterator[Problem]:
     """Sweeps that runs here belong to. Each of these runs tells of all experiments of its sweep."""
-    known = {sweep.name for sweep in sweeps.all_sweeps(ledger)}
-    told = {sweep.name: sweep for _, found in fetched(project) if found for sweep in found.sweeps}
+    known = {sweep.name for sweep in sweeps.all_sweeps(workspace.ledger)}
+    told = {sweep.name: sweep for _, found in fetched(workspace.project) if found for sweep in found.sweeps}
     for sweep in sorted(told.values(), key=lambda each: each.created_at):
         if sweep.name not in known:
             yield Problem(
                 f"runs in results/ are of the sweep {sweep.name}, which the ledger does not have",
                 f"add it, with its {len(sweep.members)} experiments",
-                partial(sweeps.restore, ledger, sweep),
+                partial(sweeps.restore, workspace.ledger, sweep),
             )
 
 
-def _remarks(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def _remarks(workspace: Workspace) -> Iterator[Problem]:
     """Notes and tags, which are written twice: into the ledger, and into a file that outlives it."""
-    copy = project.remarks
-    here, there = remarks.said(ledger), remarks.kept(copy)
-    name = project.relative(copy)
+    copy = workspace.project.remarks
+    here, there = remarks.said(workspace.ledger), remarks.kept(copy)
+    name = workspace.project.relative(copy)
     if lost := [each for each in there if each not in here]:
         yield Problem(
             f"{name} has notes or tags that the ledger lacks: {len(lost)}",
             "add them to the ledger",
-            partial(remarks.restore, ledger, lost),
+            partial(remarks.restore, workspace.ledger, lost),
         )
     if single := [each for each in here if each not in there]:
         yield Problem(

@@ -10,28 +10,29 @@ from functools import partial
 from coordinator.ledger import Ledger, Run, blank
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
-from coordinator.project import Project, leaves
+from coordinator.project import leaves
 from coordinator.target import RunState
+from coordinator.workspace import Workspace
 
 _UNSENT = (RunState.PUSHING, RunState.REFUSED)
 
 
-def check(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def check(workspace: Workspace) -> Iterator[Problem]:
     """What needs nothing but the ledger to be found."""
-    yield from _rows(project, ledger)
-    yield from _states(ledger)
-    yield from _versions(ledger)
+    yield from _rows(workspace)
+    yield from _states(workspace.ledger)
+    yield from _versions(workspace.ledger)
 
 
-def _rows(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def _rows(workspace: Workspace) -> Iterator[Problem]:
     """Rows that do not read, of runs whose results are here."""
-    told = {found.run.id: found.run for _, found in fetched(project) if found}
-    for run_id, reason in ledger.unreadable().items():
+    told = {found.run.id: found.run for _, found in fetched(workspace.project) if found}
+    for run_id, reason in workspace.ledger.unreadable().items():
         if run_id in told:
             yield Problem(
                 f"the row of run {run_id} does not read: {reason}",
                 "rebuild it from its results",
-                partial(ledger.replace, told[run_id]),
+                partial(workspace.ledger.replace, told[run_id]),
             )
 
 
@@ -78,10 +79,10 @@ def _versions(ledger: Ledger) -> Iterator[Problem]:
                 )
 
 
-def check_links(project: Project, ledger: Ledger) -> Iterator[Problem]:
+def check_links(workspace: Workspace) -> Iterator[Problem]:
     """Runs that were rebuilt from their kernels (only these have no time of a push) and go on from an earlier one."""
-    setting = project.settings.continue_setting
-    runs = ledger.readable()
+    setting = workspace.project.settings.continue_setting
+    runs = workspace.ledger.readable()
     for run in runs:
         if setting is None or run.continues or run.pushed_at or not run.version:
             continue
@@ -99,5 +100,5 @@ def check_links(project: Project, ledger: Ledger) -> Iterator[Problem]:
             yield Problem(
                 f"{run.label} was pushed to go on from {run.slug}, and the ledger does not say from which run",
                 f"note that it continues v{earlier.version}, the newest that was complete",
-                partial(ledger.update, run.id, continues=earlier.id),
+                partial(workspace.ledger.update, run.id, continues=earlier.id),
             )

@@ -14,30 +14,33 @@ from coordinator.kernel import kernel_slug
 from coordinator.ledger import NEVER_ARRIVED, Ledger, now, submissions
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
 from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel, iso
-from coordinator.project import Project, kernel_titles
+from coordinator.project import kernel_titles
 from coordinator.results import Results
 from coordinator.submissions import scores
 from coordinator.target import RunState, Target
+from coordinator.workspace import Workspace
 
 
-def check(project: Project, ledger: Ledger, target: Target) -> Iterator[Problem | NotAsked]:
+def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
     """Asks for every version of the kernels, and for the submissions to the competitions of the runs."""
     try:
-        yield from _kernels(project, ledger, target)
-        yield from _submissions(project, ledger, target)
+        yield from _kernels(workspace)
+        yield from _submissions(workspace)
     except CoordError as error:
-        yield NotAsked(f"{target.name} could not be asked: {error.what}", error.hint or "Try again later.")
+        yield NotAsked(f"{workspace.target.name} could not be asked: {error.what}", error.hint or "Try again later.")
 
 
-def _kernels(project: Project, ledger: Ledger, target: Target) -> Iterator[Problem]:
+def _kernels(workspace: Workspace) -> Iterator[Problem]:
     """Versions on the target that the ledger does not have, of the kernels of this project's experiments."""
-    runs = [run for run in ledger.readable() if run.target == target.name]
-    slugs = {kernel_slug(title, name) for name, title in kernel_titles(project).items()}
-    slugs |= {run.slug for run in runs if run.owner == target.owner}
-    told = {found.run.id for _, found in fetched(project) if found is not None}
-    for slug in sorted(slugs & set(target.kernels())):
-        with held(project.push_lock(target.name, slug), wait=True):  # what is being pushed is not lost
-            yield from _kernel(ledger, target, slug, told)
+    runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
+    slugs = {kernel_slug(title, name) for name, title in kernel_titles(workspace.project).items()}
+    slugs |= {run.slug for run in runs if run.owner == workspace.target.owner}
+    told = {found.run.id for _, found in fetched(workspace.project) if found is not None}
+    for slug in sorted(slugs & set(workspace.target.kernels())):
+        with held(
+            workspace.project.push_lock(workspace.target.name, slug), wait=True
+        ):  # what is being pushed is not lost
+            yield from _kernel(workspace.ledger, workspace.target, slug, told)
 
 
 def _kernel(ledger: Ledger, target: Target, slug: str, told: Collection[str]) -> Iterator[Problem]:
@@ -96,38 +99,39 @@ def _kernel(ledger: Ledger, target: Target, slug: str, told: Collection[str]) ->
             )
 
 
-def _submissions(project: Project, ledger: Ledger, target: Target) -> Iterator[Problem | NotAsked]:
+def _submissions(workspace: Workspace) -> Iterator[Problem | NotAsked]:
     """Submissions of the ledger's runs, to the competitions that these and the settings name."""
-    runs = [run for run in ledger.readable() if run.target == target.name]
+    runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
     if not runs:
         return
-    settings = project.settings
+    settings = workspace.project.settings
     named = [*settings.kernel.competition_sources, *filter(None, [settings.submission.competition])]
     for run in runs:
         named += run.metadata.get("competition_sources") or []
     for slug in dict.fromkeys(named):
         try:
-            lost = scores.unknown(target.competitions, ledger, target.name, slug)
+            lost = scores.unknown(workspace.target.competitions, workspace.ledger, workspace.target.name, slug)
         except NoAccess:
             continue  # nobody can have submitted anything
         except CoordError as error:
             yield NotAsked(
-                f"{slug} on {target.name} could not be asked: {error.what}", error.hint or "Try again later."
+                f"{slug} on {workspace.target.name} could not be asked: {error.what}", error.hint or "Try again later."
             )
             continue
         if lost:
             yield Problem(
-                f"{slug} on {target.name} has submissions of the ledger's runs that it does not have: {len(lost)}",
+                f"{slug} on {workspace.target.name} has submissions of the ledger's runs that it does not have: "
+                f"{len(lost)}",
                 "add them",
-                partial(_take_in, project, ledger, target, slug),
+                partial(_take_in, workspace, slug),
             )
 
 
-def _take_in(project: Project, ledger: Ledger, target: Target, slug: str) -> None:
-    for each in scores.refresh(target.competitions, ledger, target.name, slug):
-        run = ledger.get(each.run_id)
+def _take_in(workspace: Workspace, slug: str) -> None:
+    for each in scores.refresh(workspace.target.competitions, workspace.ledger, workspace.target.name, slug):
+        run = workspace.ledger.get(each.run_id)
         if not each.sha256:  # by it a file is known that was submitted before
-            results = Results(project.results(run.experiment, run.target, run.results_version))
+            results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
             kept = results.fetched().get(PurePosixPath(each.file_name))
             if kept is not None and results.run_id() == run.id:
-                submissions.update(ledger, each, sha256=kept.sha256)
+                submissions.update(workspace.ledger, each, sha256=kept.sha256)

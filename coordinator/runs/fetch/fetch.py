@@ -7,7 +7,6 @@ import fnmatch
 import functools
 import json
 import threading
-import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -16,14 +15,15 @@ from typing import Any
 from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.files import held
-from coordinator.ledger import MERGED, Ledger, Run, Sweep, now, sweeps_of
+from coordinator.ledger import MERGED, Run, Sweep, now, sweeps_of
 from coordinator.project import Project
 from coordinator.results import LOG_RECORDS, LOG_TEXT, PARTS, RUN, SUMMARY, Results, Sources, events, summary as metrics
 from coordinator.runs.fetch import parallel
 from coordinator.runs.fetch.progress import Progress, Tally
 from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
-from coordinator.target import LogRecord, OutputFile, Target
+from coordinator.target import LogRecord, OutputFile
+from coordinator.workspace import Workspace
 
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
 """What one looks at first: here, with the log, before anything large begins."""
@@ -67,15 +67,12 @@ EVERYTHING = Choice()
 
 
 def fetch_run(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
+    workspace: Workspace,
     run: Run,
     *,
     force: bool,
     show: Callable[[Progress], None],
     choice: Choice = EVERYTHING,
-    pause: Callable[[float], object] = time.sleep,
 ) -> Fetched:
     """Brings back log, output and kernel of a run that has ended (successfully or not): what is not here yet of it.
 
@@ -84,26 +81,26 @@ def fetch_run(
     ended, TargetError if the output is not this run's or has a hostile name, CoordError if it cannot be written.
     """
     if run.version == MERGED:
-        results = Results(project.results(run.experiment, run.target, MERGED))
+        results = Results(workspace.project.results(run.experiment, run.target, MERGED))
         return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
-    run = refresh_run(project, target, ledger, run)
+    run = refresh_run(workspace, run)
     if run.state.is_active:
         raise RunFailed(
             f"{run.label} is {run.state}: there is nothing to fetch yet",
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
-    with held(project.fetch_lock(run.id), wait=True):
-        run = ledger.get(run.id)  # another process may have just fetched it
-        results = Results(project.results(run.experiment, run.target, run.ref.version))
-        may_lack = bool(choice.only and project.settings.fetch_skip)  # what was skipped is named now, perhaps
+    with held(workspace.project.fetch_lock(run.id), wait=True):
+        run = workspace.ledger.get(run.id)  # another process may have just fetched it
+        results = Results(workspace.project.results(run.experiment, run.target, run.ref.version))
+        may_lack = bool(choice.only and workspace.project.settings.fetch_skip)  # what was skipped is named now, perhaps
         if not force and not may_lack and _is_complete(run, results, choice):
             return Fetched(run=run, directory=results.directory, files=results.names(), size=0)
         if run.fetched_at:
-            run = ledger.update(run.id, fetched_at=None)
+            run = workspace.ledger.update(run.id, fetched_at=None)
         try:
-            return _Fetch(project, target, ledger, run, results, choice, force, show, pause).all()
+            return _Fetch(workspace, run, results, choice, force, show).all()
         except OSError as error:
-            raise _cannot_write(project, run, results, error) from error
+            raise _cannot_write(workspace.project, run, results, error) from error
 
 
 def again(run: Run) -> str:
@@ -115,21 +112,18 @@ def again(run: Run) -> str:
 class _Fetch:
     """One fetch, under its lock."""
 
-    project: Project
-    target: Target
-    ledger: Ledger
+    workspace: Workspace
     run: Run
     results: Results
     choice: Choice
     force: bool
     show: Callable[[Progress], None]
-    pause: Callable[[float], object]
 
     def all(self) -> Fetched:
         run, results = self.run, self.results
-        results.make_room(provenance(run, sweeps_of(self.ledger, run)))
+        results.make_room(provenance(run, sweeps_of(self.workspace.ledger, run)))
         files, clashes = self._output()
-        usual = Choice(skip=self.project.settings.fetch_skip)
+        usual = Choice(skip=self.workspace.project.settings.fetch_skip)
         wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
         if self.force:
             results.forget(wanted)
@@ -137,7 +131,12 @@ class _Fetch:
         missing = [path for path in wanted if not results.is_here(path, fetched.get(path))]
         tally = Tally(len(missing))
         transfer = Transfer(
-            self.target, results, Addresses(files, self._listing), tally, threading.Event(), pause=self.pause
+            self.workspace.target,
+            results,
+            Addresses(files, self._listing),
+            tally,
+            threading.Event(),
+            clock=self.workspace.clock,
         )
         records: list[LogRecord] = []
         bring = {path: functools.partial(transfer.bring, path) for path in missing}
@@ -145,14 +144,14 @@ class _Fetch:
         self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
         summary = _checked(run, metrics.read_summary(results.directory / SUMMARY))
         if summary is not None:
-            run = self.ledger.update(run.id, summary=summary)
+            run = self.workspace.ledger.update(run.id, summary=summary)
         self._run(transfer, list(bring.values()))
         fetched = results.fetched()
         left_out = [path for path in files if not results.is_here(path, fetched.get(path))]
         is_complete = not any(map(usual.takes, left_out))
         results.finish(complete=is_complete)
         if is_complete:
-            run = self.ledger.update(run.id, fetched_at=now(), summary=summary)
+            run = self.workspace.ledger.update(run.id, fetched_at=now(), summary=summary)
         warnings = (*_warnings(run, records, files), *_left_alone(clashes))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
@@ -165,7 +164,7 @@ class _Fetch:
         ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
         found: dict[PurePosixPath, OutputFile] = {}
         clashes = []
-        for file in self.target.outputs(self.run.ref):
+        for file in self.workspace.target.outputs(self.run.ref):
             path = _confined(file)
             if path.parts[0] in ours:
                 clashes.append(file.name)
@@ -189,9 +188,9 @@ class _Fetch:
             raise type(error)(error.what + others, hint="\n".join(filter(None, [error.hint, go_on])))
 
     def _save_log(self) -> list[LogRecord]:
-        records = self.target.log(self.run.ref)
+        records = self.workspace.target.log(self.run.ref)
         self.results.write(LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
-        sources = Sources(self.project.root, self.run.files)
+        sources = Sources(self.workspace.project.root, self.run.files)
         text = "".join(f"{sources.relative(line)}\n" for line in events.lines(records))
         self.results.write(LOG_TEXT, text)
         return records
@@ -199,7 +198,7 @@ class _Fetch:
     def _save_source(self) -> None:
         """Saves the kernel that ran, if the target still gives it: the one whose stamp names this run, and no other."""
         run = self.run
-        found = self.target.source(run.owner, run.slug, run.ref.version)
+        found = self.workspace.target.source(run.owner, run.slug, run.ref.version)
         if found is not None and stamp_of(script_in(found[1])).get("run") == run.id:
             self.results.write(run.metadata["code_file"], found[1])
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from coordinator.errors import SubmissionError, UsageError, did_you_mean
-from coordinator.ledger import Ledger, Run
-from coordinator.project import Project
+from coordinator.ledger import Run
 from coordinator.results import Results
 from coordinator.runs.fetch.fetch import Choice, again, fetch_run
-from coordinator.target import Target
+from coordinator.workspace import Workspace
 
 
-def bring(
-    project: Project, target: Target, ledger: Ledger, run: Run, name: str, say: Callable[[str], None]
-) -> tuple[Run, Path]:
+def bring(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     """The run and its file, which is fetched if it is not here: with the figures, but without weights and pictures.
 
     Raises UsageError for a name that is none of an output's, SubmissionError if the run left no such file, or it was
@@ -26,11 +22,11 @@ def bring(
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts:
         raise UsageError(f"--file {name}: name one of the run's output files")
-    results = Results(project.results(run.experiment, run.target, run.results_version))
+    results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
     if results.run_id() != run.id or not (run.fetched_at or path in results.fetched()):
-        say(f"fetching {path} of {run.label}")
+        workspace.say(f"fetching {path} of {run.label}")
         wanted = Choice(only=(glob.escape(str(path)), "metrics.json*", "*.csv"))
-        run = fetch_run(project, target, ledger, run, force=False, show=lambda _: None, choice=wanted).run
+        run = fetch_run(workspace, run, force=False, show=lambda _: None, choice=wanted).run
     kept = results.fetched().get(path)
     if kept is None:
         if (ended := status_of(run)) != "complete":
@@ -44,7 +40,7 @@ def bring(
     file = results.directory / path
     if not file.is_file() or sha256(file) != kept.sha256:
         raise SubmissionError(
-            f"{project.relative(file)} is not as the run left it",
+            f"{workspace.project.relative(file)} is not as the run left it",
             hint=f"Bring it again: {again(run)} --only {name} --force",
         )
     return run, file

@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import Expired, Later, NoAnswer, TargetError
 from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results import Kept, Results, identity
@@ -57,7 +57,7 @@ class Transfer:
     addresses: Addresses
     tally: Tally
     stop: threading.Event
-    pause: Callable[[float], object] = time.sleep
+    clock: Clock = SYSTEM_CLOCK
 
     def bring(self, path: PurePosixPath) -> None:
         """Brings a file. Tries again as long as that brings something, and a few times where it does not.
@@ -80,7 +80,7 @@ class Transfer:
                 if isinstance(error, Expired):
                     self.addresses.renew(path, file)
             if tries and not self.stop.is_set():
-                self.pause(_PAUSE * 2 ** (tries - 1))
+                self.clock.sleep(_PAUSE * 2 ** (tries - 1))
 
     def _position(self, path: PurePosixPath) -> int:
         part = self.results.part(path)

@@ -25,6 +25,7 @@ from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetErr
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project, find_project
 from coordinator.target.protocol import RunState
+from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished
 from tests.paths import ROOT
@@ -42,7 +43,7 @@ def _images(shift: float = 0.0, *, seed: int, noise: float = 0.002) -> list[floa
 
 def _compare(project: Project, *names: str, metric: str | None = None, paired: bool = False) -> Report:
     with Ledger(project.ledger) as ledger:
-        return compare_experiments(project, ledger, names, metric=metric, paired=paired)
+        return compare_experiments(Workspace(project, ledger), names, metric=metric, paired=paired)
 
 
 def _sample(name: str, values: Sequence[float], splits: Sequence[str] | None = None) -> Sample:
@@ -319,7 +320,7 @@ def test_continued_runs_are_repeats_of_runs_continued_alike(tiny: Project) -> No
     assert len(first.values) == 1
     assert len(_compare(project, "c-s2").sides[0].values) == 1
     with Ledger(project.ledger) as ledger:
-        ranked, notes = best(project, ledger)
+        ranked, notes = best(Workspace(project, ledger))
     assert [(row["run"], row["n"]) for row in ranked] == [
         ("c-s2 local-v3", 1),
         ("c-s2 local-v2", 3),
@@ -351,7 +352,7 @@ def test_merged_runs_are_compared_like_others(tiny: Project) -> None:
     assert (found.verdict.winner, found.images.is_paired) == ("other", True)
     assert _compare(tiny, "split-s0@v0").sides[0].repeats[0].label == "split-s0 local-v0"
     with Ledger(tiny.ledger) as ledger:
-        assert [row["n"] for row in best(tiny, ledger)[0]] == [3, 3]
+        assert [row["n"] for row in best(Workspace(tiny, ledger))[0]] == [3, 3]
 
 
 def test_the_rows_are_those_of_the_run(tiny: Project) -> None:
@@ -497,9 +498,11 @@ def test_rows_that_cannot_be_read(tiny: Project) -> None:
 def test_the_diary_asks_its_own_question(repository: Project, tmp_path: Path) -> None:
     """Its four repeats of one config lie further apart than the improvement of step 3 to step 4 can be told from."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:  # of runs that were never made here
-        alone = compare_experiments(repository, ledger, ["lr001_step4"])
-        found = compare_experiments(repository, ledger, ["lr001_step3", "lr001_step4"])
-        by_board = compare_experiments(repository, ledger, ["lr0005_step3", "lr001_step4"], metric="leaderboard/public")
+        alone = compare_experiments(Workspace(repository, ledger), ["lr001_step4"])
+        found = compare_experiments(Workspace(repository, ledger), ["lr001_step3", "lr001_step4"])
+        by_board = compare_experiments(
+            Workspace(repository, ledger), ["lr0005_step3", "lr001_step4"], metric="leaderboard/public"
+        )
     assert (alone.metric, alone.mode) == ("val/loss", "min")
     assert alone.luck is not None
     assert "4 repeats of lr001_step4 (sd 0.0031)" in alone.luck

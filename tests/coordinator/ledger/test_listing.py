@@ -18,6 +18,7 @@ from coordinator.ledger.ledger import Ledger
 from coordinator.ledger.listing import rows
 from coordinator.project.project import Project
 from coordinator.target.protocol import RunState
+from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished
 
@@ -70,7 +71,7 @@ def test_columns_and_states_that_there_are_not(some: Project, option: dict[str, 
 def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
     """Seeds are one row with their mean; failed runs have none; other data is left out, and that is said."""
     with Ledger(some.ledger) as ledger:
-        found, notes = best(some, ledger)
+        found, notes = best(Workspace(some, ledger))
         assert [(row["run"], row["n"]) for row in found] == [("b local-v4", 1), ("a local-v3", 3)]
         assert found[1]["mean"] == pytest.approx(0.51)
         assert found[1]["sd"] == pytest.approx(0.01)
@@ -80,19 +81,22 @@ def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
         finished(some, "d", 1, [0.52] * 4, sets=["optim.lr=0.4"], has_oof=False)
         finished(some, "loss", 1, [0.3] * 4, metric="val/loss", mode="min", sets=["optim.lr=0.5"], has_oof=False)
         finished(some, "more", 1, [0.2] * 4, metric="val/loss", mode="min", sets=["optim.lr=0.6"], has_oof=False)
-        assert [row["run"] for row in best(some, ledger, metric="val/loss")[0]] == ["more local-v1", "loss local-v1"]
-        assert [row["run"] for row in best(some, ledger)[0]] == ["b local-v4", "d local-v1", "a local-v3"]
+        assert [row["run"] for row in best(Workspace(some, ledger), metric="val/loss")[0]] == [
+            "more local-v1",
+            "loss local-v1",
+        ]
+        assert [row["run"] for row in best(Workspace(some, ledger))[0]] == ["b local-v4", "d local-v1", "a local-v3"]
         with pytest.raises(UsageError, match=r"nothing was measured in cv/dic \(did you mean"):
-            best(some, ledger, metric="cv/dic")
+            best(Workspace(some, ledger), metric="cv/dic")
         with pytest.raises(RunNotFound, match="no run is complete and fetched"):
-            best(some, ledger, target="kaggle")
+            best(Workspace(some, ledger), target="kaggle")
 
 
 def test_a_metric_that_is_better_the_other_way_round_is_left_out(some: Project) -> None:
     """One run that says so does not keep the others from being ranked."""
     finished(some, "odd", 1, [0.1] * 4, mode="min", sets=["optim.lr=0.4"], has_oof=False, created_at="2026-10-01")
     with Ledger(some.ledger) as ledger:
-        found, notes = best(some, ledger)
+        found, notes = best(Workspace(some, ledger))
     assert [row["run"] for row in found] == ["b local-v4", "a local-v3"]
     assert notes[1] == "left out, as cv/dice is better the other way round there: odd local-v1"
 
@@ -103,15 +107,15 @@ def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
         finished(tiny, "a", 1 + seed, [value] * 4, seed=seed, has_oof=False)
         finished(tiny, "b", 1 + seed, [value + 0.002] * 4, seed=seed, sets=["optim.lr=0.2"], has_oof=False)
     with Ledger(tiny.ledger) as ledger:
-        assert [row["within_noise"] for row in best(tiny, ledger)[0]] == [False, True]
+        assert [row["within_noise"] for row in best(Workspace(tiny, ledger))[0]] == [False, True]
 
 
 def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path) -> None:
     """Without runs the metric has to be said; three recorded configs are within the noise of the four repeats."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         with pytest.raises(UsageError, match="there are no runs, so no primary metric"):
-            best(repository, ledger)
-        found, _ = best(repository, ledger, metric="val/loss")
+            best(Workspace(repository, ledger))
+        found, _ = best(Workspace(repository, ledger), metric="val/loss")
     assert [(row["run"], row["within_noise"]) for row in found] == [
         ("lr001_step4@recorded", False),
         ("lr001_step3_continued_step2@recorded", True),
@@ -124,7 +128,7 @@ def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path)
 def test_without_repeats_the_noise_is_not_known(repository: Project, tmp_path: Path) -> None:
     """Leaderboard scores were recorded once each: who is behind is marked as not known, rather than as worse."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        found, _ = best(repository, ledger, metric="leaderboard/public")
+        found, _ = best(Workspace(repository, ledger), metric="leaderboard/public")
     assert [row["within_noise"] for row in found] == [False, None, None]
     console = Console(width=80)
     with console.capture() as shown:

@@ -19,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from coordinator.cli.tables import runs as tables
+from coordinator.clock import Clock
 from coordinator.ledger.ledger import Ledger, now
 from coordinator.maintenance.doctor import Finding, Level, diagnose
 from coordinator.project.project import Project
@@ -159,7 +160,7 @@ def test_a_source_that_is_not_there(tiny: Project, service: Service, status: int
 )
 def test_a_clock_that_is_wrong(service: Service, seconds: float, level: Level, words: str) -> None:
     """Against the Date of the target's answers."""
-    finding = _only(diagnose("kaggle", clock=lambda: time.time() + seconds), "clock", level)
+    finding = _only(diagnose("kaggle", clock=Clock(seconds=lambda: time.time() + seconds)), "clock", level)
     assert words in finding.what.replace("91 s", "90 s").replace("89 s", "90 s")
 
 

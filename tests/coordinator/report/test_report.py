@@ -25,6 +25,7 @@ from coordinator.report.make import Made, make_report
 from coordinator.report.material import directory_of, gather
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
+from coordinator.workspace import Workspace
 from tests.coordinator.browser import CHROMIUM, Page, browser
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished
@@ -109,7 +110,7 @@ def _made(project: Project, runs: list[Run], **options: Any) -> Made:
     with Ledger(project.ledger) as ledger:
         for run in runs:
             ledger.add(run)
-        return make_report(project, ledger, **options)
+        return make_report(Workspace(project, ledger), **options)
 
 
 def _page(project: Project, runs: list[Run], **options: Any) -> str:
@@ -118,7 +119,7 @@ def _page(project: Project, runs: list[Run], **options: Any) -> str:
 
 def _boards(project: Project, baseline: str = "") -> list[Board]:
     with Ledger(project.ledger) as ledger:
-        runs, found = ledger.runs(), all_candidates(project, ledger)
+        runs, found = ledger.runs(), all_candidates(Workspace(project, ledger))
         found = [each for each in found if each.runs]
         wanted = [run.id for run in runs if run.experiment == baseline]
         return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=wanted)
@@ -162,7 +163,7 @@ def test_a_line_is_a_config_with_its_verdict(tiny: Project) -> None:
     answer = json.loads(coord.here("compare", "base--b", "base--c", "--json").output)
     said = answer["comparisons"][0]["verdict"]["text"]
     with Ledger(tiny.ledger) as ledger:
-        made = make_report(tiny, ledger, names=["base--b", "base--c"])
+        made = make_report(Workspace(tiny, ledger), names=["base--b", "base--c"])
     assert said in made.text
     assert (made.configs, len(made.runs)) == (2, 6)
 
@@ -196,13 +197,13 @@ def test_a_chosen_baseline(tiny: Project) -> None:
     assert [entry.words for entry in every.entries] == ["better", "better", ""]
     finished(tiny, "elsewhere", 1, [0.5, 0.5], target="kaggle")
     with Ledger(tiny.ledger) as ledger:
-        made = make_report(tiny, ledger, names=["base--a-s*"], baseline="base--c")
+        made = make_report(Workspace(tiny, ledger), names=["base--a-s*"], baseline="base--c")
         assert made.configs == 2
         assert "Each config is compared with base--c." in made.text
         with pytest.raises(RunNotFound, match="base--x"):
-            make_report(tiny, ledger, baseline="base--x")
+            make_report(Workspace(tiny, ledger), baseline="base--x")
         with pytest.raises(UsageError, match="has no line"):
-            make_report(tiny, ledger, target="kaggle", baseline="base--c")
+            make_report(Workspace(tiny, ledger), target="kaggle", baseline="base--c")
 
 
 def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
@@ -232,7 +233,7 @@ def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> N
     text = _page(tiny, [*folds, whole, _run(4, [0.6, 0.7], experiment="whole", version=1)])
     assert "whole-f0" not in text
     with Ledger(tiny.ledger) as ledger:
-        assert "whole-f0" in make_report(tiny, ledger, names=["whole-f*"]).text
+        assert "whole-f0" in make_report(Workspace(tiny, ledger), names=["whole-f*"]).text
 
 
 def test_epochs_have_whole_ticks() -> None:
@@ -340,7 +341,7 @@ def test_notes_tags_and_scores(tiny: Project) -> None:
         state = SubmissionState.COMPLETE
         sent = Submission("s", run.id, "local", "c", "f", "", False, "d", state, "2026-11-01", public=0.8125)
         add_submission(ledger, sent)
-        text = make_report(tiny, ledger).text
+        text = make_report(Workspace(tiny, ledger)).text
     assert '<span class="tag">keep</span>' in text
     assert "the one to beat" in text
     assert 'data-value="0.8125"' in text

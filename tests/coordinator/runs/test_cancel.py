@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.bundle.script import stamped
+from coordinator.clock import Clock
 from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
 from coordinator.kernel.build import build_kernel
@@ -23,6 +24,7 @@ from coordinator.runs.cancel import Deletion, cancel_run, choose, confirmed, whe
 from coordinator.target.kaggle import Kaggle
 from coordinator.target.open import open_target
 from coordinator.target.protocol import KernelRef, RunState, SessionState
+from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.ledger.test_ledger import BARE
@@ -99,7 +101,7 @@ def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) 
     ledger.add(RUN)
     target = Counter([_text("x"), _text("y")], can_cancel=True)
     with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
-        cancel_run(tiny, target, ledger, RUN, confirm=_yes)
+        cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
     assert target.asked == ["v2"]
     assert ledger.get("r2") == RUN
 
@@ -117,7 +119,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
         return False
 
     with pytest.raises(TargetError, match="nothing was deleted: smoke local-v2 goes on"):
-        cancel_run(tiny, target, ledger, RUN, confirm=no)
+        cancel_run(Workspace(tiny, ledger, target), RUN, confirm=no)
     (asked,) = seen
     assert [run.id for run in asked.active] == ["r4"]
     assert [run.id for run in asked.unfetched] == ["r1"]
@@ -127,7 +129,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
     assert "delete ada/smoke" not in target.asked
     assert ledger.get("r2").state is RunState.RUNNING
 
-    assert cancel_run(tiny, target, ledger, RUN, confirm=_yes).state is RunState.CANCELLED
+    assert cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes).state is RunState.CANCELLED
     assert ledger.get("r4").state is RunState.CANCELLED
     assert ledger.get("r1") == OTHER
 
@@ -143,12 +145,12 @@ def test_a_delete_counts_when_the_kernel_is_gone(
     ledger.add(RUN)
     target = Counter([_text("r1"), _text("r2")], lost=lost, takes_effect=takes_effect)
     if error is None:
-        run = cancel_run(tiny, target, ledger, RUN, confirm=_yes)
+        run = cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
         assert (run.state, run.message) == (RunState.CANCELLED, "its kernel was deleted to stop it")
         assert run.ended_at is not None
     else:
         with pytest.raises(error):
-            cancel_run(tiny, target, ledger, RUN, confirm=_yes)
+            cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
         assert ledger.get("r2").state is RunState.RUNNING
     assert target.asked.count("delete ada/smoke") == 1
 
@@ -156,7 +158,7 @@ def test_a_delete_counts_when_the_kernel_is_gone(
 def test_a_kernel_that_is_gone_runs_no_more(tiny: Project, ledger: Ledger) -> None:
     """Somebody deleted it by hand: nothing is left to cancel, and the ledger learns it."""
     ledger.add(RUN)
-    run = cancel_run(tiny, Counter(), ledger, RUN, confirm=_yes)
+    run = cancel_run(Workspace(tiny, ledger, Counter()), RUN, confirm=_yes)
     assert (run.state, run.message) == (RunState.CANCELLED, "its kernel is gone")
 
 
@@ -165,12 +167,15 @@ def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -
     ledger.add(RUN)
     target, slept = Counter([_text("r1"), _text("r2")], can_cancel=True), list[float]()
     with pytest.raises(Later, match="was asked to stop, and is still running"):
-        cancel_run(tiny, target, ledger, RUN, confirm=_yes, sleep=slept.append)
+        cancel_run(Workspace(tiny, ledger, target, clock=Clock(sleep=slept.append)), RUN, confirm=_yes)
     assert sum(slept) == pytest.approx(30.0)
     assert target.asked.count("cancel ada/smoke v2") == 1
     assert ledger.get("r2").state is RunState.RUNNING
     target.session = SessionState(RunState.COMPLETE)
-    assert cancel_run(tiny, target, ledger, RUN, confirm=_yes, sleep=slept.append).state is RunState.COMPLETE
+    assert (
+        cancel_run(Workspace(tiny, ledger, target, clock=Clock(sleep=slept.append)), RUN, confirm=_yes).state
+        is RunState.COMPLETE
+    )
 
 
 def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, ledger: Ledger) -> None:
@@ -178,7 +183,7 @@ def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, le
     ledger.add(RUN)
     target = Counter([_text("r1"), _text("r2")])
     with held(tiny.push_lock("local", "smoke"), wait=True), pytest.raises(Later, match="is being pushed"):
-        cancel_run(tiny, target, ledger, RUN, confirm=_yes)
+        cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
     assert target.asked == []
 
 
@@ -187,13 +192,13 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
     ledger.add(dataclasses.replace(RUN, id="r1", version=1))
     ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
     target = Counter([_text("r1"), _text("r2"), _text("r3")])
-    assert choose(tiny, target, ledger, "smoke", None).id == "r1"
+    assert choose(Workspace(tiny, ledger, target), "smoke", None).id == "r1"
     with pytest.raises(RunFailed, match="smoke local-v2 has ended: it is error"):
-        choose(tiny, target, ledger, "smoke", 2)
+        choose(Workspace(tiny, ledger, target), "smoke", 2)
     ledger.add(dataclasses.replace(BARE, id="r3"))
     with pytest.raises(UsageError, match="which one"):
-        choose(tiny, target, ledger, "smoke", None)
-    assert choose(tiny, target, ledger, "smoke", 3).id == "r3"
+        choose(Workspace(tiny, ledger, target), "smoke", None)
+    assert choose(Workspace(tiny, ledger, target), "smoke", 3).id == "r3"
 
 
 def test_on_which_target(ledger: Ledger) -> None:
@@ -236,16 +241,16 @@ def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.Monke
 
     def pushed() -> Run:
         built = build_kernel(tiny, resolve(tiny, "slow", []))
-        return push.push_kernel(tiny, target, ledger, built, force=False, say=lambda text: None)
+        return push.push_kernel(Workspace(tiny, ledger, target, say=lambda text: None), built, force=False)
 
     try:
         with Ledger(tiny.ledger) as ledger, open_target(tiny, "local") as target:
             first = pushed()
-            assert cancel_run(tiny, target, ledger, first, confirm=_yes).state is RunState.CANCELLED
+            assert cancel_run(Workspace(tiny, ledger, target), first, confirm=_yes).state is RunState.CANCELLED
             assert target.source("ada", "tiny-slow") is None
             second = pushed()
             assert (second.version, second.id != first.id) == (1, True)
             assert ledger.get(first.id).state is RunState.CANCELLED
-            assert choose(tiny, target, ledger, "slow", None).id == second.id
+            assert choose(Workspace(tiny, ledger, target), "slow", None).id == second.id
     finally:
         _clear(tiny.root)

@@ -21,6 +21,7 @@ from coordinator.project.init import init_project
 from coordinator.project.project import Project, find_project
 from coordinator.runs.continuation import choose, continuation_of
 from coordinator.target.protocol import KernelRef, RunState, SessionState
+from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.targets import Unasked
@@ -104,7 +105,7 @@ def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Proje
     """`--set` of the earlier run hold on, given ones come on top; the kernel's own output is attached."""
     config = {"epochs": 5, "lr": 0.25, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
     earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"], config=config)
-    found = continuation_of(project, TARGET, ledger, earlier, ["epochs=9", "epochs=30"])
+    found = continuation_of(Workspace(project, ledger, TARGET), earlier, ["epochs=9", "epochs=30"])
     assert found.experiment.overrides == ("lr=0.25", "epochs=30", "resume_from=ada/new-base")
     assert found.experiment.kernel.kernel_sources == ("ada/new-base",)
     assert found.experiment.kernel.competition_sources == ("sample-competition",)
@@ -129,17 +130,17 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     first = run(ledger, 1)
     failed = run(ledger, 2, RunState.ERROR)
     said: list[str] = []
-    assert choose(project, TARGET, ledger, failed, said.append).id == first.id
+    assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
     assert said == ["base local-v2 is error: going on from v1"]
-    assert choose(project, TARGET, ledger, first, said.append).id == first.id
+    assert choose(Workspace(project, ledger, TARGET, say=said.append), first).id == first.id
     merged = run(ledger, 0, message="merged from 2 runs, one a fold")  # has results, but no kernel's output
-    assert continuation_of(project, TARGET, ledger, first, ["epochs=30"]).earlier == first
-    assert choose(project, TARGET, ledger, failed, said.append).id == first.id
+    assert continuation_of(Workspace(project, ledger, TARGET), first, ["epochs=30"]).earlier == first
+    assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
     with pytest.raises(RunFailed, match="base local-v0 was merged from 2 runs, one a fold: it has no kernel"):
-        continuation_of(project, TARGET, ledger, merged, ["epochs=30"])
-    running = choose(project, Running(), ledger, run(ledger, 3, RunState.QUEUED), said.append)
+        continuation_of(Workspace(project, ledger, TARGET), merged, ["epochs=30"])
+    running = choose(Workspace(project, ledger, Running(), say=said.append), run(ledger, 3, RunState.QUEUED))
     with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to go on from yet"):
-        continuation_of(project, Running(), ledger, running, [])
+        continuation_of(Workspace(project, ledger, Running()), running, [])
 
 
 def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
@@ -149,7 +150,7 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
 
     def refused(kind: type[CoordError], message: str, earlier: Run, where: Project = project) -> None:
         with pytest.raises(kind, match=message):
-            continuation_of(where, TARGET, ledger, earlier, [])
+            continuation_of(Workspace(where, ledger, TARGET), earlier, [])
 
     def without(setting: str | None) -> Project:
         return dataclasses.replace(
@@ -179,13 +180,13 @@ def test_the_model_source_is_asked_before_a_push(
     """What it would refuse in the kernel is refused here, in a second; where it names nothing, the kernel will say."""
     asking = dataclasses.replace(project, settings=dataclasses.replace(project.settings, continue_check=check))
     with pytest.raises(kind, match=message) if kind else contextlib.nullcontext():
-        continuation_of(asking, TARGET, ledger, run(ledger, 1), ["lr=0.1"])
+        continuation_of(Workspace(asking, ledger, TARGET), run(ledger, 1), ["lr=0.1"])
 
 
 def test_nothing_complete(project: Project, ledger: Ledger) -> None:
     """An experiment that never got to the end has nothing to go on from."""
     with pytest.raises(RunNotFound, match="base local-v1 is error, and no run before it is complete"):
-        choose(project, TARGET, ledger, run(ledger, 1, RunState.ERROR), print)
+        choose(Workspace(project, ledger, TARGET, say=print), run(ledger, 1, RunState.ERROR))
 
 
 def test_chains(ledger: Ledger) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from coordinator.cli.tables.board import Board, Figure
+from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.runs.follow import follow_run
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.workspace import Workspace
 from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
 from tests.coordinator.runs.fetch.test_fetch import RUN
@@ -56,7 +58,7 @@ def _followed(tiny: Project, depot: Depot) -> tuple[list[str], list[str]]:
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         kaggle = depot.kaggle()
-        items = list(follow_run(tiny, kaggle, ledger, RUNNING, pause=lambda _: None))
+        items = list(follow_run(Workspace(tiny, ledger, kaggle, clock=Clock(sleep=lambda _: None)), RUNNING))
         kaggle.close()
     records = [item.data for item in items if isinstance(item, LogRecord)]
     return [str(item.state) for item in items if not isinstance(item, LogRecord)], records
@@ -104,14 +106,14 @@ def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         waits: list[float] = []
-        *_, end = follow_run(tiny, Silent(30), ledger, RUNNING, pause=waits.append)
+        *_, end = follow_run(Workspace(tiny, ledger, Silent(30), clock=Clock(sleep=waits.append)), RUNNING)
         assert isinstance(end, Run)
         assert end.state is RunState.COMPLETE
         assert 120 < sum(waits) < 600
         ledger.update(RUNNING.id, state=RunState.RUNNING)
         waits.clear()
         with pytest.raises(NoAnswer):
-            list(follow_run(tiny, Silent(1000), ledger, RUNNING, pause=waits.append))
+            list(follow_run(Workspace(tiny, ledger, Silent(1000), clock=Clock(sleep=waits.append)), RUNNING))
         assert 600 <= sum(waits) < 700
 
 

@@ -21,6 +21,7 @@ from coordinator.project.project import Project
 from coordinator.runs.push import push_kernel
 from coordinator.runs.refresh import settle
 from coordinator.target.protocol import KernelRef, LogRecord, Pushed, RunState, SessionState
+from coordinator.workspace import Workspace
 from tests.coordinator.targets import Unasked
 
 
@@ -82,14 +83,16 @@ class Pusher:
 
     def __call__(self, target: Shelf, *, force: bool = False, wait_for_slot: bool = False) -> Run:
         return push_kernel(
-            self.project,
-            target,
-            self.ledger,
+            Workspace(
+                self.project,
+                self.ledger,
+                target,
+                clock=Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep),
+                say=self.said.append,
+            ),
             self.built,
             force=force,
-            say=self.said.append,
             wait_for_slot=wait_for_slot,
-            clock=Clock(seconds=lambda: self.begun + sum(self.waits), sleep=self.sleep),
         )
 
     def sleep(self, seconds: float) -> None:

@@ -15,6 +15,7 @@ import pytest
 from coordinator.bundle import in_notebook
 from coordinator.bundle.notebook import notebook_of
 from coordinator.bundle.script import stamped
+from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.files import held
 from coordinator.kernel.metadata import KernelMetadata
@@ -23,6 +24,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.runs.refresh import current_log, last_event, refresh_run, settle, wait_for_arrival
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
+from coordinator.workspace import Workspace
 from tests.coordinator.ledger.test_ledger import BARE
 from tests.coordinator.targets import Unasked
 
@@ -147,7 +149,7 @@ def test_a_push_is_given_up_only_when_it_cannot_arrive_any_more(
 ) -> None:
     """The target may be at work on the request of a process that was killed a moment ago."""
     ledger.add(SENT)
-    run = settle(Shelf(), ledger, SENT, clock=lambda: SENT_SECONDS + seconds)
+    run = settle(Shelf(), ledger, SENT, clock=Clock(seconds=lambda: SENT_SECONDS + seconds))
     assert (run.state, run.message) == (state, message)
 
 
@@ -169,7 +171,7 @@ def test_what_a_lost_answer_would_have_said_is_not_made_up(ledger: Ledger) -> No
 
 
 @dataclass
-class Clock:
+class FakeClock:
     """A time that passes only by waiting; something may happen at a moment."""
 
     seconds: float = SENT_SECONDS
@@ -189,17 +191,17 @@ class Clock:
 def test_a_push_that_arrives_late_is_waited_for(ledger: Ledger) -> None:
     """Asked for soon at first and then more patiently, adopted as soon as it is there."""
     ledger.add(SENT)
-    shelf, clock = Shelf(), Clock()
+    shelf, clock = Shelf(), FakeClock()
     clock.event = (20.0, lambda: shelf.sources.append(_source("lost")))
-    assert wait_for_arrival(shelf, ledger, SENT, clock=clock.time, sleep=clock.sleep).version == 1
+    assert wait_for_arrival(shelf, ledger, SENT, clock=Clock(seconds=clock.time, sleep=clock.sleep)).version == 1
     assert clock.waits == [1.0, 2.0, 4.0, 8.0, 15.0]
 
 
 def test_a_push_that_does_not_arrive_is_waited_for_no_longer_than_it_may(ledger: Ledger) -> None:
     """The last question comes after the time in which it could have arrived."""
     ledger.add(SENT)
-    clock = Clock()
-    run = wait_for_arrival(Shelf(), ledger, SENT, clock=clock.time, sleep=clock.sleep)
+    clock = FakeClock()
+    run = wait_for_arrival(Shelf(), ledger, SENT, clock=Clock(seconds=clock.time, sleep=clock.sleep))
     assert (run.state, run.message) == (RunState.REFUSED, NEVER_ARRIVED)
     assert ARRIVAL_SECONDS < sum(clock.waits) < ARRIVAL_SECONDS + 16
 
@@ -207,13 +209,16 @@ def test_a_push_that_does_not_arrive_is_waited_for_no_longer_than_it_may(ledger:
 def test_a_silent_target_is_not_asked_for_ever(ledger: Ledger) -> None:
     """One question without an answer is repeated, two in a row end the waiting; the run stays open."""
     ledger.add(SENT)
-    shelf, clock = Shelf(reachable=False), Clock()
+    shelf, clock = Shelf(reachable=False), FakeClock()
     with pytest.raises(NoAnswer):
-        wait_for_arrival(shelf, ledger, SENT, clock=clock.time, sleep=clock.sleep)
+        wait_for_arrival(shelf, ledger, SENT, clock=Clock(seconds=clock.time, sleep=clock.sleep))
     assert clock.waits == [1.0]
     assert ledger.get("lost") == SENT
     clock.event = (0.0, lambda: setattr(shelf, "reachable", True))
-    assert wait_for_arrival(shelf, ledger, SENT, clock=clock.time, sleep=clock.sleep).state is RunState.REFUSED
+    assert (
+        wait_for_arrival(shelf, ledger, SENT, clock=Clock(seconds=clock.time, sleep=clock.sleep)).state
+        is RunState.REFUSED
+    )
 
 
 def test_what_is_known_is_not_settled_again(ledger: Ledger) -> None:
@@ -246,12 +251,12 @@ def test_a_push_that_is_under_way_is_left_alone(tiny: Project, ledger: Ledger) -
     pusher.start()
     taken.wait(10)
     try:
-        assert refresh_run(tiny, shelf, ledger, LOST) == LOST
+        assert refresh_run(Workspace(tiny, ledger, shelf), LOST) == LOST
         assert shelf.asked == []
     finally:
         done.set()
         pusher.join()
-    assert refresh_run(tiny, shelf, ledger, LOST).version == 1
+    assert refresh_run(Workspace(tiny, ledger, shelf), LOST).version == 1
 
 
 RUNNING = dataclasses.replace(BARE, id="run", state=RunState.QUEUED, version=4)
@@ -265,7 +270,7 @@ EPOCHS = _records(
 
 def _refreshed(project: Project, ledger: Ledger, shelf: Shelf, run: Run = RUNNING) -> Run:
     ledger.add(run)
-    found = refresh_run(project, shelf, ledger, run)
+    found = refresh_run(Workspace(project, ledger, shelf), run)
     assert found == ledger.get(run.id)
     return found
 
@@ -286,7 +291,7 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
     assert (run.state, run.message, run.last_event) == (state, "the reason", {"event": "epoch", "epoch": 2})
     assert run.ended_at is not None
     shelf.asked.clear()
-    assert refresh_run(tiny, shelf, ledger, run) == run
+    assert refresh_run(Workspace(tiny, ledger, shelf), run) == run
     assert shelf.asked == []
 
 
@@ -294,7 +299,7 @@ def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: 
     """Two processes ask; the answer that was given first, and recorded last, is not what the ledger says."""
     ended = dataclasses.replace(RUNNING, state=RunState.COMPLETE, ended_at="2026", last_event={"event": "end"})
     ledger.add(ended)
-    assert refresh_run(tiny, Shelf(), ledger, RUNNING) == ledger.get("run") == ended
+    assert refresh_run(Workspace(tiny, ledger, Shelf()), RUNNING) == ledger.get("run") == ended
 
 
 def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
@@ -310,8 +315,8 @@ def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
     old, new = RUNNING, dataclasses.replace(RUNNING, id="new", version=5)
     ledger.add(old)
     ledger.add(new)
-    assert refresh_run(tiny, shelf, ledger, new).message == "of v5"
-    assert refresh_run(tiny, shelf, ledger, old).message == "of v4"
+    assert refresh_run(Workspace(tiny, ledger, shelf), new).message == "of v5"
+    assert refresh_run(Workspace(tiny, ledger, shelf), old).message == "of v4"
     for version in (4, 5):
         asked = [each for each in shelf.asked if each.endswith(f"v{version}") and not each.startswith("follow")]
         assert asked == [f"state ada/smoke v{version}", f"log ada/smoke v{version}"]
@@ -323,16 +328,16 @@ def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
     run = _refreshed(tiny, ledger, shelf, dataclasses.replace(RUNNING, last_event={"event": "epoch", "epoch": 9}))
     assert (run.state, run.last_event) == (RunState.QUEUED, {"event": "epoch", "epoch": 9})
     assert "log ada/smoke v4" not in shelf.asked
-    assert current_log(tiny, shelf, ledger, run) == []
+    assert current_log(Workspace(tiny, ledger, shelf), run) == []
 
 
 def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger) -> None:
     """Live while it runs, from the stored output afterwards: the same records."""
     ledger.add(RUNNING)
     shelf = Shelf(records=EPOCHS)
-    assert current_log(tiny, shelf, ledger, RUNNING) == EPOCHS
+    assert current_log(Workspace(tiny, ledger, shelf), RUNNING) == EPOCHS
     shelf.session = SessionState(RunState.COMPLETE)
-    assert current_log(tiny, shelf, ledger, ledger.get("run")) == EPOCHS
+    assert current_log(Workspace(tiny, ledger, shelf), ledger.get("run")) == EPOCHS
     assert "follow ada/smoke v4" in shelf.asked
     assert "log ada/smoke v4" in shelf.asked
 

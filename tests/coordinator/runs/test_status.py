@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from coordinator.cli.tables import runs as tables
+from coordinator.clock import Clock
 from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.project.project import Project
@@ -223,7 +224,7 @@ def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> N
         targets._open["local"] = target  # as after opening it anew
         return current_status(targets, ledger, ledger.runs())
 
-    looks = list(watch(targets, look, slept.append))
+    looks = list(watch(targets, look, Clock(sleep=slept.append)))
     states = [{run.slug: str(run.state) for run in found.runs} for found in looks]
     assert [each["k0"] for each in states] == ["queued", "running", "complete"]
     assert all(found.failures for found in looks)

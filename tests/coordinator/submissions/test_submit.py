@@ -27,6 +27,7 @@ from coordinator.target.competitions import Allowance, Competition, Standing, Su
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 from coordinator.target.protocol import KernelRef, RunState
+from coordinator.workspace import Workspace
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.server import running_server
 from runner_test.store import Store
@@ -137,16 +138,13 @@ def _loses_an_answer(project: Project) -> None:
         kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada")
         stack.callback(kaggle.close)
         found = submit_run(
-            project,
-            kaggle,
-            ledger,
+            Workspace(project, ledger, kaggle, say=said.append),
             ledger.find("base"),
             competition=None,
             file_name="submission.csv",
             message="",
             is_upload=False,
             force=True,
-            say=said.append,
         )
         assert [each.ref for each in kaggle.competitions.submissions("parity")] == [3, 2, 1]
         assert wait(kaggle.competitions, ledger, found).public == 0.5
@@ -243,9 +241,11 @@ class Case:
     def submit(self, **changes: Any) -> submissions.Submission:
         options: dict[str, Any] = {"competition": None, "file_name": "submission.csv", "message": ""}
         options |= {"is_upload": False, "force": False} | changes
-        clock = Clock(self.time.clock, self.time.sleep)
+        clock = Clock(self.time.clock, sleep=self.time.sleep)
         return submit_run(
-            self.project, Place(self.desk), self.ledger, self.run, **options, say=self.said.append, clock=clock
+            Workspace(self.project, self.ledger, Place(self.desk), clock=clock, say=self.said.append),
+            self.run,
+            **options,
         )
 
     def fetched(self, text: str) -> None:
@@ -453,14 +453,14 @@ def test_waiting_for_a_score(case: Case) -> None:
     assert sent.ref is not None
     done = dataclasses.replace(case.desk.sent[0], state=SubmissionState.COMPLETE, public=0.5)
     case.desk.standings = [None, case.desk.sent[0], None, None, case.desk.sent[0], done]
-    found = wait(case.desk, case.ledger, sent, sleep=case.time.sleep)
+    found = wait(case.desk, case.ledger, sent, clock=Clock(sleep=case.time.sleep))
     assert (found.public, found.state) == (0.5, SubmissionState.COMPLETE)
     assert case.time.waits == sorted(case.time.waits)
     assert len(case.time.waits) == 5
     case.desk.standings = [None] * 3
     with pytest.raises(NoAnswer):
-        wait(case.desk, case.ledger, sent, sleep=case.time.sleep)
-    assert wait(case.desk, case.ledger, found, sleep=case.time.sleep) == found
+        wait(case.desk, case.ledger, sent, clock=Clock(sleep=case.time.sleep))
+    assert wait(case.desk, case.ledger, found, clock=Clock(sleep=case.time.sleep)) == found
 
 
 @pytest.mark.parametrize("slug", ["../parity", "https://www.kaggle.com/c/parity", "a b", ""])

@@ -16,6 +16,7 @@ from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import find_project
 from coordinator.sweeps.merge_folds import merge
 from coordinator.sweeps.merged_output import merged_oof
+from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord, until
 from tests.paths import SAMPLES
@@ -227,7 +228,7 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
         assert "base--f0 local-v1: complete" in done.stdout
         assert "divided the images into folds in different ways" in done.stderr
         with pytest.raises(RunFailed, match="divided the images into folds in different ways"):
-            merge(project, ledger, "base", runs)
+            merge(Workspace(project, ledger), "base", runs)
         with pytest.raises(RunFailed, match="is in two folds"):
             merged_oof("base", [folders[0], folders[0]], frozenset())
         (folders[2] / "oof.csv").write_text("ImageId,fold\n")
@@ -236,10 +237,10 @@ def test_what_does_not_fit_together_is_not_merged(coord: Coord) -> None:
         summary = folders[0] / "metrics.json"
         summary.write_text(summary.read_text().replace('"complete"', '"incomplete"'))
         with pytest.raises(RunFailed, match="has stopped before its end"):
-            merge(project, ledger, "base", runs)
+            merge(Workspace(project, ledger), "base", runs)
         (folders[0] / "metrics.json").unlink()
         with pytest.raises(RunFailed, match=r"base--f0 local-v1 has no metrics\.json here"):
-            merge(project, ledger, "base", runs)
+            merge(Workspace(project, ledger), "base", runs)
         assert (project.results("base", "local", 0) / "metrics.json").read_bytes() == before
 
 

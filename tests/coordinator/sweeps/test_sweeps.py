@@ -33,6 +33,7 @@ from coordinator.sweeps.plan import Plan, begin, plan_sweep
 from coordinator.sweeps.progress import standing
 from coordinator.sweeps.push import go_on
 from coordinator.target.protocol import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
+from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord, until
 from tests.coordinator.targets import Unasked
@@ -103,7 +104,7 @@ class Sweeper:
     passed: float = 0.0
 
     def plan(self, *grid: str, **options: Any) -> Plan:
-        return plan_sweep(self.project, self.ledger, "base", grid or GRID, target="local", **options)
+        return plan_sweep(Workspace(self.project, self.ledger), "base", grid or GRID, target="local", **options)
 
     def begin(self, *grid: str) -> Sweep:
         return begin(self.ledger, self.plan(*grid), is_named=False)
@@ -111,15 +112,11 @@ class Sweeper:
     def go_on(self, sweep: Sweep, *, wait: bool = False, retry: bool = False) -> list[CoordError]:
         clock = Clock(seconds=lambda: 2e9 + self.passed, sleep=self.sleep)
         return go_on(
-            self.project,
-            self.rack,
-            self.ledger,
+            Workspace(self.project, self.ledger, self.rack, clock=clock, say=self.said.append),
             sweep,
             wait=wait,
             retry=retry,
-            say=self.said.append,
             pushed=self.pushed.append,
-            clock=clock,
         )
 
     def sleep(self, seconds: float) -> None:
@@ -212,11 +209,11 @@ def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
     with pytest.raises(Later, match="2 of 4 are left") as caught:
         sweeper.go_on(sweep)
     assert (caught.value.exit_code, caught.value.hint) == (75, "Go on with: coord sweep resume base--lr-epochs")
-    assert standing(sweeper.project, sweeper.ledger, sweep).counts == {"waiting": 2, "queued": 2}
+    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 2, "queued": 2}
     sweeper.all_done(sweep)
     sweeper.go_on(sweep)
     assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
-    assert standing(sweeper.project, sweeper.ledger, sweep).counts == {"queued": 2, "complete": 2}
+    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"queued": 2, "complete": 2}
 
 
 @pytest.mark.parametrize("arrives", [True, False])
@@ -245,7 +242,7 @@ def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
     (refused,) = sweeper.go_on(sweep)
     assert refused.what == "the title is taken"
     assert [run.experiment for run in sweeper.pushed] == NAMES[1:]
-    assert standing(sweeper.project, sweeper.ledger, sweep).counts == {"waiting": 1, "queued": 3}
+    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 1, "queued": 3}
     sweeper.go_on(sweep)
     assert [run.experiment for run in sweeper.pushed] == [*NAMES[1:], NAMES[0]]
 
@@ -314,7 +311,9 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     assert second.members[0].run_id is not None
     sweeper.go_on(second)
     assert set(sweeper.rack.pushes) == _slugs(["base--lr0.1", "base--lr0.2", "base--epochs4"])
-    by_name = {each.member.experiment: each for each in standing(sweeper.project, sweeper.ledger, second).standings}
+    by_name = {
+        each.member.experiment: each for each in standing(Workspace(sweeper.project, sweeper.ledger), second).standings
+    }
     run = by_name["base--epochs3"].run
     assert run is not None
     assert run.label == "base--lr0.1 local-v1"
@@ -384,7 +383,7 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     assert (planned.session_seconds, planned.wall_seconds) == (1800.0, 1200.0)
     assert [sweep.name for sweep in sweeps.all_sweeps(sweeper.ledger)] == ["base--epochs"]
     begun = sweeper.begin()
-    assert standing(sweeper.project, sweeper.ledger, begun).left == 1200.0
+    assert standing(Workspace(sweeper.project, sweeper.ledger), begun).left == 1200.0
 
 
 def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
@@ -431,7 +430,7 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     for name, change in zip(NAMES, changes, strict=True):
         sweeper.ledger.update(runs[name].id, **change)
     moment = datetime(2026, 11, 1, 0, 0, 50, tzinfo=UTC)
-    now = standing(sweeper.project, sweeper.ledger, sweep, moment)
+    now = standing(Workspace(sweeper.project, sweeper.ledger), sweep, moment)
     assert [each.about for each in now.standings] == [
         "fold 0, epoch 1/4: val/dice 0.5000",
         "",
@@ -442,13 +441,13 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     assert [each.metric for each in now.standings] == [None] * 4
     assert now.left == 120.0
     sweeper.ledger.update(runs[NAMES[2]].id, last_event=end)
-    assert standing(sweeper.project, sweeper.ledger, sweep, moment).standings[2].metric == ("cv/dice", 0.7)
+    assert standing(Workspace(sweeper.project, sweeper.ledger), sweep, moment).standings[2].metric == ("cv/dice", 0.7)
 
 
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
     """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        planned = plan_sweep(repository, ledger, "smoke", (), target="local", seeds=2)
+        planned = plan_sweep(Workspace(repository, ledger), "smoke", (), target="local", seeds=2)
     found = [each.combination for each in planned.planned]
     assert [each.name for each in found] == ["smoke--s0", "smoke--s1"]
     assert [(each.experiment.config["seed"], each.experiment.config["folds"]["seed"]) for each in found] == [

@@ -28,6 +28,7 @@ from coordinator.project.project import Project
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.protocol import RunState
+from coordinator.workspace import Workspace
 from runner_test.store import Store
 from tests.coordinator.command import Coord
 from tests.coordinator.ledger.test_ledger import BARE, FULL
@@ -100,7 +101,7 @@ SENT = submissions.Submission(
 
 def _found(project: Project, ledger: Ledger, *targets: Shelf, repair: bool = False) -> list[Problem]:
     found = []
-    for problem in check(project, ledger, targets):
+    for problem in check(Workspace(project, ledger), targets):
         assert isinstance(problem, Problem)
         found.append(problem)
         if repair and problem.repair is not None:
@@ -217,7 +218,7 @@ def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> Non
 def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, ledger: Ledger) -> None:
     """The others are asked all the same."""
     ledger.add(dataclasses.replace(RUN, state=RunState.QUEUED, version=None))
-    found = list(check(tiny, ledger, [Shelf(reachable=False, name="kaggle"), Shelf()]))
+    found = list(check(Workspace(tiny, ledger), [Shelf(reachable=False, name="kaggle"), Shelf()]))
     assert [(type(each), each.what) for each in found] == [
         (Problem, "base local-v? (run r1) is queued, but has no version"),
         (NotAsked, "kaggle could not be asked: no connection"),

@@ -16,12 +16,14 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from coordinator.clock import Clock
 from coordinator.errors import CoordError, NoAnswer, TargetError
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.folder import Results, identity
 from coordinator.runs.fetch.fetch import EVERYTHING, Choice, Fetched, fetch_run
 from coordinator.target.protocol import RunState
+from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.depot import Asked, Depot, running_depot, summary_of
 from tests.coordinator.ledger.test_ledger import BARE
@@ -69,20 +71,17 @@ class Here:
     ledger: Ledger
 
     def fetch(
-        self, choice: Choice = EVERYTHING, *, force: bool = False, pause: Callable[[float], object] = lambda _: None
+        self, choice: Choice = EVERYTHING, *, force: bool = False, pause: Callable[[float], None] = lambda _: None
     ) -> Fetched:
         kaggle = self.depot.kaggle()
         try:
             run = self.ledger.get(RUN.id)
             return fetch_run(
-                self.project,
-                kaggle,
-                self.ledger,
+                Workspace(self.project, self.ledger, kaggle, clock=Clock(sleep=pause)),
                 run,
                 force=force,
                 show=lambda _: None,
                 choice=choice,
-                pause=pause,
             )
         finally:
             kaggle.close()

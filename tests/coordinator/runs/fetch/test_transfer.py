@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from coordinator.clock import Clock
 from coordinator.errors import Expired, NoAnswer, TargetError
 from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results.folder import Kept, Results
@@ -81,7 +82,8 @@ class Desk:
         return {FILE: OutputFile(str(FILE), url)} if url else {}
 
     def bring(self) -> bytes:
-        Transfer(self.server, self.results, self.addresses, self.tally, self.stop, pause=self.waits.append).bring(FILE)
+        clock = Clock(sleep=self.waits.append)
+        Transfer(self.server, self.results, self.addresses, self.tally, self.stop, clock).bring(FILE)
         return (self.directory / FILE).read_bytes()
 
 

@@ -33,6 +33,7 @@ from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 from coordinator.target.kaggle.competitions import KaggleCompetitions
 from coordinator.target.protocol import RunState
+from coordinator.workspace import Workspace
 from runner_test import competitions, sources, submissions
 from runner_test.competitions import Rules
 from runner_test.faults import Fault, Faults, Kind
@@ -128,15 +129,22 @@ class World:
             passed[0] += seconds
             time.sleep(min(seconds, 0.05))
 
-        clock = Clock(lambda: time.time() + passed[0], sleep)
-        return push_kernel(self.project, kaggle, self.ledger, self.built, force=False, say=lambda _: None, clock=clock)
+        clock = Clock(lambda: time.time() + passed[0], sleep=sleep)
+        return push_kernel(
+            Workspace(self.project, self.ledger, kaggle, clock=clock, say=lambda _: None), self.built, force=False
+        )
 
     def fetch(self, kaggle: Kaggle, run: Run) -> Path:
-        fetched = fetch_run(self.project, kaggle, self.ledger, run, force=True, show=lambda _: None, pause=self.wait)
+        fetched = fetch_run(
+            Workspace(self.project, self.ledger, kaggle, clock=Clock(sleep=self.wait)),
+            run,
+            force=True,
+            show=lambda _: None,
+        )
         return fetched.directory
 
     def settled(self, kaggle: Kaggle, run: Run) -> Run:
-        return refresh_run(self.project, kaggle, self.ledger, run, look_at_log=False)
+        return refresh_run(Workspace(self.project, self.ledger, kaggle), run, look_at_log=False)
 
     def versions(self, owner: str) -> list[int]:
         """The sessions that were started for an owner's kernel."""

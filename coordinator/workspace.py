@@ -1,0 +1,38 @@
+"""What a verb works on: one value instead of the five that every verb needs some of."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from coordinator.clock import SYSTEM_CLOCK, Clock
+from coordinator.ledger import Ledger
+from coordinator.project import Project
+from coordinator.target import Target
+
+
+def _say_nothing(text: str) -> None:
+    """The default of `Workspace.say`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """A project with its open ledger and, for the verbs that talk to one, an open target."""
+
+    project: Project
+    ledger: Ledger
+    opened: Target | None = None
+    clock: Clock = SYSTEM_CLOCK
+    say: Callable[[str], None] = _say_nothing
+    """Is called with each message about progress: one line of text for the user."""
+
+    @property
+    def target(self) -> Target:
+        """The open target. Raises RuntimeError without one, which is a mistake of the caller's."""
+        if self.opened is None:
+            raise RuntimeError("this workspace has no open target")
+        return self.opened
+
+    def at(self, target: Target) -> Workspace:
+        """The same workspace with that target."""
+        return dataclasses.replace(self, opened=target)
