@@ -34,7 +34,7 @@ class Program:
 def script_at(path: Path, root: Path | None = None) -> Program:
     """The program that `python PATH` runs: a script, or a folder with a __main__.py.
 
-    As in Python, its modules lie beside it, unless a folder above is named as the root: they are looked for in both.
+    As in Python, its modules lie beside it; if a folder above is named as the root, they are looked for in both.
     """
     with failures_told(Path()):
         script = path.absolute() / "__main__.py" if path.is_dir() else path.absolute()
@@ -78,7 +78,7 @@ def bundle(
     """The program as one script, and the files in it. `output`, where it will be written, is no part of it.
 
     `vendor` names installed distributions that go in, too. With `kaggle` the script is for a kernel: syntax that is
-    newer than its image's Python and a script above its limit are refused, and what the image lacks is said (not
+    newer than its image's Python and a script above its limit are refused, and what the image lacks is reported (not
     refused: whether the kernel may install it is not known here). Raises BundleError for these, and if a file that the
     program needs is missing, ignored or refused, or is the `output`.
     """
@@ -131,9 +131,9 @@ def write(path: Path, text: str) -> None:
 
 
 def _is_bundle(path: Path) -> bool:
-    """Whether the file was made by coord: an older one, of which nothing is a part."""
+    """Whether the file is a bundle that coord made earlier, which is no part of the program."""
     try:
-        if not path.is_file():  # to open a pipe is to wait for who writes to it
+        if not path.is_file():  # opening a pipe would wait for a writer
             return False
         with path.open("rb") as file:
             return file.read(len(STAMP)) == STAMP.encode()
@@ -142,7 +142,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _image_for(root: Path) -> Image:
-    """What kernels have, by the table of the project that the program lies in, or else by the shipped one."""
+    """The table of the project that the program lies in, or else the shipped one."""
     from coordinator.bundle.image import image_of, shipped_image
     from coordinator.project import find_project
 

@@ -38,7 +38,7 @@ class Problem:
 
 
 class _Bad(Exception):
-    """Carries the problems of one value up to its container."""
+    """The problems of one value, on their way to its container."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__(*problems)
@@ -80,7 +80,7 @@ def leaves(data: Mapping[str, Any], *, prefix: str = "") -> Iterator[tuple[str, 
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` with `over` on top: mappings are merged at every depth, everything else is replaced."""
+    """`base` changed by `over`: mappings are merged at every depth, everything else is replaced."""
     result = dict(base)
     for key, value in over.items():
         below = result.get(key)
@@ -114,7 +114,7 @@ def assignment(cls: type, text: str) -> dict[str, Any]:
 
 
 def join(path: str, key: str) -> str:
-    """The dotted path one step further down."""
+    """The dotted path of `key` in the section `path`."""
     return f"{path}.{key}" if path else key
 
 
