@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $(READY)
 
 $(SAMPLE): | $(READY)
-	$(BIN)/python -m runner_test.sample_data $(SAMPLE)
+	$(BIN)/python -m runner_test.samples $(SAMPLE)
 
 demo: $(READY) $(SAMPLE)
 	$(BIN)/coord local add-dataset local/siim-sample $(SAMPLE)

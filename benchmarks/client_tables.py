@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from coordinator.target.kaggle.meanings import MEANINGS, Meaning
+from coordinator.target.kaggle.error_table import ERROR_TABLE, ErrorRow
 from coordinator.target.kaggle.policy import (
     ANY_OTHER,
     CONNECT_SECONDS,
@@ -53,8 +53,8 @@ def tables() -> Iterator[str]:
         ((f"`{name}`" if name in METHODS else name, *_limits(given)) for name, given in limits.items()),
     )
     yield table(
-        ("calls", "failure", "HTTP", "words", "error", "exit code", "what is said", "read"),
-        (_meaning(row) for row in MEANINGS),
+        ("calls", "failure", "HTTP", "words", "error", "exit code", "message", "checked"),
+        (_error(row) for row in ERROR_TABLE),
     )
 
 
@@ -68,7 +68,7 @@ def _limits(given: Limits) -> tuple[str, ...]:
     return given.kind.value, f"{CONNECT_SECONDS:g}", f"{READ_SECONDS:g}", f"{given.deadline:g}", answer
 
 
-def _meaning(row: Meaning) -> tuple[str, ...]:
+def _error(row: ErrorRow) -> tuple[str, ...]:
     statuses = sorted(row.statuses)
     is_range = len(statuses) > 9
     return (

@@ -109,7 +109,7 @@ def check(there: Place, experiments: list[str], told: dict[str, int]) -> None:
         directory = there.root / "results" / run.experiment / f"kaggle-v{run.version}"
         summary = json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
         assert summary["run_id"] == run.id, f"{run.label} has the results of run {summary['run_id']}"
-        assert run.summary == summary, f"{run.label}: the ledger has other metrics than its results"
+        assert run.reported.to_json() == summary, f"{run.label}: the ledger has other metrics than its results"
 
 
 def _report(file: Path, commands: dict[str, int], pushed: dict[str, int] | None = None) -> None:

@@ -26,7 +26,7 @@ from model_src.labels import read_labels
 from model_src.picture_cache import PictureCache
 from model_src.pictures import Pictures, find_dicoms, read_pictures
 from model_src.transfer import images_on_device
-from runner_test.sample_data import write_sample_data
+from runner_test.samples import SampleData, write_sample_data
 
 Labels = dict[str, tuple[str, ...]]
 
@@ -76,7 +76,7 @@ def _write_data(folder: Path, labels: Labels) -> None:
         rows = csv.writer(file)
         rows.writerow(["ImageId", "EncodedPixels"])
         rows.writerows((image_id, code) for image_id, codes in labels.items() for code in codes or ("-1",))
-    write_sample_data(folder / "data", images=len(labels), test_images=0, labels=folder / "labels.csv")
+    write_sample_data(folder / "data", SampleData(images=len(labels), test_images=0, labels=folder / "labels.csv"))
 
 
 def _read(folder: Path, size: int, *, limit: int) -> Pictures:

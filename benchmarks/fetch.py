@@ -27,7 +27,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from benchmarks.measure import print_table, seconds
-from runner_test.app import create_app
+from runner_test.http import create_app
 from runner_test.store import Store
 
 TINY = Path(__file__).parent.parent / "tests" / "samples" / "tiny"

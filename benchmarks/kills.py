@@ -91,7 +91,7 @@ class Worker:
             assert files.get(output.name) == content, f"{run.label}: {output.name} is not what the session left"
         assert {"run.json", "kernel.py", "kernel.log", "metrics.json"} <= set(files), sorted(files)
         assert run.fetched_at, f"{run.label} is not recorded as fetched"
-        assert run.summary == json.loads(files["metrics.json"]), f"{run.label}: the ledger has other metrics"
+        assert run.reported.to_json() == json.loads(files["metrics.json"]), f"{run.label}: the ledger has other metrics"
         self.complete = files
 
     def _kill_push(self, experiment: str) -> None:
@@ -145,7 +145,9 @@ class Worker:
         assert found == expected, f"{run.label}: {sorted(found)} are here, not {sorted(expected)}"
         assert run.state is RunState.COMPLETE, f"{run.label} is {run.state}"
         assert run.fetched_at, f"{run.label} is not recorded as fetched"
-        assert run.summary == json.loads(expected["metrics.json"]), f"{run.label}: the ledger has other metrics"
+        assert run.reported.to_json() == json.loads(expected["metrics.json"]), (
+            f"{run.label}: the ledger has other metrics"
+        )
 
     def _idle(self, experiments: list[str]) -> str:
         """One that can be pushed: no session of it waits or runs."""

@@ -25,10 +25,9 @@ from coordinator.ledger import arrival
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import find_project
 from coordinator.project.settings import TargetName
-from runner_test.reference import Reference
 from runner_test.server import running_server
+from runner_test.state import Reference, Version
 from runner_test.store import Store
-from runner_test.version import Version
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
 OWNER = "ada"  # the sample's

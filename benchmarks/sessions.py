@@ -21,8 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import print_table, seconds
-from runner_test import isolation
-from runner_test.session import run_once
+from runner_test.sessions import SessionOptions, isolation, run_once
 from runner_test.settings import Settings
 
 # Tries, in a session, what the table shows; each line is a row.
@@ -98,11 +97,8 @@ def reach(folder: Path, settings: Settings) -> dict[str, str]:
         code = run_once(
             script,
             folder / f"probe-{settings.isolation}",
-            inputs={"datasets/me/data": data},
-            overrides=None,
-            timeout=60,
-            on_record=lambda record: said.append(record.data),
-            settings=settings,
+            lambda record: said.append(record.data),
+            SessionOptions({"datasets/me/data": data}, timeout=60, settings=settings),
         )
     if code != 0:
         sys.exit("".join(said))
@@ -118,9 +114,7 @@ def session(folder: Path, settings: Settings) -> Callable[[], object]:
 
     def run() -> None:
         root = folder / f"{settings.isolation}-{next(numbers)}"
-        code = run_once(
-            script, root, inputs={}, overrides=None, timeout=60, on_record=lambda _: None, settings=settings
-        )
+        code = run_once(script, root, lambda _: None, SessionOptions(timeout=60, settings=settings))
         assert code == 0
 
     return run

@@ -24,6 +24,7 @@ from pathlib import Path
 from benchmarks.measure import print_table
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.project.project import find_project
+from coordinator.results.events import Event
 from coordinator.target.protocol import RunState
 
 OFFICIAL = "kaggle --version"
@@ -31,6 +32,7 @@ LIMITS = {"coord --help": 0.5, "coord status --json": 1.0}
 """At most these multiples of the official command's start, wall and CPU."""
 PROJECT = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
 RUNS = 20
+EVENT = Event.parse({"event": "epoch", "epoch": 3, "epochs": 3, "fold": 1, "metrics": {"val/dice": 0.76}})
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _fill(root: Path) -> None:
                 created_at=now(),
                 version=number + 1,
                 url="https://www.kaggle.com/code/ada/base",
-                last_event={"event": "epoch", "epoch": 3, "epochs": 3, "fold": 1, "metrics": {"val/dice": 0.76}},
+                last_event=EVENT,
             )
             ledger.add(run)
 

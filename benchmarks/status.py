@@ -142,7 +142,8 @@ def _check(ledger: Ledger, runs: list[Run], kind: Kind) -> None:
     for place, run in enumerate(runs):
         found, (state, has_log) = ledger.get(run.id), _answers(kind, place)
         assert found.state is RunState(state.lower()), found
-        assert (found.last_event or {}).get("epoch") == (RECORDS if has_log else None), found.last_event
+        epoch = found.last_event.epoch if found.last_event else None
+        assert epoch == (RECORDS if has_log else None), found.last_event
 
 
 # The server

@@ -32,7 +32,7 @@ from model_src.optim import Precision, build_optimizer, choose_precision
 from model_src.picture_cache import PictureCache
 from model_src.pictures import find_dicoms, read_pictures
 from model_src.transfer import images_on_device
-from runner_test.sample_data import write_sample_data
+from runner_test.samples import SampleData, write_sample_data
 
 RATE = 0.001
 
@@ -83,7 +83,7 @@ def _batches(size: int, batch: int, steps: int) -> list[Batch]:
     """Drawn pictures, each with a mask, as the detector is given them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_sample_data(folder / "data", images=batch * steps, test_images=0, size=size, positive=1.0)
+        write_sample_data(folder / "data", SampleData(images=batch * steps, test_images=0, size=size, positive=1.0))
         files = find_dicoms(folder / "data" / "dicom-images-train").items()
         cache = PictureCache(folder / "cache", limit=2**30)
         pictures = read_pictures(files, cache=cache, image_size=size, unreadable="stop", threads=2)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.ledger import Ledger
-from coordinator.project import Project
-from coordinator.target import Target
+from coordinator.project import Project, target_name
+from coordinator.target import Target, open_target
 
 
 def _say_nothing(text: str) -> None:
@@ -36,3 +37,12 @@ class Workspace:
     def at(self, target: Target) -> Workspace:
         """The same workspace with that target."""
         return dataclasses.replace(self, opened=target)
+
+    @contextlib.contextmanager
+    def open_target(self, name: str | None) -> Iterator[Workspace]:
+        """The same workspace with the target of that name, which is closed after the block.
+
+        None is the target that `project.target_name` finds without an option. Raises what `target.open_target` does.
+        """
+        with open_target(self.project, target_name(self.project, name)) as target:
+            yield self.at(target)

@@ -1,1 +1,1 @@
-"""Local Kaggle: the same wire protocol and the same session layout, on this machine."""
+"""The local Kaggle: Kaggle's protocol and Kaggle's session layout, on this machine."""

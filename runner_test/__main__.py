@@ -1,27 +1,26 @@
-"""`python -m runner_test`: serve the local Kaggle, register its data, and press its page's cancel button."""
+"""`python -m runner_test`: serve the local Kaggle, register data sets and competitions, cancel a session."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from runner_test.competitions import Rules
 from runner_test.errors import BadName, LocalKaggleError
-from runner_test.reference import Reference
 from runner_test.settings import Settings
+from runner_test.state import Reference, Rules
 from runner_test.store import Store
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return the exit code: 0, 1 for an expected error, 2 for wrong usage."""
     parser = argparse.ArgumentParser(prog="python -m runner_test", description=__doc__)
     parser.add_argument(
-        "--root", type=Path, default=Path(".coord/local-kaggle"), help="where its state lies (%(default)s)"
+        "--root", type=Path, default=Path(".coord/local-kaggle"), help="folder of its state (%(default)s)"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="answer on the loopback until Ctrl-C")
     serve.add_argument("--port", type=int, default=7777, help="0 picks a free one (%(default)s)")
-    serve.add_argument("--faults", type=Path, metavar="PLAN", help="JSON file: which call goes wrong, and how")
-    serve.add_argument("--isolation", choices=("auto", "none"), default="auto", help="none: as you (%(default)s)")
+    serve.add_argument("--faults", type=Path, metavar="PLAN", help="JSON file: which calls fail, and how")
+    serve.add_argument("--isolation", choices=("auto", "none"), default="auto", help="none: run as you (%(default)s)")
     serve.add_argument("--layout", choices=("2026", "2025"), default="2026", help="of the inputs (%(default)s)")
     dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
     dataset.add_argument("reference", help="owner/slug")
@@ -29,13 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     competition = commands.add_parser("add-competition", help="register a folder as a competition's data")
     competition.add_argument("slug")
     competition.add_argument("folder", type=Path)
-    competition.add_argument("--solution", type=Path, help="CSV file with the truth: lets it take submissions")
-    competition.add_argument("--scorer", help="module:function of the working directory, which scores them")
+    competition.add_argument("--solution", type=Path, help="CSV file of the solution: makes it accept submissions")
+    competition.add_argument("--scorer", help="module:function, imported from the working directory")
     cancel = commands.add_parser("cancel", help="end the newest session of a kernel")
     cancel.add_argument("reference", help="owner/slug")
     options = parser.parse_args(arguments)
     if options.command == "add-competition" and (options.solution is None) != (options.scorer is None):
-        parser.error("--solution and --scorer go together")
+        parser.error("--solution and --scorer must be given together")
     try:
         _run(options)
     except LocalKaggleError as error:
@@ -46,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
-        from runner_test.server import serve  # only serving needs the HTTP libraries
+        from runner_test.server import serve  # imported here, because only this command needs the HTTP libraries
 
         settings = Settings(isolation=options.isolation, layout=options.layout)
         serve(options.root, options.port, settings=settings, plan=options.faults)

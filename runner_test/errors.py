@@ -1,17 +1,17 @@
-"""What can go wrong for the person in front of the local Kaggle; each message is ready to show.
+"""The errors of the local Kaggle that its user can cause or repair; each message can be shown as it is.
 
 LocalKaggleError
-├── BadName         a reference that Kaggle could not have
-├── MissingFolder   a folder to register or to mount that is not there
-├── RootInUse       a session root that an earlier session has left full
-├── NoJupyter       a notebook to run, and nothing that runs it
+├── BadName         an invalid name or reference
+├── MissingFolder   a folder to register or to mount that does not exist
+├── RootInUse       a session root that still holds an earlier session's folders
+├── NoJupyter       a notebook to run, but Jupyter is not installed
 ├── NotLoopback     an address that other machines could reach
-├── BadCompetition  a competition that could not score what is submitted
-├── BadPlan         a plan of faults that makes no sense
+├── BadCompetition  a competition whose submissions could not be scored
+├── BadPlan         an invalid plan of faults
 ├── UnusedFaults    planned faults that never happened
-├── TooManySessions one session more than Kaggle runs at once
-├── StartFailed     a server or a session that did not come up
-└── StopFailed      a session that does not end
+├── TooManySessions more sessions than Kaggle runs at a time
+├── StartFailed     a server or a session that did not start
+└── StopFailed      a session that did not end
 """
 
 
@@ -20,19 +20,19 @@ class LocalKaggleError(Exception):
 
 
 class BadName(LocalKaggleError):
-    """A reference that Kaggle could not have."""
+    """An invalid name or reference."""
 
 
 class MissingFolder(LocalKaggleError):
-    """A folder to register or to mount that is not there."""
+    """A folder to register or to mount that does not exist."""
 
 
 class RootInUse(LocalKaggleError):
-    """A session root that an earlier session has left full."""
+    """A session root that still holds an earlier session's folders."""
 
 
 class NoJupyter(LocalKaggleError):
-    """A notebook to run, and nothing that runs it."""
+    """A notebook to run, but Jupyter is not installed."""
 
 
 class NotLoopback(LocalKaggleError):
@@ -40,11 +40,11 @@ class NotLoopback(LocalKaggleError):
 
 
 class BadCompetition(LocalKaggleError):
-    """A competition that could not score what is submitted."""
+    """A competition whose submissions could not be scored."""
 
 
 class BadPlan(LocalKaggleError):
-    """A plan of faults that makes no sense."""
+    """An invalid plan of faults."""
 
 
 class UnusedFaults(LocalKaggleError):
@@ -52,12 +52,12 @@ class UnusedFaults(LocalKaggleError):
 
 
 class TooManySessions(LocalKaggleError):
-    """One session more than Kaggle runs at once."""
+    """More sessions than Kaggle runs at a time."""
 
 
 class StartFailed(LocalKaggleError):
-    """A server or a session that did not come up."""
+    """A server or a session that did not start."""
 
 
 class StopFailed(LocalKaggleError):
-    """A session that does not end although it was told to."""
+    """A session that did not end although it was told to."""

@@ -1,6 +1,6 @@
-"""Running the local Kaggle's server: in a thread for a block of code, or in the foreground until Ctrl-C.
+"""The local Kaggle's server: in a thread for a block of code, or in the foreground until Ctrl-C.
 
-It listens on the loopback only, and only for requests that name a loopback host: whoever reaches it can run programs.
+It listens on the loopback only and answers only requests that name a loopback host, because it runs what it is sent.
 """
 
 import math
@@ -17,20 +17,17 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from runner_test import isolation
-from runner_test.app import URL_LIFETIME, create_app, url_of
 from runner_test.errors import NotLoopback, StartFailed
-from runner_test.faults import Faults
-from runner_test.faulty import Faulty
-from runner_test.hosts import is_loopback
+from runner_test.faults import Faults, Faulty, Wire
+from runner_test.http import URL_LIFETIME, create_app, is_loopback, url_of
+from runner_test.sessions import isolation
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.store import Store
-from runner_test.wire import Wire
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers."""
+    """A server that accepts requests."""
 
     url: str
 
@@ -39,21 +36,21 @@ class Running:
 def running_server(
     root: Path,
     *,
-    port: int = 0,
-    host: str = "127.0.0.1",
+    address: tuple[str, int] = ("127.0.0.1", 0),
     token_user: str = "local",
-    python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
     settings: Settings = DEFAULTS,
     faults: Faults | None = None,
 ) -> Iterator[Running]:
-    """Answer for the local Kaggle below `root` in a thread of this process, on a free port if `port` is 0.
+    """Answer for the local Kaggle below `root` in a thread of this process, while the block runs.
 
-    `python` runs the sessions of what is pushed here, as `settings` say; they go on when the server stops. `faults` is
-    what goes wrong. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that ends well.
+    `address` is a host of the loopback and a port (0: a free one), `token_user` the user of every access token,
+    `url_lifetime` how many seconds a file's address is valid. Sessions run by `settings` and go on when the server
+    stops. `faults` are carried out. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that did
+    not raise.
     """
-    listener = _listen(host, port)
-    app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
+    listener = _listen(*address)
+    app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
     server = _server(app, faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
@@ -76,31 +73,30 @@ def serve(
     port: int,
     *,
     token_user: str = "local",
-    python: str = sys.executable,
     url_lifetime: float = URL_LIFETIME,
     settings: Settings = DEFAULTS,
     plan: Path | None = None,
 ) -> None:
-    """Answer until Ctrl-C or SIGTERM; then return. `plan` is a file of faults.
+    """Answer on the loopback until Ctrl-C or SIGTERM; then return. `plan` is a file of planned faults.
 
-    Raises StartFailed and BadPlan, and UnusedFaults in the end.
+    Raises StartFailed and BadPlan, and UnusedFaults at the end.
     """
     if not 0 <= url_lifetime < math.inf:
         raise StartFailed(f"an address can't work for {url_lifetime:g} seconds: give a number, 0 or more")
     faults = None if plan is None else Faults.read(plan)
     with _listen("127.0.0.1", port) as listener:
-        app = create_app(Store(root, python, settings), token_user=token_user, url_lifetime=url_lifetime)
+        app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
         server = _server(app, faults)
         url = url_of(*listener.getsockname()[:2])
         print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
         if warning := isolation.warning(settings):
             print(f"note: {warning}", file=sys.stderr, flush=True)
-        # So a script that ends the server with `kill` is told of faults that did not happen, too.
+        # SIGTERM is handled like Ctrl-C, so unused faults are reported then, too.
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             server.run([listener])
         except KeyboardInterrupt:
-            pass  # uvicorn has stopped in good order and passes the signal on
+            pass  # uvicorn has shut down and raises the signal again
         finally:
             signal.signal(signal.SIGTERM, before)
         print("The local Kaggle has stopped; its sessions go on.", flush=True)
@@ -110,9 +106,9 @@ def serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     if not is_loopback(host):
-        raise NotLoopback(f"the local Kaggle runs what it is sent: it won't listen on {host}, only on the loopback")
+        raise NotLoopback(f"the local Kaggle runs what it is sent: it can't listen on {host}, only on the loopback")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named TCP, because asyncio turns Nagle's algorithm off for no other socket: 40 ms an answer.
+    # The protocol is named because asyncio turns off Nagle's algorithm, which costs 40 ms an answer, only then.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -136,10 +132,10 @@ def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
         loop="asyncio",
         lifespan="off",
         log_config=None,
-        log_level="critical",  # http_errors reports what breaks
+        log_level="critical",  # http_errors reports failures
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=1,  # seconds, for downloads that nobody reads
+        timeout_graceful_shutdown=1,  # seconds, for downloads whose client does not read
     )
     server = uvicorn.Server(config)
     wire.attach(server)

@@ -1,6 +1,6 @@
-"""What its user may choose about the local Kaggle: isolation, layout of the inputs, limits, quotas.
+"""Settings of the local Kaggle: isolation, layout of the inputs, limits, quotas.
 
-A version is saved with the settings of the server that took it, so its session doesn't depend on who runs it when.
+A version is saved with the settings of the server that accepted it, so its session does not depend on later settings.
 `[tool.coord.local]` in a project's pyproject.toml has the same names and defaults.
 """
 
@@ -13,27 +13,27 @@ Layout: TypeAlias = Literal["2026", "2025"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of the local Kaggle; a limit of 0 is none. Raises ValueError for what can't be."""
+    """Settings of the local Kaggle; a limit of 0 means no limit. Raises ValueError for an invalid value."""
 
     isolation: Literal["auto", "none"] = "auto"
-    """auto: in namespaces of its own where this machine allows it; none: as the user who pushed."""
+    """auto: a session runs in its own namespaces if this machine allows it; none: as the user who pushed."""
     layout: Layout = "2026"
-    """Where inputs are mounted (layout.py)."""
+    """Where inputs are mounted (sessions/layout.py)."""
     memory_gib: float = 30.0
-    """Memory of a session, all its processes together (Kaggle's machines have 29 to 30 GiB)."""
+    """Memory of all processes of a session together (Kaggle's machines have 29 to 30 GiB)."""
     output_gb: float = 20.0
-    """What may lie in the working directory."""
+    """Size of all files in the working directory together."""
     output_files: float = 10_000
-    """How many files may lie there. Kaggle's listings break with very many; how many those are is not documented."""
+    """Number of files in the working directory. Kaggle's listings fail for very many; the limit is not documented."""
     log_mib: float = 64.0
-    """Length of the log; what a session says beyond that is dropped."""
+    """Size of the log; output beyond it is dropped."""
     gpu_quota_hours: float = 30.0
     """Hours a week of sessions on machines with GPUs."""
     tpu_quota_hours: float = 20.0
-    """The same for TPUs."""
+    """Hours a week of sessions on machines with TPUs."""
     gpu_sessions: int = 2
-    """Sessions with a GPU that one user may have at once. A push for one more is refused, as on Kaggle; with 0 it waits
-    in the queue, as sessions without a GPU do."""
+    """Sessions with a GPU that one user may have at a time. One more is refused, as on Kaggle; with 0 it waits in the
+    queue, as sessions without a GPU do."""
 
     def __post_init__(self) -> None:
         if self.isolation not in ("auto", "none"):
@@ -47,22 +47,22 @@ class Settings:
 
     @property
     def memory(self) -> float:
-        """Bytes."""
+        """Limit of the memory, in bytes."""
         return self.memory_gib * (1 << 30) or math.inf
 
     @property
     def output(self) -> float:
-        """Bytes."""
+        """Limit of the output, in bytes."""
         return self.output_gb * 10**9 or math.inf
 
     @property
     def files(self) -> float:
-        """Their number."""
+        """Limit of the number of output files."""
         return self.output_files or math.inf
 
     @property
     def log(self) -> float:
-        """Bytes."""
+        """Limit of the log, in bytes."""
         return self.log_mib * (1 << 20) or math.inf
 
 

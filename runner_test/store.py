@@ -1,17 +1,17 @@
-"""All state of the local Kaggle, on disk: kernels, versions, outputs, registered data.
+"""The state of the local Kaggle on disk: kernels, versions, outputs, registered data.
 
-Several processes use one root at a time and any of them may be killed at any moment. What becomes visible was made
-whole elsewhere and then renamed; version numbers are given out under one lock; nothing is cached.
+Several processes may use one root at a time, and each may be killed at any moment. So a record is completed under a
+hidden name and then renamed, version numbers are assigned under one lock, and nothing is cached.
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
-    <root>/uploads, submissions                                what is sent in, and its score (modules of that name)
-    <root>/queue, slots                                        whose turn it is (slots.py)
-    <root>/new, trash                                          what isn't visible yet, or no more
+    <root>/uploads, submissions                                files on their way in, submissions and their scores
+    <root>/queue, slots                                        the queue of sessions (slots.py)
+    <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
-    <root>/told-isolation                                      what its users were told (isolation.py)
-    <root>/lock, counter, secret                               the lock of writers, the last kernel id, URLs' key
+    <root>/told-isolation                                      the warning that was shown already (isolation.py)
+    <root>/lock, counter, secret                               writers' lock, last kernel id, key of signed URLs
 """
 
 import json
@@ -24,28 +24,45 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from runner_test import atomic, competitions, isolation, locks, outputs, progress, slots, sources, usage
-from runner_test.competitions import Rules
 from runner_test.errors import MissingFolder, StopFailed, TooManySessions
-from runner_test.layout import remove_tree
-from runner_test.outputs import Output
-from runner_test.paths import VersionPaths, kernel_folder, version_numbers, version_paths
-from runner_test.progress import Progress
-from runner_test.reference import Reference
-from runner_test.rules import is_gpu
-from runner_test.session import start
+from runner_test.sessions import isolation, start_supervisor
 from runner_test.settings import DEFAULTS, Settings
-from runner_test.usage import Usage
-from runner_test.version import Kernel, Submission, Version, read_version, write_version
+from runner_test.state import (
+    Kernel,
+    NewVersion,
+    Output,
+    Reference,
+    Rules,
+    SessionProgress,
+    Usage,
+    Version,
+    VersionPaths,
+    competitions,
+    files,
+    kernel_folder,
+    locks,
+    outputs,
+    progress,
+    read_version,
+    remove_tree,
+    rules,
+    slots,
+    sources,
+    usage,
+    version_numbers,
+    version_paths,
+    write_version,
+)
 
-_STOPPING = 10.0  # seconds that a session is given to end
+_STOPPING = 10.0  # seconds to wait for a session's end
 
 
 @dataclass(frozen=True)
 class Store:
-    """The local Kaggle below `root`, which is made when needed.
+    """The local Kaggle below `root`, a folder that is made if needed.
 
-    `python` runs the sessions of what is saved here, as `settings` say. Raises MissingFolder if it can't be made.
+    Sessions of versions that are saved here run with the interpreter `python` and with `settings`. Raises MissingFolder
+    if the folder can't be made.
     """
 
     root: Path
@@ -57,19 +74,19 @@ class Store:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise MissingFolder(f"the local Kaggle's folder {self.root} can't be made: {error.strerror}") from error
-        # Supervisors live elsewhere, so a relative root would mean another folder to them.
+        # Supervisors have another working directory, where a relative root would be another folder.
         object.__setattr__(self, "root", self.root.resolve())
 
     # Registered data
 
     def add_dataset(self, reference: str, folder: Path) -> None:
-        """Register `folder` as the data set `owner/slug`. Raises BadName, MissingFolder."""
+        """Register `folder` as the data set `owner/slug`. Raises BadName and MissingFolder."""
         sources.add_dataset(self.root, reference, folder)
 
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
     ) -> None:
-        """Register `folder` as the data of a competition, which takes submissions where it has a solution and rules.
+        """Register `folder` as the data of a competition, which accepts submissions if it has a solution and rules.
 
         Raises BadName, MissingFolder and BadCompetition.
         """
@@ -80,14 +97,14 @@ class Store:
 
     # Writing
 
-    def save(self, reference: Reference, submission: Submission) -> Version:
+    def save(self, reference: Reference, pushed: NewVersion) -> Version:
         """Save a new version of a kernel, new or not, and start its session.
 
-        Killed half-way, it leaves no version, or one whose session is reported as lost. Raises TooManySessions and
-        StartFailed.
+        If this process is killed meanwhile, there is no new version, or one whose session is reported as lost. Raises
+        TooManySessions and StartFailed.
         """
-        with locks.holding(self.root / "lock"), self._staging() as staging:
-            self._check_sessions(reference.owner, submission.machine_shape)
+        with locks.writing(self.root), self._staging() as staging:
+            self._check_sessions(reference.owner, pushed.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
             if kernel is None:
@@ -95,36 +112,36 @@ class Store:
                     id=self._next_id(),
                     owner=reference.owner,
                     slug=reference.slug,
-                    title=submission.title,
-                    is_private=submission.is_private,
+                    title=pushed.title,
+                    is_private=pushed.is_private,
                     created=time.time(),
                 )
             else:
-                kernel = replace(kernel, title=submission.title, is_private=submission.is_private)
-            version = self._version(kernel, max(numbers, default=0) + 1, submission)
+                kernel = replace(kernel, title=pushed.title, is_private=pushed.is_private)
+            version = self._version(kernel, max(numbers, default=0) + 1, pushed)
             made = VersionPaths(staging / "versions" / str(version.number))
             made.folder.mkdir(parents=True)
-            made.source.write_text(submission.source, encoding="utf-8", newline="")
-            progress.write(made, Progress())
+            made.source.write_text(pushed.source, encoding="utf-8", newline="")
+            progress.write(made, SessionProgress())
             write_version(made, version)
-            # Held from before anybody can see the version until the supervisor's end.
+            # Held from before the version becomes visible until its supervisor ends.
             lock = locks.try_hold(made.alive)
             assert lock is not None
             try:
                 paths = self._publish(kernel, staging, made)
                 slots.enqueue(paths, version.ticket)
-                start(paths, lock)
+                start_supervisor(paths, lock)
             finally:
                 os.close(lock)
         return version
 
     def cancel(self, version: Version) -> None:
-        """Ask for the end of a version's session, as the button on Kaggle's page does."""
+        """Request the end of a version's session, as the button on Kaggle's page does."""
         self.paths(version).cancel.touch()
 
     def delete(self, reference: Reference) -> None:
-        """Delete a kernel with its versions and outputs, stopping what runs. Raises StopFailed."""
-        with locks.holding(self.root / "lock"):
+        """Delete a kernel with its versions and outputs, and end its sessions first. Raises StopFailed."""
+        with locks.writing(self.root):
             folder = kernel_folder(self.root, reference)
             live = [self._paths(reference, number) for number in version_numbers(self.root, reference)]
             for paths in live:
@@ -140,12 +157,12 @@ class Store:
             trash = self.root / "trash"
             trash.mkdir(exist_ok=True)
             folder.rename(trash / secrets.token_hex(8))
-            remove_tree(trash)  # and what a killed process may have left in it
+            remove_tree(trash)  # with what a killed process may have left in it
 
     # Reading
 
     def kernel(self, reference: Reference) -> Kernel | None:
-        """The kernel of that name."""
+        """The kernel, or None if there is none."""
         try:
             text = (kernel_folder(self.root, reference) / "kernel.json").read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -153,7 +170,7 @@ class Store:
         return Kernel(**json.loads(text))
 
     def kernels(self) -> list[Kernel]:
-        """All kernels, by owner and slug."""
+        """All kernels, sorted by owner and slug."""
         folder = self.root / "kernels"
         names = sorted(path.relative_to(folder).parts for path in folder.glob("*/*"))
         found = [self.kernel(Reference(owner, slug)) for owner, slug in names]
@@ -164,33 +181,33 @@ class Store:
         return version_numbers(self.root, reference)
 
     def version(self, reference: Reference, number: int) -> Version | None:
-        """That version of the kernel."""
+        """A version of the kernel, or None if there is none."""
         try:
             return read_version(self._paths(reference, number))
         except FileNotFoundError:
             return None
 
     def newest(self, reference: Reference) -> Version | None:
-        """The newest version of the kernel."""
+        """The newest version of the kernel, or None if there is none."""
         numbers = self.numbers(reference)
         return self.version(reference, numbers[-1]) if numbers else None
 
     def paths(self, version: Version) -> VersionPaths:
-        """Where the version lies."""
+        """The paths of a version."""
         return self._paths(version.reference, version.number)
 
-    def progress(self, version: Version) -> Progress:
-        """How far the version's session is."""
+    def progress(self, version: Version) -> SessionProgress:
+        """The state of a version's session. Raises FileNotFoundError once the version has been deleted."""
         return progress.read(self.paths(version))
 
     def usage(self) -> list[Usage]:
-        """What every session with an accelerator has used, those of deleted kernels included."""
+        """The use of accelerators by each session, those of deleted kernels included."""
         there = [
             self._usage(kernel.reference, number)
             for kernel in self.kernels()
             for number in self.numbers(kernel.reference)
         ]
-        # Read afterwards, so that what is deleted in between is in one of them.
+        # Read last: a kernel that is deleted in between is then in one of the two.
         kept = {item.ticket: item for item in usage.kept(self.root)}
         return list((kept | {item.ticket: item for item in there if item is not None}).values())
 
@@ -199,31 +216,29 @@ class Store:
         return outputs.listed(self.paths(version).working) if self.progress(version).state.final else []
 
     def output(self, version: Version, name: str) -> Path | None:
-        """The file that `outputs` names so; None for any other name, whatever it is made of."""
+        """The path of the output file with that name; None for any other name, however malformed."""
         return outputs.file(self.paths(version).working, name)
 
     def secret(self) -> bytes:
-        """The key that this store's URLs are signed with; made on first use."""
+        """The key that signs this store's URLs; it is made on first use."""
         path = self.root / "secret"
         if not path.exists():
-            with locks.holding(self.root / "lock"):
+            with locks.writing(self.root):
                 if not path.exists():
-                    atomic.write_text(path, secrets.token_hex(32))
+                    files.write_text(path, secrets.token_hex(32))
         return bytes.fromhex(path.read_text(encoding="ascii"))
 
-    # Parts of the above
-
     def _check_sessions(self, owner: str, shape: str) -> None:
-        """Raises TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). For the holder of the writers' lock."""
+        """Raise TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). The caller holds the writers' lock."""
         limit = self.settings.gpu_sessions
-        if limit and is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
+        if limit and rules.is_gpu(shape) and len(self._open_with_gpu(owner)) >= limit:
             raise TooManySessions(f"Maximum batch GPU session count of {limit} reached.")
 
     def _open_with_gpu(self, owner: str) -> list[Version]:
-        """The owner's versions with a GPU whose sessions wait or run."""
+        """The owner's versions with a GPU whose sessions have not ended."""
         own = (kernel.reference for kernel in self.kernels() if kernel.owner == owner)
         saved = (self.version(reference, number) for reference in own for number in self.numbers(reference))
-        on_gpu = (version for version in saved if version and is_gpu(version.machine_shape))
+        on_gpu = (version for version in saved if version and rules.is_gpu(version.machine_shape))
         return [version for version in on_gpu if not self.progress(version).state.final]
 
     def _usage(self, reference: Reference, number: int) -> Usage | None:
@@ -233,7 +248,7 @@ class Store:
     def _paths(self, reference: Reference, number: int) -> VersionPaths:
         return version_paths(self.root, reference, number)
 
-    def _version(self, kernel: Kernel, number: int, submission: Submission) -> Version:
+    def _version(self, kernel: Kernel, number: int, pushed: NewVersion) -> Version:
         now = time.time_ns()
         return Version(
             owner=kernel.owner,
@@ -242,24 +257,24 @@ class Store:
             created=now / 1e9,
             ticket=f"{now:020d}-{kernel.id}-{number}",
             python=self.python,
-            machine_shape=submission.machine_shape,
-            timeout=submission.timeout,
-            enable_internet=submission.enable_internet,
-            keywords=submission.keywords,
-            dataset_sources=submission.dataset_sources,
-            competition_sources=submission.competition_sources,
-            kernel_sources=submission.kernel_sources,
-            docker_image=submission.docker_image,
-            kernel_type=submission.kernel_type,
+            machine_shape=pushed.machine_shape,
+            timeout=pushed.timeout,
+            enable_internet=pushed.enable_internet,
+            keywords=pushed.keywords,
+            dataset_sources=pushed.dataset_sources,
+            competition_sources=pushed.competition_sources,
+            kernel_sources=pushed.kernel_sources,
+            docker_image=pushed.docker_image,
+            kernel_type=pushed.kernel_type,
             settings=self.settings,
             isolated=isolation.possible(self.settings),
         )
 
     @contextmanager
     def _staging(self) -> Iterator[Path]:
-        """An empty folder that nobody sees, for the holder of the lock; what is left in it goes away."""
+        """An empty folder for unfinished work, removed at the end. The caller holds the writers' lock."""
         folder = self.root / "new"
-        if folder.exists():  # its maker was killed
+        if folder.exists():  # the process that made it was killed
             remove_tree(folder)
         folder.mkdir()
         try:
@@ -269,13 +284,13 @@ class Store:
                 remove_tree(folder)
 
     def _publish(self, kernel: Kernel, staging: Path, made: VersionPaths) -> VersionPaths:
-        """Make the version visible, and with it the kernel if that is new."""
+        """Make the version visible, together with the kernel if that is new."""
         folder = kernel_folder(self.root, kernel.reference)
         if folder.exists():
-            atomic.write_json(folder / "kernel.json", asdict(kernel))
+            files.write_json(folder / "kernel.json", asdict(kernel))
             made.folder.rename(folder / "versions" / made.folder.name)
         else:
-            atomic.write_json(staging / "kernel.json", asdict(kernel))
+            files.write_json(staging / "kernel.json", asdict(kernel))
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging.rename(folder)
         return self._paths(kernel.reference, int(made.folder.name))
@@ -283,5 +298,5 @@ class Store:
     def _next_id(self) -> int:
         counter = self.root / "counter"
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
-        atomic.write_text(counter, str(last + 1))
+        files.write_text(counter, str(last + 1))
         return last + 1

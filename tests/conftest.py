@@ -22,7 +22,7 @@ runpy.run_path(str(GUARD / "sitecustomize.py"))
 # Before torch is loaded, in this process and those that it starts. The tests run side by side, and their models are so
 # small that more threads do nothing but stand in each other's way.
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # see runner_test/layout.py
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # see runner_test/environment.py
 
 # Hundreds of processes are started that would compile the same modules again and again; and so would the next run.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -62,16 +62,16 @@ def _room(dotted: str) -> str:
     return first if any(first in layer for layer in LAYERS) else "__init__"
 
 
-def _arrows() -> Iterator[tuple[Path, str, str]]:
-    """(file, dotted name of the imported module, imported name) for each import of ours in coordinator/."""
-    for file in _modules("coordinator"):
+def _arrows(package: str = "coordinator") -> Iterator[tuple[Path, str, str]]:
+    """(file, dotted name of the imported module, imported name) for each import of ours in a package."""
+    for file in _modules(package):
         for node in ast.walk(ast.parse(file.read_bytes())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "coordinator":
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
                 for alias in node.names:
-                    yield file, (node.module or "").removeprefix("coordinator").lstrip("."), alias.name
+                    yield file, (node.module or "").removeprefix(package).lstrip("."), alias.name
             elif isinstance(node, ast.Import):
                 for alias in node.names:
-                    assert not alias.name.startswith("coordinator"), f"{file}: from coordinator... import ..., please"
+                    assert not alias.name.startswith(package), f"{file}: from {package}... import ..., please"
 
 
 def _room_of(file: Path) -> str:
@@ -79,9 +79,10 @@ def _room_of(file: Path) -> str:
 
 
 def _face(package: Path) -> frozenset[str]:
-    """The names that a room's face hands on."""
-    stub = ast.parse((package / "__init__.pyi").read_bytes())
-    return frozenset(alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names)
+    """The names that a room's face hands on: those that its stub, or else its `__init__.py`, imports."""
+    stub = package / "__init__.pyi"
+    face = ast.parse((stub if stub.is_file() else stub.with_suffix(".py")).read_bytes())
+    return frozenset(alias.name for node in face.body if isinstance(node, ast.ImportFrom) for alias in node.names)
 
 
 def test_coordinator_imports_downwards_only() -> None:
@@ -160,12 +161,51 @@ def test_what_the_coordinator_reads_needs_the_standard_library_only() -> None:
             assert imported.partition(".")[0] in allowed, f"{name}.py imports {imported}"
 
 
-@pytest.mark.parametrize("file", _modules("runner_test"), ids=lambda file: file.name)
+# The rooms of the local Kaggle, too: each imports only from those below it.
+RUNNER_LAYERS = [
+    {"__main__", "samples"},
+    {"server"},
+    {"faults"},
+    {"http"},
+    {"store"},
+    {"sessions"},
+    {"state"},
+    {"__init__", "environment", "errors", "settings"},
+]
+
+
+@pytest.mark.parametrize("file", _modules("runner_test"), ids=lambda file: str(file.relative_to(ROOT)))
 def test_local_kaggle_never_imports_coordinator(file: Path) -> None:
-    """It is a stand-in for Kaggle, which does not know coord either."""
+    """It stands in for Kaggle, which knows neither coord nor the model source."""
     for level, imported in _imports(file):
-        assert level == 0
+        assert level == 0, f"{file.name}: relative import of {imported}"
         assert imported.partition(".")[0] not in {"coordinator", "model_src"}, f"{file.name} imports {imported}"
+
+
+def test_local_kaggle_imports_downwards_and_by_faces_only() -> None:
+    """A room imports from the rooms below it, and only what their `__init__` hands on."""
+    runner = ROOT / "runner_test"
+    layer = {room: index for index, row in enumerate(RUNNER_LAYERS) for room in row}
+    rooms = {file.relative_to(runner).parts[0].removesuffix(".py") for file in _modules("runner_test")}
+    assert rooms == layer.keys()
+    for file, module, name in _arrows("runner_test"):
+        ours = file.relative_to(runner).parts[0].removesuffix(".py")
+        theirs = (module or name).partition(".")[0]
+        where = f"{file.relative_to(ROOT)} imports {name} of {module or 'runner_test'}"
+        assert theirs == ours or layer[theirs] > layer[ours], f"{where}, which does not lie below it"
+        if theirs != ours and (runner / theirs).is_dir():
+            assert module == theirs, f"{where}, past the face of {theirs}"
+            assert name in _face(runner / theirs), f"{where}: the face does not hand it on"
+
+
+def test_local_kaggle_has_no_circle_of_modules() -> None:
+    """Inside a room, too, modules can be sorted so that each imports only those before it."""
+    graph: dict[str, set[str]] = {}
+    for file, module, name in _arrows("runner_test"):
+        if file.name != "__init__.py":
+            ours = ".".join(file.relative_to(ROOT / "runner_test").with_suffix("").parts)
+            graph.setdefault(ours, set()).update({module, f"{module}.{name}".lstrip(".")} - {""})
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize(
@@ -180,7 +220,7 @@ def test_what_runs_in_the_kernel_needs_the_standard_library_only(name: str, othe
 
 def test_what_runs_a_notebook_needs_nothing_of_ours() -> None:
     """A session starts it as a program, with the interpreter that it was saved for."""
-    for _, imported in _imports(ROOT / "runner_test" / "run_notebook.py"):
+    for _, imported in _imports(ROOT / "runner_test" / "sessions" / "run_notebook.py"):
         assert imported.partition(".")[0] in STANDARD_LIBRARY | {"jupyter_client"}
 
 

@@ -65,7 +65,7 @@ def project(tmp_path: Path) -> Path:
 def _with_data(project: Path, data: Path, *arguments: str) -> Coord:
     """`coord` in the project, with sample data registered as the data set that `smoke` attaches."""
     subprocess.run(
-        [sys.executable, "-m", "runner_test.sample_data", str(data), *arguments],
+        [sys.executable, "-m", "runner_test.samples", str(data), *arguments],
         cwd=ROOT,
         check=True,
         capture_output=True,

@@ -57,7 +57,7 @@ def _main(
         Path | None, typer.Option("--project", "-C", help="Work in this folder's project.", metavar="DIR")
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show each request to the target, without its content.")
+        bool, typer.Option("--verbose", "-v", help="Show each request to a target, without its content.")
     ] = False,
 ) -> None:
     if version:

@@ -1,4 +1,4 @@
-"""Commands about the account and this machine: what may be used, and whether everything is in place."""
+"""Commands about the account and this machine: the quota, and the doctor."""
 
 from __future__ import annotations
 
@@ -16,19 +16,16 @@ app = typer.Typer()
 def quota(target: TargetOption = None, as_json: Json = False) -> None:
     """Show what is left of the GPU and TPU hours."""
     from coordinator.cli.tables import runs as tables
-    from coordinator.project import target_name
-    from coordinator.target import open_target
+    from coordinator.target import current_quota
 
-    project = this_project()
-    with open_target(project, target_name(project, target)) as opened:
-        found = opened.quota()
+    found = current_quota(this_project(), target)
     answer(found.to_json() if as_json else None, lambda: tables.quota(found))
 
 
 @app.command()
 @command
 def doctor(target: TargetOption = None, as_json: Json = False) -> None:
-    """Look whether everything is in place, and say what to do.
+    """Check all that a push needs, and say what to do.
 
     Exit code 1 if there is a problem.
     """

@@ -25,23 +25,24 @@ def bundle(
         str | None, typer.Option("--output", "-o", help="The file to write; - is standard output.", metavar="FILE")
     ] = None,
     root: Annotated[
-        Path | None, typer.Option("--root", help="Folder above, where local modules lie, too.", metavar="DIR")
+        Path | None,
+        typer.Option("--root", help="A folder above the program that also has local modules.", metavar="DIR"),
     ] = None,
     include: Annotated[
-        list[str], typer.Option("--include", help="Also these files of the root; repeatable.", metavar="GLOB")
+        list[str], typer.Option("--include", help="Include these files of the root, too; repeatable.", metavar="GLOB")
     ] = [],  # noqa: B006  # typer copies it
     exclude: Annotated[
-        list[str], typer.Option("--exclude", help="Not these, as in .gitignore; repeatable.", metavar="GLOB")
+        list[str], typer.Option("--exclude", help="Leave these out, as in .gitignore; repeatable.", metavar="GLOB")
     ] = [],  # noqa: B006
     reached: Annotated[
-        bool, typer.Option("--reached", help="Not whole packages: only modules that import statements reach.")
+        bool, typer.Option("--reached", help="Not whole packages, only the modules that are imported.")
     ] = False,
     vendor: Annotated[
         list[str],
-        typer.Option("--vendor", help="Also this installed pure-Python distribution; repeatable.", metavar="NAME"),
+        typer.Option("--vendor", help="Include this installed pure-Python distribution; repeatable.", metavar="NAME"),
     ] = [],  # noqa: B006
     kaggle: Annotated[
-        bool, typer.Option("--kaggle", help="For a kernel: check what its image lacks, its Python and its limit.")
+        bool, typer.Option("--kaggle", help="For a kernel: check its image's packages and Python, and the size limit.")
     ] = False,
     form: Annotated[
         Literal["auto", "text", "archive"],
@@ -51,7 +52,7 @@ def bundle(
 ) -> None:
     """Make one script of any program; no project needed.
 
-    Its local packages go in whole, with their data.
+    Its local packages are included as a whole, with their data.
     """
     from coordinator.bundle import fits, largest_files, program as verb
     from coordinator.kaggle_rules import SOURCE_MAX

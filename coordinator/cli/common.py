@@ -1,4 +1,4 @@
-"""What the commands share: options, the funnel for errors, the project and the run that they mean."""
+"""What the commands share: options, the handling of errors, and the workspace and the run that they are about."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import click
 import typer
@@ -17,10 +17,9 @@ from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
 
 if TYPE_CHECKING:
-    from coordinator.kernel import Build
     from coordinator.ledger import Ledger, Run
-    from coordinator.project import Experiment, Project
-    from coordinator.target import Target
+    from coordinator.project import Project
+    from coordinator.workspace import Workspace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,12 +41,15 @@ Version = Annotated[int | None, typer.Option("--version", help="Version of the k
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 
-# Both answer a misspelt command with a similar one, click from 8.4 on.
+# Both suggest a similar command for a misspelt one, click from 8.4 on.
 Group = functools.partial(typer.Typer, suggest_commands=not hasattr(click.exceptions, "NoSuchCommand"))
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
-    """The one funnel for errors: a line or two on stderr, and the exit code that the error says."""
+    """Shows every expected error as a line or two on stderr, and ends with the error's exit code.
+
+    A verb that knows what Ctrl-C interrupts raises KeyboardInterrupt with a text for the user.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -56,11 +58,11 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
         except CoordError as error:
             complain(error)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            say("interrupted")
+        except KeyboardInterrupt as interrupt:
+            say(str(interrupt) or "interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # The reader of our output (say, `head`) has gone. Python would complain about it once more at its end.
+            # The reader of our output (say, `head`) has ended. Python would report that again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(128 + signal.SIGPIPE) from None
 
@@ -73,57 +75,28 @@ def this_project() -> Project:
     return find_project()
 
 
-def prepare(project: Project, exp: str, sets: list[str]) -> Build:
-    """The experiment's kernel, built; what should be said about it is said."""
-    from coordinator.ledger import find_experiment
-
-    return prepared(project, find_experiment(project, exp, sets))
-
-
-def prepared(project: Project, experiment: Experiment) -> Build:
-    """See `prepare`, of an experiment that is resolved already."""
-    from coordinator.kernel import build_kernel
-
-    built = build_kernel(project, experiment)
-    for note in built.notes:
-        say(note)
-    for warning in built.warnings:
-        say(f"warning: {warning}")
-    return built
-
-
-def warn_of_isolation(project: Project) -> None:
-    """Says, once in a project, that the local Kaggle's sessions are not isolated, where they are not."""
-    from coordinator.target import local
-
-    if warning := local.isolation_warning(project):
-        say(f"note: {warning}")
-
-
-def open_ledger(project: Project) -> Ledger:
+@contextlib.contextmanager
+def workspace() -> Iterator[Workspace]:
+    """The project of this folder and its open ledger, without a target; verbs send their messages to stderr."""
     from coordinator.ledger import Ledger
+    from coordinator.workspace import Workspace
 
-    return Ledger(project.ledger)
+    project = this_project()
+    with Ledger(project.ledger) as ledger:
+        yield Workspace(project, ledger, say=say)
 
 
 def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int | None) -> Run:
-    """The run that the options mean: the newest one where they leave it open."""
+    """The run that the options name: the newest one that fits. Raises RunNotFound."""
     from coordinator.errors import RunNotFound
 
     if exp is None:
-        # One that was merged (version 0) has no session whose log or end could be meant.
+        # A merged run (version 0) has no session, so it has no log.
         newest = next((run for run in ledger.runs(target=target) if run.version), None)
         if newest is None:
             raise RunNotFound("there are no runs yet", hint="Push one: coord push --exp NAME")
         return newest if version is None else ledger.find(newest.experiment, target=target, version=version)
     return ledger.find(exp, target=target, version=version)
-
-
-def target_of(project: Project, run: Run) -> contextlib.AbstractContextManager[Target]:
-    from coordinator.project import TargetName
-    from coordinator.target import open_target
-
-    return open_target(project, cast(TargetName, run.target))
 
 
 def worst(errors: Iterable[CoordError]) -> int:
@@ -140,4 +113,4 @@ def check_success(run: Run, *, show_log: bool = True) -> None:
         return
     message = f": {run.message}" if run.message else ""
     hint = f"coord fetch-results --exp {run.experiment} brings its log and what it had." if show_log else None
-    raise RunFailed(f"{run.label} is {run.state}{message}", hint=hint)
+    raise RunFailed(f"{run.label} {run.state.phrase}{message}", hint=hint)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, open_ledger, this_project
+from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, workspace
 from coordinator.cli.terminal import answer, say, show_csv
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
-from coordinator.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,13 +16,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Kind, Ledger, Run
-    from coordinator.project import Project
+    from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header line instead of text for people.")]
 Metric = Annotated[
-    str | None, typer.Option("--metric", help="Another metric than the runs' primary one.", metavar="NAME")
+    str | None, typer.Option("--metric", help="Use this metric, not the runs' primary one.", metavar="NAME")
 ]
 
 
@@ -40,22 +39,21 @@ def compare(
     ],
     metric: Metric = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Insist on pairs of images: fail unless the folds are the same.")
+        bool, typer.Option("--paired", help="Compare image by image: fail unless the folds are the same.")
     ] = False,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Say whether one is better than another, or it was luck.
+    """Say whether one config is better, or it was luck.
 
     A name is an experiment, or a single run (NAME@v3, NAME@local-v3, NAME@recorded); each is compared with the first.
-    Runs that differ in nothing but the seed are repeats of one config, and their spread decides. One name alone shows
-    how far luck carries.
+    Runs that differ in nothing but the seed are repeats of one config, and their spread decides. With one name, it
+    shows how far two runs of that config may differ by luck.
     """
     from coordinator.comparison import compare as verb
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        found = verb.compare_experiments(Workspace(project, ledger), names, metric=metric, paired=paired)
+    with workspace() as here:
+        found = verb.compare_experiments(here, names, metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -69,17 +67,17 @@ def compare(
 @command
 def runs(
     exp: Annotated[
-        str | None, typer.Option("--exp", "-e", help="Only of this experiment; * and ? match.", metavar="NAME")
+        str | None, typer.Option("--exp", "-e", help="Only of this experiment; * and ? are wildcards.", metavar="NAME")
     ] = None,
     state: Annotated[str | None, typer.Option("--state", help="Only in this state, e.g. complete.")] = None,
     target: TargetOption = None,
     tag: Annotated[list[str], typer.Option("--tag", help="Only with this tag; repeatable.", metavar="TAG")] = [],  # noqa: B006  # typer copies it
     sort: Annotated[
-        str | None, typer.Option("--sort", help="By this column, e.g. value; -value from the highest down.")
+        str | None, typer.Option("--sort", help="Sort by this column, e.g. value; -value is highest first.")
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", help="These columns, with commas: run,value,optim.lr.", metavar="NAMES"),
+        typer.Option("--columns", help="Show these columns, with commas: run,value,optim.lr.", metavar="NAMES"),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", help="At most this many.", min=1)] = None,
     as_json: Json = False,
@@ -87,8 +85,8 @@ def runs(
 ) -> None:
     """List the runs of the ledger, filtered and sorted.
 
-    No target is asked. With --json or --csv and without --columns, every column is there: the config's and the
-    metrics', too.
+    No target is asked. With --json or --csv and without --columns, all columns are shown, those of the config and of
+    the metrics included.
     """
     from coordinator.ledger import listing as verb
     from coordinator.project import target_name
@@ -96,20 +94,19 @@ def runs(
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
-    project = this_project()
-    with open_ledger(project) as ledger:
+    with workspace() as here:
         found = verb.rows(
-            ledger,
+            here.ledger,
             experiment=exp,
             state=state,
-            target=target and target_name(project, target),
+            target=target and target_name(here.project, target),
             tags=tag,
             sort=sort,
             columns=wanted,
             limit=limit,
         )
         if not found:
-            say(verb.why_none(ledger, exp, tag) or "no runs match")
+            say(verb.why_none(here.ledger, exp, tag) or "no runs match")
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -130,16 +127,13 @@ def best(
 ) -> None:
     """Rank the configs by their mean over seeds.
 
-    Marks those that may be as good as the first; recorded figures join in.
+    Configs that may be as good as the first are marked; recorded values are included.
     """
     from coordinator.comparison import ranking
     from coordinator.project import target_name
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        found, notes = ranking.best(
-            Workspace(project, ledger), metric=metric, target=target and target_name(project, target)
-        )
+    with workspace() as here:
+        found, notes = ranking.best(here, metric=metric, target=target and target_name(here.project, target))
     found = found[:limit]
 
     def table() -> RenderableType:
@@ -156,24 +150,23 @@ def best(
 @command
 def note(
     exp: Exp,
-    text: Annotated[str | None, typer.Argument(help="What to note; without it, what was noted.")] = None,
+    text: Annotated[str | None, typer.Argument(help="The note; without it, the notes are shown.")] = None,
     version: Version = None,
     target: TargetOption = None,
     as_json: Json = False,
     as_csv: Csv = False,
 ) -> None:
-    """Note something about an experiment, or read the notes.
+    """Add a note to an experiment, or show its notes.
 
     With --version it is about that run alone.
     """
     from coordinator.ledger import remarks
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        run = _noted(project, ledger, exp, target, version)
+    with workspace() as here:
+        run = _noted(here, exp, target, version)
         if text is not None:
-            remarks.note(ledger, exp, text, run=run, copy=project.remarks)
-        _annotated(ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
+            remarks.note(here.ledger, exp, text, run=run, copy=here.project.remarks)
+        _annotated(here.ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
 
 
 @app.command()
@@ -181,9 +174,9 @@ def note(
 def tag(
     exp: Exp,
     name: Annotated[
-        str | None, typer.Argument(help="The tag, one word; without it, the tags.", metavar="[TAG]")
+        str | None, typer.Argument(help="The tag, one word; without it, the tags are shown.", metavar="[TAG]")
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the tag away.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove the tag.")] = False,
     version: Version = None,
     target: TargetOption = None,
     as_json: Json = False,
@@ -197,30 +190,29 @@ def tag(
 
     if remove and name is None:
         raise UsageError("--remove: which tag?")
-    project = this_project()
-    with open_ledger(project) as ledger:
-        run = _noted(project, ledger, exp, target, version)
+    with workspace() as here:
+        run = _noted(here, exp, target, version)
         if name is not None:
-            (remarks.untag if remove else remarks.tag)(ledger, exp, name, run=run, copy=project.remarks)
-        _annotated(ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
+            (remarks.untag if remove else remarks.tag)(here.ledger, exp, name, run=run, copy=here.project.remarks)
+        _annotated(here.ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
 
 
-def _noted(project: Project, ledger: Ledger, exp: str, target: str | None, version: int | None) -> Run | None:
-    """The run that is meant, or None for the experiment as a whole, which must be one."""
+def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -> Run | None:
+    """The run of that version; None for the experiment as a whole. Raises RunNotFound if it is not known."""
     from coordinator.project import experiment_names
 
     if version is not None:
-        return find_run(ledger, exp, target, version)
+        return find_run(here.ledger, exp, target, version)
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in ledger.runs()} | set(experiment_names(project))
+    known = {run.experiment for run in here.ledger.runs()} | set(experiment_names(here.project))
     if exp not in known:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
     return None
 
 
 def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json: bool, as_csv: bool) -> None:
-    """Shows what is said of it: of a run also what is said of its experiment."""
+    """Shows the notes or tags of an experiment, or of one run together with those of its experiment."""
     from coordinator.ledger import said
 
     found = [each for each in said(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]

@@ -1,4 +1,4 @@
-"""Commands that lead from a finished run onward."""
+"""Commands that use a finished run: continue it, or promote it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,11 @@ from coordinator.cli.common import (
     check_success,
     command,
     find_run,
-    open_ledger,
-    prepared,
-    target_of,
-    this_project,
-    warn_of_isolation,
+    workspace,
 )
 from coordinator.cli.runs import wait_for
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import BundleError, UsageError
-from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -43,40 +38,27 @@ def continue_(
         bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Although a run of this experiment is active: a second session.")
+        bool, typer.Option("--force", help="Push although a run of this experiment is active: a second session.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Push a run that goes on from an earlier one's checkpoint.
+    """Push a run that continues an earlier one's checkpoint.
 
-    It is the same config going on, perhaps with more epochs: what else may differ is for the model source to say.
+    The config is the same, perhaps with more epochs; the model source decides what else may differ.
     """
-    from coordinator.runs import continuation as verb, push_kernel
+    from coordinator.runs import continuation as verb
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        earlier = find_run(ledger, exp, target, version)
-        with target_of(project, earlier) as opened:
+    with workspace() as here:
+        earlier = find_run(here.ledger, exp, target, version)
+        with here.open_target(earlier.target) as there:
             if version is None:
-                earlier = verb.choose(Workspace(project, ledger, opened, say=say), earlier)
-            found = verb.continuation_of(Workspace(project, ledger, opened), earlier, sets)
-            built = prepared(project, found.experiment)
-            changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)
-            say(f"going on from {earlier.label}{changes}")
-            if opened.name == "local":
-                warn_of_isolation(project)
-            run = push_kernel(
-                Workspace(project, ledger, opened, say=say),
-                built,
-                force=force,
-                wait_for_slot=wait_for_slot,
-                continues=earlier.id,
-            )
+                earlier = verb.choose(there, earlier)
+            run = verb.continue_run(there, earlier, sets, force=force, wait_for_slot=wait_for_slot)
             if not as_json:
                 show_text(run.url)
             say(f"pushed {run.label}")
             if wait:
-                run = wait_for(project, opened, ledger, run)
+                run = wait_for(there, run)
     if as_json:
         answer(run.to_json())
     if wait:
@@ -111,11 +93,10 @@ def promote(
         return
     if exp is None or output is None:
         raise UsageError("which run, and where to? coord promote --exp NAME -o DIR")
-    project = this_project()
-    with open_ledger(project) as ledger:
-        run = find_run(ledger, exp, target, version)
+    with workspace() as here:
+        run = find_run(here.ledger, exp, target, version)
     check_success(run)
-    files = verb.promote_run(project, run, output)
+    files = verb.promote_run(here.project, run, output)
     if as_json:
         answer({"run": run.id, "directory": str(output), "digest": run.digest, "files": list(files)})
     else:

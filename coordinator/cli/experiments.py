@@ -1,4 +1,4 @@
-"""Commands that look at experiments."""
+"""Commands that show experiments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ app = typer.Typer()
 @app.command()
 @command
 def experiments(as_json: Json = False) -> None:
-    """List the experiments, with recorded figures."""
+    """List the experiments, with recorded values."""
     from coordinator.cli.tables import runs as tables
     from coordinator.project import experiment_names, resolve
 
@@ -25,7 +25,7 @@ def experiments(as_json: Json = False) -> None:
 @app.command()
 @command
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
-    """Show an experiment's config and what is special."""
+    """Show an experiment's config, and what differs from its base."""
     from coordinator.cli.tables import runs as tables
     from coordinator.ledger import find_experiment
 

@@ -1,4 +1,4 @@
-"""Commands for what the kernel's image has."""
+"""Commands about the packages of the kernel's image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from coordinator.cli.common import (
     Version,
     command,
     find_run,
-    open_ledger,
     this_project,
+    workspace,
 )
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
 from coordinator.files import write_atomically
 
-app = Group(help="What the kernels' image has: show it, read it anew.", no_args_is_help=True)
+app = Group(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
 
 
 @app.command()
@@ -31,7 +31,7 @@ def show(
     name: Annotated[str | None, typer.Argument(help="A package or a module.", metavar="[NAME]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what the table has: when and how it was made, or one package.
+    """Show when and how the table was made, or one package.
 
     Exit code 1 if the image does not have that one.
     """
@@ -52,7 +52,7 @@ def show(
     distribution = normalised(name) if normalised(name) in image.packages else image.distribution_of(name)
     if distribution not in image.packages and not image.has_module(name):
         near = did_you_mean(name, [*image.packages, *image.modules])
-        raise ProjectError(f"{image} has no {name}{near}", hint="A table that is too old: coord image refresh LOG")
+        raise ProjectError(f"{image} has no {name}{near}", hint="If the table is too old: coord image refresh LOG")
     if distribution is None or distribution not in image.packages:
         found: dict[str, Any] = {"module": name, "distribution": None}
         text = f"import {name}: {'the standard library' if name in image.standard_library else 'no distribution'}"
@@ -69,33 +69,29 @@ def show(
 @app.command()
 @command
 def refresh(
-    log: Annotated[Path | None, typer.Argument(help="A kernel's log, or pip's list.", metavar="[LOG]")] = None,
+    log: Annotated[
+        Path | None, typer.Argument(help="A kernel's log, or the output of pip list.", metavar="[LOG]")
+    ] = None,
     exp: OptionalExp = None,
     target: TargetOption = None,
     version: Version = None,
     python: Annotated[
-        str | None, typer.Option("--python", help="Python of the image, if the log does not say it.", metavar="3.N")
+        str | None,
+        typer.Option("--python", help="The image's Python version, if the log does not have it.", metavar="3.N"),
     ] = None,
 ) -> None:
     """Make the project's own table from a log.
 
     Or from the log of a fetched run (--exp).
     """
-    from coordinator.maintenance import refresh_image
+    from coordinator.maintenance import log_of, refresh_image
 
     project = this_project()
     if (log is None) == (exp is None):
         raise UsageError("which log? name a file, or a fetched run with --exp")
     if log is None:
-        from coordinator.results import LOG_RECORDS
-
-        with open_ledger(project) as ledger:
-            run = find_run(ledger, exp, target, version)
-        log = project.results(run.experiment, run.target, run.ref.version) / LOG_RECORDS
-        if not log.is_file():
-            raise ProjectError(
-                f"the log of {run.label} is not here", hint=f"Run: coord fetch-results --exp {run.experiment}"
-            )
+        with workspace() as here:
+            log = log_of(project, find_run(here.ledger, exp, target, version))
     image = refresh_image(project, log, python=python)
     say(f"{image}: {len(image.packages)} packages")
     show_text(project.relative(project.image_table))
@@ -108,9 +104,9 @@ def probe(
         Path | None, typer.Option("--output", "-o", help="Write it to this file.", metavar="FILE")
     ] = None,
 ) -> None:
-    """Print the script that says, run as a kernel, what its image has.
+    """Print a script that lists the packages of its kernel's image.
 
-    Its log is what `coord image refresh` reads.
+    `coord image refresh` reads the log of that kernel.
     """
     from coordinator.bundle import image_probe
 

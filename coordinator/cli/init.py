@@ -13,7 +13,7 @@ from coordinator.cli.terminal import answer, show_text
 app = typer.Typer()
 
 _FIRST = {"minimal": "base", "mask-rcnn": "smoke"}
-"""The experiment to begin with."""
+"""The experiment to try first, by template."""
 
 
 @app.command()

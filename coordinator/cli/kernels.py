@@ -1,4 +1,4 @@
-"""Commands that make kernels, and try them here."""
+"""Commands that build kernels, and run them on this machine."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.common import Exp, Json, Sets, command, prepare, this_project, warn_of_isolation
+from coordinator.cli.common import Exp, Json, Sets, command, this_project
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
 
 if TYPE_CHECKING:
+    from coordinator.kernel import Build
     from coordinator.project import Project
 
 app = typer.Typer()
@@ -41,7 +42,7 @@ def build(
         return
     if kernel is not None:
         raise UsageError(f"{kernel}: a kernel is for --check", hint=f"coord build --exp {exp} --check {kernel}")
-    built = prepare(project, exp, sets)
+    built = _build(project, exp, sets)
     if as_json:
         answer({**built.manifest, "directory": str(built.directory), "metadata": built.metadata.data})
         return
@@ -49,6 +50,16 @@ def build(
         say("as readable text the sources would pass Kaggle's limit: they went in as one compressed archive")
     say(f"{built.manifest['bytes']:,} bytes from {len(built.manifest['files'])} files, {built.script.digest}")
     show_text(project.relative(built.directory))
+
+
+def _build(project: Project, exp: str, sets: list[str]) -> Build:
+    from coordinator.kernel import build_kernel
+    from coordinator.ledger import find_experiment
+
+    built = build_kernel(project, find_experiment(project, exp, sets))
+    for message in built.messages:
+        say(message)
+    return built
 
 
 def _check(project: Project, exp: str, sets: list[str], kernel: Path | None, *, as_json: bool) -> None:
@@ -79,14 +90,15 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     from coordinator.runs import dry_run_kernel as verb
 
     project = this_project()
-    built = prepare(project, exp, sets)
+    built = _build(project, exp, sets)
     printer = LogPrinter(Sources(project.root, {file.path: file.sha256 for file in built.files}), to_stderr=True)
-    warn_of_isolation(project)
-    done = verb(project, built, on_record=printer.record)
+    done = verb(project, built, on_record=printer.record, say=say)
     printer.end()
     summary = done.summary
     if as_json:
-        answer({"exit_code": done.exit_code, "directory": str(done.directory), "summary": summary})
+        answer(
+            {"exit_code": done.exit_code, "directory": str(done.directory), "summary": summary and summary.to_json()}
+        )
     elif summary is not None:
         answer(None, lambda: results_table.results(f"{exp} dry run", summary))
     if done.exit_code != 0:

@@ -11,7 +11,7 @@ from coordinator.cli.common import Group, command, this_project
 from coordinator.cli.terminal import say
 from coordinator.errors import UsageError
 
-app = Group(help="The local Kaggle: serve it, feed it.", no_args_is_help=True)
+app = Group(help="The local Kaggle: serve it, add data to it.", no_args_is_help=True)
 
 
 @app.command()
@@ -19,10 +19,10 @@ app = Group(help="The local Kaggle: serve it, feed it.", no_args_is_help=True)
 def serve(
     port: Annotated[int, typer.Option("--port", help="Port on this machine.", min=0, max=65535)] = 7788,
     faults: Annotated[
-        Path | None, typer.Option("--faults", help="JSON file: which call goes wrong, and how.", metavar="PLAN")
+        Path | None, typer.Option("--faults", help="JSON file: which requests fail, and how.", metavar="PLAN")
     ] = None,
     url_lifetime: Annotated[
-        float, typer.Option("--url-lifetime", help="Seconds that a file's signed address works.", min=0)
+        float, typer.Option("--url-lifetime", help="Seconds for which a file's signed address is valid.", min=0)
     ] = 900,
 ) -> None:
     """Answer other clients until Ctrl-C.
@@ -40,7 +40,7 @@ def add_dataset(
     ref: Annotated[str, typer.Argument(help="owner/slug, as dataset_sources name it.")],
     directory: Annotated[Path, typer.Argument(help="The folder that holds it.")],
 ) -> None:
-    """Make a folder known to the local Kaggle as a data set."""
+    """Add a folder to the local Kaggle, as a data set."""
     from coordinator.target import local
 
     local.add_dataset(this_project(), ref, directory)
@@ -54,18 +54,18 @@ def add_competition(
     directory: Annotated[Path, typer.Argument(help="The folder that holds its data.")],
     solution: Annotated[
         Path | None,
-        typer.Option("--solution", help="CSV file with the truth: lets it take submissions.", metavar="FILE"),
+        typer.Option("--solution", help="CSV file with the true values: it then takes submissions.", metavar="FILE"),
     ] = None,
     public_share: Annotated[
         float | None,
-        typer.Option("--public-share", help="Share of the public part, where no column Usage says it (0.3)."),
+        typer.Option("--public-share", help="Share of the public part, if there is no column Usage (0.3)."),
     ] = None,
     daily_limit: Annotated[int | None, typer.Option("--daily-limit", help="Submissions a day (5).")] = None,
     code_only: Annotated[
-        bool, typer.Option("--code-only", help="It takes kernels without the internet, and no files.")
+        bool, typer.Option("--code-only", help="It takes only kernels without the internet, and no files.")
     ] = False,
 ) -> None:
-    """Make a folder known here as a competition's data.
+    """Add a folder to the local Kaggle, as a competition's data.
 
     With a solution it scores submissions.
     """

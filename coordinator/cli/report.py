@@ -1,4 +1,4 @@
-"""The command that writes a page about runs."""
+"""The command that writes a report."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.common import Json, TargetOption, command, open_ledger, this_project
-from coordinator.cli.terminal import answer, say, show_text
-from coordinator.errors import UsageError
-from coordinator.files import write_atomically
-from coordinator.workspace import Workspace
+from coordinator.cli.common import Json, TargetOption, command, workspace
+from coordinator.cli.terminal import answer, show_text
 
 app = typer.Typer()
 
@@ -23,7 +20,8 @@ def report(
         "report.html"
     ),
     exp: Annotated[
-        list[str], typer.Option("--exp", "-e", help="Only this experiment; * and ? match; repeatable.", metavar="NAME")
+        list[str],
+        typer.Option("--exp", "-e", help="Only this experiment; * and ? are wildcards; repeatable.", metavar="NAME"),
     ] = [],  # noqa: B006  # typer copies it
     target: TargetOption = None,
     baseline: Annotated[
@@ -39,30 +37,18 @@ def report(
 
     Leaderboard with verdicts, curves, folds, errors, worst cases, configs, provenance. It needs no network.
     """
-    from coordinator.report import make_report
+    from coordinator.report import Contents, write_report
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        made = make_report(
-            Workspace(project, ledger),
-            names=exp,
-            target=target,
-            every=all_runs,
-            baseline=baseline,
-            pictures=pictures,
-            title=title,
-        )
-    for warning in made.warnings:
-        say(f"warning: {warning}")
-    try:
-        write_atomically(output, made.text)
-    except OSError as error:
-        raise UsageError(f"--output {output}: {error.strerror}") from error
-    size = len(made.text.encode("utf-8"))
+    contents = Contents(
+        names=tuple(exp), target=target, every=all_runs, baseline=baseline, pictures=pictures, title=title
+    )
+    with workspace() as here:
+        written = write_report(here, output, contents)
     if as_json:
-        answer({"file": str(output), "bytes": size, "configs": made.configs, "runs": list(made.runs)})
+        answer(written.to_json())
     else:
-        runs, configs = len(made.runs), made.configs
+        runs, configs = len(written.runs), written.configs
         show_text(
-            f"{output}: {runs} run{'s' * (runs != 1)} of {configs} config{'s' * (configs != 1)}, {size / 1e6:.1f} MB"
+            f"{output}: {runs} run{'s' * (runs != 1)} of {configs} config{'s' * (configs != 1)}, "
+            f"{written.size / 1e6:.1f} MB"
         )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coordinator.cli.common import (
-    INTERRUPTED,
     Exp,
     Json,
     OptionalExp,
@@ -18,26 +17,21 @@ from coordinator.cli.common import (
     check_success,
     command,
     find_run,
-    open_ledger,
-    prepare,
-    target_of,
     this_project,
-    warn_of_isolation,
+    workspace,
     worst,
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text
-from coordinator.errors import CoordError, NoSlot, RunFailed, UsageError
-from coordinator.workspace import Workspace
+from coordinator.errors import CoordError, RunFailed, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
 
-    from coordinator.ledger import Ledger, Run
-    from coordinator.project import Project, TargetName
+    from coordinator.ledger import Run
     from coordinator.runs import Deletion, OpenTargets, Status
-    from coordinator.target import Target
+    from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -63,40 +57,33 @@ def push(
 ) -> None:
     """Build, push as a new version, print the URL.
 
-    Of several experiments, each is pushed that can be; at the session limit, the others are left for later (exit code
-    75). What a complete run has done already is not run again: that run is shown.
+    Of several experiments, each that can be is pushed; at the session limit, the others are left for later (exit code
+    75). Work that a complete run has done already is not run again: that run is shown.
     """
-    from coordinator.project import experiment_names, target_name
-    from coordinator.target import open_target
+    from coordinator.project import experiment_names
+    from coordinator.runs import push_several
 
-    project = this_project()
     if not exp:
-        raise UsageError("which experiment? name one with --exp", hint=f"Known: {', '.join(experiment_names(project))}")
+        known = ", ".join(experiment_names(this_project()))
+        raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
     names = list(dict.fromkeys(exp))
-    where = target_name(project, target)
     pushed: list[Run] = []
     errors: list[CoordError] = []
-    with open_ledger(project) as ledger, open_target(project, where) as opened:
-        if where == "local":
-            warn_of_isolation(project)
-        for number, name in enumerate(names):
-            try:
-                run = _push(project, opened, ledger, name, sets, force=force, wait_for_slot=wait_for_slot)
-            except CoordError as error:
+    with workspace() as here, here.open_target(target) as there:
+        for result in push_several(there, names, sets, force=force, wait_for_slot=wait_for_slot):
+            if result.run is not None:
+                pushed.append(result.run)
+                if not as_json:
+                    show_text(result.run.url)
+            if result.error is not None:
                 if len(names) == 1:
-                    raise
-                errors.append(error)
-                complain(error)
-                if isinstance(error, NoSlot):
-                    if left := names[number + 1 :]:
-                        say(f"left for later, too: {', '.join(left)}")
-                    break
-                continue
-            if not as_json:
-                show_text(run.url)
-            pushed.append(run)
+                    raise result.error
+                errors.append(result.error)
+                complain(result.error)
+            if result.not_tried:
+                say(f"left for later, too: {', '.join(result.not_tried)}")
         if wait:
-            pushed = [wait_for(project, opened, ledger, run) for run in pushed]
+            pushed = [wait_for(there, run) for run in pushed]
     if as_json:
         answer([run.to_json() for run in pushed])
     for run in pushed if wait else ():
@@ -105,59 +92,27 @@ def push(
         raise typer.Exit(worst(errors))
 
 
-def _push(
-    project: Project,
-    target: Target,
-    ledger: Ledger,
-    name: str,
-    sets: list[str],
-    *,
-    force: bool,
-    wait_for_slot: bool,
-) -> Run:
-    """The run that was pushed, or the one that has done the same already."""
-    from coordinator.kernel import work_to_do
-    from coordinator.ledger import at_work, done_before
-    from coordinator.runs import push as verb, refresh_run
-
-    built = prepare(project, name, sets)
-    work = work_to_do(built)
-    going = None if force else at_work(ledger, work, target.name)
-    if going is not None:
-        going = refresh_run(Workspace(project, ledger, target), going, look_at_log=False)
-        # A second session of the same kernel is another matter: the push refuses that.
-        if going.state.is_active and going.experiment != name:
-            say(f"{going.label} does the same and is {going.state}: not pushed again (--force repeats it)")
-            return going
-    done = None if force else done_before(ledger, work, target.name)
-    if done is not None:
-        say(f"{done.label} has done the same and is complete: not pushed again (--force repeats it)")
-        return done
-    run = verb.push_kernel(Workspace(project, ledger, target, say=say), built, force=force, wait_for_slot=wait_for_slot)
-    say(f"pushed {run.label}")
-    return run
-
-
 @app.command()
 @command
 def status(
     exp: OptionalExp = None,
     target: TargetOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Keep showing it until every run has ended.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep the table up to date until every run has ended.")
+    ] = False,
     most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show where every run stands, newest first.
+    """Show the state of every run, newest first.
 
     A run that goes on after its session should have ended is shown as stuck.
     """
     from coordinator.runs import current_status as verb, open_targets
 
-    project = this_project()
-    with open_ledger(project) as ledger, open_targets(project) as targets:
+    with workspace() as here, open_targets(here.project) as targets:
 
         def look() -> Status:
-            return verb(targets, ledger, ledger.runs(experiment=exp, target=target)[:most])
+            return verb(targets, here.ledger, here.ledger.runs(experiment=exp, target=target)[:most])
 
         now = _watch(targets, look) if watch and not as_json else look()
         if not now.runs and not as_json:
@@ -198,31 +153,30 @@ def logs(
     exp: OptionalExp = None,
     target: TargetOption = None,
     version: Version = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Show the reported events as they stand in the log.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow it until the run ends.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the reported events as they are in the log.")] = False,
     as_json: Json = False,
 ) -> None:
     """Print a run's log; --follow it live.
 
-    With --follow it ends with the run: exit code 1 if that failed. On a terminal the figures of the last epoch, and the
-    lowest and highest of its fold, stand below.
+    With --follow it ends with the run: exit code 1 if that failed. On a terminal, the metrics of the last epoch are
+    shown below the log, with the lowest and highest of its fold.
     """
     from coordinator.results import Sources
     from coordinator.runs import current_log, follow_run as verb
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        run = find_run(ledger, exp, target, version)
-        with target_of(project, run) as opened:
-            sources = Sources(project.root, run.files)
+    with workspace() as here:
+        run = find_run(here.ledger, exp, target, version)
+        sources = Sources(here.project.root, run.files)
+        with here.open_target(run.target) as there:
             if not follow:
                 printer = LogPrinter(sources, as_json=as_json, raw=raw)
-                for record in current_log(Workspace(project, ledger, opened), run):
+                for record in current_log(there, run):
                     printer.record(record)
                 printer.end()
                 return
             with LogPrinter(sources, as_json=as_json, raw=raw, label=run.label) as printer:
-                for item in verb(Workspace(project, ledger, opened), run):
+                for item in verb(there, run):
                     run = printer.item(item) or run
                 printer.end()
     check_success(run, show_log=False)
@@ -241,40 +195,35 @@ def cancel(
 ) -> None:
     """End a run's session.
 
-    Where the target cancels none (as Kaggle), it offers to delete the kernel.
+    If the target cannot cancel sessions (Kaggle cannot), it offers to delete the kernel.
     """
     from coordinator.runs import cancel as verb
-    from coordinator.target import RunState, open_target
+    from coordinator.target import RunState
 
     def confirm(deletion: Deletion) -> bool:
         say(str(deletion))
         return verb.confirmed(deletion, yes=yes, ask=ask if sys.stdin.isatty() else None)
 
-    project = this_project()
-    with open_ledger(project) as ledger:
-        name = verb.where(ledger, exp, target, version) or find_run(ledger, exp, target, version).target
-        with open_target(project, cast("TargetName", name)) as opened:
-            chosen = verb.choose(Workspace(project, ledger, opened), exp, version)
-            run = verb.cancel_run(Workspace(project, ledger, opened), chosen, confirm=confirm)
+    with workspace() as here:
+        run = verb.cancel_experiment(here, exp, target=target, version=version, confirm=confirm)
     if as_json:
         answer(run.to_json())
     else:
-        show_text(f"{run.label} is {run.state}" + (f": {run.message}" if run.message else ""))
+        show_text(f"{run.label} {run.state.phrase}" + (f": {run.message}" if run.message else ""))
     if run.state is not RunState.CANCELLED:
         raise RunFailed(f"{run.label} had ended before it could be cancelled")
 
 
-def wait_for(project: Project, target: Target, ledger: Ledger, run: Run) -> Run:
-    """The run once it has ended; its log is shown meanwhile."""
+def wait_for(there: Workspace, run: Run) -> Run:
+    """Shows the run's log until the run has ended, and returns it as it is then."""
     from coordinator.results import Sources
     from coordinator.runs import follow_run
 
     try:
-        with LogPrinter(Sources(project.root, run.files), to_stderr=True, label=run.label) as printer:
-            for item in follow_run(Workspace(project, ledger, target), run):
+        with LogPrinter(Sources(there.project.root, run.files), to_stderr=True, label=run.label) as printer:
+            for item in follow_run(there, run):
                 run = printer.item(item) or run
             printer.end()
     except KeyboardInterrupt:
-        say(f"stopped watching; {run.label} goes on: coord status")
-        raise typer.Exit(INTERRUPTED) from None
+        raise KeyboardInterrupt(f"stopped watching; {run.label} goes on: coord status") from None
     return run

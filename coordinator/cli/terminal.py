@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 class LogPrinter:
-    """Prints a log's whole lines as they come, its events in words, its tracebacks with the project's own files.
+    """Prints a log line by line, with its events in words and its tracebacks with the project's own files.
 
-    On a terminal, and entered as a context with the run's `label`, it shows the figures of the epochs below the lines.
+    On a terminal, inside a `with` block and with the run's `label`, it shows the metrics of the epoch below the log.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class LogPrinter:
             self._live = None
 
     def item(self, item: Run | LogRecord) -> Run | None:
-        """Prints a record, or says where the run stands (and returns it)."""
+        """Prints a record, or the state of a run, which it returns then."""
         from coordinator.target import LogRecord
 
         if isinstance(item, LogRecord):
             self.record(item)
             return None
-        say(f"{item.label} is {item.state}")
+        say(f"{item.label} {item.state.phrase}")
         return item
 
     def record(self, record: LogRecord) -> None:
@@ -77,12 +77,12 @@ class LogPrinter:
         self._print(self._lines.end())
 
     def _print(self, lines: list[str]) -> None:
-        from coordinator.results import events
+        from coordinator.results import event_of
 
         for line in lines:
-            event = events.event(line)
+            event = event_of(line)
             place = None if self._raw else self._sources.place(line)
-            text = f"» {events.describe(event)}" if event and not self._raw else line
+            text = f"» {event}" if event and not self._raw else line
             if self._live is None:
                 print(self._shown(place) if place else text, file=self._out, flush=True)
             else:
@@ -113,7 +113,7 @@ class LogPrinter:
         self._live.update(table, refresh=True)
 
     def _shown(self, place: Place) -> str:
-        """The line with the path as a link, where that can be followed; the rest of it as it stands."""
+        """The line, with the path as a link if that can be followed."""
         text = place.text
         if self._is_terminal and place.file is not None:
             text = f"{place.before}\x1b]8;;{place.file.as_uri()}\x1b\\{place.path}\x1b]8;;\x1b\\{place.after}"  # OSC 8
@@ -160,13 +160,13 @@ def new_console(*, stderr: bool = False) -> Console:
 
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
-        # Nobody's screen: a file or a pipe gets whole lines.
+        # A file or a pipe: lines are not wrapped as for a screen.
         console.width = 160
     return console
 
 
 def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) -> None:
-    """The answer of a command: JSON if there is data, or else something for people."""
+    """Prints the answer of a command: JSON if there is data, or else a table or text for people."""
     if renderable is None or data is not None:
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
@@ -174,7 +174,7 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
 
 
 def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """A header line, of `columns` if there are no rows, and a line a row; see `show_text`, for each cell."""
+    """Prints a header line (`columns` if there are no rows) and a line for each row; see `show_text` for the cells."""
     from coordinator.ledger import as_csv
 
     rows = [{name: clean(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in table]
@@ -182,24 +182,24 @@ def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
 
 
 def show_text(text: str) -> None:
-    """A line of the answer. Names and addresses in it may come from a target: no control characters pass."""
+    """Prints a line of the answer. Names in it may come from a target: control characters are removed."""
     print(clean(text), flush=True)
 
 
 def say(text: str) -> None:
-    """A line of progress; see `show_text`."""
+    """Prints a line of progress; see `show_text`."""
     print(clean(text), file=sys.stderr, flush=True)
 
 
 def ask(question: str) -> str:
-    """What is typed after a question; nothing at the end of the input."""
+    """The line that is typed after the question; empty at the end of the input."""
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline()
 
 
 def show_log(*, verbose: bool) -> None:
-    """Shows what the modules log, on stderr: warnings, and each request to a target if that is wanted."""
-    import logging  # a few milliseconds, which `coord --help` need not pay
+    """Shows on stderr what the modules log: warnings, and with `verbose` each request to a target."""
+    import logging  # takes a few milliseconds, which `coord --help` does not need
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

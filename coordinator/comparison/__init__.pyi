@@ -2,8 +2,8 @@ from . import compare as compare, images as images, ranking as ranking
 from .candidates import Candidate as Candidate, all_candidates as all_candidates, find_candidate as find_candidate
 from .compare import Comparison as Comparison, Report as Report
 from .configs import attached as attached, without_seed as without_seed
+from .images import Measured as Measured
 from .intervals import Interval as Interval
 from .noise import Floor as Floor, noise_floor as noise_floor
-from .seeds import Sample as Sample
-from .sides import Repeat as Repeat, Side as Side, side_of as side_of, summarize as summarize
+from .sides import Side as Side, side_of as side_of, summarize as summarize
 from .verdict import ALPHA as ALPHA, Verdict as Verdict, figure as figure, judge as judge, percent as percent

@@ -1,4 +1,4 @@
-"""What a name on the command line of `compare` stands for: the runs of one config, or figures recorded elsewhere.
+"""Resolves an argument of `coord compare` to the runs of one config, or to values that were recorded elsewhere.
 
 Runs are repeats of one another if they differ in nothing but the seed: the same config, sources and target.
 """
@@ -15,7 +15,7 @@ from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Run, chain_of
 from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
-from coordinator.results import summary as metrics
+from coordinator.results import Summary
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -25,7 +25,7 @@ _ARGUMENT = re.compile(r"(?P<name>[^@]+)(?:@(?:(?P<recorded>recorded)|(?:(?P<tar
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """What a name stands for, before it is known which metric is wanted."""
+    """The runs, or the recorded values, of one argument; the metric is not chosen yet."""
 
     name: str
     config: dict[str, Any]
@@ -36,20 +36,20 @@ class Candidate:
 
     @property
     def primary(self) -> str | None:
-        return metrics.primary_name(self.runs[0].summary or {}) if self.runs else None
+        return self.runs[0].reported.primary_name if self.runs else None
 
     @property
     def modes(self) -> dict[str, str]:
         """Metric -> max or min, the runs' own first."""
         found = {figure.metric: figure.mode for figure in self.recorded}
-        return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.summary or {}).items()}
+        return found | {name: mode for run in reversed(self.runs) for name, mode in _modes(run.reported).items()}
 
 
 def find_candidate(workspace: Workspace, text: str) -> Candidate:
-    """What `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
+    """The candidate that `exp`, `exp@v3`, `exp@local-v3` or `exp@recorded` names.
 
-    A name alone stands for the newest complete run and its repeats, or else for what was recorded; where only
-    experiments named `exp-s0` or `exp--s0` and so on have runs, for those. Raises RunNotFound, UsageError.
+    A name alone means the newest complete run and its repeats, or else the recorded values; if only experiments named
+    `exp-s0`, `exp--s0` and so on have runs, it means those. Raises RunNotFound, UsageError.
     """
     match = _ARGUMENT.fullmatch(text)
     if match is None:
@@ -63,7 +63,7 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     if not own:
         own = [run for run in everything if re.fullmatch(re.escape(name) + r"--?s\d+", run.experiment)]
         usable = [run for run in own if _is_usable(run)]
-        # The name is that of a config: a seed that was trained on has another, unless it was the same run's rest.
+        # The name means one config. A run that continues another one has a different config; it counts only if all do.
         usable = [run for run in usable if run.continues is None] or usable
     if match["version"] is not None:
         return _of_version(text, own, match["target"], int(match["version"]))
@@ -103,8 +103,11 @@ def all_candidates(workspace: Workspace) -> list[Candidate]:
 
 
 def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> tuple[str, str]:
-    """(name, max or min) of the metric to compare in: the one asked for, or the runs' primary one, or the recorded one
-    with the most values. Raises NotComparable, UsageError."""
+    """(name, max or min) of the metric to compare.
+
+    The one asked for, or the runs' primary one, or the recorded one with the most values. Raises NotComparable,
+    UsageError.
+    """
     shared = [name for name in candidates[0].modes if all(name in each.modes for each in candidates)]
     has = "; ".join(f"{each.name} has {', '.join(each.modes) or 'none'}" for each in candidates)
     if asked is not None and asked not in shared:
@@ -125,7 +128,7 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
     if len(modes) > 1 or not modes.keys() <= {"max", "min"}:
         says = " and ".join(f'"{mode}" in {one}' for mode, one in sorted(modes.items()))
         raise NotComparable(
-            f"which {name} is better is not said alike: its mode is {says}",
+            f"the direction of {name} is not the same for all: its mode is {says}",
             hint='The run reports it: "max" if higher is better, "min" if lower is.',
         )
     return name, next(iter(modes))
@@ -133,7 +136,7 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
 
 def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
     recorded = [figure for figure in candidate.recorded if figure.metric == metric]
-    return [run for run in candidate.runs if metric in _modes(run.summary or {})] or recorded
+    return [run for run in candidate.runs if metric in _modes(run.reported)] or recorded
 
 
 def _of_version(text: str, own: Iterable[Run], target: str | None, version: int) -> Candidate:
@@ -145,7 +148,7 @@ def _of_version(text: str, own: Iterable[Run], target: str | None, version: int)
     if not found:
         has = ", ".join(f"{run.target}-v{run.version}" for run in own if run.version is not None)
         raise RunNotFound(f"there is no run {text}", hint=f"There are {has}." if has else "See: coord runs")
-    run = found[0]  # a kernel that was deleted counts its versions anew: the newest run bears the number
+    run = found[0]  # a deleted kernel starts again at version 1: the newest run has the number
     if not _is_usable(run):
         raise _not_usable(run)
     return Candidate(text, run.config, (run,), notes=_overrides(text, run))
@@ -157,7 +160,7 @@ def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str
     notes = list(_overrides(name, newest))
     other = sum(_is_usable(run) and not _is_same_program(run, newest) for run in alike)
     if other:
-        notes.append(f"{name}: {count(other, 'run')} of the same config had other sources, and count as no repeats")
+        notes.append(f"{name}: {count(other, 'run')} of the same config had other sources: they are no repeats")
     missing = sum(run.summary is None for run in alike)
     if missing:
         notes.append(f"{name}: {count(missing, 'complete run')} not fetched yet: coord fetch-results --all")
@@ -173,7 +176,9 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
     if complete:
         return _not_usable(complete[0])
     if own:
-        return RunNotFound(f"no run of {name} is complete: {own[0].label} is {own[0].state}", hint="See: coord status")
+        return RunNotFound(
+            f"no run of {name} is complete: {own[0].label} {own[0].state.phrase}", hint="See: coord status"
+        )
     if is_known:
         return RunNotFound(f"no run of {name}, and nothing recorded of it", hint=f"Push it: coord push --exp {name}")
     return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
@@ -181,11 +186,11 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
 
 def _not_usable(run: Run) -> RunNotFound:
     if run.state is not RunState.COMPLETE:
-        return RunNotFound(f"{run.label} is {run.state}: it has no results to compare", hint="See: coord status")
+        return RunNotFound(f"{run.label} {run.state.phrase}: it has no results to compare", hint="See: coord status")
     if run.summary is None:
         fetch = f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
         return RunNotFound(f"{run.label} has not been fetched", hint=f"Fetch it: {fetch}")
-    return RunNotFound(f"{run.label} reports that it is {run.summary.get('status')}: it has no results to compare")
+    return RunNotFound(f"{run.label} reports that it is {run.summary.status}: it has no results to compare")
 
 
 def _experiments(project: Project) -> Iterable[Experiment]:
@@ -202,7 +207,7 @@ def _is_usable(run: Run) -> bool:
         run.state is RunState.COMPLETE
         and run.version is not None
         and run.summary is not None
-        and run.summary.get("status", "complete") == "complete"
+        and not run.summary.is_partial
     )
 
 
@@ -223,16 +228,14 @@ def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _is_same_program(run: Run, other: Run) -> bool:
-    """Of runs that were pushed before sources were written down, it is believed."""
+    """Old runs have no record of their sources: these count as the same."""
     return not run.files or not other.files or run.files == other.files
 
 
-def _modes(summary: dict[str, Any]) -> dict[str, str]:
-    found = {table.name: table.mode for table in metrics.metric_tables(summary) if table.mean is not None}
-    primary = metrics.primary_name(summary)
-    if primary is not None and metrics.primary_value(summary) is not None:
-        found = {primary: metrics.clean(str(summary["primary"].get("mode"))), **found}
-    return found
+def _modes(summary: Summary) -> dict[str, str]:
+    found = {metric.name: metric.mode for metric in summary.primary_first if metric.mean is not None}
+    primary = summary.primary
+    return found if primary is None or primary.value is None else {primary.name: primary.mode, **found}
 
 
 def count(number: int, what: str) -> str:

@@ -1,24 +1,22 @@
-"""The verb compare: is one config better than another, or was it luck?"""
+"""The verb compare: tells whether one config is better than another, or whether the difference may be chance."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 from coordinator.comparison import images
 from coordinator.comparison.candidates import Candidate, all_candidates, common_metric, find_candidate
 from coordinator.comparison.configs import without_seed
-from coordinator.comparison.images import Fold, Images
+from coordinator.comparison.images import Fold, Images, Measured
 from coordinator.comparison.intervals import Interval
 from coordinator.comparison.noise import Floor, noise_floor
-from coordinator.comparison.seeds import Sample
-from coordinator.comparison.sides import Repeat, Side, side_of, summarize
+from coordinator.comparison.sides import Side, side_of, summarize
 from coordinator.comparison.verdict import ALPHA, Verdict, judge, luck, percent
 from coordinator.errors import NotComparable, UsageError
 from coordinator.project import Change, Project
-from coordinator.results import OutOfFold
 from coordinator.workspace import Workspace
 
 
@@ -36,7 +34,7 @@ class Comparison:
     sources: tuple[str, ...]
     """Source files that differ."""
     folds: tuple[Fold, ...]
-    """Of one run of each: the newest two with the same folds, if there are such."""
+    """The folds of one run of each side: of the newest two with the same folds, if there are any."""
     fold_runs: tuple[str, str]
     are_folds_shared: bool
     """Whether the images of the folds shown are known to be the same."""
@@ -53,7 +51,7 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What `coord compare` answers."""
+    """The answer of `coord compare`."""
 
     metric: str
     mode: str
@@ -61,7 +59,7 @@ class Report:
     floor: Floor | None
     comparisons: tuple[Comparison, ...]
     luck: str | None
-    """With one name only: how far two single runs of it may lie apart."""
+    """With one name only: how much two single runs of it may differ by chance, as a sentence."""
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +76,7 @@ class Report:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a comparison, flat; of one name alone, a row of what is known about it."""
+        """One flat row for each comparison; with one name only, one row about it."""
         if self.luck is not None:
             return [{"metric": self.metric, "mode": self.mode, **_flat("a", self.sides[0]), "text": self.luck}]
         return [
@@ -111,10 +109,10 @@ def compare_experiments(
     metric: str | None = None,
     paired: bool = False,
 ) -> Report:
-    """Each name against the first; see `candidates.find` for what a name may be.
+    """Compares each name with the first; see `find_candidate` for what a name may be.
 
-    `paired` insists on the same images in the same folds. Raises NotComparable if a difference would say nothing,
-    RunNotFound, UsageError.
+    With `paired`, the images and their folds must be the same. Raises NotComparable if a difference would have no
+    meaning, RunNotFound, UsageError.
     """
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
@@ -123,53 +121,40 @@ def compare_experiments(
     _check_apart(candidates)
     chosen, mode = common_metric(candidates, metric)
     sides = tuple(side_of(workspace.project, each, chosen) for each in candidates)
-    rows = [images.rows(each, chosen) for each in sides]
-    images.check_data(workspace.project, sides, rows)
+    measured = [images.with_rows(each, chosen) for each in sides]
+    images.check_data(workspace.project, measured)
     floor = noise_floor(workspace.project, all_candidates(workspace), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
     comparisons = tuple(
-        _compare(workspace.project, sides[0], sides[at], mode, rows[0], rows[at], floor, level=level, paired=paired)
-        for at in range(1, len(sides))
+        _compare(workspace.project, measured[0], each, mode=mode, level=level, floor=floor) for each in measured[1:]
     )
-    notes = [note for each in sides for note in each.notes]
-    if any(each.is_recorded for each in sides):
-        notes.append("recorded figures were measured elsewhere: that their data and folds are the same is not known")
+    for each in comparisons if paired else ():
+        if not each.images.is_paired:
+            raise NotComparable(
+                f"{each.a.name} and {each.b.name} cannot be paired: {each.images.why}",
+                hint="Without --paired they are compared as they are.",
+            )
+    notes = [note for side in sides for note in side.notes]
+    if any(side.is_recorded for side in sides):
+        notes.append("recorded values were measured elsewhere: whether their data and folds are the same is not known")
     if len(comparisons) > 1:
         notes.append(f"{len(comparisons)} comparisons: each interval is of {percent(level)} (Bonferroni)")
     by_luck = luck(sides[0], floor) if len(sides) == 1 else None
     return Report(chosen, mode, sides, floor, comparisons, by_luck, tuple(dict.fromkeys(notes)))
 
 
-def _compare(
-    project: Project,
-    a: Side,
-    b: Side,
-    mode: str,
-    rows_a: Mapping[Repeat, OutOfFold],
-    rows_b: Mapping[Repeat, OutOfFold],
-    floor: Floor | None,
-    *,
-    level: float,
-    paired: bool,
-) -> Comparison:
-    on_images = images.difference(rows_a, rows_b, level)
-    if paired and not on_images.is_paired:
-        raise NotComparable(
-            f"{a.name} and {b.name} cannot be paired: {on_images.why}",
-            hint="Without --paired they are compared as they are.",
-        )
-    shared = images.sharing(a, b, rows_a, rows_b)
-    first, second = shared or (a.repeats[0], b.repeats[0])
-    samples = (Sample(a.name, a.values, images.splits(a, rows_a)), Sample(b.name, b.values, images.splits(b, rows_b)))
-    seeds, verdict = judge(*samples, mode=mode, level=level, floor=floor, images=on_images.interval)
-    changes, sources = _changes(project, a, b), _sources(a, b)
+def _compare(project: Project, a: Measured, b: Measured, *, mode: str, level: float, floor: Floor | None) -> Comparison:
+    on_images = images.difference(a, b, level)
+    shared = images.sharing(a, b)
+    first, second = shared or (a.side.repeats[0], b.side.repeats[0])
+    seeds, verdict = judge(a.sample, b.sample, mode=mode, level=level, floor=floor, images=on_images.interval)
     return Comparison(
-        a=a,
-        b=b,
+        a=a.side,
+        b=b.side,
         mode=mode,
         level=level,
-        changes=changes,
-        sources=sources,
+        changes=_changes(project, a.side, b.side),
+        sources=_sources(a.side, b.side),
         folds=images.folds(first, second),
         fold_runs=(first.label, second.label),
         are_folds_shared=shared is not None,
@@ -180,14 +165,14 @@ def _compare(
 
 
 def _check_apart(candidates: Sequence[Candidate]) -> None:
-    """Raises UsageError if two names stand for the same runs: repeats of one config."""
+    """Raises UsageError if two names have a run in common: they are repeats of one config."""
     for at, one in enumerate(candidates):
         for other in candidates[:at]:
             common = [run for run in one.runs if run in other.runs]
             if common:
                 raise UsageError(
                     f"{other.name} and {one.name} are one config: {common[0].label} is a run of both",
-                    hint="Runs that differ in nothing but the seed are repeats. Single ones are named so: NAME@v3.",
+                    hint="Runs that differ in nothing but the seed are repeats. Name a single run like this: NAME@v3.",
                 )
 
 

@@ -1,4 +1,4 @@
-"""What tells one config from another: all of its values but the seeds."""
+"""What identifies a config: all of its values except the seeds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from coordinator.project import Project, leaves
 
-_REPEAT = "repeat"  # how many seeds a run goes through: see model_src/config.py
+_REPEAT = "repeat"  # the number of seeds that one run trains with: see model_src/config.py
 
 
 def without_seed(project: Project, config: dict[str, Any]) -> dict[str, Any]:
-    """The config's values by dotted path, but for the seeds: what `sweep.seed` names, and whatever is called seed."""
+    """The config's values by dotted path, without the seeds: what `sweep.seed` names, and every value named seed."""
     seeds = {project.settings.sweep.seed, _REPEAT}
     return {path: value for path, value in leaves(config) if path not in seeds and path.rpartition(".")[2] != "seed"}
 
@@ -21,9 +21,9 @@ def seed_of(project: Project, config: dict[str, Any]) -> int | None:
 
 
 def attached(project: Project, config: dict[str, Any]) -> tuple[str, ...]:
-    """Which data a config reads: its values at the paths that the project's setting `attached` names.
+    """The data that a config reads: its values at the paths that the project's setting `attached` names.
 
-    But for the kernel that a run goes on from: it reads that one's checkpoint, and the same data.
+    The kernel that a run continues is not part of it: only a checkpoint is read from there.
     """
     values = without_seed(project, config)
     paths = (path for path in project.settings.attached if path != project.settings.continue_setting)

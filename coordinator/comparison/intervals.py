@@ -1,7 +1,7 @@
 """The statistics of a comparison, as pure functions: Student's t, Welch's interval, power, and the bootstrap.
 
-Student's t is here because the base install is light: scipy is no dependency, and two functions of it are one page.
-numpy is needed by the bootstrap alone, and imported there.
+Student's t is implemented here because scipy takes seconds to import. numpy is needed by the bootstrap only, and is
+imported there.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 POWER = 0.8
 _PRECISION = 1e-14
-_ROUNDING = 1e-12  # of the largest value
+_ROUNDING = 1e-12  # relative to the largest value
 _CHUNK = 4_000_000  # random numbers at a time: 32 MB
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference with its confidence interval, in the unit of what was compared."""
+    """A difference with its confidence interval, in the unit of the metric."""
 
     estimate: float
     low: float
@@ -67,7 +67,7 @@ def pooled(groups: Iterable[Sequence[float]]) -> Spread | None:
 
 
 def is_rounding(sd: float, values: Iterable[float]) -> bool:
-    """Whether a standard deviation is no more than what rounding makes of equal values."""
+    """Whether a standard deviation is so small that rounding explains it: the values are equal."""
     return sd <= _ROUNDING * max(map(abs, values))
 
 
@@ -99,9 +99,9 @@ def t_quantile(p: float, df: float) -> float:
 def t_interval(a: Sequence[float], b: Sequence[float], *, level: float = 0.95) -> Interval:
     """The interval of mean(b) - mean(a) over independent repeats, at least two of each.
 
-    Equally many: Student's with the pooled variance, which then hardly minds unequal variances. Else Welch's or
-    Student's, whichever is wider: Welch's alone finds a difference where there is none in 9 of 100 cases with 2 and 8
-    repeats, where it has to estimate a variance from two values.
+    With equal numbers: Student's with the pooled variance, which is then robust against unequal variances. Else the
+    wider one of Welch's and Student's: Welch's alone finds a difference that does not exist in 9 of 100 cases with 2
+    and 8 repeats, because it estimates one variance from two values.
     """
     student = student_interval(a, b, level=level)
     if len(a) == len(b):
@@ -150,13 +150,13 @@ def blocked_interval(
 def spread_interval(
     estimate: float, spread: Spread, n_a: int, n_b: int, *, level: float = 0.95, method: str
 ) -> Interval:
-    """The interval of a difference of two means of `n_a` and `n_b` values whose spread is known from elsewhere."""
+    """The interval of a difference of two means of `n_a` and `n_b` values, with a spread that was estimated before."""
     half = t_quantile((1 + level) / 2, spread.df) * spread.sd * math.sqrt(1 / n_a + 1 / n_b)
     return Interval(estimate, estimate - half, estimate + half, method)
 
 
 def detectable(sd: float, n: int, *, level: float = 0.95, power: float = POWER, paired: bool = False) -> float:
-    """The difference that `n` >= 2 repeats of each of two configs show with that power.
+    """The difference that `n` >= 2 repeats of each of two configs detect with that power.
 
     (t(1 - alpha/2) + t(power)) sd sqrt(2/n) with 2n - 2 degrees of freedom, or n - 1 in pairs, which stands for the
     noncentral t: the power is 77% with two repeats, 79% with three, and 80% from five on: Snedecor & Cochran (1989),
@@ -175,7 +175,7 @@ def repeats_needed(
     paired: bool = False,
     most: int = 1000,
 ) -> int | None:
-    """How many repeats of each of two configs show that difference with that power; None if more than `most`."""
+    """How many repeats of each of two configs detect that difference with that power; None if more than `most`."""
     enough = bisect.bisect_left(
         range(2, most + 1),
         True,

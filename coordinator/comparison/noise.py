@@ -1,4 +1,4 @@
-"""The noise floor: how far single runs of one config lie apart by luck."""
+"""The noise floor: how much single runs of one config differ by chance."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Floor:
 def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, like: Sequence[Side]) -> Floor | None:
     """The spread of single runs over seeds: pooled over all configs that have repeats in that metric.
 
-    Only those count that read the same data as one of the sides `like`, by the settings named in `attached` and, where
+    Only configs count that read the same data as one of the sides `like`, by the settings named in `attached` and, if
     both are known, the number of images: a single fold is noisier than all of them.
     """
     data = {attached(project, each.config) for each in like}
@@ -44,7 +44,7 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
             continue
         found = side_of(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
-        # No spread at all is no measurement of it: seeds that change nothing.
+        # Without any spread the seeds change nothing: that does not measure the noise.
         if is_alike and len(found.values) > 1 and not statistics.is_rounding(stdev(found.values), found.values):
             groups[candidate.name] = found.values
     spread = statistics.pooled(groups.values())

@@ -18,12 +18,11 @@ from coordinator.workspace import Workspace
 def best(
     workspace: Workspace, *, metric: str | None = None, target: str | None = None
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row a config, the best mean over its seeds first, and what should be known about the list.
+    """A row for each config, the best mean over its seeds first, and notes about the list.
 
-    The metric is the newest run's primary one unless another is asked for. Configs that were measured on other data
-    than the newest that has it are left out, and those on fewer images (single folds, say); recorded ones count as of
-    the data that their config names.
-    Raises RunNotFound, UsageError.
+    The metric is the newest run's primary one unless another is asked for. Left out are configs that were measured on
+    other data than the newest one with that metric, or on fewer images (single folds, say). The data of recorded
+    values are those that their config names. Raises RunNotFound, UsageError.
     """
     candidates = all_candidates(workspace)
     if target is not None:
@@ -48,7 +47,7 @@ def best(
     others = len(sides) - len(alike)
     notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
     if turned:
-        notes.append(f"left out, as {metric} is better the other way round there: {', '.join(turned)}")
+        notes.append(f"left out, because {metric} has the other direction there: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
     floor = noise_floor(workspace.project, measured, metric, alike)
     first = Sample(alike[0].name, alike[0].values)

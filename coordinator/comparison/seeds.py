@@ -1,9 +1,9 @@
 """The difference over seeds: a t interval over the runs of both sides, whichever folds they had.
 
-Runs that share an assignment of images to folds have its luck in common. Where one side has it more often than the
-other, that would pass for an effect of the config: with one set of folds for all runs of a side, another for all of the
-other, and five runs each, a plain t interval finds a difference where there is none in 37 of 100 cases (if other folds
-change as much as other seeds do).
+Runs with the same assignment of images to folds are correlated. If one side has an assignment more often than the
+other, that looks like an effect of the config: with one set of folds for all runs of one side, another set for all runs
+of the other, and five runs each, a plain t interval finds a difference that does not exist in 37 of 100 cases (if other
+folds change as much as other seeds do).
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from coordinator.comparison import intervals as statistics
 from coordinator.comparison.intervals import Interval, Spread
 
 _WORTH_PAIRING = 3
-"""Degrees of freedom: with fewer, what pairing costs is worth more than what it takes out."""
+"""Degrees of freedom. With fewer, pairing costs more precision than it gains."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """One side's values, a run each."""
+    """One side's values, one of each run."""
 
     name: str
     values: tuple[float, ...]
     splits: tuple[str, ...] | None = None
-    """Which assignment of images to folds each was measured with; None if that is not known."""
+    """The assignment of images to folds of each value, equal texts for equal ones; None if not all are known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,22 +36,23 @@ class OverSeeds:
 
     interval: Interval
     spread: Spread
-    """Of one value."""
+    """The spread of one value."""
     counts: tuple[int, int]
-    """How many values of a and of b counted: runs, or sets of folds."""
+    """How many values of a and of b were used: runs, or sets of folds."""
     of: str = "seed"
     """What one value is: a `seed`, or a `set of folds`."""
     is_within_folds: bool = False
-    """Whether differences were taken between runs with the same folds only, in several sets of folds."""
+    """Whether only runs with the same folds were compared, in several sets of folds."""
     are_folds_apart: bool = False
-    """Whether all runs of one side had folds that none of the other had: config and folds can't be told apart."""
+    """Whether the sides have no set of folds in common: effects of config and folds cannot be separated."""
 
 
 def over_seeds(a: Sample, b: Sample, *, level: float) -> OverSeeds | None:
-    """At least two values of each; None if they have no spread.
+    """The interval of b - a, from at least two values of each; None if the values have no spread.
 
-    All with one set of folds, or each with one of its own: Student's t or Welch's. With several sets that both have:
-    within each set, as far as there are enough. With sets that are not evenly shared: their means count as one value.
+    If all have one set of folds, or each has its own: Student's t or Welch's. With several sets that both sides have:
+    differences within each set, if there are enough. With sets that are not evenly shared: the mean of a set counts as
+    one value.
     """
     found = _chosen(a, b, level)
     return None if statistics.is_rounding(found.spread.sd, (*a.values, *b.values)) else found
@@ -96,7 +97,7 @@ def _by_split(sample: Sample) -> dict[str, list[float]]:
 
 
 def _is_balanced(a: Sequence[str], b: Sequence[str]) -> bool:
-    """Whether folds can't pass for a difference: none comes twice on a side, or each has the same share of both."""
+    """Whether folds cannot look like a difference: none comes twice on a side, or each has equal shares of both."""
     first, second = Counter(a), Counter(b)
     is_single = max(first.values()) == max(second.values()) == 1
     return is_single or all(first[split] * len(b) == second[split] * len(a) for split in {*first, *second})

@@ -1,4 +1,4 @@
-"""The values of one side of a comparison: those of its runs in one metric, or those recorded elsewhere."""
+"""The values of one side of a comparison in one metric: those of its runs, or recorded ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coordinator.comparison.candidates import RECORDED, Candidate, count
 from coordinator.comparison.configs import seed_of
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import folder_of, summary as metrics
+from coordinator.results import FoldValue, folder_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Repeat:
     seed: int | None
     value: float
     images: int | None = None
-    """How many it was measured on."""
-    folds: tuple[tuple[str, float | None, int | None], ...] = ()
-    """(fold, value, images), as far as the run says so for this seed."""
+    """The number of images that it was measured on."""
+    folds: tuple[FoldValue, ...] = ()
+    """As far as the run reports them for this seed."""
     oof: Path | None = None
-    """Where its out-of-fold rows would be."""
+    """The file of its out-of-fold rows, which need not exist."""
     note: str = ""
 
 
@@ -52,7 +52,7 @@ def side_of(project: Project, candidate: Candidate, metric: str) -> Side:
     """The candidate's values of that metric: its runs', or else the recorded ones."""
     notes = list(candidate.notes)
     repeats = [repeat for run in candidate.runs for repeat in _measured(project, run, metric)]
-    # What is merged of split folds differs from one run of all by rounding.
+    # A run that was merged from split folds differs from one run of all folds by rounding.
     once = {(repeat.seed, f"{repeat.value:.12g}"): repeat for repeat in reversed(repeats)}
     if len(once) < len(repeats):
         notes.append(
@@ -87,11 +87,7 @@ def summarize(side: Side) -> dict[str, Any]:
 
 def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     """The run's value, or one for each seed if it had several."""
-    summary = run.summary or {}
-    table = next((table for table in metrics.metric_tables(summary) if table.name == metric), None)
-    is_primary = metrics.primary_name(summary) == metric
-    value = metrics.primary_value(summary) if is_primary else None
-    value = table.mean if value is None and table is not None else value
+    table, value = run.reported.metric(metric), run.reported.value_of(metric)
     if value is None:
         return []
     folder = folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
@@ -99,25 +95,17 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
         run.label,
         seed_of(project, run.config),
         value,
-        images=table.n if table is not None else None,
+        images=table.images if table is not None else None,
         folds=table.folds if table is not None else (),
         oof=folder and folder / "oof.csv",
     )
-    by_seed = _seeds(summary) if metrics.repeats(summary) and summary["repeats"].get("metric") == metric else {}
-    by_seed.pop(first.seed, None)
+    repeats = run.reported.repeats
+    by_seed = {each.seed: each.value for each in repeats.values} if repeats and repeats.metric == metric else {}
     others = [
         Repeat(
             f"{run.label} seed {seed}", seed, value, images=first.images, oof=folder and folder / f"oof.seed{seed}.csv"
         )
         for seed, value in by_seed.items()
+        if seed not in (None, first.seed)
     ]
     return [first, *others]
-
-
-def _seeds(summary: dict[str, Any]) -> dict[int | None, float]:
-    """Seed -> value of a run that repeated itself."""
-    found: dict[int | None, float] = {}
-    for each in summary["repeats"]["values"]:
-        if isinstance(each, dict) and isinstance(each.get("seed"), int) and isinstance(each.get("value"), int | float):
-            found[each["seed"]] = float(each["value"])
-    return found

@@ -1,7 +1,7 @@
-"""What can be said of a difference, in words: better, within the noise, or not known.
+"""The verdict on a difference, in words: better, within the noise, or not known.
 
-What decides is the spread over seeds: out-of-fold images are shared by all runs, so that their bootstrap says how sure
-one run's advantage over another is on these images, not whether the config would win again with another seed.
+The spread over seeds decides. All runs have the same out-of-fold images, so their bootstrap shows how certain the
+advantage of one run over another is on these images, not whether the config would win again with another seed.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from typing import Literal
 from coordinator.comparison import intervals as statistics
 from coordinator.comparison.intervals import Interval, Spread
 from coordinator.comparison.noise import Floor
-from coordinator.comparison.seeds import Sample, over_seeds
+from coordinator.comparison.seeds import OverSeeds, Sample, over_seeds
 from coordinator.comparison.sides import Side
 
 ALPHA = 0.05
-_MOST_MORE = 20  # seeds that anybody would still add
+_MOST_MORE = 20  # more seeds than this are not suggested
 
 Kind = Literal["better", "likely", "noise", "unknown"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What can be said, in words.
+    """What is known about a difference.
 
     `better`: over seeds, for the config `winner`. `likely`: beyond the noise, but one side has a single run, or all of
-    its runs had other folds than the other side's. `noise`: within the noise. `unknown`: nothing tells how large the
-    noise is.
+    its runs had other folds than the other side's. `noise`: within the noise. `unknown`: the size of the noise is not
+    known.
     """
 
     kind: Kind
@@ -46,10 +46,10 @@ def judge(
     floor: Floor | None = None,
     images: Interval | None = None,
 ) -> tuple[Interval | None, Verdict]:
-    """The interval of b - a, and what it says.
+    """The interval of b - a, and the verdict.
 
-    With repeats of both, a t interval over them. Else the noise floor of other configs stands in for what is not known,
-    and never proves more than that a repeat would be worth it. `images` is the difference on images.
+    With repeats of both sides, a t interval over them. Else the noise floor of other configs is used in place of the
+    unknown spread, and the verdict is at most `likely`. `images` is the difference on images.
     """
     if len(a.values) > 1 and len(b.values) > 1:
         return _by_repeats(a, b, mode, level)
@@ -66,7 +66,7 @@ def judge(
             f"{figure(spread.sd)}); but {single} ran once: repeat that with other seeds before you believe it"
         )
         return interval, Verdict("likely", best, text)
-    more = _more(*counts, estimate, spread.sd, level)
+    more = _more(OverSeeds(interval, spread, counts), level)
     return interval, Verdict("noise", None, f"within the noise floor (sd {figure(spread.sd)}): you can't tell; {more}")
 
 
@@ -80,10 +80,8 @@ def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval
     interval = found.interval
     best = _best(a.name, b.name, interval.estimate, mode)
     if not interval.excludes_zero:
-        more = _more(
-            *found.counts, interval.estimate, found.spread.sd, level, of=found.of, paired=found.is_within_folds
-        )
-        return interval, Verdict("noise", None, f"within the noise of one config: you can't tell; {more}")
+        text = f"within the noise of one config: you can't tell; {_more(found, level)}"
+        return interval, Verdict("noise", None, text)
     if found.are_folds_apart:
         text = (
             f"{best} is ahead by {_interval(interval, level)}: more than seeds explain; but no run of {a.name} had the "
@@ -96,7 +94,7 @@ def _by_repeats(a: Sample, b: Sample, mode: str, level: float) -> tuple[Interval
 
 
 def luck(side: Side, floor: Floor | None) -> str:
-    """What the config's own repeats say about single runs: the diary's question."""
+    """How much two single runs of a config may differ by chance, by its own repeats or by the noise floor."""
     if len(side.values) > 1 and not statistics.is_rounding(sd := stdev(side.values), side.values):
         spread, whose = Spread(sd, len(side.values) - 1), f"{len(side.values)} repeats of {side.name}"
     elif floor is not None:
@@ -159,12 +157,13 @@ def _count(number: int, of: str) -> str:
     return f"{number} {of if number == 1 else {'seed': 'seeds', 'set of folds': 'sets of folds'}[of]}"
 
 
-def _more(a: int, b: int, estimate: float, sd: float, level: float, *, of: str = "seed", paired: bool = False) -> str:
-    """How many more seeds would show the difference that was seen, or what many more would show."""
-    least = min(a, b)
+def _more(seen: OverSeeds, level: float) -> str:
+    """How many more seeds would detect the difference that was seen, or what difference many more would detect."""
+    (a, b), sd, of, paired = seen.counts, seen.spread.sd, seen.of, seen.is_within_folds
+    estimate, least = seen.interval.estimate, min(a, b)
     most = least + _MOST_MORE
     needed = statistics.repeats_needed(estimate, sd, level=level, most=most, paired=paired) if estimate else None
-    # Where so many are there already and did not show it, they had a fair chance to, not a certain one.
+    # So many may be there already without having detected it: the power is not 100%.
     total = most if needed is None else max(needed, least + 1)
     shows = "would show no difference below" if needed is None else "would show a difference of"
     shown = figure(statistics.detectable(sd, total, level=level, paired=paired))

@@ -1,7 +1,7 @@
-"""Hands finished runs over to what people already look at: MLflow, TensorBoard, Weights & Biases.
+"""Exports finished runs to the tools that people use already: MLflow, TensorBoard, Weights & Biases.
 
 `record.py` reads a run from the ledger and its results into one plain value; each `to_*.py` writes that value into one
-kind of store, and imports that store's library when it is asked to, never before.
+kind of store, and imports that store's library only when it is used.
 """
 
 import lazy_loader as lazy

@@ -1,4 +1,4 @@
-"""Which runs are handed over."""
+"""Selects the runs that are exported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coordinator.ledger import Ledger, Run
 def ended(ledger: Ledger, experiments: Collection[str] = ()) -> tuple[list[Run], list[Run]]:
     """(runs that have ended, runs that are still active), oldest first, of these experiments or of all.
 
-    What never became a kernel version is neither. Raises RunNotFound for a name without runs.
+    Pushes that never became a kernel version are in neither list. Raises RunNotFound for a name without runs.
     """
     runs = [run for run in reversed(ledger.runs()) if run.version is not None]
     known = sorted({run.experiment for run in runs})

@@ -1,4 +1,4 @@
-"""What the stores have in common: what became of a run there, and what to say if the store's library is missing."""
+"""What the stores have in common: the outcome of an export, and the error if the store's library is missing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from coordinator.handover.record import Record
 
 
 class Outcome(StrEnum):
-    """What was done about a run in a store."""
+    """What an export did with a run."""
 
     NEW = "new"
     UPDATED = "updated"
-    """It was there with other content, or in part."""
+    """It was there with other content, or incomplete."""
     UNCHANGED = "unchanged"
-    """It was there as it is now: nothing was written."""
+    """It was there with the same content: nothing was written."""
 
 
 @dataclass(frozen=True)
@@ -28,30 +28,30 @@ class Taken:
 
     outcome: Outcome
     place: str
-    """Its folder, or the store's own id of it."""
+    """Its folder, or its id in the store."""
 
 
 class Destination(Protocol):
-    """A store of runs that others made. Taking the same run again changes nothing."""
+    """A store of runs. Taking the same run again changes nothing."""
 
     name: str
-    """As the option of `coord export` says it."""
+    """The name of the option of `coord export`."""
 
     def take(self, record: Record) -> Taken:
-        """Raises CoordError if the store cannot be written, or refuses it."""
+        """Writes the run into the store, unless it is there. Raises CoordError if it cannot be written."""
 
 
 @contextlib.contextmanager
 def library(extra: str) -> Iterator[None]:
-    """Around the imports of an extra's library.
+    """Turns an ImportError of an extra's library into a DependencyError.
 
-    Not only a missing module: a folder `wandb/` or `mlruns/` in the working directory can be imported, too, and then
-    lacks the names.
+    The module need not be missing: a folder `wandb/` in the working directory can be imported, too, and then lacks the
+    names.
     """
     try:
         yield
     except ImportError as error:
         raise DependencyError(
-            f"the library for {extra} is not installed, or not whole: {error}",
+            f"the library for {extra} is not installed, or incomplete: {error}",
             hint=f"Run: pip install 'coord[{extra}]'",
         ) from error

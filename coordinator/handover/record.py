@@ -15,7 +15,7 @@ from typing import Any
 from coordinator.errors import CoordError
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import PARTS, folder_of, summary as metrics
+from coordinator.results import PARTS, Event, folder_of, read_events
 
 _FILE_KINDS = frozenset({".json", ".jsonl", ".csv", ".png", ".jpg", ".jpeg", ".svg", ".html", ".log", ".txt"})
 _LARGEST_FILE = 16 * 2**20
@@ -49,14 +49,14 @@ class File:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is handed over of a run."""
+    """Everything that is exported of a run."""
 
     run: Run
     started: int
     """Milliseconds since 1970, as `ended`."""
     ended: int
     tags: Mapping[str, str]
-    """`coord.run_id`, `coord.digest`, ...: where the run comes from."""
+    """`coord.run_id`, `coord.digest`, ...: the provenance of the run."""
     params: Mapping[str, str | float]
     """The config, flattened: `optim.lr` -> 0.02. Lists and None are written as JSON."""
     rows: tuple[Row, ...]
@@ -65,7 +65,7 @@ class Record:
     """`cv/dice` (mean over the folds), `cv/dice_sd`, `fold0/cv/dice`, `baseline/all-empty`, `seconds/train`, ..."""
     files: tuple[File, ...]
     warnings: tuple[str, ...]
-    """What is missing of it, in words."""
+    """What is missing, as messages."""
 
     @property
     def group(self) -> str:
@@ -83,7 +83,7 @@ class Record:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of all that is handed over, in hexadecimal: by it a store's copy is known to be whole and up to date."""
+        """SHA-256 of everything that is exported, in hexadecimal: tells whether a store's copy is current."""
         rows = [[row.prefix, row.epoch, row.time, dict(row.values)] for row in self.rows]
         files = [[file.name, file.sha256] for file in self.files]
         content = [self.started, self.ended, dict(self.tags), dict(self.params), rows, dict(self.final), files]
@@ -91,7 +91,7 @@ class Record:
 
 
 def record_of(project: Project, run: Run) -> Record:
-    """Reads what is here of a run that has ended. Of one that was never fetched, there are no metrics.
+    """Reads what is here of a run that has ended. A run that was never fetched has no metrics.
 
     Raises CoordError if a file of its results cannot be read.
     """
@@ -102,20 +102,19 @@ def record_of(project: Project, run: Run) -> Record:
 
 
 def _record(project: Project, run: Run) -> Record:
-    summary = run.summary or {}
     directory = folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
-    started = _started(run, summary)
+    started = _started(run)
     rows, warnings = ((), []) if directory is None else _rows(directory / "metrics.jsonl", started)
     if directory is None:
         warnings = [f"its results are not here: coord fetch-results --exp {run.experiment} --version {run.version}"]
-    final = _final(summary)
+    final = _final(run)
     for name, value in _of_folds(directory):
         final.setdefault(name, value)
     return Record(
         run=run,
         started=started,
-        ended=_ended(run, summary, started),
-        tags=_tags(run, summary),
+        ended=_ended(run, started),
+        tags=_tags(run),
         params=dict(_flattened(run.config)),
         rows=rows,
         final=final,
@@ -125,80 +124,59 @@ def _record(project: Project, run: Run) -> Record:
 
 
 def clean_text(text: str) -> str:
-    """Without half characters, which no store takes."""
+    """The text without lone surrogates, which no store accepts."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _events(file: Path) -> Iterator[dict[str, Any] | None]:
-    """The events of metrics.jsonl; None for a line that is none. NaN and infinities are read as such."""
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines():
-        try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            found = None
-        yield found if isinstance(found, dict) else None
 
 
 def _rows(file: Path, started: int) -> tuple[tuple[Row, ...], list[str]]:
     rows, unreadable = [], 0
-    for event in _events(file):
+    for event in read_events(file):
         if event is None:
             unreadable += 1
-            continue
-        epoch, values = event.get("epoch"), event.get("metrics")
-        if isinstance(epoch, int) and isinstance(values, dict):
-            seconds = _number(event.get("time"))
-            time = started + int(1000 * seconds) if math.isfinite(seconds) else started
-            # The kernel's report writes null for what is not finite: a loss that blew up should be seen.
-            numbers = {clean_text(name): _number(value) for name, value in values.items()}
-            rows.append(Row(_prefix(event), epoch, time, numbers))
+        elif isinstance(event.epoch, int) and event.metrics:  # parts of epochs are no steps of a series
+            # The kernel writes null for what is not finite; it is kept as NaN, because a diverged loss should be seen.
+            rows.append(Row(_prefix(event), event.epoch, started + int(1000 * (event.time or 0)), event.metrics))
     lines = "1 line" if unreadable == 1 else f"{unreadable} lines"
     return tuple(rows), [f"{lines} of its metrics.jsonl cannot be read"] if unreadable else []
 
 
 def _of_folds(directory: Path | None) -> Iterator[tuple[str, float]]:
-    """What a run says at the end of each fold: all there is of one that died before its summary had it."""
-    for event in _events(directory / "metrics.jsonl") if directory is not None else ():
-        if event is not None and event.get("event") == "fold" and isinstance(event.get("metrics"), dict):
-            for name, value in event["metrics"].items():
-                if math.isfinite(number := _number(value)):
-                    yield _prefix(event) + clean_text(name), number
+    """The metrics at the end of each fold: a run that was killed has them in its events only."""
+    for event in read_events(directory / "metrics.jsonl") if directory is not None else ():
+        if event is not None and event.kind == "fold":
+            for name, value in event.metrics.items():
+                if math.isfinite(value):
+                    yield _prefix(event) + name, value
 
 
-def _prefix(event: Mapping[str, Any]) -> str:
-    return "".join(f"{name}{event[name]}/" for name in ("seed", "fold") if _is_whole(event.get(name)))
+def _prefix(event: Event) -> str:
+    named = (("seed", event.seed), ("fold", event.fold))
+    return "".join(f"{name}{number}/" for name, number in named if number is not None)
 
 
-def _final(summary: dict[str, Any]) -> dict[str, float]:
-    found: dict[str, float | None] = {}
-    for table in metrics.metric_tables(summary):
-        found[table.name] = table.mean
-        # Not cv/dice/sd: where metrics are files, cv/dice cannot be a folder, too.
-        found[f"{table.name}_sd"] = table.sd
-        found |= {f"fold{fold}/{table.name}": value for fold, value, _ in table.folds}
-    if (primary := metrics.primary_name(summary)) is not None:
-        found.setdefault(primary, metrics.primary_value(summary))
-        found |= {f"baseline/{name}": value for name, value in metrics.baselines(summary, primary)}
-    if (repeats := metrics.repeats(summary)) is not None:
+def _final(run: Run) -> dict[str, float]:
+    summary, found = run.reported, dict[str, float | None]()
+    for metric in summary.primary_first:
+        found[metric.name] = metric.mean
+        # Not cv/dice/sd: if a store keeps metrics as files, cv/dice cannot be a folder as well.
+        found[f"{metric.name}_sd"] = metric.sd
+        found |= {f"fold{each.fold}/{metric.name}": each.value for each in metric.folds}
+    if (primary := summary.primary) is not None:
+        found.setdefault(primary.name, primary.value)
+        found |= {f"baseline/{each.name}": each.value for each in summary.baselines_in(primary.name)}
+    if (repeats := summary.repeats) is not None:
         found[f"repeats/{repeats.metric}"] = repeats.mean
         found[f"repeats/{repeats.metric}_sd"] = repeats.sd
-    stages = summary.get("stages")
-    stages = stages if isinstance(stages, dict) else {}
-    seconds = {"total": summary.get("seconds"), **stages}
-    found |= {f"seconds/{metrics.clean(name)}": _number(value) for name, value in seconds.items()}
-    return {name: value for name, value in found.items() if value is not None and math.isfinite(value)}
+    found["seconds/total"] = summary.seconds
+    found |= {f"seconds/{stage}": seconds for stage, seconds in summary.stages.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _tags(run: Run, summary: dict[str, Any]) -> dict[str, str]:
-    primary = summary.get("primary")
-    primary = primary if isinstance(primary, dict) else {}
+def _tags(run: Run) -> dict[str, str]:
     tags = {name: getattr(run, name) for name in _TAGS}
     tags |= {"run_id": run.id, "state": run.state.value, "overrides": " ".join(run.overrides)}
-    tags |= {"primary": primary.get("name"), "mode": primary.get("mode")}
+    if run.reported.primary:
+        tags |= {"primary": run.reported.primary.name, "mode": run.reported.primary.mode}
     return {f"coord.{name}": clean_text(str(value)) for name, value in tags.items() if value not in (None, "")}
 
 
@@ -220,15 +198,15 @@ def _files(directory: Path) -> Iterator[File]:
             yield File(name.as_posix(), path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-def _started(run: Run, summary: dict[str, Any]) -> int:
-    """When the program started, as it says; else as well as coord knows."""
-    times = (summary.get("started"), run.started_at, run.pushed_at, run.created_at)
+def _started(run: Run) -> int:
+    """When the program started, by its own report; else the best time that coord knows."""
+    times = (run.reported.started, run.started_at, run.pushed_at, run.created_at)
     return next((time for time in map(_milliseconds, times) if time is not None), 0)
 
 
-def _ended(run: Run, summary: dict[str, Any], started: int) -> int:
-    seconds = _number(summary.get("seconds"))
-    if math.isfinite(seconds) and seconds > 0:
+def _ended(run: Run, started: int) -> int:
+    seconds = run.reported.seconds
+    if seconds is not None and seconds > 0:
         return started + int(1000 * seconds)
     return max(started, _milliseconds(run.ended_at) or started)
 
@@ -239,15 +217,3 @@ def _milliseconds(text: Any) -> int | None:
     except (ValueError, TypeError):
         return None
     return int(1000 * (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any) -> float:
-    """NaN for what is no number."""
-    try:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
-    except OverflowError:  # a whole number of hundreds of digits
-        return math.nan

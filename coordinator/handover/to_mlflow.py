@@ -26,28 +26,28 @@ T = TypeVar("T")
 
 RUN_TAG = "coord.run_id"
 _FINGERPRINT_TAG = "coord.export"
-"""Set last: a run that has it is whole."""
+"""Is set last: a run that has it is complete."""
 
 # Limits of MLflow's REST API (mlflow/utils/validation.py, 3.17). It would cut long values itself, with a warning each.
 _KEY_LENGTH, _PARAM_LENGTH, _TAG_LENGTH = 250, 6000, 5000
 _METRICS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 _LARGEST_FLOAT = 1.7976931348623157e308
-"""What its databases keep of an infinity."""
+"""The value that its databases store for an infinity."""
 
 _STATUS = {RunState.COMPLETE: "FINISHED", RunState.CANCELLED: "KILLED"}
 
-# What MLflow does at each request unless it is told otherwise; the user's own setting wins.
+# Settings of MLflow's requests; a variable that the user has set wins.
 _ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its own 7 wait for minutes for a server that isn't there
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # there, only the command's answer is printed
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # what is handed over goes to the store, and nothing to anyone else
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 waits for minutes if there is no server
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # on stdout is only the command's answer
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # what is exported goes to the store only
 }
 
 
 class MlflowStore:
     """One MLflow experiment. Runs are found again by their tag `coord.run_id`.
 
-    What people wrote on a run there (notes, tags of their own) stays: a run is completed in place, never made anew.
+    Notes and tags that people have added there stay: a run is completed in place, and never created again.
     """
 
     name = "mlflow"
@@ -79,7 +79,7 @@ class MlflowStore:
             )
 
     def take(self, record: Record) -> Taken:
-        """Adds the run, or what is missing of it there. Raises CoordError if the store refuses it."""
+        """Adds the run, or what is missing of it. Raises CoordError if the store refuses it."""
         with self._explained():
             query = f"tags.`{RUN_TAG}` = '{record.run.id}'"
             found = next(iter(self._client.search_runs([self._experiment], query, max_results=1)), None)
@@ -101,7 +101,7 @@ class MlflowStore:
     def _fill(
         self, run_id: str, record: Record, *, params: Mapping[str, str] | None = None, keys: Iterable[str] = ()
     ) -> None:
-        """`params` and metrics of these `keys` are there already, at least in part."""
+        """Adds what is missing; `params` and metrics with these `keys` are there already, at least in part."""
         from mlflow.entities import Metric, Param, RunTag
 
         names = safe_keys(record.params)
@@ -129,7 +129,7 @@ class MlflowStore:
         from mlflow.exceptions import MlflowException
 
         refusals = [MlflowException, OSError, ImportError]
-        with contextlib.suppress(ImportError):  # a tracking server does without
+        with contextlib.suppress(ImportError):  # not needed for a tracking server
             refusals.append(importlib.import_module("sqlalchemy.exc").SQLAlchemyError)
         try:
             yield
@@ -139,13 +139,13 @@ class MlflowStore:
 
 
 def safe_keys(names: Iterable[str]) -> dict[str, str]:
-    """Name -> key that MLflow takes: letters, digits and `_-. /`, at most 250, and a path that stays below its folder.
+    """Name -> key that MLflow accepts: letters, digits and `_-. /`, at most 250, and a path inside its folder.
 
     Names that would become the same key get a part of their digest at the end.
     """
     unique = list(dict.fromkeys(names))
     keys: dict[str, str] = {}
-    # First those that need no change: they keep their name whatever else there is.
+    # Names that need no change come first, so that they keep their name in any case.
     for name in sorted(unique, key=lambda name: _safe(name) != name):
         key = _safe(name)
         if key in keys.values():
@@ -163,7 +163,7 @@ def _safe(name: str) -> str:
 
 
 def _tags(record: Record) -> dict[str, str]:
-    """Its own, and those that MLflow's page shows in columns of their own."""
+    """The record's tags, and those that MLflow's page shows in columns."""
     run = record.run
     tags = {**record.tags, "mlflow.source.name": run.url, "mlflow.user": run.owner}
     if run.git is not None and not run.git.endswith("dirty"):
@@ -180,15 +180,15 @@ def _cut(text: str, most: int) -> str:
 
 
 def _point(metric: Any) -> tuple[str, int, int, float | None]:
-    """What makes a measurement the same as another."""
+    """A key that is equal for equal measurements."""
     value = None if math.isnan(metric.value) else max(-_LARGEST_FLOAT, min(metric.value, _LARGEST_FLOAT))
     return metric.key, metric.step, metric.timestamp, value
 
 
 def _artifacts(uri: str) -> str | None:
-    """Beside a SQLite file, so that the two move together; None leaves it to the store.
+    """The folder for files: beside a SQLite file, so that both move together; None is the store's own place.
 
-    MLflow's own default is the working directory, whatever that happens to be.
+    MLflow's default is the current working directory.
     """
     file = _sqlite_file(uri)
     return None if file is None else (file.resolve().parent / "mlruns").as_uri()
@@ -200,7 +200,7 @@ def _sqlite_file(uri: str) -> Path | None:
 
 
 def _check_writable(uri: str) -> None:
-    """MLflow tries for minutes to open a database in a place where there can be none."""
+    """Raises CoordError if the database cannot be written: MLflow itself would try for minutes."""
     file = _sqlite_file(uri)
     if file is None:
         return

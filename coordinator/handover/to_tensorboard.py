@@ -18,8 +18,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 class TensorboardFolder:
     """A log directory: `tensorboard --logdir DIR` shows it.
 
-    A run is one file, which takes its place as a whole. Its name ends with the run's id and the content's fingerprint,
-    so that what is there already needs no reading.
+    A run is one file, written atomically. Its name ends with the run's id and the fingerprint of the content, so that
+    existing files need not be read.
     """
 
     name = "tensorboard"
@@ -34,7 +34,7 @@ class TensorboardFolder:
     def take(self, record: Record) -> Taken:
         """Writes the run's event file, unless it is there. Raises UsageError if the folder cannot be written."""
         run = record.run
-        # The id, because a deleted kernel counts its versions from 1 again.
+        # With the id, because the versions of a deleted kernel start at 1 again.
         folder = self._directory / run.experiment / f"{run.target}-v{run.version}-{run.id[:8]}"
         # Readers take every file with "tfevents" in its name, in the order of the names.
         file = folder / f"events.out.tfevents.{record.started // 1000:010d}.{run.id}.{record.fingerprint[:16]}"
@@ -62,7 +62,7 @@ def _write(file: Path, record: Record) -> None:
 
 
 def _events(record: Record) -> Iterator[Any]:
-    """Protocol buffers, the file's version first, as readers want it."""
+    """Protocol buffers; the file's version is first, as readers expect."""
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams.summary_v2 import hparams_pb

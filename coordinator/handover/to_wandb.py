@@ -1,4 +1,4 @@
-"""Runs as Weights & Biases keeps them offline: `wandb sync DIR/wandb/offline-run-*` sends them when one wants."""
+"""Runs as offline runs of Weights & Biases, which `wandb sync DIR/wandb/offline-run-*` uploads later."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from coordinator.handover.destination import Outcome, Taken, library
 from coordinator.handover.record import Record
 
 _MARK = "coord-export.json"
-"""In a run's folder: the fingerprint of what it holds."""
+"""A file in a run's folder, with the fingerprint of its content."""
 
 
 class WandbFolder:
-    """A folder of offline runs. A run's id there is its id here, so that a second sync does not make a second run."""
+    """A folder of offline runs. The run keeps its id, so that a second sync does not create a second run."""
 
     name = "wandb-offline"
 
     def __init__(self, directory: Path, under: str) -> None:
         """`under` becomes the project on the server. Raises DependencyError if wandb is not installed."""
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline: not even errors are sent anywhere
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # offline: errors are not sent either
         with library("wandb"):
             from wandb import Settings, init  # noqa: F401
         self._directory = directory.absolute()
-        self._project = re.sub(r"[/\\#?%:]", "_", under)[:128]  # what wandb refuses in a project's name
+        self._project = re.sub(r"[/\\#?%:]", "_", under)[:128]  # characters that wandb refuses in a project's name
 
     def take(self, record: Record) -> Taken:
-        """Writes the run into a folder of its own, which takes its place when it is whole.
+        """Writes the run into a folder of its own, which is renamed into place when it is complete.
 
         Raises UsageError if the folder cannot be written, CoordError if wandb fails.
         """
@@ -48,12 +48,12 @@ class WandbFolder:
             if _fingerprint(folder) == record.fingerprint:
                 return Taken(Outcome.UNCHANGED, str(folder))
         unfinished = self._directory / f".unfinished-{record.run.id}"
-        shutil.rmtree(unfinished, ignore_errors=True)  # of an export that was killed
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by an export that was killed
         unfinished.mkdir(parents=True)
         try:
             self._write(record, unfinished)
             (made,) = (unfinished / "wandb").glob(f"offline-run-*-{record.run.id}")
-            for name in ("logs", "tmp"):  # wandb's own, about this machine
+            for name in ("logs", "tmp"):  # wandb's own files about this machine
                 shutil.rmtree(made / name, ignore_errors=True)
             (made / _MARK).write_text(json.dumps({"fingerprint": record.fingerprint}) + "\n", encoding="utf-8")
             runs.mkdir(exist_ok=True)
@@ -74,7 +74,7 @@ class WandbFolder:
             disable_git=True,
             save_code=False,
             symlink=False,
-            x_disable_meta=True,  # of this machine, where the run did not run
+            x_disable_meta=True,  # about this machine, which did not run it
             x_disable_stats=True,
             x_save_requirements=False,
             x_start_time=record.started / 1000,
@@ -101,7 +101,7 @@ class WandbFolder:
             raise CoordError(f"wandb could not write {record.label}: {error}") from error
 
     def _fill(self, run: Any, record: Record) -> None:
-        """Each fold counts its epochs from 1, so each has an axis of its own."""
+        """Writes metrics and files. Each fold counts its epochs from 1, so each has its own axis."""
         for prefix in dict.fromkeys(row.prefix for row in record.rows):
             run.define_metric(f"{prefix}epoch", hidden=True)
         axes = {f"{row.prefix}{name}": f"{row.prefix}epoch" for row in record.rows for name in row.values}

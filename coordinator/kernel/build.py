@@ -1,6 +1,6 @@
-"""experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}: text first, the effect last.
+"""The verb build: experiment -> build/<experiment>/{kernel.py, kernel-metadata.json, manifest.json}.
 
-(kernel.ipynb, where the kernel is a notebook.)
+(kernel.ipynb if the kernel is a notebook.) Everything is made in memory first, and written in the end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEMPLATE = "kernel.py.j2"
 
 @dataclass(frozen=True)
 class Build:
-    """A kernel that is ready to be pushed, and where it lies (once it was written)."""
+    """A kernel that is ready to be pushed, and its folder (once it was written)."""
 
     experiment: Experiment
     script: Script
@@ -50,19 +50,24 @@ class Build:
     directory: Path
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """What went in, or stayed out, for another reason than an import."""
+    """Files that are included or left out for another reason than an import."""
 
     @property
     def code_file(self) -> Path:
         return self.directory / CODE_FILES[self.experiment.kernel.kernel_type]
 
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The notes and the warnings, each as one line for the user."""
+        return (*self.notes, *(f"warning: {warning}" for warning in self.warnings))
+
     def as_sent(self, script: str) -> str:
-        """What the target gets for this build's script (with a stamp): itself, or the notebook that it makes."""
+        """What is sent to the target for this build's script (with a stamp): the script, or the notebook made of it."""
         return _as_sent(self.experiment, script)
 
 
 def build_kernel(project: Project, experiment: Experiment) -> Build:
-    """Renders, checks, and swaps the result in as `build/<experiment>/`.
+    """Renders and checks the kernel, and writes it to `build/<experiment>/`, all files at once.
 
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
@@ -72,20 +77,20 @@ def build_kernel(project: Project, experiment: Experiment) -> Build:
         METADATA_FILE: built.metadata.text,
         MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
     }
-    # Two builds at once must not each move the other's away.
+    # Of two builds at the same time, neither may move away the files of the other.
     with held(project.build_lock(experiment.name), wait=True):
         replace_folder(built.directory, {Path(name): text.encode("utf-8") for name, text in contents.items()})
     return built
 
 
 def assemble(project: Project, experiment: Experiment) -> Build:
-    """What `build` would write, made of the working tree as it is now, in memory.
+    """Makes in memory what `build_kernel` would write, from the working tree as it is now.
 
     Raises BundleError, MetadataError or ProjectError.
 
     The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
     (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
-    its `bytes` and its `sha256`. Nothing in it depends on when, where or at which commit it was made.
+    its `bytes` and its `sha256`. Nothing in it depends on the time, the place or the commit.
     """
     settings, image = project.settings, image_of(project)
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""The verb build --check: is a kernel what the working tree gives now? If not: what differs, by name."""
+"""The verb build --check: compares a kernel with what the working tree gives now, and names what differs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from coordinator.kernel.metadata import METADATA_FILE
 from coordinator.project import Change, Project, build_command, leaves
 
 _RECORDS = (MANIFEST, "run.json")
-"""What lies beside a kernel and says how it was made: in a build's folder, in a results folder."""
+"""Files beside a kernel that record how it was made: in a build's folder, in a results folder."""
 
 
 @dataclass(frozen=True)
 class FileDifference:
-    """A file that is not the same in the kernel and in the working tree."""
+    """A file that differs between the kernel and the working tree."""
 
     path: str
     state: Literal["changed", "only in the kernel", "only in the working tree", "damaged"]
-    """Damaged: it is not what the kernel itself says that it is, so that the kernel would refuse to run."""
+    """Damaged: its content does not fit the digest in the kernel, so that the kernel would refuse to run."""
     diff: tuple[str, ...] = ()
-    """Unified, from the kernel to the working tree; empty for what is not text."""
+    """A unified diff from the kernel to the working tree; empty for a binary file."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A kernel beside what would be built now. All differences lead from the kernel to the working tree."""
+    """A kernel compared with what would be built now. All differences are from the kernel to the working tree."""
 
     kernel: Kernel
     name: str
@@ -45,11 +45,11 @@ class Check:
     settings: tuple[Change, ...]
     """The experiment's name and the entry."""
     text: tuple[str, ...]
-    """Unified diff of what stands around files and config: the header, the project's template, coord's bootstrap."""
+    """Unified diff of the text around files and config: the header, the project's template, coord's bootstrap."""
     overrides: tuple[str, ...]
-    """With which `--set` it was made, as far as that was written down beside it."""
+    """The `--set` options that it was made with, if they are recorded beside it."""
     given: tuple[str, ...]
-    """With which `--set` it is compared."""
+    """The `--set` options of this comparison."""
 
     @property
     def is_same(self) -> bool:
@@ -93,9 +93,9 @@ class Check:
 
 
 def check_kernel(project: Project, built: Build, file: Path | None = None) -> Check:
-    """Compares the kernel in `file` (or in the folder of that name; default: the experiment's build) with `built`.
+    """Compares the kernel in `file` (or in that folder; default: the experiment's build) with `built`.
 
-    Reads, and runs and writes nothing. Raises BundleError if there is no kernel, or it is none of coord's.
+    Only reads. Raises BundleError if there is no kernel, or coord did not make it.
     """
     path = _kernel_file(built, file)
     name = project.relative(path.resolve())
@@ -131,7 +131,7 @@ def check_kernel(project: Project, built: Build, file: Path | None = None) -> Ch
 
 
 def _kernel_file(built: Build, file: Path | None) -> Path:
-    """A folder's kernel is the file that its metadata names, or else has the name that coord gives it."""
+    """The kernel's file; in a folder, the one that its metadata names, or else the one with coord's usual name."""
     if file is None:
         return built.code_file
     if not file.is_dir():
@@ -149,7 +149,7 @@ def _overrides(kernel: Path) -> tuple[str, ...]:
 
 
 def _json_object(file: Path) -> dict[str, Any]:
-    """What the file holds; empty if there is no such file, or it is something else."""
+    """The JSON object in the file; empty if there is no such file, or it has something else."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -185,7 +185,7 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Chang
 
 
 def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequence[str]) -> tuple[str, ...]:
-    """The kernel beside one that is made now of the kernel's own files and config: what is left is the text around."""
+    """The kernel compared with one made now of its own files and config: only the text around them can differ."""
     try:
         same_parts = render_script(
             project.template(TEMPLATE),
@@ -196,7 +196,7 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
             files=kernel.files,
             command=build_command(kernel.experiment, overrides),
         ).text
-    except BundleError:  # it fitted once, in another text
+    except BundleError:  # with the text of today it is too large
         return ()
     for file in kernel.files:
         if file.path in kernel.damaged:
@@ -205,7 +205,7 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
 
 
 def _text(before: str, after: str) -> tuple[str, ...]:
-    """The lines that differ below the stamp."""
+    """The lines that differ, without the stamp."""
     first, _, rest = before.partition("\n")
     return _unified("its text", rest if first.startswith(STAMP) else before, after.partition("\n")[2])
 
@@ -220,7 +220,7 @@ def _diff(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
 def _unified(name: str, before: str, after: str) -> tuple[str, ...]:
     if before.endswith("\n") and after.endswith("\n"):
         before, after = before[:-1], after[:-1]
-    # Not splitlines: a form feed ends no line, and a carriage return may be all that differs.
+    # Not splitlines: a form feed does not end a line, and a carriage return may be the only difference.
     lines = (before.split("\n"), after.split("\n"))
     return tuple(difflib.unified_diff(*lines, f"kernel: {name}", f"working tree: {name}", n=2, lineterm=""))
 

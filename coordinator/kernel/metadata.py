@@ -1,4 +1,4 @@
-"""kernel-metadata.json: the template's values, the rendered file, and Kaggle's rules, checked before any request."""
+"""kernel-metadata.json: renders its template and checks Kaggle's rules, before any request is sent."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def render_metadata(
         "experiment": experiment.name,
         "title": kernel_title(settings.title, experiment.name),
         "slug": kernel_slug(settings.title, experiment.name),
-        # A build needs no credentials, so the owner may be known only at the push.
+        # A build needs no credentials: the owner may not be known before the push.
         "owner": owner or _OWNER_PLACEHOLDER,
         "code_file": CODE_FILES[settings.kernel_type],
         "machine": shape.kind if shape else "cpu",
@@ -135,7 +135,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def _broken_rules(data: Any) -> list[str]:
-    """What is wrong with a metadata file's content, whoever wrote its template."""
+    """The problems of a metadata file's content; the template may be the project's own."""
     if not isinstance(data, dict):
         return ["it must be a JSON object"]
     problems: list[str] = []
@@ -177,9 +177,9 @@ def _broken_rules(data: Any) -> list[str]:
 
 
 def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: Sequence[str]) -> list[str]:
-    """A kernel whose data is not attached would find that out after it has waited for its machine.
+    """The config's sources that are not attached: the kernel would fail, after it has waited for its machine.
 
-    A path (`.`, `/kaggle/...`) is no source: what it names lies in the session.
+    A path (`.`, `/kaggle/...`) is no source: it is in the session.
     """
     sources = [source for key in _SOURCE_FORMS for source in data.get(key, [])]
     values = dict(leaves(config))

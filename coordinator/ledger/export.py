@@ -65,14 +65,10 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
 
 def _row(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN} | {"state": run.state.value}
-    summary = run.summary or {}
-    primary = summary.get("primary")
-    primary = primary if isinstance(primary, dict) else {}
-    row |= {"primary": primary.get("name"), "mode": primary.get("mode"), "value": primary.get("value")}
-    metrics = summary.get("metrics")
-    for metric in metrics if isinstance(metrics, list) else []:
-        if isinstance(metric, dict) and "name" in metric:
-            row[f"metric.{metric['name']}"] = metric.get("mean")
+    row |= {"primary": None, "mode": None, "value": None}
+    if primary := run.reported.primary:
+        row |= {"primary": primary.name, "mode": primary.mode or None, "value": primary.value}
+    row |= {f"metric.{metric.name}": metric.mean for metric in run.reported.metrics if metric.name}
     for name in ("overrides", "config", "metadata"):
         _flatten(row, name, getattr(run, name))
     return row

@@ -7,7 +7,6 @@ what exists (see refresh.py), never by pushing again.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import sqlite3
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -78,7 +77,7 @@ class Ledger:
 
     def add(self, run: Run) -> None:
         """Records the intent to push, before anything is sent."""
-        values = to_row(dataclasses.asdict(run))
+        values = to_row(vars(run))
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as connection:
@@ -157,7 +156,7 @@ class Ledger:
 
     def replace(self, run: Run) -> None:
         """Records a run that was rebuilt, in place of what the ledger has under its id."""
-        values = to_row(dataclasses.asdict(run))
+        values = to_row(vars(run))
         marks = ", ".join(f":{name}" for name in values)
         with self._transaction() as connection:
             connection.execute(f"INSERT OR REPLACE INTO runs ({', '.join(values)}) VALUES ({marks})", values)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any
 
 from coordinator.errors import LedgerError, RunFailed
+from coordinator.results import Event, Summary
 from coordinator.target import KernelRef, RunState
 
 MERGED = 0
@@ -52,12 +53,22 @@ class Run:
     ended_at: str | None = None
     """When coord first saw it ended."""
     fetched_at: str | None = None
-    last_event: dict[str, Any] | None = None
+    last_event: Event | None = None
     """The last epoch (or later) event seen in its log."""
-    summary: dict[str, Any] | None = None
+    summary: Summary | None = None
     """metrics.json, once fetched."""
     continues: str | None = None
     """Id of the run whose output it goes on from (see continuation.py)."""
+
+    @property
+    def reported(self) -> Summary:
+        """Its summary, or an empty one if there is none."""
+        return self.summary or _NOTHING
+
+    @property
+    def end(self) -> Event | None:
+        """The event that its program ended with; None if its log has none, or was not read so far."""
+        return self.last_event if self.last_event and self.last_event.kind == "end" else None
 
     @property
     def results_version(self) -> int:
@@ -82,9 +93,12 @@ class Run:
         return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+        return {name: value.to_json() if name in _PARSED and value else value for name, value in vars(self).items()}
 
 
+_NOTHING = Summary.parse({})
+_PARSED: dict[str, Callable[[Any], Any]] = {"last_event": Event.parse, "summary": Summary.parse}
+"""The fields that are values parsed from JSON, and how they are parsed."""
 _JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "config": dict,
     "metadata": dict,
@@ -103,7 +117,7 @@ def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
 def to_column(name: str, value: Any) -> Any:
     """One of them; a name that is no field of a run's is a plain value's."""
     if name in _JSON_COLUMNS and value is not None:
-        return json.dumps(value)
+        return json.dumps(value.to_json() if name in _PARSED else value)
     # A target's message may hold half a character, which SQLite does not take.
     return value.encode("utf-8", "replace").decode("utf-8") if type(value) is str else value
 
@@ -117,6 +131,9 @@ def to_run(row: sqlite3.Row) -> Run:
     for name, kind in _JSON_COLUMNS.items():
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} is not of the kind that it should be")
+    for name, parse in _PARSED.items():
+        if values.get(name) is not None:
+            values[name] = parse(values[name])
     return Run(**{**values, "state": RunState(values["state"])})
 
 

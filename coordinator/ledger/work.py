@@ -28,9 +28,9 @@ def at_work(ledger: Ledger, work: str, target: str) -> Run | None:
 
 
 def stopped_early(run: Run) -> bool:
-    """Whether a complete run says, in its summary or the end of its log, that it ended before it was finished."""
-    said = run.summary or run.last_event or {}
-    return run.state is RunState.COMPLETE and said.get("status") not in (None, "complete")
+    """Whether a complete run reports, in its summary or the end of its log, that it ended before it was finished."""
+    report = run.summary or run.last_event
+    return run.state is RunState.COMPLETE and report is not None and report.is_partial
 
 
 def _is_whole(run: Run) -> bool:

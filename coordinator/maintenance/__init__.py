@@ -1,4 +1,4 @@
-"""Keeping the rest sound: the doctor, the table of the image's packages, the check and repair of the ledger."""
+"""Maintenance: the doctor, the table of the image's packages, the check and repair of the ledger."""
 
 import lazy_loader as lazy
 

@@ -1,3 +1,3 @@
 from .doctor import Finding as Finding, Level as Level, diagnose as diagnose
-from .image_refresh import refresh_image as refresh_image
-from .ledger import NotAsked as NotAsked, Problem as Problem, checks as checks
+from .image_refresh import log_of as log_of, refresh_image as refresh_image
+from .ledger import Problem as Problem, check_ledger as check_ledger

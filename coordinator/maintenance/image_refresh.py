@@ -1,6 +1,6 @@
-"""The verb image refresh: a kernel's log -> the project's own table of what its image has.
+"""The verb image refresh: makes the project's own table of the image's packages from a kernel's log.
 
-The log holds what `coord image probe` prints, or what `pip freeze` or `pip list` do.
+The log has the output of `coord image probe`, `pip freeze` or `pip list`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import Any
 from coordinator.bundle import PREFIX, Image, image_from, normalised, shipped_image
 from coordinator.errors import ProjectError
 from coordinator.files import write_atomically
+from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import events
+from coordinator.results import LOG_RECORDS, log_lines
 from coordinator.target import LogRecord
 
-# A shorter list is no image's: it is a `pip install` that the log shows.
+# A shorter list is not that of an image, but part of the output of a `pip install`.
 _FEWEST = 10
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
@@ -45,11 +46,22 @@ def refresh_image(project: Project, log: Path, *, python: str | None = None) -> 
     return image
 
 
+def log_of(project: Project, run: Run) -> Path:
+    """The log of a fetched run. Raises ProjectError if it is not on this machine."""
+    log = project.results(run.experiment, run.target, run.ref.version) / LOG_RECORDS
+    if not log.is_file():
+        raise ProjectError(
+            f"the log of {run.label} is not here", hint=f"Run: coord fetch-results --exp {run.experiment}"
+        )
+    return log
+
+
 def read_packages(text: str, *, name: str, day: str, python: str | None = None) -> Image:
     """The table in a log's text: Kaggle's (JSON), a fetched run's, or plain.
 
-    The probe's line has everything. A list of pip's has no date, no Python and no import names: `day` is taken, and
-    `python` or a line such as "Python 3.12.13" in the log or the shipped table's, and the shipped table's import names.
+    The probe's line has everything. A list of pip has no date, no Python version and no import names. Instead, `day` is
+    used; `python`, or a line such as "Python 3.12.13" in the log, or the shipped table's version; and the shipped
+    table's import names.
     """
     lines = _lines(text)
     probed = next((line for line in reversed(lines) if line.startswith(PREFIX)), None)
@@ -91,7 +103,7 @@ def _from_probe(text: str, name: str) -> Image:
 
 
 def _telling(modules: dict[str, str | None]) -> dict[str, str | None]:
-    """Without the entries of distributions whose only module is called as they are."""
+    """The modules, without those of distributions whose only module has the same name."""
     of: dict[str | None, list[str]] = {}
     for module, distribution in modules.items():
         of.setdefault(distribution, []).append(module)
@@ -100,9 +112,9 @@ def _telling(modules: dict[str, str | None]) -> dict[str, str | None]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a log, whatever its form. Kaggle's records are not lines: they are put together first."""
+    """The lines of a log in any form. Kaggle's records are pieces of lines, which are joined first."""
     records = list(_records(text))
-    lines = events.lines(records) if records else text.splitlines()
+    lines = log_lines(records) if records else text.splitlines()
     return [line.strip() for line in lines]
 
 

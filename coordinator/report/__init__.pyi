@@ -1,1 +1,2 @@
-from .make import make_report as make_report
+from .make import Contents as Contents
+from .write import write_report as write_report

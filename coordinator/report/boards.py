@@ -1,6 +1,6 @@
-"""The leaderboards: a row a config with the mean over its seeds, and whether it is better than another or was lucky.
+"""The leaderboards: a row for each config with the mean over its seeds, and the verdict on its difference.
 
-What may be said is what `coord compare` says, of the same repeats and with the same noise floor.
+The verdicts are those of `coord compare`, from the same repeats and with the same noise floor.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from statistics import fmean, stdev
 
 from coordinator.comparison import (
@@ -17,8 +17,7 @@ from coordinator.comparison import (
     Candidate,
     Floor,
     Interval,
-    Repeat,
-    Sample,
+    Measured,
     Side,
     Verdict,
     attached,
@@ -30,13 +29,10 @@ from coordinator.comparison import (
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import OutOfFold
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
-_BOOTSTRAPS = 8  # configs without repeats that are compared image by image; each takes a moment
-
-Rows = Mapping[Repeat, OutOfFold]
+_BOOTSTRAPS = 8  # at most so many configs are compared image by image: each takes a moment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,14 +42,18 @@ class Entry:
     name: str
     runs: tuple[Run, ...]
     """Newest first; repeats of one another."""
-    side: Side
-    """Its values of the board's metric."""
+    measured: Measured
+    """Its values of the board's metric, with the out-of-fold rows that can be read."""
     is_baseline: bool = False
     verdict: Verdict | None = None
     """Against the board's baseline."""
     interval: Interval | None = None
     """This config minus the baseline."""
     difference: float | None = None
+
+    @property
+    def side(self) -> Side:
+        return self.measured.side
 
     @property
     def mean(self) -> float:
@@ -65,13 +65,13 @@ class Entry:
 
     @property
     def seconds(self) -> float | None:
-        """What one run takes, on average."""
-        known = [took for run in self.runs if isinstance(took := (run.summary or {}).get("seconds"), int | float)]
+        """The mean duration of one run."""
+        known = [took for run in self.runs if (took := run.reported.seconds) is not None]
         return fmean(known) if known else None
 
     @property
     def words(self) -> str:
-        """The verdict in two words."""
+        """The verdict in a few words."""
         if self.verdict is None:
             return ""
         if self.verdict.winner is None:
@@ -82,14 +82,14 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """Configs with one metric, measured on the same data; the best first."""
+    """Configs with the same metric that were measured on the same data; the best first."""
 
     metric: str
     mode: str
     images: int | None
     entries: tuple[Entry, ...]
     level: float
-    """Of each interval: 95%, or more where several are looked at (Bonferroni)."""
+    """The confidence of each interval: 95%, or more if there are several (Bonferroni)."""
     floor: Floor | None
 
     @property
@@ -101,36 +101,52 @@ class Board:
         return next((entry for entry in self.entries if entry.is_baseline), None)
 
 
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """The config that the others are compared with: the one of that name, or else one that has any of these runs."""
+
+    name: str | None = None
+    runs: Collection[str] = ()
+    """Ids."""
+
+    def among(self, entries: Sequence[Entry]) -> Entry:
+        """That config's entry, or the first entry if there is none of it."""
+        named = [entry for entry in entries if entry.name == self.name]
+        named += [entry for entry in entries if any(run.id in self.runs for run in entry.runs)]
+        return [*named, *entries][0]
+
+
+BEST = Baseline()
+"""Names no config: the others are compared with the best."""
+
+
 def boards(
     project: Project,
     found: Sequence[Candidate],
     everything: Sequence[Candidate],
     *,
     hidden: Collection[str] = (),
-    baseline: Collection[str] = (),
-    name: str | None = None,
+    baseline: Baseline = BEST,
 ) -> list[Board]:
-    """The leaderboards of these configs, by their primary metrics; on other images they are on a board of their own.
+    """The leaderboards of these configs, one for each primary metric and set of images.
 
-    `everything` has the configs that say how large the noise is. A config whose runs are all in `hidden` (ids) is left
-    out: they are parts of other runs. Each is compared with the one of that name, or that has a run in `baseline`
-    (ids), or else with the best of its board.
+    `everything` has the configs from which the noise floor is estimated. A config whose runs are all in `hidden` (ids)
+    is left out: they are parts of other runs. Each is compared with the `baseline`, or with the best if its board has
+    no such.
     """
     candidates = [each for each in found if any(run.id not in hidden for run in each.runs)]
     names = _names(candidates)
-    grouped: dict[tuple[str, str], list[tuple[Entry, Rows]]] = {}
+    grouped: dict[tuple[str, str], list[Entry]] = {}
     for each in candidates:
         if each.primary is not None and each.primary in each.modes:
             values = side_of(project, each, each.primary)
-            # What was set is in the table of settings.
+            # Overrides are shown in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
-            entry = Entry(values.name, each.runs, values)
-            grouped.setdefault((each.primary, each.modes[each.primary]), []).append(
-                (entry, _rows(values, each.primary))
-            )
+            entry = Entry(values.name, each.runs, _measured(values, each.primary))
+            grouped.setdefault((each.primary, each.modes[each.primary]), []).append(entry)
     return [
-        _board(project, metric, mode, alike, everything, baseline, name)
+        _board(project, (metric, mode), alike, everything, baseline)
         for (metric, mode), group in grouped.items()
         for alike in _by_data(project, group)
     ]
@@ -138,51 +154,34 @@ def boards(
 
 def _board(
     project: Project,
-    metric: str,
-    mode: str,
-    group: Sequence[tuple[Entry, Rows]],
+    metric_and_mode: tuple[str, str],
+    group: Sequence[Entry],
     everything: Sequence[Candidate],
-    baseline: Collection[str],
-    name: str | None,
+    baseline: Baseline,
 ) -> Board:
+    metric, mode = metric_and_mode
     sign = 1 if mode == "min" else -1
     # Rounded: the same values summed in another order are a tie. Of equal ones, the one with more repeats leads.
-    ranked = sorted(group, key=lambda pair: (sign * float(f"{pair[0].mean:.12g}"), -len(pair[0].side.values)))
-    entries = [entry for entry, _ in ranked]
+    ranked = sorted(group, key=lambda entry: (sign * float(f"{entry.mean:.12g}"), -len(entry.side.values)))
     level = 1 - ALPHA / max(len(ranked) - 1, 1)
-    count = _count(entries[0].side)
+    count = _count(ranked[0].side)
+    board = Board(metric, mode, count, tuple(ranked), level, None)
     if mode not in ("max", "min"):
-        return Board(metric, mode, count, tuple(entries), level, None)
-    floor = noise_floor(project, everything, metric, [entry.side for entry in entries])
-    named = [pair for pair in ranked if pair[0].name == name]
-    named += [pair for pair in ranked if any(run.id in baseline for run in pair[0].runs)]
-    best = [*named, *ranked][0]
-    is_quick = len(ranked) <= _BOOTSTRAPS
-    compared = tuple(_compared(*pair, best, mode, level, floor, is_quick=is_quick) for pair in ranked)
-    return Board(metric, mode, count, compared, level, floor)
+        return board
+    board = dataclasses.replace(board, floor=noise_floor(project, everything, metric, [each.side for each in ranked]))
+    compared_with = baseline.among(ranked)
+    return dataclasses.replace(board, entries=tuple(_compared(entry, compared_with, board) for entry in ranked))
 
 
-def _compared(
-    entry: Entry,
-    rows: Rows,
-    best: tuple[Entry, Rows],
-    mode: str,
-    level: float,
-    floor: Floor | None,
-    *,
-    is_quick: bool,
-) -> Entry:
-    baseline, rows_of_baseline = best
+def _compared(entry: Entry, baseline: Entry, board: Board) -> Entry:
+    """The entry with its difference from the baseline, judged by the board's noise floor."""
     if entry is baseline:
         return dataclasses.replace(entry, is_baseline=True)
-    first, second = (
-        Sample(each.name, each.side.values, images.splits(each.side, known))
-        for each, known in ((baseline, rows_of_baseline), (entry, rows))
-    )
-    # Images count where nothing else is known.
-    is_needed = is_quick and floor is None and 1 in (len(first.values), len(second.values))
-    by_image = images.difference(rows_of_baseline, rows, level).interval if is_needed else None
-    interval, verdict = judge(first, second, mode=mode, level=level, floor=floor, images=by_image)
+    first, second, level, floor = baseline.measured.sample, entry.measured.sample, board.level, board.floor
+    # Images count only if nothing else is known: that takes a bootstrap.
+    is_needed = len(board.entries) <= _BOOTSTRAPS and floor is None and 1 in (len(first.values), len(second.values))
+    by_image = images.difference(baseline.measured, entry.measured, level).interval if is_needed else None
+    interval, verdict = judge(first, second, mode=board.mode, level=level, floor=floor, images=by_image)
     apart = entry.mean - baseline.mean
     # The same values summed in another order are not 1e-16 apart.
     difference = 0.0 if math.isclose(entry.mean, baseline.mean, rel_tol=1e-12) else apart
@@ -190,7 +189,7 @@ def _compared(
 
 
 def _names(candidates: Sequence[Candidate]) -> dict[str, str]:
-    """Id of its newest run -> what the page calls a config: its experiment, without the seeds that it ran as."""
+    """Id of a config's newest run -> its name on the page: the experiment, without the seeds in its name."""
     found, labels = {}, {}
     for each in candidates:
         experiments = {run.experiment for run in each.runs}
@@ -201,25 +200,25 @@ def _names(candidates: Sequence[Candidate]) -> dict[str, str]:
     return {run: name if often[name] == 1 else labels[run] for run, name in found.items()}
 
 
-def _by_data(project: Project, group: Sequence[tuple[Entry, Rows]]) -> list[list[tuple[Entry, Rows]]]:
-    """Those that were measured on the same images together, as far as it is known; the most images first."""
-    found: list[list[tuple[Entry, Rows]]] = []
-    for pair in sorted(group, key=lambda pair: -(_count(pair[0].side) or 0)):
-        alike = next((others for others in found if _is_same_data(project, others[0], pair)), None)
+def _by_data(project: Project, group: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries in groups that were measured on the same images, as far as that is known; the most images first."""
+    found: list[list[Entry]] = []
+    for entry in sorted(group, key=lambda entry: -(_count(entry.side) or 0)):
+        alike = next((others for others in found if _is_same_data(project, others[0], entry)), None)
         if alike is None:
-            found.append([pair])
+            found.append([entry])
         else:
-            alike.append(pair)
+            alike.append(entry)
     return found
 
 
-def _is_same_data(project: Project, first: tuple[Entry, Rows], second: tuple[Entry, Rows]) -> bool:
-    if attached(project, first[0].side.config) != attached(project, second[0].side.config):
+def _is_same_data(project: Project, first: Entry, second: Entry) -> bool:
+    if attached(project, first.side.config) != attached(project, second.side.config):
         return False
-    known = [next((rows.folds.keys() for rows in each.values()), None) for _, each in (first, second)]
+    known = [next((rows.folds.keys() for rows in each.measured.rows.values()), None) for each in (first, second)]
     if known[0] is not None and known[1] is not None:
         return known[0] == known[1]
-    counts = [_count(entry.side) for entry, _ in (first, second)]
+    counts = [_count(entry.side) for entry in (first, second)]
     return counts[0] == counts[1] or None in counts
 
 
@@ -227,9 +226,9 @@ def _count(values: Side) -> int | None:
     return values.repeats[0].images
 
 
-def _rows(values: Side, metric: str) -> Rows:
-    """What is known of its out-of-fold rows; a file that cannot be read is for `coord compare` to complain about."""
+def _measured(values: Side, metric: str) -> Measured:
+    """With its out-of-fold rows; without them if a file cannot be read, about which `coord compare` complains."""
     try:
-        return images.rows(values, metric)
+        return images.with_rows(values, metric)
     except TargetError:
-        return {}
+        return Measured(values, {})

@@ -1,7 +1,7 @@
-"""Charts as inline SVG: text that takes the page's colours and fonts, light and dark, and needs no library to show.
+"""Charts as inline SVG, which use the page's colours and fonts, light and dark, and need no library.
 
-A plotting library would be the base install's largest dependency, and writes its colours into the picture.
-Colours are CSS classes (`line0` to `line7`), which differ in their dashes, too.
+A plotting library would be the largest dependency, and would write fixed colours into the picture. Colours are CSS
+classes (`line0` to `line7`), which also differ in their dashes.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def lines(
     bands: Mapping[str, Sequence[tuple[float, float, float]]] = MappingProxyType({}),
     is_wide: bool = False,
 ) -> Markup:
-    """A line a series, with a point at each value that says what it is; empty without a value.
+    """A line for each series, with a point at each value whose tooltip names it; empty without values.
 
-    `bands` has, by the series' names, (x, lowest, highest). Of many values, only the last one has a point, and a line
-    is drawn through the extremes of its stretches: the page stays small, and no peak is lost.
+    `bands` has (x, lowest, highest) by the name of a series. With many values, only the last one has a point, and a
+    line goes through the extremes of its sections: the page stays small, and peaks are kept.
     """
     points = [point for line in series.values() for point in line]
     if not points:
@@ -64,7 +64,7 @@ def lines(
 
 
 def strip(values: Sequence[float], low: float, high: float) -> Markup:
-    """A config's values as dots and their mean as a stroke, for a table's cell; `low` to `high` is the column's."""
+    """A config's values as dots and their mean as a stroke, for a table cell; `low` to `high` is the column's range."""
     across = _Axis([low, high], 4, 136)
     dots = [Markup('<circle class="dot line0" cx="{:.1f}" cy="9" r="3.5"/>').format(across(value)) for value in values]
     mean = across(sum(values) / len(values))
@@ -75,7 +75,7 @@ def strip(values: Sequence[float], low: float, high: float) -> Markup:
 
 
 def spread(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]], float | None]]) -> Markup:
-    """A row for each (name, values of folds, mean): a dot a fold, a stroke at the mean."""
+    """A row for each (name, values of folds, mean): a dot for each fold, a stroke at the mean."""
     values = [value for _, folds, mean in rows for value in (*(v for _, v in folds), *([] if mean is None else [mean]))]
     if not values:
         return Markup("")
@@ -101,14 +101,14 @@ def spread(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]], fl
 
 
 def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x_label: str) -> Markup:
-    """A numbered dot for each (name, x, y), and the list of what they are."""
+    """A numbered dot for each (name, x, y), and a list of their names."""
     if not points:
         return Markup("")
     across = _Axis([x for _, x, _ in points], _LEFT, _WIDTH - _RIGHT)
     up = _Axis([y for _, _, y in points], _HEIGHT - _BOTTOM, _TOP + 8)
     texts = [f"{name}: {x:.4g}, {y:.4g}" for name, x, y in points]
     dots = [_dot("line0", across(x), up(y), text, 5) for (_, x, y), text in zip(points, texts, strict=True)]
-    # Of dots in one place, the first one's number: the list has them side by side.
+    # Dots in one place show the number of the first one.
     places = {(round(across(x)), round(up(y))): number for number, (_, x, y) in reversed(list(enumerate(points, 1)))}
     numbers = [_words(x, y - 8, str(number), "middle") for (x, y), number in places.items()]
     listed = Markup('<ol class="dots">{}</ol>').format(Markup("").join(Markup("<li>{}</li>").format(t) for t in texts))
@@ -116,7 +116,7 @@ def scatter(title: str, points: Sequence[tuple[str, float, float]], *, x_label: 
 
 
 def bar(share: float | None) -> Markup:
-    """A small bar, for a table's cell; `share` is 0 to 1."""
+    """A small bar, for a table cell; `share` is from 0 to 1."""
     length = 100 * min(1.0, max(0.0, share or 0.0))
     return Markup(
         '<svg class="bar" viewBox="0 0 100 8" aria-hidden="true"><rect class="track" width="100" height="8"/>'
@@ -125,7 +125,7 @@ def bar(share: float | None) -> Markup:
 
 
 def legend(names: Sequence[str]) -> Markup:
-    """Which line is which; nothing to say about a single one."""
+    """The names of the lines; empty for a single one."""
     if len(names) < 2:
         return Markup("")
     entry = Markup(
@@ -137,7 +137,7 @@ def legend(names: Sequence[str]) -> Markup:
 
 
 def _thinned(line: Points) -> Points:
-    """Of each stretch of a long line its first, lowest, highest and last point."""
+    """The first, lowest, highest and last point of each section of a long line."""
     if len(line) <= _MOST:
         return line
     size = math.ceil(len(line) / (_MOST / 4))
@@ -150,7 +150,7 @@ def _thinned(line: Points) -> Points:
 
 
 def _short(name: str) -> str:
-    """What sets experiments of a sweep apart is at their ends."""
+    """A long name without its middle: names of one sweep differ at their ends."""
     return name if len(name) <= _LETTERS else f"{name[: _LETTERS // 3]}…{name[-(_LETTERS - _LETTERS // 3 - 1) :]}"
 
 
@@ -172,7 +172,7 @@ class _Axis:
 
 
 def _held(value: float) -> float:
-    """Within what differences can be taken of."""
+    """The value, limited so that differences do not overflow."""
     return min(max(value, -_HUGE), _HUGE)
 
 

@@ -1,4 +1,4 @@
-"""Which runs a report is about, and which of them are parts of others."""
+"""Selects the runs of a report, and tells which of them are parts of others."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def choose(
     *,
     every: bool,
 ) -> list[Run]:
-    """Those of `runs` (newest first) that are of experiments with one of these names, in their order.
+    """The `runs` (newest first) of the experiments with one of these names, in the same order.
 
-    A name may have `*` and `?`, and may leave out the seed (`base` for `base-s0`, `base-s1`), as in `coord compare`;
-    `known` are names that no run need have. Unless `every` is set, of an experiment only its newest run with a result
-    counts (or else its newest), with the repeats of that config. Raises RunNotFound.
+    A name may have the wildcards `*` and `?`, and may leave out the seed (`base` for `base-s0`, `base-s1`), as in
+    `coord compare`; `known` are experiments, which may be without runs. Unless `every` is set, only the newest run with
+    a result of each experiment is taken (or else its newest), with the repeats of that config. Raises RunNotFound.
     """
     there = {run.experiment for run in runs}
     wanted = {each for name in names for each in _matching(name, there, known)} if names else there
@@ -41,23 +41,22 @@ def choose(
 
 
 def matches(experiment: str, names: Sequence[str]) -> bool:
-    """Whether it is one of these names, if there are any; a name may have `*` and `?`."""
+    """Whether it matches one of these names, which may have `*` and `?`; without names, all match."""
     return not names or any(fnmatch.fnmatchcase(experiment, name) for name in names)
 
 
 def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:
-    """Run id -> the runs that it is made of, in their order: those that it continues, or the folds it was merged of."""
+    """Run id -> the runs that it is made of, in order: those that it continues, or the folds it was merged from."""
     found = {last: links[:-1] for last, links in all_chains(runs).items()}
-    labels = {run.label: run for run in reversed(runs)}  # of a kernel that was made anew, the newest
+    labels = {run.label: run for run in reversed(runs)}  # labels repeat after a kernel was deleted: the newest counts
     for run in runs:
-        merged = (run.summary or {}).get("merged")
-        if run.version == MERGED and isinstance(merged, list):
-            found[run.id] = tuple(labels[name] for name in merged if isinstance(name, str) and name in labels)
+        if run.version == MERGED and run.reported.merged:
+            found[run.id] = tuple(labels[label] for label in run.reported.merged if label in labels)
     return found
 
 
 def hidden(runs: Iterable[Run], parts: dict[str, tuple[Run, ...]]) -> set[str]:
-    """Ids of runs that have no line of their own: they are parts of one of `runs` that has a result."""
+    """Ids of runs without a line of their own: parts of one of `runs` that has a result."""
     return {part.id for run in runs if run.summary is not None for part in parts.get(run.id, ())}
 
 

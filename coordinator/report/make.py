@@ -1,4 +1,4 @@
-"""The verb report: from the ledger to the page's text."""
+"""Makes the text of a report from the ledger and the results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
 from coordinator.ledger import MERGED, Submission, all_submissions, now, said
 from coordinator.project import Project, Recorded, experiment_names, resolve
-from coordinator.report.boards import Board, Entry, boards
+from coordinator.report.boards import BEST, Baseline, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
-from coordinator.report.material import Score, gather
-from coordinator.report.page import render
+from coordinator.report.material import About, Score, gather
+from coordinator.report.page import Page, render
 from coordinator.report.views import settings
 from coordinator.submissions import scores
 from coordinator.workspace import Workspace
@@ -31,26 +31,31 @@ class Made:
     warnings: tuple[str, ...]
 
 
-def make_report(
-    workspace: Workspace,
-    *,
-    names: Sequence[str] = (),
-    target: str | None = None,
-    every: bool = False,
-    baseline: str | None = None,
-    pictures: int = 6,
-    title: str = "Experiments",
-) -> Made:
-    """The page about runs of these experiments (`choice.choose` says which), or of all of them.
+@dataclasses.dataclass(frozen=True)
+class Contents:
+    """What a page is to show."""
 
-    Configs are compared with `baseline` (`candidates.find` says what it may be), or with the best. Raises RunNotFound,
-    UsageError.
-    """
+    names: tuple[str, ...] = ()
+    """Experiments (see `choice.choose`); all of them if empty."""
+    target: str | None = None
+    """Only the runs of this target."""
+    every: bool = False
+    """Every run, not only the newest of each experiment."""
+    baseline: str | None = None
+    """The config that the others are compared with (see `candidates.find_candidate`); else the best one."""
+    pictures: int = 6
+    """At most so many worst cases of one run."""
+    title: str = "Experiments"
+
+
+def make_report(workspace: Workspace, contents: Contents) -> Made:
+    """The page about these runs. Raises RunNotFound, UsageError."""
+    names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project)
     runs = workspace.ledger.runs(target=target)
     candidates = all_candidates(workspace)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
-    chosen = choose(runs, candidates, names, files, every=every)
+    chosen = choose(runs, candidates, names, files, every=contents.every)
     if compared is not None:
         wanted = {run.id for run in (*chosen, *compared.runs)}
         chosen = [run for run in runs if run.id in wanted]
@@ -60,7 +65,7 @@ def make_report(
         on = f" on {target}" if target is not None else ""
         raise RunNotFound(f"there are no runs{of}{on} to report", hint="Push one: coord push --exp NAME")
     parts = parts_of(runs)
-    # Folds that were merged stay parts of their experiment when a newer run of it is the one that is shown.
+    # Folds that were merged have no line of their own, also if a newer run of their experiment is shown.
     wholes = {(run.experiment, run.target) for run in chosen}
     merged = [run for run in runs if run.version == MERGED and (run.experiment, run.target) in wholes]
     older = hidden([run for run in merged if run not in chosen], parts)
@@ -71,8 +76,7 @@ def make_report(
         _only(candidates, ids),
         candidates,
         hidden=hidden(chosen, parts),
-        baseline={run.id for run in compared.runs} if compared is not None else (),
-        name=baseline,
+        baseline=Baseline(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
     )
     if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
         raise UsageError(
@@ -81,25 +85,19 @@ def make_report(
         )
     sent = [each for each in all_submissions(workspace.ledger) if each.run_id in ids]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
-    items = gather(
-        workspace.project,
-        ordered.values(),
-        _scores(sent),
-        pictures=pictures,
-        parts=parts,
-        remarks=said(workspace.ledger),
-    )
-    text = render(
-        ranked,
-        items,
-        recorded,
-        settings(workspace.project, ranked, items),
-        title=title,
+    about = About(_scores(sent), parts, said(workspace.ledger))
+    items = gather(workspace.project, ordered.values(), about, pictures=contents.pictures)
+    page = Page(
+        title=contents.title,
+        boards=ranked,
+        items=items,
+        recorded=recorded,
+        settings=settings(workspace.project, ranked, items),
+        agreements=_agreements(workspace, sent),
         made_at=now(),
         version=__version__,
-        agreements=_agreements(workspace, sent),
     )
-    return Made(text, tuple(ordered), len(_entries(ranked)), tuple(warnings))
+    return Made(render(page), tuple(ordered), len(_entries(ranked)), tuple(warnings))
 
 
 def _only(candidates: Sequence[Candidate], ids: set[str]) -> list[Candidate]:
@@ -121,7 +119,7 @@ def _scores(sent: Iterable[Submission]) -> dict[str, Score]:
 
 
 def _agreements(workspace: Workspace, sent: Iterable[Submission]) -> list[str]:
-    """How well CV ranks these submissions, as far as that can be said."""
+    """Sentences about how well CV ranks these submissions, as far as that is known."""
     return [
         f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
         f"Kendall {each.kendall:+.2f}"
@@ -136,5 +134,5 @@ def _recorded(project: Project, names: Sequence[str]) -> tuple[dict[str, tuple[R
         try:
             found[name] = resolve(project, name).recorded
         except ExperimentError as error:
-            warnings.append(f"left out what {name} records: {error.what}")
+            warnings.append(f"left out the recorded values of {name}: {error.what}")
     return found, warnings

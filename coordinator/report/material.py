@@ -1,4 +1,4 @@
-"""What a report shows of each run, read from the ledger and its results folder. Everything in it is untrusted text."""
+"""Reads what a report shows of each run from the ledger and the results folder. All of it is untrusted text."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ import base64
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 from coordinator.ledger import MERGED, Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
-from coordinator.results import events, folder_of, summary as metrics
+from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, read_events
+from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
 _PAGE_PICTURES = 120  # some 10 MB
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MESSAGES = 12  # of a run's own messages, the last ones
+_MESSAGES = 12  # the last messages of a run that are shown
 
 Curve = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Score:
-    """What the competition gave a run's submission."""
+    """The scores of a run's submission."""
 
     public: float | None = None
     private: float | None = None
@@ -46,16 +47,17 @@ class Item:
 
     run: Run
     anchor: str
-    tables: tuple[metrics.MetricTable, ...]
-    primary: metrics.MetricTable | None
+    tables: tuple[Metric, ...]
+    primary: Metric | None
     value: float | None
     score: Score
     curves: dict[str, dict[str, Curve]]
     """Metric -> fold (or seed and fold) -> points of (epoch, value)."""
     messages: tuple[str, ...]
-    bottlenecks: metrics.Bottlenecks | None
-    ablation: tuple[metrics.Ablated, ...]
-    baselines: tuple[tuple[str, float | None], ...]
+    bottlenecks: Bottlenecks | None
+    ablation: tuple[Ablated, ...]
+    baselines: tuple[Baseline, ...]
+    """In the primary metric."""
     pictures: tuple[Picture, ...]
     pictures_left_out: int
     facts: tuple[tuple[str, str], ...]
@@ -74,7 +76,7 @@ class Item:
 
     @property
     def made_of(self) -> str:
-        """What its parts are, in words."""
+        """The parts, in words: `continues local-v1`."""
         if not self.parts:
             return ""
         if self.run.version == MERGED:
@@ -83,36 +85,37 @@ class Item:
 
     @property
     def seconds(self) -> float | None:
-        took = (self.run.summary or {}).get("seconds")
-        return float(took) if isinstance(took, int | float) else None
+        return self.run.reported.seconds
 
 
-def gather(
-    project: Project,
-    runs: Iterable[Run],
-    scores: Mapping[str, Score],
-    *,
-    pictures: int,
-    parts: Mapping[str, Sequence[Run]] | None = None,
-    remarks: Sequence[Remark] = (),
-) -> list[Item]:
-    """The items of these runs, in their order; `scores` by run id, `pictures` is the most that one run shows.
+@dataclass(frozen=True)
+class About:
+    """What is known of runs besides their results."""
 
-    `parts` has, by run id, the runs that this one is made of, in their order: its curves are theirs, too. `remarks` are
-    the ledger's notes and tags. The page as a whole shows at most `_PAGE_PICTURES`.
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    """By run id."""
+    parts: Mapping[str, Sequence[Run]] = field(default_factory=dict)
+    """By run id, the runs that this one is made of, in their order: its curves are theirs, too."""
+    remarks: Sequence[Remark] = ()
+    """The ledger's notes and tags."""
+
+
+def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int) -> list[Item]:
+    """The items of these runs, in their order, each with at most so many pictures.
+
+    The page as a whole has at most `_PAGE_PICTURES`.
     """
     items: list[Item] = []
     left = _PAGE_PICTURES
     for number, run in enumerate(runs):
-        made_of = tuple((parts or {}).get(run.id, ()))
-        items.append(_item(project, run, number, scores, min(pictures, left), made_of, remarks))
+        items.append(_item(project, run, number, about, min(pictures, left)))
         left -= len(items[-1].pictures)
     return items
 
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """What was measured elsewhere of one experiment in one metric."""
+    """The recorded values of one experiment in one metric."""
 
     experiment: str
     metric: str
@@ -130,7 +133,7 @@ class Elsewhere:
 
 
 def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
-    """A row for each experiment and metric."""
+    """The recorded values, grouped by experiment and metric."""
     grouped: dict[tuple[str, str, str], list[Recorded]] = {}
     for name, figures in recorded.items():
         for figure in figures:
@@ -148,67 +151,51 @@ def directory_of(project: Project, run: Run) -> Path | None:
     return folder_of(project.results(run.experiment, run.target, run.version), run.id)
 
 
-def _item(
-    project: Project,
-    run: Run,
-    number: int,
-    scores: Mapping[str, Score],
-    most: int,
-    parts: tuple[Run, ...],
-    remarks: Sequence[Remark],
-) -> Item:
-    summary = run.summary or {}
-    directory = directory_of(project, run)
-    tables = tuple(metrics.metric_tables(summary))
-    name = metrics.primary_name(summary)
-    primary = next((table for table in tables if table.name == name), None)
+def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:
+    summary, directory = run.reported, directory_of(project, run)
+    parts = tuple(about.parts.get(run.id, ()))
     reported = _events(directory)
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
         run=run,
         anchor=f"run-{number}",
-        tables=tables,
-        primary=primary,
-        value=metrics.primary_value(summary),
-        score=scores.get(run.id, Score()),
+        tables=tuple(summary.primary_first),
+        primary=summary.metric(summary.primary_name),
+        value=summary.primary_value,
+        score=about.scores.get(run.id, Score()),
         curves=_curves([*before, *reported]),
-        messages=tuple(events.describe(found) for found in reported if found["event"] == "message")[-_MESSAGES:],
-        bottlenecks=metrics.bottlenecks(summary),
-        ablation=tuple(metrics.ablation(summary)),
-        baselines=tuple(metrics.baselines(summary, name)) if name else (),
+        messages=tuple(str(event) for event in reported if event.kind == "message")[-_MESSAGES:],
+        bottlenecks=summary.bottlenecks,
+        ablation=summary.ablation,
+        baselines=summary.baselines_in(summary.primary_name),
         pictures=pictures,
         pictures_left_out=left_out,
-        facts=_facts(run, summary),
+        facts=_facts(run),
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
-        warnings=_warnings(run, summary, directory),
+        warnings=_warnings(run, directory),
         parts=parts,
-        tags=tuple(texts(remarks, run, "tag")),
-        notes=tuple(texts(remarks, run, "note")),
+        tags=tuple(texts(about.remarks, run, "tag")),
+        notes=tuple(texts(about.remarks, run, "note")),
     )
 
 
-def _events(directory: Path | None) -> list[dict[str, Any]]:
-    if directory is None:
-        return []
+def _events(directory: Path | None) -> list[Event]:
     try:
-        lines = (directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        return [event for event in read_events(directory / "metrics.jsonl") if event] if directory else []
     except OSError:
         return []
-    found = (events.event(events.EVENT_PREFIX + line) for line in lines)
-    return [event for event in found if event is not None]
 
 
-def _curves(reported: Sequence[dict[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """By metric and fold, in the order of the epochs; of an epoch that was run twice, the later one counts."""
+def _curves(reported: Sequence[Event]) -> dict[str, dict[str, Curve]]:
+    """By metric and fold, in the order of the epochs; if an epoch was run twice, the later one counts."""
     curves: dict[str, dict[str, dict[float, float]]] = {}
     for event in reported:
-        epoch = event.get("epoch")
-        if event["event"] != "epoch" or not isinstance(epoch, int | float):
+        if event.kind != "epoch" or event.epoch is None:
             continue
-        line = events.where({key: value for key, value in event.items() if key in ("seed", "fold")}) or "all"
-        for name, value in events.figures(event).items():
-            curves.setdefault(name, {}).setdefault(line, {})[float(epoch)] = value
+        line = event.repeat_and_fold or "all"
+        for name, value in event.figures.items():
+            curves.setdefault(name, {}).setdefault(line, {})[float(event.epoch)] = value
     return {
         name: {line: sorted(at.items()) for line, at in curves[name].items()}
         for name in sorted(curves, key=lambda name: name.startswith("train/"))
@@ -225,14 +212,14 @@ def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
         data = file.read_bytes() if file.stat().st_size <= _PICTURE_BYTES else b""
         if not data.startswith(_PNG):
             continue
-        image = metrics.clean(file.stem.partition("-")[2] or file.stem)
+        image = clean(file.stem.partition("-")[2] or file.stem)
         uri = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
         found.append(Picture(uri, image, rows.get(image, ())))
     return tuple(found), len(files) - len(found)
 
 
 def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
-    """By image, the short values of its row: a mask in run lengths is none."""
+    """By image, the short values of its row; masks in run lengths are left out."""
     try:
         with file.open(encoding="utf-8", errors="replace", newline="") as lines:
             reader = csv.reader(lines)
@@ -248,7 +235,7 @@ def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
         return {}
 
 
-def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     facts = [
         ("run id", run.id),
         ("kernel", f"{run.owner}/{run.slug}" + (f", version {run.version}" if run.version else "")),
@@ -260,23 +247,20 @@ def _facts(run: Run, summary: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         ("ended", run.ended_at or ""),
         ("fetched", run.fetched_at or ""),
     ]
-    devices = summary.get("devices")
-    if isinstance(devices, list):
-        facts.append(("devices", ", ".join(map(_text, devices))))
-    for name, title in (("versions", ""), ("stages", "seconds: "), ("counts", "count: ")):
-        section = summary.get(name)
-        if isinstance(section, dict):
-            facts += [(f"{title}{key}", _text(value)) for key, value in section.items() if value is not None]
-    return tuple((metrics.clean(name), metrics.clean(value)) for name, value in facts if value)
+    facts.append(("devices", ", ".join(run.reported.devices)))
+    facts += [(name, version or "") for name, version in run.reported.versions.items()]
+    facts += [(f"seconds: {stage}", str(seconds)) for stage, seconds in run.reported.stages.items()]
+    facts += [(f"count: {name}", count) for name, count in run.reported.counts.items()]
+    return tuple((clean(name), clean(value)) for name, value in facts if value)
 
 
-def _warnings(run: Run, summary: Mapping[str, Any], directory: Path | None) -> tuple[str, ...]:
-    # A merged run's message says what it is, not what went wrong.
-    found = [metrics.clean(run.message)] if run.message and run.version != MERGED else []
-    error = summary.get("error")
-    if error and error != run.message:
-        found.append(metrics.clean(_text(error)))
-    if summary and summary.get("digest") not in (None, run.digest):
+def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
+    # The message of a merged run is no warning.
+    found = [clean(run.message)] if run.message and run.version != MERGED else []
+    error = run.reported.error
+    if error and error.message != clean(run.message):
+        found.append(error.traceback or error.line)
+    if run.reported.digest not in ("", run.digest):
         found.append("The file that ran is not the one that was pushed: their digests differ.")
     if directory is None:
         found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}")

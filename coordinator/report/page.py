@@ -1,7 +1,7 @@
-"""Renders a report as one HTML page that loads nothing: styles, script, charts and pictures are inside it.
+"""Renders a report as one HTML page that loads nothing: styles, script, charts and pictures are part of it.
 
-A Content-Security-Policy in it names the hashes of its own style and script and forbids everything else, so that not
-even text that slipped through as markup could load or run anything.
+Its Content-Security-Policy allows only its own style and script, by their hashes. So text that was not escaped by
+mistake could not load or run anything either.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
@@ -22,18 +23,27 @@ from coordinator.report.boards import Board
 from coordinator.report.material import Item, elsewhere
 
 
-def render(
-    boards: Sequence[Board],
-    items: Sequence[Item],
-    recorded: Mapping[str, Sequence[Recorded]],
-    settings: views.Settings | None,
-    *,
-    title: str,
-    made_at: str,
-    version: str,
-    agreements: Sequence[str] = (),
-) -> str:
-    """The page's text; `items` has the runs of the boards, and others. The same arguments give the same text."""
+@dataclass(frozen=True)
+class Page:
+    """All that the page shows."""
+
+    title: str
+    boards: Sequence[Board]
+    items: Sequence[Item]
+    """The runs of the boards, and others."""
+    recorded: Mapping[str, Sequence[Recorded]]
+    """By experiment."""
+    settings: views.Settings | None
+    agreements: Sequence[str]
+    """How well CV ranks submissions, a sentence for each metric and score."""
+    made_at: str
+    version: str
+    """Of coord."""
+
+
+def render(page: Page) -> str:
+    """The page's text. Equal pages give the same text."""
+    boards, items = page.boards, page.items
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -42,9 +52,9 @@ def render(
     by_id = {item.run.id: item for item in items}
     shown = views.with_a_line(boards, items)
     return environment.from_string(_file("report.html.j2")).render(
-        title=title,
-        made_at=made_at,
-        version=version,
+        title=page.title,
+        made_at=page.made_at,
+        version=page.version,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
@@ -53,13 +63,13 @@ def render(
         item_of=by_id,
         boards=boards,
         without=[item for item in items if item.run.id not in shown],
-        recorded=elsewhere(recorded),
-        settings=settings,
+        recorded=elsewhere(page.recorded),
+        settings=page.settings,
         learning=[(board, views.learning(board, by_id)) for board in boards],
         spread=[(board, views.folds(board), views.folds_left_out(board)) for board in boards],
         against=[(board, views.against(board, by_id)) for board in boards],
         lost=[(board, *views.lost(board, by_id)) for board in boards],
-        agreements=agreements,
+        agreements=page.agreements,
         has_score=any(item.score.public is not None for item in items),
         curves=views.run_curves,
         strip=views.strip,
@@ -69,7 +79,7 @@ def render(
 
 
 def _figure(value: Any) -> str:
-    """Four decimals; two or more figures that count where they would show nothing."""
+    """Four decimals; four significant digits if the value is very small or very large."""
     if not isinstance(value, float):
         return "" if value is None else str(value)
     return f"{value:.4f}" if value == 0 or 1e-4 <= abs(value) < 1e5 else f"{value:.4g}"

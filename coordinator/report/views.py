@@ -1,4 +1,4 @@
-"""What the page's sections show of a board: its charts, and the table of settings."""
+"""Makes the charts of a board and the table of settings for the page's sections."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from coordinator.project import Project
 from coordinator.report import charts
 from coordinator.report.boards import Board, Entry
 from coordinator.report.material import Curve, Item, Score
-from coordinator.results import Bottlenecks, clean
+from coordinator.results import Bottlenecks
+from coordinator.text import clean
 
-_COMPARED = 8  # lines in a chart of several configs
-_ROWS = 25  # of the chart of folds
-_COLUMNS = 8  # settings that are shown at once
+_COMPARED = 8  # configs in one chart of curves
+_ROWS = 25  # rows of the chart of folds
+_COLUMNS = 8  # settings that are shown without unfolding
 _CURVES = 4  # charts of one run
 
 Items = Mapping[str, Item]
@@ -31,29 +32,29 @@ class Learning:
 
     metric: str
     is_primary: bool
-    """Whether it is the board's own metric, by epoch."""
+    """Whether it is the board's own metric."""
     chart: Markup
     left_out: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Configs as rows, the settings in which they differ as columns."""
+    """The table of settings: configs as rows, the settings in which they differ as columns."""
 
     paths: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[tuple[str, bool], ...]], ...]
-    """(name, anchor, a value a path and whether it differs from the first row's)"""
+    """(name, anchor, for each path its value and whether that differs from the first row's)"""
 
     @property
     def shown(self) -> int:
-        """How many columns are shown at once; the others are folded away."""
+        """How many columns are shown at first; the others can be unfolded."""
         return min(_COLUMNS, len(self.paths))
 
 
 def learning(board: Board, items: Items) -> Learning | None:
-    """By epoch, the mean over each config's runs, of which each is the mean over its folds; and the runs' range.
+    """Curves by epoch: the mean over each config's runs (each is the mean over its folds), and the range of the runs.
 
-    In the primary metric if it was reported by epoch; or else in what was measured on unseen data, or in the loss.
+    Of the primary metric if it was reported by epoch; or else of a metric on unseen data, or of the loss.
     """
     names = {name: None for entry in board.entries for item in _items(entry, items) for name in item.curves}
     last = board.metric.rpartition("/")[2]
@@ -81,14 +82,14 @@ def run_curves(item: Item) -> list[tuple[str, Markup]]:
 
 
 def folds(board: Board) -> Markup:
-    """A row a config, a dot each fold of each of its runs; the best configs only."""
+    """A row for each config with a dot for each fold of its runs; the best configs only."""
     rows = []
     for entry in board.entries[:_ROWS]:
         dots = [
-            (f"{repeat.label}, fold {fold}", value)
+            (f"{repeat.label}, fold {each.fold}", each.value)
             for repeat in entry.side.repeats
-            for fold, value, _ in repeat.folds
-            if value is not None
+            for each in repeat.folds
+            if each.value is not None
         ]
         rows.append((entry.name, dots, entry.mean))
     has_folds = any(dots for _, dots, _ in rows)
@@ -100,7 +101,7 @@ def folds_left_out(board: Board) -> int:
 
 
 def against(board: Board, items: Items) -> Markup:
-    """Each run that has a public score."""
+    """The chart of the runs that have a public score: CV across, score up."""
     points = [
         (item.label, item.value, item.score.public)
         for entry in board.entries
@@ -116,13 +117,13 @@ def strip(board: Board, entry: Entry) -> Markup:
 
 
 def score(entry: Entry, items: Items) -> Score:
-    """Of its newest run that has one."""
+    """The score of its newest run that has one."""
     found = [item.score for item in _items(entry, items) if item.score.public is not None]
     return found[0] if found else Score()
 
 
 def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> Settings | None:
-    """The configs that were compared, then those of runs without a line; None unless there are two."""
+    """The configs that were compared, then those of runs without a line; None with fewer than two."""
     configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for entry in board.entries]
     there = with_a_line(boards, items)
     configs += [(item.label, item.run.id, item.run.config) for item in items if item.run.id not in there]
@@ -150,12 +151,12 @@ def with_a_line(boards: Sequence[Board], items: Sequence[Item]) -> set[str]:
 
 
 def lost(board: Board, items: Items) -> tuple[list[str], list[tuple[str, Bottlenecks, dict[str, Any]]]]:
-    """(kinds of error, rows of (config, its newest run's analysis, kind -> what it takes from the score))."""
+    """(kinds of error, rows of (config, analysis of its newest run, kind -> how much of the score it costs))."""
     rows = []
     for entry in board.entries:
         found = next((item.bottlenecks for item in _items(entry, items) if item.bottlenecks), None)
         if found is not None and found.losses:
-            rows.append((entry.name, found, {kind: loss for kind, loss, _ in found.losses}))
+            rows.append((entry.name, found, {share.kind: share.loss for share in found.losses}))
     return list(dict.fromkeys(kind for _, _, losses in rows for kind in losses)), rows
 
 
@@ -168,7 +169,7 @@ def _mean(curves: Sequence[Curve]) -> Curve:
 
 
 def _over(curves: Sequence[Curve]) -> list[tuple[float, list[float]]]:
-    """At each epoch, the values of the lines that have one there."""
+    """The values at each epoch, of the curves that have one there."""
     at: dict[float, list[float]] = {}
     for line in curves:
         for x, y in line:

@@ -1,5 +1,13 @@
-from . import events as events, oof as oof, summary as summary
-from .events import Lines as Lines
+from . import oof as oof
+from .analysis import Ablated as Ablated, Bottlenecks as Bottlenecks
+from .events import (
+    Event as Event,
+    Lines as Lines,
+    event_in as event_in,
+    event_of as event_of,
+    log_lines as log_lines,
+    read_events as read_events,
+)
 from .folder import (
     LOG_RECORDS as LOG_RECORDS,
     LOG_TEXT as LOG_TEXT,
@@ -11,6 +19,8 @@ from .folder import (
     folder_of as folder_of,
     identity as identity,
 )
+from .merging import merge_summaries as merge_summaries
+from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Metric, Repeats as Repeats
 from .oof import OutOfFold as OutOfFold
-from .summary import Bottlenecks as Bottlenecks, clean as clean, primary_value as primary_value
+from .summary import Summary as Summary, read_summary as read_summary
 from .tracebacks import Place as Place, Sources as Sources

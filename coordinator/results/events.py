@@ -1,22 +1,100 @@
-"""What a kernel reports while it runs: `COORD {json}` lines in its log."""
+"""What a program reports while it runs: `COORD {json}` lines in its log, and the same objects in metrics.jsonl."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from coordinator.results.untrusted import number, parse_json
+from coordinator.results.untrusted import float_of, mapping, number, parse_json, text, whole
 from coordinator.target import LogRecord
-from coordinator.text import clean as clean  # part of how a log is read
+from coordinator.text import clean
 
 EVENT_PREFIX = "COORD "
-
 
 _METRICS_SHOWN = 3  # in a line about one event
 
 
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run: an epoch ended, or a fold, or the whole run; or a message to its reader."""
+
+    _json: Any = field(repr=False)
+    kind: str
+    """"start", "epoch", "fold", "message", "end" of coord's own model source; other programs may have more."""
+    time: float | None
+    """Seconds since the program started."""
+    seed: int | None
+    """Of a repeat; None in the first."""
+    fold: int | None
+    folds: int | None
+    """How many there are, as `epochs`."""
+    epoch: int | float | None
+    """Counted from 1. Not whole if the program reports more often than once an epoch."""
+    epochs: int | None
+    step: int | None
+    status: str
+    """How the run ended; see `Summary.status`."""
+    text: str
+    metrics: Mapping[str, float]
+    """In the order of the report. NaN where the program reported no number, infinite where it did so."""
+
+    @classmethod
+    def parse(cls, data: object) -> Event:
+        """Takes any JSON value. Raises nothing."""
+        found = mapping(data)
+        epoch = found.get("epoch")
+        return cls(
+            data,
+            kind=text(found.get("event")),
+            time=number(found.get("time")),
+            epoch=number(epoch) if whole(epoch) is None else whole(epoch),
+            **{name: whole(found.get(name)) for name in ("seed", "fold", "folds", "epochs", "step")},
+            status=text(found.get("status")),
+            text=text(found["text"]) if isinstance(found.get("text"), str) else "",
+            metrics={clean(name): float_of(value) for name, value in mapping(found.get("metrics")).items()},
+        )
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the run reports that it ended before it was finished."""
+        return self.status not in ("", "complete")
+
+    def to_json(self) -> Any:
+        """The JSON that it was parsed from, with the parts that coord does not know."""
+        return self._json
+
+    @property
+    def repeat_and_fold(self) -> str:
+        """`seed 4, fold 0`, or an empty string."""
+        named = (("seed", self.seed), ("fold", self.fold))
+        return ", ".join(f"{name} {number}" for name, number in named if number is not None)
+
+    @property
+    def place(self) -> str:
+        """Where in a training it is: `fold 0, epoch 3/8`, or an empty string."""
+        of = "" if self.epochs is None else f"/{self.epochs}"
+        epoch = "" if self.epoch is None else f"epoch {self.epoch}{of}"
+        return ", ".join(filter(None, [self.repeat_and_fold, epoch]))
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The finite metrics: first those of unseen data, then the sum of the losses, then the parts of that sum."""
+        names = sorted(self.metrics, key=lambda name: (name.startswith("train/"), name != "train/loss"))
+        return {name: self.metrics[name] for name in names if math.isfinite(self.metrics[name])}
+
+    def __str__(self) -> str:
+        """One line: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`; in a repeat, it starts with the seed."""
+        words = ", ".join(filter(None, [self.place, self.text]))
+        shown = ", ".join(f"{name} {value:.4f}" for name, value in list(self.figures.items())[:_METRICS_SHOWN])
+        return ": ".join(filter(None, [words, shown])) or self.kind
+
+
 class Lines:
-    """Puts records together to whole lines, clean of control characters: record borders are not line borders."""
+    """Joins the records of a log into lines, without control characters. A record may end in the middle of a line."""
 
     def __init__(self) -> None:
         self._rest: dict[str, str] = {}
@@ -27,13 +105,13 @@ class Lines:
         return [clean(text) for text in whole]
 
     def end(self) -> list[str]:
-        """What is left without a line's end."""
+        """The last line of each stream, if it does not end with a newline."""
         left = [clean(text) for text in self._rest.values() if text]
         self._rest = {}
         return left
 
 
-def lines(records: Iterable[LogRecord]) -> Iterator[str]:
+def log_lines(records: Iterable[LogRecord]) -> Iterator[str]:
     """The lines of a log."""
     whole = Lines()
     for record in records:
@@ -41,45 +119,32 @@ def lines(records: Iterable[LogRecord]) -> Iterator[str]:
     yield from whole.end()
 
 
-def event(line: str) -> dict[str, Any] | None:
-    """The event that a line of the log reports, if it does."""
-    if not line.startswith(EVENT_PREFIX):
-        return None
+def event_of(line: str) -> Event | None:
+    """The event that a line of a log reports; None if it reports none."""
+    return event_in(line.removeprefix(EVENT_PREFIX)) if line.startswith(EVENT_PREFIX) else None
+
+
+def event_in(text: str) -> Event | None:
+    """The event in a JSON text; None if the text holds none, or cannot be written as strict JSON again."""
     try:
-        found = parse_json(line.removeprefix(EVENT_PREFIX))
+        found = parse_json(text)
     except ValueError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("event"), str) else None
+    return Event.parse(found) if isinstance(found, dict) and isinstance(found.get("event"), str) else None
 
 
-def describe(found: dict[str, Any]) -> str:
-    """An event in a few words: `fold 0, epoch 3/8: val/dice 0.7123, train/loss 0.4321`; a repeat's with its seed."""
-    words = [place] if (place := where(found)) else []
-    if isinstance(found.get("text"), str):
-        words.append(found["text"])
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in list(figures(found).items())[:_METRICS_SHOWN])
-    return clean(": ".join(filter(None, [", ".join(words), shown]))) or clean(str(found["event"]))
+def read_events(file: Path) -> Iterator[Event | None]:
+    """The events in the lines of metrics.jsonl, whose metrics may be infinite; None for a line that is no JSON object.
 
-
-def where(found: dict[str, Any]) -> str:
-    """Where in a training an event is: `fold 0, epoch 3/8`, or an empty string."""
-    words = []
-    if isinstance(found.get("seed"), int):
-        words.append(f"seed {found['seed']}")
-    if isinstance(found.get("fold"), int):
-        words.append(f"fold {found['fold']}")
-    if isinstance(found.get("epoch"), int):
-        total = found.get("epochs")
-        words.append(f"epoch {found['epoch']}" + (f"/{total}" if isinstance(total, int) else ""))
-    return ", ".join(words)
-
-
-def figures(found: dict[str, Any]) -> dict[str, float]:
-    """An event's metrics: what was measured on unseen data first, then the sum of the losses rather than its parts."""
-    metrics = found.get("metrics")
-    read = {clean(name): number(value) for name, value in metrics.items()} if isinstance(metrics, dict) else {}
-    numbers = {name: number for name, number in read.items() if number is not None}
-    return {
-        name: numbers[name]
-        for name in sorted(numbers, key=lambda name: (name.startswith("train/"), name != "train/loss"))
-    }
+    No events if there is no such file. Raises OSError if it cannot be read.
+    """
+    try:
+        content = file.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return
+    for line in content.splitlines():
+        try:
+            found: Any = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        yield Event.parse(found) if isinstance(found, dict) else None

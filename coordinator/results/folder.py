@@ -1,8 +1,8 @@
-"""A run's folder below results/: which run it is of, what of its output is here, and parts that are on their way.
+"""A run's folder below results/: which run it belongs to, which of its output files are here, parts of other files.
 
-`run.json` says which run it is and has size and SHA-256 of each output file that is here. While files come in, each is
-first noted in `.parts/fetched.jsonl`, so that a fetch that is killed at any moment goes on where it was; a part's name
-says of which file and of which state of that file it is, so that a later process finds it.
+`run.json` has the run's id and origin, and the size and SHA-256 of each output file that is here. During a fetch, each
+file is first recorded in `.parts/fetched.jsonl`, so that a fetch that was killed continues where it stopped. The name
+of a part is made from the name of the file and from the state of that file, so that a later process finds it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 from coordinator.files import write_atomically
 
 RUN = "run.json"
+SUMMARY = "metrics.json"
+LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
 PARTS, _JOURNAL = ".parts", "fetched.jsonl"
 
 
@@ -31,94 +33,94 @@ class Kept:
 
 
 class Results:
-    """The folder of one run's results. One process at a time works on it (`Project.fetch_lock`), in several threads."""
+    """The folder of one run's results. One process at a time changes it (`Project.fetch_lock`), in threads."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._parts = directory / PARTS
         self._lock = threading.Lock()
-        self._broken_off = {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
+        self._unfinished = {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
 
     def make_room(self, provenance: Mapping[str, Any]) -> None:
-        """Makes the folder, and says in it which run it is of.
+        """Creates the folder and writes its run.json. `provenance` has the run's `id`.
 
-        A deleted kernel counts its versions from 1 again: another run's results move aside.
+        The results of another run are renamed first: a deleted kernel counts its versions from 1 again.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         known = self._known()
         if "id" in known and known["id"] != provenance["id"]:
             self.directory.rename(_aside(self.directory, str(known["id"])))
             self.directory.mkdir()
-            known, self._broken_off = {}, {}
+            known, self._unfinished = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
 
     def run_id(self) -> str | None:
-        """Of the run whose results are here, if it says so."""
+        """The id of the run whose results are here; None if run.json does not have it."""
         found = self._known().get("id")
         return found if isinstance(found, str) else None
 
     def fetched(self) -> dict[PurePosixPath, Kept]:
-        """What was noted as fetched; see `is_here`."""
+        """The files that are recorded as fetched. Whether such a file is still here: see `is_here`."""
         found = {}
-        for name, kept in self._noted():
+        for name, kept in self._recorded():
             try:
                 found[PurePosixPath(name)] = Kept(size=int(kept["size"]), sha256=str(kept["sha256"]))
-            except (KeyError, ValueError, TypeError):  # edited by hand: it counts as not fetched
+            except (KeyError, ValueError, TypeError):  # edited by hand: the file counts as not fetched
                 continue
         return found
 
     def is_here(self, path: PurePosixPath, kept: Kept | None) -> bool:
-        """Whether the file is here as it was fetched, by its size."""
+        """Whether the file is here with the size that it was fetched with."""
         try:
             return kept is not None and (self.directory / path).stat().st_size == kept.size
         except OSError:
             return False
 
     def forget(self, paths: Iterable[PurePosixPath]) -> None:
-        """Counts these files as not fetched, and drops all parts."""
+        """Removes these files from the record of fetched ones, and deletes all parts."""
         kept = self.fetched()
         for path in paths:
             kept.pop(path, None)
         self._consolidate(kept)
-        self._broken_off = {}
+        self._unfinished = {}
         shutil.rmtree(self._parts, ignore_errors=True)
         self._parts.mkdir(exist_ok=True)
 
     def part(self, path: PurePosixPath) -> tuple[str, int] | None:
-        """(identity, bytes) of what is here of a file whose transfer broke off."""
-        part = self._broken_off.get(_short(str(path)))
+        """(identity, bytes) of the part that is here of a file whose transfer broke off; None if there is none."""
+        part = self._unfinished.get(_short(str(path)))
         try:
             return None if part is None else (part.stem.partition("-")[2], part.stat().st_size)
         except OSError:
             return None
 
     def part_file(self, path: PurePosixPath, identity: str) -> Path:
-        """Where a part of that file is written; a part of another state of it is dropped."""
+        """Where to write a part of that file. A part of another state of it is deleted."""
         key = _short(str(path))
         file = self._parts / f"{key}-{identity}.part"
-        other = self._broken_off.get(key, file)
+        other = self._unfinished.get(key, file)
         if other != file:
             other.unlink(missing_ok=True)
-        self._broken_off[key] = file
+        self._unfinished[key] = file
         return file
 
     def keep(self, path: PurePosixPath, part: Path, kept: Kept) -> None:
-        """Gives a part that is whole its name. Noted first: a note without its file means nothing."""
+        """Renames a complete part to the file. It is recorded first: a record without its file does no harm."""
         destination = self.directory / path
         destination.parent.mkdir(parents=True, exist_ok=True)
-        # On a line of its own, even after a note that a killed process did not finish.
+        # On a line of its own, even after a line that a killed process did not finish.
         line = "\n" + json.dumps({"name": str(path), **asdict(kept)}) + "\n"
         with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(line)
         part.replace(destination)
 
     def write(self, name: str, text: str) -> None:
-        """Writes a file of coord's own as a whole."""
+        """Writes a file of coord's own. A reader never sees half of it."""
         self._parts.mkdir(exist_ok=True)
         write_atomically(self.directory / name, text, durable=name == RUN, unfinished_in=self._parts)
 
     def finish(self, *, complete: bool) -> None:
-        """Writes what was fetched into run.json. Parts stay, unless nothing is left to fetch."""
+        """Writes the record of fetched files into run.json. Parts stay, unless the fetch is `complete`."""
         self._consolidate(self.fetched())
         (self._parts / _JOURNAL).unlink(missing_ok=True)
         if complete:
@@ -127,7 +129,7 @@ class Results:
             self._parts.rmdir()
 
     def names(self) -> tuple[str, ...]:
-        """The files here, without parts."""
+        """The relative paths of the files here, without parts, sorted."""
         paths = (path.relative_to(self.directory) for path in self.directory.rglob("*") if path.is_file())
         return tuple(sorted(str(path) for path in paths if path.parts[0] != PARTS))
 
@@ -145,7 +147,7 @@ class Results:
             return {}
         return known if isinstance(known, dict) else {}
 
-    def _noted(self) -> Iterator[tuple[str, Any]]:
+    def _recorded(self) -> Iterator[tuple[str, Any]]:
         output = self._known().get("output")
         yield from (output if isinstance(output, dict) else {}).items()
         try:
@@ -154,8 +156,8 @@ class Results:
             return
         for line in lines:
             try:
-                noted = json.loads(line)
-                yield noted["name"], noted
+                record = json.loads(line)
+                yield record["name"], record
             except (ValueError, KeyError, TypeError):  # the last line of a process that was killed
                 continue
 
@@ -171,15 +173,9 @@ def _aside(directory: Path, run_id: str) -> Path:
 
 
 def identity(validator: str, size: int) -> str:
-    """A short name for one state of a file."""
+    """A short name for one state of a file, from its HTTP validator (ETag, date) and its size in bytes."""
     return _short(f"{size} {validator}")
 
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
-
-
-SUMMARY = "metrics.json"

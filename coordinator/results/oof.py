@@ -12,7 +12,7 @@ from pathlib import Path
 from coordinator.errors import TargetError
 
 _OUT_OF_FOLD = ("", "cv", "oof")  # what a metric's name begins with
-_LONGEST_CELL = 2**26  # a mask's run lengths may be longer than the 128 KiB that the csv module allows
+_LONGEST_CELL = 2**26  # characters; run lengths of a mask may exceed the 128 KiB that the csv module allows
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,21 @@ class OutOfFold:
     """The rows of one oof.csv."""
 
     folds: dict[str, str]
-    """Image -> its fold, of every row."""
+    """Image -> its fold, for every row."""
     values: dict[str, float]
-    """Image -> its value, of the rows that have one; empty if there is no such column."""
+    """Image -> its value, for the rows with a finite one; empty if there is no such column."""
 
     @functools.cached_property
     def assignment(self) -> str:
-        """Equal for two runs whose images are the same and in the same folds."""
+        """A digest that is equal for two runs with the same images in the same folds."""
         return hashlib.sha256(repr(sorted(self.folds.items())).encode()).hexdigest()
 
 
 def read(file: Path, metric: str) -> OutOfFold | None:
-    """The folds, and the values of `metric`: cv/dice is in the column dice, and what was measured elsewhere than out of
-    fold (holdout/dice) in none. None without a file, rows, or folds.
+    """The folds of all images, and their values of `metric`. None if there is no file, or no rows or folds in it.
 
-    The first column is the image's id, `fold` its fold. Raises TargetError if it is no such table.
+    The first column is the image's id, `fold` its fold. The values of cv/dice are in the column dice; a metric that was
+    not measured out of fold (holdout/dice) has no column. Raises TargetError if the file is no such table.
     """
     place, _, column = metric.rpartition("/")
     column = column if place in _OUT_OF_FOLD else ""

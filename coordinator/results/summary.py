@@ -1,168 +1,231 @@
-"""Reads what a kernel reports: events in its log (`COORD {json}` lines) and the summary in metrics.json."""
+"""A run's summary: metrics.json, parsed where it enters coord (a fetch, a dry run, a row of the ledger)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from coordinator.errors import TargetError
-from coordinator.results.untrusted import dicts, number, parse_json, whole
-from coordinator.text import clean as clean  # part of how a log is read
+from coordinator.results.untrusted import mapping, mappings, number, numbers, parse_json, text, texts, whole
+from coordinator.text import clean
+
+if TYPE_CHECKING:  # imported where they are parsed: `coord status` and most other commands ask for none of them
+    from coordinator.results.analysis import Ablated, Bottlenecks, RuleChoice
+    from coordinator.results.course import Interruption, LoopProfile, ReportedError
+    from coordinator.results.metrics import Baseline, Metric, Primary, Repeats
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class MetricTable:
-    """One metric's cross-validation values, ready to be shown."""
+class Summary:
+    """What a run reported about itself. Where it did not report something, texts are empty and other values None.
 
-    name: str
-    mode: str
-    """"max" or "min": the direction that is better."""
-    folds: tuple[tuple[str, float | None, int | None], ...]
-    """(fold, value, number of images)"""
-    mean: float | None
-    sd: float | None
-    n: int | None
+    Each part is parsed when it is first used, and then kept. Parsing all of them at once takes four times as long as
+    reading the JSON, and most commands read every row of the ledger but use few summaries.
+    """
+
+    _json: Any = field(repr=False)
+
+    @classmethod
+    def parse(cls, data: object) -> Summary:
+        """Takes any JSON value. Neither this nor any part raises an error."""
+        return cls(data)
+
+    def to_json(self) -> Any:
+        """The JSON that it was parsed from, with the parts that coord does not know."""
+        return self._json
+
+    def _value(self, name: str) -> Any:
+        return self._json.get(name) if isinstance(self._json, dict) else None
+
+    def _part(self, name: str, parse: Callable[[dict[str, Any]], T]) -> T | None:
+        value = self._value(name)
+        return parse(value) if isinstance(value, dict) else None
+
+    @property
+    def schema(self) -> int | None:
+        return whole(self._value("schema"))
+
+    @property
+    def status(self) -> str:
+        """One of "complete", "error", "incomplete" (ended by its own settings), "running" (was killed)."""
+        return text(self._value("status"))
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the run reports that it ended before it was finished."""
+        return self.status not in ("", "complete")
+
+    @property
+    def error(self) -> ReportedError | None:
+        from coordinator.results.course import ReportedError
+
+        return ReportedError.parse(self._value("error"))
+
+    @property
+    def experiment(self) -> str:
+        return text(self._value("experiment"))
+
+    @property
+    def run_id(self) -> str:
+        return text(self._value("run_id"))
+
+    @property
+    def digest(self) -> str:
+        """The digest of the kernel that ran."""
+        return text(self._value("digest"))
+
+    @property
+    def started(self) -> str:
+        """ISO 8601."""
+        return text(self._value("started"))
+
+    @property
+    def seconds(self) -> float | None:
+        """From the start of the program until it last wrote its summary."""
+        return number(self._value("seconds"))
+
+    @cached_property
+    def primary(self) -> Primary | None:
+        from coordinator.results.metrics import Primary
+
+        return self._part("primary", Primary.parse)
+
+    @property
+    def primary_name(self) -> str | None:
+        return self.primary.name if self.primary else None
+
+    @property
+    def primary_value(self) -> float | None:
+        return self.primary.value if self.primary else None
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """In the order of the file."""
+        from coordinator.results.metrics import Metric
+
+        return tuple(map(Metric.parse, mappings(self._value("metrics"))))
+
+    @property
+    def primary_first(self) -> list[Metric]:
+        """The metrics in the order in which they are shown."""
+        return sorted(self.metrics, key=lambda metric: metric.name != self.primary_name)
+
+    def metric(self, name: str | None) -> Metric | None:
+        return next((metric for metric in self.metrics if metric.name == name), None)
+
+    def value_of(self, metric: str | None) -> float | None:
+        """The value of a metric: for the primary one that over all images, otherwise the mean over the folds."""
+        if self.primary is not None and self.primary.name == metric and self.primary.value is not None:
+            return self.primary.value
+        found = self.metric(metric)
+        return found.mean if found else None
+
+    @cached_property
+    def baselines(self) -> tuple[Baseline, ...]:
+        from coordinator.results.metrics import Baseline
+
+        return tuple(map(Baseline.parse, mappings(self._value("baselines"))))
+
+    def baselines_in(self, metric: str | None) -> tuple[Baseline, ...]:
+        """The scores of trivial predictions in that metric."""
+        return tuple(each for each in self.baselines if each.metric == metric)
+
+    @cached_property
+    def repeats(self) -> Repeats | None:
+        from coordinator.results.metrics import Repeats
+
+        return self._part("repeats", Repeats.parse)
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The thresholds that the run predicts with, by name."""
+        return numbers(self._value("thresholds"))
+
+    @cached_property
+    def choice(self) -> RuleChoice | None:
+        from coordinator.results.analysis import RuleChoice
+
+        return self._part("choice", RuleChoice.parse)
+
+    @cached_property
+    def ablation(self) -> tuple[Ablated, ...]:
+        from coordinator.results.analysis import Ablated
+
+        used = mapping(self.config.get("predict"))
+        return tuple(Ablated.parse(row, used) for row in mappings(self._value("ablation")))
+
+    @cached_property
+    def bottlenecks(self) -> Bottlenecks | None:
+        from coordinator.results.analysis import Bottlenecks
+
+        return self._part("oracle", Bottlenecks.parse)
+
+    @cached_property
+    def profile(self) -> LoopProfile | None:
+        from coordinator.results.course import LoopProfile
+
+        return self._part("profile", LoopProfile.parse)
+
+    @property
+    def stages(self) -> Mapping[str, float]:
+        """Stage -> seconds."""
+        return numbers(self._value("stages"))
+
+    @property
+    def versions(self) -> Mapping[str, str | None]:
+        """Versions of Python, of libraries and of the image; None where there is none."""
+        return {clean(name): text(value) or None for name, value in mapping(self._value("versions")).items()}
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        return texts(self._value("devices"))
+
+    @property
+    def counts(self) -> Mapping[str, str]:
+        """Numbers of images and the like, as text: each program decides what it counts and how it writes it."""
+        found = {clean(name): text(value) for name, value in mapping(self._value("counts")).items()}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config as the program read it."""
+        return mapping(self._value("config"))
+
+    @cached_property
+    def resumed(self) -> Interruption | None:
+        from coordinator.results.course import Interruption
+
+        return self._part("resumed", Interruption.parse)
+
+    @cached_property
+    def stopped(self) -> Interruption | None:
+        from coordinator.results.course import Interruption
+
+        return self._part("stopped", Interruption.parse)
+
+    @property
+    def merged(self) -> tuple[str, ...]:
+        """The labels of the runs that it was merged from, one a fold. Their ids are `merged_ids`."""
+        return texts(self._value("merged"))
+
+    @property
+    def merged_ids(self) -> tuple[str, ...]:
+        return texts(self._value("merged_ids"))
 
 
-def read_summary(file: Path) -> dict[str, Any] | None:
-    """metrics.json, or None if the run left none. Raises TargetError if it is not what a kernel writes."""
+def read_summary(file: Path) -> Summary | None:
+    """The summary in metrics.json; None if there is no such file. Raises TargetError if it is no JSON object."""
     if not file.is_file():
         return None
     try:
-        summary = parse_json(file.read_text(encoding="utf-8"))
+        found = parse_json(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise TargetError(f"{file} cannot be read as JSON: {error}") from error
-    if not isinstance(summary, dict):
-        raise TargetError(f"{file} is not a JSON object")
-    return summary
-
-
-def metric_tables(summary: dict[str, Any]) -> list[MetricTable]:
-    """The metrics of a summary, the primary one first; parts that are missing are None."""
-    tables = []
-    for metric in dicts(summary.get("metrics")):
-        folds = tuple(
-            (clean(str(fold.get("fold"))), number(fold.get("value")), whole(fold.get("n")))
-            for fold in dicts(metric.get("folds"))
-        )
-        tables.append(
-            MetricTable(
-                name=clean(str(metric.get("name"))),
-                mode=clean(str(metric.get("mode"))),
-                folds=folds,
-                mean=number(metric.get("mean")),
-                sd=number(metric.get("sd")),
-                n=whole(metric.get("n")),
-            )
-        )
-    primary = primary_name(summary)
-    return sorted(tables, key=lambda table: table.name != primary)
-
-
-@dataclass(frozen=True)
-class Repeats:
-    """One metric over repeats with several seeds."""
-
-    metric: str
-    values: tuple[float, ...]
-    mean: float | None
-    sd: float | None
-
-
-def repeats(summary: dict[str, Any]) -> Repeats | None:
-    """The summary's spread over seeds, if it has one of at least two."""
-    found = summary.get("repeats")
     if not isinstance(found, dict):
-        return None
-    read = [number(each.get("value")) for each in dicts(found.get("values"))]
-    values = tuple(value for value in read if value is not None)
-    if len(values) < 2:
-        return None
-    return Repeats(clean(str(found.get("metric"))), values, number(found.get("mean")), number(found.get("sd")))
-
-
-def primary_name(summary: dict[str, Any]) -> str | None:
-    primary = summary.get("primary")
-    return clean(str(primary["name"])) if isinstance(primary, dict) and "name" in primary else None
-
-
-def primary_value(summary: dict[str, Any]) -> float | None:
-    primary = summary.get("primary")
-    return number(primary.get("value")) if isinstance(primary, dict) else None
-
-
-def baselines(summary: dict[str, Any], metric: str) -> list[tuple[str, float | None]]:
-    """(name, value) of what a trivial prediction would score in that metric."""
-    return [
-        (clean(str(item.get("name"))), number(item.get("value")))
-        for item in dicts(summary.get("baselines"))
-        if clean(str(item.get("metric"))) == metric
-    ]
-
-
-@dataclass(frozen=True)
-class Bottlenecks:
-    """What the score would be if one stage of the model were perfect, and where it is lost."""
-
-    metric: str
-    baseline: float | None
-    alone: tuple[tuple[str, float | None, float | None], ...]
-    """(stage, score with it alone replaced by the truth, its gain)"""
-    ladder: tuple[tuple[str, float | None], ...]
-    """(stage, score with it and all before it replaced)"""
-    losses: tuple[tuple[str, float | None, int | None], ...]
-    """(kind of error, what it takes from the score, images): they add up to what is missing from 1."""
-
-
-def bottlenecks(summary: dict[str, Any]) -> Bottlenecks | None:
-    """The summary's analysis of bottlenecks, if it has one."""
-    oracle = summary.get("oracle")
-    if not isinstance(oracle, dict):
-        return None
-    split = oracle.get("split")
-    return Bottlenecks(
-        metric=clean(str(oracle.get("metric"))),
-        baseline=number(oracle.get("baseline")),
-        alone=tuple(
-            (clean(str(stage.get("name"))), number(stage.get("value")), number(stage.get("gain")))
-            for stage in dicts(oracle.get("alone"))
-        ),
-        ladder=tuple((clean(str(rung.get("name"))), number(rung.get("value"))) for rung in dicts(oracle.get("ladder"))),
-        losses=tuple(
-            (clean(str(name)), number(part.get("loss")), whole(part.get("images")))
-            for name, part in (split.items() if isinstance(split, dict) else ())
-            if isinstance(part, dict)
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class Ablated:
-    """What one value of a setting is worth, everything else as the run has it."""
-
-    setting: str
-    value: str
-    is_used: bool
-    """Whether the run predicts with it."""
-    metric: str
-    images: int | None
-    figures: tuple[float | None, ...]
-    """Under the thresholds of the config, under the rule chosen out of fold, and under rules chosen fold by fold."""
-
-
-def ablation(summary: dict[str, Any]) -> list[Ablated]:
-    """The summary's rows of settings that were compared."""
-    config = summary.get("config")
-    used = config.get("predict") if isinstance(config, dict) else None
-    return [
-        Ablated(
-            setting=clean(str(row.get("name"))),
-            value=clean(str(row.get("value"))),
-            is_used=isinstance(used, dict) and used.get(str(row.get("name"))) == row.get("value"),
-            metric=clean(str(row.get("metric"))),
-            images=whole(row.get("images")),
-            figures=tuple(number(row.get(name)) for name in ("dice", "dice_chosen", "dice_nested")),
-        )
-        for row in dicts(summary.get("ablation"))
-    ]
+        raise TargetError(f"{file} is not a JSON object")
+    return Summary.parse(found)

@@ -1,7 +1,7 @@
-"""Paths in a kernel's log as paths in the project: where a traceback leads on this machine.
+"""Replaces paths of the kernel's machine in a log by paths of the project, as in the lines of a traceback.
 
-A kernel unpacks its sources below the temporary directory, `/tmp/coord-<random>/sources/model_src/engine.py`. In a line
-of its log such a path becomes `model_src/engine.py`, the file that a person would open.
+A kernel unpacks its sources below the temporary directory, `/tmp/coord-<random>/sources/model_src/train.py`. In a line
+of its log such a path becomes `model_src/train.py`, the file that a person would open.
 """
 
 from __future__ import annotations
@@ -26,68 +26,77 @@ class Place:
     """Relative to the project."""
     after: str
     file: Path | None
-    """The file here; None if the project has none (any more), or it came from a library."""
+    """The file on this machine; None if the project does not have it."""
     is_changed: bool
-    """Whether that file is another than the one in the kernel, so that the line's number may mislead."""
+    """Whether that file has changed since the kernel was built, so that the line number may be wrong."""
 
     @property
     def text(self) -> str:
         return f"{self.before}{self.path}{self.after}"
 
 
-class Sources:
-    """A kernel's sources and where they are on this machine: `root`, and the SHA-256 by path of what went in.
+@dataclass(frozen=True)
+class _Source:
+    """A source of the kernel; see `Place`."""
 
-    Without digests (a run of long ago) a path counts as a source if the project has such a file now.
+    path: str
+    file: Path | None
+    is_changed: bool
+
+
+class Sources:
+    """The sources of a kernel and where they are on this machine.
+
+    `root` is the folder of the project, `digests` has path -> SHA-256 of the sources. If there are no digests (an old
+    run), a path counts as a source if the project has such a file now.
     """
 
     def __init__(self, root: Path, digests: Mapping[str, str]) -> None:
         self._root = root
         self._digests = digests
-        self._seen: dict[str, tuple[str, Path | None, bool] | None] = {}
+        self._seen: dict[str, _Source | None] = {}
 
     def place(self, line: str) -> Place | None:
-        """The place that a whole line names; None if it names none."""
+        """The first source that a line of a log names; None if it names none."""
         if "coord-" not in line:
             return None
         for found in _PATH.finditer(line):
             group = found.lastgroup or ""
             source = self._source(found[group])
             if source is not None:
-                path, file, is_changed = source
                 start, end = found.span(group)
-                return Place(line[:start], path, line[end:], file, is_changed)
+                return Place(line[:start], source.path, line[end:], source.file, source.is_changed)
         return None
 
     def relative(self, line: str) -> str:
-        """The line with the project's own path."""
+        """The line with the path of the project instead of that of the kernel's machine."""
         place = self.place(line)
         return place.text if place else line
 
-    def _source(self, name: str) -> tuple[str, Path | None, bool] | None:
+    def _source(self, name: str) -> _Source | None:
         if "coord-" not in name or len(name) > _LONGEST:
             return None
         if name not in self._seen:
             self._seen[name] = self._find(name)
         return self._seen[name]
 
-    def _find(self, name: str) -> tuple[str, Path | None, bool] | None:
-        """(path, file, whether that is changed) of a file that the kernel unpacked; None if it is no source."""
+    def _find(self, name: str) -> _Source | None:
+        """The source that the kernel unpacked to this path; None if it is none."""
         for path in _candidates(name):
             file = self._root / path
             if not self._digests and "\0" not in path and file.is_file():
-                return path, file, False
+                return _Source(path, file, is_changed=False)
             if path in self._digests:
                 try:
                     digest = hashlib.sha256(file.read_bytes()).hexdigest()
                 except OSError:
-                    return path, None, False
-                return path, file, digest != self._digests[path]
+                    return _Source(path, None, is_changed=False)
+                return _Source(path, file, is_changed=digest != self._digests[path])
         return None
 
 
 def _candidates(name: str) -> Iterator[str]:
-    """What may be the source's path: what follows a folder `coord-...`, without up to two more folders."""
+    """Possible paths of the source: what follows a folder `coord-...`, without its first none, one or two folders."""
     parts = name.split("/")
     for number, part in enumerate(parts):
         rest = parts[number + 1 :]

@@ -1,15 +1,24 @@
-from . import cancel as cancel, continuation as continuation, fetch as fetch, promote as promote, push as push
+from . import cancel as cancel, continuation as continuation, fetch as fetch, promote as promote
 from .cancel import Deletion as Deletion
 from .dry_run import dry_run_kernel as dry_run_kernel
-from .fetch import Fetched as Fetched, Progress as Progress, output_file as output_file, provenance as provenance
+from .fetch import (
+    Fetched as Fetched,
+    FetchResult as FetchResult,
+    Progress as Progress,
+    output_file as output_file,
+    provenance as provenance,
+)
 from .follow import follow_run as follow_run
+from .isolation import warn_of_isolation as warn_of_isolation
 from .push import push_kernel as push_kernel
+from .push_several import push_several as push_several
 from .refresh import (
     current_log as current_log,
     refresh_run as refresh_run,
     settle as settle,
     wait_for_arrival as wait_for_arrival,
 )
+from .same_work import run_of_same_work as run_of_same_work
 from .status import (
     OpenTargets as OpenTargets,
     Status as Status,

@@ -50,6 +50,25 @@ class Deletion:
         return "\n".join(lines)
 
 
+def cancel_experiment(
+    workspace: Workspace,
+    experiment: str,
+    *,
+    target: str | None,
+    version: int | None,
+    confirm: Callable[[Deletion], bool],
+) -> Run:
+    """Finds the experiment's active run (`target` and `version` None: the only one), and ends it: see `cancel_run`.
+
+    Raises RunNotFound if the experiment has no such run, and what `where`, `choose` and `cancel_run` raise.
+    """
+    name = where(workspace.ledger, experiment, target, version)
+    if name is None:
+        name = workspace.ledger.find(experiment, target=target, version=version).target
+    with workspace.open_target(name) as there:
+        return cancel_run(there, choose(there, experiment, version), confirm=confirm)
+
+
 def where(ledger: Ledger, experiment: str, target: str | None, version: int | None) -> str | None:
     """The one target on which such runs are active; None if there is none. Raises UsageError for several."""
     runs = ledger.runs(experiment=experiment, target=target)
@@ -83,7 +102,7 @@ def choose(workspace: Workspace, experiment: str, version: int | None) -> Run:
     if len(active) > 1:
         raise UsageError(f"which one? {_labels(active)} are active", hint="Name it with --version.")
     if not active:
-        raise RunFailed(f"{found[0].label} has ended: it is {found[0].state}")
+        raise RunFailed(f"{found[0].label} has ended: it {found[0].state.phrase}")
     return active[0]
 
 

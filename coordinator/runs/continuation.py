@@ -1,4 +1,4 @@
-"""The verb continue, up to the push: which run is gone on from, and with which config. (chains.py: what comes of it.)
+"""The verb continue: pushes a run that starts from the checkpoint of an earlier one.
 
 A continued run is the same experiment as a new version of its kernel: it attaches that kernel's own output, in which
 the earlier version left its checkpoint, and the config's `[tool.coord] continue_setting` names it.
@@ -10,8 +10,11 @@ import dataclasses
 from collections.abc import Sequence
 
 from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError, did_you_mean
+from coordinator.kernel import build_kernel
 from coordinator.ledger import Ledger, Run, find_experiment
 from coordinator.project import Change, Experiment, Project, leaves
+from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.push import push_kernel
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
@@ -27,6 +30,21 @@ class Continuation:
     """Config values that differ from the earlier run's, but for the one that names it."""
 
 
+def continue_run(
+    workspace: Workspace, earlier: Run, overrides: Sequence[str], *, force: bool, wait_for_slot: bool
+) -> Run:
+    """Pushes the run that goes on from `earlier`; see `continuation_of` for its config, and `push_kernel`."""
+    found = continuation_of(workspace, earlier, overrides)
+    built = build_kernel(workspace.project, found.experiment)
+    for message in built.messages:
+        workspace.say(message)
+    changes = "".join(f", {change.path} {change.base} -> {change.value}" for change in found.changes)
+    workspace.say(f"going on from {earlier.label}{changes}")
+    if workspace.target.name == "local":
+        warn_of_isolation(workspace.project, workspace.say)
+    return push_kernel(workspace, built, force=force, wait_for_slot=wait_for_slot, continues=earlier.id)
+
+
 def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]) -> Continuation:
     """The experiment with the overrides of `earlier` and then the given ones, so that it goes on from there.
 
@@ -39,12 +57,12 @@ def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]
     earlier = refresh_run(workspace, earlier, look_at_log=False)
     if earlier.state.is_active:
         raise RunFailed(
-            f"{earlier.label} is {earlier.state}: there is nothing to go on from yet",
+            f"{earlier.label} {earlier.state.phrase}: there is nothing to go on from yet",
             hint=f"coord logs --exp {earlier.experiment} --follow waits for it.",
         )
     if earlier.state is not RunState.COMPLETE:
         raise RunFailed(
-            f"{earlier.label} is {earlier.state}: {workspace.target.name} attaches the output of complete runs only"
+            f"{earlier.label} {earlier.state.phrase}: {workspace.target.name} attaches the output of complete runs only"
         )
     newer = [run for run in _complete(workspace.ledger, earlier) if run.ref.version > earlier.ref.version]
     if newer:
@@ -73,10 +91,10 @@ def choose(workspace: Workspace, newest: Run) -> Run:
     before = _complete(workspace.ledger, newest)
     if not before:
         raise RunNotFound(
-            f"{newest.label} is {newest.state}, and no run before it is complete: there is nothing to go on from",
+            f"{newest.label} {newest.state.phrase}, and no run before it is complete: there is nothing to go on from",
             hint=f"Push it anew: coord push --exp {newest.experiment}",
         )
-    workspace.say(f"{newest.label} is {newest.state}: going on from v{before[0].version}")
+    workspace.say(f"{newest.label} {newest.state.phrase}: going on from v{before[0].version}")
     return before[0]
 
 

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import SUMMARY, summary as metrics
+from coordinator.results import SUMMARY, Summary, read_summary
+from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
 
 
@@ -24,15 +24,18 @@ class DryRun:
     exit_code: int
     directory: Path
     """The kernel's working directory."""
-    summary: dict[str, Any] | None
+    summary: Summary | None
 
 
-def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRecord], None]) -> DryRun:
+def dry_run_kernel(
+    project: Project, built: Build, *, on_record: Callable[[LogRecord], None], say: Callable[[str], None]
+) -> DryRun:
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
     missing and cannot be made.
     """
+    warn_of_isolation(project, say)
     settings = project.settings.dry_run
     inputs = {}
     if settings.input:
@@ -41,17 +44,16 @@ def dry_run_kernel(project: Project, built: Build, *, on_record: Callable[[LogRe
             _prepare(project, folder)
         inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
     root = project.dry_run(built.experiment.name)
-    exit_code = local.run_once(
-        project,
+    session = local.DrySession(
         built.code_file,
         root,
         inputs=inputs,
         overrides=json.dumps(settings.overrides),
         internet=built.experiment.kernel.enable_internet,
-        on_record=on_record,
     )
+    exit_code = local.run_once(project, session, on_record)
     working = root / "working"
-    return DryRun(exit_code, working, metrics.read_summary(working / SUMMARY))
+    return DryRun(exit_code, working, read_summary(working / SUMMARY))
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

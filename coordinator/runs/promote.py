@@ -156,11 +156,10 @@ def _is_inside(name: str) -> bool:
 
 
 def _environment(project: Project, run: Run) -> dict[str, Any]:
-    summary = run.summary or {}
     return {
         "coord": __version__,
-        "versions": summary.get("versions") or {},
-        "devices": summary.get("devices") or [],
+        "versions": run.reported.versions,
+        "devices": run.reported.devices,
         "docker_image": run.metadata.get("docker_image"),
         "image": plain(image_of(project)),
     }
@@ -171,10 +170,8 @@ def _json(data: Any) -> bytes:
 
 
 def _readme(run: Run, directory: Path) -> str:
-    summary = run.summary or {}
-    primary = summary.get("primary") or {}
-    value = primary.get("value")
-    figure = f"{primary['name']} {value:.4f} ({primary['mode']})" if isinstance(value, int | float) else "no figure"
+    primary, value = run.reported.primary, run.reported.primary_value
+    figure = "no figure" if primary is None or value is None else f"{primary.name} {value:.4f} ({primary.mode})"
     at = f", at commit {run.git}" if run.git else ""
     went_on = (
         f"\nIt went on from the output of run {run.continues}, which is not in this folder.\n" if run.continues else ""

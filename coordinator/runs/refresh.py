@@ -14,7 +14,7 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.files import held
 from coordinator.ledger import ACTIVE, ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET, Ledger, Run, now
-from coordinator.results import events
+from coordinator.results import Event, event_of, log_lines
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
 
@@ -80,10 +80,10 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
     state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
     if seen.session.message:
         changes["message"] = seen.session.message
-    events = _newest_first(seen.records)
-    newest = next(events, None)
+    reported = _newest_first(seen.records)
+    newest = next(reported, None)
     # A live log is replayed from its start: where what was shown before has not come yet, it was left too early.
-    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in events):
+    if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):
         changes["last_event"] = newest
     if state is RunState.RUNNING:
         changes["started_at"] = _started_at(current, seen.records)
@@ -191,15 +191,15 @@ def _without_its_answer(run: Run) -> str:
     return f"its answer was lost: whether it has {', '.join(attached)} is not known" if attached else ""
 
 
-def last_event(records: list[LogRecord]) -> dict[str, Any] | None:
+def last_event(records: list[LogRecord]) -> Event | None:
     """The last event worth showing in a log."""
     return next(_newest_first(records), None)
 
 
-def _newest_first(records: list[LogRecord]) -> Iterator[dict[str, Any]]:
-    for line in reversed(list(events.lines(records))):
-        event = events.event(line)
-        if event is not None and event["event"] in _EVENTS_SHOWN:
+def _newest_first(records: list[LogRecord]) -> Iterator[Event]:
+    for line in reversed(list(log_lines(records))):
+        event = event_of(line)
+        if event is not None and event.kind in _EVENTS_SHOWN:
             yield event
 
 

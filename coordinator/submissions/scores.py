@@ -11,7 +11,6 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import ARRIVAL_SECONDS, NEVER_ARRIVED, Ledger, Run, Submission, now, submissions
 from coordinator.project import Project
-from coordinator.results import summary as metrics
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.recorded import RecordedScore
 from coordinator.target import Competitions, Standing, SubmissionState
@@ -197,11 +196,8 @@ def check(score: Score) -> None:
 
 
 def _score(submission: Submission, run: Run | None) -> Score:
-    tables = metrics.metric_tables(run.summary) if run and run.summary else []
-    primary = run.summary.get("primary") if run and run.summary else None
-    if not isinstance(primary, dict):
+    primary = run.reported.primary if run else None
+    if run is None or primary is None:
         return Score(submission, run, "", "max", None)
-    name, mode, value = str(primary.get("name")), str(primary.get("mode")), primary.get("value")
-    if not isinstance(value, int | float):
-        value = next((table.mean for table in tables if table.name == name), None)
-    return Score(submission, run, metrics.clean(name), "min" if mode == "min" else "max", value)
+    mode = "min" if primary.mode == "min" else "max"
+    return Score(submission, run, primary.name, mode, run.reported.value_of(primary.name))

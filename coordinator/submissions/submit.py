@@ -118,11 +118,10 @@ def _competition(run: Run) -> str:
 def _message(run: Run, message: str) -> str:
     if len(message) > MESSAGE_AT_MOST:
         raise UsageError(f"--message has {len(message)} characters, of which {MESSAGE_AT_MOST} are taken")
-    primary = run.summary.get("primary") if run.summary else None
-    value = primary.get("value") if isinstance(primary, dict) else None
-    if message or not isinstance(primary, dict) or not isinstance(value, int | float):
+    value = run.reported.primary_value
+    if message or value is None:
         return message or run.label
-    return f"{run.label}, {primary.get('name')} {value:.4f}"[:MESSAGE_AT_MOST]
+    return f"{run.label}, {run.reported.primary_name} {value:.4f}"[:MESSAGE_AT_MOST]
 
 
 def _open(competitions: Competitions, slug: str, known: list[str]) -> Competition:

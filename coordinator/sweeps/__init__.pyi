@@ -1,4 +1,6 @@
-from . import estimates as estimates, merge_folds as merge_folds, plan as plan, progress as progress, push as push
-from .merge_folds import merge_fetched as merge_fetched
+from . import estimates as estimates, plan as plan, progress as progress, push as push
+from .fetch import fetch_and_merge as fetch_and_merge
+from .merge_sweep import merge_sweep as merge_sweep
 from .plan import Plan as Plan
 from .progress import Progress as Progress, Standing as Standing, standing as standing
+from .quota import quota_for as quota_for

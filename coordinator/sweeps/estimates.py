@@ -26,10 +26,10 @@ class Estimate:
 
 def seconds(run: Run) -> float | None:
     """How long a run took, or has taken so far: by its own clock, or else by what was seen of its session."""
-    end = run.last_event if run.last_event and run.last_event.get("event") == "end" else {}
-    for own in ((run.summary or {}).get("seconds"), end.get("time")):
-        if isinstance(own, int | float) and own > 0:
-            return float(own)
+    end = run.end
+    for own in (run.reported.seconds, end.time if end else None):
+        if own is not None and own > 0:
+            return own
     seen = run_times(run).running
     return None if seen is None else seen.total_seconds()
 
@@ -61,21 +61,22 @@ def estimate_run(
 
 
 def by_progress(run: Run, settings: SweepSettings) -> float | None:
-    """How long a run takes in all if it goes on as so far, by its last epoch; None if it has said nothing of that."""
-    event = run.last_event or {}
-    fold, time, epoch, epochs = (event.get(name) for name in ("fold", "time", "epoch", "epochs"))
+    """How long a run takes in all if it goes on as so far, by its last epoch; None if its log does not tell."""
+    event = run.last_event
+    # A repeat has a seed: how many there are is the model source's own.
+    if event is None or event.fold is None or event.seed is not None or event.time is None:
+        return None
     values = dict(leaves(run.config))
     chosen, count = values.get(settings.folds or ""), values.get(settings.fold_count or "")
     if not chosen:
-        chosen = list(range(count)) if isinstance(count, int) else [fold]
-    share = epoch / epochs if isinstance(epoch, int) and isinstance(epochs, int) and epochs > 0 else None
-    if event.get("event") == "fold":
+        chosen = list(range(count)) if isinstance(count, int) else [event.fold]
+    share = event.epoch / event.epochs if event.epoch is not None and event.epochs and event.epochs > 0 else None
+    if event.kind == "fold":
         share = 1.0
-    # A repeat has a seed: how many there are is the model source's own.
-    if share is None or "seed" in event or fold is None or not isinstance(chosen, list) or fold not in chosen:
+    if share is None or not isinstance(chosen, list) or event.fold not in chosen:
         return None
-    done = (chosen.index(fold) + share) / len(chosen)
-    return time / done if isinstance(time, int | float) and 0 < done <= 1 else None
+    done = (chosen.index(event.fold) + share) / len(chosen)
+    return event.time / done if 0 < done <= 1 else None
 
 
 def wall_seconds(each: Sequence[float], at_once: int = SESSIONS_AT_ONCE) -> float:
@@ -91,6 +92,4 @@ def _folds(chosen: Any, run: Run) -> int:
     """How many folds that choice is; of all of them, as many as the run's metrics have."""
     if isinstance(chosen, list) and chosen:
         return len(chosen)
-    metrics = (run.summary or {}).get("metrics")
-    counts = [len(each.get("folds") or ()) for each in metrics or () if isinstance(each, dict)]
-    return max(counts, default=1) or 1
+    return max((len(metric.folds) for metric in run.reported.metrics), default=1) or 1

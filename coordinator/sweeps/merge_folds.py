@@ -17,16 +17,15 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.kernel import assemble, with_owner
 from coordinator.ledger import MERGED, Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, Kept, Results, identity, summary as metrics
+from coordinator.results import RUN, SUMMARY, Kept, Results, Summary, identity, merge_summaries, read_summary
 from coordinator.runs import Fetched, provenance
-from coordinator.sweeps.merged_output import EVENTS, OOF, merged_events, merged_oof, merged_summary
+from coordinator.sweeps.merged_output import EVENTS, OOF, merged_events, merged_oof
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -84,8 +83,8 @@ def merge_fetched(
 
 def _is_merged(known: Sequence[Run], folds: Sequence[Run]) -> bool:
     """Whether one of the known runs was merged of just these."""
-    ids = [run.id for run in folds]
-    return any(run.version == MERGED and (run.summary or {}).get("merged_ids") == ids for run in known)
+    ids = tuple(run.id for run in folds)
+    return any(run.version == MERGED and run.reported.merged_ids == ids for run in known)
 
 
 def fold_runs(ledger: Ledger, sweep: Sweep, whole: str) -> list[Run]:
@@ -127,15 +126,16 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     built = assemble(workspace.project, find_experiment(workspace.project, whole))
     known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.version == MERGED]
     run_id, moment = (known[0].id if known else new_run_id()), now()
-    summary = {
-        **merged_summary(summaries, of_all),
-        "experiment": whole,
-        "run_id": run_id,
-        "digest": built.script.digest,
-        "config": built.experiment.config,
-        "merged": [run.label for run in runs],
-        "merged_ids": [run.id for run in runs],
-    }
+    summary = merge_summaries(
+        summaries,
+        of_all,
+        experiment=whole,
+        run_id=run_id,
+        digest=built.script.digest,
+        config=built.experiment.config,
+        merged=[run.label for run in runs],
+        merged_ids=[run.id for run in runs],
+    )
     metadata = with_owner(built.metadata, runs[0].owner)
     run = Run(
         id=run_id,
@@ -160,7 +160,8 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     )
     with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder:
         merged = Path(folder)
-        (merged / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
+        (merged / SUMMARY).write_text(text + "\n", encoding="utf-8")
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")
         if events := merged_events(folders):
             (merged / EVENTS).write_text(events, encoding="utf-8")
@@ -169,7 +170,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
         if (module := workspace.project.settings.sweep.merge) is not None:
             for line in _complete(workspace.project, module, whole, [merged, *folders]):
                 workspace.say(f"{whole}: {line}")
-            run = dataclasses.replace(run, summary=metrics.read_summary(merged / SUMMARY))
+            run = dataclasses.replace(run, summary=read_summary(merged / SUMMARY))
         results = Results(workspace.project.results(whole, run.target, MERGED))
         results.make_room(provenance(run, sweeps_of(workspace.ledger, run)))
         _replace(results, merged)
@@ -215,15 +216,15 @@ def _replace(results: Results, folder: Path) -> None:
             (results.directory / name).unlink()
 
 
-def _summary(run: Run, folder: Path) -> dict[str, Any]:
-    summary = metrics.read_summary(folder / SUMMARY)
+def _summary(run: Run, folder: Path) -> Summary:
+    summary = read_summary(folder / SUMMARY)
     if summary is None or not (folder / OOF).is_file():
         raise RunFailed(
             f"{run.label} has no {SUMMARY if summary is None else OOF} here",
             hint=f"coord fetch-results --exp {run.experiment} --version {run.version}",
         )
-    if summary.get("status") != "complete" or metrics.primary_value(summary) is None:
-        raise RunFailed(f"{run.label} has stopped before its end: its metrics are {summary.get('status')}")
+    if summary.status != "complete" or summary.primary_value is None:
+        raise RunFailed(f"{run.label} has stopped before its end: its metrics are {summary.status or 'not complete'}")
     return summary
 
 

@@ -15,8 +15,9 @@ from typing import Any
 from coordinator.errors import UsageError
 from coordinator.kaggle_rules import MACHINE_SHAPES
 from coordinator.kernel import assemble, kernel_slug, work_to_do
-from coordinator.ledger import Ledger, Member, Run, Sweep, at_work, done_before, sweeps
+from coordinator.ledger import Ledger, Member, Run, Sweep, sweeps
 from coordinator.project import Experiment, Project, kernel_titles, leaves, resolve
+from coordinator.runs import run_of_same_work
 from coordinator.sweeps import estimates
 from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
 from coordinator.workspace import Workspace
@@ -123,9 +124,7 @@ def plan_sweep(
             Planned(
                 each,
                 work,
-                done=None
-                if force
-                else done_before(workspace.ledger, work, target) or at_work(workspace.ledger, work, target),
+                done=None if force else run_of_same_work(workspace, work, target),
                 estimate=estimates.estimate_run(
                     runs,
                     each.experiment.config,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SESSIONS_AT_ONCE
 from coordinator.ledger import MERGED, Ledger, Member, Run, Sweep, run_of, stopped_early, sweeps
-from coordinator.results import events, summary as metrics
 from coordinator.runs import refresh_run
 from coordinator.sweeps import estimates
 from coordinator.target import RunState
@@ -58,8 +58,9 @@ class Standing:
         if run is None or (run.state is RunState.COMPLETE and not self.stopped):
             return ""
         if run.state.is_active or self.stopped:
-            said = events.describe(run.last_event) if run.last_event and run.last_event.get("event") != "end" else ""
-            return "stopped before its end" if self.stopped else said
+            if self.stopped:
+                return "stopped before its end"
+            return str(run.last_event) if run.last_event and not run.end else ""
         # Of a push that was refused its end: what went before says which push it was.
         said = run.message.partition("\n")[0]
         return said.rpartition(": ")[2] if self.is_waiting else said
@@ -159,6 +160,17 @@ def standing(workspace: Workspace, sweep: Sweep, at: datetime | None = None) -> 
     return Progress(sweep, tuple(timed), {whole: _merged(runs, whole) for whole in wholes})
 
 
+def current_progress(workspace: Workspace, sweep: Sweep) -> tuple[Progress, CoordError | None]:
+    """Where the sweep stands now; with the error, if the target could not be asked, where it stood when it last was."""
+    error = None
+    try:
+        with workspace.open_target(sweep.target) as there:
+            brought_up_to_date(there, sweep)
+    except CoordError as raised:
+        error = raised
+    return standing(workspace, sweep), error
+
+
 def brought_up_to_date(workspace: Workspace, sweep: Sweep) -> None:
     """Asks for the state of every run of the sweep that may be going on."""
     for member in sweep.members:
@@ -173,11 +185,10 @@ def _merged(runs: Sequence[Run], whole: str) -> Run | None:
 
 def _metric(run: Run) -> tuple[str, float] | None:
     if run.summary is not None:
-        name, value = metrics.primary_name(run.summary), metrics.primary_value(run.summary)
+        name, value = run.summary.primary_name, run.summary.primary_value
         return (name, value) if name is not None and value is not None else None
-    end = run.last_event if run.last_event and run.last_event.get("event") == "end" else {}
     # The primary metric comes first; what a trivial prediction scores is beside it.
-    return next(((name, value) for name, value in events.figures(end).items()), None)
+    return next(iter(run.end.figures.items()), None) if run.end else None
 
 
 def _ran(run: Run | None, at: datetime) -> float:

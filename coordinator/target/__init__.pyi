@@ -19,4 +19,5 @@ from .protocol import (
     SessionState as SessionState,
     Target as Target,
 )
+from .quota import current_quota as current_quota
 from .reachability import reach as reach

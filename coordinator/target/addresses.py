@@ -1,4 +1,4 @@
-"""Which addresses may be talked to: TLS everywhere, but on this machine itself."""
+"""Decides which addresses may be requested: with TLS only, except on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the address is on this machine. No name is looked up: only `localhost` and numbers are."""
+    """Whether the address is on this machine. No name is looked up: only `localhost` and IP addresses can be."""
     host = _host(url)
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""What submitting needs of a target: competitions, what they allow, and submissions with their scores."""
+"""The part of a target that submissions need: competitions, their limits, and submissions with their scores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from coordinator.target.kernel_ref import KernelRef
 
 
 class SubmissionState(StrEnum):
-    """Where a submission stands. The first two are before the target has one."""
+    """The state of a submission. In the first two the target has none yet."""
 
     SENDING = "sending"
     """The intent is recorded, the target's answer is not (yet) known."""
     REFUSED = "refused"
-    """The target took none."""
+    """The target did not accept it."""
     PENDING = "pending"
     """It is being scored."""
     COMPLETE = "complete"
@@ -27,7 +27,7 @@ class SubmissionState(StrEnum):
 
 @dataclass(frozen=True)
 class Competition:
-    """A competition as it is for this user."""
+    """A competition, as this user sees it."""
 
     slug: str
     url: str
@@ -42,15 +42,15 @@ class Allowance:
     """How many submissions the user's team may still make today, until midnight UTC."""
 
     today: int
-    """Valid ones of today."""
+    """How many valid ones were made today."""
     left: int
     is_for_good: bool
-    """It is the cap of the whole competition that limits `left`, not the day's."""
+    """`left` is limited by the whole competition, not by the day."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A submission as the target has it."""
+    """A submission, as the target reports it."""
 
     ref: int
     state: SubmissionState
@@ -75,22 +75,22 @@ class Competitions(Protocol):
     def allowance(self, slug: str) -> Allowance: ...
 
     def sample(self, slug: str, folder: Path) -> Path | None:
-        """The sample submission, saved in the folder; None if it can't be told which of the files it is, or is none."""
+        """The sample submission, saved in the folder; None if no file is one, or several may be."""
         ...
 
     def submit_version(self, slug: str, kernel: KernelRef, file_name: str, description: str) -> int | None:
-        """Submits an output file of a kernel's version; returns its reference, if the target says it.
+        """Submits an output file of a kernel's version; returns the submission's number, if the target says it.
 
-        Never repeated by itself.
+        A lost answer is not retried here.
         """
         ...
 
     def upload(self, slug: str, file: Path) -> str:
-        """Sends a file, which submits nothing yet; returns the token that `submit_upload` needs."""
+        """Uploads a file without submitting it; returns the token that `submit_upload` needs."""
         ...
 
     def submit_upload(self, slug: str, token: str, description: str) -> int | None:
-        """Submits a file that was sent; as `submit_version`."""
+        """Submits an uploaded file; otherwise as `submit_version`."""
         ...
 
     def standing(self, ref: int) -> Standing: ...

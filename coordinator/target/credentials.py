@@ -1,7 +1,7 @@
 """Kaggle credentials, found in the order in which Kaggle's own client looks for them.
 
-The order is that of `KaggleApi.authenticate` in kaggle 2.2.4 and 2.2.5 (2026-11): whoever has several is the same user
-to both commands.
+The order is that of `KaggleApi.authenticate` in kaggle 2.2.4 and 2.2.5 (2026-11): with several credentials, both
+commands use the same ones.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pathlib import Path
 from coordinator.errors import CredentialsError
 
 _SESSION_TOKEN = ("KAGGLE_API_V1_TOKEN", "KAGGLE_API_V1_TOKEN_PATH")
-"""Names the file of a session's token, to kagglesdk 0.1.37 and to kagglehub; 2026-11."""
-_SECRET = 16  # characters of what has to be hidden, at least
+"""Variables with the path of a session's token, which kagglesdk 0.1.37 and kagglehub read; 2026-11."""
+_SECRET = 16  # characters: a shorter text is not hidden
 _log = logging.getLogger(__name__)
 
 
@@ -36,18 +36,18 @@ class Credentials:
     key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     oauth_file: Path | None = None
-    """A browser sign-in (`kaggle auth login`), whose token lives about an hour and has to be asked for."""
+    """A browser sign-in (`kaggle auth login`), whose token is valid for about an hour and has to be requested."""
 
     def headers(self) -> dict[str, str]:
-        """What a request is sent with; nothing without a token or a user name."""
+        """The headers of a request; empty without a token or a user name."""
         if self.token:
             return {"Authorization": f"Bearer {self.token}"}
         return {"Authorization": f"Basic {self._pair()}"} if self.username else {}
 
     def hidden(self, text: str) -> str:
-        """The text without the secret: the other side may send back what it was sent."""
+        """The text without the secret: an answer may repeat what was sent."""
         for secret in (self.token, self.key, self._pair() if self.key else None):
-            # Shorter than Kaggle's 32 characters it is made up ("local", "any"), and its letters are in innocent words.
+            # A short one is no real secret (Kaggle's have 32 characters), and ordinary words may contain it.
             text = text.replace(secret, "***") if secret and len(secret) >= _SECRET else text
         return text
 
@@ -56,7 +56,7 @@ class Credentials:
 
 
 def find_credentials() -> Credentials:
-    """Raises CredentialsError, which says how to get some, if there are none."""
+    """The credentials to use. Raises CredentialsError, which says how to get some, if there are none."""
     for found in _candidates():
         return found
     raise CredentialsError(
@@ -69,7 +69,7 @@ def find_credentials() -> Credentials:
 
 def _candidates() -> Iterator[Credentials]:
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") and os.environ.get("KAGGLE_DATA_PROXY_URL"):
-        # In a session on Kaggle, where the file belongs to the session.
+        # In a session on Kaggle; the file belongs to the session, so its mode is not the user's concern.
         for name in _SESSION_TOKEN:
             yield from _token_file(Path(os.environ.get(name, "")), is_ours=False)
     home = Path.home() / ".kaggle"
@@ -94,7 +94,7 @@ def _candidates() -> Iterator[Credentials]:
 
 
 def credential_files() -> list[Path]:
-    """The files there are in which credentials are looked for, used or not."""
+    """The existing files in which credentials are searched, used or not."""
     home = Path.home() / ".kaggle"
     token, config = os.environ.get("KAGGLE_API_TOKEN", "").strip(), os.environ.get("KAGGLE_CONFIG_DIR")
     xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
@@ -121,7 +121,7 @@ def _oauth_file(file: Path) -> Iterator[Credentials]:
     try:
         data = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     except (OSError, ValueError):
-        return  # Kaggle's client passes over a file that it cannot read, too
+        return  # Kaggle's client skips a file that it cannot read, too
     if isinstance(data, dict) and data.get("refresh_token"):
         _point_out(file)
         yield Credentials(source=str(file), username=data.get("username") or None, oauth_file=file)
@@ -145,7 +145,7 @@ def _api_key_file(file: Path) -> Iterator[Credentials]:
 
 
 def _sendable(secret: str, source: str) -> str:
-    """The secret, which has to fit into one line of HTTP. Raises CredentialsError, without it."""
+    """The secret, if an HTTP header can carry it. Raises CredentialsError, whose text does not contain it."""
     if secret.isascii() and secret.isprintable() and " " not in secret:
         return secret
     raise CredentialsError(
@@ -156,7 +156,7 @@ def _sendable(secret: str, source: str) -> str:
 
 @functools.cache
 def _point_out(file: Path) -> None:
-    """Says once in a process that others may read a file of secrets."""
+    """Warns, once in a process, that other users may read a file of secrets."""
     try:
         is_open = bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
     except OSError:

@@ -1,4 +1,4 @@
-"""One version of one kernel, as everything that talks of one names it."""
+"""The name of one version of one kernel."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class KernelRef:
 
     @property
     def label(self) -> str:
-        """The version as Kaggle's requests want it."""
+        """The version, in the form that Kaggle's requests use."""
         return f"v{self.version}"

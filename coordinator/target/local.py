@@ -1,4 +1,4 @@
-"""The one place where coord reaches the local Kaggle: its server, started in this process, and its dry runs.
+"""The only module that uses the local Kaggle: its server, started in this process, and its dry runs.
 
 There is no daemon: all its state is on disk, and its sessions are processes of their own.
 """
@@ -22,9 +22,9 @@ from coordinator.target.protocol import LogRecord
 OWNER = "local"
 """The local Kaggle's user where the settings name no owner."""
 PORT = 7788
-"""Where `coord local serve` listens if it is not told."""
+"""The port of `coord local serve` if none is given."""
 WEBSITE = f"http://127.0.0.1:{PORT}"
-"""Begins a local run's URL: a command's own server ends with it, so pages are named as `serve` shows them."""
+"""The start of a local run's URL, as `serve` shows it: the server of a single command ends with the command."""
 
 
 def _module(name: str) -> ModuleType:
@@ -44,9 +44,9 @@ def local_kaggle(project: Project) -> Iterator[str]:
 
 
 def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:
-    """Answers on a port of this machine until Ctrl-C. `faults` is a plan of what goes wrong.
+    """Answers on a port of this machine until Ctrl-C. `faults` is a file of planned faults.
 
-    Raises TargetError if the port is taken, the plan makes no sense, or a planned fault has not happened in the end.
+    Raises TargetError if the port is taken, the plan is invalid, or a planned fault has not happened by then.
     """
     with _explained():
         _module("server").serve(
@@ -66,12 +66,12 @@ def add_dataset(project: Project, ref: str, directory: Path) -> None:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What makes a competition take submissions. They are scored by the project's scorer."""
+    """How a local competition scores submissions, with the project's scorer."""
 
     solution: Path
-    """CSV file; a column `Usage` (Public, Private, Ignored) makes the parts, or else they are drawn."""
+    """CSV file. A column `Usage` (Public, Private, Ignored) divides the rows; else they are divided at random."""
     public_share: float
-    """Share of the ids in the public part, where they are drawn."""
+    """Share of the ids in the public part, if they are divided at random."""
     daily_limit: int
     kernels_only: bool
     """A code competition: it takes kernels without the internet, and no files."""
@@ -91,7 +91,7 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             hint='Set scorer = "module:function" in [tool.coord]: a function(submission, solution, ids) -> float.',
         )
     with _explained(UsageError):
-        rules = _module("competitions").Rules(
+        rules = _module("state").Rules(
             scorer=project.settings.scorer,
             project=str(project.root),
             python=sys.executable,
@@ -104,61 +104,59 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
 
 
 def isolation_warning(project: Project) -> str | None:
-    """What the user should know where this machine can't isolate sessions; said once in a project."""
+    """A warning if this machine cannot isolate sessions; only once in a project."""
     with _explained():
-        warning: str | None = _module("isolation").first_warning(project.local_kaggle, _settings(project))
+        warning: str | None = _module("sessions").isolation.first_warning(project.local_kaggle, _settings(project))
     return warning
 
 
 def mount_path(project: Project, kind: str, source: str) -> str:
     """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
-    path: str = _module("layout").mount_path(project.settings.local.layout, kind, source)
+    path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
 
 
-def run_once(
-    project: Project,
-    script: Path,
-    root: Path,
-    *,
-    inputs: Mapping[str, Path],
-    overrides: str,
-    internet: bool,
-    on_record: Callable[[LogRecord], None],
-) -> int:
-    """Runs a kernel's script as a session, in the foreground; returns its exit code.
+@dataclass(frozen=True)
+class DrySession:
+    """A session that runs in the foreground, and that no server knows of."""
 
-    `root` is made anew: what an earlier run left there goes. `internet` says whether an isolated session has a network.
-    """
+    script: Path
+    root: Path
+    """Its folders are made here; what an earlier session left there is removed first."""
+    inputs: Mapping[str, Path]
+    """Where a source is mounted, below `input/` -> the folder that stands in for it."""
+    overrides: str
+    """JSON, for the variable COORD_OVERRIDES."""
+    internet: bool
+    """Whether the session has a network, if it is isolated."""
+
+
+def run_once(project: Project, session: DrySession, on_record: Callable[[LogRecord], None]) -> int:
+    """Runs the session, and returns its exit code; `on_record` is called with each record of its log."""
 
     def pass_on(record: Any) -> None:
         on_record(LogRecord(stream=record.stream_name, time=record.time, data=record.data))
 
     with _explained():
-        if root.exists():
-            _module("layout").remove_tree(root)
-        code: int = _module("session").run_once(
-            script,
-            root,
-            inputs=inputs,
-            overrides=overrides,
-            timeout=None,
-            on_record=pass_on,
-            settings=_settings(project),
-            internet=internet,
+        if session.root.exists():
+            _module("state").remove_tree(session.root)
+        sessions = _module("sessions")
+        options = sessions.SessionOptions(
+            session.inputs, session.overrides, settings=_settings(project), internet=session.internet
         )
+        code: int = sessions.run_once(session.script, session.root, pass_on, options)
     return code
 
 
 def has_source(project: Project, kind: str, name: str) -> bool:
     """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
-    root, sources, reference = project.local_kaggle, _module("sources"), _module("reference").Reference
+    root, state = project.local_kaggle, _module("state")
     with _explained():
         if kind == "competition_sources":
-            return sources.competition(root, name) is not None
+            return state.sources.competition(root, name) is not None
         if kind == "dataset_sources":
-            return sources.dataset(root, reference.parse("/".join(name.split("/")[:2]))) is not None
-        return kind == "kernel_sources" and sources.kernel_output(root, reference.parse(name)) is not None
+            return state.sources.dataset(root, state.Reference.parse("/".join(name.split("/")[:2]))) is not None
+        return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
 
 
 def _settings(project: Project) -> Any:
@@ -172,7 +170,7 @@ def _register(project: Project, function: str, name: str, directory: Path) -> No
 
 @contextlib.contextmanager
 def _explained(kind: type[CoordError] = TargetError) -> Iterator[None]:
-    """What the local Kaggle expects to go wrong, as an error of ours; its messages are ready to show."""
+    """Turns the local Kaggle's own errors into coord's; their messages are fit for the user."""
     expected: type[Exception] = _module("errors").LocalKaggleError
     try:
         yield

@@ -1,4 +1,4 @@
-"""Opens the target of a name: Kaggle with the credentials that are found, or the local one in this process."""
+"""Opens a target by its name: Kaggle with the credentials that are found, or the local Kaggle in this process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ ENDPOINT_VARIABLE = "COORD_KAGGLE_ENDPOINT"
 
 @contextlib.contextmanager
 def open_target(project: Project, name: TargetName) -> Iterator[Target]:
-    """Raises CredentialsError, ProjectError (owner unknown) or DependencyError before any request is sent."""
+    """The target of that name, which is closed after the block.
+
+    Raises CredentialsError, ProjectError (owner unknown) or DependencyError before any request is sent.
+    """
     # Imported here: kagglesdk takes a fifth of a second, which only commands that talk to a target should pay.
     from coordinator.target.kaggle import Kaggle, oauth_token
 
@@ -28,7 +31,7 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
         if name == "local":
             owner, website = project.settings.owner or local.OWNER, local.WEBSITE
             endpoint = stack.enter_context(local.local_kaggle(project))
-            # Any key will do, but for a word: what an answer has of a secret is hidden, a kernel's source included.
+            # Any key works, but it must not be a word: secrets are hidden in answers, kernel sources included.
             credentials = Credentials(source="the local target", username=owner, key=uuid.uuid4().hex)
         else:
             endpoint, website = kaggle_endpoint(), None

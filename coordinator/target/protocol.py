@@ -1,6 +1,6 @@
-"""What a verb needs of a target: one small protocol, and the values that cross it.
+"""What a verb needs of a target: one small protocol, and the values that its methods take and return.
 
-Kaggle and the local stand-in fit it through one client; another place to run the same kernel file (a Ray or Slurm
+Kaggle and the local stand-in implement it through one client; another place to run the same kernel file (a Ray or Slurm
 cluster) would be another class with these methods.
 """
 
@@ -13,19 +13,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coordinator.target.competitions import Competitions
-from coordinator.target.kernel_ref import KernelRef as KernelRef  # most of what is asked of a target is about one
+from coordinator.target.kernel_ref import KernelRef as KernelRef  # most methods are about one
 
-if TYPE_CHECKING:  # it brings the template engine, which most commands do without
+if TYPE_CHECKING:  # it imports the template engine, which most commands do not need
     from coordinator.kernel import KernelMetadata
 
 
 class RunState(StrEnum):
-    """Where a run stands. The first two are before there is a session."""
+    """The state of a run. In the first two there is no session yet."""
 
     PUSHING = "pushing"
     """The intent is recorded, the target's answer is not (yet) known."""
     REFUSED = "refused"
-    """The target took no version."""
+    """The target did not accept the push: there is no version."""
     QUEUED = "queued"
     RUNNING = "running"
     COMPLETE = "complete"
@@ -36,6 +36,12 @@ class RunState(StrEnum):
     def is_active(self) -> bool:
         """A session is waiting or running, or may be."""
         return self in (RunState.PUSHING, RunState.QUEUED, RunState.RUNNING)
+
+    @property
+    def phrase(self) -> str:
+        """What follows a run's name in a sentence: `is running`, `has failed`."""
+        special = {RunState.PUSHING: "is being pushed", RunState.REFUSED: "was refused", RunState.ERROR: "has failed"}
+        return special.get(self, f"is {self}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Pushed:
 class SessionState:
     state: RunState
     message: str = ""
-    """Why it failed, where the target says so."""
+    """Why it failed, if the target says so."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class AcceleratorQuota:
     """gpu or tpu"""
     used: float
     reserved: float
-    """Held by sessions that run, in addition to what is used."""
+    """Reserved for sessions that are running, in addition to `used`."""
     total: float
 
     @property
@@ -115,7 +121,7 @@ class Download:
     """An output file that is being read. Close it, read to its end or not."""
 
     start: int
-    """Offset of the first byte that comes: what was asked for, or 0 where the target does not go on in the middle."""
+    """Offset of the first byte: the one that was asked for, or 0 if the target cannot start in the middle."""
     size: int | None
     """Bytes of the whole file; None if the target does not say."""
     validator: str
@@ -132,11 +138,11 @@ class Target(Protocol):
 
     @property
     def competitions(self) -> Competitions:
-        """Where what a run predicted can be submitted. Raises TargetError if this target has no competitions."""
+        """The competitions to which predictions can be submitted. Raises TargetError if this target has none."""
         ...
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
-        """Stores a new version and starts its session. Never repeated by itself."""
+        """Stores a new version and starts its session. A lost answer is not retried here."""
         ...
 
     def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
@@ -158,9 +164,9 @@ class Target(Protocol):
     def outputs(self, ref: KernelRef) -> Iterator[OutputFile]: ...
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
-        """Begins to read a file, from `offset` on if the target can. Its chunks raise NoAnswer when they break off.
+        """Begins to read a file, from `offset` on if the target can. The chunks raise NoAnswer if they break off.
 
-        Raises Expired if the file's address works no longer. May be called from several threads.
+        Raises Expired if the file's address has expired. May be called from several threads.
         """
         ...
 
@@ -171,19 +177,19 @@ class Target(Protocol):
     def close(self) -> None: ...
 
     def cancel(self, ref: KernelRef) -> bool:
-        """Asks for the end of that version's session. False: this target does not let one, and nothing happened."""
+        """Asks to end that version's session. Returns False, and does nothing, if this target cannot do that."""
         ...
 
     def delete(self, owner: str, slug: str) -> None:
-        """Deletes the kernel with all its versions, which ends their sessions. Never repeated by itself."""
+        """Deletes the kernel with all its versions, which ends their sessions. A lost answer is not retried here."""
         ...
 
     def quota(self) -> Quota: ...
 
     def user(self) -> str | None:
-        """Whose the credentials are, if that can be known. Raises CredentialsError if they are not accepted."""
+        """The user of the credentials, if that can be known. Raises CredentialsError if they are not accepted."""
         ...
 
     def has_source(self, kind: str, name: str) -> bool:
-        """Whether what `kind` (dataset_sources, competition_sources, ...) names is there, and readable for the user."""
+        """Whether the source of that kind (dataset_sources, ...) exists and the user may read it."""
         ...

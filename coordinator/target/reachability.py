@@ -1,4 +1,4 @@
-"""Whether an address answers, how fast, and what time it is there. Sends no credentials."""
+"""Measures whether an address answers, how fast, and how far its clock is from ours. Sends no credentials."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _QUESTIONS = 3
 
 @dataclass(frozen=True)
 class Reached:
-    """What a few answers told."""
+    """What a few answers showed."""
 
     seconds: float
-    """Of one question and its answer, on a connection that stands."""
+    """The time of one request and its answer, on an open connection."""
     ahead: float | None
-    """How many seconds this machine's clock is ahead of the other one, to a second; None if that does not tell."""
+    """How many seconds this machine's clock is ahead of the other one, to a second; None if no answer has a date."""
 
 
 def reach(endpoint: str, *, clock: Clock = SYSTEM_CLOCK) -> Reached:
-    """Asks the address for its front page; any status will do. Raises NoAnswer."""
+    """Requests the front page of the address; any status counts as an answer. Raises NoAnswer."""
     taken, ahead = [], None
     with requests.Session() as session:
         session.trust_env = not is_loopback(endpoint)
@@ -46,7 +46,7 @@ def reach(endpoint: str, *, clock: Clock = SYSTEM_CLOCK) -> Reached:
 
 
 def _ahead(date: str | None, here: float) -> float | None:
-    """HTTP's dates have whole seconds: what lies between is no difference."""
+    """Dates in HTTP have whole seconds: a smaller difference counts as none."""
     try:
         there = parsedate_to_datetime(date or "").timestamp()
     except ValueError:

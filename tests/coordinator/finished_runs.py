@@ -11,6 +11,7 @@ from typing import Any
 from coordinator.ledger.ledger import Ledger, Run, new_run_id
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.results.summary import Summary
 from coordinator.target.protocol import RunState
 
 
@@ -68,7 +69,7 @@ def finished(
         created_at=f"2026-11-01T00:00:{version:02}+00:00",
         version=version,
         files={"tiny_model/train.py": "0" * 64},
-        summary=summary,
+        summary=Summary.parse(summary),
     )
     run = dataclasses.replace(run, **changes)
     with Ledger(project.ledger) as ledger:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from coordinator.clock import Clock
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 
@@ -58,9 +59,7 @@ class Scripted(ThreadingHTTPServer):
             endpoint=self.url,
             credentials=CREDENTIALS,
             owner="ada",
-            clock=time.clock,
-            sleep=time.sleep,
-            chance=lambda: chance,
+            clock=Clock(monotonic=time.clock, sleep=time.sleep, chance=lambda: chance),
         )
 
 

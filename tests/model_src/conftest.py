@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from runner_test.sample_data import write_sample_data
+from runner_test.samples import SampleData, write_sample_data
 from tests.warm import TRAINING, run_warm
 
 PROJECT = Path(__file__).parents[2]
@@ -108,7 +108,7 @@ def narrow_here() -> Iterator[None]:
 def sample_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sixteen labelled pictures, half of them positive, and three to predict; 64 pixels."""
     directory = tmp_path_factory.mktemp("sample") / "data"
-    write_sample_data(directory, images=16, test_images=3, size=64, positive=0.5, seed=1)
+    write_sample_data(directory, SampleData(images=16, test_images=3, size=64, positive=0.5, seed=1))
     return directory
 
 

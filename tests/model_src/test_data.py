@@ -37,7 +37,7 @@ def test_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
     """Labelled pictures of another source come after the others; those of one ImageId are refused by name."""
     attach(tmp_path, sample_data)
     extra = tmp_path / "input" / "datasets" / "ann" / "more"
-    command = [sys.executable, "-m", "runner_test.sample_data", str(extra)]
+    command = [sys.executable, "-m", "runner_test.samples", str(extra)]
     options = ["--images", "6", "--test-images", "2", "--size", "64", "--positive", "0.5", "--seed", "8"]
     subprocess.run(command + options, check=True, cwd=PROJECT, capture_output=True)
     said: list[str] = []
@@ -76,7 +76,7 @@ def test_run_with_extra_pictures(sample_data: Path, tmp_path: Path) -> None:
     """
     attach(tmp_path, sample_data)
     extra = tmp_path / "input" / "datasets" / "ann" / "more"
-    command = [sys.executable, "-m", "runner_test.sample_data", str(extra), "--images", "8", "--test-images", "0"]
+    command = [sys.executable, "-m", "runner_test.samples", str(extra), "--images", "8", "--test-images", "0"]
     options = ["--size", "64", "--positive", "0.5", "--seed", "8"]
     subprocess.run(command + options, check=True, cwd=PROJECT, capture_output=True)
     given: dict[str, Any] = {

@@ -121,7 +121,7 @@ def test_picture_that_another_run_pushed_out(sample_data: Path, tmp_path: Path) 
 def test_killed_run_is_resumed(tmp_path: Path) -> None:
     """A process killed in the midst leaves whole entries only; the next one decodes the rest, no picture twice."""
     source = tmp_path / "source"
-    command = [sys.executable, "-m", "runner_test.sample_data", str(source), "--images", "300", "--size", "128"]
+    command = [sys.executable, "-m", "runner_test.samples", str(source), "--images", "300", "--size", "128"]
     subprocess.run(command, check=True, cwd=PROJECT, capture_output=True)
     code = (
         "from pathlib import Path; from tests.model_src.test_picture_cache import read; "

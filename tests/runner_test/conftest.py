@@ -1,4 +1,4 @@
-"""A local Kaggle for every test, in its own folder, with nothing left running afterwards."""
+"""A local Kaggle for every test, in a folder of its own; its sessions are ended afterwards."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,7 +8,9 @@ import pytest
 
 from runner_test.server import running_server
 from runner_test.store import Store
+from tests.runner_test.contest import contest as contest
 from tests.runner_test.local import PLAIN, Local
+from tests.runner_test.serving import serve as serve
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +20,7 @@ def _empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _private_environment(monkeypatch: pytest.MonkeyPatch, _empty_home: Path) -> None:
-    """The person's own credentials stay out of it, and what killed sessions leave goes where pytest tidies up."""
+    """Tests don't see the user's credentials, and folders left by killed sessions are in pytest's temporary folder."""
     monkeypatch.setenv("HOME", str(_empty_home))
     monkeypatch.setenv("TMPDIR", str(_empty_home))
     for name in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_CONFIG_DIR"):
@@ -29,7 +31,7 @@ def _private_environment(monkeypatch: pytest.MonkeyPatch, _empty_home: Path) -> 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store; its sessions are stopped in the end."""
+    """An empty store; its sessions are ended after the test."""
     store = Store(tmp_path / "kaggle", settings=PLAIN)
     yield store
     for kernel in store.kernels():
@@ -46,7 +48,7 @@ def local(store: Store) -> Iterator[Local]:
 
 @pytest.fixture(scope="module")
 def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    """A running local Kaggle shared by the tests of a module that must not get anything saved."""
+    """A running local Kaggle, shared by those tests of a module in which nothing may be saved."""
     store = Store(tmp_path_factory.mktemp("refusing"))
     with running_server(store.root) as server:
         yield Local(server.url, store)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from runner_test.competitions import Rules
+from runner_test.state import Rules
+from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 METADATA = {
     "id": "me/by-command",
@@ -31,7 +30,7 @@ METADATA = {
 
 
 def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
-    """Run the command with a home of its own; what it printed. Fails where it fails."""
+    """Run the command with a home of its own; returns its output, and fails if it fails."""
     return run(local, tmp_path, str(Path(sys.executable).with_name("kaggle")), *arguments, **environment)
 
 
@@ -59,7 +58,7 @@ def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
 
 
 def kernel_folder(tmp_path: Path, **changes: object) -> Path:
-    """A folder to push from."""
+    """A folder with a kernel to push."""
     folder = tmp_path / "kernel"
     folder.mkdir(exist_ok=True)
     (folder / "kernel-metadata.json").write_text(json.dumps(METADATA | changes))
@@ -67,13 +66,13 @@ def kernel_folder(tmp_path: Path, **changes: object) -> Path:
     return folder
 
 
-def test_the_daily_round(local: Local, tmp_path: Path) -> None:
+def test_every_command_for_kernels(local: Local, tmp_path: Path) -> None:
     """push, status, logs (live too), files, output, pull, list, quota and delete work, with a name and a key."""
     folder = kernel_folder(tmp_path)
-    said = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
-    assert "Kernel version 1 successfully pushed" in said
-    assert f"{local.url}/code/me/by-command" in said
-    assert "not valid dataset sources and could not be added to the kernel: ['nobody/nothing']" in said
+    printed = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
+    assert "Kernel version 1 successfully pushed" in printed
+    assert f"{local.url}/code/me/by-command" in printed
+    assert "not valid dataset sources and could not be added to the kernel: ['nobody/nothing']" in printed
     local.reach("by-command", "COMPLETE")
     assert "COMPLETE" in kaggle(local, tmp_path, "kernels", "status", "me/by-command")
     log = json.loads(kaggle(local, tmp_path, "kernels", "logs", "me/by-command"))
@@ -106,7 +105,7 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
     (data / "sample_submission.csv").write_text("ImageId,EncodedPixels\na,-1\nb,-1\n")
     solution = tmp_path / "solution.csv"
     solution.write_text("ImageId,EncodedPixels,Usage\na,1 4,Public\nb,-1,Private\n")
-    rules = Rules("model_src.score:competition_score", str(REPOSITORY), sys.executable)
+    rules = Rules("model_src.score:competition_score", str(ROOT), sys.executable)
     local.store.add_competition("siim", data, solution, rules)
 
     def contest(*arguments: str) -> str:
@@ -120,9 +119,9 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
     contest("download", "siim", "-p", str(tmp_path / "all"))
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["siim.zip"]
 
-    said = contest("submit", "siim", "-f", str(sample), "-m", "all empty")
-    assert "Successfully submitted to siim" in said
-    assert "4 submissions remaining today" in said
+    printed = contest("submit", "siim", "-f", str(sample), "-m", "all empty")
+    assert "Successfully submitted to siim" in printed
+    assert "4 submissions remaining today" in printed
     local.run("solver", "open('submission.csv', 'w').write('ImageId,EncodedPixels\\na,1 4\\nb,1 4\\n')")
     assert "Successfully" in contest(
         "submit", "siim", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "mine"
@@ -140,7 +139,7 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
 
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:
-    """The command pushes a notebook as Jupyter writes it, and pulls it again under its own ending."""
+    """The command pushes a notebook as Jupyter writes it, and pulls it as a notebook."""
     folder = kernel_folder(tmp_path, code_file="kernel.ipynb", kernel_type="notebook", dataset_sources=[])
     cell = {
         "cell_type": "code",
@@ -153,8 +152,8 @@ def test_a_notebook(local: Local, tmp_path: Path) -> None:
     (folder / "kernel.ipynb").write_text(
         json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
     )
-    said = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
-    assert "Kernel version 1 successfully pushed" in said
+    printed = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
+    assert "Kernel version 1 successfully pushed" in printed
     local.reach("by-command", "COMPLETE")
     log = json.loads(kaggle(local, tmp_path, "kernels", "logs", "me/by-command"))
     assert "".join(record["data"] for record in log) == "hello 1\n"
@@ -180,28 +179,28 @@ print(api.competitions_list().competitions)
 """
     output = tmp_path / "output"
     output.mkdir()
-    said = run(local, tmp_path, sys.executable, "-c", program, str(output))
-    assert "COMPLETE" in said
-    assert "['out.csv', 'by-library.log'] ['me/by-library']" in said
+    printed = run(local, tmp_path, sys.executable, "-c", program, str(output))
+    assert "COMPLETE" in printed
+    assert "['out.csv', 'by-library.log'] ['me/by-library']" in printed
     assert (output / "out.csv").read_text() == "a,b"
 
 
 def test_with_an_access_token(local: Local, tmp_path: Path) -> None:
-    """A token works too; its user is the server's."""
+    """A token works, too; its user is the server's."""
     folder = kernel_folder(tmp_path, id="local/by-token", title="By token", dataset_sources=[])
-    said = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder), KAGGLE_API_TOKEN="KGAT_anything")
-    assert "Kernel version 1 successfully pushed" in said
+    printed = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder), KAGGLE_API_TOKEN="KGAT_anything")
+    assert "Kernel version 1 successfully pushed" in printed
 
 
 def test_a_refused_push_is_printed(local: Local, tmp_path: Path) -> None:
-    """What the server says in `error` is what the command prints."""
+    """The command prints the answer's `error`."""
     folder = kernel_folder(tmp_path, title="x" * 60)
     assert "5 to 50 characters" in kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
 
 
 @pytest.mark.parametrize("arguments", [["kernels", "status", "anna/private"], ["kernels", "status", "me/nothing"]])
 def test_what_is_not_there(local: Local, tmp_path: Path, arguments: list[str]) -> None:
-    """A stranger's private kernel and one that doesn't exist get Kaggle's explanation of a 403."""
+    """For another user's private kernel and for a missing one the command prints Kaggle's explanation of a 403."""
     local.push("private", WAITS_FOR_GO, user="anna")
     with pytest.raises(AssertionError, match=r"Permission 'kernels.get' was denied"):
         kaggle(local, tmp_path, *arguments)

@@ -1,1 +1,1 @@
-"""What commands print as tables: values in, rich tables out."""
+"""The tables that commands print: each function makes a rich table of plain values."""

@@ -1,46 +1,42 @@
-"""The figures of a run that goes on, as its log reports them: what `logs --follow` shows below the log."""
+"""The metrics of a run in progress, as its log reports them: `logs --follow` shows them below the log."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from coordinator.results import events
+from coordinator.results import Event
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric in the epochs of a fold so far. Which direction is better is for the reader: events don't say."""
+    """One metric in the epochs of a fold so far. Events do not have its direction, so it has both extremes."""
 
     last: float
     lowest: float
-    lowest_in: int | None
-    """The epoch of it."""
+    lowest_in: int | float | None
+    """The epoch with that value."""
     highest: float
-    highest_in: int | None
+    highest_in: int | float | None
 
 
 class Board:
-    """Feed it a log's events in their order."""
+    """The metrics of the current fold, from the events of a log."""
 
     def __init__(self) -> None:
         self.place = ""
-        """The last event's: `fold 0, epoch 3/8`."""
+        """Where the last event was: `fold 0, epoch 3/8`."""
         self.figures: dict[str, Figure] = {}
-        """By metric, the most telling first; of one fold (of one repeat) only."""
-        self._fold: tuple[Any, Any] = (None, None)
+        """By metric, the most important first; of one fold (of one repeat) only."""
+        self._fold = ""
 
-    def feed(self, event: dict[str, Any]) -> bool:
-        """Takes an epoch's figures in; returns whether it was one."""
-        if event["event"] != "epoch":
+    def feed(self, event: Event) -> bool:
+        """Adds an event; returns whether it had the metrics of an epoch."""
+        if event.kind != "epoch":
             return False
-        fold = (event.get("seed"), event.get("fold"))
-        if fold != self._fold:
-            self._fold, self.figures = fold, {}
-        self.place = events.where(event)
-        number = event.get("epoch")
-        epoch = number if isinstance(number, int) else None
-        for name, value in events.figures(event).items():
+        if event.repeat_and_fold != self._fold:
+            self._fold, self.figures = event.repeat_and_fold, {}
+        self.place, epoch = event.place, event.epoch
+        for name, value in event.figures.items():
             before = self.figures.get(name)
             now = Figure(value, value, epoch, value, epoch) if before is None else replace(before, last=value)
             if value < now.lowest:

@@ -1,4 +1,4 @@
-"""How a comparison, a list of runs and a ranking look on a terminal of 80 columns: see tables.py."""
+"""The tables of comparisons, rankings and lists of runs, for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from rich.text import Text
 
 from coordinator.cli.tables.runs import age
 from coordinator.comparison import Comparison, Interval, Report, Side, figure, summarize
-from coordinator.results import clean
+from coordinator.text import clean
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
 LONGEST_CELL = 60
-"""Characters in a list of runs: the whole of a long note or message is in --json."""
+"""Characters of a cell in a list of runs: --json has long notes and messages in full."""
 _NOISE_MARKS = {True: "~", False: " ", None: "?"}
 _BETTER = {"max": "higher", "min": "lower"}
 
 
 def report(found: Report) -> RenderableType:
-    """What is compared, each comparison, and what there is to know about both."""
+    """The sides, each comparison with its verdict, and notes."""
     parts: list[RenderableType] = [Text(f"{clean(found.metric)}, {_BETTER[found.mode]} is better", style="bold")]
     sides = _table("", "mean", "sd", "n", "runs", right=(1, 2, 3))
     for each in found.sides:
@@ -68,7 +68,7 @@ def _comparison(found: Comparison) -> list[RenderableType]:
             folds.add_row(fold.fold, _value(fold.a), _value(fold.b), *([apart] if found.are_folds_shared else []))
         parts += [Text(f"fold by fold, {found.fold_runs[0]} and {found.fold_runs[1]}"), folds]
         if not found.are_folds_shared:
-            parts.append(Text("the folds of one are not known to be those of the other: each has its own images"))
+            parts.append(Text("whether both have the same folds is not known: the images of a fold may differ"))
     how = "paired" if found.images.is_paired else "not paired"
     if found.images.interval is not None:
         why = f": {found.images.why}" if found.images.why else ""
@@ -101,7 +101,7 @@ def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
 
 
 def listing(found: Sequence[dict[str, Any]], *, longest: int | None = None) -> RenderableType:
-    """Rows as they are, a column each; times as how long ago they were, texts up to `longest` characters."""
+    """A column for each value of the rows; times are shown as ages, texts up to `longest` characters."""
     names = list(found[0]) if found else []
     numbers = [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
     table = _table(*(name.removesuffix("_at") for name in names), right=numbers)

@@ -3,68 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.runs import new_table
-from coordinator.results import summary as metrics
+from coordinator.results import Ablated, Bottlenecks, Metric, Repeats, Summary
 
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 
 
-def results(title: str, summary: dict[str, Any]) -> RenderableType:
+def results(title: str, summary: Summary) -> RenderableType:
     """The cross-validation table of a metrics.json, the baseline below it, and where the time went."""
     parts: list[RenderableType] = []
-    found = metrics.metric_tables(summary)
+    found = summary.primary_first
     if found:
         parts.append(Text(f"{title}, cross-validation", style="bold"))
         # What was measured apart from the folds has images of its own.
         for group in ([each for each in found if each.folds], [each for each in found if not each.folds]):
             for start in range(0, len(group), _COLUMNS):
                 parts.append(_cross_validation(group[start : start + _COLUMNS], summary))
-    repeats = metrics.repeats(summary)
-    if repeats is not None:
-        parts.append(Text(_spread(repeats)))
-    if ablated := metrics.ablation(summary):
-        parts += _ablation(ablated)
-    found_bottlenecks = metrics.bottlenecks(summary)
-    if found_bottlenecks is not None and found_bottlenecks.alone:
-        parts += _bottlenecks(found_bottlenecks)
-    parts.append(Text(metrics.clean(_seconds(summary))))
-    if summary.get("status") not in ("complete", "error"):
-        status = metrics.clean(f"the run says that it is {summary.get('status')}: these are its figures so far")
-        parts.append(Text(status, style="yellow"))
-    error = summary.get("error")
-    if isinstance(error, dict):
-        parts.append(Text(metrics.clean(f"{error.get('type')}: {error.get('message')}"), style="red"))
+    if summary.repeats is not None:
+        parts.append(Text(_spread(summary.repeats)))
+    if summary.ablation:
+        parts += _ablation(summary.ablation)
+    if summary.bottlenecks is not None and summary.bottlenecks.alone:
+        parts += _bottlenecks(summary.bottlenecks)
+    parts.append(Text(_seconds(summary)))
+    if summary.status not in ("complete", "error"):
+        reported = f"the run reports that it is {summary.status}" if summary.status else "the run reports no status"
+        parts.append(Text(f"{reported}: these are its figures so far", style="yellow"))
+    if summary.error is not None:
+        parts.append(Text(summary.error.line, style="red"))
     return Group(*parts)
 
 
-def _cross_validation(found: Sequence[metrics.MetricTable], summary: dict[str, Any]) -> Table:
+def _cross_validation(found: Sequence[Metric], summary: Summary) -> Table:
     """A row a fold, a column a metric; `images` counts those of the first metric."""
     primary = found[0]
     table = new_table("fold", "images", *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
     for column in table.columns[1:]:
         column.justify = "right"
-    values = [{fold: value for fold, value, _ in metric.folds} for metric in found]
-    for fold, _, n in primary.folds:
-        table.add_row(fold, _count(n), *(_figure(value.get(fold)) for value in values))
+    values = [metric.by_fold for metric in found]
+    for each in primary.folds:
+        table.add_row(each.fold, _count(each.images), *(_figure(value.get(each.fold)) for value in values))
     table.add_section()
-    table.add_row("mean", _count(primary.n), *(_figure(metric.mean) for metric in found))
+    table.add_row("mean", _count(primary.images), *(_figure(metric.mean) for metric in found))
     table.add_row("sd", "", *(_figure(metric.sd) for metric in found))
-    if primary.name == metrics.primary_name(summary):
-        table.add_row("all images", _count(primary.n), _figure(metrics.primary_value(summary)))
-    for name in dict.fromkeys(name for metric in found for name, _ in metrics.baselines(summary, metric.name)):
-        scores = [dict(metrics.baselines(summary, metric.name)) for metric in found]
+    if primary.name == summary.primary_name:
+        table.add_row("all images", _count(primary.images), _figure(summary.primary_value))
+    scores = [{each.name: each.value for each in summary.baselines_in(metric.name)} for metric in found]
+    for name in dict.fromkeys(name for score in scores for name in score):
         shown = [_figure(score[name]) if name in score else "" for score in scores]
         table.add_row(f"baseline {name}", "", *shown, style="dim")
     return table
 
 
-def _ablation(found: Sequence[metrics.Ablated]) -> list[RenderableType]:
+def _ablation(found: Sequence[Ablated]) -> list[RenderableType]:
     """A row a value of a setting, a section a setting; `*` marks what the run predicts with."""
     table = new_table("setting", "value", "metric", "images", "as set", "chosen", "nested")
     for column in table.columns[3:]:
@@ -74,7 +70,8 @@ def _ablation(found: Sequence[metrics.Ablated]) -> list[RenderableType]:
         if is_first and place:
             table.add_section()
         value = f"{row.value}{' *' * row.is_used}"
-        table.add_row(row.setting * is_first, value, row.metric, _count(row.images), *map(_figure, row.figures))
+        figures = map(_figure, (row.as_set, row.chosen, row.nested))
+        table.add_row(row.setting * is_first, value, row.metric, _count(row.images), *figures)
     return [
         Text("what a setting is worth", style="bold"),
         table,
@@ -85,14 +82,14 @@ def _ablation(found: Sequence[metrics.Ablated]) -> list[RenderableType]:
     ]
 
 
-def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:
+def _bottlenecks(found: Bottlenecks) -> list[RenderableType]:
     """What perfect stages would bring, and what each kind of error takes."""
     stages = new_table("with a perfect", found.metric, "gain")
-    for name, value, gain in found.alone:
-        stages.add_row(name, _figure(value), "-" if gain is None else f"{gain:+.4f}")
+    for stage in found.alone:
+        stages.add_row(stage.name, _figure(stage.value), "-" if stage.gain is None else f"{stage.gain:+.4f}")
     losses = new_table("kind of error", f"takes from {found.metric}", "images")
-    for name, loss, images in found.losses:
-        losses.add_row(name.replace("_", " "), _figure(loss), _count(images))
+    for share in found.losses:
+        losses.add_row(share.kind.replace("_", " "), _figure(share.loss), _count(share.images))
     for table in (stages, losses):
         for column in table.columns[1:]:
             column.justify = "right"
@@ -101,15 +98,16 @@ def _bottlenecks(found: metrics.Bottlenecks) -> list[RenderableType]:
         stages,
     ]
     if found.ladder:
-        rungs = " -> ".join(f"{name} {_figure(value)}" for name, value in found.ladder)
+        rungs = " -> ".join(f"{stage.name} {_figure(stage.value)}" for stage in found.ladder)
         parts.append(Text(f"one after the other: {rungs}"))
     return [*parts, *([losses] if found.losses else [])]
 
 
-def _spread(found: metrics.Repeats) -> str:
+def _spread(found: Repeats) -> str:
     """`cv/dice over 3 seeds: mean 0.9120, sd 0.0040, min 0.9081, max 0.9162`."""
-    least, most = _figure(min(found.values)), _figure(max(found.values))
-    over = f"{found.metric} over {len(found.values)} seeds"
+    values = [each.value for each in found.values]
+    least, most = _figure(min(values)), _figure(max(values))
+    over = f"{found.metric} over {len(values)} seeds"
     return f"{over}: mean {_figure(found.mean)}, sd {_figure(found.sd)}, min {least}, max {most}"
 
 
@@ -125,13 +123,8 @@ def _count(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _seconds(summary: dict[str, Any]) -> str:
-    total, stages = summary.get("seconds"), summary.get("stages")
-    if not isinstance(total, int | float):
+def _seconds(summary: Summary) -> str:
+    if summary.seconds is None:
         return ""
-    parts = [
-        f"{name} {value:.0f}"
-        for name, value in (stages if isinstance(stages, dict) else {}).items()
-        if isinstance(value, int | float) and value >= 0.5
-    ]
-    return f"{total:.0f} seconds" + (f" ({', '.join(parts)})" if parts else "")
+    parts = [f"{name} {value:.0f}" for name, value in summary.stages.items() if value >= 0.5]
+    return f"{summary.seconds:.0f} seconds" + (f" ({', '.join(parts)})" if parts else "")

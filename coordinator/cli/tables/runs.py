@@ -1,4 +1,4 @@
-"""How values look on a terminal: rich renderables, made of plain values. Printing them is cli/terminal.py's job."""
+"""The tables of runs, experiments, quota, findings and checks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rich.text import Text
 
 from coordinator.cli.tables.board import Board
 from coordinator.ledger import Run, Times, run_times
-from coordinator.results import events, summary as metrics
 from coordinator.target import AcceleratorQuota, Quota, RunState
+from coordinator.text import clean
 
 if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
     from coordinator.kernel import Check
@@ -81,12 +81,12 @@ def experiment(item: Experiment) -> RenderableType:
 
 
 def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
-    """A row a run: `wait` is how long it waited, or waits, for its session. `chains` is `Status.chains`."""
+    """A row for each run: `wait` is the time that it waited for its session so far. `chains` is `Status.chains`."""
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = run_times(run)
-        last = events.describe(run.last_event) if run.last_event else ""
-        lines = [metrics.clean(last), metrics.clean(run.message), _chain(chains.get(run.id, ()))]
+        last = str(run.last_event) if run.last_event else ""
+        lines = [last, clean(run.message), _chain(chains.get(run.id, ()))]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")
@@ -98,20 +98,20 @@ def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) 
 
 
 def _chain(links: Sequence[Run]) -> str:
-    """`continues v1, v2`: what led to the last of them."""
+    """`continues v1, v2`: the runs that led to the last one."""
     return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
 
 
 def _stuck(run: Run, at: Times) -> str:
     ran = "" if at.running is None else f"{duration(at.running)} "
     return (
-        f"said to run {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it does not "
-        f"run there, coord cancel --exp {run.experiment} --version {run.version}"
+        f"is reported as running {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it "
+        f"does not run there, coord cancel --exp {run.experiment} --version {run.version}"
     )
 
 
 def quota(found: Quota) -> RenderableType:
-    """A row a kind of accelerator, with a bar of its whole quota: used, reserved by what runs, left."""
+    """A row for each kind of accelerator, with a bar of the quota: used, reserved by running sessions, left."""
     table = new_table("", "", "used", "reserved", "left", "of")
     for column in table.columns[2:]:
         column.justify = "right"
@@ -127,7 +127,7 @@ def quota(found: Quota) -> RenderableType:
 
 
 def _bar(quota: AcceleratorQuota) -> Text:
-    """Its whole quota in `_BAR` characters; what is there at all gets one."""
+    """The whole quota in `_BAR` characters; whatever is not 0 has at least one."""
     parts, rest = [], _BAR
     for seconds, character, colour in ((quota.used, "█", "cyan"), (quota.reserved, "▒", "yellow")):
         share = seconds / quota.total if quota.total > 0 else 0.0
@@ -138,18 +138,18 @@ def _bar(quota: AcceleratorQuota) -> Text:
 
 
 def findings(found: Sequence[Finding]) -> RenderableType:
-    """A row a finding, its remedy below it."""
+    """A row for each finding, with its remedy below it."""
     table = new_table("check", "state", "what, and what to do about it")
     for each in found:
-        about = Text(metrics.clean(each.what))
+        about = Text(clean(each.what))
         if each.remedy:
-            about.append(f"\n-> {metrics.clean(each.remedy)}", style="bold")
+            about.append(f"\n-> {clean(each.remedy)}", style="bold")
         table.add_row(each.check, Text(each.level.upper(), style=_LEVEL_COLOURS[each.level]), about)
     return table
 
 
 def board(label: str, found: Board) -> RenderableType:
-    """Where a run stands, and the figures of its fold."""
+    """The progress of a run, and the metrics of its fold."""
     table = new_table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
     for name, figure in list(found.figures.items())[:_BOARD_ROWS]:
         table.add_row(
@@ -160,34 +160,34 @@ def board(label: str, found: Board) -> RenderableType:
             f"{figure.highest:.4f}",
             "" if figure.highest_in is None else str(figure.highest_in),
         )
-    return Group(Text(f"{label}: {metrics.clean(found.place)}", style="bold"), table)
+    return Group(Text(f"{label}: {clean(found.place)}", style="bold"), table)
 
 
 def check(found: Check) -> RenderableType:
-    """What differs between a kernel and the working tree: names first, then lines, as many as one looks at."""
+    """The differences between a kernel and the working tree: names first, then the first lines."""
     parts: list[RenderableType] = []
     if found.files:
         files = new_table("file", "what")
         for file in found.files:
-            files.add_row(metrics.clean(file.path), file.state)
+            files.add_row(clean(file.path), file.state)
         parts.append(files)
     if found.settings or found.config:
         values = new_table("value", "in the kernel", "in the working tree")
         for change in (*found.settings, *found.config):
-            values.add_row(metrics.clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
+            values.add_row(clean(change.path), *(json.dumps(value) for value in (change.base, change.value)))
         parts.append(values)
     if found.text:
         parts.append(Text("\nThe text around files and config differs: the header, the template or coord's bootstrap."))
     lines = [line for diff in (*(file.diff for file in found.files), found.text) for line in diff]
     if lines:
-        parts.append(Text("\n" + "\n".join(metrics.clean(line) for line in lines[:_DIFF_LINES]), overflow="fold"))
+        parts.append(Text("\n" + "\n".join(clean(line) for line in lines[:_DIFF_LINES]), overflow="fold"))
     if len(lines) > _DIFF_LINES:
         parts.append(Text(f"... and {len(lines) - _DIFF_LINES} more lines of differences: --json has them all"))
     return Group(*parts)
 
 
 def age(since: str) -> str:
-    """How long ago a time of the ledger was: 45s, 12m, 3h, 2d."""
+    """The time since a moment of the ledger: 45s, 12m, 3h, 2d."""
     return duration(datetime.now(UTC) - datetime.fromisoformat(since))
 
 
@@ -201,7 +201,7 @@ def duration(span: timedelta) -> str:
 
 
 def new_table(*columns: str) -> Table:
-    """An empty one, as all of ours look; what is too long for a column goes on in the next line."""
+    """An empty table in the style of all tables; long cells are wrapped."""
     table = Table(box=SIMPLE, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")

@@ -1,4 +1,4 @@
-"""How scores look on a terminal of 80 columns, those of submissions and those that files record: see tables.py."""
+"""The tables of scores, of submissions and of what files record, for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.runs import age
-from coordinator.results import summary as metrics
 from coordinator.submissions import Agreement, RecordedScore, Score
 from coordinator.target import SubmissionState
+from coordinator.text import clean
 
 
 def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> RenderableType:
-    """A table a competition, a row a submission, and below it how far CV and scores rank runs alike."""
+    """A table for each competition, a row for each submission, and below it how well CV and scores agree."""
     parts: list[RenderableType] = []
     for place in dict.fromkeys((each.submission.target, each.submission.competition) for each in found):
         table = _table("run", "age", "metric", "CV", "public", "private", "submission")
@@ -29,14 +29,14 @@ def scores(found: Sequence[Score], agreements: Sequence[Agreement]) -> Renderabl
 
 
 def recorded(found: Sequence[RecordedScore], agreements: Sequence[Agreement]) -> RenderableType:
-    """A row an experiment whose file records scores."""
+    """A row for each experiment whose file records scores."""
     table = _table("recorded", "metric", "CV", "public", "private", "note")
     for each in found:
         many = f"\nmean of {each.n}" if each.n > 1 else ""
         cv = f"{_figure(each.cv)}{many}"
-        note = metrics.clean(each.note)
+        note = clean(each.note)
         table.add_row(each.experiment, _metric(each.metric, each.mode), cv, *_scores(each.public, each.private), note)
-    # A part that nobody recorded a score of needs no line.
+    # A part without recorded scores needs no line.
     return Group(table, *(Text(_agreement(each, "experiment")) for each in agreements if each.n))
 
 
@@ -44,7 +44,7 @@ def _row(found: Score) -> tuple[RenderableType | str, ...]:
     each = found.submission
     about = Text("" if each.ref is None else str(each.ref))
     if each.state is not SubmissionState.COMPLETE:
-        message = f": {metrics.clean(each.message)}" if each.message else ""
+        message = f": {clean(each.message)}" if each.message else ""
         about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
     label, metric = found.label.replace(" ", "\n"), _metric(found.metric, found.mode)
     return label, age(each.created_at), metric, _figure(found.cv), *_scores(each.public, each.private), about
@@ -63,7 +63,7 @@ def _metric(name: str, mode: str) -> str:
 
 
 def _scores(*found: float | None) -> list[str]:
-    """A leaderboard has five places."""
+    """Five decimals, as on a leaderboard."""
     return ["-" if score is None else f"{score:.5f}" for score in found]
 
 

@@ -1,4 +1,4 @@
-"""How a sweep looks on a terminal: its plan, and where it stands."""
+"""The tables of a sweep: its plan, and its progress."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.ledger import Run
-from coordinator.results import primary_value
 from coordinator.sweeps import Plan, Progress, Standing, estimates
 from coordinator.target import AcceleratorQuota
 
-_LIKE = 5  # settings in which a run may differ and still tell how long another takes
-_ABOUT = 60  # characters of what a log or an error says
+_LIKE = 5  # settings in which a run may differ and still be a good estimate
+_ABOUT = 60  # characters of a log's last event or of an error
 _COLOURS = {"complete": "green", "error": "red", "cancelled": "yellow", "running": "cyan", "queued": "cyan"}
 
 
 def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
-    """A row an experiment, then what all of it takes, and its share of the quota."""
+    """A row for each experiment, then the time of all of them, and their share of the quota."""
     table = _table("experiment", "what is set", "takes")
     for each in found.planned:
         name, about = each.combination.name, "\n".join(each.combination.overrides)
@@ -48,7 +47,7 @@ def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
 
 
 def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
-    """How much of the week's accelerator hours it takes; nothing for a CPU, or where the time is not known."""
+    """Its share of the week's accelerator hours, as a sentence; empty for a CPU, or if the time is not known."""
     if found.kind == "cpu" or found.session_seconds is None or quota is None or quota.total <= 0:
         return ""
     share, hours = found.session_seconds / quota.total, round(quota.total / 3600, 1)
@@ -67,7 +66,7 @@ def progress(found: Progress) -> RenderableType:
         table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
     for whole, run in found.merged.items():
         if run is not None:
-            found_value = primary_value(run.summary or {})
+            found_value = run.reported.primary_value
             shown = "" if found_value is None else f"{found_value:.4f}"
             table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
     left = f"; about {span(found.left)} left" if found.left else ""

@@ -1,7 +1,7 @@
-"""The verb ledger check: what is wrong with the ledger, and what can be rebuilt of it from results/ and the targets.
+"""The verb ledger check: finds problems of the ledger, and rebuilds what it lacks from results/ and the targets.
 
-Each `of_*` module looks at the ledger from one side and yields problems; a problem that can be repaired has a function
-that repairs it.
+Each `of_*` module compares the ledger with one source and yields problems; a problem that can be repaired has a
+function that repairs it.
 """
 
 import lazy_loader as lazy

@@ -1,2 +1,2 @@
-from . import checks as checks
-from .checks import NotAsked as NotAsked, Problem as Problem
+from .check_all import check_ledger as check_ledger
+from .problem import Problem as Problem

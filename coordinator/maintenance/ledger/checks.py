@@ -1,8 +1,4 @@
-"""The verb ledger check: what is wrong with the ledger, and what can be rebuilt of it from results/ and the targets.
-
-Each module looks at the ledger from one side and yields problems; a problem that can be repaired brings what repairs
-it.
-"""
+"""Puts the checks of the ledger in order."""
 
 from __future__ import annotations
 
@@ -18,11 +14,10 @@ from coordinator.workspace import Workspace
 
 
 def check_file(file: Path) -> Problem | None:
-    """What is wrong with the ledger's file; it must be sound before a ledger can be opened and `check`ed."""
+    """The problem of a damaged ledger file, which must be repaired before the ledger can be opened and `check`ed."""
     found = damage(file)
     if not found:
         return None
-
     return Problem(
         f"{file.name} is damaged: {found[0]}" + (f" (and {len(found) - 1} more)" if len(found) > 1 else ""),
         f"move it to {file.name}.damaged-N, make a new one, and copy what can still be read",
@@ -31,9 +26,9 @@ def check_file(file: Path) -> Problem | None:
 
 
 def check(workspace: Workspace, targets: Iterable[Target]) -> Iterator[Problem | NotAsked]:
-    """All problems, one after the other; a caller that repairs does so before it asks for the next one.
+    """Yields all problems; a caller that repairs one does so before it asks for the next.
 
-    Results come before targets, because they know more of a run: its overrides, when it was pushed, how it ended.
+    Results come before targets, because they have more of a run: its overrides, when it was pushed, how it ended.
     """
     yield from of_runs.check(workspace)
     yield from of_results.check(workspace)

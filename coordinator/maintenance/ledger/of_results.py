@@ -1,4 +1,4 @@
-"""The ledger against what results/ holds: runs, the sweeps they belong to, notes and tags."""
+"""Compares the ledger with results/: runs, the sweeps they belong to, notes and tags."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from coordinator.ledger import Run, remarks, sweeps
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.results import RUN, SUMMARY, read_summary
 from coordinator.workspace import Workspace
 
 
 def check(workspace: Workspace) -> Iterator[Problem]:
-    """What is here decides: it was fetched of runs that have ended."""
+    """Yields the differences; results/ is right, because only runs that have ended are fetched."""
     yield from _results(workspace)
     yield from _sweeps(workspace)
     yield from _remarks(workspace)
@@ -29,7 +29,7 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
     for directory, found in fetched(workspace.project):
         name = workspace.project.relative(directory)
         if found is None:
-            yield Problem(f"{name}/ has no {RUN} that reads: it is not known whose it is", "move it away")
+            yield Problem(f"{name}/ has no readable {RUN}: its run is not known", "move it away")
             continue
         rebuilt = found.run
         run = known.get(rebuilt.id)
@@ -58,15 +58,16 @@ def _results(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
-    """Metrics and kernel must be this run's, and the kernel what was pushed."""
+    """Metrics and kernel must be of this run, and the kernel must be the pushed one."""
     again = f"bring them again: coord fetch-results --exp {run.experiment} --version {run.version} --force"
     try:
-        summary = metrics.read_summary(directory / SUMMARY)
+        summary = read_summary(directory / SUMMARY)
     except TargetError as error:
         yield Problem(error.what, again)
         return
-    if summary is not None and summary.get("run_id") != run.id:
-        yield Problem(f"{project.relative(directory / SUMMARY)} is of run {summary.get('run_id')}, not {run.id}", again)
+    if summary is not None and summary.run_id != run.id:
+        whose = f"run {summary.run_id}" if summary.run_id else "an unnamed run"
+        yield Problem(f"{project.relative(directory / SUMMARY)} is of {whose}, not {run.id}", again)
     kernel = directory / str(run.metadata.get("code_file", ""))
     if kernel.is_file():
         script = script_in(kernel.read_text(encoding="utf-8", errors="replace"))
@@ -79,7 +80,7 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
 
 
 def _sweeps(workspace: Workspace) -> Iterator[Problem]:
-    """Sweeps that runs here belong to. Each of these runs tells of all experiments of its sweep."""
+    """Sweeps of the runs in results/. Each of these runs has a record of its whole sweep."""
     known = {sweep.name for sweep in sweeps.all_sweeps(workspace.ledger)}
     told = {sweep.name: sweep for _, found in fetched(workspace.project) if found for sweep in found.sweeps}
     for sweep in sorted(told.values(), key=lambda each: each.created_at):
@@ -92,7 +93,7 @@ def _sweeps(workspace: Workspace) -> Iterator[Problem]:
 
 
 def _remarks(workspace: Workspace) -> Iterator[Problem]:
-    """Notes and tags, which are written twice: into the ledger, and into a file that outlives it."""
+    """Notes and tags, which are written into the ledger and into a second file."""
     copy = workspace.project.remarks
     here, there = remarks.said(workspace.ledger), remarks.kept(copy)
     name = workspace.project.relative(copy)

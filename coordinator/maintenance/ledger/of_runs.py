@@ -1,4 +1,4 @@
-"""The ledger by itself: rows that do not read, states that cannot be, versions that two runs claim."""
+"""Checks the ledger by itself: unreadable rows, impossible states, versions of two runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _UNSENT = (RunState.PUSHING, RunState.REFUSED)
 
 
 def check(workspace: Workspace) -> Iterator[Problem]:
-    """What needs nothing but the ledger to be found."""
+    """Yields the problems that can be found with the ledger alone, and repaired with results/."""
     yield from _rows(workspace)
     yield from _states(workspace.ledger)
     yield from _versions(workspace.ledger)
 
 
 def _rows(workspace: Workspace) -> Iterator[Problem]:
-    """Rows that do not read, of runs whose results are here."""
+    """Unreadable rows of runs whose results are here."""
     told = {found.run.id: found.run for _, found in fetched(workspace.project) if found}
     for run_id, reason in workspace.ledger.unreadable().items():
         if run_id in told:
@@ -37,7 +37,7 @@ def _rows(workspace: Workspace) -> Iterator[Problem]:
 
 
 def check_rows_left(ledger: Ledger, asked: Collection[str]) -> Iterator[Problem]:
-    """Rows that do not read, and that neither results nor a target could tell; `asked` are the targets that were."""
+    """Unreadable rows that neither results nor a target could rebuild; `asked` are the targets that were asked."""
     for run_id, reason in ledger.unreadable().items():
         (target,) = ledger.statement("SELECT target FROM runs WHERE id = :id", {"id": run_id})[0]
         may_be_told = target not in asked
@@ -49,7 +49,7 @@ def check_rows_left(ledger: Ledger, asked: Collection[str]) -> Iterator[Problem]
 
 
 def _states(ledger: Ledger) -> Iterator[Problem]:
-    """States that cannot be. What is set instead is open, so that `coord status` asks the target."""
+    """Impossible states. The repair sets an active one, so that `coord status` asks the target."""
     for run in ledger.readable():
         if run.state in _UNSENT and run.version is not None:
             open_state, why = RunState.QUEUED, f"is {run.state}, but has a version"
@@ -65,7 +65,7 @@ def _states(ledger: Ledger) -> Iterator[Problem]:
 
 
 def _versions(ledger: Ledger) -> Iterator[Problem]:
-    """One version claimed by two runs. (A kernel that was deleted counts from 1 again, so numbers do come back.)"""
+    """Two runs with the same version. (The versions of a deleted kernel start at 1 again, so that 1 may repeat.)"""
     kernels = defaultdict[tuple[str, str, str], list[Run]](list)
     for run in reversed(ledger.readable()):
         if run.version is not None:
@@ -80,7 +80,7 @@ def _versions(ledger: Ledger) -> Iterator[Problem]:
 
 
 def check_links(workspace: Workspace) -> Iterator[Problem]:
-    """Runs that were rebuilt from their kernels (only these have no time of a push) and go on from an earlier one."""
+    """Runs that were rebuilt from their kernels (only these have no time of a push) and continue an earlier one."""
     setting = workspace.project.settings.continue_setting
     runs = workspace.ledger.readable()
     for run in runs:

@@ -1,4 +1,4 @@
-"""The ledger against what a target has: versions of this project's kernels, and submissions of its runs."""
+"""Compares the ledger with a target: versions of this project's kernels, and submissions of its runs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import CoordError, NoAccess
 from coordinator.files import held
 from coordinator.kernel import kernel_slug
-from coordinator.ledger import NEVER_ARRIVED, Ledger, now, submissions
+from coordinator.ledger import NEVER_ARRIVED, now, submissions
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
 from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel, iso
 from coordinator.project import kernel_titles
 from coordinator.results import Results
 from coordinator.submissions import scores
-from coordinator.target import RunState, Target
+from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
 
 def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
-    """Asks for every version of the kernels, and for the submissions to the competitions of the runs."""
+    """Asks the target for every version of the kernels, and for the submissions to the runs' competitions."""
     try:
         yield from _kernels(workspace)
         yield from _submissions(workspace)
@@ -37,14 +37,14 @@ def _kernels(workspace: Workspace) -> Iterator[Problem]:
     slugs |= {run.slug for run in runs if run.owner == workspace.target.owner}
     told = {found.run.id for _, found in fetched(workspace.project) if found is not None}
     for slug in sorted(slugs & set(workspace.target.kernels())):
-        with held(
-            workspace.project.push_lock(workspace.target.name, slug), wait=True
-        ):  # what is being pushed is not lost
-            yield from _kernel(workspace.ledger, workspace.target, slug, told)
+        # What is being pushed at the moment is not lost.
+        with held(workspace.project.push_lock(workspace.target.name, slug), wait=True):
+            yield from _kernel(workspace, slug, told)
 
 
-def _kernel(ledger: Ledger, target: Target, slug: str, told: Collection[str]) -> Iterator[Problem]:
-    """`told` are runs that were found in results/."""
+def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[Problem]:
+    """Versions of one kernel; `told` are the ids of runs that were found in results/."""
+    ledger, target = workspace.ledger, workspace.target
     address = (target.name, target.owner, slug)
     runs = [run for run in ledger.readable() if (run.target, run.owner, run.slug) == address]
     by_id = {run.id: run for run in runs}
@@ -79,7 +79,7 @@ def _kernel(ledger: Ledger, target: Target, slug: str, told: Collection[str]) ->
                 )
         elif known.version is None and (known.state is RunState.PUSHING or known.message == NEVER_ARRIVED):
             yield Problem(
-                f"{where} is of run {run_id}, which is {known.state}",
+                f"{where} is of run {run_id}, which {known.state.phrase}",
                 "adopt the version",
                 partial(
                     ledger.update,

@@ -1,4 +1,4 @@
-"""What a check finds."""
+"""What the checks of the ledger find."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is not as it should be."""
+    """Something that is wrong with the ledger or with results/."""
 
     what: str
     remedy: str
-    """What --repair does about it, or has done; else what a person can do."""
+    """What --repair does, or has done; without a repair, what the user can do."""
     repair: Callable[[], object] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -22,7 +22,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class NotAsked:
-    """A target, or a part of it, that gave no answer: no problem of the ledger, but what it knows was left out."""
+    """A target that gave no answer: no problem of the ledger, but the check is incomplete."""
 
     what: str
     hint: str

@@ -1,4 +1,4 @@
-"""Runs as what is left of them tells: their results here, their kernels on a target."""
+"""Rebuilds runs from what is left of them: from their results here, or from their kernels on a target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
 from coordinator.ledger import Run, Sweep, from_json
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, summary as metrics
+from coordinator.results import RUN, SUMMARY, Event, Summary, read_summary
 from coordinator.target import RunState, Target
 
 _FROM_RESULTS = (
@@ -21,20 +21,20 @@ _FROM_RESULTS = (
     *("config", "metadata"),
 )
 _SINCE = (*("state", "message", "created_at", "started_at", "ended_at", "timeout_seconds", "last_event", "files"),)
-"""What run.json has said since later."""
+"""Values that older versions of run.json lack."""
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What a folder of results says."""
+    """A run and its sweeps, read from a results folder."""
 
     run: Run
     sweeps: tuple[Sweep, ...]
-    """That the run belongs to, as they were when it was fetched."""
+    """The sweeps of the run, as they were when it was fetched."""
 
 
 def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
-    """Every folder of results, and what its run.json tells."""
+    """Every results folder, and what its run.json has; None if that cannot be read."""
     for directory in sorted(project.all_results.glob("*/*-v*")):
         if directory.is_dir():
             try:
@@ -45,7 +45,7 @@ def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
 
 def _from_results(directory: Path) -> Rebuilt:
     values = json.loads((directory / RUN).read_text(encoding="utf-8"))
-    summary = metrics.read_summary(directory / SUMMARY)
+    summary = read_summary(directory / SUMMARY)
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
         **{name: values[name] for name in _FROM_RESULTS},
@@ -55,19 +55,23 @@ def _from_results(directory: Path) -> Rebuilt:
     )
     if not isinstance(run.version, int) or not all(isinstance(each, dict) for each in (run.metadata, run.config)):
         raise TypeError(f"{RUN} has values of another kind")
-    found = values.get("sweeps", [])  # which run.json did not have at first
+    found = values.get("sweeps", [])  # older versions of run.json lack it
     return Rebuilt(run, tuple(filter(None, map(from_json, found if isinstance(found, list) else []))))
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: values[name] for name in _SINCE} | {"state": RunState(values["state"])}
+    event = values["last_event"]
+    return {name: values[name] for name in _SINCE} | {
+        "state": RunState(values["state"]),
+        "last_event": None if event is None else Event.parse(event),
+    }
 
 
-def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | None, written: str) -> dict[str, Any]:
-    """What run.json did not say at first, from its metrics and its kernel."""
-    is_complete = summary is not None and summary.get("status") == "complete"
+def _guessed(directory: Path, values: dict[str, Any], summary: Summary | None, written: str) -> dict[str, Any]:
+    """The values that an older run.json lacks, from its metrics and its kernel."""
+    is_complete = summary is not None and summary.status == "complete"
     return {
-        # Results are fetched of runs that have ended only.
+        # Only runs that have ended are fetched.
         "state": RunState.COMPLETE if is_complete else RunState.ERROR,
         "message": "" if is_complete else "rebuilt from its results, which do not say how it ended",
         "created_at": values["pushed_at"] or written,
@@ -77,7 +81,7 @@ def _guessed(directory: Path, values: dict[str, Any], summary: dict[str, Any] | 
 
 
 def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
-    """What went in, which the kernel tells, if it was fetched and is this run's."""
+    """The digests of the sources by path, from the kernel, if that was fetched and is this run's."""
     try:
         kernel = reader.read_kernel((directory / values["metadata"]["code_file"]).read_bytes(), RUN)
     except (OSError, BundleError):
@@ -87,7 +91,7 @@ def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
 
 
 def from_kernel(target: Target, slug: str, version: int, text: str, *, created_at: str) -> Run | None:
-    """The run that pushed a kernel, as far as the kernel tells; None if it is none of coord's."""
+    """The run that pushed a kernel, as far as the kernel has it; None if coord did not make that kernel."""
     try:
         kernel = reader.read_kernel(text.encode("utf-8", "replace"), slug)
     except BundleError:

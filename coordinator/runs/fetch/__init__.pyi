@@ -7,3 +7,4 @@ from .fetch import (
     provenance as provenance,
 )
 from .progress import Progress as Progress
+from .several import Display as Display, FetchResult as FetchResult, fetch_several as fetch_several

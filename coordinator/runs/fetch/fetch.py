@@ -17,12 +17,24 @@ from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.files import held
 from coordinator.ledger import MERGED, Run, Sweep, now, sweeps_of
 from coordinator.project import Project
-from coordinator.results import LOG_RECORDS, LOG_TEXT, PARTS, RUN, SUMMARY, Results, Sources, events, summary as metrics
+from coordinator.results import (
+    LOG_RECORDS,
+    LOG_TEXT,
+    PARTS,
+    RUN,
+    SUMMARY,
+    Results,
+    Sources,
+    Summary,
+    log_lines,
+    read_summary,
+)
 from coordinator.runs.fetch import parallel
 from coordinator.runs.fetch.progress import Progress, Tally
 from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord, OutputFile
+from coordinator.text import clean
 from coordinator.workspace import Workspace
 
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
@@ -44,6 +56,15 @@ class Fetched:
     left_out: int = 0
     """Files of the output that are not here, because a pattern left them out, or the settings."""
     warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.run.to_json(),
+            "directory": str(self.directory),
+            "files": list(self.files),
+            "transferred": self.size,
+            "left_out": self.left_out,
+        }
 
 
 @dataclass(frozen=True)
@@ -86,7 +107,7 @@ def fetch_run(
     run = refresh_run(workspace, run)
     if run.state.is_active:
         raise RunFailed(
-            f"{run.label} is {run.state}: there is nothing to fetch yet",
+            f"{run.label} {run.state.phrase}: there is nothing to fetch yet",
             hint=f"coord logs --exp {run.experiment} --follow waits for it.",
         )
     with held(workspace.project.fetch_lock(run.id), wait=True):
@@ -142,7 +163,7 @@ class _Fetch:
         bring = {path: functools.partial(transfer.bring, path) for path in missing}
         first = [bring.pop(path) for path in _FIRST if path in bring]
         self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
-        summary = _checked(run, metrics.read_summary(results.directory / SUMMARY))
+        summary = _checked(run, read_summary(results.directory / SUMMARY))
         if summary is not None:
             run = self.workspace.ledger.update(run.id, summary=summary)
         self._run(transfer, list(bring.values()))
@@ -191,7 +212,7 @@ class _Fetch:
         records = self.workspace.target.log(self.run.ref)
         self.results.write(LOG_RECORDS, json.dumps([asdict(record) for record in records], ensure_ascii=False))
         sources = Sources(self.workspace.project.root, self.run.files)
-        text = "".join(f"{sources.relative(line)}\n" for line in events.lines(records))
+        text = "".join(f"{sources.relative(line)}\n" for line in log_lines(records))
         self.results.write(LOG_TEXT, text)
         return records
 
@@ -219,17 +240,17 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
         *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
-        *("last_event", "continues"),
+        *("last_event", "continues", "config", "metadata"),
     )
-    values = {name: getattr(run, name) for name in names}
-    return values | {"config": run.config, "metadata": run.metadata, "sweeps": [each.to_json() for each in sweeps]}
+    values = run.to_json()
+    return {name: values[name] for name in names} | {"sweeps": [each.to_json() for each in sweeps]}
 
 
 def _confined(file: OutputFile) -> PurePosixPath:
     """The file's path inside the results folder. Names come from the target, so they are not trusted."""
     path = PurePosixPath(file.name)
     hostile = path.is_absolute() or ".." in path.parts or not path.parts or "\\" in file.name
-    if hostile or metrics.clean(file.name) != file.name:
+    if hostile or clean(file.name) != file.name:
         raise TargetError(f"the output has a file named {file.name!r}, which would lie outside the results folder")
     return path
 
@@ -245,11 +266,13 @@ def _cannot_write(project: Project, run: Run, results: Results, error: OSError) 
     return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")
 
 
-def _checked(run: Run, summary: dict[str, Any] | None) -> dict[str, Any] | None:
+def _checked(run: Run, summary: Summary | None) -> Summary | None:
     """The summary, if it is this run's: a result must never be attributed to another version."""
-    if summary is not None and summary.get("run_id") != run.id:
+    if summary is not None and summary.run_id != run.id:
+        origin = f"says that it comes from run {summary.run_id}, not from {run.id}"
+        origin = origin if summary.run_id else "does not say which run it comes from"
         raise TargetError(
-            f"the metrics.json of {run.label} says that it comes from run {summary.get('run_id')}, not from {run.id}",
+            f"the metrics.json of {run.label} {origin}",
             hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
         )
     return summary
@@ -266,8 +289,8 @@ def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath
     if run.summary is None:
         if PurePosixPath(SUMMARY) not in files:  # else it was not wanted
             found.append(f"{run.label} left no {SUMMARY}: there are no metrics")
-    elif run.summary.get("digest") != run.digest:
-        found.append(f"the script that ran ({run.summary.get('digest')}) is not the one that was pushed ({run.digest})")
+    elif (digest := run.summary.digest) != run.digest:
+        found.append(f"the script that ran ({digest or 'no digest'}) is not the one that was pushed ({run.digest})")
     if not records:
         found.append(f"{run.label} has an empty log")
     return tuple(found)

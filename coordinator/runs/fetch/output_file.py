@@ -47,8 +47,8 @@ def bring(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
 
 
 def status_of(run: Run) -> str:
-    """What a run that has ended says of itself: "incomplete" where its time was over, though its session ended well."""
-    return str((run.summary or {}).get("status") or "complete")
+    """The status that an ended run reports: "incomplete" where its time was over, though its session ended well."""
+    return run.reported.status or "complete"
 
 
 def sha256(file: Path) -> str:

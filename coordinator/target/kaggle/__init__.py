@@ -1,8 +1,11 @@
-"""The only package that talks to Kaggle: kagglesdk's messages over an HTTP client of ours.
+"""The only package that talks to Kaggle: the message types of kagglesdk over an HTTP client of ours.
 
-`client` and `competitions` have the calls, `dialogue` what they have in common. `transport` sends them, `policy` says
-as a table what is repeated and how long a call may take, `answers` reads what comes back without trusting it, and
-`meanings` says as a table what each failure means.
+`client` and `competitions` have the calls, `session` what they have in common. `transport` sends them over
+`connections`, with the time limits of `deadline`; `policy` has the tables of repetitions and limits; `parsing` reads
+the answers without trusting them; `error_table` has the table of errors.
+
+The package `kaggle` itself is not used: its import signs in over the network, and may delete the saved sign-in; its
+uploads and downloads have no deadline, print exceptions with signed addresses, and do not return what went wrong.
 """
 
 from coordinator.target.kaggle.client import Kaggle

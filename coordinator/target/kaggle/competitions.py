@@ -1,4 +1,4 @@
-"""The calls about competitions: what they allow, their sample submission, submitting, and what became of it."""
+"""The calls about competitions: their rules and sample submission, submitting, and the scores of submissions."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from kagglesdk.competitions.types.competition_api_service import (
 
 from coordinator.errors import NoAccess, TargetError
 from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
-from coordinator.target.kaggle import answers
-from coordinator.target.kaggle.dialogue import Dialogue
+from coordinator.target.kaggle import parsing
 from coordinator.target.kaggle.policy import Failed, Failure
+from coordinator.target.kaggle.session import ApiSession
 from coordinator.target.kaggle.transport import Transport
 from coordinator.target.protocol import KernelRef
 
 SAMPLE = "sample_submission.csv"
-"""What most competitions call it; it is asked for before their files are listed, which may be very many."""
+"""Its name in most competitions, which is tried before the list of all files, because that may be very long."""
 
-_LISTED_AT_MOST = 10_000  # files among which the sample is looked for
+_LISTED_AT_MOST = 10_000  # files that are searched for the sample
 _SAMPLE_AT_MOST = 1 << 30  # bytes, unpacked
-_PAGE = 100
-_PIECE = 1 << 20
+_PAGE = 100  # entries
+_PIECE = 1 << 20  # bytes
 
 
 class KaggleCompetitions:
     """See `competitions.Competitions` for the methods."""
 
-    def __init__(self, http: Transport, dialogue: Dialogue) -> None:
+    def __init__(self, http: Transport, session: ApiSession) -> None:
         self._http = http
-        self._dialogue = dialogue
+        self._session = session
         self._api = CompetitionApiClient(http)
 
     def competition(self, slug: str) -> Competition:
-        request, target = ApiGetCompetitionRequest(), self._dialogue.target
+        request, target = ApiGetCompetitionRequest(), self._session.target
         request.competition_name = slug
         try:
-            with self._dialogue.answering(f"looking for the competition {slug}"):
+            with self._session.explaining(f"looking for the competition {slug}"):
                 answer = self._api.get_competition(request)
         except NoAccess as error:
             raise NoAccess(
@@ -106,7 +106,7 @@ class KaggleCompetitions:
         with self._about(slug, f"uploading {file.name} for {slug}"):
             start = self._api.start_submission_upload(request)
             if not start.token or not start.create_url:
-                raise Failed(Failure.UNUSABLE, "it does not say where the file should go")
+                raise Failed(Failure.UNUSABLE, "it has no address for the file")
             self._http.put(start.create_url, file)
             return str(start.token)
 
@@ -121,11 +121,11 @@ class KaggleCompetitions:
     def standing(self, ref: int) -> Standing:
         request = ApiGetSubmissionRequest()
         request.ref = ref
-        with self._dialogue.answering(f"asking for the score of submission {ref}"):
+        with self._session.explaining(f"asking for the score of submission {ref}"):
             return _standing(self._api.get_submission(request))
 
     def submissions(self, slug: str) -> Iterator[Standing]:
-        pages = self._dialogue.pages(
+        pages = self._session.pages(
             f"the list of your submissions to {slug}",
             ApiListSubmissionsRequest,
             self._api.list_submissions,
@@ -136,13 +136,13 @@ class KaggleCompetitions:
             yield from map(_standing, page.submissions or [])
 
     def _page(self, slug: str) -> str:
-        return f"{self._dialogue.website}/competitions/{slug}"
+        return f"{self._session.website}/competitions/{slug}"
 
     @contextlib.contextmanager
     def _about(self, slug: str, doing: str) -> Iterator[None]:
-        """A 403 about a competition that is there: it wants its rules accepted first."""
+        """A 403 about a competition that exists: its rules have to be accepted first."""
         try:
-            with self._dialogue.answering(doing):
+            with self._session.explaining(doing):
                 yield
         except NoAccess as error:
             raise NoAccess(
@@ -151,7 +151,7 @@ class KaggleCompetitions:
             ) from error
 
     def _file_names(self, slug: str) -> Iterator[str]:
-        pages = self._dialogue.pages(
+        pages = self._session.pages(
             f"the list of {slug}'s files",
             ApiListDataFilesRequest,
             self._api.list_data_files,
@@ -181,7 +181,7 @@ class KaggleCompetitions:
         try:
             _unpack(arrived, plain)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise TargetError(f"{name} of {slug} does not unpack: {answers.shown(str(error))}") from error
+            raise TargetError(f"{name} of {slug} does not unpack: {parsing.shown(str(error))}") from error
         return plain
 
 
@@ -196,7 +196,7 @@ def _is_sample(name: str) -> bool:
 def _save(response: requests.Response, file: Path) -> None:
     size = 0
     with file.open("wb") as out:
-        for piece in answers.pieces(response):
+        for piece in parsing.pieces(response):
             size += len(piece)
             if size > _SAMPLE_AT_MOST:
                 raise Failed(Failure.UNUSABLE, "it is larger than a sample submission can be")
@@ -209,7 +209,7 @@ def _head(file: Path, size: int) -> bytes:
 
 
 def _unpack(packed: Path, plain: Path) -> None:
-    """Kaggle zips larger files, whatever their name says."""
+    """Writes the unpacked content. Kaggle packs larger files with zip and keeps their name, so the content decides."""
     head = _head(packed, 4)
     with contextlib.ExitStack() as stack:
         source: Any
@@ -238,14 +238,14 @@ def _standing(answer: Any) -> Standing:
         description=answer.description or "",
         public=_score(answer.public_score),
         private=_score(answer.private_score),
-        error=answers.shown(answer.error_description or ""),
-        file_name=answers.shown(answer.file_name or ""),
+        error=parsing.shown(answer.error_description or ""),
+        file_name=parsing.shown(answer.file_name or ""),
         created_at=answer.date.replace(tzinfo=UTC).isoformat(timespec="seconds") if answer.date else None,
     )
 
 
 def _score(text: str | None) -> float | None:
-    """Kaggle gives scores as text, which is empty for what is not known."""
+    """A score, which Kaggle sends as text; None if it is empty or no finite number."""
     try:
         value = float(text or "")
     except ValueError:

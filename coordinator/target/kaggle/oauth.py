@@ -1,33 +1,32 @@
 """The browser sign-in of Kaggle's own command (`kaggle auth login`), whose access token has to be renewed.
 
-kagglesdk's `KaggleCredentials` does the same without a time-out, uses a token for half an hour after its end, and loads
-every service for it. What is renewed goes back into the file, in its form, so that both clients find it.
+kagglesdk's `KaggleCredentials` does the same without a time-out, uses a token for half an hour after it has expired,
+and imports every service for it. The renewed token is saved in the same file and format, so that both clients find it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import random
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from coordinator.clock import SYSTEM_CLOCK
 from coordinator.errors import CredentialsError
 from coordinator.files import write_atomically
 from coordinator.target.credentials import Credentials
-from coordinator.target.kaggle import meanings
+from coordinator.target.kaggle import error_table
 from coordinator.target.kaggle.policy import Failed, Failure
 from coordinator.target.kaggle.transport import Transport
 
 _MARGIN = timedelta(minutes=10)
-"""A token that ends so soon is renewed: a command may go on for a while."""
-_LIFETIME = timedelta(hours=12)  # what kagglesdk asks for; 2026-11
+"""A token that expires so soon is renewed, because a command may take some minutes."""
+_LIFETIME = timedelta(hours=12)  # the value that kagglesdk asks for; 2026-11
 
 
 def oauth_token(file: Path, endpoint: str) -> str:
-    """A valid access token of the sign-in saved in `file`, renewed by Kaggle if it has to be.
+    """A valid access token of the sign-in saved in `file`, renewed by Kaggle if necessary.
 
     Raises CredentialsError if Kaggle does not renew it, and NoAnswer or Later if it does not answer.
     """
@@ -43,16 +42,16 @@ def oauth_token(file: Path, endpoint: str) -> str:
     request.refresh_token = signed_in["refresh_token"]
     request.api_version = ApiVersion.API_VERSION_V1
     request.expiration_duration = _LIFETIME
-    # Without a user name nothing is sent as authorization; the refresh token is known so that no message shows it.
+    # Without a user name no authorization is sent. The refresh token is the key, so that it is hidden in all messages.
     credentials = Credentials(str(file), key=signed_in["refresh_token"])
-    transport = Transport(endpoint, credentials, clock=time.monotonic, sleep=time.sleep, chance=random.random)
+    transport = Transport(endpoint, credentials, SYSTEM_CLOCK)
     try:
         answer = AccountClient(transport).generate_access_token(request)
     except Failed as failed:
         if failed.failure is Failure.REFUSED:
             raise _no_renewal(file) from failed
         source = str(file)
-        raise meanings.explain(
+        raise error_table.explain(
             failed, "renewing the sign-in", target="kaggle", endpoint=endpoint, source=source
         ) from failed
     finally:
@@ -70,7 +69,7 @@ def _read(file: Path) -> dict[str, Any]:
         if isinstance(data["refresh_token"], str):
             return dict(data)
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # it was there a moment ago
+        pass  # it existed a moment ago
     raise _no_renewal(file)
 
 

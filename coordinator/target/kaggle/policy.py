@@ -1,8 +1,8 @@
-"""What is repeated, how often, after what wait, and how long a call may take: one table each.
+"""Tables: which calls are repeated after which failure, how often, after what wait, and how long a call may take.
 
-Whatever changes something is not repeated after a lost answer, because its first try may have taken effect: the verb
-asks what exists then (`refresh.settle`). Waits are doubled each time and shortened at random by up to a half, so that
-several processes do not come back together ("equal jitter": M. Brooker, Exponential Backoff And Jitter, 2015).
+A call that changes something is not repeated after a lost answer, because its first try may have taken effect: the verb
+then asks what exists. Waits are doubled each time and shortened at random by up to a half, so that several processes do
+not try again at the same moment ("equal jitter": M. Brooker, Exponential Backoff And Jitter, 2015).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
-"""Time-outs of one try: for the connection, and for each piece of the answer."""
+"""Time-outs of one try: for the connection, and for the head and each piece of the answer."""
 
 _MIB = 1 << 20
 
@@ -23,15 +23,15 @@ class Kind(StrEnum):
     READ = "read"
     WRITE = "write"
     STREAM = "stream"
-    """A live log: its beginning is a read, and then it lasts as long as the session."""
+    """A live log: its request is a read, and its body lasts as long as the session."""
     DOWNLOAD = "download"
-    """A signed address: no credentials, and a body that the caller reads."""
+    """A file at a signed address: no credentials, and a body that the caller reads."""
     UPLOAD = "upload"
-    """A file to a signed address. What it is for, another call says later."""
+    """A file to a signed address. It has no effect until another call names it."""
 
 
 class Failure(StrEnum):
-    """How a try went wrong, as far as it matters for another one."""
+    """How a try failed, as far as it matters for the decision about another one."""
 
     CONNECT = "no connection"
     """Nothing was sent."""
@@ -44,7 +44,7 @@ class Failure(StrEnum):
     CUT = "answer cut off or garbled"
     HTML = "a web page"
     UNUSABLE = "unusable answer"
-    """Wrong types, endless, too deep, a redirect: the other side is broken or hostile."""
+    """Wrong types, endless, nested too deeply, a redirect: the server is broken or hostile."""
     PROCESSING = "still processing"
     THROTTLED = "throttled"
     DOWN = "down"
@@ -61,25 +61,25 @@ STATUSES = {
     503: Failure.DOWN,
     504: Failure.DOWN,
 }
-"""What an HTTP status is; any other from 400 on is a refusal."""
+"""The failure that an HTTP status stands for; any other status from 400 on is a refusal."""
 
 
 class Failed(Exception):
-    """One try of a call went wrong. This module says whether there is another, `meanings` what it means if not."""
+    """One try of a call failed. This module decides about the next try, `error_table` about the error without one."""
 
     def __init__(
         self, failure: Failure, detail: str = "", *, status: int = 0, retry_after: float | None = None
     ) -> None:
-        """`detail` is ready to be shown: without secrets and control characters. `retry_after` is in seconds."""
+        """`detail` may be shown: it has no secrets and no control characters. `retry_after` is in seconds."""
         super().__init__(": ".join(filter(None, (failure.value, str(status or ""), detail))))
         self.failure = failure
         self.detail = detail
         self.status = status
         self.retry_after = retry_after
         self.kind = Kind.READ
-        """What kind of call it was."""
+        """The kind of the call."""
         self.host = ""
-        """Who should have answered, where that is not the endpoint."""
+        """The host that was asked, if it was not the endpoint."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,11 @@ class Rule:
     kinds: frozenset[Kind]
     failures: frozenset[Failure]
     times: int
-    """Repeated at most so often."""
+    """The most repetitions."""
     first_wait: float
     """Seconds; doubled each time."""
     most_wait: float
+    """Seconds."""
     because: str
 
 
@@ -129,10 +130,10 @@ RULES = (
         times=20,
         first_wait=5.0,
         most_wait=30.0,
-        because="409 says that nothing was done; the data set is ready in a while",
+        because="409 means that nothing was done; the data set will be ready soon",
     ),
 )
-"""The first that fits. What no rule names is never repeated."""
+"""The first rule that matches counts. What no rule matches is never repeated."""
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,11 @@ METHODS = {
     "SaveKernel": Limits(Kind.WRITE, 300.0),
 }
 ANY_OTHER = Limits(Kind.WRITE, 120.0)
-"""A method that is not in the table is taken for one that changes something."""
+"""A method that is not in the table counts as one that changes something."""
 DOWNLOAD = Limits(Kind.DOWNLOAD, 180.0)
-"""Until the first byte of a file; how long the rest may take depends on its size."""
+"""Until the first byte of a file. The rest has no deadline, because it depends on the size."""
 UPLOAD = Limits(Kind.UPLOAD, 600.0)
-"""All of a file."""
+"""The whole file."""
 
 
 def limits(method: str) -> Limits:
@@ -179,17 +180,17 @@ def limits(method: str) -> Limits:
 
 
 def wait_before_next(failed: Failed, tries: int, chance: float) -> float | None:
-    """Seconds until another try, after so many `tries`; None if there is to be none. `chance` is between 0 and 1."""
+    """Seconds until the next try, after so many `tries`; None if there is none. `chance` is between 0 and 1."""
     rule = next((rule for rule in RULES if failed.kind in rule.kinds and failed.failure in rule.failures), None)
     if rule is None or tries > rule.times:
         return None
     wait = min(rule.most_wait, rule.first_wait * 2.0 ** (tries - 1)) * (0.5 + chance / 2)
-    # What the server asks for is the least; a tenth more at most, for those whom it told the same.
+    # The server's own value is the minimum; up to a tenth more, because other clients may have got the same value.
     return max(wait, (failed.retry_after or 0.0) * (1 + chance / 10))
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:
-    """Seconds that a `Retry-After` header asks for, as a number or a date; None if it says nothing sensible."""
+    """Seconds to wait by a `Retry-After` header, which is a number or a date; None if it is neither."""
     if not value:
         return None
     try:

@@ -2,6 +2,8 @@
 
 kagglesdk's own HTTP client sets no time-out, takes credentials from wherever it finds some, follows redirects with
 them and reads answers of any size. Its service classes need only `call`, which is here.
+
+Over requests, because kagglesdk imports it anyway: httpx would add 0.1 s to each command that talks to a target.
 """
 
 from __future__ import annotations
@@ -21,44 +23,36 @@ from kagglesdk.common.types.http_redirect import HttpRedirect
 from kagglesdk.kaggle_object import KaggleObject
 
 from coordinator import __version__
+from coordinator.clock import Clock
 from coordinator.target.addresses import is_loopback, is_safe
 from coordinator.target.credentials import Credentials
-from coordinator.target.kaggle import answers, policy
+from coordinator.target.kaggle import parsing, policy
 from coordinator.target.kaggle.connections import Adapter
 from coordinator.target.kaggle.policy import Failed, Failure, Limits
 
 PRODUCTION = "https://api.kaggle.com"
 
-_POOL = 64  # connections that are kept, well above the threads of any verb: none waits, none is thrown away
+_POOL = 64  # connections that are kept: more than any verb has threads, so that none waits and none is discarded
 _REDIRECTS = 5
-_WORTH_SAYING = 3.0  # seconds of a wait; the user is told of a longer one
+_SHOWN_WAIT = 3.0  # seconds; longer waits are shown to the user
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
 class Transport:
-    """The way to one endpoint. Its methods may be called from several threads at once."""
+    """The connections to one endpoint. Its methods may be called from several threads at once."""
 
-    def __init__(
-        self,
-        endpoint: str,
-        credentials: Credentials,
-        *,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-        chance: Callable[[], float],
-    ) -> None:
-        """`clock` and `sleep` are in seconds; `chance` gives numbers between 0 and 1."""
+    def __init__(self, endpoint: str, credentials: Credentials, clock: Clock) -> None:
         self._endpoint = endpoint
-        # On production the API has a host of its own; elsewhere it lies below /api.
+        # In production the API has its own host; elsewhere its path begins with /api.
         self._base = f"{endpoint}/v1" if endpoint == PRODUCTION else f"{endpoint}/api/v1"
         self._is_local = is_loopback(endpoint)
         self._credentials = credentials
-        self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._clock = clock
         self._adapter = Adapter(pool_connections=16, pool_maxsize=_POOL)
-        # Asked for proxies and certificates only: what a session remembers (cookies, say) threads must not share. A
-        # proxy that is set for the internet must not see, or break, what stays on this machine.
+        # Used only to find proxies and certificates: threads must not share the state of a session (its cookies). A
+        # proxy for the internet must not see, or break, requests to this machine.
         self._settings = requests.Session()
         self._settings.trust_env = not self._is_local
         self._ways: dict[str, dict[str, Any]] = {}
@@ -67,9 +61,10 @@ class Transport:
         self._adapter.close()
 
     def call(self, service: str, method: str, request: KaggleObject, response_type: Any) -> Any:
-        """What the classes of kagglesdk call. A live log, or a file, is a response whose body is still to come.
+        """Sends one call; the service classes of kagglesdk use it. Raises Failed.
 
-        Where the method answers with a redirect, its address is returned, for `get`: credentials do not go there.
+        For a live log or a file the result is a response whose body is not read yet. For a method that answers with a
+        redirect it is the redirect's address, for `get`: the credentials are not sent there.
         """
         limits = policy.limits(method)
         fields = request.to_dict()
@@ -84,18 +79,18 @@ class Transport:
             if response_type in (FileDownload, HttpRedirect):
                 return response, response.status_code
             with contextlib.closing(response):
-                body = answers.read(response, most=limits.answer, is_late=self._lateness(until))
-            data = answers.parse(self._credentials.hidden(body.decode("utf-8", errors="replace")))
+                body = parsing.read(response, most=limits.answer, left=self._left(until))
+            data = parsing.parse(self._credentials.hidden(body.decode("utf-8", errors="replace")))
             self._check_code(data)
-            return answers.message(response_type, data), response.status_code
+            return parsing.message(response_type, data), response.status_code
 
         return self._try(f"POST {urlsplit(self._base).path}/{service}/{method}", limits, once)
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None) -> requests.Response:
-        """A file at a signed address, without credentials; its body is still to come.
+        """The response with a file at a signed address, which gets no credentials; its body is not read yet.
 
-        A status that does not pass by itself is the caller's to read. Raises Failed for an address that is not over
-        TLS, also where a redirect leads to one.
+        The caller handles an HTTP error that a repetition would not change. Raises Failed, also for an address that is
+        not https and for a redirect to one.
         """
 
         def once(until: float) -> tuple[requests.Response, int]:
@@ -115,7 +110,7 @@ class Transport:
         return self._try(f"GET {_without_signature(url)}", policy.DOWNLOAD, once, host=_host(url))
 
     def put(self, url: str, file: Path) -> None:
-        """Sends a file to a signed address, without credentials. Raises Failed, also for an address not over TLS."""
+        """Sends a file to a signed address, which gets no credentials. Raises Failed, also if it is not https."""
 
         def once(until: float) -> tuple[None, int]:
             if not is_safe(url, from_here=self._is_local):
@@ -129,44 +124,44 @@ class Transport:
         self._try(f"PUT {_without_signature(url)}", policy.UPLOAD, once, host=_host(url))
 
     def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]], *, host: str = "") -> T:
-        """The answer of the first try that succeeds, as far as the policy allows another one. Raises Failed.
+        """The answer of the first try that succeeds, with as many tries as the policy allows. Raises Failed.
 
-        `once` takes the time until which the call may last, and returns an answer and its status.
+        `once` makes one try until a time of the clock, in seconds, and returns an answer and its HTTP status.
         """
-        until = self._clock() + limits.deadline
+        until = self._clock.monotonic() + limits.deadline
         tries = 0
         while True:
             tries += 1
-            started = self._clock()
+            started = self._clock.monotonic()
             try:
                 answer, status = once(until)
             except Failed as failed:
                 failed.kind, failed.host = limits.kind, host
                 self._note(name, tries, started, str(failed))
-                wait = policy.wait_before_next(failed, tries, self._chance())
-                if wait is None or self._clock() + wait >= until:
+                wait = policy.wait_before_next(failed, tries, self._clock.chance())
+                if wait is None or self._clock.monotonic() + wait >= until:
                     raise
-                level = logging.WARNING if wait >= _WORTH_SAYING else logging.DEBUG
+                level = logging.WARNING if wait >= _SHOWN_WAIT else logging.DEBUG
                 _log.log(level, "%s: %s; trying again in %.1f s", name.rpartition("/")[2], failed, wait)
-                self._sleep(wait)
+                self._clock.sleep(wait)
             else:
                 self._note(name, tries, started, str(status))
                 return answer
 
     def _send(self, method: str, url: str, until: float, **parts: Any) -> requests.Response:
-        """One request; the answer's head is there, its body is not. Raises Failed."""
-        left = max(0.1, until - self._clock())
+        """Sends one request and reads the head of its answer, not the body. Raises Failed."""
+        left = max(0.1, until - self._clock.monotonic())
         time_out = (min(policy.CONNECT_SECONDS, left), min(policy.READ_SECONDS, left))
         try:
             prepared = requests.Request(method, url, **parts).prepare()
-            # The adapter itself: a session reads the body of a redirect whole, although it is not to follow it.
+            # By the adapter itself: a session reads the whole body of a redirect, even if it must not follow it.
             return self._adapter.send(prepared, timeout=time_out, **self._way_to(str(prepared.url)))
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-            # Without the cause: what requests says of a header or an address has the secrets in it.
+            # Without the cause: the messages of requests show headers and addresses with their secrets.
             raise as_failed(error) from None
 
     def _way_to(self, url: str) -> dict[str, Any]:
-        """The proxies and the certificates for an address; the environment that names them is read once for a host."""
+        """The proxies and the certificates for an address. The environment is read once for each host."""
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._ways:
@@ -181,13 +176,13 @@ class Transport:
         if status < 400:
             response.close()
             host = _host(response.headers.get("Location", ""))
-            raise Failed(Failure.UNUSABLE, f"it is a redirect to {host}, where credentials do not belong")
-        message = answers.error_message(response, self._lateness(until))
+            raise Failed(Failure.UNUSABLE, f"it is a redirect to {host}, which must not get the credentials")
+        message = parsing.error_message(response, self._left(until))
         response.close()
         raise self._refused(status, message, policy.retry_after(response.headers.get("Retry-After")))
 
     def _check_code(self, data: Any) -> None:
-        """Kaggle can say 200 and mean an error: the code is in the answer then."""
+        """Kaggle can answer with status 200 and an error, whose code is in the body then."""
         code = data.get("code") if isinstance(data, dict) else None
         if isinstance(code, int) and code >= 400:
             message = data.get("message")
@@ -195,38 +190,38 @@ class Transport:
 
     def _refused(self, status: int, message: str, retry_after: float | None) -> Failed:
         failure = policy.STATUSES.get(status, Failure.REFUSED)
-        detail = answers.shown(self._credentials.hidden(message))
+        detail = parsing.shown(self._credentials.hidden(message))
         return Failed(failure, detail, status=status, retry_after=retry_after)
 
     def _headers(self, limits: Limits) -> dict[str, str]:
-        # A live log has to come as it is written; packing would hold it back.
+        # A live log has to arrive as it is written; compression would delay it.
         packing = "identity" if limits.kind is policy.Kind.STREAM else "gzip"
         return {"User-Agent": f"coord/{__version__}", "Accept-Encoding": packing, **self._credentials.headers()}
 
-    def _lateness(self, until: float) -> Callable[[], bool]:
-        return lambda: self._clock() > until
+    def _left(self, until: float) -> Callable[[], float]:
+        return lambda: until - self._clock.monotonic()
 
     def _note(self, name: str, tries: int, started: float, outcome: str) -> None:
-        milliseconds = (self._clock() - started) * 1000
+        milliseconds = (self._clock.monotonic() - started) * 1000
         _log.debug("%s %s %.0f ms (try %d)", name, outcome, milliseconds, tries)
 
 
 def as_failed(error: Exception) -> Failed:
-    """What an exception of requests' means for another try. Its text is not shown: it holds addresses with secrets."""
+    """The failure for an exception of requests. Its text is not used: it has addresses with secrets."""
     if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
         status = error.response.status_code
         return Failed(policy.STATUSES.get(status, Failure.REFUSED), status=status)
     inner = error.args[0] if error.args else None
     reason = getattr(inner, "reason", inner)
     if isinstance(error, requests.exceptions.SSLError):
-        # Any other may come after something was sent.
+        # Another TLS error may happen after something was sent.
         return Failed(Failure.UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(reason) else Failure.RESET)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return Failed(Failure.CONNECT, "it does not answer")
     if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
         return Failed(Failure.TIMEOUT)
     if isinstance(error, requests.exceptions.ProxyError):
-        return Failed(Failure.CONNECT, "the proxy does not let us through")
+        return Failed(Failure.CONNECT, "the proxy refused the connection")
     if isinstance(reason, urllib3.exceptions.NewConnectionError):
         return Failed(Failure.CONNECT, _system_words(reason))
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
@@ -237,13 +232,13 @@ def as_failed(error: Exception) -> Failed:
 def _system_words(error: BaseException) -> str:
     cause = error.__cause__ or error.__context__
     if isinstance(cause, socket.gaierror):
-        return "its name is not known"
+        return "the name of the host is not known"
     return (cause.strerror or "") if isinstance(cause, OSError) else ""
 
 
 def _host(url: str) -> str:
     try:
-        return answers.shown(urlsplit(url).hostname or "this host")
+        return parsing.shown(urlsplit(url).hostname or "this host")
     except ValueError:
         return "nowhere"
 
@@ -253,7 +248,7 @@ def _without_signature(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return "nowhere"
-    return answers.shown(f"{parts.hostname}{parts.path}")
+    return parsing.shown(f"{parts.hostname}{parts.path}")
 
 
 def _joined(url: str, location: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from coordinator.bundle.notebook import notebook_of
 from coordinator.bundle.script import Script
-from runner_test.session import run_once
+from runner_test.sessions import SessionOptions, run_once
 from tests.coordinator.bundle.programs import run_kernel, script_of
 from tests.paths import ROOT
 
@@ -65,10 +65,8 @@ def _run(document: dict[str, Any], directory: Path) -> Ran:
     code = run_once(
         file,
         directory / "kaggle",
-        inputs={},
-        overrides=None,
-        timeout=60,
-        on_record=lambda record: said[record.stream_name].append(record.data),
+        lambda record: said[record.stream_name].append(record.data),
+        SessionOptions(timeout=60),
     )
     return Ran(code, "".join(said["stdout"]), "".join(said["stderr"]), directory / "kaggle" / "working")
 

@@ -106,7 +106,7 @@ def test_a_notebook_that_crashes(coord: Coord) -> None:
     """The run is an error, and its log has the script's own traceback and the exit code."""
     _as_notebooks(coord)
     pushed = coord("push", "--exp", "crash", "--wait", code=1)
-    assert "crash local-v1 is error: The notebook ended with exit code 1." in pushed.stderr
+    assert "crash local-v1 has failed: The notebook ended with exit code 1." in pushed.stderr
     log = coord("logs", "--exp", "crash").stdout
     assert 'File "tiny_model/engine.py", line 6, in epoch' in log
     assert "RuntimeError: the loss is not finite" in log
@@ -168,7 +168,7 @@ def test_a_crash_is_told_and_its_remains_are_fetched(coord: Coord) -> None:
     pushed = coord("push", "--exp", "crash", "--wait", code=1)
     assert 'File "tiny_model/engine.py", line 6, in epoch' in pushed.stderr
     assert "RuntimeError: the loss is not finite" in pushed.stderr
-    assert "coord: crash local-v1 is error" in pushed.stderr
+    assert "coord: crash local-v1 has failed" in pushed.stderr
     assert coord.states() == ["error"]
     coord("logs", "--exp", "crash", "--follow", code=1)
     coord("fetch-results", "--exp", "crash")

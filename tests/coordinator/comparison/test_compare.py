@@ -24,6 +24,7 @@ from coordinator.comparison.verdict import judge
 from coordinator.errors import CoordError, NotComparable, RunNotFound, TargetError, UsageError
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project, find_project
+from coordinator.results.summary import Summary
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord
@@ -246,7 +247,10 @@ def test_which_folds_a_run_had_is_in_its_rows(tiny: Project, metric: str) -> Non
             values, sets = _images(shift, seed=seed), [f"optim.lr={at + 1}"]
             run = finished(tiny, name, 1 + seed, values, seed=seed, folds=folds, sets=sets)
             with Ledger(tiny.ledger) as ledger:
-                ledger.update(run.id, summary=json.loads(json.dumps(run.summary).replace("cv/dice", metric)))
+                ledger.update(
+                    run.id,
+                    summary=Summary.parse(json.loads(json.dumps(run.reported.to_json()).replace("cv/dice", metric))),
+                )
     (found,) = _compare(tiny, "a", "b").comparisons
     assert (found.verdict.kind, found.verdict.winner) == ("likely", "b")
     assert found.are_folds_shared is False
@@ -334,9 +338,9 @@ def test_what_was_not_measured_out_of_fold_has_no_rows(tiny: Project) -> None:
     for name, shift in (("a", 0.0), ("b", 0.1)):
         run = finished(tiny, name, 1, _images(shift, seed=0), sets=[f"optim.lr={1 + shift}"])
         held = {"name": "holdout/dice", "mode": "max", "folds": [], "mean": 0.5 - shift, "sd": None, "n": 9}
-        summary = run.summary or {}
+        summary = run.reported.to_json()
         with Ledger(tiny.ledger) as ledger:
-            ledger.update(run.id, summary={**summary, "metrics": [*summary["metrics"], held]})
+            ledger.update(run.id, summary=Summary.parse({**summary, "metrics": [*summary["metrics"], held]}))
     (found,) = _compare(tiny, "a", "b", metric="holdout/dice").comparisons
     assert found.difference == pytest.approx(-0.1)
     assert (found.images.interval, found.folds) == (None, ())
@@ -393,9 +397,9 @@ def test_figures_that_are_no_numbers(tiny: Project) -> None:
     finished(tiny, "a", 1, values)
     for at, wrong in enumerate((math.inf, None, True)):
         run = finished(tiny, f"w{at}", 1, values, sets=[f"optim.lr=0.{at + 2}"])
-        primary = {**(run.summary or {})["primary"], "value": wrong}
+        primary = {**run.reported.to_json()["primary"], "value": wrong}
         with Ledger(tiny.ledger) as ledger:
-            ledger.update(run.id, summary={"status": "complete", "primary": primary})
+            ledger.update(run.id, summary=Summary.parse({"status": "complete", "primary": primary}))
         with pytest.raises(NotComparable, match="they have no metric in common"):
             _compare(tiny, "a", f"w{at}")
     finished(tiny, "gaps", 1, [value + 0.01 for value in values], sets=["optim.lr=0.7"])
@@ -422,7 +426,7 @@ def test_other_data_and_other_metrics_are_refused(tiny: Project) -> None:
         _compare(tiny, "a", "auc")
     assert refused.value.hint == "a has cv/dice; auc has cv/auc."
     with pytest.raises(
-        NotComparable, match='which cv/dice is better is not said alike: its mode is "max" in a and "min" in min'
+        NotComparable, match='the direction of cv/dice is not the same for all: its mode is "max" in a and "min" in min'
     ):
         _compare(tiny, "a", "min")
     with pytest.raises(UsageError, match=r'measured in cv/dise \(did you mean "cv/dice"\?\)'):
@@ -437,7 +441,7 @@ def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
     for name, has_oof in (("a", True), ("same", True), ("other", False)):
         finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
     assert len(_compare(project, "a", "same").comparisons) == 1
-    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: that these are the same images"):
+    with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: whether the images are the same"):
         _compare(project, "a", "other")
 
 
@@ -461,7 +465,7 @@ def test_names_that_cannot_be_compared(tiny: Project, name: str, error: type[Coo
     finished(tiny, "a", 1, [0.5, 0.6], target="kaggle")
     finished(tiny, "slow", 1, [0.5, 0.6], state=RunState.RUNNING)
     finished(tiny, "crash", 1, [0.5, 0.6], summary=None)
-    finished(tiny, "early", 1, [0.5, 0.6], summary={"status": "stopped"})
+    finished(tiny, "early", 1, [0.5, 0.6], summary=Summary.parse({"status": "stopped"}))
     with pytest.raises(error) as found:
         _compare(tiny, name)
     assert message in found.value.what
@@ -509,7 +513,7 @@ def test_the_diary_asks_its_own_question(repository: Project, tmp_path: Path) ->
     assert "up to 0.014 apart by luck alone" in alone.luck  # 3.182 x 0.00315 x sqrt 2
     (comparison,) = found.comparisons
     assert all(side.is_recorded for side in found.sides)
-    assert any("recorded figures were measured elsewhere" in note for note in found.notes)
+    assert any("recorded values were measured elsewhere" in note for note in found.notes)
     assert comparison.difference == pytest.approx(-0.00685, abs=1e-5)
     assert comparison.verdict.kind == "noise"
     assert {change.path for change in comparison.changes} == {"schedule.step_size", "train.epochs"}

@@ -26,6 +26,7 @@ from coordinator.handover.to_tensorboard import TensorboardFolder
 from coordinator.handover.to_wandb import WandbFolder
 from coordinator.ledger.ledger import MERGED, Ledger, Run
 from coordinator.project.project import Project
+from coordinator.results.summary import Summary
 from coordinator.target.protocol import RunState
 from runner_test.store import Store
 from tests.coordinator.command import Coord
@@ -68,7 +69,7 @@ RUN = dataclasses.replace(
         "train": {"tags": ["a"], "resume": None, "note": "x" * 7000},
     },
     state=RunState.COMPLETE,
-    summary=SUMMARY,
+    summary=Summary.parse(SUMMARY),
 )
 EVENTS = [
     {"event": "start", "time": 0.0},
@@ -95,7 +96,7 @@ def _results(project: Project, run: Run, events: list[dict[str, Any]]) -> Path:
     directory = project.results(run.experiment, run.target, run.results_version)
     (directory / "worst").mkdir(parents=True)
     (directory / "run.json").write_text(json.dumps({"id": run.id}))
-    (directory / "metrics.json").write_text(json.dumps(run.summary))
+    (directory / "metrics.json").write_text(json.dumps(SUMMARY))
     (directory / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     (directory / "oof.csv").write_text("ImageId,fold,dice\n")
     (directory / "worst" / "01 [a].png").write_bytes(_png(3, 2))

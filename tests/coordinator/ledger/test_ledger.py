@@ -14,6 +14,8 @@ import pytest
 
 from coordinator.errors import LedgerError, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, new_run_id
+from coordinator.results.events import Event
+from coordinator.results.summary import Summary
 from coordinator.target.protocol import KernelRef, RunState
 
 BARE = Run(
@@ -47,8 +49,8 @@ FULL = dataclasses.replace(
     started_at="2026-11-01T00:00:01+00:00",
     ended_at="2026-11-01T00:00:02+00:00",
     fetched_at="2026-11-01T00:00:03+00:00",
-    last_event={"event": "epoch", "metrics": {"val/dice": 0.5}},
-    summary={"metrics": [], "text": "\ud800"},
+    last_event=Event.parse({"event": "epoch", "metrics": {"val/dice": 0.5}}),
+    summary=Summary.parse({"metrics": [], "text": "\ud800"}),
 )
 
 
@@ -320,4 +322,4 @@ def test_rows_are_json_that_other_programs_can_read(file: Path) -> None:
     (config, summary) = connection.execute("SELECT config, summary FROM runs").fetchone()
     connection.close()
     assert json.loads(config) == FULL.config
-    assert json.loads(summary) == FULL.summary
+    assert json.loads(summary) == FULL.reported.to_json()

@@ -22,7 +22,7 @@ from coordinator.project.experiment import experiment_names, resolve
 from coordinator.project.project import find_project
 from model_src.labels import read_labels
 from model_src.score import competition_score
-from runner_test import sample_data
+from runner_test.samples import SampleData, write_sample_data
 from runner_test.server import running_server
 from runner_test.store import Store
 from tests.coordinator.command import Coord
@@ -95,7 +95,7 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     """The model source of this repository, as small as it can be: dry run, push, continue, submission, score."""
     made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
-    sample_data.write_sample_data(data, images=8, test_images=4, size=64)
+    write_sample_data(data, SampleData(images=8, test_images=4, size=64))
     made("dry-run", *part)
     solution = made.root / ".coord" / "sample-data-solution.csv"
     made.here("local", "add-dataset", "local/siim-sample", str(data))

@@ -19,10 +19,11 @@ from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
 from coordinator.report import charts, material
-from coordinator.report.boards import Board, boards
+from coordinator.report.boards import Baseline, Board, boards
 from coordinator.report.choice import hidden, parts_of
-from coordinator.report.make import Made, make_report
-from coordinator.report.material import directory_of, gather
+from coordinator.report.make import Contents, Made, make_report
+from coordinator.report.material import About, directory_of, gather
+from coordinator.results.summary import Summary
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
@@ -68,7 +69,7 @@ def _run(number: int, values: list[float], **changes: Any) -> Run:
         created_at=f"2026-11-01T00:00:{number:02}+00:00",
         pushed_at="2026-11-01T00:00:00+00:00",
         config={"seed": 0, "optim": {"lr": number / 10}},
-        summary=_summary(values) if values else None,
+        summary=Summary.parse(_summary(values)) if values else None,
     )
     return dataclasses.replace(run, **changes)
 
@@ -110,7 +111,7 @@ def _made(project: Project, runs: list[Run], **options: Any) -> Made:
     with Ledger(project.ledger) as ledger:
         for run in runs:
             ledger.add(run)
-        return make_report(Workspace(project, ledger), **options)
+        return make_report(Workspace(project, ledger), Contents(**options))
 
 
 def _page(project: Project, runs: list[Run], **options: Any) -> str:
@@ -122,14 +123,14 @@ def _boards(project: Project, baseline: str = "") -> list[Board]:
         runs, found = ledger.runs(), all_candidates(Workspace(project, ledger))
         found = [each for each in found if each.runs]
         wanted = [run.id for run in runs if run.experiment == baseline]
-        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=wanted)
+        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=Baseline(runs=wanted))
 
 
 @pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])
 def test_the_best_in_its_direction_is_first(tiny: Project, mode: str, first: str) -> None:
     """Nothing assumes that bigger is better; another metric has a leaderboard of its own, and no result none."""
-    runs = [_run(n, [], summary=_summary([n / 10, n / 10], mode)) for n in (1, 2)]
-    other = _run(3, [], summary=_summary([0.5, 0.5], mode, "cv/auc"))
+    runs = [_run(n, [], summary=Summary.parse(_summary([n / 10, n / 10], mode))) for n in (1, 2)]
+    other = _run(3, [], summary=Summary.parse(_summary([0.5, 0.5], mode, "cv/auc")))
     _made(tiny, [*runs, other, _run(4, [])])
     found = {board.metric: board for board in _boards(tiny)}
     assert found.keys() == {"cv/dice", "cv/auc"}
@@ -163,7 +164,15 @@ def test_a_line_is_a_config_with_its_verdict(tiny: Project) -> None:
     answer = json.loads(coord.here("compare", "base--b", "base--c", "--json").output)
     said = answer["comparisons"][0]["verdict"]["text"]
     with Ledger(tiny.ledger) as ledger:
-        made = make_report(Workspace(tiny, ledger), names=["base--b", "base--c"])
+        made = make_report(
+            Workspace(tiny, ledger),
+            Contents(
+                names=(
+                    "base--b",
+                    "base--c",
+                )
+            ),
+        )
     assert said in made.text
     assert (made.configs, len(made.runs)) == (2, 6)
 
@@ -197,21 +206,28 @@ def test_a_chosen_baseline(tiny: Project) -> None:
     assert [entry.words for entry in every.entries] == ["better", "better", ""]
     finished(tiny, "elsewhere", 1, [0.5, 0.5], target="kaggle")
     with Ledger(tiny.ledger) as ledger:
-        made = make_report(Workspace(tiny, ledger), names=["base--a-s*"], baseline="base--c")
+        made = make_report(Workspace(tiny, ledger), Contents(names=("base--a-s*",), baseline="base--c"))
         assert made.configs == 2
         assert "Each config is compared with base--c." in made.text
         with pytest.raises(RunNotFound, match="base--x"):
-            make_report(Workspace(tiny, ledger), baseline="base--x")
+            make_report(Workspace(tiny, ledger), Contents(baseline="base--x"))
         with pytest.raises(UsageError, match="has no line"):
-            make_report(Workspace(tiny, ledger), target="kaggle", baseline="base--c")
+            make_report(Workspace(tiny, ledger), Contents(target="kaggle", baseline="base--c"))
 
 
 def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     """A chain and a merged run are one line each, and say what they are made of."""
     first, second = _run(1, [0.7, 0.8]), _run(2, [0.8, 0.9], experiment="exp1", version=2, continues="run1aaaaaaaa")
     folds = [_run(3 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
-    summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
-    whole = _run(5, [], experiment="whole", version=MERGED, summary=summary, message="merged from 2 runs, one a fold")
+    summary = Summary.parse(_summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]})
+    whole = _run(
+        5,
+        [],
+        experiment="whole",
+        version=MERGED,
+        summary=summary,
+        message="merged from 2 runs, one a fold",
+    )
     _results(tiny, folds[0])
     text = _page(tiny, [first, second, *folds, whole], every=True)
     assert {entry.name for board in _boards(tiny) for entry in board.entries} == {"exp1", "whole"}
@@ -220,7 +236,7 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
     assert "Without a line" not in text
     assert "whole-f0" not in text[text.index('id="configs"') : text.index('id="runs"')]
     with Ledger(tiny.ledger) as ledger:
-        (item,) = gather(tiny, [whole], {}, pictures=0, parts=parts_of(ledger.runs()))
+        (item,) = gather(tiny, [whole], About(parts=parts_of(ledger.runs())), pictures=0)
     assert item.curves["val/dice"]["fold 0"], "its curves are those of its folds"
     assert item.warnings == ("Its results are not here: coord fetch-results --exp whole",)
 
@@ -228,12 +244,19 @@ def test_parts_have_no_line_of_their_own(tiny: Project) -> None:
 def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> None:
     """They are what an earlier run of the experiment was made of; asked for by name, they have one."""
     folds = [_run(1 + fold, [0.5], experiment=f"whole-f{fold}") for fold in (0, 1)]
-    summary = _summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]}
-    whole = _run(3, [], experiment="whole", version=MERGED, summary=summary, message="merged from 2 runs, one a fold")
+    summary = Summary.parse(_summary([0.5, 0.5]) | {"merged": [fold.label for fold in folds]})
+    whole = _run(
+        3,
+        [],
+        experiment="whole",
+        version=MERGED,
+        summary=summary,
+        message="merged from 2 runs, one a fold",
+    )
     text = _page(tiny, [*folds, whole, _run(4, [0.6, 0.7], experiment="whole", version=1)])
     assert "whole-f0" not in text
     with Ledger(tiny.ledger) as ledger:
-        assert "whole-f0" in make_report(Workspace(tiny, ledger), names=["whole-f*"]).text
+        assert "whole-f0" in make_report(Workspace(tiny, ledger), Contents(names=("whole-f*",))).text
 
 
 def test_epochs_have_whole_ticks() -> None:
@@ -261,7 +284,7 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
     directory = _results(tiny, run)
     (directory / "worst" / "01-scan-1.png").write_bytes(PNG)
     (directory / "worst" / "02-scan-2.png").write_bytes(b"<svg onload=alert(1)>")
-    (item,) = gather(tiny, [run], {}, pictures=1)
+    (item,) = gather(tiny, [run], About(), pictures=1)
     assert item.curves["val/dice"] == {
         "fold 0": [(1, 0.1), (2, 0.2), (3, 0.3)],
         "fold 1": [(1, 0.1), (2, 0.2), (3, 0.3)],
@@ -270,7 +293,7 @@ def test_what_a_run_left_behind_is_read(tiny: Project) -> None:
         ("scan-1", (("fold", "0"), ("dice", "0.25")))
     ]
     assert item.pictures_left_out == 2
-    (item,) = gather(tiny, [run], {}, pictures=9)
+    (item,) = gather(tiny, [run], About(), pictures=9)
     assert [picture.image for picture in item.pictures] == ["scan-1", "scan-3"], "what is no PNG stays out"
 
 
@@ -281,7 +304,7 @@ def test_a_chain_has_one_curve(tiny: Project) -> None:
     event = {"event": "epoch", "fold": 0, "metrics": {"val/dice": 0.9}}
     lines = [json.dumps(event | {"epoch": epoch}) for epoch in (3, 4)]
     (_results(tiny, second) / "metrics.jsonl").write_text("\n".join(lines))
-    (item,) = gather(tiny, [second], {}, pictures=0, parts={second.id: [first]})
+    (item,) = gather(tiny, [second], About(parts={second.id: [first]}), pictures=0)
     assert item.curves["val/dice"]["fold 0"] == [(1, 0.1), (2, 0.2), (3, 0.9), (4, 0.9)]
 
 
@@ -291,7 +314,7 @@ def test_a_page_of_many_runs_stays_small(tiny: Project, monkeypatch: pytest.Monk
     runs = [_run(n, [0.7, 0.8]) for n in (1, 2, 3)]
     for run in runs:
         _results(tiny, run)
-    items = gather(tiny, runs, {}, pictures=2)
+    items = gather(tiny, runs, About(), pictures=2)
     assert [(len(item.pictures), item.pictures_left_out) for item in items] == [(2, 1), (1, 2), (0, 3)]
     assert "3 more in the results folder" in _page(tiny, runs, pictures=2)
 
@@ -341,7 +364,7 @@ def test_notes_tags_and_scores(tiny: Project) -> None:
         state = SubmissionState.COMPLETE
         sent = Submission("s", run.id, "local", "c", "f", "", False, "d", state, "2026-11-01", public=0.8125)
         add_submission(ledger, sent)
-        text = make_report(Workspace(tiny, ledger)).text
+        text = make_report(Workspace(tiny, ledger), Contents()).text
     assert '<span class="tag">keep</span>' in text
     assert "the one to beat" in text
     assert 'data-value="0.8125"' in text
@@ -359,7 +382,7 @@ def test_text_of_a_run_is_never_markup(tiny: Project) -> None:
     summary = _summary([0.5, 0.6], EVIL, f"cv/{EVIL}")
     summary["metrics"][0]["folds"][0]["fold"] = EVIL
     summary |= {"error": EVIL, "versions": {EVIL: EVIL}, "devices": [EVIL]}
-    run = _run(1, [], message=EVIL, config={EVIL: EVIL}, summary=summary, experiment="evil")
+    run = _run(1, [], message=EVIL, config={EVIL: EVIL}, summary=Summary.parse(summary), experiment="evil")
     _results(tiny, run, text=EVIL)
     with Ledger(tiny.ledger) as ledger:
         note(ledger, "evil", EVIL)

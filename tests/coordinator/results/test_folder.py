@@ -1,116 +1,164 @@
-"""A run's folder: whose results are in it, what of them is here, and parts that a later fetch goes on with."""
+"""The folder of a run's results, which is whole or can be completed whenever a fetch is killed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
-from coordinator.results.folder import Kept, Results, folder_of, identity
+from coordinator.results.folder import PARTS, RUN, Kept, Results, folder_of, identity
 
-WEIGHTS = PurePosixPath("fold0/model.pth")
+OOF, DEEP = PurePosixPath("oof.csv"), PurePosixPath("worst/01.png")
+PROVENANCE = {"id": "run-one", "experiment": "base"}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "results" / "base" / "kaggle-v3"
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "results" / "base" / "local-v1"
 
 
-def opened(place: Path, run_id: str = "first-run-of-all") -> Results:
-    results = Results(place)
-    results.make_room({"id": run_id, "experiment": "base"})
+@pytest.fixture
+def results(directory: Path) -> Results:
+    results = Results(directory)
+    results.make_room(PROVENANCE)
+    results.forget([])
     return results
 
 
-def write(results: Results, path: PurePosixPath, content: bytes, state: str) -> Path:
-    """A part of a file with that content."""
-    results.directory.joinpath(".parts").mkdir(exist_ok=True)
-    part = results.part_file(path, state)
+def _keep(results: Results, path: PurePosixPath, content: bytes) -> Kept:
+    """Does what a fetch does when a file has arrived completely."""
+    kept = Kept(len(content), hashlib.sha256(content).hexdigest())
+    part = results.part_file(path, identity("etag", kept.size))
     part.write_bytes(content)
-    return part
+    results.keep(path, part, kept)
+    return kept
 
 
-def test_a_later_run_of_the_same_version_gets_the_folder(place: Path) -> None:
-    """The earlier run's results move aside, whole, and each run's folder is found by its id."""
-    earlier = opened(place)
-    earlier.write("oof.csv", "rows\n")
-    assert folder_of(place, "first-run-of-all") == place
-    later = opened(place, "second-run")
-    assert later.run_id() == "second-run"
-    assert later.names() == ("run.json",)
-    assert folder_of(place, "second-run") == place
-    aside = folder_of(place, "first-run-of-all")
-    assert aside == place.with_name("kaggle-v3-first-ru")
-    assert (aside / "oof.csv").read_text() == "rows\n"
-    assert folder_of(place, "third-run") is None
+def _run_json(directory: Path) -> dict[str, Any]:
+    found = json.loads((directory / RUN).read_text())
+    assert isinstance(found, dict)
+    return found
 
 
-def test_the_same_run_keeps_what_is_in_its_folder(place: Path) -> None:
-    """What is known of the run is written anew; files that were fetched still count."""
-    results = opened(place)
-    results.keep(WEIGHTS, write(results, WEIGHTS, b"12", "s"), Kept(2, "digest"))
+def test_a_new_folder_names_its_run(results: Results, directory: Path) -> None:
+    """run.json has the origin of the results, and no files yet."""
+    assert _run_json(directory) == {**PROVENANCE, "output": {}}
+    assert Results(directory).run_id() == "run-one"
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"id": 5}', '{"id": "cut'])
+def test_a_folder_that_does_not_name_its_run(directory: Path, content: str) -> None:
+    """A run.json that was damaged or edited names no run, and neither does a missing one."""
+    assert Results(directory).run_id() is None
+    directory.mkdir(parents=True)
+    (directory / RUN).write_text(content)
+    assert Results(directory).run_id() is None
+    assert Results(directory).fetched() == {}
+
+
+def test_results_of_another_run_move_aside(results: Results, directory: Path) -> None:
+    """A deleted kernel counts its versions from 1 again; the same run's files stay where they are."""
+    _keep(results, OOF, b"rows")
     results.finish(complete=True)
-    assert opened(place).fetched() == {WEIGHTS: Kept(2, "digest")}
+    Results(directory).make_room({**PROVENANCE, "message": "again"})
+    assert (directory / OOF).read_bytes() == b"rows"
+    assert _run_json(directory)["message"] == "again"
+    assert OOF in Results(directory).fetched()
+    Results(directory).make_room({**PROVENANCE, "id": "run-two"})
+    assert not (directory / OOF).exists()
+    assert Results(directory).fetched() == {}
+    aside = directory.with_name("local-v1-run-one")
+    assert folder_of(directory, "run-one") == aside
+    assert folder_of(directory, "run-two") == directory
+    assert folder_of(directory, "run-three") is None
+    assert (aside / OOF).read_bytes() == b"rows"
+    assert Results(aside).run_id() == "run-one"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"id": 7}'])
-def test_a_run_file_that_does_not_read_is_nobodys(place: Path, text: str) -> None:
-    """Cut off, no object, or an id of another kind: no run's results are found there, and none move."""
-    place.mkdir(parents=True)
-    (place / "run.json").write_text(text)
-    assert Results(place).run_id() is None
-    assert Results(place).fetched() == {}
-    assert folder_of(place, "7") is None
+def test_a_file_is_recorded_before_it_has_its_name(results: Results, directory: Path) -> None:
+    """A process that is killed in between leaves a record without a file, which counts as not fetched."""
+    kept = _keep(results, OOF, b"rows")
+    deep = _keep(results, DEEP, b"picture")
+    killed = Results(directory)  # a later process: nothing was finished
+    assert killed.fetched() == {OOF: kept, DEEP: deep}
+    assert killed.is_here(OOF, kept)
+    (directory / OOF).unlink()
+    assert not killed.is_here(OOF, killed.fetched()[OOF])
+    (directory / DEEP).write_bytes(b"cut")
+    assert not killed.is_here(DEEP, deep)
+    assert not killed.is_here(PurePosixPath("other.csv"), None)
 
 
-def test_what_was_fetched_is_known_before_and_after_the_end(place: Path) -> None:
-    """From the journal while files come, from run.json afterwards; a torn line of the journal is passed over."""
-    results = opened(place)
-    results.keep(WEIGHTS, write(results, WEIGHTS, b"12", "s"), Kept(2, "digest"))
-    with (place / ".parts" / "fetched.jsonl").open("a") as journal:
-        journal.write('{"name": "half')
-    other = PurePosixPath("oof.csv")
-    results.keep(other, write(results, other, b"1", "s"), Kept(1, "other"))
-    assert Results(place).fetched() == {WEIGHTS: Kept(2, "digest"), other: Kept(1, "other")}
+def test_a_record_that_was_cut_off_hides_no_other(results: Results, directory: Path) -> None:
+    """Each record starts on a new line."""
+    first = _keep(results, OOF, b"rows")
+    with (directory / PARTS / "fetched.jsonl").open("a") as journal:
+        journal.write('\n{"name": "fold0.pth", "si')
+    second = _keep(results, DEEP, b"picture")
+    assert Results(directory).fetched() == {OOF: first, DEEP: second}
+
+
+def test_a_record_that_was_edited_counts_as_not_fetched(results: Results, directory: Path) -> None:
+    """Its size or digest is missing or no such value."""
+    _keep(results, OOF, b"rows")
     results.finish(complete=True)
-    assert not (place / ".parts").exists()
-    assert Results(place).fetched() == {WEIGHTS: Kept(2, "digest"), other: Kept(1, "other")}
-    assert results.names() == ("fold0/model.pth", "oof.csv", "run.json")
-    assert list(json.loads((place / "run.json").read_text())["output"]) == ["fold0/model.pth", "oof.csv"]
+    edited: list[Any] = [{"oof.csv": {"size": "many", "sha256": "0"}}, {"oof.csv": 5}, {"oof.csv": {}}, []]
+    for output in edited:
+        (directory / RUN).write_text(json.dumps({**PROVENANCE, "output": output}))
+        assert Results(directory).fetched() == {}
 
 
-def test_a_file_is_here_as_long_as_its_size_is_right(place: Path) -> None:
-    """A file that somebody cut, or deleted, or that was never fetched is not."""
-    results = opened(place)
-    results.keep(WEIGHTS, write(results, WEIGHTS, b"12", "s"), Kept(2, "digest"))
-    assert results.is_here(WEIGHTS, Kept(2, "digest"))
-    assert not results.is_here(WEIGHTS, None)
-    (place / WEIGHTS).write_bytes(b"1")
-    assert not results.is_here(WEIGHTS, Kept(2, "digest"))
-    (place / WEIGHTS).unlink()
-    assert not results.is_here(WEIGHTS, Kept(2, "digest"))
+def test_a_part_is_found_by_a_later_process(results: Results, directory: Path) -> None:
+    """It belongs to one state of its file; a part of another state is deleted."""
+    assert results.part(OOF) is None
+    results.part_file(OOF, identity("old", 10)).write_bytes(b"half")
+    later = Results(directory)
+    assert later.part(OOF) == (identity("old", 10), 4)
+    assert later.part(DEEP) is None
+    assert later.part_file(OOF, identity("old", 10)).read_bytes() == b"half"
+    new = later.part_file(OOF, identity("new", 12))
+    assert not new.exists()
+    assert list((directory / PARTS).glob("*.part")) == []
+    assert identity("old", 10) != identity("old", 11)
 
 
-def test_a_later_process_finds_a_part_of_the_same_state(place: Path) -> None:
-    """By its name; a part of another state of that file is dropped, and a fetch that is not complete keeps parts."""
-    results = opened(place)
-    part = write(results, WEIGHTS, b"123", identity('"tag"', 9))
+def test_the_end_of_a_fetch(results: Results, directory: Path) -> None:
+    """run.json has all files. Parts stay until every file is fetched, and do not count as results."""
+    kept = _keep(results, OOF, b"rows")
+    results.part_file(DEEP, identity("etag", 9)).write_bytes(b"half")
     results.finish(complete=False)
-    assert Results(place).part(WEIGHTS) == (identity('"tag"', 9), 3)
-    assert Results(place).part(PurePosixPath("other")) is None
-    newer = Results(place).part_file(WEIGHTS, identity('"newer"', 9))
-    assert newer != part
-    assert not part.exists()
+    assert _run_json(directory)["output"] == {"oof.csv": {"size": 4, "sha256": kept.sha256}}
+    assert results.names() == ("oof.csv", "run.json")
+    assert Results(directory).part(DEEP) == (identity("etag", 9), 4)
+    _keep(results, DEEP, b"picture")
+    results.finish(complete=True)
+    assert results.names() == ("oof.csv", "run.json", "worst/01.png")
+    assert not (directory / PARTS).exists()
 
 
-def test_forgotten_files_come_again(place: Path) -> None:
-    """They no longer count as fetched, and no part is left; others still count."""
-    results = opened(place)
-    other = PurePosixPath("oof.csv")
-    for path in (WEIGHTS, other):
-        results.keep(path, write(results, path, b"12", "s"), Kept(2, "digest"))
-    write(results, PurePosixPath("broken"), b"1", "s")
-    results.forget([WEIGHTS])
-    assert Results(place).fetched() == {other: Kept(2, "digest")}
-    assert Results(place).part(PurePosixPath("broken")) is None
+def test_an_interrupted_fetch_without_parts_leaves_no_folder_of_them(results: Results, directory: Path) -> None:
+    """An empty folder would be of no use."""
+    results.finish(complete=False)
+    assert not (directory / PARTS).exists()
+
+
+def test_files_that_are_to_be_fetched_again(results: Results, directory: Path) -> None:
+    """They are no longer recorded, the others are, and parts are deleted."""
+    _keep(results, OOF, b"rows")
+    deep = _keep(results, DEEP, b"picture")
+    results.part_file(OOF, identity("etag", 9)).write_bytes(b"half")
+    results.forget([OOF, PurePosixPath("never.csv")])
+    assert Results(directory).fetched() == results.fetched() == {DEEP: deep}
+    assert results.part(OOF) is Results(directory).part(OOF) is None
+
+
+def test_a_file_of_coords_own_is_replaced_as_a_whole(results: Results, directory: Path) -> None:
+    """It does not count as fetched output."""
+    results.write("kernel.log", "one\n")
+    results.write("kernel.log", "two\n")
+    assert (directory / "kernel.log").read_text() == "two\n"
+    assert list((directory / PARTS).iterdir()) == []
+    assert results.fetched() == {}

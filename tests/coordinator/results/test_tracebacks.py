@@ -1,4 +1,4 @@
-"""Where a line of a log leads on this machine: the project's own file, and whether it is still the one that ran."""
+"""Paths in a log become paths of the project, with a mark where the file has changed since the run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def sources(request: pytest.FixtureRequest, tmp_path: Path) -> Sources:
 )
 @pytest.mark.parametrize("path", FILES)
 def test_frames_name_the_projects_files(sources: Sources, tmp_path: Path, folder: str, path: str) -> None:
-    """Wherever the kernel unpacked its sources, and whatever stands before the frame."""
+    """The path is replaced wherever the kernel unpacked its sources, and whatever the line starts with."""
     for before in ("  ", "[rank0]:   ", ""):
         line = f'{before}File "{folder}/{path}", line 88, in train'
         place = sources.place(line)
@@ -66,7 +66,7 @@ def test_frames_name_the_projects_files(sources: Sources, tmp_path: Path, folder
     ],
 )
 def test_other_forms(sources: Sources, line: str, shown: str) -> None:
-    """A warning names its place in another way; a syntax error's frame has no function."""
+    """Also in a warning, which writes its place in another way, and in a syntax error, whose frame has no function."""
     assert sources.relative(line) == shown
 
 
@@ -90,20 +90,20 @@ def test_other_forms(sources: Sources, line: str, shown: str) -> None:
     ],
 )
 def test_other_lines_stay(sources: Sources, line: str) -> None:
-    """No traceback, another's traceback, or no file of this project: the line is what it was."""
+    """Lines without a traceback, of another program's, or with no file of this project stay as they are."""
     assert sources.place(line) is None
     assert sources.relative(line) == line
 
 
 def test_long_lines_take_no_time(sources: Sources) -> None:
-    """A line made to be slow is looked at in linear time: a test that hangs otherwise."""
+    """A line that is made to be slow takes linear time; otherwise this test does not end."""
     many = 100_000
     for line in ('File "/' + "coord-/" * many, "/coord-" * many, " /coord-a:" * many, f'File "{"/coord-" * many}"'):
         assert sources.place(line) is None
 
 
 def test_what_changed_since(tmp_path: Path) -> None:
-    """A file that was edited after the run is marked; one that is gone, or came from a library, has no place here."""
+    """A file that was edited after the run is marked; one that the project lacks has no path on this machine."""
     root = write_files(tmp_path, FILES)
     known = {path: _digest(text) for path, text in FILES.items()} | {"library/core.py": _digest("")}
     write_files(root, {"pack/engine.py": "changed", "stranger.py": "here, but not in the kernel"})
@@ -122,7 +122,7 @@ def test_what_changed_since(tmp_path: Path) -> None:
 
 
 def _on_a_terminal(coord: Coord, *arguments: str) -> str:
-    """What the command shows on a terminal."""
+    """The output of the command on a terminal."""
     ours, theirs = pty.openpty()
     environment = {**coord.environment, "TERM": "xterm-256color"}
     process = subprocess.Popen([*COORD, *arguments], cwd=coord.root, env=environment, stdout=theirs, stderr=theirs)
@@ -142,7 +142,7 @@ def _on_a_terminal(coord: Coord, *arguments: str) -> str:
 
 
 def test_a_failed_runs_log(tiny: Project) -> None:
-    """Push --wait, logs, dry-run and kernel.log name the project's file; --raw and --json show what was written."""
+    """Push --wait, logs, dry-run and kernel.log name the project's file; --raw and --json leave the log as it is."""
     coord = Coord(tiny.root, dict(os.environ))
     frame = 'File "tiny_model/engine.py", line 6, in epoch\n'
     assert frame in coord("push", "--exp", "crash", "--wait", code=1).stderr

@@ -193,7 +193,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
     ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
     target = Counter([_text("r1"), _text("r2"), _text("r3")])
     assert choose(Workspace(tiny, ledger, target), "smoke", None).id == "r1"
-    with pytest.raises(RunFailed, match="smoke local-v2 has ended: it is error"):
+    with pytest.raises(RunFailed, match="smoke local-v2 has ended: it has failed"):
         choose(Workspace(tiny, ledger, target), "smoke", 2)
     ledger.add(dataclasses.replace(BARE, id="r3"))
     with pytest.raises(UsageError, match="which one"):

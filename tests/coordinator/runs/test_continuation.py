@@ -131,7 +131,7 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     failed = run(ledger, 2, RunState.ERROR)
     said: list[str] = []
     assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
-    assert said == ["base local-v2 is error: going on from v1"]
+    assert said == ["base local-v2 has failed: going on from v1"]
     assert choose(Workspace(project, ledger, TARGET, say=said.append), first).id == first.id
     merged = run(ledger, 0, message="merged from 2 runs, one a fold")  # has results, but no kernel's output
     assert continuation_of(Workspace(project, ledger, TARGET), first, ["epochs=30"]).earlier == first
@@ -157,7 +157,7 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
             project, settings=dataclasses.replace(project.settings, continue_setting=setting, attached=())
         )
 
-    refused(RunFailed, "base local-v2 is error: local attaches the output of complete runs only", failed)
+    refused(RunFailed, "base local-v2 has failed: local attaches the output of complete runs only", failed)
     refused(ProjectError, r"\[tool.coord\] has no continue_setting", old, without(None))
     refused(ProjectError, r'names "resume_form", .* \(did you mean "resume_from"\?\)', old, without("resume_form"))
     run(ledger, 3)
@@ -185,7 +185,7 @@ def test_the_model_source_is_asked_before_a_push(
 
 def test_nothing_complete(project: Project, ledger: Ledger) -> None:
     """An experiment that never got to the end has nothing to go on from."""
-    with pytest.raises(RunNotFound, match="base local-v1 is error, and no run before it is complete"):
+    with pytest.raises(RunNotFound, match="base local-v1 has failed, and no run before it is complete"):
         choose(Workspace(project, ledger, TARGET, say=print), run(ledger, 1, RunState.ERROR))
 
 

@@ -18,6 +18,7 @@ from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
+from coordinator.results.events import Event, event_of
 from coordinator.runs.follow import follow_run
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
@@ -119,7 +120,7 @@ def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
 
 def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not kept in memory for ever; the run's own end is still seen."""
-    monkeypatch.setattr("coordinator.target.kaggle.answers._LINE", 10_000)
+    monkeypatch.setattr("coordinator.target.kaggle.parsing._LINE", 10_000)
     depot.streams = [b"data: " + b"x" * 20_000]
     assert _followed(tiny, depot)[1] == LINES
 
@@ -127,13 +128,16 @@ def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkey
 def test_the_board_has_the_figures_of_one_fold() -> None:
     """Last, lowest and highest with their epochs, in no direction; a new fold begins anew; only epochs count."""
     board = Board()
-    assert not board.feed({"event": "message", "text": "hello"})
+    assert not board.feed(Event.parse({"event": "message", "text": "hello"}))
     for epoch, dice in enumerate([0.5, 0.7, 0.6], start=1):
-        assert board.feed(json.loads(_epoch(0, epoch, dice, **{"train/loss": 1 / epoch}).removeprefix("COORD ")))
+        event = event_of(_epoch(0, epoch, dice, **{"train/loss": 1 / epoch}))
+        assert event is not None
+        assert board.feed(event)
     assert board.place == "fold 0, epoch 3/3"
     assert list(board.figures) == ["val/dice", "train/loss"]
     assert board.figures["val/dice"] == Figure(0.6, 0.5, 1, 0.7, 2)
-    board.feed({"event": "epoch", "fold": 1, "epoch": "first", "metrics": {"val/dice": 0.1, "bad": "x", "nan": None}})
+    odd = {"event": "epoch", "fold": 1, "epoch": "first", "metrics": {"val/dice": 0.1, "bad": "x", "nan": None}}
+    board.feed(Event.parse(odd))
     assert board.place == "fold 1"
     assert board.figures == {"val/dice": Figure(0.1, 0.1, None, 0.1, None)}
 
@@ -175,7 +179,7 @@ def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Dep
         assert expected in shown
     assert shown.count("bye") == 1
     assert shown.count("» fold 1, epoch 2/3: val/dice 0.7000") == 1
-    assert "base kaggle-v3 is error" in shown
+    assert "base kaggle-v3 has failed" in shown
 
 
 @pytest.mark.parametrize("arguments", [["--follow"], ["--follow", "--raw"], ["--follow", "--json"]])

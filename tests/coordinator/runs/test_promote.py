@@ -15,6 +15,7 @@ from coordinator.kernel.build import assemble
 from coordinator.ledger.ledger import Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
+from coordinator.results.summary import Summary
 from coordinator.runs.promote import promote_run, verify
 from coordinator.target.protocol import RunState
 from runner_test.store import Store
@@ -38,7 +39,9 @@ def fetched(project: Project, **changes: object) -> Run:
         state=RunState.COMPLETE,
         created_at="2026-11-23T10:00:00+00:00",
         git="0123456789ab",
-        summary={"primary": {"name": "cv/dice", "mode": "max", "value": 0.755}, "versions": {"python": "3.12.1"}},
+        summary=Summary.parse(
+            {"primary": {"name": "cv/dice", "mode": "max", "value": 0.755}, "versions": {"python": "3.12.1"}}
+        ),
     )
     results = project.results("base", "local", 3)
     results.mkdir(parents=True)

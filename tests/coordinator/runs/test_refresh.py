@@ -22,6 +22,7 @@ from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED, NOT_YET
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
+from coordinator.results.events import Event
 from coordinator.runs.refresh import current_log, last_event, refresh_run, settle, wait_for_arrival
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
@@ -260,6 +261,8 @@ def test_a_push_that_is_under_way_is_left_alone(tiny: Project, ledger: Ledger) -
 
 
 RUNNING = dataclasses.replace(BARE, id="run", state=RunState.QUEUED, version=4)
+SECOND, NINTH = (Event.parse({"event": "epoch", "epoch": epoch}) for epoch in (2, 9))
+END = Event.parse({"event": "end"})
 EPOCHS = _records(
     'COORD {"event": "epoch", "epoch": 1}',
     "hello",
@@ -279,7 +282,7 @@ def test_a_running_session_shows_its_last_epoch(tiny: Project, ledger: Ledger) -
     """From the live log, of this run's own version."""
     shelf = Shelf(records=EPOCHS)
     run = _refreshed(tiny, ledger, shelf)
-    assert (run.state, run.last_event, run.ended_at) == (RunState.RUNNING, {"event": "epoch", "epoch": 2}, None)
+    assert (run.state, run.last_event, run.ended_at) == (RunState.RUNNING, SECOND, None)
     assert sorted(shelf.asked) == ["follow ada/smoke v4", "state ada/smoke v4"]
 
 
@@ -288,7 +291,7 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
     """Time, message and the last event of the whole log; afterwards nobody is asked any more."""
     shelf = Shelf(session=SessionState(state, "the reason"), records=EPOCHS)
     run = _refreshed(tiny, ledger, shelf)
-    assert (run.state, run.message, run.last_event) == (state, "the reason", {"event": "epoch", "epoch": 2})
+    assert (run.state, run.message, run.last_event) == (state, "the reason", SECOND)
     assert run.ended_at is not None
     shelf.asked.clear()
     assert refresh_run(Workspace(tiny, ledger, shelf), run) == run
@@ -297,7 +300,7 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
 
 def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: Ledger) -> None:
     """Two processes ask; the answer that was given first, and recorded last, is not what the ledger says."""
-    ended = dataclasses.replace(RUNNING, state=RunState.COMPLETE, ended_at="2026", last_event={"event": "end"})
+    ended = dataclasses.replace(RUNNING, state=RunState.COMPLETE, ended_at="2026", last_event=END)
     ledger.add(ended)
     assert refresh_run(Workspace(tiny, ledger, Shelf()), RUNNING) == ledger.get("run") == ended
 
@@ -325,8 +328,8 @@ def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
 def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
     """What comes of one that was asked for in case it had begun is not looked at, and an event that was known stays."""
     shelf = Shelf(session=SessionState(RunState.QUEUED), records=EPOCHS)
-    run = _refreshed(tiny, ledger, shelf, dataclasses.replace(RUNNING, last_event={"event": "epoch", "epoch": 9}))
-    assert (run.state, run.last_event) == (RunState.QUEUED, {"event": "epoch", "epoch": 9})
+    run = _refreshed(tiny, ledger, shelf, dataclasses.replace(RUNNING, last_event=NINTH))
+    assert (run.state, run.last_event) == (RunState.QUEUED, NINTH)
     assert "log ada/smoke v4" not in shelf.asked
     assert current_log(Workspace(tiny, ledger, shelf), run) == []
 
@@ -346,7 +349,5 @@ def test_the_last_event_worth_showing() -> None:
     """Messages, starts and broken lines are passed over; an empty log has none."""
     assert last_event([]) is None
     assert last_event(_records("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
-    assert last_event([*EPOCHS, *_records('COORD {"event": "end", "status": "complete"}', "bye")]) == {
-        "event": "end",
-        "status": "complete",
-    }
+    end = last_event([*EPOCHS, *_records('COORD {"event": "end", "status": "complete"}', "bye")])
+    assert end == Event.parse({"event": "end", "status": "complete"})

@@ -20,6 +20,7 @@ from coordinator.clock import Clock
 from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.project.project import Project
+from coordinator.results.events import Event
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
@@ -70,7 +71,7 @@ def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 50))
     assert not found.failures
     assert {run.state for run in found.runs} == {RunState.RUNNING}
-    assert all(run.last_event == {"event": "epoch", "epoch": 2} for run in found.runs)
+    assert all(run.last_event == Event.parse({"event": "epoch", "epoch": 2}) for run in found.runs)
 
 
 def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Ledger) -> None:
@@ -125,7 +126,7 @@ def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_sta
 
     target = Crossing(barrier=threading.Barrier(2), records=EPOCHS)
     (run,) = current_status(_targets(tiny, target), ledger, [run]).runs
-    assert run.last_event == {"event": "epoch", "epoch": 2}
+    assert run.last_event == Event.parse({"event": "epoch", "epoch": 2})
 
 
 def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
@@ -148,9 +149,9 @@ def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger)
             raise NoAnswer("no log")
 
     (run,) = _add(ledger, 1)
-    ledger.update(run.id, last_event={"event": "epoch", "epoch": 9})
+    ledger.update(run.id, last_event=Event.parse({"event": "epoch", "epoch": 9}))
     (run,) = current_status(_targets(tiny, Mute()), ledger, [run]).runs
-    assert (run.state, run.last_event) == (RunState.RUNNING, {"event": "epoch", "epoch": 9})
+    assert (run.state, run.last_event) == (RunState.RUNNING, Event.parse({"event": "epoch", "epoch": 9}))
 
 
 def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: Ledger) -> None:
@@ -159,9 +160,10 @@ def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: 
     target = Many(records=EPOCHS)
     targets = _targets(tiny, target)
 
-    def epoch() -> int:
+    def epoch() -> float | None:
         (found,) = current_status(targets, ledger, ledger.runs()).runs
-        return int((found.last_event or {})["epoch"])
+        assert found.last_event is not None
+        return found.last_event.epoch
 
     assert epoch() == 2
     target.records = EPOCHS[:1]

@@ -21,6 +21,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.submissions import Submission
 from coordinator.project.project import Project
 from coordinator.project.settings import SubmissionSettings
+from coordinator.results.summary import Summary
 from coordinator.submissions.agreement import kendall, spearman
 from coordinator.submissions.recorded import recorded_agreements, recorded_scores
 from coordinator.submissions.scores import Score, agreements, all_scores, check
@@ -73,7 +74,7 @@ def _run(number: int, cv: float | None, *, metric: str = "cv/dice", mode: str = 
         state=RunState.COMPLETE,
         created_at="2026-11-01T00:00:00+00:00",
         version=number,
-        summary={"primary": {"name": metric, "mode": mode, "value": cv}} if cv is not None else None,
+        summary=Summary.parse({"primary": {"name": metric, "mode": mode, "value": cv}}) if cv is not None else None,
     )
 
 

@@ -20,6 +20,7 @@ from coordinator.errors import CoordError, Later, NoAccess, NoAnswer, Submission
 from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
+from coordinator.results.summary import Summary
 from coordinator.submissions.scores import refresh, wait
 from coordinator.submissions.submit import submit_run
 from coordinator.target import local
@@ -311,7 +312,7 @@ def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
 
 def test_a_run_that_stopped_early_is_told(case: Case) -> None:
     """Its session ended well, but the run did not get to its end: no file, or one that may not be what it seems."""
-    case.run = case.ledger.update(case.run.id, summary={"status": "incomplete"})
+    case.run = case.ledger.update(case.run.id, summary=Summary.parse({"status": "incomplete"}))
     with pytest.raises(SubmissionError, match=r"left no other.csv: it reports that it is incomplete") as no_file:
         case.submit(file_name="other.csv")
     assert no_file.value.hint == "Go on with it: coord continue --exp base"

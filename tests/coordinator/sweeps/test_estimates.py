@@ -8,12 +8,14 @@ import pytest
 
 from coordinator.ledger.ledger import Run
 from coordinator.project.settings import SweepSettings
+from coordinator.results.events import Event
+from coordinator.results.summary import Summary
 from coordinator.sweeps.estimates import Estimate, by_progress, estimate_run, seconds, wall_seconds
 from coordinator.target.protocol import RunState
 
 
 def _run(took: float | None, config: dict[str, Any], *, folds: int = 5, **values: Any) -> Run:
-    summary = None if took is None else {"seconds": took, "metrics": [{"name": "cv/dice", "folds": [{}] * folds}]}
+    summary = {"seconds": took, "metrics": [{"name": "cv/dice", "folds": [{}] * folds}]}
     given: dict[str, Any] = {"metadata": {"machine_shape": "NvidiaTeslaT4"}, "state": RunState.COMPLETE, **values}
     return Run(
         id="r",
@@ -25,7 +27,7 @@ def _run(took: float | None, config: dict[str, Any], *, folds: int = 5, **values
         config=config,
         overrides=[],
         created_at="2026-11-01T00:00:00+00:00",
-        summary=summary,
+        summary=None if took is None else Summary.parse(summary),
         **given,
     )
 
@@ -63,7 +65,7 @@ def test_a_run_without_a_summary_has_its_log_and_its_session() -> None:
     """The end that it reported, or else when it was seen to start and to end."""
     times: dict[str, Any] = {"started_at": "2026-11-01T00:01:00+00:00", "ended_at": "2026-11-01T00:03:00+00:00"}
     assert seconds(_run(None, {}, **times)) == 120
-    assert seconds(_run(None, {}, **times, last_event={"event": "end", "time": 110.5})) == 110.5
+    assert seconds(_run(None, {}, **times, last_event=Event.parse({"event": "end", "time": 110.5}))) == 110.5
     assert seconds(_run(None, {})) is None
 
 
@@ -83,7 +85,7 @@ def test_a_run_without_a_summary_has_its_log_and_its_session() -> None:
 )
 def test_a_run_tells_itself_how_long_it_takes(chosen: list[int], event: dict[str, Any] | None, total: int) -> None:
     """By the share of its epochs and folds that its last event says are done."""
-    run = _run(None, {"folds": {"n": 5, "run": chosen}}, last_event=event)
+    run = _run(None, {"folds": {"n": 5, "run": chosen}}, last_event=event and Event.parse(event))
     assert by_progress(run, SweepSettings(folds="folds.run", fold_count="folds.n")) == total
 
 

@@ -27,6 +27,8 @@ from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sweeps import Sweep
 from coordinator.project.project import Project
+from coordinator.results.events import Event
+from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.sweeps.estimates import Estimate
 from coordinator.sweeps.plan import Plan, begin, plan_sweep
@@ -351,7 +353,7 @@ def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
     [
         {"message": "without ada/data, which local did not accept"},
         {"state": RunState.ERROR},
-        {"summary": {"status": "incomplete"}},
+        {"summary": Summary.parse({"status": "incomplete"})},
         {"metadata": {"dataset_sources": ["ada/data"]}},
         {"files": {}},
         {"files": {"tiny_model/train.py": "0"}},
@@ -378,7 +380,7 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
     sweeper.go_on(sweep)
     sweeper.all_done(sweep)
     (run,) = sweeper.ledger.runs()
-    sweeper.ledger.update(run.id, summary={"seconds": 600.0, "status": "complete"})
+    sweeper.ledger.update(run.id, summary=Summary.parse({"seconds": 600.0, "status": "complete"}))
     planned = sweeper.plan()
     assert (planned.session_seconds, planned.wall_seconds) == (1800.0, 1200.0)
     assert [sweep.name for sweep in sweeps.all_sweeps(sweeper.ledger)] == ["base--epochs"]
@@ -392,7 +394,7 @@ def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
     sweeper.go_on(sweep)
     sweeper.all_done(sweep)
     (run,) = sweeper.ledger.runs()
-    sweeper.ledger.update(run.id, summary={"seconds": 600.0, "status": "complete"})
+    sweeper.ledger.update(run.id, summary=Summary.parse({"seconds": 600.0, "status": "complete"}))
     planned = dataclasses.replace(sweeper.plan("optim.lr=0.3,0.4", seeds=2), machine="NvidiaTeslaT4")
 
     def shown(hours: float) -> list[str]:
@@ -422,9 +424,9 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     epoch = {"event": "epoch", "fold": 0, "epoch": 1, "epochs": 4, "time": 30.0, "metrics": {"val/dice": 0.5}}
     end = {"event": "end", "time": 100.0, "status": "complete", "metrics": {"cv/dice": 0.7, "baseline/empty": 0.6}}
     changes: list[dict[str, Any]] = [
-        {"state": RunState.RUNNING, "started_at": "2026-11-01T00:00:00+00:00", "last_event": epoch},
+        {"state": RunState.RUNNING, "started_at": "2026-11-01T00:00:00+00:00", "last_event": Event.parse(epoch)},
         {"state": RunState.QUEUED},
-        {"state": RunState.COMPLETE, "last_event": {**end, "status": "incomplete"}},
+        {"state": RunState.COMPLETE, "last_event": Event.parse({**end, "status": "incomplete"})},
         {"state": RunState.ERROR, "message": "no GPU\nand more"},
     ]
     for name, change in zip(NAMES, changes, strict=True):
@@ -440,7 +442,7 @@ def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     assert [each.left for each in now.standings] == [70.0, 120.0, None, None]
     assert [each.metric for each in now.standings] == [None] * 4
     assert now.left == 120.0
-    sweeper.ledger.update(runs[NAMES[2]].id, last_event=end)
+    sweeper.ledger.update(runs[NAMES[2]].id, last_event=Event.parse(end))
     assert standing(Workspace(sweeper.project, sweeper.ledger), sweep, moment).standings[2].metric == ("cv/dice", 0.7)
 
 

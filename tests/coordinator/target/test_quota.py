@@ -9,8 +9,8 @@ from rich.console import Console
 
 from coordinator.cli.tables import runs as tables
 from coordinator.project.project import Project
-from coordinator.target.open import open_target
 from coordinator.target.protocol import AcceleratorQuota, Quota
+from coordinator.target.quota import current_quota
 
 HOUR = 3600.0
 
@@ -51,8 +51,7 @@ def test_no_quota_at_all_is_no_division_by_it() -> None:
 
 def test_the_local_kaggles_quota(tiny: Project) -> None:
     """Nothing has run yet; it comes back on a Saturday."""
-    with open_target(tiny, "local") as target:
-        found = target.quota()
+    found = current_quota(tiny, "local")
     assert [(each.kind, each.used, each.left, each.total) for each in found.accelerators] == [
         ("gpu", 0.0, 30 * HOUR, 30 * HOUR),
         ("tpu", 0.0, 20 * HOUR, 20 * HOUR),

@@ -25,6 +25,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, check_file
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.protocol import RunState
@@ -156,7 +157,7 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
     (rebuilt,) = ledger.runs()
     for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "created_at", "continues"):
         assert getattr(rebuilt, name) == getattr(run, name)
-    assert rebuilt.summary == {"run_id": "r1", "status": "complete"}
+    assert rebuilt.summary == Summary.parse({"run_id": "r1", "status": "complete"})
     assert _found(tiny, ledger, shelf) == []
 
 
@@ -353,7 +354,7 @@ def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) 
     assert found[0] == "results/base/local-v1/metrics.json is of run other, not r1"
     assert found[1].startswith("results/base/local-v1/kernel.py is not what was pushed: its digest is sha256:")
     assert found[2] == "results/base/local-v4/ says that it is base local-v4; run r1 is base local-v1"
-    assert found[3] == "results/base/local-v9/ has no run.json that reads: it is not known whose it is"
+    assert found[3] == "results/base/local-v9/ has no readable run.json: its run is not known"
     assert found[4] == "base local-v2 was fetched, and its results are gone"
     shutil.rmtree(moved)
     _found(tiny, ledger, repair=True)
@@ -459,7 +460,7 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
 def test_runs_as_rows() -> None:
     """Every row has every column; config and metrics are columns of their own; CSV and JSON say the same."""
     summary = {"primary": {"name": "cv/dice", "mode": "max", "value": 0.5}, "metrics": [{"name": "a", "mean": 1.5}]}
-    table = export.rows([dataclasses.replace(FULL, summary=summary), BARE])
+    table = export.rows([dataclasses.replace(FULL, summary=Summary.parse(summary)), BARE])
     assert table[0]["config.optim.lr"] == 0.1
     assert table[1]["config.optim.lr"] is None
     assert (table[0]["primary"], table[0]["value"], table[0]["metric.a"]) == ("cv/dice", 0.5, 1.5)

@@ -273,7 +273,7 @@ def test_addresses_that_expire_are_listed_again(here: Here) -> None:
 def test_an_address_that_never_works_is_told_and_the_rest_is_brought(here: Here) -> None:
     """One bad file must not keep the others away."""
     here.depot.faults = {"fold0.pth": ["403", "410", "403", "404"]}
-    with pytest.raises(TargetError, match=r"downloading fold0\.pth: kaggle says HTTP 404"):
+    with pytest.raises(TargetError, match=r"downloading fold0\.pth: kaggle answered with HTTP 404"):
         here.fetch()
     assert (here.results / "pictures" / "worst 1.png").is_file()
     assert not here.run.fetched_at
@@ -283,7 +283,7 @@ def test_many_bad_files_end_a_fetch(here: Here) -> None:
     """A server that gives nothing is not asked for every file of three hundred."""
     here.depot.files = {f"f{number}": b"x" for number in range(300)}
     here.depot.gives_old_addresses = True
-    with pytest.raises(TargetError, match=r"says HTTP 403.* more files could not be fetched") as caught:
+    with pytest.raises(TargetError, match=r"answered with HTTP 403.* more files could not be fetched") as caught:
         here.fetch()
     assert "What came is kept" in str(caught.value.hint)
     assert len(here.depot.asked) < 150

@@ -1,4 +1,4 @@
-"""What becomes of every fault, as tables: the tests hold coord to them, and docs/reliability.md shows them.
+"""The expected effect of every fault, as tables, which the tests check and docs/reliability.md shows.
 
 python -m tests.coordinator.fault_table
 """
@@ -15,7 +15,7 @@ STATUSES = ("400", "401", "403", "404", "409", "413", "429", "500", "502", "503"
 CONNECTION = ("down", "reset", "timeout", "truncated")
 NOT_JSON = ("html", "cut", "garbled", "types")
 
-# What a failure means that does not pass. Each leaf of the tree has its exit code: 75 for Later, else 1.
+# The error for a fault that does not end. Its exit code is 75 for Later, else 1.
 MEANING: dict[str, type[CoordError]] = {
     **dict.fromkeys((*CONNECTION, *NOT_JSON, "500", "502", "503", "504"), NoAnswer),
     "html": Later,  # throttled, or down for maintenance
@@ -42,7 +42,7 @@ def fault(method: str, name: str, **values: Any) -> Fault:
     return Fault(method, Kind(name), seconds=SECONDS.get(name), **values)
 
 
-# The client's methods that only look, and the method of Kaggle's that each of them calls.
+# The client's methods that only read, and the method of Kaggle that each of them calls.
 READS = {
     "source": "GetKernel",
     "state": "GetKernelSessionStatus",
@@ -63,18 +63,18 @@ READS = {
     "upload": "StartSubmissionUpload",
     "sending": "Upload",
 }
-# What changes something, beside the push: sent again only where nothing was done (409).
+# What changes something, beside the push: repeated only after 409, which means that nothing was done.
 WRITES = {
     "cancel": "CancelKernelSession",
     "delete": "DeleteKernel",
     "submit_version": "CreateCodeSubmission",
     "submit_upload": "CreateSubmission",
 }
-# What is repeated, without a word, when it happens once. The body of a log or a file is read by the verb, which goes on
-# where it broke off.
+# Faults after which a read is repeated, without a message. The verb reads the body of a log or a file, and continues
+# it after a cut.
 BEFORE_THE_BODY = ("down", "reset", "timeout", "429", "500", "502", "503", "504")
 IN_THE_BODY = ("truncated", "html", "cut", "garbled")
-# Methods whose answer has no body: it is an address, or says all with its status.
+# Methods whose answer has no body: it is a redirect, or only a status.
 BODILESS = ("sample", "sending")
 REPEATED = [
     *((read, name) for read in READS for name in BEFORE_THE_BODY),
@@ -85,13 +85,13 @@ PERSISTENT = [
     for read, method in READS.items()
     for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
     if fault("*", name).applies(method)
-    # A kernel that is not there is no failure of the question whether there is one (below).
+    # For these two, a missing kernel or source is a result (tested on its own).
     and (read, name) not in {(each, status) for each in ("source", "has_source") for status in ("403", "404")}
-    # The log comes with the first page, and nobody looks at its files.
+    # The log comes with the first page, whose files are not used.
     and (read, name) not in {("log", "repeated_token"), ("log", "endless_pages"), ("log", "expired")}
-    # The addresses are tried out by the download.
+    # Only the download uses the addresses.
     and (read, name) != ("outputs", "expired")
-    # A page in place of a file: its size tells, which the verb knows.
+    # A web page in place of a file: the verb finds it by the size.
     and (read, name) != ("download", "html")
     and not (read in BODILESS and name in ("truncated", *NOT_JSON[read == "sample" :]))
 ]
@@ -100,14 +100,14 @@ WRITES_FAIL = [
     for write in WRITES
     for name in (*CONNECTION, *STATUSES, *NOT_JSON)
     if fault("*", name).applies(WRITES[write])
-    # There is no kernel to delete, and no file to submit, so there is no answer whose body could be spoilt.
+    # There is no kernel to delete, and no file to submit, so that no answer has a body for the fault.
     and not (write != "cancel" and name in ("truncated", *NOT_JSON) and name != "html")
 ]
 
 
 @dataclass(frozen=True)
 class Push:
-    """What a push comes to."""
+    """The result of a push with a fault."""
 
     name: str
     when: str
@@ -133,7 +133,7 @@ FETCHES = [
     for method in ("ListKernelSessionOutput", "Download", "GetKernel")
     for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
     if fault("*", name).applies(method)
-    # The kernel's text is saved only where the target still gives it.
+    # The source of the kernel is saved only if the target still has it.
     and (method, name) not in {("GetKernel", "403"), ("GetKernel", "404")}
     and (method, name) != ("Download", "html")
 ]
@@ -186,7 +186,7 @@ def markdown() -> str:
 
 
 def _names(reads: list[str]) -> str:
-    """The shorter of the two: these reads, or those that are not among them."""
+    """The shorter of the two lists: these reads, or all others."""
     others = [read for read in READS if read not in reads]
     if len(reads) <= len(others):
         return ", ".join(reads) or "none"

@@ -1,4 +1,4 @@
-"""The client of Kaggle: what it repeats, how long it waits, what each failure means."""
+"""The client of Kaggle: which calls it repeats, how long it waits, and the error for each failure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import urllib3
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 
 from benchmarks import client_tables
+from coordinator.clock import Clock
 from coordinator.errors import (
     CoordError,
     CredentialsError,
@@ -31,7 +32,7 @@ from coordinator.errors import (
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.target.kaggle import Kaggle, policy
 from coordinator.target.kaggle.connections import Adapter
-from coordinator.target.kaggle.meanings import MEANINGS, explain, meaning
+from coordinator.target.kaggle.error_table import ERROR_TABLE, explain, row_of
 from coordinator.target.kaggle.policy import Failed, Failure, Kind
 from coordinator.target.kaggle.transport import as_failed
 from coordinator.target.protocol import KernelRef, OutputFile, RunState
@@ -44,7 +45,7 @@ SAVED = ok(versionNumber=4, url="https://www.kaggle.com/code/ada/tiny-base")
 STATUS = "GetKernelSessionStatus"
 GARBLED = raw(200, b'{"status": "RUNN')
 
-# What passes by itself, and what it means in the end: (answer, for a read, for a push)
+# Temporary failures, and the errors in the end: (name, answer, error of a read, error of a push, message)
 PASSING: list[tuple[str, Answer, type[CoordError], type[CoordError], str]] = [
     ("408", said(408), NoAnswer, NoAnswer, "failed with HTTP 408: planned"),
     ("429", said(429), Later, Later, "asks to slow down: planned"),
@@ -87,7 +88,7 @@ def test_a_read_is_repeated_and_a_push_is_not(
     for_push: type[CoordError],
     message: str,
 ) -> None:
-    """A read that fails once is asked again, and five times at most; a push is sent once, whatever becomes of it."""
+    """A read that fails is repeated, with five tries at most; a push is sent once, whatever its answer is."""
     time = Time()
     server.script[STATUS] = [answer, RUNNING]
     assert server.kaggle(time).state(REF).state is RunState.RUNNING
@@ -113,7 +114,7 @@ def test_a_read_is_repeated_and_a_push_is_not(
 
 
 def test_waits_are_jittered(server: Scripted) -> None:
-    """By up to a half, so that processes that failed together do not come back together."""
+    """By up to a half, so that processes that failed together do not try again together."""
     time = Time()
     server.script[STATUS] = [said(503)]
     with pytest.raises(NoAnswer):
@@ -138,7 +139,7 @@ def test_a_push_that_could_not_be_sent_is_sent_again(metadata: KernelMetadata) -
 def test_a_data_set_that_is_being_processed_is_waited_for(
     server: Scripted, metadata: KernelMetadata, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """409 says that nothing was done; the push goes on when the data set is ready, and is `later` if it is not."""
+    """409 means that nothing was done; the push is repeated until the data set is ready, and ends with Later if not."""
     caplog.set_level("WARNING")
     time = Time()
     server.script["SaveKernel"] = [said(409), said(409), SAVED]
@@ -152,8 +153,8 @@ def test_a_data_set_that_is_being_processed_is_waited_for(
     assert 240 < sum(time.waits) < 300
 
 
-def test_an_answer_in_time_for_nobody(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each try has a time-out of its own; a silent server is asked again, too."""
+def test_a_server_that_does_not_answer(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each try has a time-out of its own; a silent server is tried again, too."""
     over = threading.Event()
     monkeypatch.setattr(policy, "READ_SECONDS", 0.05)
     server.script[STATUS] = [lambda handler: (over.wait(10), None)[1]]
@@ -164,7 +165,7 @@ def test_an_answer_in_time_for_nobody(server: Scripted, monkeypatch: pytest.Monk
 
 
 def test_a_call_has_a_deadline(server: Scripted) -> None:
-    """However many tries there may be: no try begins after two minutes."""
+    """No try begins after two minutes, however many are left."""
     time = Time()
 
     def slow(handler: Any) -> None:
@@ -189,8 +190,8 @@ def test_a_call_has_a_deadline(server: Scripted) -> None:
         ("Mon, 99 Foo 2026", [0.5]),
     ],
 )
-def test_retry_after_is_honoured(server: Scripted, header: str, waits: list[float]) -> None:
-    """The server's own words count where they make sense, with up to a tenth more."""
+def test_retry_after_is_used(server: Scripted, header: str, waits: list[float]) -> None:
+    """The server's value is the minimum if it is valid, with up to a tenth more."""
     time = Time()
     server.script[STATUS] = [said(429, Retry_After=header), RUNNING]
     server.kaggle(time).state(REF)
@@ -198,7 +199,7 @@ def test_retry_after_is_honoured(server: Scripted, header: str, waits: list[floa
 
 
 def test_retry_after_is_bounded(server: Scripted) -> None:
-    """Nobody sits for an hour in front of a command: it says `later`, at once, and when."""
+    """A command does not wait for an hour: it ends at once with Later, and says when to try again."""
     time = Time()
     server.script[STATUS] = [said(429, Retry_After="3600")]
     with pytest.raises(Later) as caught:
@@ -209,19 +210,19 @@ def test_retry_after_is_bounded(server: Scripted) -> None:
 
 
 def test_retry_after_may_be_a_date() -> None:
-    """HTTP allows both forms; a time that has passed is no wait."""
+    """HTTP allows both forms; a time in the past is no wait."""
     assert policy.retry_after(email.utils.formatdate(1_800_000_030, usegmt=True), now=1_800_000_000) == 30
     assert policy.retry_after(email.utils.formatdate(1_700_000_000, usegmt=True), now=1_800_000_000) == 0
     assert policy.retry_after(None) is None
 
 
 def test_every_method_has_its_kind() -> None:
-    """Whatever changes something is a write, and so is what the table does not know."""
+    """What changes something is a write, and so is every method that is not in the table."""
     names = {"".join(map(str.title, name.split("_"))) for name in vars(KernelsApiClient) if not name.startswith("_")}
     reads = {name for name in names if policy.limits(name).kind is not Kind.WRITE}
     assert names - reads == {
         *("SaveKernel", "DeleteKernel", "CancelKernelSession", "CreateKernelSession"),
-        "DownloadKernelOutputZip",  # nothing asks for it
+        "DownloadKernelOutputZip",  # not used
     }
     assert policy.limits("CreateCodeSubmission").kind is Kind.WRITE
     assert {failure for rule in policy.RULES for failure in rule.failures if Kind.WRITE in rule.kinds} == {
@@ -253,7 +254,7 @@ def test_every_method_has_its_kind() -> None:
         ((Failure.REFUSED, "", 418), Kind.READ, TargetError, "refused with HTTP 418"),
         ((Failure.REFUSED, "", 501), Kind.WRITE, NoAnswer, "failed with HTTP 501"),
         ((Failure.REFUSED, "", 401), Kind.READ, CredentialsError, "did not accept the credentials from the test"),
-        ((Failure.REFUSED, "no", 403), Kind.READ, NoAccess, "kaggle says 403: no"),
+        ((Failure.REFUSED, "no", 403), Kind.READ, NoAccess, "kaggle answered with HTTP 403: no"),
         ((Failure.REFUSED, "Title is taken", 200), Kind.WRITE, TargetError, "kaggle refused: Title is taken"),
         ((Failure.UNTRUSTED, "", 0), Kind.READ, NoAnswer, "certificate of https://kaggle.example is not trusted"),
     ],
@@ -261,7 +262,7 @@ def test_every_method_has_its_kind() -> None:
 def test_each_failure_has_a_meaning(
     failed: tuple[Failure, str, int], kind: Kind, error: type[CoordError], words: str
 ) -> None:
-    """An error of its own kind, in words, and what to do next."""
+    """Class and message of the error."""
     failure, detail, status = failed
     given = Failed(failure, detail, status=status)
     given.kind = kind
@@ -272,18 +273,18 @@ def test_each_failure_has_a_meaning(
 
 
 def test_every_failure_has_a_meaning_of_its_own() -> None:
-    """Whatever the kind of call; only a refusal in a field falls through to the last row."""
+    """For every kind of call; only a refusal in a field is left to the last row."""
     for failure in set(Failure) - {Failure.REFUSED}:
         for kind in Kind:
             failed = Failed(failure)
             failed.kind = kind
-            row = meaning(failed)
-            assert row is not MEANINGS[-1]
+            row = row_of(failed)
+            assert row is not ERROR_TABLE[-1]
             assert row.hint
 
 
 def test_a_source_that_is_too_large_is_explained(server: Scripted, metadata: KernelMetadata) -> None:
-    """Kaggle's 400 says nothing; the hint does."""
+    """Kaggle's 400 gives no reason; the hint names the likely one."""
     server.script["SaveKernel"] = [said(400, "Bad Request")]
     with pytest.raises(TargetError, match="pushing ada/tiny-base: kaggle refused with HTTP 400") as caught:
         push(server.kaggle(), metadata)
@@ -300,10 +301,10 @@ def test_a_source_that_is_too_large_is_explained(server: Scripted, metadata: Ker
         (html(), "ada", NoAccess, "somebody else's and private, or your token has expired"),
     ],
 )
-def test_what_a_403_means_is_asked(
+def test_the_reason_of_a_403_is_found_out(
     server: Scripted, own_list: Answer, owner: str, error: type[CoordError], words: str
 ) -> None:
-    """No such kernel, a stranger's, or an expired token: whoever may list their own kernels has a good token."""
+    """No such kernel, somebody else's, or an expired token: a token that lists its own kernels is valid."""
     server.script.update({STATUS: [said(403, "Permission 'kernels.get' was denied")], "ListKernels": [own_list]})
     with pytest.raises(error) as caught:
         server.kaggle().state(KernelRef(owner, "tiny-base", 3))
@@ -312,25 +313,25 @@ def test_what_a_403_means_is_asked(
 
 
 def test_a_403_that_is_about_no_kernel(server: Scripted) -> None:
-    """The hint is of what can be wrong: the token."""
+    """The hint names the only possible reason: the token."""
     server.script["GetAcceleratorQuotaStatistics"] = [said(403)]
-    with pytest.raises(NoAccess, match="asking for the quota: kaggle says 403") as caught:
+    with pytest.raises(NoAccess, match="asking for the quota: kaggle answered with HTTP 403") as caught:
         server.kaggle().quota()
-    assert caught.value.hint == "Is your token still good? Ask: coord doctor"
+    assert caught.value.hint == "Is your token still valid? Ask: coord doctor"
 
 
 def test_a_push_that_is_not_allowed(server: Scripted, metadata: KernelMetadata) -> None:
-    """With a good token it is the owner or the slug."""
+    """With a valid token it is the owner or the slug."""
     server.script.update({"SaveKernel": [said(403)], "ListKernels": [ok(kernels=[])]})
     with pytest.raises(NoAccess) as caught:
         push(server.kaggle(), metadata)
     assert caught.value.hint == (
-        'Your token is good. Is "ada" its user ([tool.coord] owner), and "tiny-base" the title\'s slug?'
+        'Your token is valid. Is "ada" its user ([tool.coord] owner), and "tiny-base" the title\'s slug?'
     )
 
 
-def test_no_kernel_is_told_from_an_expired_token(server: Scripted) -> None:
-    """`source` is None only when it is certain that there is none: a push is settled by it."""
+def test_a_missing_kernel_differs_from_an_expired_token(server: Scripted) -> None:
+    """`source` is None only if there certainly is no kernel, because it decides whether a push arrived."""
     server.script.update({"GetKernel": [said(403)], "ListKernels": [ok(kernels=[])]})
     assert server.kaggle().source("ada", "tiny-base") is None
     for answer, error in ((said(403), CredentialsError), (said(503), NoAnswer), (html(), Later)):
@@ -340,7 +341,7 @@ def test_no_kernel_is_told_from_an_expired_token(server: Scripted) -> None:
 
 
 def test_threads_do_not_wait_for_each_other(server: Scripted) -> None:
-    """Sixteen calls of one client are at the server at the same time, downloads too, and each gets its own answer."""
+    """Sixteen calls or downloads of one client reach the server at the same time, and each gets its own answer."""
     together = threading.Barrier(16, timeout=20)
 
     def meet(handler: Any) -> None:
@@ -374,7 +375,7 @@ def test_threads_do_not_wait_for_each_other(server: Scripted) -> None:
 
 
 def test_a_download_is_without_credentials(server: Scripted) -> None:
-    """A signed address needs none, and may be anybody's."""
+    """A signed address needs none, and may be on any host."""
     server.script["a.txt"] = [said(503), raw(200, b"content", "text/plain")]
     file = OutputFile(name="a.txt", url=f"{server.url}/a.txt?signature=s")
     download = server.kaggle().open_output(file)
@@ -382,7 +383,7 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
     download.close()
     assert not any("Authorization" in headers for headers in server.headers)
     server.script["a.txt"] = [said(403, "expired")]
-    with pytest.raises(Expired, match=r"downloading a\.txt: kaggle says HTTP 403"):
+    with pytest.raises(Expired, match=r"downloading a\.txt: kaggle answered with HTTP 403"):
         server.kaggle().open_output(file)
     with scripted() as gone:
         pass
@@ -392,14 +393,14 @@ def test_a_download_is_without_credentials(server: Scripted) -> None:
 
 
 def test_what_a_caller_cannot_use(server: Scripted) -> None:
-    """Whatever is odd in an answer of the right types is one message, too."""
+    """Any other problem with an answer of the right types is one message, too."""
     message = "reading it: kaggle's answer is not usable: invalid literal"
-    with pytest.raises(NoAnswer, match=message), server.kaggle()._dialogue.answering("reading it"):
+    with pytest.raises(NoAnswer, match=message), server.kaggle()._session.explaining("reading it"):
         int("x")
 
 
 def test_credentials_need_tls() -> None:
-    """Except on this machine, however its name begins."""
+    """Except on this machine; a name that only begins like an address of this machine is another one."""
     for endpoint in (
         "http://kaggle.example",
         "http://localhost.example",
@@ -414,7 +415,7 @@ def test_credentials_need_tls() -> None:
 
 @pytest.mark.parametrize("connection", ["close", "keep-alive"])
 def test_a_silent_live_log_ends(server: Scripted, connection: str) -> None:
-    """After the silence that was asked for; the answer's head may take longer than that."""
+    """After `idle_seconds` without data; the head of the answer may take longer."""
     over, waited_for = threading.Event(), list[str]()
 
     def answer(handler: Any) -> None:
@@ -436,13 +437,13 @@ def test_a_silent_live_log_ends(server: Scripted, connection: str) -> None:
 
 
 def test_what_goes_wrong_with_tls(server: Scripted) -> None:
-    """A certificate that is not trusted is said; what else goes wrong may be after something was sent."""
+    """An untrusted certificate is reported as such; another TLS error may happen after something was sent."""
     plain = Kaggle(
         name="kaggle",
         endpoint=server.url.replace("http:", "https:"),
         credentials=CREDENTIALS,
         owner="ada",
-        sleep=lambda seconds: None,
+        clock=Clock(sleep=lambda seconds: None),
     )
     with pytest.raises(NoAnswer, match="was lost before the answer"):
         plain.state(REF)
@@ -456,10 +457,8 @@ def test_what_goes_wrong_with_tls(server: Scripted) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-def test_a_file_of_certificates_that_is_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
-) -> None:
-    """What REQUESTS_CA_BUNDLE names is said, nothing is sent and nothing is tried again."""
+def test_an_invalid_file_of_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None) -> None:
+    """The message names the file of REQUESTS_CA_BUNDLE; nothing is sent, and nothing is repeated."""
     file = tmp_path / "bundle.pem"
     if content is not None:
         file.write_text(content)
@@ -469,7 +468,7 @@ def test_a_file_of_certificates_that_is_none(
         endpoint="https://kaggle.example",
         credentials=CREDENTIALS,
         owner="ada",
-        sleep=lambda seconds: pytest.fail("it is tried again"),
+        clock=Clock(sleep=lambda seconds: pytest.fail("it is repeated")),
     )
     with pytest.raises(NotSent, match=re.escape(str(file))) as error:
         kaggle.state(REF)
@@ -477,7 +476,7 @@ def test_a_file_of_certificates_that_is_none(
 
 
 def test_trusted_certificates_are_read_once() -> None:
-    """Each connection of requests reads them anew, 20 ms of CPU time; ours share them, and check as strictly."""
+    """All connections share them, and check host names and certificates as strictly as those of requests."""
     adapter = Adapter()
     contexts = []
     for host in ("kaggle.example", "files.example"):
@@ -493,7 +492,7 @@ def test_trusted_certificates_are_read_once() -> None:
 
 
 def test_the_document_has_the_tables() -> None:
-    """docs/reliability.md says what the client does; if not: python -m benchmarks.client_tables."""
+    """docs/reliability.md shows the tables of the client; python -m benchmarks.client_tables prints them."""
     document = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     for table in client_tables.tables():
         assert table in document

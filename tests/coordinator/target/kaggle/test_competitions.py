@@ -1,4 +1,4 @@
-"""The client's calls about competitions: what is sent, what comes back, what each refusal means."""
+"""The client's calls about competitions: the requests, the results, and the error for each refusal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server() -> Iterator[Scripted]:
 
 
 def test_a_competition_and_what_it_allows(server: Scripted) -> None:
-    """Its page, whether it takes submissions, files or kernels only, and how many are left."""
+    """Its page, whether it accepts submissions, of files or kernels only, and how many are left today."""
     server.script["GetCompetition"] = [ok(id=1, isKernelsSubmissionsOnly=True, submissionsDisabled=False)]
     server.script["GetSubmissionLimits"] = [ok(numToday=3, numTotal=40, numAllowedNow=2), ok(limitedByTotal=True)]
     competitions = server.kaggle().competitions
@@ -38,7 +38,7 @@ def test_a_competition_and_what_it_allows(server: Scripted) -> None:
 
 
 def test_an_unknown_competition(server: Scripted) -> None:
-    """Kaggle says 403 or 404; the message says what to look at."""
+    """Kaggle answers with 403 or 404; the message names what to check."""
     for status in (403, 404):
         server.script["GetCompetition"] = [said(status)]
         with pytest.raises(NoAccess, match='kaggle has no competition "simm", or does not show it') as caught:
@@ -48,7 +48,7 @@ def test_an_unknown_competition(server: Scripted) -> None:
 
 @pytest.mark.parametrize("method", ["GetSubmissionLimits", "CreateCodeSubmission", "StartSubmissionUpload"])
 def test_rules_that_were_not_accepted(server: Scripted, method: str, tmp_path: Path) -> None:
-    """A 403 about a competition that is there: where its rules are."""
+    """A 403 about a competition that exists: the hint has the address of its rules."""
     server.script[method] = [said(403, "You must accept this competition's rules before you can continue")]
     competitions = server.kaggle().competitions
     (tmp_path / "submission.csv").write_bytes(SAMPLE)
@@ -63,8 +63,8 @@ def test_rules_that_were_not_accepted(server: Scripted, method: str, tmp_path: P
     assert caught.value.hint == hint
 
 
-def test_the_days_limit_in_kaggles_words(server: Scripted) -> None:
-    """Reached by another's submission just now: later, not a failure."""
+def test_the_daily_limit(server: Scripted) -> None:
+    """Reached by a submission of somebody else: Later, with exit code 75."""
     words = "Submission not allowed: your team has used its daily Submission allowance (5) today"
     server.script["CreateCodeSubmission"] = [said(400, words)]
     with pytest.raises(Later, match="the day's submissions are spent") as caught:
@@ -74,7 +74,7 @@ def test_the_days_limit_in_kaggles_words(server: Scripted) -> None:
 
 @pytest.mark.parametrize("lost", [reset, html(), said(502), said(500)])
 def test_a_submission_is_sent_once(server: Scripted, lost: object) -> None:
-    """Whatever becomes of the answer, the client sends no second one."""
+    """Whatever the answer is, the client sends no second one."""
     server.script["CreateCodeSubmission"] = [lost]  # type: ignore[list-item]
     with pytest.raises(NoAnswer):
         server.kaggle().competitions.submit_version("siim", REF, "submission.csv", "a try")
@@ -84,7 +84,7 @@ def test_a_submission_is_sent_once(server: Scripted, lost: object) -> None:
 
 
 def test_a_file_is_sent_without_credentials(server: Scripted, tmp_path: Path) -> None:
-    """Its address takes the file, again if need be; a token that came with no address is no answer."""
+    """To the signed address, again if that fails; an answer without a valid address is an error."""
     file = tmp_path / "submission.csv"
     file.write_bytes(SAMPLE)
     server.script["StartSubmissionUpload"] = [ok(token="t1", createUrl=f"{server.url}/blob?signature=x")]
@@ -112,7 +112,7 @@ def _zipped() -> bytes:
 
 @pytest.mark.parametrize("content", [SAMPLE, _zipped(), gzip.compress(SAMPLE)], ids=["plain", "zip", "gzip"])
 def test_the_sample_submission(server: Scripted, tmp_path: Path, content: bytes) -> None:
-    """Behind a redirect, which gets no credentials; unpacked, whatever its name says."""
+    """It is behind a redirect, which gets no credentials, and is unpacked whatever its name is."""
     server.script["DownloadDataFile"] = [raw(302, b"", Location=f"{server.url}/file?signature=x")]
     server.script["file"] = [raw(200, content, "text/csv")]
     found = server.kaggle().competitions.sample("siim", tmp_path)
@@ -122,7 +122,7 @@ def test_the_sample_submission(server: Scripted, tmp_path: Path, content: bytes)
 
 
 def test_a_sample_of_another_name(server: Scripted, tmp_path: Path) -> None:
-    """It is looked for among the files; where several could be it, none is taken."""
+    """It is searched in the list of files; if several names match, none is used."""
     names = ["a/train.csv", "stage_2_sample_submission.csv", "sample_submission_notes.txt"]
     server.script["DownloadDataFile"] = [said(404), raw(200, SAMPLE, "text/csv")]
     server.script["ListDataFiles"] = [ok(files=[{"name": name} for name in names])]
@@ -135,7 +135,7 @@ def test_a_sample_of_another_name(server: Scripted, tmp_path: Path) -> None:
 
 
 def test_a_sample_that_does_not_unpack(server: Scripted, tmp_path: Path) -> None:
-    """A cut archive is an error of the target's, not a stack trace; an expired address is refused."""
+    """A damaged archive, or an expired address, is an error of the target, not a stack trace."""
     server.script["DownloadDataFile"] = [raw(302, b"", Location=f"{server.url}/file")]
     for content in (_zipped()[:-30], gzip.compress(SAMPLE)[:-9], b"PK\x03\x04"):
         server.script["file"] = [raw(200, content)]
@@ -146,8 +146,8 @@ def test_a_sample_that_does_not_unpack(server: Scripted, tmp_path: Path) -> None
         server.kaggle().competitions.sample("siim", tmp_path)
 
 
-def test_what_became_of_submissions(server: Scripted) -> None:
-    """Scores come as text, empty where they are not known; the list comes in pages."""
+def test_states_and_scores_of_submissions(server: Scripted) -> None:
+    """Scores are text, empty if they are not known; the list comes in pages."""
     first = {"ref": 2, "status": "PENDING", "description": "second", "publicScore": "", "privateScore": ""}
     scored = {"ref": 1, "status": "COMPLETE", "publicScore": "0.80610", "privateScore": "n/a", "fileName": "a.csv"}
     scored["date"] = "2026-11-02T03:04:05.678Z"

@@ -1,6 +1,6 @@
-"""Every method that coord asks of Kaggle, and every way to fail: what is told, what is repeated, what is left behind.
+"""Every method of Kaggle that coord uses, with every fault: the error, the repetitions, and what stays in the ledger.
 
-What is expected stands in `fault_table`. A fault is planned in the local Kaggle; one that never happens fails its test.
+`fault_table` has the expectations. A fault is planned in the local Kaggle; one that never happens fails its test.
 """
 
 from __future__ import annotations
@@ -34,12 +34,9 @@ from coordinator.target.kaggle import Kaggle
 from coordinator.target.kaggle.competitions import KaggleCompetitions
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from runner_test import competitions, sources, submissions
-from runner_test.competitions import Rules
-from runner_test.faults import Fault, Faults, Kind
-from runner_test.faulty import method_of
-from runner_test.reference import Reference
+from runner_test.faults import Fault, Faults, Kind, method_of
 from runner_test.server import running_server
+from runner_test.state import Reference, Rules, competitions, sources, submissions
 from runner_test.store import Store
 from tests.coordinator.command import until
 from tests.coordinator.target.kaggle.fault_table import (
@@ -61,18 +58,18 @@ from tests.paths import ROOT, SAMPLES
 
 TINY = SAMPLES / "tiny"
 
-PAGES_AT_MOST = "coordinator.target.kaggle.dialogue._PAGES_AT_MOST"
+PAGES_AT_MOST = "coordinator.target.kaggle.session._PAGES_AT_MOST"
 
 
 @dataclass
 class Patience:
-    """How long an answer is waited for: for ever, nearly, but for one method's where a test says so."""
+    """The time-out of answers: long, except for one method if a test sets it."""
 
     method: str = ""
     seconds: float = 0.0
 
     def read_seconds(self, url: str) -> float:
-        """The time-out of a request's answer."""
+        """The time-out of the answer to a request."""
         return self.seconds if self.seconds and method_of(url) == self.method else 30.0
 
 
@@ -88,9 +85,9 @@ class World:
     url: str
     patience: Patience
     right: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What each read gives when nothing fails."""
+    """The result of each read without a fault."""
     waits: list[float] = dataclasses.field(default_factory=list)
-    """What the client would have slept between its tries, in seconds."""
+    """The waits of the client between its tries, in seconds."""
 
     @property
     def folder(self) -> Path:
@@ -100,19 +97,20 @@ class World:
     def kaggle(self, owner: str = "ada", *, token: str | None = None) -> Kaggle:
         """A client, as `open_target` makes it."""
         credentials = Credentials(source="the test", username=owner, key="any", token=token)
-        return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner, sleep=self.wait)
+        clock = Clock(sleep=self.wait)
+        return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner, clock=clock)
 
     def wait(self, seconds: float) -> None:
-        """Note a wait, and hardly wait: long enough for a server to come back that was down for no time."""
+        """Records a wait and shortens it: long enough for a server that restarts at once."""
         self.waits.append(seconds)
         time.sleep(min(seconds, 0.02))
 
     def give_up_on(self, method: str, seconds: float) -> None:
-        """Wait no longer than this for the answers of one method; 0 is as long as for any other."""
+        """Sets the time-out for the answers of one method; 0 is that of all others."""
         self.patience.method, self.patience.seconds = method, seconds
 
     def recover(self) -> None:
-        """From now on nothing fails; what was down is up again."""
+        """Ends all faults, and waits until the server accepts connections."""
         self.faults.plan([])
         self.patience.seconds = 0.0
         address = urlsplit(self.url)
@@ -122,7 +120,7 @@ class World:
             )
 
     def push(self, kaggle: Kaggle) -> Run:
-        """Push; the minute for which a push may still arrive passes quickly."""
+        """Pushes, with a clock that shortens the minute in which a push may still arrive."""
         passed = [0.0]
 
         def sleep(seconds: float) -> None:
@@ -175,7 +173,7 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def _hold_competitions(root: Path, folder: Path) -> None:
-    """`parity` takes submissions, and has one; the sample of `other` has another name. Nothing is scored."""
+    """`parity` accepts submissions and has one; the sample of `other` has another name. Nothing is scored."""
     for slug, sample in (("parity", "sample_submission.csv"), ("other", "sampleSubmission.csv")):
         (folder / slug).mkdir()
         (folder / slug / sample).write_text("id,label\na,0\nb,1\n")
@@ -184,14 +182,13 @@ def _hold_competitions(root: Path, folder: Path) -> None:
     solution.write_text("id,label\na,1\nb,1\n")
     rules = Rules("metric:score", str(folder), "true", public_share=0.5)
     competitions.register(root, "parity", folder / "parity", solution, rules)
-    submissions.submit(
-        root, rules, solution, competition="parity", user="ada", description="", name=solution.name, kernel=""
-    )
+    new = submissions.NewSubmission("parity", "ada", "", solution.name, kernel="")
+    submissions.submit(root, rules, solution, new)
 
 
 @pytest.fixture
 def world(_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Nobody waits between tries here, lists end soon, and no answer is waited for any longer than a test wants to."""
+    """Without waits between tries, with short lists, and with the time-outs that a test sets."""
     send = HTTPAdapter.send
 
     def impatient(self: HTTPAdapter, request: Any, **kwargs: Any) -> Any:
@@ -228,7 +225,7 @@ def _sample(kaggle: Kaggle, folder: Path, competition: str) -> bytes:
 
 
 def meaning(method: str, name: str) -> type[CoordError]:
-    """A signed address that is refused, however, is taken for one whose time is over, and so is a token."""
+    """The error for a fault; a refusal of a signed address, or of a token, means that it has expired."""
     if method == "IntrospectToken" and name in ("403", "404"):
         return CredentialsError
     refused = {"400", "401", "403", "404", "413"}
@@ -267,7 +264,7 @@ CHANGE: dict[str, Read] = {
 
 @pytest.mark.parametrize(("read", "name"), PERSISTENT)
 def test_a_read_that_keeps_failing(world: World, read: str, name: str) -> None:
-    """It is told as what it means, in one line, after a limited number of tries."""
+    """It ends with its error, in one line, after a limited number of tries."""
     method, ask = READS[read], ASK[read]
     world.faults.plan([fault(method, name, times=None)])
     world.give_up_on(method, 0.05 if name == "timeout" else 0.0)
@@ -285,7 +282,7 @@ def test_a_read_that_keeps_failing(world: World, read: str, name: str) -> None:
 
 @pytest.mark.parametrize(("read", "name"), REPEATED)
 def test_a_read_that_fails_once(world: World, read: str, name: str) -> None:
-    """What passes is repeated, and the answer is the right one."""
+    """A temporary fault leads to a repetition, and the result is the right one."""
     method, ask = READS[read], ASK[read]
     kaggle = world.kaggle()
     if read not in world.right:
@@ -300,7 +297,7 @@ def test_a_read_that_fails_once(world: World, read: str, name: str) -> None:
 
 @pytest.mark.parametrize(("write", "name"), WRITES_FAIL)
 def test_what_changes_something_fails(world: World, write: str, name: str) -> None:
-    """It is sent once, unless nothing was done, and told as what it means; nothing is recorded."""
+    """It is sent once, except after a 409, and ends with its error; nothing is recorded."""
     method = WRITES[write]
     world.faults.plan([fault(method, name, times=None)])
     world.give_up_on(method, 0.05 if name == "timeout" else 0.0)
@@ -316,7 +313,7 @@ def test_what_changes_something_fails(world: World, write: str, name: str) -> No
 
 @pytest.mark.parametrize("read", READS)
 def test_a_slow_answer_is_an_answer(world: World, read: str) -> None:
-    """It drips for longer than one read may take, and is whole."""
+    """It arrives in small parts over a long time, and is complete."""
     method, ask = READS[read], ASK[read]
     kaggle = world.kaggle()
     if read not in world.right:
@@ -329,7 +326,7 @@ def test_a_slow_answer_is_an_answer(world: World, read: str) -> None:
 
 @pytest.mark.parametrize("status", ["403", "404"])
 def test_a_kernel_that_is_not_there(world: World, status: str) -> None:
-    """Kaggle refuses to show it: there is none, if the credentials are good for anything else."""
+    """A refusal means that there is none if the credentials are valid for another call."""
     world.faults.plan([fault("GetKernel", status)])
     kaggle = world.kaggle()
     assert kaggle.source("ada", "tiny-base") is None
@@ -339,8 +336,8 @@ def test_a_kernel_that_is_not_there(world: World, status: str) -> None:
     kaggle.close()
 
 
-def test_how_long_to_wait_is_asked_for(world: World) -> None:
-    """Retry-After is honoured."""
+def test_retry_after(world: World) -> None:
+    """The wait has the length that the server asks for."""
     world.waits.clear()
     world.faults.plan([fault("GetKernelSessionStatus", "429", retry_after=7)])
     kaggle = world.kaggle()
@@ -355,7 +352,7 @@ def test_how_long_to_wait_is_asked_for(world: World) -> None:
 
 @pytest.fixture
 def fresh(world: World, tmp_path: Path) -> Iterator[World]:
-    """The same with an empty ledger; kernels other than the first go in the end."""
+    """The same with an empty ledger; kernels other than the first are deleted in the end."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         yield dataclasses.replace(world, ledger=ledger)
     for kernel in world.store.kernels():
@@ -365,7 +362,7 @@ def fresh(world: World, tmp_path: Path) -> Iterator[World]:
 
 @pytest.mark.parametrize("case", PUSHES, ids=str)
 def test_a_push_that_fails(fresh: World, case: Push) -> None:
-    """Whatever becomes of the answer, one session at most is started, and the ledger finds out whether it was."""
+    """Whatever the answer is, at most one session is started, and the ledger finds out whether it was."""
     world = fresh
     owner = f"ada-{case}"
     kind = fault("*", case.name).fault
@@ -400,7 +397,7 @@ def test_a_push_that_fails(fresh: World, case: Push) -> None:
 
 @pytest.mark.parametrize("name", EITHER_WAY)
 def test_a_push_that_fails_once(fresh: World, name: str) -> None:
-    """It never arrived, so it is sent again as the same run: one session, and no word of it."""
+    """It did not arrive, so it is sent again as the same run: there is one session, and no error."""
     world = fresh
     kaggle = world.kaggle(f"ada-once-{name}")
     world.faults.plan([fault("SaveKernel", name)])
@@ -413,8 +410,8 @@ def test_a_push_that_fails_once(fresh: World, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["stale", "running"])
-def test_a_state_that_is_not_true(fresh: World, name: str) -> None:
-    """A run that is reported to run is not taken for ended, and one that has ended is not asked about again."""
+def test_a_state_that_is_out_of_date(fresh: World, name: str) -> None:
+    """A run that is reported as running has not ended, and the state of a run that has ended is not asked for again."""
     world = fresh
     world.faults.plan([])
     kaggle = world.kaggle("ada-late")
@@ -441,7 +438,7 @@ def test_a_state_that_is_not_true(fresh: World, name: str) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("method", "name"), FETCHES)
 def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, name: str) -> None:
-    """Nothing half-written under a final name, nothing recorded, and the next fetch brings all of it."""
+    """No incomplete file has its final name, nothing is recorded, and the next fetch brings all files."""
     kaggle = world.kaggle()
     directory = world.project.results("base", "kaggle", 1)
     shutil.rmtree(directory, ignore_errors=True)
@@ -450,7 +447,7 @@ def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, 
     world.give_up_on(method, 0.05 if name == "timeout" else 0.0)
     with pytest.raises(CoordError) as error:
         world.fetch(kaggle, world.run)
-    # Where the server is not back yet, it is known that nothing was sent: a leaf of the same.
+    # If the server is still down, nothing was sent: NotSent is a kind of NoAnswer.
     assert type(error.value) in {meaning(method, name), NotSent if name == "down" else None}, error.value
     world.faults.check()
     version = world.store.newest(Reference("ada", "tiny-base"))
@@ -470,7 +467,7 @@ def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, 
 
 
 def test_the_tables_have_every_method() -> None:
-    """What is added to the client fails here until it is known what becomes of its failures."""
+    """A new method of the client fails here until the tables have its faults."""
     methods = {
         name
         for kind in (Kaggle, KaggleCompetitions)

@@ -1,4 +1,4 @@
-"""A server that means ill: refused with one message, in bounded memory and time, and it never gets the credentials."""
+"""A hostile server: each answer is refused with one message, in limited memory and time, and gets no credentials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from coordinator.errors import NoAnswer, TargetError
-from coordinator.target.kaggle import Kaggle, answers, dialogue, policy
+from coordinator.target.kaggle import Kaggle, parsing, policy, session
 from coordinator.target.kaggle.policy import Failed
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, SessionState
 from tests.coordinator.scripted import CREDENTIALS, Answer, Scripted, Time, ok, raw, scripted, stream
@@ -37,7 +37,7 @@ def server() -> Iterator[Scripted]:
 
 
 def refusal(server: Scripted, method: str, answer: Answer) -> str:
-    """What the method's call says to the answer, which it must not ask for twice."""
+    """The message of the call's error; the call must not be repeated."""
     server.script[method] = [answer]
     with pytest.raises(TargetError) as caught:
         CALLS[method](server.kaggle())
@@ -55,7 +55,7 @@ def refusal(server: Scripted, method: str, answer: Answer) -> str:
         (STATUS, {"status": 3}, "status is a whole number, not text"),
         (STATUS, {"status": ["RUNNING"]}, "status is a list, not text"),
         (STATUS, {"status": "x" * 1000}, "status has 1,000 characters"),
-        (STATUS, {"status": "DANCING"}, "does not read as ApiGetKernelSessionStatusResponse: 'DANCING'"),
+        (STATUS, {"status": "DANCING"}, "it is no valid ApiGetKernelSessionStatusResponse: 'DANCING'"),
         (STATUS, {"status": "ERROR", "failureMessage": {}}, "failureMessage is an object, not text"),
         (OUTPUT, {"files": {}}, "files is an object, not a list"),
         (OUTPUT, {"files": "abc"}, "files is text, not a list"),
@@ -74,21 +74,21 @@ def refusal(server: Scripted, method: str, answer: Answer) -> str:
     ],
 )
 def test_wrong_types(server: Scripted, method: str, answer: Any, message: str) -> None:
-    """The field is named; nothing is guessed."""
+    """The message names the field; nothing is guessed."""
     assert message in refusal(server, method, ok(answer))
     assert server.seen == [method]
 
 
 @pytest.mark.parametrize("log", ["{}", "[1]", '[{"data": []}]'])
 def test_wrong_types_in_a_stored_log(server: Scripted, log: str) -> None:
-    """The log is JSON inside of JSON."""
+    """The log is JSON inside JSON."""
     server.script[OUTPUT] = [ok(log=log)]
     with pytest.raises(NoAnswer, match="answer is not usable"):
         server.kaggle().log(REF)
 
 
-def test_what_protobufs_json_allows(server: Scripted) -> None:
-    """null is what is not there; whole numbers may be text; unknown fields are of a later version."""
+def test_variants_that_the_json_of_protobuf_allows(server: Scripted) -> None:
+    """null is a missing field; integers may be text; unknown fields belong to a later version."""
     fields = {"status": "ERROR", "failureMessage": None, "new": {"a": [1]}}
     server.script[STATUS] = [ok(fields)]
     state: SessionState = CALLS[STATUS](server.kaggle())
@@ -97,8 +97,8 @@ def test_what_protobufs_json_allows(server: Scripted) -> None:
     assert CALLS["GetKernel"](server.kaggle()) == (12, "a?b")
 
 
-def test_words_are_not_passed_to_the_terminal_raw(server: Scripted) -> None:
-    """Escape sequences would move the cursor, or worse; half a character cannot be printed at all."""
+def test_messages_have_no_control_characters(server: Scripted) -> None:
+    """Escape sequences could move the cursor; half of a surrogate pair cannot be printed."""
     nasty = "\x1b]0;title\x07\x1b[2Jred\r\nmore \ud800" + "x" * 1000
     for answer in (ok(code=418, message=nasty), raw(418, json.dumps({"message": nasty}).encode())):
         message = refusal(server, STATUS, answer)
@@ -113,7 +113,7 @@ def endless(piece: bytes) -> Iterator[bytes]:
 
 
 def packed() -> bytes:
-    """64 MiB of spaces, which JSON allows, in 64 KiB."""
+    """64 MiB of spaces, which JSON allows, compressed to 64 KiB."""
     bomb = gzip.compress(b" " * (64 * MIB))
     assert len(bomb) < 80_000
     return bomb
@@ -125,7 +125,7 @@ def packed() -> bytes:
         (STATUS, stream(endless(b" " * MIB)), "is larger than 1 MiB"),
         (STATUS, stream(endless(b" " * MIB), Content_Length=str(10 << 30)), "is larger than 1 MiB"),
         (STATUS, raw(200, packed(), Content_Encoding="gzip"), "is larger than 1 MiB"),
-        (STATUS, raw(200, b"{}", Content_Encoding="br"), "packed with br, which was not asked for"),
+        (STATUS, raw(200, b"{}", Content_Encoding="br"), "compressed with br, which was not requested"),
         (LIVE, stream(endless(b" " * MIB)), "is larger than 64 MiB"),
         (LIVE, stream(endless(b"data: " + b"x" * MIB), "text/event-stream"), "a line of it is larger than 4 MiB"),
         (LIVE, stream(endless((b":" * 1023 + b"\n") * 1024), "text/event-stream"), "is larger than 64 MiB"),
@@ -133,7 +133,7 @@ def packed() -> bytes:
     ids=["endless", "announced", "gzip bomb", "brotli", "endless log", "endless line", "endless lines"],
 )
 def test_ten_gigabytes_for_a_small_question(server: Scripted, method: str, answer: Answer, message: str) -> None:
-    """Counted as it comes, packed and unpacked; the connection is closed, and little was kept."""
+    """It is counted as it arrives, before and after unpacking; the connection is closed, and little memory was used."""
     tracemalloc.start()
     try:
         assert message in refusal(server, method, answer)
@@ -146,7 +146,7 @@ def test_ten_gigabytes_for_a_small_question(server: Scripted, method: str, answe
 
 
 def test_an_error_of_ten_gigabytes(server: Scripted) -> None:
-    """The words of an error are not worth more than 64 KiB."""
+    """No more than 64 KiB of the body of an HTTP error are read."""
 
     def answer(handler: Any) -> None:
         handler.send_response(418)
@@ -163,12 +163,12 @@ def test_an_error_of_ten_gigabytes(server: Scripted) -> None:
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"status":' * 50_000, b'{"a":' + b"9" * 10_000 + b"}"])
 def test_what_breaks_parsers(server: Scripted, text: bytes) -> None:
-    """Deep nesting overflows the stack, and long numbers take quadratic time, where nobody looks."""
+    """Without limits deep nesting would overflow the stack, and long numbers would take quadratic time."""
     assert "answer" in refusal(server, STATUS, raw(200, text))
 
 
 def test_an_answer_that_drips(server: Scripted) -> None:
-    """Each byte comes in time, and the whole would take for ever: the deadline of the call holds."""
+    """Each byte arrives in time, but the answer would never end: the deadline of the call ends it."""
     time = Time()
 
     def drip() -> Iterator[bytes]:
@@ -186,7 +186,7 @@ def test_an_answer_that_drips(server: Scripted) -> None:
     "line", [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK\r\nX-A: b\r\nX-", b"HTTP/1.1 200 OK\r\nX-A: b\r\n"]
 )
 def test_a_head_that_drips(server: Scripted, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
-    """A byte every 10 ms would go on for ever; the head as a whole has the read time-out."""
+    """With a byte every 10 ms it would never end; the head as a whole has the read time-out."""
     monkeypatch.setattr(policy, "READ_SECONDS", 0.4)
     over, sent = threading.Event(), list[int]()
 
@@ -205,13 +205,13 @@ def test_a_head_that_drips(server: Scripted, monkeypatch: pytest.MonkeyPatch, li
 
 
 def test_endless_pages(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tokens that repeat, and tokens that never do."""
+    """Page tokens that are repeated, and ones that are always new."""
     page = {"files": [{"fileName": "a", "url": "https://x/a"}]}
     server.script[OUTPUT] = [ok(page | {"nextPageToken": token}) for token in ("a", "b", "a")]
     with pytest.raises(TargetError, match="repeats its page tokens"):
         CALLS[OUTPUT](server.kaggle())
     assert len(server.seen) == 3
-    monkeypatch.setattr(dialogue, "_PAGES_AT_MOST", 50)
+    monkeypatch.setattr(session, "_PAGES_AT_MOST", 50)
     numbers = itertools.count()
     server.script[OUTPUT] = [lambda handler: ok(page | {"nextPageToken": str(next(numbers))})(handler)]
     with pytest.raises(TargetError, match="never ends: it has more than 50 pages"):
@@ -220,15 +220,15 @@ def test_endless_pages(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_credentials_do_not_follow_a_redirect(server: Scripted, status: int) -> None:
-    """Not even the question does."""
+    """No request is sent to the other host."""
     with scripted() as other:
         answer = raw(status, b"", Location=f"{other.url}/steal")
-        assert "it is a redirect to 127.0.0.1, where credentials do not belong" in refusal(server, STATUS, answer)
+        assert "it is a redirect to 127.0.0.1, which must not get the credentials" in refusal(server, STATUS, answer)
         assert other.seen == []
 
 
-def test_a_download_is_led_to_safe_places_only(server: Scripted) -> None:
-    """A few redirects, each over TLS or on this machine; only a server on this machine may send us to this machine."""
+def test_redirects_of_a_download(server: Scripted) -> None:
+    """At most five, each to https or to this machine; only a server on this machine may redirect to this machine."""
     server.script.update(
         {
             "moved": [raw(302, b"", Location="/file?signature=2")],
@@ -253,7 +253,7 @@ def test_a_download_is_led_to_safe_places_only(server: Scripted) -> None:
 
 
 def test_a_live_log_of_odd_lines(server: Scripted) -> None:
-    """What is no record is shown as it is; what is no data is skipped; the end mark ends it."""
+    """A line that is no record is shown unchanged; a line without data is skipped; the end mark ends the log."""
     content = [b": hello\n\n", b'data: {"stream_name": "stderr", "ti', b'me": 1, "data": "a\\n"}\r\n', b"data: [1]\n"]
     content += [b'data: {"time": NaN, "data": "b"}\nevent: x\ndata: END_OF_LOG\ndata: {"data": "c"}\n']
     server.script[LIVE] = [stream(iter(content), "text/event-stream")]
@@ -265,12 +265,12 @@ def test_a_live_log_of_odd_lines(server: Scripted) -> None:
 
 
 def test_shown_is_one_short_line() -> None:
-    """Whatever it was."""
-    assert answers.shown(" a\n\tb\x00c\u202ed ") == "a b c d"
-    assert len(answers.shown("x" * 10**6)) == 303
+    """Whatever the text is."""
+    assert parsing.shown(" a\n\tb\x00c\u202ed ") == "a b c d"
+    assert len(parsing.shown("x" * 10**6)) == 303
 
 
-def test_no_output_has_a_name_that_is_none(server: Scripted) -> None:
-    """An output file without a name or an address is not one; confining names is the verb's."""
+def test_names_of_output_files_are_passed_on(server: Scripted) -> None:
+    """The verb checks that they stay inside its folder."""
     server.script[OUTPUT] = [ok(files=[{"fileName": "../../x", "url": "https://x/"}])]
     assert CALLS[OUTPUT](server.kaggle()) == [OutputFile("../../x", "https://x/")]

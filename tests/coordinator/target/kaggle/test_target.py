@@ -1,4 +1,4 @@
-"""The target `kaggle`: the same client at another address, with credentials, and answers that get lost on the way."""
+"""The target `kaggle` as whole commands: with credentials, and with a proxy that loses answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEY = "0123456789abcdef" * 2  # a key like Kaggle's, made up here
 
 
 class Proxy(ThreadingHTTPServer):
-    """Passes requests on to a server, except that it spoils the answers of one method as often as it is told."""
+    """Forwards requests to a server, and replaces the next answer of the methods in `spoil`."""
 
     daemon_threads = True
 
@@ -35,7 +35,7 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Forward)
         self.upstream = urlsplit(upstream)
         self.spoil: dict[str, str] = {}
-        """Method -> what happens to its next answer: "cut", "html", a status code, or "echo" (what it was sent)."""
+        """Method -> its next answer: "cut", "html", a status code, or "echo" (the credentials that it got)."""
         self.seen: list[str] = []
 
     @property
@@ -63,7 +63,7 @@ class _Forward(BaseHTTPRequestHandler):
             upstream.request("POST", self.path, body=body, headers=headers)
             answer = upstream.getresponse()
             content = answer.read()
-        if fault == "cut":  # it took effect, and nobody will know
+        if fault == "cut":  # it took effect, and the client does not get the answer
             self.connection.close()
         elif fault == "html":
             self._answer(200, b"<html><body>Too many requests</body></html>", "application/json")
@@ -78,7 +78,7 @@ class _Forward(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keeps quiet."""
+        """Prints nothing."""
 
 
 def _decoded(authorization: str) -> str:
@@ -105,7 +105,7 @@ def coord(tmp_path: Path, proxy: Proxy) -> Coord:
 
 
 def test_the_whole_way_over_the_kaggle_target(coord: Coord, proxy: Proxy) -> None:
-    """The client that talks to Kaggle, pointed at another address, does all that the local target does."""
+    """The client of Kaggle at another address does all that the local target does."""
     pushed = coord("push", "--exp", "base", "--wait")
     assert pushed.stdout == f"http://127.0.0.1:{proxy.upstream.port}/code/ada/tiny-base\n"
     assert coord.states() == ["complete"]
@@ -116,7 +116,7 @@ def test_the_whole_way_over_the_kaggle_target(coord: Coord, proxy: Proxy) -> Non
 
 @pytest.mark.parametrize("fault", ["cut", "html"])
 def test_a_push_whose_answer_is_lost_is_adopted_not_repeated(coord: Coord, proxy: Proxy, fault: str) -> None:
-    """The version exists, the answer never came: the run id in its source finds it, and the push goes on."""
+    """The version exists, but the answer was lost: it is found by the run id in its source, and the push goes on."""
     proxy.spoil["SaveKernel"] = fault
     pushed = coord("push", "--exp", "base", "--wait")
     assert pushed.stdout.endswith("/code/ada/tiny-base\n")
@@ -128,14 +128,14 @@ def test_a_push_whose_answer_is_lost_is_adopted_not_repeated(coord: Coord, proxy
 
 
 def test_an_expired_token_is_not_taken_for_a_push_that_never_arrived(coord: Coord, proxy: Proxy) -> None:
-    """Kaggle says 403 for a missing kernel and for an expired token: while it may be the token, nothing is settled."""
+    """Kaggle answers a missing kernel and an expired token with 403: the run stays open until it is known which."""
     proxy.spoil.update({"SaveKernel": "cut", "GetKernel": "403", "ListKernels": "403"})
     lost = coord("push", "--exp", "base", code=1)
     assert "it is not known whether the push took effect" in lost.stderr
     assert "coord status" in lost.stderr
     proxy.spoil.update({"GetKernel": "403", "ListKernels": "403"})
     assert "your token has expired" in coord("status", code=1).stderr
-    until(lambda: coord.states() == ["complete"], "the run's end, once the token is good again")
+    until(lambda: coord.states() == ["complete"], "the end of the run, with a valid token again")
     assert proxy.seen.count("SaveKernel") == 1
 
 
@@ -144,12 +144,12 @@ def test_an_expired_token_is_not_taken_for_a_push_that_never_arrived(coord: Coor
     [
         ("400", 1, "kaggle refused with HTTP 400: planned"),
         ("401", 1, "did not accept the credentials from KAGGLE_USERNAME and KAGGLE_KEY"),
-        ("403", 1, 'Your token is good. Is "ada" its user'),
+        ("403", 1, 'Your token is valid. Is "ada" its user'),
         ("429", 75, "asks to slow down"),
     ],
 )
-def test_a_refused_push_says_what_it_means(coord: Coord, proxy: Proxy, fault: str, code: int, message: str) -> None:
-    """Each answer of Kaggle's has a meaning, a hint and an exit code."""
+def test_a_refused_push(coord: Coord, proxy: Proxy, fault: str, code: int, message: str) -> None:
+    """Each refusal has its message, its hint and its exit code."""
     proxy.spoil["SaveKernel"] = fault
     done = coord("push", "--exp", "base", code=code)
     assert message in done.stderr
@@ -157,7 +157,7 @@ def test_a_refused_push_says_what_it_means(coord: Coord, proxy: Proxy, fault: st
 
 
 def test_reads_are_repeated(coord: Coord, proxy: Proxy) -> None:
-    """A read that fails once is asked again, without a word, except where each request is to be shown."""
+    """A read that fails once is repeated; nothing is shown of it, except with -v, which shows each request."""
     coord.here("push", "--exp", "slow")  # of a run that has ended nothing would be asked
     for arguments, shown in ((["status"], False), (["-v", "status"], True)):
         proxy.spoil["GetKernelSessionStatus"] = "503"
@@ -174,7 +174,7 @@ def test_reads_are_repeated(coord: Coord, proxy: Proxy) -> None:
 
 
 def test_the_secret_is_nowhere(coord: Coord, proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
-    """However a command ends, and whatever the server says: the secret is in no output, log, ledger or file."""
+    """However a command ends, and whatever the server sends: the secret is in no output, log, ledger or file."""
     caplog.set_level("DEBUG")
     token = "made-up-token-" + KEY
     pair = base64.b64encode(f"ada:{KEY}".encode()).decode()
@@ -225,13 +225,13 @@ def test_the_secret_is_nowhere(coord: Coord, proxy: Proxy, caplog: pytest.LogCap
     ],
 )
 def test_settings_that_cannot_work(coord: Coord, variables: dict[str, str], message: str) -> None:
-    """Found before a kernel is made, or told in one line."""
+    """They are found before a kernel is created, or reported in one line."""
     coord.environment.update(variables)  # type: ignore[attr-defined]  # a plain dict in this file
     assert message in coord.here("push", "--exp", "base", code=1).stderr
 
 
-def test_no_credentials_are_told_in_three_lines_of_advice(coord: Coord) -> None:
-    """What to do: make a token, put it there, or use the local target."""
+def test_missing_credentials(coord: Coord) -> None:
+    """Three lines of advice: make a token, save it, or use the local target."""
     coord.environment.pop("KAGGLE_KEY")  # type: ignore[attr-defined]  # a plain dict in this file
     done = coord("push", "--exp", "base", code=1)
     first, *advice = done.stderr.splitlines()
@@ -241,7 +241,7 @@ def test_no_credentials_are_told_in_three_lines_of_advice(coord: Coord) -> None:
 
 
 def test_status_shows_what_it_knows_when_kaggle_is_away(coord: Coord, proxy: Proxy) -> None:
-    """The table is shown as last known, the failure is told, and the exit code says so."""
+    """The table shows the last known states, stderr the failure, and the exit code is 1."""
     coord("push", "--exp", "slow")
     away = Coord(coord.root, {**coord.environment, "COORD_KAGGLE_ENDPOINT": "http://127.0.0.1:9"})
     done = away.here("status", code=1)
@@ -253,7 +253,7 @@ def test_status_shows_what_it_knows_when_kaggle_is_away(coord: Coord, proxy: Pro
 
 
 def test_a_result_of_another_run_is_not_recorded(coord: Coord) -> None:
-    """metrics.json names the run that wrote it; what names another one is refused."""
+    """metrics.json names the run that wrote it; a file of another run is refused."""
     coord("push", "--exp", "base", "--wait")
     with sqlite3.connect(coord.root / ".coord" / "ledger.sqlite") as ledger:
         ledger.execute("UPDATE runs SET id = 'somethingelse'")

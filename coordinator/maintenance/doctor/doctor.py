@@ -1,0 +1,43 @@
+"""The verb doctor: checks all that a push needs, from the credentials to the clock, and says what to do."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from coordinator.clock import SYSTEM_CLOCK, Clock
+from coordinator.errors import ProjectError
+from coordinator.maintenance.doctor.finding import Finding, Level, problem
+from coordinator.maintenance.doctor.of_machine import check_disk, check_versions
+from coordinator.maintenance.doctor.of_project import attached_sources, check_experiments, check_git, check_ledger
+from coordinator.maintenance.doctor.of_target import Sources, check_kaggle, check_local
+from coordinator.project import Project, Settings, find_project, target_name
+
+
+def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[Finding]:
+    """All findings, for the target that `option` names or that the project uses. None contains a secret.
+
+    The target `local` needs no network.
+    """
+    found = list(check_versions())
+    project: Project | None = None
+    try:
+        project = find_project()
+        name = target_name(project, option)
+        found.append(Finding("project", Level.OK, f"{project.root}, target {name}"))
+    except ProjectError as error:
+        found.append(problem("project", error))
+        name = "local" if (option or os.environ.get("COORD_TARGET")) == "local" else "kaggle"
+    found += check_disk(project.root if project else Path.cwd())
+    sources: Sources = {}
+    if project is not None:
+        experiments = list(check_experiments(project, found))
+        sources = attached_sources(experiments)
+        found += check_ledger(project)
+        found += check_git(project)
+    if name == "kaggle":
+        # Without a project there are no settings either, but there may be an account.
+        found += check_kaggle(project or Project(root=Path.cwd(), settings=Settings()), sources, clock)
+    elif project is not None:
+        found += check_local(project, sources)
+    return found

@@ -1,0 +1,91 @@
+"""The project: its experiments, its ledger and its commit."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from coordinator.errors import CoordError
+from coordinator.kernel import check_collisions, render_metadata
+from coordinator.ledger import Ledger, run_times
+from coordinator.maintenance.doctor.finding import Finding, Level, problem
+from coordinator.project import Experiment, Project, experiment_names, git, kernel_titles, resolve
+from coordinator.target import RunState
+
+_SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
+
+
+def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]:
+    """Yields the experiments that resolve and have valid metadata; the findings are added to `found`."""
+    good = 0
+    try:
+        names, titles = experiment_names(project), kernel_titles(project)
+    except CoordError as error:
+        found.append(problem("experiments", error))
+        return
+    for name in names:
+        try:
+            experiment = resolve(project, name)
+            check_collisions(experiment, titles)
+            render_metadata(
+                project.template("kernel-metadata.json.j2"),
+                experiment,
+                owner=project.settings.owner,
+                attached=project.settings.attached,
+            )
+        except CoordError as error:
+            found.append(problem("experiments", error, f"Correct {project.relative(project.experiment_file(name))}."))
+        else:
+            good += 1
+            yield experiment
+    if not names:
+        remedy = f"Write one: {project.relative(project.experiment_file('NAME'))}"
+        found.append(Finding("experiments", Level.WARNING, "there are none", remedy))
+    elif good == len(names):
+        told = f"all {good} resolve" if good > 1 else "it resolves"
+        found.append(Finding("experiments", Level.OK, f"{told}, with valid metadata"))
+
+
+def attached_sources(experiments: list[Experiment]) -> dict[tuple[str, str], list[str]]:
+    """(kind, name) of every attached source, with the experiments that attach it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for experiment in experiments:
+        for kind in _SOURCE_KINDS:
+            for name in getattr(experiment.kernel, kind):
+                found.setdefault((kind, name), []).append(experiment.name)
+    return found
+
+
+def check_ledger(project: Project) -> Iterator[Finding]:
+    if not project.ledger.exists():
+        yield Finding("ledger", Level.OK, "none yet: the first push makes it")
+        return
+    try:
+        with Ledger(project.ledger) as ledger:
+            runs = ledger.runs()
+    except CoordError as error:
+        yield problem("ledger", error, "Move the file away: runs go on without it, and results/ stays as it is.")
+        return
+    active = sum(run.state.is_active for run in runs)
+    yield Finding("ledger", Level.OK, f"{len(runs)} run{'s' * (len(runs) != 1)}, {active} active")
+    for run in runs:
+        if run.state is RunState.PUSHING:
+            what = f"the push of {run.experiment} to {run.target} has no answer yet"
+            yield Finding("ledger", Level.WARNING, what, "coord status finds out what arrived.")
+        elif run_times(run).is_stuck:
+            remedy = f"coord status, then coord cancel --exp {run.experiment} --version {run.version}"
+            yield Finding("ledger", Level.WARNING, f"{run.label} is stuck: it should have ended by now", remedy)
+
+
+def check_git(project: Project) -> Iterator[Finding]:
+    commit = git.commit(project.root)
+    if commit is not None:
+        changed = ", with changes that it does not have" if commit.endswith("-dirty") else ""
+        yield Finding("git", Level.OK, commit.removesuffix("-dirty") + changed)
+    elif shutil.which("git") is None:
+        yield Finding(
+            "git", Level.WARNING, "git is not installed", "Install it: runs then name the commit they are of."
+        )
+    else:
+        remedy = "git init, and commit: runs then name the commit they are of."
+        yield Finding("git", Level.WARNING, "the project has no commit", remedy)

@@ -1,0 +1,162 @@
+"""The target: the network, the clock, the credentials, the quota, and the sources that experiments attach."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+
+from coordinator.clock import Clock
+from coordinator.errors import CoordError, NoAnswer, ProjectError
+from coordinator.maintenance.doctor.finding import Finding, Level, problem
+from coordinator.project import Project, TargetName
+from coordinator.target import Target, credential_files, find_credentials, kaggle_endpoint, local, open_target
+
+_SKEW_WARNING, _SKEW_PROBLEM = 30.0, 300.0  # seconds
+_SLOW = 2.0  # seconds of one question
+_HOUR = 3600.0
+_AT_ONCE = 8
+_LATER = "Try again in a few minutes."
+
+Sources = Mapping[tuple[str, str], Sequence[str]]
+"""(kind, name) of every attached source, with the experiments that attach it."""
+
+
+def check_kaggle(project: Project, sources: Sources, clock: Clock) -> Iterator[Finding]:
+    yield from _file_modes()
+    try:
+        endpoint = kaggle_endpoint()
+    except ProjectError as error:
+        yield problem("network", error)
+        return
+    reached = yield from _network(endpoint, clock)
+    try:
+        source = find_credentials().source
+    except CoordError as error:
+        yield problem("credentials", error)
+        return
+    if not reached:
+        yield Finding("credentials", Level.WARNING, f"from {source}; not tried", "Mend the network first.")
+        return
+    try:
+        with open_target(project, "kaggle") as target:
+            user = target.user()
+            yield from _whose(user, source, target.owner)
+            yield from _quota(target)
+            yield from _sources(sources, target.has_source, "kaggle")
+    except CoordError as error:
+        yield problem("credentials", error, _LATER)
+
+
+def _file_modes() -> Iterator[Finding]:
+    files = credential_files()
+    loose = [file for file in files if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+    for file in loose:
+        what = f"others on this machine may read {file}"
+        yield Finding("file modes", Level.WARNING, what, f"chmod 600 {shlex.quote(str(file))}")
+    if files and not loose:
+        yield Finding("file modes", Level.OK, f"only you can read {', '.join(map(str, files))}")
+
+
+def _network(endpoint: str, clock: Clock) -> Generator[Finding, None, bool]:
+    """Yields the findings, and returns whether the endpoint answers."""
+    # Imported here: requests takes a tenth of a second, and the local target does not need it.
+    from coordinator.target import reach
+
+    try:
+        reached = reach(endpoint, clock=clock)
+    except NoAnswer as error:
+        yield problem("network", error)
+        return False
+    what = f"{endpoint} answers in {1000 * reached.seconds:.0f} ms"
+    if reached.seconds > _SLOW:
+        yield Finding("network", Level.WARNING, what, "That is slow: expect status and fetch-results to take long.")
+    else:
+        yield Finding("network", Level.OK, what)
+    yield _clock(reached.ahead)
+    return True
+
+
+def _clock(ahead: float | None) -> Finding:
+    if ahead is None:
+        return Finding("clock", Level.OK, "the target does not say what time it is")
+    if abs(ahead) < _SKEW_WARNING:
+        return Finding("clock", Level.OK, "as the target's" if not ahead else f"{abs(ahead):.0f} s off")
+    level = Level.PROBLEM if abs(ahead) > _SKEW_PROBLEM else Level.WARNING
+    what = f"this machine's is {abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}"
+    return Finding("clock", level, what, "Set it (timedatectl set-ntp true): tokens and addresses would seem expired.")
+
+
+def _whose(user: str | None, source: str, owner: str) -> Iterator[Finding]:
+    if user and user.lower() != owner.lower():
+        what = f'those from {source} are of "{user}", but [tool.coord] owner is "{owner}"'
+        yield Finding("credentials", Level.PROBLEM, what, "Change one of them: every push would be refused.")
+    else:
+        yield Finding("credentials", Level.OK, f'from {source}, accepted, of "{user or owner}"')
+
+
+def _quota(target: Target) -> Iterator[Finding]:
+    try:
+        quota = target.quota()
+    except CoordError as error:
+        yield Finding("quota", Level.WARNING, error.what, error.hint or "Try again: coord quota")
+        return
+    until = f"{quota.refreshes_at.astimezone(UTC):%A, %H:%M} UTC" if quota.refreshes_at else "it is renewed"
+    for each in quota.accelerators:
+        what = f"{each.kind.upper()}: {each.left / _HOUR:.1f} of {each.total / _HOUR:.1f} h left until {until}"
+        if each.left < _HOUR and each.total > 0:
+            remedy = f"Wait until {until}, or run without a {each.kind.upper()}."
+            yield Finding("quota", Level.WARNING, what, remedy)
+        else:
+            yield Finding("quota", Level.OK, what)
+
+
+def _sources(sources: Sources, exists: Callable[[str, str], bool], target: TargetName) -> Iterator[Finding]:
+    """Asks whether they exist, several at the same time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        asked = {source: pool.submit(exists, *source) for source in sources}
+    there = []
+    for (kind, name), answer in asked.items():
+        what = f"{kind.removesuffix('_sources')} {name}"
+        users = ", ".join(sources[kind, name][:3]) + (", ..." if len(sources[kind, name]) > 3 else "")
+        try:
+            found = answer.result()
+        except CoordError as error:
+            yield Finding(
+                "sources", Level.PROBLEM, f"{what}: {error.what}", error.hint or "Try again in a few minutes."
+            )
+            continue
+        if found:
+            there.append(name)
+        else:
+            yield Finding(
+                "sources", Level.PROBLEM, f"{what} (of {users}) is not there, or not for you", _remedy(kind, target)
+            )
+    if there:
+        yield Finding("sources", Level.OK, f"there: {', '.join(there)}")
+
+
+def _remedy(kind: str, target: TargetName) -> str:
+    if target == "local":
+        commands = {
+            "dataset_sources": "coord local add-dataset OWNER/SLUG DIR",
+            "competition_sources": "coord local add-competition SLUG DIR",
+            "kernel_sources": "Push that kernel to the local Kaggle, and let it complete.",
+        }
+        return commands.get(kind, "The local Kaggle has no models.")
+    if kind == "competition_sources":
+        return "Check the name, and accept the competition's rules on its page."
+    return "Check the name on its page; if it is private, ask its owner to share it."
+
+
+def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
+    """The local Kaggle needs neither credentials nor a network."""
+    try:
+        with open_target(project, "local") as target:
+            yield Finding("local Kaggle", Level.OK, f'in {project.relative(project.local_kaggle)}, as "{target.owner}"')
+            yield from _quota(target)
+        yield from _sources(sources, lambda kind, name: local.has_source(project, kind, name), "local")
+    except CoordError as error:
+        yield problem("local Kaggle", error)

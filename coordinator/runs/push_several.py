@@ -1,0 +1,65 @@
+"""The verb push, of one or several experiments: builds each, and pushes those whose work no run has done yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from coordinator.errors import CoordError, NoSlot
+from coordinator.kernel import build_kernel, work_to_do
+from coordinator.ledger import Run, find_experiment
+from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.push import push_kernel
+from coordinator.runs.same_work import run_of_same_work
+from coordinator.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What happened to one experiment: it has a run, or an error says why not."""
+
+    run: Run | None = None
+    """The run that was pushed, or the one that has done the same work or is doing it."""
+    error: CoordError | None = None
+    not_tried: tuple[str, ...] = ()
+    """Experiments that were not tried, because the session limit refused this one."""
+
+
+def push_several(
+    workspace: Workspace, names: Sequence[str], overrides: Sequence[str], *, force: bool, wait_for_slot: bool
+) -> Iterator[PushResult]:
+    """Pushes the experiments one after the other, and yields a result as soon as each is done.
+
+    After an error it goes on with the next experiment, but at the session limit it stops. `overrides` and `force` (push
+    even if a run has done the same work, or the kernel has an active session) are for each of them.
+    """
+    if workspace.target.name == "local":
+        warn_of_isolation(workspace.project, workspace.say)
+    for number, name in enumerate(names, start=1):
+        try:
+            run = _push(workspace, name, overrides, force=force, wait_for_slot=wait_for_slot)
+        except NoSlot as error:
+            yield PushResult(error=error, not_tried=tuple(names[number:]))
+            return
+        except CoordError as error:
+            yield PushResult(error=error)
+        else:
+            yield PushResult(run)
+
+
+def _push(workspace: Workspace, name: str, overrides: Sequence[str], *, force: bool, wait_for_slot: bool) -> Run:
+    """The run that was pushed, or the one that has done the same already."""
+    built = build_kernel(workspace.project, find_experiment(workspace.project, name, overrides))
+    for message in built.messages:
+        workspace.say(message)
+    same = None if force else run_of_same_work(workspace, work_to_do(built), workspace.target.name)
+    # `push_kernel` refuses a second session of the same kernel, and its message says what to do.
+    if same is not None and not (same.state.is_active and same.experiment == name):
+        if same.state.is_active:
+            workspace.say(f"{same.label} does the same and {same.state.phrase}: not pushed again (--force repeats it)")
+        else:
+            workspace.say(f"{same.label} has done the same and is complete: not pushed again (--force repeats it)")
+        return same
+    run = push_kernel(workspace, built, force=force, wait_for_slot=wait_for_slot)
+    workspace.say(f"pushed {run.label}")
+    return run

@@ -1,0 +1,72 @@
+"""The verb scores: all submissions beside their runs' cross-validation, after the competitions were asked for news."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from coordinator.errors import CoordError
+from coordinator.ledger import Submission, submissions
+from coordinator.project import target_name
+from coordinator.submissions import scores
+from coordinator.submissions.agreement import Agreement
+from coordinator.submissions.recorded import RecordedScore, recorded_agreements, recorded_scores
+from coordinator.submissions.scores import Score
+from coordinator.workspace import Workspace
+
+
+@dataclasses.dataclass(frozen=True)
+class Overview:
+    """Submissions and recorded scores, and how well CV ranks them."""
+
+    scores: list[Score]
+    recorded: list[RecordedScore]
+    """Scores that the experiments' files record."""
+    agreements: list[Agreement]
+    """Of the submissions."""
+    recorded_agreements: list[Agreement]
+    errors: list[CoordError]
+    """Why a competition's submissions are shown as last known."""
+
+    def to_json(self) -> dict[str, Any]:
+        agreements = (*self.agreements, *self.recorded_agreements)
+        return {
+            "submissions": [score.to_json() for score in self.scores],
+            "recorded": [score.to_json() for score in self.recorded],
+            "agreements": [dataclasses.asdict(agreement) for agreement in agreements],
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each submission and each recorded score, with the columns `scores.COLUMNS`."""
+        return scores.rows(self.scores, self.recorded)
+
+
+def scores_overview(
+    workspace: Workspace, *, experiment: str | None = None, target: str | None = None, competition: str | None = None
+) -> Overview:
+    """The submissions of that experiment, on that target, to that competition; None leaves each open.
+
+    Recorded scores are of no target and no competition. Raises RunNotFound if the experiment has neither a run nor a
+    recorded score. A target that cannot be asked is an error in the answer.
+    """
+    project, ledger = workspace.project, workspace.ledger
+    recorded = recorded_scores(project, experiment) if target is None and competition is None else []
+    if experiment is not None and not recorded:
+        ledger.find(experiment, target=target)  # raises RunNotFound
+
+    def known() -> list[Submission]:
+        return submissions.all_submissions(ledger, target=target, competition=competition)
+
+    places = scores.places(known())
+    if competition is not None and not places:
+        places = [(target_name(project, target), competition)]
+    errors = []
+    for name, slug in places:
+        try:
+            with workspace.open_target(name) as there:
+                scores.refresh(there.target.competitions, ledger, name, slug)
+        except CoordError as error:
+            errors.append(error)
+    every = scores.all_scores(ledger, known())
+    found = [score for score in every if experiment is None or (score.run and score.run.experiment == experiment)]
+    return Overview(found, recorded, scores.agreements(project, found), recorded_agreements(recorded), errors)

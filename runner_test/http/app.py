@@ -1,0 +1,169 @@
+"""The HTTP application: Kaggle's paths and credentials around the methods."""
+
+import base64
+import binascii
+import json
+
+from kagglesdk.kernels.types.kernels_api_service import ApiGetKernelSessionLogsStreamRequest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from runner_test.errors import BadName
+from runner_test.http import files, reading
+from runner_test.http.hosts import LoopbackOnly
+from runner_test.http.http_errors import HANDLERS
+from runner_test.http.live_log import log_response
+from runner_test.http.methods import METHODS
+from runner_test.http.page import front_page, kernel_page
+from runner_test.http.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
+from runner_test.sessions import notebook
+from runner_test.state import Reference
+from runner_test.store import Store
+
+URL_LIFETIME = 15 * 60.0  # seconds
+MAX_BODY = 16 << 20  # bytes: enough for a source of 1 MiB with every character escaped
+# Text by a kernel's author is never executed by a browser.
+_TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream)
+
+
+def create_app(store: Store, *, token_user: str = "local", url_lifetime: float = URL_LIFETIME) -> Starlette:
+    """The application.
+
+    `token_user` is the user of every access token; `url_lifetime` is how many seconds a file's address is valid.
+    `app.state.stopping` is a function; open log streams end once it returns True.
+    """
+    app = Starlette(
+        routes=[
+            Route("/api/v1/kernels/logs/stream/{owner}/{slug}", _log_stream),
+            Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
+            Route("/files/{owner}/{slug}/{number:int}/{name:path}", files.file),
+            Route("/data/{slug}/{name:path}", files.data_file),
+            Route("/submissions/{number:int}/{name:path}", files.submission_file),
+            Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
+            Route("/archives/competitions/{name}", files.data_archive),
+            Route("/uploads/{token}", files.upload, methods=["PUT"]),
+            Route("/code/{owner}/{slug}", _page),
+            Route("/", _front_page),
+        ],
+        middleware=[Middleware(LoopbackOnly)],
+        exception_handlers=HANDLERS,
+    )
+    app.state.store = store
+    app.state.token_user = token_user
+    app.state.url_lifetime = url_lifetime
+    app.state.stopping = lambda: False
+    return app
+
+
+# Endpoints
+
+
+async def _call(request: Request) -> Response:
+    name = f"{request.path_params['service']}/{request.path_params['method']}"
+    method = METHODS.get(name)
+    if method is None:
+        raise HTTPException(404)
+    try:
+        body = json.loads(await _body(request))
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "The request is not JSON") from error
+    answer = await run_in_threadpool(call, method, _caller(request), body)
+    return await _response(request, answer)
+
+
+async def _log_stream(request: Request) -> Response:
+    body = {"userName": request.path_params["owner"], "kernelSlug": request.path_params["slug"]}
+    answer = await run_in_threadpool(call, _LOG_STREAM, _caller(request), body)
+    return await _response(request, answer)
+
+
+async def _page(request: Request) -> Response:
+    """A kernel's page, private or not: a user of this machine can read the files anyway."""
+    html = await run_in_threadpool(_page_html, request.app.state.store, **request.path_params)
+    return HTMLResponse(html, headers=_TEXT_ONLY)
+
+
+async def _front_page(request: Request) -> Response:
+    """All kernels, the latest version first."""
+    html = await run_in_threadpool(_front_page_html, request.app.state.store)
+    return HTMLResponse(html, headers=_TEXT_ONLY)
+
+
+def _front_page_html(store: Store) -> str:
+    newest = [(kernel, store.newest(kernel.reference)) for kernel in store.kernels()]
+    rows = [(kernel, version, store.progress(version)) for kernel, version in newest if version]
+    return front_page(sorted(rows, key=lambda row: row[1].created, reverse=True))
+
+
+def _page_html(store: Store, owner: str, slug: str) -> str:
+    try:
+        reference = Reference.parse(f"{owner}/{slug}")
+    except BadName as error:
+        raise Refusal(404, str(error)) from error
+    kernel = store.kernel(reference)
+    saved = [store.version(reference, number) for number in reversed(store.numbers(reference))]
+    versions = [(version, store.progress(version)) for version in saved if version]
+    if kernel is None or not versions:
+        raise Refusal(404, f"There is no kernel {reference}")
+    source = store.paths(versions[0][0]).source.read_text(encoding="utf-8")
+    if versions[0][0].kernel_type == "notebook":
+        source = notebook.as_text(source)
+    return kernel_page(kernel, versions, source)
+
+
+# Requests and responses
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Refusal(400, "Bad Request")
+    return bytes(body)
+
+
+def _caller(request: Request) -> Caller:
+    state = request.app.state
+    # The address that the client is connected to, not the name that it used through a proxy.
+    host, port = request.scope["server"]
+    return Caller(
+        store=state.store,
+        user=_user(request.headers.get("authorization", ""), state.token_user),
+        token_user=state.token_user,
+        url=url_of(host, port),
+        url_lifetime=state.url_lifetime,
+    )
+
+
+def url_of(host: str, port: int) -> str:
+    """The URL of a server on that host and port."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _user(authorization: str, token_user: str) -> str | None:
+    """The user that the credentials name, or None; any key and any token is accepted."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return token_user
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, key = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return name.lower() if name and colon and key else None
+
+
+async def _response(request: Request, answer: Answer) -> Response:
+    if isinstance(answer, Redirect):
+        return RedirectResponse(answer.url, status_code=302)
+    if isinstance(answer, LogOf):
+        return await log_response(request, answer)
+    return JSONResponse(answer if isinstance(answer, dict) else answer.to_dict())

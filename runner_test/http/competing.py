@@ -1,0 +1,128 @@
+"""CompetitionApiService, the methods that show competitions and their data."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from kagglesdk.competitions.types.competition_api_service import (
+    ApiCompetition,
+    ApiDataFile,
+    ApiDownloadDataFileRequest,
+    ApiDownloadDataFilesRequest,
+    ApiGetCompetitionRequest,
+    ApiListCompetitionsRequest,
+    ApiListCompetitionsResponse,
+    ApiListDataFilesRequest,
+    ApiListDataFilesResponse,
+)
+
+from runner_test.errors import BadName
+from runner_test.http import access
+from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
+from runner_test.state import check_name, competitions, sources
+from runner_test.store import Store
+
+MAX_PAGE = 200
+
+
+def get_competition(caller: Caller, request: ApiGetCompetitionRequest) -> Answer:
+    """A registered competition."""
+    slug, _ = competition_data(caller, request.competition_name)
+    return _competition(caller, slug)
+
+
+def list_competitions(caller: Caller, request: ApiListCompetitionsRequest) -> Answer:
+    """The registered competitions, by name."""
+    wanted = (request.search or "").lower()
+    found = [slug for slug in sources.competitions(caller.store.root) if wanted in slug]
+    size = access.page_size(request.page_size, MAX_PAGE)
+    start = access.offset(request.page_token) if request.page_token else (max(request.page, 1) - 1) * size
+    return new(
+        ApiListCompetitionsResponse,
+        competitions=[_competition(caller, slug) for slug in found[start : start + size]],
+        next_page_token=access.next_token(start + size, len(found)),
+    )
+
+
+def _competition(caller: Caller, slug: str) -> Any:
+    rules = competitions.rules_of(caller.store.root, slug)
+    return new(
+        ApiCompetition,
+        id=1 + sources.competitions(caller.store.root).index(slug),
+        ref=f"{caller.url}/competitions/{slug}",
+        url=f"{caller.url}/competitions/{slug}",
+        title=slug,
+        user_has_entered=True,
+        max_daily_submissions=rules.daily_limit if rules else None,
+        evaluation_metric=rules.scorer if rules else None,
+        is_kernels_submissions_only=rules.kernels_only if rules else None,
+        submissions_disabled=rules is None,
+    )
+
+
+def list_data_files(caller: Caller, request: ApiListDataFilesRequest) -> Answer:
+    """One page of a competition's data files, by name."""
+    slug, folder = competition_data(caller, request.competition_name)
+    names = _names(folder)
+    start = access.offset(request.page_token)
+    size = access.page_size(request.page_size, MAX_PAGE)
+    files = [
+        new(
+            ApiDataFile,
+            ref=name,
+            name=name,
+            total_bytes=(folder / name).stat().st_size,
+            url=access.signed_url(caller, f"data/{slug}", name),
+            creation_date=date((folder / name).stat().st_mtime),
+        )
+        for name in names[start : start + size]
+    ]
+    return new(ApiListDataFilesResponse, files=files, next_page_token=access.next_token(start + size, len(names)))
+
+
+def download_data_file(caller: Caller, request: ApiDownloadDataFileRequest) -> Answer:
+    """A redirect to the address of one data file."""
+    slug, folder = competition_data(caller, request.competition_name)
+    if request.file_name not in _names(folder):
+        raise Refusal(404, f"{slug} has no file {request.file_name!r}")
+    return Redirect(access.signed_url(caller, f"data/{slug}", request.file_name))
+
+
+def download_data_files(caller: Caller, request: ApiDownloadDataFilesRequest) -> Answer:
+    """A redirect to the address of an archive of all data files."""
+    slug, _ = competition_data(caller, request.competition_name)
+    return Redirect(access.signed_url(caller, "archives/competitions", f"{slug}.zip"))
+
+
+def data_file(store: Store, slug: str, name: str) -> Path:
+    """The path of the file at such an address. Raises Refusal."""
+    folder = sources.competition(store.root, slug)
+    if folder is None or name not in _names(folder):
+        raise Refusal(404, f"There is no file {name!r} any more")
+    return folder / name
+
+
+def data_files(store: Store, slug: str) -> list[tuple[str, Path]]:
+    """All data files of a competition, as (name, path). Raises Refusal."""
+    folder = sources.competition(store.root, slug)
+    if folder is None:
+        raise Refusal(404, f"There is no competition {slug!r} any more")
+    return [(name, folder / name) for name in _names(folder)]
+
+
+def competition_data(caller: Caller, name: str) -> tuple[str, Path]:
+    """A competition's slug and folder. Raises Refusal."""
+    try:
+        slug = check_name(name)
+    except BadName as error:
+        raise Refusal(404, str(error)) from error
+    folder = sources.competition(caller.store.root, slug)
+    if folder is None:
+        raise Refusal(404, f"There is no competition {slug!r}")
+    return slug, folder
+
+
+def _names(folder: Path) -> list[str]:
+    """The names (with slashes) of the files below a folder, without links that lead out of it."""
+    found = (Path(parent, name) for parent, _, files in os.walk(folder) for name in files)
+    return sorted(path.relative_to(folder).as_posix() for path in found if path.resolve().is_relative_to(folder))

@@ -1,0 +1,48 @@
+"""HTTP errors in the form that Kaggle's clients expect: JSON with the status and a message."""
+
+import sys
+import traceback
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ExceptionHandler
+
+from runner_test.http.rpc import Refusal
+
+
+def error_response(code: int, message: str) -> JSONResponse:
+    """An HTTP error in the form that kagglesdk reads."""
+    return JSONResponse({"code": code, "message": message}, status_code=code)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error_response(error.code, error.message)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = f"{request.method} {request.url.path}"
+    print(f"local Kaggle: unknown request: {what}", file=sys.stderr)
+    return error_response(404, f"The local Kaggle does not know {what}")
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    """The client disconnected before its request was complete: nothing was done, and the answer is not read."""
+    assert isinstance(error, ClientDisconnect)
+    return Response(status_code=400)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    print("".join(traceback.format_exception(error)), file=sys.stderr)
+    return error_response(500, f"{type(error).__name__} in {request.method} {request.url.path}")
+
+
+HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
+    HTTPException: _unknown,
+    Refusal: _refused,
+    ClientDisconnect: _gone,
+    Exception: _broken,
+}

@@ -1,0 +1,81 @@
+"""The table of methods of Kaggle's services, by their names in the request's path."""
+
+from kagglesdk.competitions.types.competition_api_service import (
+    ApiCreateCodeSubmissionRequest,
+    ApiCreateSubmissionRequest,
+    ApiDownloadDataFileRequest,
+    ApiDownloadDataFilesRequest,
+    ApiDownloadSubmissionRequest,
+    ApiGetCompetitionRequest,
+    ApiGetSubmissionLimitsRequest,
+    ApiGetSubmissionRequest,
+    ApiListCompetitionsRequest,
+    ApiListDataFilesRequest,
+    ApiListSubmissionsRequest,
+    ApiStartSubmissionUploadRequest,
+)
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiCancelKernelSessionRequest,
+    ApiCreateKernelSessionRequest,
+    ApiDeleteKernelRequest,
+    ApiDownloadKernelOutputRequest,
+    ApiDownloadKernelOutputZipRequest,
+    ApiGetAcceleratorQuotaStatisticsRequest,
+    ApiGetKernelRequest,
+    ApiGetKernelSessionLogsStreamRequest,
+    ApiGetKernelSessionStatusRequest,
+    ApiListKernelFilesRequest,
+    ApiListKernelSessionOutputRequest,
+    ApiListKernelsRequest,
+    ApiSaveKernelRequest,
+)
+from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
+
+from runner_test.http import competing, quota, reading, saving, submitting
+from runner_test.http.rpc import Answer, Caller, Method, new
+
+
+def introspect_token(caller: Caller, request: IntrospectTokenRequest) -> Answer:
+    """Answer that any access token is valid, and whose it is."""
+    del request
+    return new(IntrospectTokenResponse, active=True, username=caller.token_user)
+
+
+_KERNELS = {
+    "SaveKernel": Method(ApiSaveKernelRequest, saving.save_kernel),
+    "GetKernel": Method(ApiGetKernelRequest, reading.get_kernel),
+    "ListKernels": Method(ApiListKernelsRequest, reading.list_kernels),
+    "ListKernelFiles": Method(ApiListKernelFilesRequest, reading.list_kernel_files),
+    "GetKernelSessionStatus": Method(ApiGetKernelSessionStatusRequest, reading.get_kernel_session_status),
+    "ListKernelSessionOutput": Method(ApiListKernelSessionOutputRequest, reading.list_kernel_session_output),
+    "GetKernelSessionLogsStream": Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream),
+    "DownloadKernelOutput": Method(ApiDownloadKernelOutputRequest, reading.download_kernel_output),
+    "DownloadKernelOutputZip": Method(ApiDownloadKernelOutputZipRequest, reading.download_kernel_output_zip),
+    "CreateKernelSession": Method(ApiCreateKernelSessionRequest, saving.create_kernel_session),
+    "DeleteKernel": Method(ApiDeleteKernelRequest, saving.delete_kernel),
+    "CancelKernelSession": Method(ApiCancelKernelSessionRequest, saving.cancel_kernel_session),
+    "GetAcceleratorQuotaStatistics": Method(
+        ApiGetAcceleratorQuotaStatisticsRequest, quota.get_accelerator_quota_statistics
+    ),
+}
+
+_COMPETITIONS = {
+    "GetCompetition": Method(ApiGetCompetitionRequest, competing.get_competition),
+    "ListCompetitions": Method(ApiListCompetitionsRequest, competing.list_competitions),
+    "ListDataFiles": Method(ApiListDataFilesRequest, competing.list_data_files),
+    "DownloadDataFile": Method(ApiDownloadDataFileRequest, competing.download_data_file),
+    "DownloadDataFiles": Method(ApiDownloadDataFilesRequest, competing.download_data_files),
+    "StartSubmissionUpload": Method(ApiStartSubmissionUploadRequest, submitting.start_submission_upload),
+    "CreateSubmission": Method(ApiCreateSubmissionRequest, submitting.create_submission),
+    "CreateCodeSubmission": Method(ApiCreateCodeSubmissionRequest, submitting.create_code_submission),
+    "GetSubmission": Method(ApiGetSubmissionRequest, submitting.get_submission),
+    "ListSubmissions": Method(ApiListSubmissionsRequest, submitting.list_submissions),
+    "GetSubmissionLimits": Method(ApiGetSubmissionLimitsRequest, submitting.get_submission_limits),
+    "DownloadSubmission": Method(ApiDownloadSubmissionRequest, submitting.download_submission),
+}
+
+METHODS = {
+    **{f"kernels.KernelsApiService/{name}": method for name, method in _KERNELS.items()},
+    **{f"competitions.CompetitionApiService/{name}": method for name, method in _COMPETITIONS.items()},
+    "security.OAuthService/IntrospectToken": Method(IntrospectTokenRequest, introspect_token, public=True),
+}

@@ -1,0 +1,182 @@
+"""SaveKernel with its rules, and the methods that cancel a session and delete a kernel."""
+
+from collections.abc import Callable, Sequence
+
+from kagglesdk.common.types.operations import Operation
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiCancelKernelSessionRequest,
+    ApiCancelKernelSessionResponse,
+    ApiCreateKernelSessionRequest,
+    ApiDeleteKernelRequest,
+    ApiDeleteKernelResponse,
+    ApiSaveKernelRequest,
+    ApiSaveKernelResponse,
+)
+from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
+
+from runner_test.errors import BadName, StopFailed, TooManySessions
+from runner_test.http import access, quota
+from runner_test.http.rpc import Answer, Caller, Refusal, new
+from runner_test.sessions import notebook
+from runner_test.state import Kernel, NewVersion, Reference, check_name, rules, sources
+
+
+def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
+    """Save a version and start its session. A push that breaks a rule is answered with `error`."""
+    source = request.text.encode("utf-8", "surrogatepass")
+    if len(source) > rules.MAX_SOURCE or source != request.text.encode("utf-8", "replace"):
+        raise Refusal(400, "Bad Request")  # Kaggle says no more than that
+    reference, existing = _target(caller, request)
+    title = request.new_title or (existing.title if existing else "")
+    shape = rules.given_shape(request.machine_shape, enable_gpu=request.enable_gpu, enable_tpu=request.enable_tpu)
+    quick_save = request.kernel_execution_type not in (
+        None,
+        KernelExecutionType.KERNEL_EXECUTION_TYPE_UNSPECIFIED,
+        KernelExecutionType.SAVE_AND_RUN_ALL,
+    )
+    error = (
+        ("The kernel has no source." if not source else None)
+        or rules.title_problem(title)
+        or rules.kind_problem(request.language, request.kernel_type)
+        or _type_problem(caller, existing, request)
+        or (f"There is no machine shape {request.machine_shape!r}." if shape is None else None)
+        or ("The local Kaggle runs what it saves: no other execution type." if quick_save else None)
+        or quota.problem(caller, shape or "")
+    )
+    if error or shape is None:
+        return new(ApiSaveKernelResponse, error=error)
+    if existing is None:
+        # A new kernel's slug comes from its title. If another slug was requested, only the answer's `ref` shows it, and
+        # every later call with the requested slug gets a 403.
+        reference = Reference(reference.owner, check_name(rules.slug_of(title)))
+        if caller.store.kernel(reference):
+            return new(ApiSaveKernelResponse, error=f"The title {title!r} is already in use by {reference}.")
+
+    datasets, bad_datasets = _split(request.dataset_data_sources, lambda name: _has_dataset(caller, name))
+    competitions, bad_competitions = _split(
+        request.competition_data_sources, lambda name: _has_competition(caller, name)
+    )
+    kernels, bad_kernels = _split(request.kernel_data_sources, lambda name: _has_output(caller, name))
+    pushed = NewVersion(
+        title=title,
+        source=request.text,
+        is_private=request.is_private or "is_private" not in request,
+        machine_shape=shape,
+        timeout=rules.session_limit(shape, request.session_timeout_seconds),
+        enable_internet=request.enable_internet or "enable_internet" not in request,
+        keywords=tuple(request.category_ids),
+        dataset_sources=datasets,
+        competition_sources=competitions,
+        kernel_sources=kernels,
+        docker_image=request.docker_image,
+        kernel_type=request.kernel_type,
+    )
+    try:
+        version = caller.store.save(reference, pushed)
+    except TooManySessions as refused:
+        return new(ApiSaveKernelResponse, error=str(refused))
+    kernel = caller.store.kernel(reference)
+    return new(
+        ApiSaveKernelResponse,
+        ref=str(reference),
+        url=f"{caller.url}/code/{reference}",
+        version_number=version.number,
+        kernel_id=kernel.id if kernel else None,
+        invalid_dataset_sources=bad_datasets,
+        invalid_competition_sources=bad_competitions,
+        invalid_kernel_sources=bad_kernels,
+        invalid_model_sources=list(request.model_data_sources),  # there are no models here
+    )
+
+
+def _target(caller: Caller, request: ApiSaveKernelRequest) -> tuple[Reference, Kernel | None]:
+    """The kernel that a push names by id or by slug, and its record if it exists. Raises Refusal."""
+    if request.id:
+        mine = {kernel.id: kernel for kernel in caller.store.kernels() if kernel.owner == caller.user}
+        if request.id not in mine:
+            raise access.denied("kernels.update")
+        return mine[request.id].reference, mine[request.id]
+    name = request.slug if "/" in request.slug else f"{caller.user}/{request.slug}"
+    try:
+        reference = Reference.parse(name)
+    except BadName as error:
+        raise Refusal(400, str(error)) from error
+    if reference.owner != caller.user:
+        raise access.denied("kernels.update")
+    return reference, caller.store.kernel(reference)
+
+
+def _type_problem(caller: Caller, existing: Kernel | None, request: ApiSaveKernelRequest) -> str | None:
+    """Why a notebook, or a change of a kernel's type, is refused, or None."""
+    newest = caller.store.newest(existing.reference) if existing else None
+    if newest and newest.kernel_type != request.kernel_type:
+        return f"The kernel is a {newest.kernel_type}: its type can't be changed to {request.kernel_type}."
+    if request.kernel_type == "notebook":
+        return notebook.problem(request.text) or notebook.missing()
+    return None
+
+
+def _split(names: Sequence[str], known: Callable[[str], bool]) -> tuple[tuple[str, ...], list[str]]:
+    """The sources that can be mounted, in lower case and once each, and those that are refused."""
+    good: list[str] = []
+    bad: list[str] = []
+    for name in names:
+        try:
+            is_known = known(name)
+        except BadName:
+            is_known = False
+        if is_known:
+            good += [name.lower()] if name.lower() not in good else []
+        else:
+            bad.append(name)
+    return tuple(good), bad
+
+
+def _has_dataset(caller: Caller, name: str) -> bool:
+    return sources.dataset(caller.store.root, Reference.parse(name)) is not None
+
+
+def _has_competition(caller: Caller, name: str) -> bool:
+    return sources.competition(caller.store.root, check_name(name)) is not None
+
+
+def _has_output(caller: Caller, name: str) -> bool:
+    reference = Reference.parse(name)
+    kernel = caller.store.kernel(reference)
+    visible = kernel is not None and access.may_see(caller, kernel)
+    return visible and sources.kernel_output(caller.store.root, reference) is not None
+
+
+def delete_kernel(caller: Caller, request: ApiDeleteKernelRequest) -> Answer:
+    """Delete a kernel of the caller, and end its sessions first."""
+    kernel = access.kernel(caller, request.user_name, request.kernel_slug)
+    if kernel.owner != caller.user:
+        raise access.denied("kernels.delete")
+    try:
+        caller.store.delete(kernel.reference)
+    except StopFailed as error:
+        return new(ApiDeleteKernelResponse, error_message=str(error))
+    return new(ApiDeleteKernelResponse)
+
+
+def create_kernel_session(caller: Caller, request: ApiCreateKernelSessionRequest) -> Answer:
+    """Refuse: on Kaggle it opens a notebook in the editor, which does not exist here."""
+    access.kernel(caller, *_split_slug(request.slug))
+    error = new(Operation.Status, code=501, message="The local Kaggle has no interactive sessions: save a version")
+    return new(Operation, name="operations/none", done=True, error=error)
+
+
+def _split_slug(slug: str) -> tuple[str, str]:
+    owner, _, name = slug.partition("/")
+    return owner, name
+
+
+def cancel_kernel_session(caller: Caller, request: ApiCancelKernelSessionRequest) -> Answer:
+    """End the session with that id, which the local Kaggle returns with the session's state (Kaggle does not)."""
+    try:
+        version = access.session(caller, request.kernel_session_id)
+    except Refusal as refusal:
+        return new(ApiCancelKernelSessionResponse, error_message=refusal.message)
+    if not caller.store.progress(version).state.final:
+        caller.store.cancel(version)
+    return new(ApiCancelKernelSessionResponse)

@@ -1,0 +1,5 @@
+from . import isolation as isolation, log as log, notebook as notebook
+from .foreground import run_once as run_once
+from .log import Record as Record
+from .machine import SessionOptions as SessionOptions
+from .session import start_supervisor as start_supervisor

@@ -1,0 +1,174 @@
+"""Runs a program as a session of processes and turns its output into log records as it comes."""
+
+import codecs
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from runner_test.sessions.log import Record
+
+_CHUNK = 65536
+_TICK = 0.2  # seconds between two calls of `stop` and `limit`
+_PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
+
+# Executes the program after asking the operating system to kill it when its parent ends, even by SIGKILL: then nothing
+# would collect its log. (`preexec_fn` could do that, too, but is unsafe if the caller has threads.)
+_LAUNCHER = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1
+ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the session's supervisor has ended")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Stopped(StrEnum):
+    """Why a program was ended early."""
+
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a program ended: its exit code (-n if signal n killed it), and why it was stopped, if it was."""
+
+    exit_code: int
+    stopped: Stopped | None
+    reason: str | None = None  # for LIMIT: which limit was exceeded, as a sentence
+
+
+class _Stream:
+    """One of a program's two output streams: a pipe, and a decoder that waits for the rest of a split character."""
+
+    def __init__(self, name: str, descriptor: int, emit: Callable[[str, str], None]) -> None:
+        self.descriptor = descriptor
+        self._name = name
+        self._emit = emit
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def read(self) -> int:
+        """Read once and emit the text; the number of bytes, 0 at the end. Raises BlockingIOError like `os.read`."""
+        chunk = os.read(self.descriptor, _CHUNK)
+        self._send(self._decoder.decode(chunk))
+        return len(chunk)
+
+    def drain(self) -> None:
+        """Emit what the pipe holds now, without waiting: a process that was not found may keep it open."""
+        os.set_blocking(self.descriptor, False)
+        left = _PIPE_LIMIT
+        try:
+            while left > 0 and (count := self.read()):
+                left -= count
+        except BlockingIOError:
+            pass  # empty, but not closed
+        self._send(self._decoder.decode(b"", final=True))
+
+    def _send(self, text: str) -> None:
+        if text:
+            self._emit(self._name, text)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program to run, with its working directory and its variables."""
+
+    arguments: Sequence[str]
+    cwd: Path
+    environment: Mapping[str, str]
+
+
+def execute(
+    command: Command,
+    *,
+    timeout: float | None,
+    on_record: Callable[[Record], None],
+    stop: Callable[[], bool],
+    limit: Callable[[int], str | None],
+) -> Outcome:
+    """Run a program until it ends, `timeout` seconds have passed, or `stop()` is true; then end all that it started.
+
+    `limit` is called with the id of the process that leads the session; a text that it returns ends the session and
+    becomes the outcome's reason. `on_record` is called with every piece of output as it comes. Any exception,
+    KeyboardInterrupt included, ends the program before it goes on.
+    """
+    # __exit__ only closes the pipes: the process has been reaped by then.
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command.arguments],
+        cwd=command.cwd,
+        env=dict(command.environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        begin = time.monotonic()
+
+        def emit(name: str, text: str) -> None:
+            on_record(Record(name, round(time.monotonic() - begin, 6), text))
+
+        streams = [
+            _Stream("stdout", process.stdout.fileno(), emit),
+            _Stream("stderr", process.stderr.fileno(), emit),
+        ]
+        try:
+            # It loads psutil, which takes as long as the program's own start: meanwhile, not before.
+            from runner_test.sessions import processes
+
+            stopped, reason = _pump(process.pid, streams, begin, timeout, stop, limit)
+        finally:
+            from runner_test.sessions import processes  # again, in case the first import was interrupted
+
+            processes.kill_members(process.pid)
+            process.kill()
+        for stream in streams:
+            stream.drain()
+        return Outcome(process.wait(), stopped, reason)
+
+
+def _pump(
+    pid: int,
+    streams: list[_Stream],
+    begin: float,
+    timeout: float | None,
+    stop: Callable[[], bool],
+    limit: Callable[[int], str | None],
+) -> tuple[Stopped | None, str | None]:
+    """Pass output on until process `pid` ends or has to be stopped; why it is stopped, and for LIMIT the reason."""
+    ended = os.pidfd_open(pid)
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(ended, selectors.EVENT_READ)
+            for stream in streams:
+                selector.register(stream.descriptor, selectors.EVENT_READ, stream)
+            next_look = begin
+            while True:
+                now = time.monotonic()
+                if timeout is not None and now - begin >= timeout:
+                    return Stopped.TIMEOUT, None
+                if now >= next_look:
+                    if stop():
+                        return Stopped.CANCELLED, None
+                    if reason := limit(pid):
+                        return Stopped.LIMIT, reason
+                    next_look = now + _TICK
+                wait = next_look - now if timeout is None else min(next_look - now, begin + timeout - now)
+                ready = [key for key, _ in selector.select(wait)]
+                for key in ready:
+                    if isinstance(key.data, _Stream) and not key.data.read():
+                        selector.unregister(key.fileobj)
+                if any(key.fileobj == ended for key in ready):
+                    return None, None
+    finally:
+        os.close(ended)

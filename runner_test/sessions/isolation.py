@@ -1,0 +1,207 @@
+"""Isolation: a session in namespaces of its own, made by bubblewrap, which look like Kaggle's machine.
+
+They have a read-only root with the system's programs and the interpreter that runs the session, a `/kaggle`, a private
+home, `/tmp`, `/dev/shm` and `/proc`, a user and a host name of their own, and with the internet off no network but the
+loopback. The rest of this machine (homes, projects, credentials, other processes) is not visible.
+
+Kaggle gives a session a container; this needs no daemon, no image, and no rights but making user namespaces. (`unshare`
+of util-linux makes the namespaces, too, but it neither mounts the folders nor brings up a loopback.)
+"""
+
+import functools
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner_test.sessions import notebook
+from runner_test.sessions.layout import INPUT, KAGGLE, SRC, WORKING
+from runner_test.settings import Settings
+from runner_test.state import files
+
+HOME = "/home/kaggle"
+_USER = "1000"
+_HOST = "kaggle"
+_PROBE_SECONDS = 10.0
+
+# The folders and files of the system that programs need; none that may hold a secret.
+_SYSTEM = ("/usr", "/opt", "/nix/store")
+_LINKS_OR_FOLDERS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_ETC = (
+    "alternatives", "ca-certificates", "crypto-policies", "fonts", "host.conf", "ld.so.cache", "ld.so.conf",
+    "ld.so.conf.d", "ld-nix.so.preload", "localtime", "magic", "mime.types", "nsswitch.conf", "OpenCL",
+    "pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs", "pki/tls/openssl.cnf", "protocols", "resolv.conf", "services",
+    "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "static", "timezone", "vulkan",
+)  # fmt: skip
+_DEVICES = ("nvidia*", "dri", "kfd", "accel*", "vfio", "dxg")  # GPUs and TPUs: patterns in /dev
+
+_OWN_ETC = {
+    "passwd": f"root:x:0:0::/root:/usr/sbin/nologin\nkaggle:x:{_USER}:{_USER}::{HOME}:/bin/sh\n",
+    "group": f"root:x:0:\nkaggle:x:{_USER}:\n",
+    # The host's name leads to the loopback: programs that find their peers by it, such as torch's process groups, would
+    # get an address of the network that is missing here.
+    "hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
+}
+
+# Prints where another interpreter's files are.
+_ASKS = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.path]))"
+
+
+@functools.cache
+def problem() -> str | None:
+    """Why sessions can't be isolated on this machine, or None if they can. It is tried once a process."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return "bubblewrap is not installed (on Debian and Ubuntu: apt install bubblewrap)"
+    try:
+        tried = subprocess.run(
+            [program, *_namespaces(internet=False), *_system(), *_kernel_folders(1 << 20), "true"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bubblewrap does not work here: {error}"
+    if tried.returncode == 0:
+        return None
+    said = tried.stderr.decode("utf-8", "replace").strip().splitlines()
+    return f"bubblewrap may not make namespaces here: {said[-1] if said else f'exit code {tried.returncode}'}"
+
+
+def possible(settings: Settings) -> bool:
+    """Whether a session with these settings is isolated."""
+    return settings.isolation == "auto" and problem() is None
+
+
+def warning(settings: Settings) -> str | None:
+    """A warning that sessions are not isolated, or None if they are or should not be."""
+    why = problem() if settings.isolation == "auto" else None
+    if why is None:
+        return None
+    return (
+        "the local Kaggle's sessions are not isolated on this machine: they run as you, see your files, and have your "
+        f'network. {why[0].upper()}{why[1:]}; isolation = "none" in [tool.coord.local] turns this warning off.'
+    )
+
+
+def first_warning(root: Path, settings: Settings) -> str | None:
+    """The warning, unless it was already shown for the store below `root`."""
+    text = warning(settings)
+    told = root / "told-isolation"
+    if text is None or (told.exists() and told.read_text(encoding="utf-8") == text):
+        return None
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files.write_text(told, text)
+    return text
+
+
+@dataclass(frozen=True)
+class Container:
+    """The namespaces of one session."""
+
+    root: Path
+    """The session's folders (layout.py), which become `/kaggle`."""
+    scratch: Path
+    """Has the folders `home` and `tmp`, which become the home and `/tmp`."""
+    inputs: Mapping[str, Path]
+    """Folders to mount, by path below `/kaggle/input`."""
+    python: str
+    """The interpreter that must be there."""
+    internet: bool
+    memory: float
+    """Bytes that `/dev/shm` may hold."""
+
+    def enclose(self, program: Sequence[str]) -> list[str]:
+        """The command that runs the command `program` in the namespaces.
+
+        Its exit code is the program's, or 128 + n where signal n ended it.
+        """
+        etc = self.scratch / "etc"
+        etc.mkdir()
+        for name, text in _OWN_ETC.items():
+            (etc / name).write_text(text, encoding="ascii")
+        visible: list[str | Path] = [*_interpreter(self.python), *_library_folders(), notebook.PROGRAM]
+        mounts = [(str(folder), str(KAGGLE / INPUT / mount)) for mount, folder in self.inputs.items()]
+        return [
+            shutil.which("bwrap") or "bwrap",
+            *_namespaces(internet=self.internet),
+            *_system(),
+            *(part for name in _ETC for part in _read_only(f"/etc/{name}")),
+            *(part for name in _OWN_ETC for part in ("--ro-bind", str(etc / name), f"/etc/{name}")),
+            *_kernel_folders(self.memory),
+            *("--bind", str(self.scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
+            *("--bind", str(self.scratch / "home"), HOME),
+            *(part for path in visible for part in _read_only(path)),
+            # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output.
+            *("--bind", str(self.root), str(KAGGLE)),
+            *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
+            *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
+            *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING), "--"),
+            *program,
+        ]
+
+
+def _namespaces(*, internet: bool) -> list[str]:
+    """All kinds of namespaces; their processes end with the first one, which ends with bubblewrap."""
+    return [
+        *("--unshare-user", "--uid", _USER, "--gid", _USER),
+        *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", _HOST, "--unshare-cgroup-try"),
+        *(() if internet else ("--unshare-net",)),
+        "--die-with-parent",
+    ]
+
+
+def _system() -> list[str]:
+    found = [part for path in _SYSTEM for part in _read_only(path)]
+    for path in map(Path, _LINKS_OR_FOLDERS):
+        found += ["--symlink", str(path.readlink()), str(path)] if path.is_symlink() else _read_only(path)
+    return found
+
+
+def _read_only(path: str | Path) -> list[str]:
+    return ["--ro-bind-try", str(path), str(path)]
+
+
+def _kernel_folders(memory: float) -> list[str]:
+    """`/proc`, `/dev`, `/sys`, and a `/dev/shm` of `memory` bytes.
+
+    Worker processes exchange arrays in `/dev/shm`, for which a container's usual 64 MiB are too few.
+    """
+    devices = sorted(str(path) for pattern in _DEVICES for path in Path("/dev").glob(pattern))
+    size = ["--size", str(int(memory))] if memory < math.inf else []
+    return [
+        *("--proc", "/proc", "--dev", "/dev", "--ro-bind", "/sys", "/sys"),
+        *(part for path in devices for part in ("--dev-bind-try", path, path)),
+        *("--perms", "1777", *size, "--tmpfs", "/dev/shm"),
+    ]
+
+
+def _library_folders() -> list[str]:
+    return [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path.startswith("/")]
+
+
+def _interpreter(python: str) -> list[Path]:
+    """The folders of an interpreter: its own, those of the links that lead to it, and its site-packages elsewhere.
+
+    Without the source trees in `sys.path` (installed with `pip install --editable`): Kaggle has none of them.
+    """
+    if python == sys.executable:
+        prefix, base, search = sys.prefix, sys.base_prefix, sys.path
+    else:
+        asked = subprocess.run([python, "-c", _ASKS], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True)
+        prefix, base, search = json.loads(asked.stdout)
+    found = [Path(prefix), Path(base), Path(python).parent]
+    link = Path(python)
+    while link.is_symlink():
+        link = link.parent / link.readlink()
+        found.append(link.parent)
+    found += [Path(path) for path in search if Path(path).name in ("site-packages", "dist-packages")]
+    there = (*_SYSTEM, *_LINKS_OR_FOLDERS)
+    return [path for path in dict.fromkeys(found) if not any(path.is_relative_to(folder) for folder in there)]

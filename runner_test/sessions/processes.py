@@ -1,0 +1,86 @@
+"""The processes of a session: which they are, how much memory they hold together, and how they are killed."""
+
+import os
+import time
+from collections.abc import Iterable
+
+import psutil
+
+_KILLING = 10.0  # seconds that killed processes are given to end
+
+
+def members(leader: int) -> list[psutil.Process]:
+    """The living processes of the session that process `leader` leads, and all their descendants.
+
+    A process that starts a session of its own is found as long as its parents live; where the session has a process
+    namespace, they always do.
+    """
+    found: dict[int, psutil.Process] = {}
+    for pid in [leader, *(pid for pid in psutil.pids() if _session(pid) == leader)]:
+        if pid not in found:
+            try:
+                process = psutil.Process(pid)
+                found |= {each.pid: each for each in (process, *process.children(recursive=True))}
+            except psutil.NoSuchProcess:
+                pass  # it has just ended
+    return [process for process in found.values() if _is_living(process)]
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None  # it has just ended
+
+
+def _is_living(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def kill_members(leader: int) -> None:
+    """Kill all members with SIGKILL and wait until they have ended, for at most ten seconds.
+
+    To be called before the leader is reaped: until then its number can't be another process's. The process group is
+    not enough: a notebook's kernel has one of its own, as has what a shell starts.
+    """
+    give_up = time.monotonic() + _KILLING
+    while (living := members(leader)) and time.monotonic() < give_up:
+        for process in living:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                pass  # it has just ended
+        time.sleep(0.002)
+
+
+def memory_above(limit: float, processes: Iterable[psutil.Process]) -> int | None:
+    """Bytes of memory that the processes hold together, if that is more than `limit` bytes; else None.
+
+    Counts resident pages, a shared page divided among the processes that share it (PSS), so workers forked from a large
+    process add next to nothing. PSS is expensive (the kernel walks page tables), so it is read only if the sum of all
+    resident pages, which is never less than it and cheap to read, exceeds the limit.
+    """
+    processes = list(processes)
+    if sum(_resident(process) for process in processes) <= limit:
+        return None
+    held = sum(_proportional(process) for process in processes)
+    return held if held > limit else None
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _proportional(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.AccessDenied:
+        return _resident(process)  # a process that gave up its own rights, as bubblewrap does
+    except psutil.NoSuchProcess:
+        return 0

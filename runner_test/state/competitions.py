@@ -1,0 +1,137 @@
+"""Competitions that accept submissions: their rules, and the solution with its public and private part.
+
+    <root>/competition-rules/<slug>/rules.json, solution.csv, parts.json   written once, at registration
+
+The solution is a CSV file whose first column has the ids that are scored; several rows may have the same id. A column
+`Usage` assigns each id to a part (Public, Private or Ignored, as on Kaggle); without it, ids are assigned by their
+hash, so the parts are the same each time. The column is removed before the scorer gets the file.
+"""
+
+import csv
+import gzip
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from runner_test.environment import inherited
+from runner_test.errors import BadCompetition
+from runner_test.state import files, locks
+from runner_test.state.reference import check_name
+
+DAILY_LIMIT = 5  # submissions a day, as most competitions have it
+PUBLIC_SHARE = 0.3
+_LONGEST_VALUE = 2**26  # characters
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a competition scores submissions, and which it accepts."""
+
+    scorer: str  # module:function
+    project: str  # the folder that the scorer's module is imported from
+    python: str  # the interpreter that runs the scorer
+    public_share: float = PUBLIC_SHARE
+    daily_limit: int = DAILY_LIMIT
+    kernels_only: bool = False  # a code competition: accepts only kernels with the internet off
+
+
+def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) -> None:
+    """Make a competition accept submissions, in place of an earlier registration. Raises BadName and BadCompetition."""
+    name = check_name(slug)
+    where = f"competition {name}"
+    if solution.resolve().is_relative_to(data.resolve()):
+        raise BadCompetition(f"{where}: {solution} is in the data folder, which sessions can read: move it elsewhere")
+    if rules.daily_limit < 1 or not 0 < rules.public_share < 1:
+        raise BadCompetition(f"{where}: the daily limit must be at least 1, and the public share between 0 and 1")
+    header, rows, usage = _read(solution, where)
+    parts = _parts(list(dict.fromkeys(row[0] for row in rows)), usage, rules.public_share)
+    if not all(parts.values()):
+        raise BadCompetition(f"{where}: {solution} has too few rows for a public and a private part")
+    _try(rules, where)
+    folder = _rules(root, name)
+    with files.unfinished_folder(folder) as made:
+        files.write_json(made / "rules.json", asdict(rules))
+        files.write_json(made / "parts.json", parts)
+        with (made / "solution.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        with locks.writing(root):
+            if folder.exists():
+                files.remove_tree(folder)
+            made.rename(folder)
+
+
+def _read(path: Path, where: str) -> tuple[list[str], list[list[str]], Mapping[str, str]]:
+    """The solution's header and rows without the column `Usage`, and that column by name."""
+    csv.field_size_limit(_LONGEST_VALUE)
+    try:
+        with (
+            gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8-sig", newline="")
+        ) as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [[]]
+    except OSError as error:
+        raise BadCompetition(f"{where}: {path} can't be read: {error.strerror or error}") from error
+    except (csv.Error, UnicodeDecodeError, EOFError) as error:
+        raise BadCompetition(f"{where}: {path} is not a CSV file: {error}") from error
+    if not rows or any(len(row) != len(header) for row in rows):
+        raise BadCompetition(f"{where}: {path} needs a header, and rows of the same length")
+    column = next((index for index, name in enumerate(header) if name.strip().lower() == "usage"), None)
+    usage: dict[str, str] = {}
+    if column is not None:
+        usage = {row[0].strip(): row.pop(column).strip().lower() for row in rows}
+        header.pop(column)
+        if unknown := sorted(set(usage.values()) - {"public", "private", "ignored"}):
+            raise BadCompetition(f"{where}: {path}: Usage must be Public, Private or Ignored, not {unknown[0]!r}")
+    return header, [[row[0].strip(), *row[1:]] for row in rows], usage
+
+
+def _parts(ids: Sequence[str], usage: Mapping[str, str], public_share: float) -> dict[str, list[str]]:
+    """The ids of the public and the private part, in the solution's order."""
+    if not usage:
+        drawn = sorted(ids, key=lambda each: hashlib.sha256(each.encode("utf-8")).digest())
+        public = set(drawn[: min(max(round(public_share * len(ids)), 1), len(ids) - 1)])
+        usage = {each: "public" if each in public else "private" for each in ids}
+    return {part: [each for each in ids if usage[each] == part] for part in ("public", "private")}
+
+
+def _try(rules: Rules, where: str) -> None:
+    """Raise BadCompetition if the scorer can't be loaded."""
+    done = subprocess.run(
+        [rules.python, "-m", "runner_test.sessions.scoring", "check", json.dumps(asdict(rules))],
+        cwd=rules.project,
+        env=scorer_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise BadCompetition(f"{where}: the scorer {rules.scorer!r} can't be loaded: {lines[-1]}")
+
+
+def rules_of(root: Path, slug: str) -> Rules | None:
+    """The rules of a competition, or None if it accepts no submissions."""
+    try:
+        return Rules(**json.loads((_rules(root, slug) / "rules.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def solution_of(root: Path, slug: str) -> tuple[Path, Mapping[str, list[str]]]:
+    """The path of the solution, and the ids of its parts "public" and "private"."""
+    folder = _rules(root, slug)
+    parts: dict[str, list[str]] = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
+    return folder / "solution.csv", parts
+
+
+def scorer_environment() -> dict[str, str]:
+    """The variables of a process that loads a scorer: those that a session inherits, and the path of this package."""
+    return inherited() | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
+
+def _rules(root: Path, slug: str) -> Path:
+    return root / "competition-rules" / slug

@@ -1,0 +1,83 @@
+"""Files, links and folders that appear complete or not at all, and folders that are removed whatever their modes."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a free path beside `path` to write to; at the end of the block it replaces `path`.
+
+    If the block raises, what was written is removed and `path` stays as it was.
+    """
+    new = _beside(path)
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+@contextmanager
+def unfinished_folder(path: Path) -> Iterator[Path]:
+    """Make a folder beside `path`, which the block renames when it is complete; otherwise it is removed."""
+    new = _beside(path)
+    new.mkdir(parents=True)
+    try:
+        yield new
+    finally:
+        if new.exists():
+            remove_tree(new)
+
+
+def _beside(path: Path) -> Path:
+    """A path that is free and hidden: listings skip names that begin with a dot."""
+    return path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, line ends as they are."""
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def replace_link(path: Path, target: Path) -> None:
+    """Make `path` a symbolic link to `target`, in place of the link that was there."""
+    with replacing(path) as new:
+        new.symlink_to(target)
+
+
+def remove_tree(path: Path, seconds: float = 2.0) -> None:
+    """Remove a folder with its read-only parts; links are removed, not followed.
+
+    Tries for `seconds`, because a process that is being killed may still add a file. Raises OSError if that fails.
+    """
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            _remove_tree(path)
+            return
+        except OSError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
+
+
+def _remove_tree(path: Path) -> None:
+    for folder, names, _ in os.walk(path):
+        Path(folder).chmod(0o700)
+        for name in names:
+            child = Path(folder, name)
+            if not child.is_symlink():
+                child.chmod(0o700)
+    shutil.rmtree(path)

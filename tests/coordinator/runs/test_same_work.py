@@ -1,0 +1,80 @@
+"""A run that has done the same work, or is doing it, makes another one unnecessary."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+
+from coordinator.kernel.build import assemble
+from coordinator.kernel.work import work_to_do
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project.experiment import resolve
+from coordinator.project.project import Project
+from coordinator.runs.same_work import run_of_same_work
+from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.workspace import Workspace
+from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.targets import Unasked
+
+
+@dataclass
+class OneState(Unasked):
+    """A target on which every session is in the same state."""
+
+    state_now: RunState
+
+    def state(self, ref: KernelRef) -> SessionState:
+        return SessionState(self.state_now)
+
+    def log(self, ref: KernelRef) -> list[LogRecord]:
+        return []
+
+
+def _run(project: Project, run_id: str, state: RunState, *, second: int) -> tuple[Run, str]:
+    """A run of `base`, and the digest of its work."""
+    built = assemble(project, resolve(project, "base", []))
+    run = dataclasses.replace(
+        BARE,
+        id=run_id,
+        experiment="base",
+        slug="tiny-base",
+        version=second,
+        state=state,
+        created_at=f"2026-11-01T00:00:{second:02}+00:00",
+        config=built.experiment.config,
+        metadata=built.metadata.data,
+        files={file.path: file.sha256 for file in built.files},
+    )
+    return run, work_to_do(built)
+
+
+def test_a_complete_run_comes_before_an_active_one(tiny: Project) -> None:
+    """Of the same work, on that target only; without any there is something to do."""
+    with Ledger(tiny.ledger) as ledger:
+        here = Workspace(tiny, ledger)
+        active, work = _run(tiny, "active", RunState.RUNNING, second=2)
+        assert run_of_same_work(here, work, "local") is None
+        ledger.add(active)
+        assert run_of_same_work(here, work, "local") == active
+        assert run_of_same_work(here, work, "kaggle") is None
+        complete, _ = _run(tiny, "complete", RunState.COMPLETE, second=1)
+        ledger.add(complete)
+        assert run_of_same_work(here, work, "local") == complete
+        assert run_of_same_work(here, "other work", "local") is None
+
+
+@pytest.mark.parametrize(
+    ("state_now", "found"),
+    [(RunState.RUNNING, RunState.RUNNING), (RunState.COMPLETE, RunState.COMPLETE), (RunState.ERROR, None)],
+)
+def test_an_open_target_is_asked_about_an_active_run(
+    tiny: Project, state_now: RunState, found: RunState | None
+) -> None:
+    """What has ended in the meantime counts as it ended: a failed run has done nothing."""
+    with Ledger(tiny.ledger) as ledger:
+        run, work = _run(tiny, "r1", RunState.RUNNING, second=1)
+        ledger.add(run)
+        same = run_of_same_work(Workspace(tiny, ledger, OneState(state_now)), work, "local")
+    assert (same.state if same else None) is found

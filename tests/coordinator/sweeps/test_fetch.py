@@ -1,0 +1,35 @@
+"""What a fetch with its merges counts as a failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coordinator.errors import CoordError, NoAccess, RunFailed, TargetError
+from coordinator.ledger.run import Run
+from coordinator.runs.fetch.fetch import Fetched
+from coordinator.runs.fetch.several import FetchResult, NotFetched
+from coordinator.sweeps.fetch import FetchedAndMerged
+from coordinator.target.protocol import RunState
+from tests.coordinator.ledger.test_ledger import BARE
+
+
+def _fetched(run: Run) -> Fetched:
+    return Fetched(run=run, directory=Path("results"), files=(), size=0)
+
+
+def test_what_is_left_out_on_purpose_is_no_failure() -> None:
+    """An active run, one that is gone, and folds that lack a file which was not wanted are told, but do not count."""
+    broken, unmerged = TargetError("no output"), CoordError("other folds")
+    cancelled = Run(**{**vars(BARE), "state": RunState.CANCELLED})
+    not_fetched = (
+        NotFetched(BARE, RunFailed("is running")),
+        NotFetched(cancelled, NoAccess("is not there")),
+        NotFetched(BARE, NoAccess("is not there")),
+        NotFetched(BARE, broken),
+    )
+    fetches = FetchResult((_fetched(BARE),), not_fetched)
+    done = FetchedAndMerged(
+        fetches, (_fetched(cancelled),), ((CoordError("metrics.json is missing"), True), (unmerged, False))
+    )
+    assert done.failures == [not_fetched[2].error, broken, unmerged]
+    assert [item.run for item in done.results] == [BARE, cancelled]

@@ -1,0 +1,34 @@
+"""Only a sweep of split folds can be merged; whole merges are in test_merge_folds and the story."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from coordinator.errors import RunFailed, UsageError
+from coordinator.ledger import sweeps
+from coordinator.ledger.ledger import Ledger
+from coordinator.ledger.sweeps import Member
+from coordinator.project.project import Project
+from coordinator.runs.fetch.progress import Progress
+from coordinator.sweeps.merge_sweep import merge_sweep
+from coordinator.workspace import Workspace
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[Callable[[Progress], None]]:
+    yield lambda progress: None
+
+
+@pytest.mark.parametrize(
+    ("whole", "kind", "what"),
+    [("", UsageError, "the sweep s was not split into folds"), ("base", RunFailed, "base--f0 is not pushed yet")],
+)
+def test_a_sweep_that_cannot_be_merged(tiny: Project, whole: str, kind: type[Exception], what: str) -> None:
+    """One of whole experiments, and one whose folds have not run."""
+    with Ledger(tiny.ledger) as ledger:
+        sweep = sweeps.add(ledger, "s", "base", "local", [Member("base--f0", "base", ("fold=0",), whole, "work")])
+        with pytest.raises(kind, match=what):
+            merge_sweep(Workspace(tiny, ledger), sweep, display=_silent)

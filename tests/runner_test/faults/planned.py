@@ -1,0 +1,50 @@
+"""A local Kaggle whose next calls can be made to fail."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from runner_test.faults import Faults
+from runner_test.server import running_server
+from runner_test.state import Reference
+from runner_test.store import Store
+from tests.runner_test.local import ME, Local, eventually, new_version
+
+NAMED = {"userName": "me", "kernelSlug": "shared"}
+
+
+@dataclass
+class Planned:
+    """The running server and its plan of faults. It has one kernel with two versions whose sessions have ended."""
+
+    local: Local
+    faults: Faults
+
+    def ask(self, method: str, /, **fields: Any) -> requests.Response:
+        """Call a method on a connection of its own; returns the answer."""
+        url = f"{self.local.url}/api/v1/kernels.KernelsApiService/{method}"
+        return requests.post(url, json=NAMED | fields, auth=ME, timeout=0.5)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planned]:
+    store = Store(tmp_path_factory.mktemp("faults"))
+    reference = Reference("me", "shared")
+    for source in ("raise SystemExit(3)", "print('x')\nfor n in 'abc': open(n, 'w').write(n * 200000)"):
+        version = store.save(reference, new_version(source))
+    eventually(lambda: store.progress(version).state.final, "the sessions end")
+    faults = Faults()
+    with running_server(store.root, faults=faults) as server:
+        yield Planned(Local(server.url, store), faults)
+    store.delete(reference)
+
+
+@pytest.fixture
+def planned(served: Planned) -> Iterator[Planned]:
+    """The server with an empty plan for each test; fails if a planned fault has not happened at the end."""
+    served.faults.forget()
+    yield served
+    served.faults.check()

@@ -1,0 +1,32 @@
+"""The table of methods, and the method of Kaggle's OAuth service."""
+
+import inspect
+import re
+
+from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
+from kagglesdk.kernels.types.kernels_api_service import (
+    ApiGetKernelSessionStatusRequest,
+)
+from kagglesdk.security.services.oauth_service import OAuthClient
+from kagglesdk.security.types.oauth_service import IntrospectTokenRequest
+
+from runner_test.http import METHODS
+from tests.runner_test.local import Local, fill
+
+
+def test_every_method_of_the_clients_is_there() -> None:
+    """Every method of kagglesdk's client for kernels is in the table."""
+    source = inspect.getsource(KernelsApiClient)
+    asked = set(re.findall(r'"(kernels\.KernelsApiService)", "(\w+)"', source))
+    assert len(asked) == 13
+    assert {f"{service}/{name}" for service, name in asked} <= METHODS.keys()
+
+
+def test_any_access_token_is_somebody(local: Local) -> None:
+    """The user of a token is a setting of the server, for introspection and for a push."""
+    request = fill(IntrospectTokenRequest(), token="KGAT_x")
+    answer = OAuthClient(local.http(token="KGAT_x")).introspect_token(request)
+    assert (answer.active, answer.username) == (True, "local")
+    assert local.push("by-name", "pass", user="local").error == ""
+    status = fill(ApiGetKernelSessionStatusRequest(), user_name="local", kernel_slug="by-name")
+    assert local.api(token="KGAT_x").get_kernel_session_status(status).status.name in ("QUEUED", "RUNNING", "COMPLETE")
