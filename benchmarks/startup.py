@@ -12,7 +12,6 @@ import argparse
 import functools
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,7 +50,7 @@ def main() -> None:
 
 
 def ways(files: tuple[SourceFile, ...], folder: Path) -> dict[str, Callable[[], object]]:
-    """The package from its own folder, and both forms of the kernel, at their first start and at later ones."""
+    """The package from its own folder, and both forms of the kernel."""
     package, working = folder / "package", folder / "working"
     working.mkdir()
     for file in files:
@@ -73,22 +72,10 @@ def ways(files: tuple[SourceFile, ...], folder: Path) -> dict[str, Callable[[], 
         )
         kernel = folder / f"{form}.py"
         kernel.write_bytes(script.text.encode("utf-8"))
-        for kept, name in ((False, "first start"), (True, "later start")):
-            temporary = folder / f"{form} {name}"
-            temporary.mkdir()
-            start = functools.partial(run, [str(kernel)], working, environment | {"TMPDIR": str(temporary)})
-            assert start() == expected
-            found[f"the kernel ({form}, {len(script.text):,} bytes), {name}"] = (
-                start if kept else functools.partial(afresh, start, temporary)
-            )
+        start = functools.partial(run, [str(kernel)], working, environment | {"TMPDIR": str(folder)})
+        assert start() == expected
+        found[f"the kernel ({form}, {len(script.text):,} bytes)"] = start
     return found
-
-
-def afresh(start: Callable[[], object], temporary: Path) -> None:
-    """A start that finds no sources of an earlier one; removing them takes about a millisecond of its time."""
-    shutil.rmtree(temporary)
-    temporary.mkdir()
-    start()
 
 
 def run(arguments: list[str], working: Path, environment: dict[str, str]) -> str:

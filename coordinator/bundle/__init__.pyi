@@ -13,11 +13,9 @@ from .image_probe import PREFIX as PREFIX
 from .notebook import Notebook as Notebook, notebook_of as notebook_of, script_in as script_in
 from .reader import Kernel as Kernel, read_kernel as read_kernel
 from .script import (
-    Form as Form,
     Script as Script,
     fits as fits,
     largest_files as largest_files,
-    literals as literals,
     render_script as render_script,
     stamped as stamped,
 )

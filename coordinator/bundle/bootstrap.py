@@ -1,25 +1,18 @@
 """Runs first inside the kernel: unpacks the sources, checks them, and runs the entry as `__main__`.
 
-What was unpacked is kept for the next start on this machine, and checked again then, file by file:
+They go to `<temporary directory>/coord-<random>/sources/`, a directory of this process alone.
 
-    <temporary directory>/coord-<user id>/<digest of the files>/    the sources
-    <temporary directory>/coord-<user id>/session-<random>/         one process's own, gone at its end: its config, and
-                                                                    what it unpacks until that is renamed into place
-
-Standard library only. This file's text is the end of every kernel (which is why it has no `from __future__` import),
-and coord imports it as a module too, for the digest.
+This code uses the standard library only. It is the end of every kernel (so it has no `from __future__` import), and
+coord imports it as a module, too, for the digest.
 """
 
 import atexit
-import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
-import stat
 import sys
-import time
 from collections.abc import Callable, Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -28,9 +21,8 @@ from types import ModuleType, TracebackType
 STAMP = "# coord: "
 """Begins the script's first line, the only one that its digest leaves out: `# coord: run=... digest=sha256:...`."""
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
-"""Where to unpack if the environment names no temporary directory, or none that can be used."""
-UNUSED = 7 * 24 * 3600
-"""Seconds after which sources that nobody has started since are removed."""
+"""Where to unpack if the environment names no temporary directory, or one that cannot be used."""
+CONFIG_FILE = "coord_config.json"
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 Packed = dict[str, tuple[str, str, str]]
@@ -61,9 +53,9 @@ def packed_in(files: Packed, archive: str) -> Packed:
 
 
 def decoded(encoding: str, text: str) -> bytes:
-    """The bytes of one file: `encoding` is "base64", or a codec's name, with " crlf" behind it if lines end so.
+    """The bytes of one file. `encoding` is "base64", or a codec's name, followed by " crlf" if lines end with CR LF.
 
-    Text begins with a newline that is not part of the file, to stand on lines of its own.
+    The text of a file begins with a newline that is not part of it, so that its first line is a line of the kernel.
     """
     if encoding == "base64":
         import base64
@@ -74,7 +66,7 @@ def decoded(encoding: str, text: str) -> bytes:
 
 
 def overrides_in(text: str) -> dict[str, object]:
-    """Dotted paths and values from JSON; anything else ends the run."""
+    """Dotted paths and values, from a JSON object. Anything else ends the run."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -85,7 +77,7 @@ def overrides_in(text: str) -> dict[str, object]:
 
 
 def overridden(config: dict[str, object], overrides: dict[str, object]) -> dict[str, object]:
-    """The config with dotted paths replaced; a path that the config does not have ends the run."""
+    """The config with these values at dotted paths. A path that the config does not have ends the run."""
     result: dict[str, object] = json.loads(json.dumps(config))
     for path, value in overrides.items():
         *sections, name = path.split(".")
@@ -98,12 +90,14 @@ def overridden(config: dict[str, object], overrides: dict[str, object]) -> dict[
     return result
 
 
-def unpack(files: Packed, archive: str, digests: dict[str, str], directory: Path) -> None:
-    """Writes the files into a new directory, each checked against its SHA-256."""
+def unpack(files: Packed, archive: str, directory: Path) -> None:
+    """Writes the files into a new directory, each checked against its SHA-256. Raises OSError."""
     try:
-        contents = {path: decoded(encoding, text) for path, (_, encoding, text) in packed_in(files, archive).items()}
+        packed = packed_in(files, archive)
+        contents = {path: decoded(encoding, text) for path, (_, encoding, text) in packed.items()}
     except Exception as error:  # every encoding has errors of its own
         raise SystemExit(f"coord: the sources are damaged ({error}): build and push again") from None
+    digests = {path: sha256 for path, (sha256, _, _) in (files or packed).items()}
     directory.mkdir()
     for path, data in contents.items():
         if hashlib.sha256(data).hexdigest() != digests.get(path):
@@ -112,122 +106,30 @@ def unpack(files: Packed, archive: str, digests: dict[str, str], directory: Path
         (directory / path).write_bytes(data)
 
 
-def intact(directory: Path, digests: dict[str, str]) -> bool:
-    """Whether the directory holds the files, all of them and no other.
+def unpack_session(files: Packed, archive: str, config: str) -> Path:
+    """Makes this process's own directory, with the sources in `sources/` and the config; removed when the process ends.
 
-    __pycache__ is not looked at: Python uses it only for a source of the same time and size, and sources that differ
-    are taken away together with it.
-    """
-    found = {}
-    for folder, names, files in os.walk(directory):
-        names[:] = set(names) - {"__pycache__"}
-        for path in map(Path(folder).joinpath, [*names, *files]):
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                return False
-            if path.is_file():
-                found[path.relative_to(directory).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found == digests
-
-
-def lock(directory: Path, how: int) -> int:
-    """Opens and locks a directory, until the descriptor is closed or this process and its forks have ended."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, how)
-        # While this process waited, another may have taken the directory away.
-        if not os.path.samestat(os.fstat(descriptor), directory.stat()):
-            raise FileNotFoundError(directory)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def take_away(directory: Path, session: Path) -> None:
-    """Moves a directory into the session's own, to be removed with it. Raises BlockingIOError if it is in use."""
-    descriptor = lock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    try:
-        directory.rename(session / os.urandom(8).hex())
-    finally:
-        os.close(descriptor)
-
-
-def clean(home: Path, session: Path) -> None:
-    """Takes away what nobody has started for a week: sources, and sessions that were killed."""
-    for directory in home.iterdir():
-        try:
-            if time.time() - directory.lstat().st_mtime > UNUSED:
-                take_away(directory, session)
-        except OSError:
-            pass  # in use, or another session was faster
-
-
-def sources_in(home: Path | None, session: Path, files: Packed, archive: str) -> Path:
-    """The directory of the sources: in `home`, where they stay, or, where that cannot be, in the session's own."""
-    digests = {path: sha256 for path, (sha256, _, _) in (files or packed_in(files, archive)).items()}
-    name = hashlib.sha256(json.dumps(sorted(digests.items())).encode("utf-8")).hexdigest()[:16]
-    own = session / name
-    for _ in range(5):  # other sessions may be about the same
-        if home is None:
-            break
-        try:
-            descriptor = lock(home / name, fcntl.LOCK_SH)
-            if intact(home / name, digests):
-                os.utime(home / name)
-                return home / name
-            os.close(descriptor)
-            take_away(home / name, session)
-        except BlockingIOError:
-            break  # another session runs it, as it is
-        except FileNotFoundError:
-            if not own.exists():
-                unpack(files, archive, digests, own)
-            try:
-                own.rename(home / name)
-            except OSError:
-                if not (home / name).is_dir():
-                    raise
-    if not own.exists():
-        unpack(files, archive, digests, own)
-    return own
-
-
-def place(files: Packed, archive: str, config: str) -> tuple[Path, Path]:
-    """(the session's own directory, the sources' directory) in the first temporary directory that takes them.
-
-    Never in the working directory: what lies there is the kernel's output.
+    It lies in the first temporary directory that has room for it, and never in the working directory, where everything
+    is the kernel's output.
     """
     failures = []
     for temporary in dict.fromkeys([os.environ.get("TMPDIR") or TEMPORARY[0], *TEMPORARY]):
-        home, session = Path(temporary).absolute() / f"coord-{os.getuid()}", None
+        session = Path(temporary).absolute() / f"coord-{os.urandom(8).hex()}"
         try:
-            try:
-                home.mkdir(0o700)
-            except FileExistsError:
-                pass
-            found = home.lstat()
-            # Nothing is taken from a directory that somebody else has made or may write into.
-            is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077
-            session = (
-                home if is_ours else home.parent
-            ) / f"{'session' if is_ours else home.name}-{os.urandom(8).hex()}"
-            session.mkdir(0o700)
+            session.mkdir(0o700)  # only this user may write what is run from there
             atexit.register(remove, session, os.getpid())
-            lock(session, fcntl.LOCK_SH)
-            if is_ours:
-                clean(home, session)
+            unpack(files, archive, session / "sources")
             if config:
-                (session / "coord_config.json").write_text(config, encoding="utf-8")
-            return session, sources_in(home if is_ours else None, session, files, archive)
+                (session / CONFIG_FILE).write_text(config, encoding="utf-8")
+            return session
         except OSError as error:
             failures.append(f"{temporary}: {error.strerror or error}")
-            if session:
-                remove(session, os.getpid())
+            remove(session, os.getpid())
     raise SystemExit(f"coord: the sources cannot be unpacked ({'; '.join(failures)})")
 
 
 def remove(session: Path, owner: int) -> None:
-    """Removes a session's directory. A forked worker may come here too when it ends: only its owner does."""
+    """Removes a session's directory, if this is the process that made it: forked workers end here, too."""
     if os.getpid() == owner:
         shutil.rmtree(session, ignore_errors=True)
 
@@ -240,7 +142,7 @@ def start(sources: Path, entry: str, loaded: Iterable[str] | None) -> None:
         del sys.path[0]  # the directory of this script
     sys.path[:0] = dict.fromkeys([str(path.parent if is_script else sources), str(sources)])
     if loaded is not None:
-        # A module that was imported here must not stand for one of the program's that bears its name.
+        # A module that was imported here must not be taken for one of the program's that has the same name.
         local = {each.name.partition(".")[0] for each in [*path.parent.glob("*"), *sources.iterdir()]}
         for name in set(sys.modules).difference(loaded):
             if name.partition(".")[0] in local:
@@ -262,7 +164,7 @@ def start(sources: Path, entry: str, loaded: Iterable[str] | None) -> None:
 
 
 def without_bootstrap(hook: Hook) -> Hook:
-    """The hook for uncaught exceptions, given tracebacks that begin with the program's own first line."""
+    """A hook for uncaught exceptions that hides the frames of this script and calls `hook` with the rest."""
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         while trace is not None and trace.tb_frame.f_globals is globals():
@@ -283,7 +185,7 @@ def run(
 ) -> None:
     """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources.
 
-    `loaded` are the modules that Python had loaded before this script imported any.
+    `loaded` has the names of the modules that Python had loaded before this script imported any.
     """
     script = Path(__file__).read_text(encoding="utf-8")
     resolved = ""
@@ -292,9 +194,10 @@ def run(
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
-    session, sources = place(files, archive, resolved)
+    session = unpack_session(files, archive, resolved)
+    sources = session / "sources"
     if resolved:
-        os.environ["COORD_CONFIG"] = str(session / "coord_config.json")
+        os.environ["COORD_CONFIG"] = str(session / CONFIG_FILE)
     if experiment:
         os.environ["COORD_EXPERIMENT"] = experiment
     os.environ["COORD_RUN_ID"] = stamp_of(script).get("run", "-")

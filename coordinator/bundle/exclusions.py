@@ -1,4 +1,4 @@
-"""What is ignored inside a program's packages: it is said, and refused where the program imports it."""
+"""Ignored files inside a program's packages: they are reported, and an error where the program imports them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Module:
 
 @dataclass
 class LeftOut:
-    """Feed it what is ignored; `check` it when all modules of the bundle are known."""
+    """Collects what is ignored; call `check` when all modules of the bundle are known."""
 
     root: Path
     say: Callable[[str], None]
@@ -33,7 +33,7 @@ class LeftOut:
     """Paths in those packages that are ignored."""
 
     def check(self, bundled: Iterable[Module]) -> None:
-        """Says what is ignored inside packages. Raises BundleError if modules that went in import some of it."""
+        """Reports what is ignored inside packages. Raises BundleError if modules of the bundle import some of it."""
         if self.paths:
             shown, more = ", ".join(self.paths[:5]), len(self.paths) - 5
             self.say(f"left out as ignored: {shown}{f' and {more} more' if more > 0 else ''}")
@@ -48,7 +48,7 @@ class LeftOut:
                         self.refuse_or_say(ignored, rule, imported, f"{path}:{imported.line}")
 
     def refuse_or_say(self, path: Path, rule: Rule, imported: Import, where: str) -> None:
-        """Raises BundleError unless the import is one that may fail; that it will is said."""
+        """Raises BundleError, or reports that the import will fail where the program allows that."""
         name = path.relative_to(self.root).as_posix() + "/" * path.is_dir()
         said = f"{where} imports {imported.name}, but {name} is ignored by {rule}"
         if not imported.optional:

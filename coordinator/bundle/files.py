@@ -1,4 +1,4 @@
-"""Files and folders of a program's tree, as a bundle looks at them: what never goes in, and what is refused."""
+"""Files and folders of a program's tree: what never goes into a bundle, and what is refused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SourceFile:
 
 @contextlib.contextmanager
 def failures_told(root: Path) -> Iterator[None]:
-    """A folder or a file that cannot be looked at, wherever that is noticed, becomes a BundleError."""
+    """Turns the OSError of a folder or file that cannot be read into a BundleError."""
     try:
         yield
     except OSError as error:
@@ -40,7 +40,7 @@ def failures_told(root: Path) -> Iterator[None]:
 
 
 def _below(root: Path, name: object) -> str:
-    """The name of a file or folder, relative to the root where it lies there."""
+    """The path of a file or folder, relative to the root if it is below it."""
     path = Path(str(name))
     return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else str(name)
 
@@ -62,25 +62,25 @@ def is_module(folder: Path, name: str) -> bool:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What is in the folder, sorted, without what never goes in."""
+    """What is in the folder, sorted, without what never goes into a bundle."""
     with os.scandir(folder) as entries:
         return [folder / name for name in sorted(entry.name for entry in entries) if not is_skipped(name)]
 
 
 def is_skipped(name: str) -> bool:
-    """Whether a file or folder of that name never goes in."""
+    """Whether a file or folder of that name never goes into a bundle."""
     return name in _SKIPPED_NAMES or name.endswith(_SKIPPED_SUFFIXES)
 
 
 def checked(root: Path, path: Path) -> Path:
-    """The path. Raises BundleError if it leads out of the project."""
+    """Returns the path. Raises BundleError if it leads out of the project."""
     if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
         raise BundleError(f"{path.relative_to(root)} is a link to {path.resolve()}, outside the project")
     return path
 
 
 def read(root: Path, path: Path) -> SourceFile:
-    """The file. Raises BundleError if its name or its content looks like a secret."""
+    """Reads the file. Raises BundleError if its name or its content looks like a secret."""
     relative = path.relative_to(root).as_posix()
     if is_secret_name(path):
         raise BundleError(

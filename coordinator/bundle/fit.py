@@ -1,5 +1,6 @@
-"""Makes collected sources fit for where they will run: vendored distributions join them; an image's Python reads them,
-and it has what they import.
+"""Prepares collected sources for the image that they will run on.
+
+Adds vendored distributions, and checks that the image's Python can read the sources and has what they import.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from coordinator.bundle.vendor import vendored
 
 @dataclass(frozen=True)
 class Fitted:
-    """All files of a bundle, and what should be said about them."""
+    """All files of a bundle, and warnings about them."""
 
     files: tuple[SourceFile, ...]
     """Sorted by path."""
@@ -34,11 +35,11 @@ def fit_to_image(
     extra: Collection[str] = (),
     installs: bool = False,
 ) -> Fitted:
-    """The sources with the distributions that `vendor` names. Without an image nothing is known of where they will run.
+    """The sources with the distributions that `vendor` names. Without an image nothing is checked.
 
-    `extra` names modules or distributions that the kernel has all the same. With `installs` (it may install something,
-    or runs another image) missing ones are warnings. Raises BundleError if a source is too new for the image's Python,
-    a distribution cannot be vendored, or an import finds nothing.
+    `extra` names modules or distributions that the kernel has beside those of the image. With `installs` (the kernel
+    may install something, or runs another image) missing ones are warnings. Raises BundleError if a source is too new
+    for the image's Python, a distribution cannot be vendored, or an import finds nothing.
     """
     if image:
         check_syntax_of(image.python, sources)

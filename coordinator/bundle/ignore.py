@@ -1,8 +1,8 @@
 """Which files are left out because .gitignore, .coordignore or the command line says so.
 
 The rules are git's, at all levels: of one file the last line that matches counts, of several files the one that lies
-deepest, and what lies in an ignored folder stays ignored. `.coordignore` in the root has the same syntax and the last
-word. Git's own lists outside the work tree (core.excludesFile, .git/info/exclude) differ between machines and are not
+deepest, and what lies in an ignored folder stays ignored. `.coordignore` in the root has the same syntax and comes
+last. Git's own lists outside the work tree (core.excludesFile, .git/info/exclude) differ between machines and are not
 read, so that the same sources make the same bundle everywhere.
 """
 
@@ -24,10 +24,10 @@ EXCLUDE = "--exclude"
 
 @dataclass(frozen=True)
 class Rule:
-    """A line that leaves something out."""
+    """A line of an ignore file, or an option, that leaves something out."""
 
     source: str
-    """The file that it stands in, relative to the root, or `--exclude`."""
+    """The file that has it, relative to the root, or `--exclude`."""
     line: int
     pattern: str
 
@@ -44,7 +44,7 @@ class _Rules:
     rules: Sequence[Rule]
 
     def verdict(self, path: Path, *, directory: bool) -> Rule | Literal[False] | None:
-        """The rule that ignores the path; False if a rule takes it in again; None if none says anything."""
+        """The rule that ignores the path; False if a rule takes it in again; None if no rule matches."""
         found = self.spec.check_file(path.relative_to(self.base).as_posix() + "/" * directory)
         if found.index is None:
             return None
@@ -76,7 +76,7 @@ class Ignored:
         return self._by_git(path, directory=directory)
 
     def whole_folder(self, path: Path) -> Rule | None:
-        """The rule that leaves a folder out with all that is in it: nothing in it needs to be asked about."""
+        """The rule that leaves a folder out with everything in it, so that nobody has to look into it."""
         if self._own and self._own.takes_in():
             return None
         return self.rule(path, directory=True)

@@ -1,4 +1,4 @@
-"""What the image that kernels run in has: a dated table of its packages, shipped with coord or read from a kernel.
+"""The packages of the image that kernels run in: a dated table, shipped with coord or read from a kernel.
 
 The project's own table (`kaggle-image.json`, made by `coord image refresh`) comes before the shipped one.
 """
@@ -24,15 +24,15 @@ class Image:
     """The packages of an image on a day."""
 
     date: str
-    """The day that it stood so, as 2026-02-26."""
+    """The day on which it had these, as 2026-02-26."""
     python: str
     """Major and minor version, as 3.12."""
     source: str
-    """How this is known."""
+    """Where the table comes from."""
     packages: dict[str, str | None]
     """Distribution (normalised as PEP 503 says) -> version; None where only the name is known."""
     modules: dict[str, str | None]
-    """Import name -> distribution, for distributions whose modules are not simply called as they are. None stands for
+    """Import name -> distribution, for distributions whose modules have other names than they. None stands for
     a module that belongs to no distribution."""
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ def installed() -> dict[str, Any]:
     modules: dict[str, str | None] = {
         name: sorted(of)[0] for name, of in packages_distributions().items() if name.isidentifier()
     }
-    # What lies about without a distribution is importable, too; but not what lies beside this script.
+    # Modules that belong to no distribution can be imported, too; those beside this script do not count.
     for found in pkgutil.iter_modules(sys.path[1:]):
         if found.name not in sys.stdlib_module_names:
             modules.setdefault(found.name, None)

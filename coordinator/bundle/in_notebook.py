@@ -1,10 +1,10 @@
 """Runs in a notebook, before its last cell: makes one script of the cells and runs it as a process of its own.
 
-A process, because a notebook's kernel is no place for a program: it has no `__file__` that workers could start from,
-other signal handlers, and modules of its own. There the script finds what it finds in a kernel of the type script.
+In the notebook's own process a program would not run as usual: there is no `__file__` that workers could start from,
+and there are other signal handlers and other modules. In a new process it runs as in a kernel of the type script.
 
-Standard library, and IPython to ask for the cells. This file's text is a cell of every notebook, and coord imports it
-as a module too, to read notebooks.
+This code uses the standard library, and IPython for the cells' text. It is a cell of every notebook, and coord imports
+it as a module, too, to read notebooks.
 """
 
 import codecs
@@ -22,19 +22,19 @@ from typing import Any
 STAMP = "# coord: run="
 """Begins the bundle's first cell."""
 RULER = "# " + "-" * 64 + " "
-"""Begins each of its other cells; what comes after it on the line is the cell's heading."""
+"""Begins each other cell of the bundle; the rest of the line is the cell's heading."""
 THIS = RULER + "coord in a notebook"
 """Begins the cell that has this text; it is not a part of the script."""
 
 CELLS: list[str] = []
-"""The script's cells by their first lines, in its order. In a notebook, the end of this cell says which."""
+"""The first lines of the script's cells, in their order. In a notebook, the end of this cell sets it."""
 
 # What a notebook's kernel sets for itself: pictures and colours for a browser.
 _OF_THE_NOTEBOOK = ("MPLBACKEND", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "JPY_PARENT_PID")
 
 
 def heading(cell: str) -> str | None:
-    """The line by which a cell of the script is known; None for any other cell. (A stamp differs from push to push.)"""
+    """The line that identifies a cell of the script; None for any other cell. (The stamp differs from push to push.)"""
     first = cell.partition("\n")[0]
     if first.startswith(STAMP):
         return STAMP
@@ -42,7 +42,7 @@ def heading(cell: str) -> str | None:
 
 
 def pieces(cells: Iterable[str]) -> dict[str, str]:
-    """The script's cells by their headings; of a cell that is there twice (it was run again), the last."""
+    """The script's cells by their headings; if a cell was run several times, its last text."""
     found = {}
     for cell in cells:
         name = heading(cell)
@@ -52,15 +52,15 @@ def pieces(cells: Iterable[str]) -> dict[str, str]:
 
 
 def joined(cells: Iterable[str]) -> str:
-    """The script: its cells with an empty line between any two."""
+    """The script: the cells, with an empty line between any two."""
     return "\n\n".join(cells) + "\n"
 
 
 def run(**_: Any) -> None:
-    """Takes the place of the bootstrap's `run`, which the script calls: runs the cells as they stand now.
+    """Replaces the bootstrap's `run`, which the script calls: runs the script that the cells make now.
 
-    Raises RuntimeError if some of them have not run, or with the exit code if that isn't 0; what fails so fails the
-    notebook.
+    Raises RuntimeError, which fails the notebook, if some cells have not run or the script ends with another exit code
+    than 0.
     """
     from IPython import get_ipython
 
@@ -77,11 +77,11 @@ def run(**_: Any) -> None:
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if code != 0:
-        raise RuntimeError(f"coord: the script ended with exit code {code}; what it said stands above")
+        raise RuntimeError(f"coord: the script ended with exit code {code}; its output is above")
 
 
 def follow(command: list[str]) -> int:
-    """Runs a program to its end and shows what it says as it comes; its exit code, 128 + n where signal n ended it.
+    """Runs a program and shows its output as it comes. Returns its exit code, 128 + n where signal n ended it.
 
     An interrupt is passed on to the program and all that it started, like Ctrl-C in a terminal, and the program decides
     what it means. Raises KeyboardInterrupt if that ended it.
@@ -94,7 +94,7 @@ def follow(command: list[str]) -> int:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
-        process_group=0,  # an interrupt of the notebook's whole group would reach it twice
+        process_group=0,  # or an interrupt of the notebook's process group would reach it twice
     ) as process:
         interrupts = []
 
@@ -116,11 +116,11 @@ def follow(command: list[str]) -> int:
 
 
 def _show(process: "subprocess.Popen[bytes]") -> None:
-    """Writes both streams of a process to this one's until it ends."""
+    """Copies both output streams of a process to this one's until it ends."""
     with selectors.DefaultSelector() as selector:
         for pipe, out in ((process.stdout, sys.stdout), (process.stderr, sys.stderr)):
             assert pipe is not None
-            # Pieces do not end where characters end.
+            # What is read at once may end within a character.
             selector.register(
                 pipe, selectors.EVENT_READ, (out, codecs.getincrementaldecoder("utf-8")(errors="replace"))
             )
@@ -128,7 +128,7 @@ def _show(process: "subprocess.Popen[bytes]") -> None:
             ended = process.poll() is not None
             ready = selector.select(0.2)
             if ended and not ready:
-                return  # what keeps the pipes open is not the program any more
+                return  # a process that the program left behind keeps the pipes open
             for key, _ in ready:
                 out, decoder = key.data
                 chunk = os.read(key.fd, 1 << 16)

@@ -1,7 +1,7 @@
 """A script as a notebook: the same text in cells, a markdown cell on top, and the cell that runs it all as a script.
 
-The script is cut at its ruler lines (`# ---- path`). What is joined of the cells is the script again, byte for byte, so
-a bundle has one digest in both types. By Jupytext's conventions (percent format) the notebook is a script, too: the one
+The script is cut at its ruler lines (`# ---- path`). The cells joined are the script again, byte for byte, so a bundle
+has the same digest in both types. By Jupytext's conventions (percent format) the notebook is a script, too: the one
 cell that only a notebook needs is tagged `active-ipynb`.
 """
 
@@ -39,16 +39,16 @@ class Notebook:
     cells: tuple[dict[str, Any], ...]
 
     def for_disk(self) -> str:
-        """As Jupyter writes it: a source's lines one below the other, so that two versions differ line by line."""
+        """As Jupyter writes it: a list of lines for each cell, so that two versions differ line by line."""
         cells = [{**cell, "source": cell["source"].splitlines(keepends=True)} for cell in self.cells]
         return json.dumps(_document(cells), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     def for_kaggle(self) -> str:
-        """As Kaggle wants it sent: every source one string. It is shorter, too."""
+        """As Kaggle takes it: one string for each cell, which is shorter, too."""
         return json.dumps(_document(self.cells), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-@functools.lru_cache(maxsize=1)  # a build asks for its size, its file and what is sent
+@functools.lru_cache(maxsize=1)  # a build needs its size, its file and what is sent
 def notebook_of(script: str, *, title: str, experiment: str, about: str, command: str) -> Notebook:
     """The notebook of a rendered script. Raises BundleError if the template's script cannot be cut into cells."""
     pieces = _split(script)
@@ -73,7 +73,7 @@ def notebook_of(script: str, *, title: str, experiment: str, about: str, command
 
 
 def script_in(source: str) -> str:
-    """The script in a kernel's source: the source itself, or what a notebook's cells make together."""
+    """The script in a kernel's source: the source itself, or the joined cells of a notebook."""
     try:
         cells = json.loads(source)["cells"] if source.lstrip().startswith("{") else None
         texts = ["".join(cell["source"]) for cell in cells or [] if cell["cell_type"] == "code"]
@@ -83,7 +83,7 @@ def script_in(source: str) -> str:
 
 
 def _split(script: str) -> list[str]:
-    """The text between the ruler lines; a line like that inside a statement (in a source's text) is none."""
+    """The text between the ruler lines. A line like one inside a statement (in a source's text) does not count."""
     try:
         statements = ast.parse(script).body
     except SyntaxError as error:
@@ -99,7 +99,7 @@ def _split(script: str) -> list[str]:
 
 
 def _cell(kind: str, heading: str, source: str, *, tags: list[str] | None = None) -> dict[str, Any]:
-    # The same heading has the same id in every version, so that tools which compare notebooks find the pairs.
+    # A heading has the same id in every version, so that tools that compare notebooks match the cells.
     cell: dict[str, Any] = {
         "cell_type": kind,
         "id": hashlib.sha256(heading.encode("utf-8")).hexdigest()[:12],
@@ -128,7 +128,7 @@ and the log says that there was one."""
 
 
 def _code(text: str) -> str:
-    """Text as code in a line of markdown: between more backticks than stand together in it."""
+    """Text as code in a line of markdown: between more backticks than it has in a row."""
     ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{ticks} {text} {ticks}" if len(ticks) > 1 else f"`{text}`"
 

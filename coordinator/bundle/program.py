@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.script import Form, Script, render_script
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
+from coordinator.files import write_atomically
 from coordinator.project import default_template
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Program:
 def script_at(path: Path, root: Path | None = None) -> Program:
     """The program that `python PATH` runs: a script, or a folder with a __main__.py.
 
-    As in Python, its modules lie beside it, unless a folder above is named as the root: they are looked for in both.
+    As in Python, its modules lie beside it; if a folder above is named as the root, they are looked for in both.
     """
     with failures_told(Path()):
         script = path.absolute() / "__main__.py" if path.is_dir() else path.absolute()
@@ -78,7 +78,7 @@ def bundle(
     """The program as one script, and the files in it. `output`, where it will be written, is no part of it.
 
     `vendor` names installed distributions that go in, too. With `kaggle` the script is for a kernel: syntax that is
-    newer than its image's Python and a script above its limit are refused, and what the image lacks is said (not
+    newer than its image's Python and a script above its limit are refused, and what the image lacks is reported (not
     refused: whether the kernel may install it is not known here). Raises BundleError for these, and if a file that the
     program needs is missing, ignored or refused, or is the `output`.
     """
@@ -123,31 +123,17 @@ def bundle(
 
 
 def write(path: Path, text: str) -> None:
-    """Writes the file whole or not at all; where a link leads; into a pipe or a device, which stays what it is."""
+    """Writes the bundle; see `write_atomically`. Raises BundleError."""
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            path.write_bytes(text.encode("utf-8"))
-        else:
-            _replace(Path(os.path.realpath(path)), text.encode("utf-8"))
+        write_atomically(path, text)
     except OSError as error:
         raise BundleError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _replace(path: Path, data: bytes) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        new.write_bytes(data)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
 def _is_bundle(path: Path) -> bool:
-    """Whether the file was made by coord: an older one, of which nothing is a part."""
+    """Whether the file is a bundle that coord made earlier, which is no part of the program."""
     try:
-        if not path.is_file():  # to open a pipe is to wait for who writes to it
+        if not path.is_file():  # opening a pipe would wait for a writer
             return False
         with path.open("rb") as file:
             return file.read(len(STAMP)) == STAMP.encode()
@@ -156,7 +142,7 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _image_for(root: Path) -> Image:
-    """What kernels have, by the table of the project that the program lies in, or else by the shipped one."""
+    """The table of the project that the program lies in, or else the shipped one."""
     from coordinator.bundle.image import image_of, shipped_image
     from coordinator.project import find_project
 

@@ -1,4 +1,4 @@
-"""Reads a kernel back, as it lies on disk or came from Kaggle, without running a line of it.
+"""Reads a kernel back, from disk or from Kaggle, without running a line of it.
 
 The kernel's call of `run(files=..., archive=..., config=..., entry=..., experiment=...)` says what it holds. Each value
 is taken from the literals that it names, so a project's own template reads back as well as coord's.
@@ -27,7 +27,7 @@ class Kernel:
     """What a kernel holds."""
 
     text: str
-    """Its lines end in a newline alone, whatever they ended in when it was read."""
+    """With a newline alone at the end of each line, whatever it was when it was read."""
     stamp: Mapping[str, str]
     """The first line: `run`, `digest`, perhaps `git`; empty if there is none."""
     experiment: str
@@ -37,11 +37,11 @@ class Kernel:
     files: tuple[SourceFile, ...]
     """Sorted by path."""
     damaged: Mapping[str, str]
-    """Path -> the SHA-256 that the kernel gives, where its file has another: such a kernel refuses to run."""
+    """Path -> the SHA-256 that the kernel states, for files that have another: such a kernel refuses to run."""
 
     @property
     def digest(self) -> str:
-        """Of the text as it is, which may not be what the stamp says."""
+        """Computed from the text as it is now; the stamp may have another."""
         return bootstrap.digest_of(self.text)
 
     @property
@@ -51,13 +51,13 @@ class Kernel:
 
 
 def read_kernel(data: bytes, name: str) -> Kernel:
-    """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if it is none of coord's."""
+    """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if coord did not make it."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BundleError(f"{name}:{line}: it is not UTF-8", hint=_NONE_OF_OURS) from error
-    # No kernel of coord's holds a carriage return; one that was stored with CRLF runs all the same.
+    # coord writes no carriage returns; a kernel that was stored with CRLF line ends still runs.
     text = script_in(text.replace("\r\n", "\n"))
     values = _Values(name, _parsed(text, name))
     files = []
@@ -85,7 +85,7 @@ def read_kernel(data: bytes, name: str) -> Kernel:
 def _parsed(text: str, name: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the sources' own escapes, if the kernel was edited by hand
+            warnings.simplefilter("ignore")  # of escapes in the sources, if the kernel was edited by hand
             return ast.parse(text)
     except SyntaxError as error:
         raise BundleError(f"{name}:{error.lineno or 1}: {error.msg}", hint=_NONE_OF_OURS) from error
@@ -130,9 +130,9 @@ class _Values:
         return value
 
     def packed(self) -> dict[str, tuple[str, str, str]]:
-        """Path -> (sha256, encoding, text), whether it is readable or an archive.
+        """(path -> (sha256, encoding, text), "text" or "archive").
 
-        Beside an archive, `files` may list what is in it: then it is that digest which a file must have.
+        Beside an archive, `files` may list what is in it: then a file must have the digest given there.
         """
         files, archive = self.value("files"), self.string("archive")
         if not isinstance(files, dict):

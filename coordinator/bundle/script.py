@@ -1,7 +1,7 @@
 """The script's text: the template filled with the config, the sources and the bootstrap, the same bytes every time.
 
-Sources are raw string literals, because people read and compare kernels on Kaggle's page. What no raw literal can hold
-goes in escaped, and what is no text as base64; if the whole would pass Kaggle's limit, all sources become one archive.
+Sources are raw string literals, because people read and compare kernels on Kaggle's page. Text that no raw literal can
+hold is escaped, and other data is base64. If all of it would exceed Kaggle's limit, the sources become one archive.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ def render_script(
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
-    `entry` is a module's name or the path of a script among the files; a bundle that is no project's has no
-    `experiment` ("") and no `config`. `command` is what makes it again. Without a `form`, falls back to one compressed
-    archive when readable text would pass Kaggle's limit of 1 MiB. Raises BundleError, with the largest files, when that
-    would too, unless told not to `refuse`, and for a config that JSON cannot hold. `as_sent` makes of the script what
-    is sent, which is what the limit is for.
+    `entry` is a module's name or the path of a script among the files; a bundle without a project has no
+    `experiment` ("") and no `config`. `command` is the command that makes it again. Without a `form`, falls back to one
+    compressed archive when readable text would exceed Kaggle's limit of 1 MiB. Raises BundleError, with the largest
+    files, when the archive would, too (unless `refuse` is False), and for a config that JSON cannot hold. `as_sent`
+    turns the script into what is sent, to which the limit applies.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["literal"] = literal
-    # As ASCII, JSON would write a character beyond U+FFFF as two, which to Python are two.
+    # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     try:
         compiled = environment.from_string(template.read_text(encoding="utf-8"))
@@ -105,19 +105,6 @@ def render_script(
         f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
         hint="Move large files into a data set and attach it (dataset_sources).",
     )
-
-
-def literals(files: Sequence[SourceFile], config: Mapping[str, Any], form: Form) -> dict[str, str]:
-    """What stands in the script for the config and for each source, or for the archive of all, in that order.
-
-    By name: "config", "archive", or the source's path behind "sources/".
-    """
-    files = sorted(files, key=lambda file: file.path)
-    found = {"config": literal(f"\n{_config_text(config)}\n")}
-    if form == "archive":
-        packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
-        return {**found, "archive": literal(f"\n{_archive(packed)}\n")}
-    return found | {f"sources/{file.path}": literal(_encoded(file)[1]) for file in files}
 
 
 def fits(text: str) -> bool:
@@ -165,7 +152,7 @@ def _encoded(file: SourceFile) -> tuple[str, str]:
                 candidate = (codec, "\n" + text)
             candidate[1].encode(
                 "utf-8"
-            )  # as which it will stand in the kernel: not all codecs keep to what it can hold
+            )  # it must survive in the kernel, which is UTF-8: some codecs decode to characters that UTF-8 cannot hold
             # A NUL is in no source. Some codecs read more than they write.
             if "\0" not in text and bootstrap.decoded(*candidate) == file.data:
                 return candidate
@@ -175,7 +162,7 @@ def _encoded(file: SourceFile) -> tuple[str, str]:
 
 
 def _codecs(file: SourceFile) -> Iterator[str]:
-    """In which codecs the file may be text: a Python source says so itself."""
+    """The codecs in which the file may be text: a Python source declares its own."""
     yield "utf-8-sig" if file.data.startswith(codecs.BOM_UTF8) else "utf-8"
     if file.path.endswith(".py"):
         try:
@@ -185,7 +172,7 @@ def _codecs(file: SourceFile) -> Iterator[str]:
 
 
 def _config_text(config: Mapping[str, Any]) -> str:
-    """The config as JSON. Raises BundleError, with its place, for a value that JSON or UTF-8 cannot hold."""
+    """The config as JSON. Raises BundleError, with the path, for a value that JSON or UTF-8 cannot hold."""
     for path, value in _values("", config):
         if isinstance(value, float) and not math.isfinite(value):
             raise BundleError(f"config: {path} is {value}, which JSON does not have")
@@ -223,7 +210,7 @@ def _archive(packed: Mapping[str, tuple[str, str, str]]) -> str:
     which Python reads thirty times as slowly.
     """
     data = json.dumps(packed, ensure_ascii=False, sort_keys=True).encode("utf-8")
-    # bzip2's own blocks, each as a stream of its own: so they can be packed side by side.
+    # Blocks of bzip2's own size, each a stream of its own, so that they can be compressed in parallel.
     blocks = [data[start : start + 900_000] for start in range(0, len(data), 900_000)]
     with ThreadPoolExecutor() as pool:
         compressed = base64.b64encode(b"".join(pool.map(bz2.compress, blocks))).decode("ascii")

@@ -1,9 +1,9 @@
 """Which files go into the bundle.
 
-Packages go in whole: modules that are imported by computed names and package data included. Which local packages and
-modules, the import statements say, from the entry on, in Python's own order: the folder of the entry script first, then
-the root. Ignored files are left out, unless the program imports them: that is an error. Secrets and links out of the
-tree are refused, not skipped: leaving them out silently would hide where they lie.
+Packages go in whole, with modules that are imported by computed names and with their data. Which local packages and
+modules go in follows from the import statements, from the entry on. They are looked for in Python's own order: in the
+folder of the entry script first, then in the root. Ignored files are left out; it is an error if the program imports
+them. Secrets and links out of the tree are refused, because leaving them out silently would hide where they lie.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
 
 NAMED_MAX = 1_000_000
-"""Bytes of a data file that goes in only because a script names it: larger ones are rather something else."""
+"""The most bytes of a data file that goes in only because a script names it: a larger one is probably not data of the
+program."""
 
 
 def collect(
@@ -50,8 +51,8 @@ def collect(
     `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `include` are globs of
     further files, `exclude` patterns as in .gitignore. With `reached_only`, packages do not go in whole, but those of
     their modules that import statements reach, and data beside them. `output` is where the bundle will be written: an
-    older one there is no part of the program. `say` is told what went in, or stayed out, for another reason than an
-    import.
+    older one there is no part of the program. `say` gets a line for what went in, or was left out, for another reason
+    than an import.
 
     Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused or cannot be read.
     """
@@ -75,7 +76,7 @@ def collect(
 
 
 class _Collection:
-    """The files so far, and what is still to be looked at."""
+    """The files so far, and the modules whose imports are still to be followed."""
 
     def __init__(
         self,
@@ -93,20 +94,20 @@ class _Collection:
         self._ignored = ignored
         self._reached_only = reached_only
         self._packages: dict[str, list[Path]] = {}
-        """Folders of top-level packages of which only what is reached goes in."""
+        """Folders of top-level packages of which only the modules that imports reach go in."""
         self._reached: set[str] = set()
         self._reached_folders: set[Path] = set()
         self._output = output
         self._say = say
         self.modules: list[Module] = []
         self._open = {name for folder in folders for name in names_in(folder)}
-        """Top-level names that could be imported and have not been taken in."""
+        """Top-level names that could be imported and are not in the bundle yet."""
         self.left_out = LeftOut(root, say)
 
     # ------------------------------------------------------------------ what goes in
 
     def add(self, path: Path, package: str = "") -> None:
-        """One file, and its imports to be followed if it is a source of Python."""
+        """Adds one file; if it is a Python source, its imports will be followed."""
         name = path.relative_to(self._root).as_posix()
         if name in self.files:
             return
@@ -130,7 +131,7 @@ class _Collection:
         self._reach(entry)
 
     def include(self, pattern: str) -> None:
-        """The files that match; what was asked for goes in although it is ignored."""
+        """Adds the files that match, ignored ones, too: they were asked for."""
         try:
             found = sorted(self._root.glob(pattern))
         except (ValueError, NotImplementedError) as error:
@@ -143,9 +144,9 @@ class _Collection:
                 self.add(path)
 
     def follow_imports(self) -> None:
-        """Takes in what the modules import, and what those import, and so on; finds syntax errors on the way."""
+        """Adds what the modules import, what those import, and so on. Raises BundleError on a syntax error."""
         unparsed = []
-        for module in self.modules:  # grows while it is walked through
+        for module in self.modules:  # the list grows meanwhile
             path, data = module.source.path, module.source.data
             at_top = not module.package
             if not at_top and not self._reached_only and not may_import(data, self._open):
@@ -172,7 +173,7 @@ class _Collection:
             rule = self._rule(path, directory=path.is_dir())
             if rule:
                 if rule.source != EXCLUDE:
-                    # A folder that is no package may only share its name with a library: build/, say.
+                    # A folder without __init__.py may only share its name with a library: build/, for example.
                     doubtful = path.is_dir() and not (path / "__init__.py").is_file()
                     self.left_out.refuse_or_say(
                         path, rule, replace(imported, optional=imported.optional or doubtful), where
@@ -208,7 +209,7 @@ class _Collection:
                 self._reach_package(folder, dotted)
 
     def _reach_package(self, folder: Path, dotted: str) -> None:
-        """Its __init__.py and its data."""
+        """Adds the package's __init__.py and its data."""
         if folder in self._reached_folders:
             return
         self._reached_folders.add(folder)
@@ -224,7 +225,7 @@ class _Collection:
             self.left_out.modules[dotted] = (path, rule)
 
     def _located(self, name: str) -> list[Path]:
-        """What Python would import, in its order; a folder without __init__.py only where there is nothing else."""
+        """What Python would import, in its order; a folder without __init__.py only if there is nothing else."""
         portions = []
         for folder in self._folders:
             package = folder / name
@@ -259,12 +260,12 @@ class _Collection:
                 )
 
     def _take_siblings(self, module: Module, line: int, texts: set[str]) -> None:
-        """A name that is known only at run time may be that of any module beside the one that imports it."""
+        """Adds the modules beside one that imports a computed name: it may name any of them."""
         if module.folder not in self._folders:
             return
         taken = []
         for name in sorted(self._open & set(names_in(module.folder))):
-            # Any folder could be a package without __init__.py; one that is meant is named somewhere.
+            # Any folder could be a package without __init__.py: only those go in that the source names somewhere.
             if name not in texts and not is_module(module.folder, name):
                 continue
             located = self._located(name)

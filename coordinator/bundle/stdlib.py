@@ -1,38 +1,32 @@
-"""Which top-level modules the standard library of a Python version has, told by the Python that runs here.
+"""Which top-level modules the standard library of a Python version has, told by whatever Python runs here.
 
-`sys.stdlib_module_names` speaks of the running version only; the public modules that came and went since 3.11 are a
-table here, from "What's New in Python 3.12" to 3.14 (removed: PEP 594 and PEP 632; added: PEP 749 and PEP 784).
+`sys.stdlib_module_names` has those of the running version, and the package stdlibs those of all others: they agree with
+what "What's New in Python" 3.12 to 3.14 says of public modules, have the private ones, too, and are kept up to date.
 """
 
 from __future__ import annotations
 
 import sys
 
-_REMOVED: dict[int, frozenset[str]] = {
-    12: frozenset({"asynchat", "asyncore", "distutils", "imp", "smtpd"}),
-    13: frozenset(
-        {
-            *("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "lib2to3", "mailcap", "msilib", "nis"),
-            *("nntplib", "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib"),
-        }
-    ),
-}
-_ADDED: dict[int, frozenset[str]] = {14: frozenset({"annotationlib", "compression"})}
+from stdlibs import KNOWN_VERSIONS, stdlib_module_names
+
+_KNOWN = sorted(int(version.partition(".")[2]) for version in KNOWN_VERSIONS if version.startswith("3."))
 
 
 def standard_library(python: str) -> frozenset[str]:
-    """Names that `import` finds in the standard library of Python `python` ("3.12")."""
-    names, here, there = set(sys.stdlib_module_names), sys.version_info[1], minor(python)
-    for version in range(here + 1, there + 1):
-        names = (names - _REMOVED.get(version, frozenset())) | _ADDED.get(version, frozenset())
-    for version in range(there + 1, here + 1):
-        names = (names | _REMOVED.get(version, frozenset())) - _ADDED.get(version, frozenset())
-    return frozenset(names)
+    """Names that `import` finds in the standard library of Python `python` ("3.12"), or of the newest that is known."""
+    there = minor(python)
+    if there == sys.version_info[1]:
+        return sys.stdlib_module_names
+    return stdlib_module_names(f"3.{min(there, _KNOWN[-1])}")
 
 
 def removed_in(module: str) -> str | None:
-    """The Python version whose standard library no longer has the module, if it once had it."""
-    return next((f"3.{version}" for version, names in _REMOVED.items() if module in names), None)
+    """The first Python version from 3.12 on whose standard library no longer has the module; None if there is none."""
+    for version in range(12, _KNOWN[-1] + 1):
+        if module in stdlib_module_names(f"3.{version - 1}") and module not in stdlib_module_names(f"3.{version}"):
+            return f"3.{version}"
+    return None
 
 
 def minor(python: str) -> int:

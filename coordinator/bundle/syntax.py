@@ -21,8 +21,8 @@ _HERE = sys.version_info[1]
 def check_syntax_of(python: str, files: Sequence[SourceFile]) -> None:
     """Raises BundleError if a file, which the Python here can read, is too new for Python `python` ("3.12").
 
-    Found is what the parser here tells versions apart by (`feature_version`): match, except*, type parameters and their
-    defaults, and what came later. The f-strings of 3.12 (PEP 701) are not.
+    It finds what the parser here can check by version (`feature_version`): match, except*, type parameters and their
+    defaults, and what came later. It does not find the f-strings of 3.12 (PEP 701).
     """
     there = minor(python)
     if there >= _HERE:
@@ -34,7 +34,7 @@ def check_syntax_of(python: str, files: Sequence[SourceFile]) -> None:
 
 def _check(file: SourceFile, there: int) -> None:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes and the like are told when the program runs
+        warnings.simplefilter("ignore")  # of invalid escapes, for example, which are shown when the program runs
         try:
             ast.parse(file.data, filename=file.path, feature_version=(3, there))
         except SyntaxError as error:

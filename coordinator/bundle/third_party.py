@@ -1,4 +1,4 @@
-"""Finds imports that the kernel's image cannot satisfy before they cost a session, and says the way out."""
+"""Finds imports that the kernel's image cannot satisfy before they cost a session, and what to do about each."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def lacking(
         perhaps = names_imported(file.data)
         if perhaps is not None and all(is_there(name) for name in perhaps):
             continue
-        # Relative imports lead to the bundle's own files: in no package, none is told.
+        # Relative imports lead to the bundle's own files: with no package given, none is returned.
         for imported in imports_of(parse(file.data, file.path), "", file.data).imports:
             module = imported.name.partition(".")[0]
             if not imported.optional and not is_there(module):

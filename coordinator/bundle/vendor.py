@@ -2,7 +2,7 @@
 
 They lie in the bundle as they lie in site-packages, metadata and licence files included: imports, package data and
 `importlib.metadata` work as they do here. What only an installation has (commands, files outside site-packages, its
-record) stays behind.
+record) is left out.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ class Vendored:
     modules: frozenset[str] = frozenset()
     """Their top-level names."""
     needs: tuple[str, ...] = ()
-    """Without an image: what they need that is not among them, a sentence each."""
+    """Without an image: what they need that is not vendored, a sentence each."""
 
 
 def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, extra: Collection[str] = ()) -> Vendored:
     """The files of installed distributions, given as "einops" or "einops==0.8.2".
 
-    `image` and `extra` (what is in the kernel all the same) must have what they need; without an image, this Python is
-    asked what that is. Raises BundleError, with all problems, if one is not installed, is another version, is not pure
-    Python, was not installed from a wheel, needs what the kernel lacks, or hides a module of the project at `root`.
+    `image` and `extra` (what the kernel has beside the image) must have what they need; without an image, the needs are
+    those of the Python here. Raises BundleError, with all problems, if one is not installed, is another version, is
+    not pure Python, was not installed from a wheel, needs what the kernel lacks, or hides a module of the project at
+    `root`.
     """
     if not names:
         return Vendored()
@@ -73,7 +74,7 @@ def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, ex
 
 
 def why_not_pure(distribution: Distribution) -> str | None:
-    """What keeps an installed distribution from being vendored; None if nothing does."""
+    """Why an installed distribution cannot be vendored; None if it can."""
     if _is_editable(distribution):
         return "is installed as editable: install it without -e, or put its source into the project"
     if not distribution.read_text("RECORD"):
@@ -120,7 +121,7 @@ def _unfit(found: Distribution) -> Iterator[str]:
 
 
 def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image | None, extra: set[str]) -> Iterator[str]:
-    """What the chosen ones require that will not be there, and a Python that is not the image's."""
+    """What the chosen distributions require and the kernel will not have, another Python than the image's included."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     there: dict[str, str | None] = {**(image.packages if image else {}), **dict.fromkeys(extra)}
@@ -147,7 +148,7 @@ def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image | 
 
 
 def _fits(specifier: SpecifierSet | str, version: str) -> bool:
-    """Whether the version is one of those; yes where one of the two is older than the rules for them (PEP 440)."""
+    """Whether the version is one of those; True where one of the two does not follow PEP 440."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
     from packaging.version import InvalidVersion, Version
 
@@ -164,7 +165,7 @@ def _applies(need: Requirement, image: Image | None, extra: str) -> bool:
 
 
 def _environment(image: Image) -> dict[str, str]:
-    """What markers are about (PEP 508)."""
+    """The variables of markers (PEP 508) in the image."""
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{image.python}.0",
@@ -194,7 +195,7 @@ def _files(found: Distribution) -> Iterator[SourceFile]:
 
 
 def _packed(found: Distribution) -> list[PurePosixPath]:
-    """The files of site-packages that go in."""
+    """The files of site-packages that go into the bundle."""
     return [
         PurePosixPath(path)
         for path in found.files or []

@@ -76,13 +76,13 @@ def promote(
     ] = None,
     verify: Annotated[
         Path | None,
-        typer.Option("--verify", help="Make the kernel of such a folder again, and compare.", metavar="DIR"),
+        typer.Option("--verify", help="Compare such a folder with what was frozen.", metavar="DIR"),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Freeze a fetched run into one folder.
 
-    The same kernel can be made from it again, byte for byte, whatever changes in the working tree.
+    It has the kernel that ran, byte for byte, and does not depend on the working tree.
     """
     from coordinator.runs import promote as verb
 
@@ -116,4 +116,4 @@ def _verify(directory: Path, output: Path | None, *, as_json: bool) -> None:
     if output is not None:
         verb.write(output, found.kernel)
     if not as_json:
-        show_text(f"{directory} makes the same kernel, byte for byte: {found.digest}")
+        show_text(f"{directory} has the same kernel, byte for byte: {found.digest}")

@@ -20,6 +20,7 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
+from coordinator.files import write_atomically
 
 app = Group(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
 
@@ -114,7 +115,7 @@ def probe(
         show_text(text.rstrip("\n"))
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        write_atomically(output, text)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error
     show_text(str(output))

@@ -10,6 +10,7 @@ import typer
 from coordinator.cli.common import Group, Json, TargetOption, command, this_project, workspace
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
+from coordinator.files import write_atomically
 
 if TYPE_CHECKING:
     from coordinator.maintenance import Problem
@@ -75,7 +76,7 @@ def export(
         show_text(text.removesuffix("\n"))
         return
     try:
-        output.write_text(text, encoding="utf-8")
+        write_atomically(output, text)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error
     say(f"{len(table)} runs in {output}")

@@ -11,7 +11,7 @@ from coordinator.comparison.candidates import RECORDED, Candidate, count
 from coordinator.comparison.configs import seed_of
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import FoldValue, Results
+from coordinator.results import FoldValue, folder_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
     table, value = run.reported.metric(metric), run.reported.value_of(metric)
     if value is None:
         return []
-    folder = _folder(project, run)
+    folder = folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
     first = Repeat(
         run.label,
         seed_of(project, run.config),
@@ -109,14 +109,3 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
         if seed not in (None, first.seed)
     ]
     return [first, *others]
-
-
-def _folder(project: Project, run: Run) -> Path | None:
-    """Where the run's results are, if they are here; a merged run (version 0) has some, too.
-
-    Those of a kernel that was deleted since, whose versions count anew, have moved aside: see `results.Results`.
-    """
-    assert run.version is not None, "only runs that have a version are compared"
-    usual = project.results(run.experiment, run.target, run.version)
-    places = (usual, usual.with_name(f"{usual.name}-{run.id[:8]}"))
-    return next((place for place in places if Results(place).run_id() == run.id), None)

@@ -15,7 +15,7 @@ from typing import Any
 from coordinator.errors import CoordError
 from coordinator.ledger import Run
 from coordinator.project import Project
-from coordinator.results import PARTS, RUN, Event, read_events
+from coordinator.results import PARTS, Event, folder_of, read_events
 
 _FILE_KINDS = frozenset({".json", ".jsonl", ".csv", ".png", ".jpg", ".jpeg", ".svg", ".html", ".log", ".txt"})
 _LARGEST_FILE = 16 * 2**20
@@ -102,7 +102,7 @@ def record_of(project: Project, run: Run) -> Record:
 
 
 def _record(project: Project, run: Run) -> Record:
-    directory = _directory(project, run)
+    directory = folder_of(project.results(run.experiment, run.target, run.results_version), run.id)
     started = _started(run)
     rows, warnings = ((), []) if directory is None else _rows(directory / "metrics.jsonl", started)
     if directory is None:
@@ -126,22 +126,6 @@ def _record(project: Project, run: Run) -> Record:
 def clean_text(text: str) -> str:
     """The text without lone surrogates, which no store accepts."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _directory(project: Project, run: Run) -> Path | None:
-    """The folder of this run's results: run.json says whose they are.
-
-    A deleted kernel counts its versions from 1 again, and then an older run's folder has its id at the end.
-    """
-    usual = project.results(run.experiment, run.target, run.results_version)
-    for directory in (usual, usual.with_name(f"{usual.name}-{run.id[:8]}")):
-        try:
-            known = json.loads((directory / RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(known, dict) and known.get("id") == run.id:
-            return directory
-    return None
 
 
 def _rows(file: Path, started: int) -> tuple[tuple[Row, ...], list[str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import UsageError
+from coordinator.files import unfinished
 from coordinator.handover.destination import Outcome, Taken, library
 from coordinator.handover.record import Record
 
@@ -42,12 +43,8 @@ class TensorboardFolder:
             if file.is_file() and not older:
                 return Taken(Outcome.UNCHANGED, str(folder))
             folder.mkdir(parents=True, exist_ok=True)
-            unfinished = folder / "unfinished"  # left by an export that was killed: overwritten
-            try:
-                _write(unfinished, record)
-                unfinished.replace(file)
-            finally:
-                unfinished.unlink(missing_ok=True)
+            with unfinished(file) as new:
+                _write(new, record)
             for other in older:
                 other.unlink(missing_ok=True)
         except OSError as error:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from coordinator.bundle import (
     notebook_of,
     render_script,
 )
-from coordinator.files import held
+from coordinator.files import held, replace_folder
 from coordinator.kernel.metadata import (
     CODE_FILES,
     METADATA_FILE,
@@ -80,7 +79,7 @@ def build_kernel(project: Project, experiment: Experiment) -> Build:
     }
     # Of two builds at the same time, neither may move away the files of the other.
     with held(project.build_lock(experiment.name), wait=True):
-        _swap_in(built.directory, contents)
+        replace_folder(built.directory, {Path(name): text.encode("utf-8") for name, text in contents.items()})
     return built
 
 
@@ -155,24 +154,3 @@ def _as_sent(experiment: Experiment, script: str) -> str:
 
 def _on_disk(experiment: Experiment, script: str) -> str:
     return script if experiment.kernel.kernel_type == "script" else _notebook(experiment, script).for_disk()
-
-
-def _swap_in(directory: Path, contents: dict[str, str]) -> None:
-    """Writes the files into a new folder beside `directory` and renames it into place."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    new = directory.with_name(f".{directory.name}.new")
-    old = directory.with_name(f".{directory.name}.old")
-    for leftover in (new, old):  # from a build that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        new.mkdir()
-        for name, text in contents.items():
-            (new / name).write_bytes(text.encode("utf-8"))
-        if directory.exists():
-            directory.rename(old)
-        new.rename(directory)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if not directory.exists() and old.exists():
-            old.rename(directory)
-        shutil.rmtree(old, ignore_errors=True)

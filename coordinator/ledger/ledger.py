@@ -7,7 +7,6 @@ exists (see arrival.py); nothing is pushed again.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import uuid
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
-from coordinator.files import held
+from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS, migrate
 from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
@@ -228,7 +227,4 @@ def connect(file: Path) -> sqlite3.Connection:
 def _ignore_in_git(state: Path) -> None:
     ignore = state / ".gitignore"
     if not ignore.exists():
-        # Written under another name first: a half-written file would never be written again.
-        new = ignore.with_name(f".gitignore.{os.getpid()}")
-        new.write_text("# What coord remembers about this project on this machine.\n*\n", encoding="utf-8")
-        new.replace(ignore)
+        write_atomically(ignore, "# What coord remembers about this project on this machine.\n*\n")

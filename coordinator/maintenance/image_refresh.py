@@ -15,6 +15,7 @@ from typing import Any
 
 from coordinator.bundle import PREFIX, Image, image_from, normalised, shipped_image
 from coordinator.errors import ProjectError
+from coordinator.files import write_atomically
 from coordinator.ledger import Run
 from coordinator.project import Project
 from coordinator.results import LOG_RECORDS, log_lines
@@ -41,10 +42,7 @@ def refresh_image(project: Project, log: Path, *, python: str | None = None) -> 
     except OSError as error:
         raise ProjectError(f"{log} cannot be read: {error.strerror}") from error
     image = read_packages(text, name=log.name, day=day, python=python)
-    file = project.image_table
-    partial = file.with_name(f".{file.name}.part")
-    partial.write_text(image.to_json(), encoding="utf-8")
-    partial.replace(file)
+    write_atomically(project.image_table, image.to_json())
     return image
 
 

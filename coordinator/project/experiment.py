@@ -8,8 +8,7 @@ A file says only what differs from its base:
     kernel:  {machine_shape: NvidiaTeslaT4}
     recorded: [{metric: leaderboard/public, mode: max, value: 0.8061}]
 
-The world is closed: what the config's dataclasses do not declare is a problem, and all problems of all files are
-reported together.
+A name that the config's dataclasses do not declare is a problem, and all problems of all files are reported together.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
 
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-    """A figure that was measured elsewhere (say, before coord was used), with its direction."""
+    """A value that was measured elsewhere (for example before coord was used), with its direction."""
 
     metric: str
     mode: Literal["max", "min"]
@@ -81,7 +80,7 @@ class Experiment:
 
     @property
     def build_command(self) -> str:
-        """What makes its kernel again."""
+        """The command that makes its kernel again."""
         return build_command(self.name, self.overrides)
 
     def to_json(self) -> dict[str, Any]:
@@ -185,7 +184,7 @@ def kernel_titles(project: Project) -> dict[str, str]:
 
 
 def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
-    """The experiment's file and those of its bases, the furthest base first; ends where a base cannot be had."""
+    """The experiment's file and those of its bases, the furthest base first, as far as they can be read."""
     known = experiment_names(project)
     if name not in known:
         raise ExperimentError(
@@ -204,7 +203,7 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
             return chain[::-1]
         names = [file.path.stem for file in chain]
         if base in names:
-            report.add_in(file, Problem("base", f"the bases go round in a circle: {' -> '.join([*names, base])}"))
+            report.add_in(file, Problem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
             return chain[::-1]
         if base not in known:
             report.add_in(file, Problem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
@@ -220,7 +219,7 @@ def _base(config_class: type, config_layers: Sequence[Any], kernel_layers: Seque
 
 
 def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSettings) -> KernelSettings:
-    """The kernel that a run goes on from is attached, if it is not attached already: naming it once is enough."""
+    """Attaches the kernel that a run continues from, unless it is attached already: naming it once is enough."""
     setting = project.settings.continue_setting
     earlier = dict(leaves(config)).get(setting) if setting else None
     if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
@@ -275,7 +274,7 @@ class _Report:
         parsed, problems = check(_File, file.data)
         for problem in problems:
             self.add_in(file, problem)
-        # What is wrong elsewhere in the file must not hide what is wrong in its settings.
+        # A problem elsewhere in the file must not hide those in its settings.
         return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
 
     def build(
@@ -286,7 +285,7 @@ class _Report:
         chain: Sequence[YamlFile],
         given: Mapping[str, Any],
     ) -> Any:
-        """The merged section as a `cls`; each problem is laid at the door of the last that set the value."""
+        """The merged section as a `cls`; each problem is attributed to the last file that set the value."""
         value: Any
         value, problems = check(cls, merged(_merge_all(layers), given))
         given_paths = [path for path, _ in leaves(given)]
@@ -294,7 +293,7 @@ class _Report:
             path = f"{section}.{problem.path}" if problem.path else section
             setter = next((file for file in reversed(chain) if path in file.lines), None)
             if setter is None:
-                # A list's item or a section as a whole: the last file that says anything about it.
+                # An item of a list, or a whole section: the last file that sets any part of it.
                 setter = next((file for file in reversed(chain) if file.line(path) is not None), chain[-1])
             if any(problem.path == item or problem.path.startswith(f"{item}.") for item in given_paths):
                 self.add("--set", f"{problem.path}: {problem.message}")
@@ -302,7 +301,7 @@ class _Report:
                 self.add_in(setter, Problem(path, problem.message))
         if value is None:
             return None
-        # Once more, complete: nobody has looked at the dataclasses' own defaults, and `lr: 1` and `lr: 1.0` are one.
+        # Checked once more as a whole: the dataclasses' defaults were not yet, and `lr: 1` becomes `lr: 1.0`.
         value, problems = check(cls, plain(value))
         for problem in problems:
             self.add(f"the defaults of {cls.__name__}", f"{problem.path}: {problem.message}")
@@ -315,7 +314,7 @@ class _Report:
 
 
 def build_command(name: str, overrides: Sequence[str]) -> str:
-    """What makes an experiment's kernel, for a shell, in one line whatever is in it."""
+    """The command that makes an experiment's kernel, quoted for a shell, in one line whatever is in it."""
     words = ["coord", "build", "--exp", name]
     for override in overrides:
         words += ["--set", override]

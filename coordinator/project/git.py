@@ -17,7 +17,7 @@ def commit(root: Path, inputs: Iterable[Path] = ()) -> str | None:
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
     if top is None:
         return None
-    # One process answers both questions. An untracked folder is one line, however much lies in it.
+    # One process answers both questions. An untracked folder is one line, however many files it has.
     status = _git(top, "status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--untracked-files=normal")
     head, changed, untracked = "", False, set[str]()
     for line in status.split("\0"):
@@ -41,7 +41,7 @@ def _is_among(names: set[str], path: Path) -> bool:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    # Without optional locks: a push must not be in the way of the user's own git.
+    # Without optional locks, so that a push does not block the user's own git.
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=10, check=False)

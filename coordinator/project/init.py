@@ -47,10 +47,10 @@ _COMPETITION = "sample-competition"
 
 @dataclass(frozen=True)
 class _Values:
-    """What a template may say."""
+    """What a template can insert."""
 
     name: str
-    """The project's, which is its folder's."""
+    """The project's name, which is its folder's."""
     title: str
     """Begins the kernels' titles."""
     owner: str | None
@@ -62,8 +62,8 @@ def init_project(
 ) -> tuple[str, ...]:
     """Makes a project in `directory`, which is new or empty; returns its files, sorted.
 
-    They are all there in the end, or none. `competition` is the slug that the minimal template's kernels attach.
-    Raises UsageError if there is something in the folder, or a name is none of Kaggle's.
+    Either all of them are written or none. `competition` is the slug that the minimal template's kernels attach.
+    Raises UsageError if the folder is not empty, or a name is not valid on Kaggle.
     """
     _check_names(owner, competition)
     if competition is not None and template != "minimal":
@@ -81,7 +81,7 @@ def _check_names(owner: str | None, competition: str | None) -> None:
         if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
             hint = "The slug is the last part of its address, https://www.kaggle.com/competitions/SLUG."
             raise UsageError(
-                f'{option} "{value}" is no name on Kaggle: letters, digits, _ and - only',
+                f'{option} "{value}" is not a valid name on Kaggle: letters, digits, _ and - only',
                 hint=hint if option == "--competition" else None,
             )
 

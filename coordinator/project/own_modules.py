@@ -1,4 +1,4 @@
-"""Imports a project's own module as light as it must be: with the standard library and the package's other modules."""
+"""Imports a project's own module with nothing but the standard library and the package's other modules."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def importing_from(root: Path, package: str) -> Iterator[None]:
 def _only_standard_library(package: str) -> Callable[..., ModuleType]:
     """An `__import__` with which the modules of `package` get the standard library and each other, and nothing else.
 
-    (A finder would not do: it is not asked about what this process has imported already.)
+    (A finder is not enough: Python does not ask it for modules that this process has imported already.)
     """
     original = builtins.__import__
 

@@ -1,4 +1,4 @@
-"""Finds the project, reads its settings, and owns every path: nobody else joins path strings.
+"""Finds the project, reads its settings, and has all its paths: no other module joins them.
 
 A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
 """
@@ -37,7 +37,7 @@ class Project:
 
     @property
     def image_table(self) -> Path:
-        """What `coord image refresh` writes; it need not be there."""
+        """What `coord image refresh` writes; it may be missing."""
         return self.root / (self.settings.image or "kaggle-image.json")
 
     @property
@@ -89,7 +89,7 @@ class Project:
 
     @property
     def all_results(self) -> Path:
-        """Has a folder for each experiment, and in it one for each run that was fetched."""
+        """The folder with one folder for each experiment, which has one for each run that was fetched."""
         return self.root / "results"
 
     @property
@@ -123,7 +123,7 @@ class Project:
         return found
 
     def continue_check(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] | None:
-        """What says why a run of one config can't go on from one of another; None if the settings name nothing.
+        """The function that says why a run of one config cannot continue one of another; None if none is set.
 
         Raises ProjectError like `config_class`, and if it is no function.
         """
@@ -140,7 +140,7 @@ class Project:
         return f'{self.relative(self.pyproject)}: [tool.coord] {setting} = "{value}"'
 
     def _imported(self, setting: str, value: str) -> Any:
-        """What a setting of the form module:name is about, imported with the standard library alone."""
+        """What a setting of the form module:name names, imported with the standard library alone."""
         module_name, _, name = value.partition(":")
         where = self._said(setting, value)
         if not name:

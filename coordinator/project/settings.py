@@ -69,15 +69,15 @@ class LocalSettings:
     layout: Literal["2026", "2025"] = "2026"
     """Where inputs are mounted: input/datasets/owner/slug and its like, or input/slug, as before 2026."""
     memory_gib: float = 30.0
-    """Memory of a session, all its processes together; of this limit and the next three, 0 is none."""
+    """Memory of a session, all its processes together. For this limit and the next three, 0 means no limit."""
     output_gb: float = 20.0
     output_files: float = 10_000
     log_mib: float = 64.0
     gpu_quota_hours: float = 30.0
-    """A week; a push for a GPU is refused when they are spent."""
+    """Hours in a week; a push for a GPU is refused when they are spent."""
     tpu_quota_hours: float = 20.0
     gpu_sessions: int = 2
-    """At once; a push for one more is refused, as on Kaggle; with 0 it is queued."""
+    """Sessions at the same time; a push for one more is refused, as on Kaggle; with 0 it is queued."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -95,26 +95,26 @@ class SubmissionSettings:
     sample: str | None = None
     """Sample submission, relative to the project; without it the competition's own is downloaded."""
     several_rows: bool = False
-    """An id may have more rows than in the sample: several masks of one image, say."""
+    """Whether an id may have more rows than in the sample, for example several masks of one image."""
     mode: Literal["max", "min"] | None = None
     """Direction in which the competition's score is better; that of the run's primary metric by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SweepSettings:
-    """What `coord sweep` has to know of the config: dotted paths."""
+    """What `coord sweep` has to know about the config, as dotted paths."""
 
     seed: str = "seed"
-    """What `--seeds` counts up."""
+    """The seed, which `--seeds` counts up."""
     fold_seed: str | None = None
-    """Decides, where it is not null, what is in a fold, whatever the seed: `--seeds` keeps the folds with it."""
+    """The seed of the folds, if it is not null: `--seeds` sets it so that all runs have the same folds."""
     fold_count: str | None = None
     """How many folds there are, for `--split-folds`."""
     folds: str | None = None
     """The list of the folds to run, counted from 0; empty = all."""
     of_all_folds: tuple[str, ...] = ()
-    """Metrics, and columns of oof.csv, that come of all folds together, such as a threshold's that was chosen on them:
-    what runs of single folds have under these names is of no use when they are merged."""
+    """Metrics, and columns of oof.csv, that are computed from all folds together, for example with a threshold chosen
+    on them: what runs of single folds have under these names is dropped when they are merged."""
     merge: str | None = None
     """Module that works these out: `python -m MODULE MERGED FOLDER...` completes metrics.json and oof.csv in the first
     folder from what the folds' runs have left in the others."""
@@ -156,7 +156,7 @@ class Settings:
     image: str | None = None
     """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default."""
     image_extra: tuple[str, ...] = ()
-    """Modules or distributions that are in the kernel all the same, for example from an attached data set of wheels."""
+    """Modules or distributions that the kernel has beside the image's, for example from attached wheels."""
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
     submission: SubmissionSettings = SubmissionSettings()

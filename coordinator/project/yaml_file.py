@@ -11,7 +11,9 @@ import yaml
 from coordinator.errors import ExperimentError
 from coordinator.project.schema import Problem, join
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is ten times as fast, where it is built in
+_LOADER = getattr(
+    yaml, "CSafeLoader", yaml.SafeLoader
+)  # the loader of libyaml, where it is built in, is ten times as fast
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def read_yaml(file: Path) -> YamlFile:
         raise ExperimentError(f"{file.name} is not UTF-8 text: {error}") from error
     except yaml.YAMLError as error:
         raise ExperimentError(f"{file.name} is not valid YAML: {_first_line(error)}") from error
-    except ValueError as error:  # PyYAML lets through what int() and date() say of a value such as 2026-13-45
+    except ValueError as error:  # PyYAML does not catch the errors of int() and date() for a value such as 2026-13-45
         raise ExperimentError(f"{file.name} has a value that cannot be read: {error}") from error
     except RecursionError:
         raise ExperimentError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
-from coordinator.results import RUN, Ablated, Baseline, Bottlenecks, Event, Metric, read_events
+from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, read_events
 from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
@@ -148,16 +148,7 @@ def directory_of(project: Project, run: Run) -> Path | None:
     """The folder with this run's results; None if there is none, or if it is of another run of that version."""
     if run.version is None:
         return None
-    directory = project.results(run.experiment, run.target, run.version)
-    # Results of a kernel that was deleted have moved aside (see results.Results.make_room).
-    for found in (directory, directory.with_name(f"{directory.name}-{run.id[:8]}")):
-        try:
-            known = json.loads((found / RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(known, dict) and known.get("id") == run.id:
-            return found
-    return None
+    return folder_of(project.results(run.experiment, run.target, run.version), run.id)
 
 
 def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:

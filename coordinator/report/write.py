@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coordinator.errors import UsageError
+from coordinator.files import write_atomically
 from coordinator.report.make import Contents, make_report
 from coordinator.workspace import Workspace
 
@@ -33,12 +33,8 @@ def write_report(workspace: Workspace, file: Path, contents: Contents) -> Writte
     made = make_report(workspace, contents)
     for warning in made.warnings:
         workspace.say(f"warning: {warning}")
-    new = file.with_name(f".{file.name}.new")
     try:
-        new.write_text(made.text, encoding="utf-8")
-        new.replace(file)
+        write_atomically(file, made.text)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            new.unlink()
         raise UsageError(f"--output {file}: {error.strerror}") from error
     return WrittenReport(file, len(made.text.encode("utf-8")), made.configs, made.runs)

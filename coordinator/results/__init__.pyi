@@ -16,6 +16,7 @@ from .folder import (
     SUMMARY as SUMMARY,
     Kept as Kept,
     Results as Results,
+    folder_of as folder_of,
     identity as identity,
 )
 from .merging import merge_summaries as merge_summaries

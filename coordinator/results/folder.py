@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from coordinator.files import write_atomically
+
 RUN = "run.json"
 SUMMARY = "metrics.json"
 LOG_TEXT, LOG_RECORDS = "kernel.log", "kernel.log.json"
@@ -47,7 +49,7 @@ class Results:
         self.directory.mkdir(parents=True, exist_ok=True)
         known = self._known()
         if "id" in known and known["id"] != provenance["id"]:
-            self.directory.rename(self.directory.with_name(f"{self.directory.name}-{str(known['id'])[:8]}"))
+            self.directory.rename(_aside(self.directory, str(known["id"])))
             self.directory.mkdir()
             known, self._unfinished = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
@@ -115,9 +117,7 @@ class Results:
     def write(self, name: str, text: str) -> None:
         """Writes a file of coord's own. A reader never sees half of it."""
         self._parts.mkdir(exist_ok=True)
-        part = self._parts / f"{name}.new"
-        part.write_text(text, encoding="utf-8")
-        part.replace(self.directory / name)
+        write_atomically(self.directory / name, text, durable=name == RUN, unfinished_in=self._parts)
 
     def finish(self, *, complete: bool) -> None:
         """Writes the record of fetched files into run.json. Parts stay, unless the fetch is `complete`."""
@@ -160,6 +160,16 @@ class Results:
                 yield record["name"], record
             except (ValueError, KeyError, TypeError):  # the last line of a process that was killed
                 continue
+
+
+def folder_of(directory: Path, run_id: str) -> Path | None:
+    """The folder with the results of this run: `directory`, or where they moved aside; None if they are not here."""
+    return next((each for each in (directory, _aside(directory, run_id)) if Results(each).run_id() == run_id), None)
+
+
+def _aside(directory: Path, run_id: str) -> Path:
+    """Where results of an earlier run of the same version move; see `Results.make_room`."""
+    return directory.with_name(f"{directory.name}-{run_id[:8]}")
 
 
 def identity(validator: str, size: int) -> str:

@@ -1,7 +1,7 @@
 """Replaces paths of the kernel's machine in a log by paths of the project, as in the lines of a traceback.
 
-A kernel unpacks its sources below the temporary directory, `/tmp/coord-0/<digest>/model_src/training/engine.py`. In a
-line of its log such a path becomes `model_src/training/engine.py`, the file that a person would open.
+A kernel unpacks its sources below the temporary directory, `/tmp/coord-<random>/sources/model_src/train.py`. In a line
+of its log such a path becomes `model_src/train.py`, the file that a person would open.
 """
 
 from __future__ import annotations

@@ -1,15 +1,13 @@
-"""The verb promote: a fetched run as one folder that can make the same kernel again, byte for byte, and the way back.
+"""The verb promote: freezes a fetched run into a folder that can run the same kernel again, and checks such a folder.
 
     kernel.py, kernel-metadata.json   what was pushed (kernel.ipynb, where it is a notebook)
-    sources/, config.json, frame.txt  what it is made of: the frame is its text around the sources and the config
+    sources/, config.json             what is in it, as files
     results/                          metrics, out-of-fold rows, submission, log, run.json (provenance)
     environment.json                  versions that the run reported, the table of its image, coord's version
     manifest.json                     which run it is, and the SHA-256 of every file
     README.md                         the commands
 
-Of a notebook, the script that is in it is made again; the notebook itself is held against its SHA-256.
-
-The frame is taken from the kernel itself. So the folder depends on neither the project, whose working tree may have
+Everything is taken from the kernel itself. So the folder depends neither on the project, whose working tree may have
 changed since the push, nor on the templates and the bootstrap of the coord that reads it later.
 """
 
@@ -17,22 +15,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator import __version__
-from coordinator.bundle import Form, Kernel, SourceFile, image_of, literals, read_kernel
+from coordinator.bundle import image_of, read_kernel
 from coordinator.errors import BundleError, RunFailed, UsageError
-from coordinator.files import check_free, write_folder
+from coordinator.files import check_free, write_atomically, write_folder
 from coordinator.kernel import METADATA_FILE
 from coordinator.ledger import Run
 from coordinator.project import Project, plain
 from coordinator.results import LOG_TEXT, RUN, SUMMARY
 from coordinator.runs.fetch.fetch import again
 
-MANIFEST, FRAME, CONFIG, ENVIRONMENT = "manifest.json", "frame.txt", "config.json", "environment.json"
+MANIFEST, CONFIG, ENVIRONMENT = "manifest.json", "config.json", "environment.json"
 SOURCES, RESULTS = "sources", "results"
 _KEPT = (RUN, SUMMARY, "metrics.jsonl", "oof.csv", "folds.csv", "submission.csv", LOG_TEXT)
 """Of the results, those that are kept: no weights, no pictures."""
@@ -41,20 +38,20 @@ _SCHEMA = 1
 
 @dataclass(frozen=True)
 class Verified:
-    """What a check of a frozen folder found."""
+    """A frozen folder that was checked."""
 
     kernel: str
-    """The script that its parts make."""
+    """The script of its kernel."""
     digest: str
     problems: tuple[str, ...]
-    """The differences from what was frozen; empty if the same kernel is made, byte for byte."""
+    """What is not as it was frozen; empty if it has the same kernel, byte for byte."""
 
 
 def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
     """Freezes a run into `directory`, which is new or empty; returns its files, sorted.
 
-    Raises RunFailed if its figures or its kernel are not here, BundleError if the kernel is not the one that the ledger
-    knows or its parts don't make it again, UsageError for the folder.
+    Raises RunFailed if its metrics or its kernel are not here, BundleError if the kernel is not the one that the ledger
+    knows, UsageError if the folder is neither or cannot be written.
     """
     check_free(directory)
     results = project.results(run.experiment, run.target, run.ref.version)
@@ -76,7 +73,6 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
     files = {
         Path(code_file): code,
         Path(METADATA_FILE): _json(run.metadata),
-        Path(FRAME): frame_of(kernel).encode("utf-8"),
         Path(CONFIG): _json(kernel.config or {}),
         Path(ENVIRONMENT): _json(_environment(project, run)),
         **{Path(SOURCES, file.path): file.data for file in kernel.files},
@@ -102,9 +98,9 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
 
 
 def verify(directory: Path) -> Verified:
-    """Makes the kernel again from the folder's parts, and holds it and every file against what was frozen.
+    """Compares every file with what was frozen, and the kernel with the sources and the config beside it.
 
-    Needs no project. Raises UsageError if it is no such folder, BundleError if a part is missing.
+    Needs no project. Raises UsageError if it is no such folder, BundleError if it has no kernel any more.
     """
     manifest = _manifest(directory)
     problems = []
@@ -116,66 +112,30 @@ def verify(directory: Path) -> Verified:
             problems.append(f"{name} has changed")
     here = {path.relative_to(directory).as_posix() for path in (directory / SOURCES).rglob("*") if path.is_file()}
     problems += [f"{name} was not there" for name in sorted(here - manifest["files"].keys())]
-    try:
-        kernel = _rebuilt(directory, manifest)
-        code = directory / manifest["code_file"]
-        as_frozen = read_kernel(code.read_bytes(), str(code)) if code.is_file() else None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{directory} no longer makes a kernel: {'; '.join(problems) or error}") from error
-    made = read_kernel(kernel.encode("utf-8"), FRAME)
-    if made.digest != manifest["digest"]:
-        problems.append(f"its parts make another kernel ({made.digest}, not {manifest['digest']})")
-    elif as_frozen is not None and as_frozen.text != kernel:
-        problems.append(f"{manifest['code_file']} is not what its parts make")
-    return Verified(kernel, made.digest, tuple(problems))
+    code = directory / manifest["code_file"]
+    if not code.is_file():
+        raise BundleError(f"{directory} has no kernel any more: {'; '.join(problems)}")
+    kernel = read_kernel(code.read_bytes(), str(code))
+    if kernel.digest != manifest["digest"]:
+        problems.append(f"{code.name} is another kernel ({kernel.digest}, not {manifest['digest']})")
+    inside = {Path(SOURCES, file.path).as_posix(): file.data for file in kernel.files}
+    inside[CONFIG] = _json(kernel.config or {})
+    problems += [
+        f"{code.name} holds another {name}" for name, data in inside.items() if _differs(directory / name, data)
+    ]
+    return Verified(kernel.text, kernel.digest, tuple(problems))
 
 
 def write(file: Path, kernel: str) -> None:
-    """Writes the script as a whole. Raises UsageError."""
-    unfinished = file.with_name(f".{file.name}.new")
+    """Writes the script; see `write_atomically`. Raises UsageError."""
     try:
-        unfinished.write_bytes(kernel.encode("utf-8"))
-        unfinished.replace(file)
+        write_atomically(file, kernel)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
 
 
-def frame_of(kernel: Kernel) -> str:
-    """The kernel's text with a mark in place of its config and of each source (or of the archive with all of them).
-
-    Raises BundleError if one can't be found: a template of the project's own may write them in another way.
-    """
-    pieces, rest = [], kernel.text
-    parts = literals(kernel.files, kernel.config or {}, kernel.form)
-    for name, literal in parts.items():
-        before, found, rest = rest.partition(literal)
-        if not found or _mark(name) in kernel.text:
-            raise BundleError(f"the kernel can't be frozen: {name} is not in it as coord writes it")
-        pieces += [before, _mark(name)]
-    frame = "".join([*pieces, rest])
-    if _filled(frame, parts) != kernel.text:
-        raise BundleError("the kernel can't be frozen: its parts would not make it again")
-    return frame
-
-
-def _rebuilt(directory: Path, manifest: Mapping[str, Any]) -> str:
-    """The script that the parts make. Raises OSError and ValueError."""
-    files = [SourceFile(path, (directory / SOURCES / path).read_bytes()) for path in manifest["sources"]]
-    config = json.loads((directory / CONFIG).read_text(encoding="utf-8"))
-    form: Form = "archive" if manifest["form"] == "archive" else "text"
-    return _filled((directory / FRAME).read_bytes().decode("utf-8"), literals(files, config, form))
-
-
-def _filled(frame: str, parts: Mapping[str, str]) -> str:
-    pieces, rest = [], frame
-    for name, literal in parts.items():  # in order: a text that was filled in may itself contain a mark
-        before, _, rest = rest.partition(_mark(name))
-        pieces += [before, literal]
-    return "".join([*pieces, rest])
-
-
-def _mark(name: str) -> str:
-    return f"@@coord:{name}@@"
+def _differs(file: Path, data: bytes) -> bool:
+    return file.is_file() and file.read_bytes() != data
 
 
 def _manifest(directory: Path) -> dict[str, Any]:
@@ -185,7 +145,9 @@ def _manifest(directory: Path) -> dict[str, Any]:
             return dict(found)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise UsageError(f"{directory} is not a folder of coord promote", hint="coord promote --exp NAME -o DIR")
+    raise UsageError(
+        f"{directory} is no folder that coord promote made", hint="Make one: coord promote --exp NAME -o DIR"
+    )
 
 
 def _is_inside(name: str) -> bool:
@@ -218,9 +180,9 @@ def _readme(run: Run, directory: Path) -> str:
 
 Kernel {run.metadata["id"]}, version {run.version}, run {run.id}{at}, {run.digest}.
 {went_on}
-- `coord promote --verify {directory.name}` makes the kernel again of `sources/`, `config.json` and `frame.txt`,
-  and compares.
-- `coord promote --verify {directory.name} -o FILE` writes what it made.
+- `coord promote --verify {directory.name}` compares every file with what was frozen, and the kernel with `sources/` and
+  `config.json`.
+- `coord promote --verify {directory.name} -o FILE` writes the kernel's script.
 - `kaggle kernels push -p {directory.name}` runs it again on Kaggle, as a new version of that kernel.
 - `results/` has its metrics and predictions, `environment.json` the versions that it ran with.
 """

@@ -116,7 +116,6 @@ class _Tail:
 
     def __init__(self, target: Target, ref: KernelRef) -> None:
         self._found: list[LogRecord] = []
-        self._last = 0.0  # when the newest one came
         self._has_begun, self._has_ended = threading.Event(), threading.Event()
         # A daemon: it may still wait for a record when the command wants to end.
         threading.Thread(target=self._read, args=(target, ref), daemon=True).start()
@@ -125,7 +124,6 @@ class _Tail:
         try:
             for each in target.follow(ref, idle_seconds=_LOOK_SECONDS):
                 self._found.append(each)
-                self._last = time.monotonic()
                 self._has_begun.set()
         except CoordError:
             pass  # the state is known without it, and the next look reads the log
@@ -141,12 +139,9 @@ class _Tail:
         least, most = _QUIET_SECONDS
         quiet, until = min(max(least, took / 2), most), time.monotonic() + _LOOK_SECONDS
         self._has_begun.wait(max(most, 3 * took))
-        while (asked := time.monotonic()) < until and self._found and not self._has_ended.is_set():
+        while time.monotonic() < until and self._found and not self._has_ended.is_set():
             known = len(self._found)
-            # Both threads may not have had their turn for a while, so a silence before this moment proves little.
-            wait = max(self._last + quiet - asked, quiet / 3)
-            self._has_ended.wait(wait)
-            is_late = time.monotonic() > asked + 1.5 * wait  # the reader may have been, too
-            if len(self._found) == known and not is_late:
+            self._has_ended.wait(quiet)
+            if len(self._found) == known:
                 break
         return list(self._found)

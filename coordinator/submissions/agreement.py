@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 
@@ -58,7 +59,10 @@ def spearman(first: Sequence[float], second: Sequence[float]) -> float | None:
 
     None for fewer than two values, or where one series is the same throughout.
     """
-    return _pearson(_ranks(first), _ranks(second))
+    try:
+        return statistics.correlation(_ranks(first), _ranks(second))
+    except statistics.StatisticsError:
+        return None
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> float | None:
@@ -83,15 +87,6 @@ def _ranks(values: Sequence[float]) -> list[float]:
     first = {value: place for place, value in reversed(list(enumerate(order, start=1)))}
     last = {value: place for place, value in enumerate(order, start=1)}
     return [(first[value] + last[value]) / 2 for value in values]
-
-
-def _pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
-    if len(first) < 2:
-        return None
-    mean_first, mean_second = math.fsum(first) / len(first), math.fsum(second) / len(second)
-    left, right = [each - mean_first for each in first], [each - mean_second for each in second]
-    scale = math.sqrt(math.fsum(each**2 for each in left) * math.fsum(each**2 for each in right))
-    return None if scale == 0 else math.fsum(a * b for a, b in zip(left, right, strict=True)) / scale
 
 
 def _sign(value: float) -> int:

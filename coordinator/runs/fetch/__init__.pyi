@@ -6,5 +6,5 @@ from .fetch import (
     fetch_run as fetch_run,
     provenance as provenance,
 )
+from .progress import Progress as Progress
 from .several import Display as Display, FetchResult as FetchResult, fetch_several as fetch_several
-from .tally import Progress as Progress

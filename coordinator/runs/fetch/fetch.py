@@ -30,7 +30,7 @@ from coordinator.results import (
     read_summary,
 )
 from coordinator.runs.fetch import parallel
-from coordinator.runs.fetch.tally import Progress, Tally
+from coordinator.runs.fetch.progress import Progress, Tally
 from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord, OutputFile

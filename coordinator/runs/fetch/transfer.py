@@ -14,7 +14,7 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import Expired, Later, NoAnswer, TargetError
 from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results import Kept, Results, identity
-from coordinator.runs.fetch.tally import Tally
+from coordinator.runs.fetch.progress import Tally
 from coordinator.target import Download, OutputFile, Target
 
 _TRIES = 4  # in a row that bring nothing

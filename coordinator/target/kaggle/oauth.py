@@ -6,14 +6,15 @@ and imports every service for it. The renewed token is saved in the same file an
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from coordinator.clock import SYSTEM_CLOCK
 from coordinator.errors import CredentialsError
+from coordinator.files import write_atomically
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import error_table
 from coordinator.target.kaggle.policy import Failed, Failure
@@ -81,14 +82,9 @@ def _is_good(until: object) -> bool:
 
 
 def _save(file: Path, data: dict[str, Any]) -> None:
-    """Replaces the file atomically, readable by its owner only. If that fails, the next command renews again."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        partial.touch(mode=0o600)
-        partial.write_text(json.dumps(data, indent=2), encoding="utf-8")
-        partial.replace(file)
-    except OSError:
-        partial.unlink(missing_ok=True)
+    """Replaces the file. If that is not possible, each command renews the token again."""
+    with contextlib.suppress(OSError):
+        write_atomically(file, json.dumps(data, indent=2), durable=True, private=True)
 
 
 def _no_renewal(file: Path) -> CredentialsError:

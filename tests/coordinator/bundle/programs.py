@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from coordinator.bundle.script import Script, render_script
 from coordinator.project.project import default_template
 
 NONE: Mapping[str, str] = {}
-_KEPT = re.compile(r"coord-\d+(/[0-9a-f]{16}(/.*)?)?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Ran:
     left: tuple[str, ...]
     """Names in the working directory."""
     temporary: tuple[str, ...]
-    """Paths in the temporary directory, but for the sources that are kept there."""
+    """Paths in the temporary directory."""
 
 
 def run_kernel(text: str, directory: Path, *, variables: Mapping[str, str] = NONE) -> Ran:
@@ -55,9 +53,8 @@ def run_kernel(text: str, directory: Path, *, variables: Mapping[str, str] = NON
 
 
 def left_in(temporary: Path) -> tuple[str, ...]:
-    """What lies in a temporary directory beside the sources that kernels keep there."""
-    paths = (path.relative_to(temporary).as_posix() for path in temporary.rglob("*"))
-    return tuple(sorted(path for path in paths if not _KEPT.fullmatch(path)))
+    """The paths of all that lies in a temporary directory."""
+    return tuple(sorted(path.relative_to(temporary).as_posix() for path in temporary.rglob("*")))
 
 
 def write_files(root: Path, files: Mapping[str, str | bytes]) -> Path:

@@ -77,8 +77,9 @@ def test_the_shipped_table_is_that_of_a_day() -> None:
     [
         ("3.11", ["imp", "distutils", "cgi", "tomllib"], ["annotationlib"]),
         ("3.12", ["cgi", "json", "__future__"], ["imp", "distutils", "asyncore", "annotationlib"]),
-        ("3.13", ["json"], ["imp", "cgi", "telnetlib"]),
+        ("3.13", ["json", "_interpreters"], ["imp", "cgi", "telnetlib", "_sha256"]),
         ("3.14", ["annotationlib", "compression"], ["imp", "cgi"]),
+        ("3.99", ["annotationlib", "compression"], ["imp", "cgi"]),
     ],
 )
 def test_the_standard_library_of_another_python(python: str, has: list[str], lacks: list[str]) -> None:

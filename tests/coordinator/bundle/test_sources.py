@@ -112,6 +112,25 @@ def test_a_module_and_a_folder_of_one_name(tmp_path: Path) -> None:
         ("pypi-AgE" + "aB3d" * 15, "a PyPI token"),
         ("npm_" + "aB3d" * 9, "an npm token"),
         ('client_secret = "' + "q7Hd2kLm9Xw4ZtRv" * 2 + '"', "a key"),
+        ("-----BEGIN PGP " + "PRIVATE KEY BLOCK-----", "a private key"),
+        ("PuTTY-User-Key" + "-File-3: ssh-ed25519", "a private key"),
+        ('wandb.login(key="' + "0f" * 20 + '")', "a Weights & Biases key"),
+        ('os.environ["COMET_API_KEY"] = "' + "aB3d5" * 5 + '"', "a Comet key"),
+        ("eyJhcGlfYWRk" + "cmVzcyI6" + "aB3d" * 20, "a Neptune token"),
+        ("eyJhbGciOiJI" + "UzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ." + "aB3_" * 10, "a JSON web token"),
+        ("AccountKey=" + "aB3/" * 21 + "aB==", "an Azure storage key"),
+        ("glrt-" + "aB3d" * 5, "a GitLab token"),
+        ("GR1348941" + "aB3d" * 5, "a GitLab token"),
+        ("//npm.example.com/:_authToken=" + "01234567-89ab-cdef-0123-456789abcdef", "an npm token"),
+        ("SG." + "aB" * 11 + "." + "aB3_" * 10 + "aB3", "a SendGrid key"),
+        ("0f" * 16 + "-us12", "a Mailchimp key"),
+        ("SK" + "0f" * 16, "a Twilio key"),
+        ("123456789:AA" + "aB3" * 11, "a Telegram token"),
+        ("sq0csp-" + "aB3_" * 10 + "aB3", "a Square key"),
+        ("AKCp" + "aB3d" * 15, "an Artifactory key"),
+        ('cloudant_password = "' + "0f" * 32 + '"', "a Cloudant key"),
+        ("https://api.softlayer.com/soap/v3.1/" + "0f" * 32, "a SoftLayer key"),
+        ("https://ada:" + "correct4horse@example.com/data.zip", "a password in an address"),
     ],
 )
 @pytest.mark.parametrize("file", ["pack/keys.py", "pack/data/blob.bin", "beside.py"])
@@ -156,6 +175,9 @@ def test_what_is_said_of_a_key_is_no_key(tmp_path: Path) -> None:
         'secret_key = "00000000000000000000000000000000"',
         'WANDB_API_KEY = os.environ["WANDB_API_KEY"]',
         'css = "sk-estimator-doc-link-fitted-and-a-lot-more-words"',
+        'address = "https://user:password@example.com", f"https://{USER_1}:{PASSWORD_1}@example.com"',
+        'address = "https://example.com:8080/user1234567@example"',
+        'glob = "global_variable_of_some_length_42", "gloas", "SKIPPED", "eyJ"',
     ]
     write_files(tmp_path, {**ENTRY, "pack/words.py": "import os\n" + "\n".join(lines)})
     assert "pack/words.py" in _paths(tmp_path)

@@ -110,7 +110,7 @@ def test_all_problems_of_all_files_at_once(tiny: Project) -> None:
         ("config: {optim: null}", "bad.yaml:1: config.optim: must be a mapping with the keys lr, name, is null"),
         ("config: [1]", "bad.yaml:1: config: must be a mapping, is [1]"),
         ("base: 5", "bad.yaml:1: base: must be text, is 5"),
-        ("base: bad", "bad.yaml:1: base: the bases go round in a circle: bad -> bad"),
+        ("base: bad", "bad.yaml:1: base: the bases form a circle: bad -> bad"),
         ("\n\nconfig: {sede: 1}", 'bad.yaml:3: config.sede: unknown key "sede" (did you mean "seed"?)'),
         ("recorded: [{metric: m, mode: min}]", "bad.yaml:1: recorded.0.value: is missing"),
         ("recorded: [{metric: m, mode: min, value: .nan}]", "recorded.0.value: must be a finite number, is nan"),
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_text(tiny: Project) -> None:
 def test_circles_name_the_whole_way(tiny: Project) -> None:
     """Three experiments that build on each other end with an error that shows the circle."""
     write_files(tiny.experiments, {"a.yaml": "base: b", "b.yaml": "base: c", "c.yaml": "base: a"})
-    assert "experiments/c.yaml:1: base: the bases go round in a circle: a -> b -> c -> a" in _error(tiny, "a")
+    assert "experiments/c.yaml:1: base: the bases form a circle: a -> b -> c -> a" in _error(tiny, "a")
 
 
 def test_an_unknown_name_offers_what_is_near_and_what_there_is(tiny: Project) -> None:

@@ -174,8 +174,8 @@ def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--owner", "a/b"), '--owner "a/b" is no name on Kaggle'),
-        (("--competition", "c/titanic"), '--competition "c/titanic" is no name on Kaggle'),
+        (("--owner", "a/b"), '--owner "a/b" is not a valid name on Kaggle'),
+        (("--competition", "c/titanic"), '--competition "c/titanic" is not a valid name on Kaggle'),
         (("--template", "mask-rcnn", "--competition", "titanic"), "--competition is for the minimal template"),
         (("--template", "mask"), "is not one of"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.results.folder import PARTS, RUN, Kept, Results, identity
+from coordinator.results.folder import PARTS, RUN, Kept, Results, folder_of, identity
 
 OOF, DEEP = PurePosixPath("oof.csv"), PurePosixPath("worst/01.png")
 PROVENANCE = {"id": "run-one", "experiment": "base"}
@@ -71,6 +71,9 @@ def test_results_of_another_run_move_aside(results: Results, directory: Path) ->
     assert not (directory / OOF).exists()
     assert Results(directory).fetched() == {}
     aside = directory.with_name("local-v1-run-one")
+    assert folder_of(directory, "run-one") == aside
+    assert folder_of(directory, "run-two") == directory
+    assert folder_of(directory, "run-three") is None
     assert (aside / OOF).read_bytes() == b"rows"
     assert Results(aside).run_id() == "run-one"
 

@@ -35,6 +35,7 @@ def sources(request: pytest.FixtureRequest, tmp_path: Path) -> Sources:
 @pytest.mark.parametrize(
     "folder",
     [
+        "/tmp/coord-0123456789abcdef/sources",
         "/tmp/coord-ab12_xyz",
         f"/tmp/coord-0/{DIGEST}",
         "/tmp/coord-1000/0123456789ab",

@@ -1,4 +1,4 @@
-"""`coord promote`: a folder that makes the same kernel again, whatever happens to the project."""
+"""`coord promote`: a folder that has the kernel that ran and what is in it, and does not depend on the project."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fetched(project: Project, **changes: object) -> Run:
 
 
 def test_the_same_bytes_after_the_project_has_changed(tiny: Project, tmp_path: Path) -> None:
-    """Pushed, fetched, promoted; then the project goes, and the folder moves. What ran comes out of its parts."""
+    """Pushed, fetched, promoted; then the project is deleted, and the folder moves. It has the kernel that ran."""
     coord = Coord(tiny.root, dict(os.environ))
     coord.here("push", "--exp", "base", "--wait")
     coord.here("fetch-results")
@@ -72,7 +72,7 @@ def test_the_same_bytes_after_the_project_has_changed(tiny: Project, tmp_path: P
     away = Coord(moved.parent, dict(os.environ))
     assert "kernel.py is missing" in away.here("promote", "--verify", "kept", code=1).output
     (moved / "kernel.py").write_bytes(ran)
-    assert "kept makes the same kernel, byte for byte" in away.here("promote", "--verify", "kept", "-o", "k.py").output
+    assert "kept has the same kernel, byte for byte" in away.here("promote", "--verify", "kept", "-o", "k.py").output
     assert (moved.parent / "k.py").read_bytes() == ran
 
 
@@ -80,7 +80,7 @@ def test_what_is_in_the_folder(tiny: Project, tmp_path: Path) -> None:
     """Sources as files, config, metadata, figures and provenance; no weights."""
     files = promote_run(tiny, fetched(tiny), tmp_path / "frozen")
     assert files == (
-        *("README.md", "config.json", "environment.json", "frame.txt", "kernel-metadata.json", "kernel.py"),
+        *("README.md", "config.json", "environment.json", "kernel-metadata.json", "kernel.py"),
         *("manifest.json", "results/metrics.json", "results/oof.csv", "results/run.json"),
         *("sources/tiny_model/__init__.py", "sources/tiny_model/config.py", "sources/tiny_model/data/word.txt"),
         *("sources/tiny_model/engine.py", "sources/tiny_model/train.py"),
@@ -144,15 +144,18 @@ def test_what_has_changed_is_named(tiny: Project, tmp_path: Path) -> None:
         return found
 
     source = "sources/tiny_model/engine.py"
-    changed, other = problems(source, "# nothing")
-    assert changed == f"{source} has changed"
-    assert other.startswith("its parts make another kernel (sha256:")
+    assert problems(source, "# nothing") == (f"{source} has changed", f"kernel.py holds another {source}")
     assert problems("results/oof.csv", "") == ("results/oof.csv has changed",)
     assert problems("results/oof.csv", None) == ("results/oof.csv is missing",)
     assert problems("sources/new.py", "") == ("sources/new.py was not there",)
-    assert problems("config.json", "{}")[0] == "config.json has changed"
-    with pytest.raises(BundleError, match=rf"copy no longer makes a kernel: {source} is missing$"):
-        problems(source, None)
+    assert problems("config.json", "{}") == ("config.json has changed", "kernel.py holds another config.json")
+    assert problems(source, None) == (f"{source} is missing",)
+    kernel = (tmp_path / "frozen" / "kernel.py").read_text()
+    changed, other, *_ = problems("kernel.py", kernel.replace("the loss is not finite", "edited"))
+    assert changed == "kernel.py has changed"
+    assert other.startswith("kernel.py is another kernel (sha256:")
+    with pytest.raises(BundleError, match=r"copy has no kernel any more: kernel\.py is missing$"):
+        problems("kernel.py", None)
 
 
 def test_what_cannot_be_frozen(tiny: Project, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, now
 from coordinator.ledger.sweeps import Member, Sweep
 from coordinator.project.project import Project
-from coordinator.runs.fetch.tally import Progress
+from coordinator.runs.fetch.progress import Progress
 from coordinator.sweeps.merge_sweep import merge_sweep
 from coordinator.workspace import Workspace
 

@@ -1,4 +1,9 @@
-"""How far a fetch is: files and bytes that came, how fast, and how long the rest will take."""
+"""How far a fetch is: files and bytes that came, how fast, and how long the rest will take.
+
+Speed and time left are computed here and only shown with rich. rich.progress forgets the speed each time that the total
+changes, which it does here with every file that is opened, and goes on showing the last speed for a whole window when
+nothing comes any more, where this one falls with every second.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +23,14 @@ class Progress:
     """A moment of a fetch."""
 
     files: int
-    """That are here, of `of_files`."""
+    """How many of `of_files` are here."""
     of_files: int
     size: int
-    """Bytes that are here, of about `of_size`."""
+    """How many bytes of about `of_size` are here."""
     of_size: int
-    """The sizes of files that were not opened yet are guessed: each is taken for an average one."""
+    """Estimated: files that were not opened yet count with the mean size of those that were."""
     speed: float
-    """Bytes a second, lately."""
+    """Bytes a second, the mean of the last seconds."""
 
     @property
     def seconds_left(self) -> float | None:
@@ -41,7 +46,7 @@ class Progress:
 
 
 class Tally:
-    """Counts for all threads of a fetch. Its `moved` is the number of bytes that were transferred."""
+    """Counts for all threads of a fetch. `moved` is the number of bytes that were transferred."""
 
     def __init__(self, of_files: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.moved = 0
@@ -54,7 +59,7 @@ class Tally:
         self._samples = collections.deque([(clock(), 0)])
 
     def opened(self, path: PurePosixPath, position: int, size: int | None) -> None:
-        """A transfer begins at `position` of `size` bytes: for the first time, or again."""
+        """Notes that a transfer begins at `position` of `size` bytes (None: not known), for the first time or again."""
         with self._lock:
             self._files[path] = (position, size or position)
 

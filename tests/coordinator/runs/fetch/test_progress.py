@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from coordinator.runs.fetch.tally import Progress, Tally
+from coordinator.runs.fetch.progress import Progress, Tally
 
 A, B = PurePosixPath("a"), PurePosixPath("b")
 
