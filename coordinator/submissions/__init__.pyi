@@ -1,10 +1,6 @@
 from . import scores as scores
 from .agreement import Agreement as Agreement
 from .overview import scores_overview as scores_overview
-from .recorded import (
-    RecordedScore as RecordedScore,
-    recorded_agreements as recorded_agreements,
-    recorded_scores as recorded_scores,
-)
+from .recorded import RecordedScore as RecordedScore
 from .scores import SubmissionScore as SubmissionScore
 from .submit import SubmitOptions as SubmitOptions, submit_run as submit_run
