@@ -364,7 +364,7 @@ def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) 
     found = [problem.what for problem in _found(tiny, ledger)]
     assert found[0] == "results/base/local-v1/metrics.json is of run other, not r1"
     assert found[1].startswith("results/base/local-v1/kernel.py is not what was pushed: its digest is sha256:")
-    assert found[2] == "results/base/local-v4/ says that it is base local-v4; run r1 is base local-v1"
+    assert found[2] == "results/base/local-v4/ holds the results of base local-v4, but its run r1 is base local-v1"
     assert found[3] == "results/base/local-v9/ has no readable run.json: its run is not known"
     assert found[4] == "base local-v2 was fetched, and its results are gone"
     shutil.rmtree(moved)
