@@ -88,9 +88,7 @@ class Worker:
         version = self.place.versions(experiment)[-1]
         for output in self.place.store.outputs(version):
             content = (self.place.store.paths(version).working / output.name).read_bytes()
-            assert files.get(output.name) == content, (
-                f"{run.label}: {output.name} is not that of the session"
-            )
+            assert files.get(output.name) == content, f"{run.label}: {output.name} is not that of the session"
         assert {"run.json", "kernel.py", "kernel.log", "metrics.json"} <= set(files), sorted(files)
         assert run.fetched_at, f"{run.label} is not recorded as fetched"
         assert run.reported.to_json() == json.loads(files["metrics.json"]), f"{run.label}: the ledger has other metrics"
