@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 
 from coordinator.errors import ProjectError
-from coordinator.project.project import Project, default_template, find_project, target_name
+from coordinator.project.project import Project, find_project, target_name
+from coordinator.project.shipped import default_template
 from tests.coordinator.bundle.programs import write_files
 
 SETTINGS = '[tool.coord]\nmodel_source = "pack"\nentry = "pack.train"\nconfig = "pack.config:Config"\n'
