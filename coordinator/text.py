@@ -12,5 +12,5 @@ _CONTROL = re.compile(
 
 
 def clean(text: str) -> str:
-    """The text without control sequences, and without what a later part of the line overwrites (carriage return)."""
+    """The text without control sequences; what follows a carriage return replaces the line, as in progress bars."""
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])

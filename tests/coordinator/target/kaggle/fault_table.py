@@ -1,6 +1,6 @@
 """The expected effect of every fault, as tables, which the tests check and docs/reliability.md shows.
 
-python -m tests.coordinator.fault_table
+python -m tests.coordinator.target.kaggle.fault_table
 """
 
 from __future__ import annotations

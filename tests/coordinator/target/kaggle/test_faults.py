@@ -480,6 +480,6 @@ def test_the_tables_have_every_method() -> None:
 
 
 def test_the_documents_have_the_tables() -> None:
-    """docs/reliability.md shows these tables: python -m tests.coordinator.fault_table prints them."""
+    """docs/reliability.md shows these tables: python -m tests.coordinator.target.kaggle.fault_table prints them."""
     document = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-    assert markdown() in document, "copy what python -m tests.coordinator.fault_table prints"
+    assert markdown() in document, "copy what python -m tests.coordinator.target.kaggle.fault_table prints"
