@@ -30,7 +30,7 @@ from coordinator.workspace import Workspace
 from tests.coordinator.browser import CHROMIUM, Page, browser
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 EVIL = "<script>document.title = 'taken'; fetch('http://example.invalid/')</script>\"'"
 # A PNG of one pixel.

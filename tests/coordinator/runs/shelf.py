@@ -15,6 +15,19 @@ from tests.coordinator.targets import Unasked
 RUNNING_SESSION = SessionState(RunState.RUNNING)
 
 
+def records_of(*lines: str) -> list[LogRecord]:
+    """One record a line, a second apart."""
+    return [LogRecord("stdout", float(number), line + "\n") for number, line in enumerate(lines)]
+
+
+EPOCHS = records_of(
+    'COORD {"event": "epoch", "epoch": 1}',
+    "hello",
+    'COORD {"event": "epoch", "epoch": 2}',
+    'COORD {"event": "message"}',
+)
+
+
 @dataclass
 class Shelf(Unasked):
     """A target that holds one kernel's sources, its state and its log as values, and notes what it is asked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -22,8 +22,8 @@ from coordinator.runs.arrival import NOT_YET, settle, wait_for_arrival
 from coordinator.runs.refresh import refresh_run
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from tests.coordinator.ledger.test_ledger import BARE
 from tests.coordinator.runs.shelf import Shelf, source_of
+from tests.coordinator.sample_runs import BARE
 from tests.coordinator.scripted import Time
 
 LOST = dataclasses.replace(BARE, id="lost", created_at="2026-11-01T00:00:09+00:00", message="no answer in time")
@@ -44,12 +44,6 @@ class Waits(Time):
         super().sleep(seconds)
         if self.now - SENT_SECONDS >= self.event[0]:
             self.event[1]()
-
-
-@pytest.fixture
-def ledger(tiny: Project) -> Iterator[Ledger]:
-    with Ledger(tiny.ledger) as ledger:
-        yield ledger
 
 
 @dataclasses.dataclass(frozen=True)

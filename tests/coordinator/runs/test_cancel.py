@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -25,31 +21,9 @@ from coordinator.target.kaggle import Kaggle
 from coordinator.target.open import open_target
 from coordinator.target.protocol import KernelRef, RunState, SessionState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
-from tests.coordinator.command import Coord
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.command import Coord, delete_kernels
 from tests.coordinator.runs.shelf import Shelf
-from tests.paths import SAMPLES
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root)
-    yield Coord(root, dict(os.environ))
-    _clear(root)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield ledger
-
-
-def _clear(root: Path) -> None:
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+from tests.coordinator.sample_runs import BARE
 
 
 def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
@@ -253,4 +227,4 @@ def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.Monke
             assert ledger.get(first.id).state is RunState.CANCELLED
             assert choose(Workspace(tiny, ledger, target), "slow", None).id == second.id
     finally:
-        _clear(tiny.root)
+        delete_kernels(tiny.local_kaggle)

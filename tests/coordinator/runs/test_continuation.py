@@ -22,8 +22,7 @@ from coordinator.project.project import Project, find_project
 from coordinator.runs.continuation import choose, continuation_of
 from coordinator.target.protocol import KernelRef, RunState, SessionState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
-from tests.coordinator.command import Coord
+from tests.coordinator.command import Coord, delete_kernels
 from tests.coordinator.targets import Unasked
 
 TARGET = Unasked()  # runs that have ended are asked about no more
@@ -96,9 +95,7 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
         refused = coord.here(*going_on, value, code=2)
         assert f"base local-v3 can't be continued with this config: {why}" in refused.output
 
-    store = Store(project.local_kaggle)
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    delete_kernels(project.local_kaggle)
 
 
 def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Project, ledger: Ledger) -> None:

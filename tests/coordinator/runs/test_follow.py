@@ -25,10 +25,10 @@ from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionS
 from coordinator.workspace import Workspace
 from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
-from tests.coordinator.runs.fetch.test_fetch import RUN
+from tests.coordinator.sample_runs import ON_KAGGLE
 from tests.coordinator.targets import Unasked
 
-RUNNING = dataclasses.replace(RUN, state=RunState.RUNNING)
+RUNNING = dataclasses.replace(ON_KAGGLE, state=RunState.RUNNING)
 LINES = ["start\n", "fold 0 ep", "och 1\n", "ünï\n", "end\n"]
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31mred\x1b[0m \x1bPq\x1b\\ \x1b]8;;http://evil\x1b\\link\x08\x7f"
 
@@ -200,7 +200,7 @@ def test_what_a_hostile_target_says_of_itself_is_clean(tiny: Project, depot: Dep
     depot.files = {HOSTILE: b"x"}
     depot.state = "COMPLETE"
     with Ledger(tiny.ledger) as ledger:
-        ledger.add(RUN)
+        ledger.add(ON_KAGGLE)
     variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
     done = subprocess.run(
         [*COORD, "fetch-results"], cwd=tiny.root, env={**os.environ, **variables}, capture_output=True, check=False

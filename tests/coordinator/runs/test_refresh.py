@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -13,31 +11,14 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.events import Event
 from coordinator.runs.refresh import current_log, last_event, refresh_run
-from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.target.protocol import KernelRef, RunState, SessionState
 from coordinator.workspace import Workspace
-from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.shelf import Shelf
-
-
-def _records(*lines: str) -> list[LogRecord]:
-    return [LogRecord("stdout", float(number), line + "\n") for number, line in enumerate(lines)]
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield ledger
-
+from tests.coordinator.runs.shelf import EPOCHS, Shelf, records_of
+from tests.coordinator.sample_runs import BARE
 
 RUNNING = dataclasses.replace(BARE, id="run", state=RunState.QUEUED, version=4)
 SECOND, NINTH = (Event.parse({"event": "epoch", "epoch": epoch}) for epoch in (2, 9))
 END = Event.parse({"event": "end"})
-EPOCHS = _records(
-    'COORD {"event": "epoch", "epoch": 1}',
-    "hello",
-    'COORD {"event": "epoch", "epoch": 2}',
-    'COORD {"event": "message"}',
-)
 
 
 def _refreshed(project: Project, ledger: Ledger, shelf: Shelf, run: Run = RUNNING) -> Run:
@@ -117,6 +98,6 @@ def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger)
 def test_the_last_event_worth_showing() -> None:
     """Messages, starts and broken lines are passed over; an empty log has none."""
     assert last_event([]) is None
-    assert last_event(_records("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
-    end = last_event([*EPOCHS, *_records('COORD {"event": "end", "status": "complete"}', "bye")])
+    assert last_event(records_of("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
+    end = last_event([*EPOCHS, *records_of('COORD {"event": "end", "status": "complete"}', "bye")])
     assert end == Event.parse({"event": "end", "status": "complete"})

@@ -15,7 +15,7 @@ from coordinator.project.project import Project
 from coordinator.runs.same_work import run_of_same_work
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 from tests.coordinator.targets import Unasked
 
 

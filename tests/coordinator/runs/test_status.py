@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -24,9 +23,8 @@ from coordinator.results.events import Event
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
-from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.shelf import RUNNING_SESSION, Shelf
-from tests.coordinator.runs.test_refresh import EPOCHS
+from tests.coordinator.runs.shelf import EPOCHS, RUNNING_SESSION, Shelf
+from tests.coordinator.sample_runs import BARE
 
 
 @dataclass
@@ -44,12 +42,6 @@ class Many(Shelf):
         if isinstance(found, Exception):
             raise found
         return found
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield ledger
 
 
 def _targets(project: Project, target: Shelf) -> OpenTargets:

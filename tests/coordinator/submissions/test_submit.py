@@ -32,8 +32,7 @@ from coordinator.target.protocol import KernelRef, RunState
 from coordinator.workspace import Workspace
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.server import running_server
-from runner_test.store import Store
-from tests.coordinator.command import Coord
+from tests.coordinator.command import Coord, delete_kernels
 from tests.coordinator.scripted import Time
 from tests.coordinator.targets import Unasked
 from tests.paths import SAMPLES
@@ -90,9 +89,7 @@ def coord(tmp_path: Path) -> Iterator[Coord]:
     project = _project(tmp_path / "tiny")
     _register(project, tmp_path)
     yield Coord(project.root, dict(os.environ))
-    store = Store(project.local_kaggle)
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    delete_kernels(project.local_kaggle)
 
 
 def test_from_a_push_to_the_scores(coord: Coord) -> None:

@@ -10,7 +10,7 @@ from coordinator.runs.fetch.fetch import Fetched
 from coordinator.runs.fetch.several import FetchResult, NotFetched
 from coordinator.sweeps.fetch import FetchedAndMerged
 from coordinator.target.protocol import RunState
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 
 def _fetched(run: Run) -> Fetched:

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,10 +36,8 @@ from coordinator.sweeps.progress import sweep_progress
 from coordinator.sweeps.push import resume
 from coordinator.target.protocol import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
 from tests.coordinator.command import Coord, until
 from tests.coordinator.targets import Unasked
-from tests.paths import SAMPLES
 
 GRID = ("optim.lr=0.1,0.2", "train.epochs=1,2")
 NAMES = [f"base--lr{lr}-epochs{epochs}" for lr in ("0.1", "0.2") for epochs in (1, 2)]
@@ -469,15 +466,11 @@ def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root, ignore=shutil.ignore_patterns("__pycache__"))
-    with (root / "pyproject.toml").open("a") as file:
+def coord(coord: Coord) -> Coord:
+    """`coord` in the tiny project, whose sessions are not isolated."""
+    with (coord.root / "pyproject.toml").open("a") as file:
         file.write('\n[tool.coord.local]\nisolation = "none"\n')
-    yield Coord(root, dict(os.environ))
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    return coord
 
 
 def test_the_whole_way(coord: Coord) -> None:

@@ -30,11 +30,9 @@ from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
 from tests.coordinator.command import Coord
-from tests.coordinator.ledger.test_ledger import BARE, FULL
+from tests.coordinator.sample_runs import BARE, COMPLETE, FULL
 from tests.coordinator.targets import Unasked
-from tests.paths import SAMPLES
 
 
 @dataclass
@@ -75,16 +73,6 @@ class Shelf(Unasked):
             raise NoAnswer("no connection")
         yield from self.versions
 
-
-@pytest.fixture
-def ledger(tiny: Project) -> Iterator[Ledger]:
-    with Ledger(tiny.ledger) as ledger:
-        yield ledger
-
-
-RUN = dataclasses.replace(
-    BARE, id="r1", experiment="base", slug="tiny-base", version=1, state=RunState.COMPLETE, ended_at=BARE.created_at
-)
 
 SENT = submissions.Submission(
     id="s1",
@@ -136,7 +124,7 @@ def _as_pushed(project: Project, run: Run) -> tuple[Run, str]:
 
 def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
     """With its results here and its version on the target, and beside kernels of other origin."""
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     _results(tiny, run, text)
     shelf = Shelf({"tiny-base": [text, "print('by hand')"], "another-project": ["# coord: run=x digest=y"]})
@@ -146,7 +134,7 @@ def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
 def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> None:
     """With config, overrides, metrics and how it ended; the target, which has it too, is not a second source."""
     run, text = _as_pushed(
-        tiny, dataclasses.replace(RUN, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
+        tiny, dataclasses.replace(COMPLETE, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
     )
     _results(tiny, run, text)
     shelf = Shelf({"tiny-base": [text]})
@@ -172,7 +160,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     assert ledger.get(run.id) == dataclasses.replace(run, summary=None, sent_at=None)
 
     # Of a coord that told by the message alone what a run lacks.
-    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="r3", version=4))
+    run, text = _as_pushed(tiny, dataclasses.replace(COMPLETE, id="r3", version=4))
     file = _results(tiny, run, text) / "run.json"
     told = {**json.loads(file.read_text()), "message": "without ada/x, which local did not accept"}
     del told["lacks"], told["stop_requested"]
@@ -180,7 +168,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     _found(tiny, ledger, repair=True)
     assert ledger.get(run.id).lacks == ("ada/x",)
 
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     file = _results(tiny, run, text) / "run.json"
     older = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
     file.write_text(json.dumps({name: run.to_json()[name] for name in (*older, "config", "metadata")}))
@@ -192,7 +180,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
 
 def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
     """As far as a kernel tells: open, so that status asks, and in the order of their versions."""
-    ledger.add(dataclasses.replace(RUN, version=3, id="third"))
+    ledger.add(dataclasses.replace(COMPLETE, version=3, id="third"))
     shelf = Shelf({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
     problems = _found(tiny, ledger, shelf, repair=True)
     assert problems[-1].what == "ada/tiny-base v1 on local is of run first, which the ledger does not have"
@@ -212,7 +200,7 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
 
 def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
     """However late it came."""
-    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, never_arrived=True))
+    ledger.add(dataclasses.replace(COMPLETE, version=None, state=RunState.REFUSED, never_arrived=True))
     shelf = Shelf({"tiny-base": [_kernel(tiny, "r1")]})
     (problem,) = _found(tiny, ledger, shelf, repair=True)
     assert problem.remedy == "adopt the version"
@@ -221,7 +209,7 @@ def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger:
 
 def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> None:
     """A session that nobody asked for is not hidden; nobody but a person can say what to do about it."""
-    ledger.add(RUN)
+    ledger.add(COMPLETE)
     (problem,) = _found(tiny, ledger, Shelf({"tiny-base": [_kernel(tiny, "r1")] * 2}))
     assert problem.what == "ada/tiny-base v2 on local is of run r1, too, which is base local-v1"
     assert problem.repair is None
@@ -229,7 +217,7 @@ def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> Non
 
 def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, ledger: Ledger) -> None:
     """The others are asked all the same."""
-    ledger.add(dataclasses.replace(RUN, state=RunState.QUEUED, version=None))
+    ledger.add(dataclasses.replace(COMPLETE, state=RunState.QUEUED, version=None))
     found = list(check(Workspace(tiny, ledger), [Shelf(reachable=False, name="kaggle"), Shelf()]))
     assert [(type(each), each.what) for each in found] == [
         (Problem, "base local-v? (run r1) is queued, but has no version"),
@@ -239,7 +227,7 @@ def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, le
 
 def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger: Ledger) -> None:
     """What was found here decides the exit code, unless the target was asked for by name."""
-    ledger.add(dataclasses.replace(RUN, target="kaggle"))
+    ledger.add(dataclasses.replace(COMPLETE, target="kaggle"))
     coord = Coord(tiny.root, {**os.environ, "HOME": str(tiny.root)})
     said = coord("ledger", "check").stderr
     assert said.startswith("left out: kaggle could not be asked: no Kaggle credentials found")
@@ -256,7 +244,7 @@ def test_sweeps_are_rebuilt_from_any_of_their_runs(tiny: Project, ledger: Ledger
         for lr in (0.1, 0.2)
     ]
     sweep = sweeps.Sweep("lr", "base", "local", False, BARE.created_at, tuple(members))
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     _results(tiny, run, text, sweeps=[sweep.to_json(), "nonsense"])
     whats = [problem.what for problem in _found(tiny, ledger, repair=True)]
     assert whats[1:] == ["runs in results/ are of the sweep lr, which the ledger does not have"]
@@ -294,7 +282,7 @@ def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
 
 def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Ledger) -> None:
     """Of the ledger's runs, with the file's digest, by which the same file is not sent twice."""
-    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="a" * 16))
+    run, text = _as_pushed(tiny, dataclasses.replace(COMPLETE, id="a" * 16))
     run = dataclasses.replace(run, metadata={**run.metadata, "competition_sources": ["cup", "other"]})
     ledger.add(run)
     _results(tiny, run, text, output={"submission.csv": {"size": 1, "sha256": "5" * 64}})
@@ -313,8 +301,8 @@ def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
     project = dataclasses.replace(tiny, settings=dataclasses.replace(tiny.settings, continue_setting="train.wait_for"))
     config = {"train": {"wait_for": "ada/tiny-base"}}
     for number, state in enumerate((RunState.COMPLETE, RunState.COMPLETE, RunState.ERROR), 1):
-        ledger.add(dataclasses.replace(RUN, id=f"r{number}", version=number, state=state))
-    ledger.add(dataclasses.replace(RUN, id="r4", version=4, config=config))
+        ledger.add(dataclasses.replace(COMPLETE, id=f"r{number}", version=number, state=state))
+    ledger.add(dataclasses.replace(COMPLETE, id="r4", version=4, config=config))
     ledger.update("r3", state=RunState.QUEUED)
     assert _found(project, ledger) == []
     ledger.update("r3", state=RunState.ERROR)
@@ -335,7 +323,7 @@ def test_states_that_cannot_be_are_opened(
     tiny: Project, ledger: Ledger, changes: dict[str, Any], what: str, after: RunState
 ) -> None:
     """What the truth is, the target knows."""
-    ledger.add(dataclasses.replace(RUN, **changes))
+    ledger.add(dataclasses.replace(COMPLETE, **changes))
     (problem,) = _found(tiny, ledger, repair=True)
     assert problem.what.endswith(what)
     assert ledger.get("r1").state is after
@@ -346,14 +334,14 @@ def test_a_version_of_two_runs_in_a_row(tiny: Project, ledger: Ledger) -> None:
     """Version 1 may come again (a kernel that was deleted), and so may others after it; twice in a row is wrong."""
     numbers = (1, 2, 1, 2, 2)
     for number, version in enumerate(numbers):
-        ledger.add(dataclasses.replace(RUN, id=f"r{number}", version=version))
+        ledger.add(dataclasses.replace(COMPLETE, id=f"r{number}", version=version))
     (problem,) = _found(tiny, ledger)
     assert problem.what == "base local-v2 is the version of two runs in a row: r3 and r4"
 
 
 def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) -> None:
     """Another run's metrics, a kernel that is not the one that was pushed, a folder of nobody's, one that is gone."""
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     directory = _results(tiny, run, text)
     (directory / "metrics.json").write_text('{"run_id": "other"}')
@@ -364,7 +352,7 @@ def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) 
     found = [problem.what for problem in _found(tiny, ledger)]
     assert found[0] == "results/base/local-v1/metrics.json is of run other, not r1"
     assert found[1].startswith("results/base/local-v1/kernel.py is not what was pushed: its digest is sha256:")
-    assert found[2] == "results/base/local-v4/ says that it is base local-v4; run r1 is base local-v1"
+    assert found[2] == "results/base/local-v4/ holds the results of base local-v4, but its run r1 is base local-v1"
     assert found[3] == "results/base/local-v9/ has no readable run.json: its run is not known"
     assert found[4] == "base local-v2 was fetched, and its results are gone"
     shutil.rmtree(moved)
@@ -375,7 +363,7 @@ def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) 
 @pytest.mark.parametrize(("column", "value"), [("config", "{"), ("state", "asleep"), ("files", "[]")])
 def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, value: str) -> None:
     """Other commands stop at it and name the check; it is rebuilt from its results, if they are here."""
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute(f"UPDATE runs SET {column} = ?", (value,))
@@ -390,7 +378,7 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
 
 def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
     """It is damaged, and says why; which target it was is not guessed. Its results, if they are here, tell."""
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute("UPDATE runs SET target = 'moon'")
@@ -502,16 +490,6 @@ def test_runs_as_rows() -> None:
     assert export.as_csv([]).startswith("id,experiment,target,")
 
 
-@pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root)
-    yield Coord(root, dict(os.environ))
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
-
-
 def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
     """One run from its results, one from its kernel; without --repair nothing changes; the way on goes on."""
     coord("push", "--exp", "base", "--wait")
@@ -534,7 +512,7 @@ def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
 
 def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None:
     """As CSV unless JSON is asked for; a file that cannot be written is one line."""
-    ledger.add(RUN)
+    ledger.add(COMPLETE)
     remarks.tag(ledger, "base", "good")
     member = sweeps.Member("base", "base", (), whole="", work="w")
     sweeps.add(ledger, sweeps.Sweep("lr", "base", "local", False, "2026", (member,)))

@@ -16,7 +16,7 @@ from coordinator.runs.fetch.several import fetch_several
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.finished_runs import finished
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 
 @contextlib.contextmanager
