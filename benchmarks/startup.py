@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.measure import print_table, seconds
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import Form, render_script
+from coordinator.bundle.script import Content, Form, render_script
 from coordinator.bundle.sources import collect
 from coordinator.project.project import default_template
 
@@ -61,15 +61,8 @@ def ways(files: tuple[SourceFile, ...], folder: Path) -> dict[str, Callable[[], 
     found: dict[str, Callable[[], object]] = {PACKAGE: lambda: run(["-m", ENTRY], package, environment)}
     forms: tuple[Form, ...] = ("text", "archive")
     for form in forms:
-        script = render_script(
-            default_template("kernel.py.j2"),
-            experiment="light",
-            about="",
-            entry=ENTRY,
-            config={},
-            files=files,
-            form=form,
-        )
+        content = Content(ENTRY, files, {}, "light")
+        script = render_script(default_template("kernel.py.j2"), content, form=form)
         kernel = folder / f"{form}.py"
         kernel.write_bytes(script.text.encode("utf-8"))
         start = functools.partial(run, [str(kernel)], working, environment | {"TMPDIR": str(folder)})

@@ -1,7 +1,7 @@
 from . import image_probe as image_probe, program as program, reader as reader
 from .bootstrap import STAMP as STAMP, digest_of as digest_of, stamp_of as stamp_of
 from .files import SourceFile as SourceFile
-from .fit import fit_to_image as fit_to_image
+from .fit import Packages as Packages, fit_to_image as fit_to_image
 from .image import (
     Image as Image,
     image_from as image_from,
@@ -13,11 +13,12 @@ from .image_probe import PREFIX as PREFIX
 from .notebook import Notebook as Notebook, notebook_of as notebook_of, script_in as script_in
 from .reader import Kernel as Kernel, read_kernel as read_kernel
 from .script import (
+    Content as Content,
     Script as Script,
     fits as fits,
     largest_files as largest_files,
     render_script as render_script,
     stamped as stamped,
 )
-from .sources import collect as collect
+from .sources import Selection as Selection, collect as collect
 from .syntax import newer_syntax_explained as newer_syntax_explained

@@ -25,26 +25,33 @@ class Fitted:
     warnings: tuple[str, ...]
 
 
-def fit_to_image(
-    sources: Sequence[SourceFile],
-    *,
-    root: Path,
-    entry: str,
-    image: Image | None,
-    vendor: Sequence[str] = (),
-    extra: Collection[str] = (),
-    installs: bool = False,
-) -> Fitted:
-    """The sources with the distributions that `vendor` names. Without an image nothing is checked.
+@dataclass(frozen=True)
+class Packages:
+    """The third-party packages that a kernel has beside those of its image."""
 
-    `extra` names modules or distributions that the kernel has beside those of the image. With `installs` (the kernel
-    may install something, or runs another image) missing ones are warnings. Raises BundleError if a source is too new
-    for the image's Python, a distribution cannot be vendored, or an import finds nothing.
+    vendor: Sequence[str] = ()
+    """Installed distributions that go into the bundle."""
+    extra: Collection[str] = ()
+    """Modules or distributions that are there for another reason."""
+    are_installed: bool = False
+    """The kernel may install some, or runs another image: missing ones are warnings, not errors."""
+
+
+def fit_to_image(
+    sources: Sequence[SourceFile], packages: Packages, *, root: Path, entry: str, image: Image | None
+) -> Fitted:
+    """The sources with the distributions that are vendored. Without an image nothing is checked.
+
+    Raises BundleError if a source is too new for the image's Python, a distribution cannot be vendored, or an import
+    finds nothing.
     """
+    vendor, extra = packages.vendor, packages.extra
     if image:
         check_syntax_of(image.python, sources)
     packed = vendored(root, vendor, image=image, extra=extra)
     warnings = packed.needs
     if image:
-        warnings = check_third_party(sources, image, entry=entry, there=(*packed.modules, *extra), installs=installs)
+        warnings = check_third_party(
+            sources, image, entry=entry, there=(*packed.modules, *extra), installs=packages.are_installed
+        )
     return Fitted(tuple(sorted((*sources, *packed.files), key=lambda file: file.path)), warnings)

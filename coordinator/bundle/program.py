@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile, failures_told
-from coordinator.bundle.script import Form, Script, render_script
-from coordinator.bundle.sources import collect
+from coordinator.bundle.script import Content, Form, Script, render_script
+from coordinator.bundle.sources import PLAIN, Selection, collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.files import write_atomically
 from coordinator.project import default_template
@@ -65,24 +65,22 @@ def module_of(name: str, root: Path | None = None) -> Program:
 
 def bundle(
     program: Program,
+    selection: Selection = PLAIN,
     *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    reached_only: bool = False,
     form: Form | None = None,
     vendor: Sequence[str] = (),
     kaggle: bool = False,
-    output: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Script, tuple[SourceFile, ...]]:
-    """The program as one script, and the files in it. `output`, where it will be written, is no part of it.
+    """The program as one script, and the files in it. Its output, where it will be written, is no part of it.
 
     `vendor` names installed distributions that go in, too. With `kaggle` the script is for a kernel: syntax that is
     newer than its image's Python and a script above its limit are refused, and what the image lacks is reported (not
     refused: whether the kernel may install it is not known here). Raises BundleError for these, and if a file that the
     program needs is missing, ignored or refused, or is the `output`.
     """
-    target = Path(os.path.realpath(output)) if output else None
+    target = Path(os.path.realpath(selection.output)) if selection.output else None
+    older = target if target and _is_bundle(target) else None
     image = None
     explained: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if kaggle:
@@ -91,35 +89,20 @@ def bundle(
         image = _image_for(program.root)
         explained = newer_syntax_explained(image.python)
     with explained:
-        files = collect(
-            program.root,
-            program.entry,
-            include=include,
-            exclude=exclude,
-            reached_only=reached_only,
-            output=target if target and _is_bundle(target) else None,
-            say=say,
-        )
+        files = collect(program.root, program.entry, replace(selection, output=older), say=say)
     if target and target in (program.root / file.path for file in files):
-        raise BundleError(f"{output} is part of the program", hint="Name another file with -o.")
+        raise BundleError(f"{selection.output} is part of the program", hint="Name another file with -o.")
     if kaggle or vendor:
-        from coordinator.bundle.fit import fit_to_image
+        from coordinator.bundle.fit import Packages, fit_to_image
 
-        fitted = fit_to_image(files, root=program.root, entry=program.entry, image=image, vendor=vendor, installs=True)
+        fitted = fit_to_image(
+            files, Packages(vendor, are_installed=True), root=program.root, entry=program.entry, image=image
+        )
         for warning in fitted.warnings:
             say(f"warning: {warning}")
         files = fitted.files
-    script = render_script(
-        default_template("kernel.py.j2"),
-        experiment="",
-        about="",
-        entry=program.entry,
-        config=None,
-        files=files,
-        form=form,
-        refuse=kaggle,
-    )
-    return script, files
+    content = Content(program.entry, files)
+    return render_script(default_template("kernel.py.j2"), content, form=form, refuse=kaggle), files
 
 
 def write(path: Path, text: str) -> None:

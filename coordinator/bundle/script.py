@@ -44,26 +44,36 @@ class Script:
     form: Form
 
 
+@dataclass(frozen=True)
+class Content:
+    """What goes into a script."""
+
+    entry: str
+    """A module's name, or the path of a script among the files."""
+    files: Sequence[SourceFile]
+    config: Mapping[str, Any] | None = None
+    """None for a program without a project."""
+    experiment: str = ""
+    """Its name; empty for a program without a project."""
+    about: str = ""
+    """What the experiment is about, in a sentence."""
+    command: str = ""
+    """The command that makes the script again."""
+
+
 def render_script(
     template: Path,
+    content: Content,
     *,
-    experiment: str,
-    about: str,
-    entry: str,
-    config: Mapping[str, Any] | None,
-    files: Sequence[SourceFile],
     form: Form | None = None,
     refuse: bool = True,
-    command: str = "",
     as_sent: Callable[[str], str] = str,
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
-    `entry` is a module's name or the path of a script among the files; a bundle without a project has no
-    `experiment` ("") and no `config`. `command` is the command that makes it again. Without a `form`, falls back to one
-    compressed archive when readable text would exceed Kaggle's limit of 1 MiB. Raises BundleError, with the largest
-    files, when the archive would, too (unless `refuse` is False), and for a config that JSON cannot hold. `as_sent`
-    turns the script into what is sent, to which the limit applies.
+    Without a `form`, falls back to one compressed archive when readable text would exceed Kaggle's limit of 1 MiB.
+    Raises BundleError, with the largest files, when the archive would, too (unless `refuse` is False), and for a config
+    that JSON cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
     """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     environment.filters["literal"] = literal
@@ -74,15 +84,15 @@ def render_script(
     except jinja2.TemplateError as error:
         raise BundleError(f"{template.name}: {error}") from error
     values = {
-        "experiment": experiment,
+        "experiment": content.experiment,
         # It goes into a comment, where a line end or a NUL would end the comment or the script.
-        "about": " ".join("".join(char if char.isprintable() else " " for char in about).split()),
-        "entry": entry,
-        "command": command,
-        "config": None if config is None else _config_text(config),
+        "about": " ".join("".join(char if char.isprintable() else " " for char in content.about).split()),
+        "entry": content.entry,
+        "command": content.command,
+        "config": None if content.config is None else _config_text(content.config),
         "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
     }
-    files = sorted(files, key=lambda file: file.path)
+    files = sorted(content.files, key=lambda file: file.path)
     packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
     forms: list[Form] = [form] if form else ["text", "archive"]
     if sum(len(file.data) for file in files) > SOURCE_MAX and len(forms) > 1:

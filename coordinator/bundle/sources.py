@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.exclusions import LeftOut, Module
@@ -36,39 +36,48 @@ NAMED_MAX = 1_000_000
 program."""
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which files go in besides those that imports and packages bring, and which do not."""
+
+    include: Sequence[str] = ()
+    """Globs of further files."""
+    exclude: Sequence[str] = ()
+    """Patterns as in .gitignore."""
+    reached_only: bool = False
+    """Of packages, only the modules that import statements reach, and the data beside them."""
+    output: Path | None = None
+    """Where the bundle will be written: an older one there is no part of the program."""
+
+
+PLAIN = Selection()
+
+
 def collect(
     root: Path,
     entry: str,
+    selection: Selection = PLAIN,
     *,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    reached_only: bool = False,
-    output: Path | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[SourceFile, ...]:
     """The files that the entry needs, sorted by path.
 
-    `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `include` are globs of
-    further files, `exclude` patterns as in .gitignore. With `reached_only`, packages do not go in whole, but those of
-    their modules that import statements reach, and data beside them. `output` is where the bundle will be written: an
-    older one there is no part of the program. `say` gets a line for what went in, or was left out, for another reason
-    than an import.
+    `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `say` gets a line for
+    what went in, or was left out, for another reason than an import.
 
     Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused or cannot be read.
     """
     with failures_told(root):
         script = root / entry if entry.endswith(".py") else None
         folders = list(dict.fromkeys([script.parent, root] if script else [root]))
-        collection = _Collection(
-            root, folders, Ignored(root, exclude), reached_only=reached_only, output=output, say=say
-        )
+        collection = _Collection(root, folders, selection, say)
         if script:
             if not script.is_file():
                 raise BundleError(f"there is no script {entry} in {root}")
             collection.add(script)
         else:
             collection.add_entry_module(entry)
-        for pattern in include:
+        for pattern in selection.include:
             collection.include(pattern)
         collection.follow_imports()
         collection.left_out.check(collection.modules)
@@ -82,22 +91,19 @@ class _Collection:
         self,
         root: Path,
         folders: Sequence[Path],
-        ignored: Ignored,
-        *,
-        reached_only: bool,
-        output: Path | None,
+        selection: Selection,
         say: Callable[[str], None],
     ) -> None:
         self.files: dict[str, SourceFile] = {}
         self._root = root
         self._folders = folders
-        self._ignored = ignored
-        self._reached_only = reached_only
+        self._ignored = Ignored(root, selection.exclude)
+        self._reached_only = selection.reached_only
         self._packages: dict[str, list[Path]] = {}
         """Folders of top-level packages of which only the modules that imports reach go in."""
         self._reached: set[str] = set()
         self._reached_folders: set[Path] = set()
-        self._output = output
+        self._output = selection.output
         self._say = say
         self.modules: list[Module] = []
         self._open = {name for folder in folders for name in names_in(folder)}

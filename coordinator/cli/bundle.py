@@ -54,7 +54,7 @@ def bundle(
 
     Its local packages are included as a whole, with their data.
     """
-    from coordinator.bundle import fits, largest_files, program as verb
+    from coordinator.bundle import Selection, fits, largest_files, program as verb
     from coordinator.kaggle_rules import SOURCE_MAX
 
     if (path is None) == (module is None):
@@ -67,13 +67,10 @@ def bundle(
     file = None if output == "-" else Path(output)
     script, files = verb.bundle(
         program,
-        include=include,
-        exclude=exclude,
-        reached_only=reached,
+        Selection(include, exclude, reached_only=reached, output=file),
         form=None if form == "auto" else form,
         vendor=vendor,
         kaggle=kaggle,
-        output=file,
         say=say,
     )
     size = len(script.text.encode("utf-8"))

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.bundle import (
+    Content,
     Notebook,
+    Packages,
     Script,
     SourceFile,
     collect,
@@ -96,26 +98,17 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     notes: list[str] = []
     with newer_syntax_explained(image.python):
         sources = collect(project.root, settings.entry, say=notes.append)
-    fitted = fit_to_image(
-        sources,
-        root=project.root,
-        entry=settings.entry,
-        image=image,
-        vendor=settings.vendor,
-        extra=settings.image_extra,
-        installs=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
+    packages = Packages(
+        settings.vendor,
+        settings.image_extra,
+        are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
+    fitted = fit_to_image(sources, packages, root=project.root, entry=settings.entry, image=image)
     files = fitted.files
-    script = render_script(
-        project.template(TEMPLATE),
-        experiment=experiment.name,
-        about=experiment.about,
-        entry=project.settings.entry,
-        config=experiment.config,
-        files=files,
-        command=experiment.build_command,
-        as_sent=partial(_as_sent, experiment),
+    content = Content(
+        settings.entry, files, experiment.config, experiment.name, experiment.about, experiment.build_command
     )
+    script = render_script(project.template(TEMPLATE), content, as_sent=partial(_as_sent, experiment))
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
     check_source_size(size)
     check_collisions(experiment, kernel_titles(project))

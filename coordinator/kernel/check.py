@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from coordinator.bundle import STAMP, Kernel, SourceFile, read_kernel, render_script
+from coordinator.bundle import STAMP, Content, Kernel, SourceFile, read_kernel, render_script
 from coordinator.errors import BundleError
 from coordinator.kernel.build import MANIFEST, TEMPLATE, Build
 from coordinator.kernel.metadata import METADATA_FILE
@@ -187,15 +187,15 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Chang
 def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequence[str]) -> tuple[str, ...]:
     """The kernel compared with one made now of its own files and config: only the text around them can differ."""
     try:
-        same_parts = render_script(
-            project.template(TEMPLATE),
-            experiment=kernel.experiment,
-            about=built.experiment.about,
-            entry=kernel.entry,
-            config=kernel.config or {},
-            files=kernel.files,
-            command=build_command(kernel.experiment, overrides),
-        ).text
+        content = Content(
+            kernel.entry,
+            kernel.files,
+            kernel.config or {},
+            kernel.experiment,
+            built.experiment.about,
+            build_command(kernel.experiment, overrides),
+        )
+        same_parts = render_script(project.template(TEMPLATE), content).text
     except BundleError:  # with the text of today it is too large
         return ()
     for file in kernel.files:

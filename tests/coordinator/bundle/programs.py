@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import Script, render_script
+from coordinator.bundle.script import Content, Script, render_script
 from coordinator.project.project import default_template
 
 NONE: Mapping[str, str] = {}
@@ -73,6 +73,4 @@ def script_of(
     sources = [
         SourceFile(path, data.encode("utf-8") if isinstance(data, str) else data) for path, data in files.items()
     ]
-    return render_script(
-        default_template("kernel.py.j2"), experiment="try", about=about, entry=entry, config=config, files=sources
-    )
+    return render_script(default_template("kernel.py.j2"), Content(entry, sources, config, "try", about))

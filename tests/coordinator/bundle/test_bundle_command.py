@@ -20,6 +20,7 @@ from hypothesis import given, settings, strategies as st
 from coordinator.bundle.files import failures_told
 from coordinator.bundle.program import Program, bundle, module_of, script_at, write
 from coordinator.bundle.script import Form
+from coordinator.bundle.sources import Selection
 from coordinator.errors import BundleError
 from tests.coordinator.bundle.distributions import install
 from tests.coordinator.bundle.programs import Ran, run_kernel, write_files
@@ -328,13 +329,13 @@ def test_further_files_and_fewer(tmp_path: Path) -> None:
     }
     write_files(tmp_path, files)
     program = script_at(tmp_path / "main.py")
-    _, found = bundle(program, include=["extra/*.dat", "plugin.py"], exclude=["tests/", "two.dat", "/words.txt"])
+    _, found = bundle(program, Selection(["extra/*.dat", "plugin.py"], ["tests/", "two.dat", "/words.txt"]))
     # What is asked for by name goes in, whatever the patterns say.
     assert [file.path for file in found] == [
         *("extra/one.dat", "extra/two.dat", "helper.py", "main.py", "pack/__init__.py", "pack/a.txt", "plugin.py"),
     ]
     with pytest.raises(BundleError, match=r"--include \*\.none: no file in .* matches"):
-        bundle(program, include=["*.none"])
+        bundle(program, Selection(include=["*.none"]))
 
 
 def test_only_what_is_reached(tmp_path: Path) -> None:
@@ -354,7 +355,7 @@ def test_only_what_is_reached(tmp_path: Path) -> None:
         "space/inner/other.py": "",
     }
     write_files(tmp_path, files)
-    script, found = bundle(script_at(tmp_path / "main.py"), reached_only=True)
+    script, found = bundle(script_at(tmp_path / "main.py"), Selection(reached_only=True))
     out = {"pack/four.py", "pack/deep/five.py", "pack/tests/__init__.py", "space/inner/other.py"}
     assert {file.path for file in found} == set(files) - out
     assert run_kernel(script.text, tmp_path / "session").out == "pack.deep.three\n"
@@ -362,7 +363,7 @@ def test_only_what_is_reached(tmp_path: Path) -> None:
     with pytest.raises(
         BundleError, match=r"pack/one\.py:1 imports pack\.deep\.three, but pack/deep/three\.py is ignored"
     ):
-        bundle(script_at(tmp_path / "main.py"), reached_only=True)
+        bundle(script_at(tmp_path / "main.py"), Selection(reached_only=True))
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import render_script
-from coordinator.bundle.sources import collect
+from coordinator.bundle.script import Content, render_script
+from coordinator.bundle.sources import Selection, collect
 from coordinator.errors import BundleError
 from coordinator.project.project import default_template
 from tests.coordinator.bundle.programs import left_in
@@ -133,15 +133,9 @@ def _files(folder: Path) -> list[SourceFile]:
 
 def _kernel(sample: Sample) -> str:
     folder, included = PROGRAMS / sample.name, INCLUDED.get(sample.name, ())
-    script = render_script(
-        default_template("kernel.py.j2"),
-        experiment="",
-        about="",
-        entry=sample.entry,
-        config=None,
-        files=_files(folder) if sample.name in REFUSED else collect(folder, sample.entry, include=included),
-    )
-    return script.text
+    is_refused = sample.name in REFUSED
+    files = _files(folder) if is_refused else collect(folder, sample.entry, Selection(include=included))
+    return render_script(default_template("kernel.py.j2"), Content(sample.entry, files)).text
 
 
 def _run(sample: Sample, command: list[str], working: Path, temporary: Path) -> Outcome:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import Kernel, read_kernel
-from coordinator.bundle.script import render_script, stamped
+from coordinator.bundle.script import Content, render_script, stamped
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
@@ -94,7 +94,7 @@ def test_a_file_that_was_tampered_with_is_reported(size: int) -> None:
     """It is read as it is, and named with the digest that the kernel gives for it."""
     files = [SourceFile("pack/good.py", b"x = 1\n"), Forged("pack/train.py", b"#" * size)]
     template = default_template("kernel.py.j2")
-    script = render_script(template, experiment="e", about="", entry="pack.train", config={}, files=files)
+    script = render_script(template, Content("pack.train", files, {}, "e"))
     kernel = _read(script.text)
     assert (kernel.form, dict(kernel.damaged)) == (script.form, {"pack/train.py": "0" * 64})
     assert _files(kernel) == {"pack/good.py": b"x = 1\n", "pack/train.py": b"#" * size}

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from coordinator.bundle.bootstrap import decoded, digest_of, stamp_of
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.script import literal, render_script, stamped
+from coordinator.bundle.script import Content, literal, render_script, stamped
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
@@ -185,9 +185,7 @@ def test_a_bundle_without_a_project(tmp_path: Path) -> None:
     """It says nothing of an experiment, and its program finds neither a config nor the name of one."""
     tell = "import os\nprint([name for name in ('COORD_CONFIG', 'COORD_EXPERIMENT') if name in os.environ])\n"
     source = SourceFile("tools/main.py", tell.encode())
-    script = render_script(
-        default_template("kernel.py.j2"), experiment="", about="", entry="tools/main.py", config=None, files=[source]
-    )
+    script = render_script(default_template("kernel.py.j2"), Content("tools/main.py", [source]))
     head = script.text.partition("\nFILES = {}")[0]
     assert "# tools/main.py, bundled\n#\n" in head
     assert "experiment" not in head
@@ -220,11 +218,10 @@ def test_the_same_bytes_elsewhere(tiny: Project, tmp_path: Path) -> None:
     code = (
         "import os, sys\nos.umask(int(sys.argv[2], 8))\nfrom pathlib import Path\n"
         "from coordinator.bundle.sources import collect\n"
-        "from coordinator.bundle import render_script\nfrom coordinator.project import default_template\n"
-        "script = render_script(default_template('kernel.py.j2'),\n"
-        "                       experiment='e', about='ü', entry='tiny_model.train',\n"
-        "                       config={'b': 1, 'a': {'d': 'é', 'c': 3}},\n"
-        "                       files=collect(Path(sys.argv[1]), 'tiny_model.train'))\n"
+        "from coordinator.bundle import Content, render_script\nfrom coordinator.project import default_template\n"
+        "content = Content('tiny_model.train', collect(Path(sys.argv[1]), 'tiny_model.train'),\n"
+        "                  {'b': 1, 'a': {'d': 'é', 'c': 3}}, 'e', 'ü')\n"
+        "script = render_script(default_template('kernel.py.j2'), content)\n"
         "sys.stdout.buffer.write(script.text.encode())"
     )
     copy = tmp_path / "quite" / "another place"
@@ -325,7 +322,7 @@ def test_a_template_of_ones_own_that_is_wrong(tmp_path: Path, template: str, mes
     """A mistake in the project's own template is told with its name."""
     file = write_files(tmp_path, {"kernel.py.j2": template}) / "kernel.py.j2"
     with pytest.raises(BundleError) as caught:
-        render_script(file, experiment="e", about="", entry="pack.train", config={}, files=())
+        render_script(file, Content("pack.train", (), {}, "e"))
     assert caught.value.what.startswith("kernel.py.j2: ")
     assert message in caught.value.what
 
@@ -335,8 +332,6 @@ def test_the_real_model_source_fits_as_text(repository: Project) -> None:
     files = collect(repository.root, repository.settings.entry)
     assert "model_src/config.py" in {file.path for file in files}
     assert all(isinstance(file, SourceFile) and file.path.startswith("model_src/") for file in files)
-    script = render_script(
-        default_template("kernel.py.j2"), experiment="e", about="", entry="model_src.train", config={}, files=files
-    )
+    script = render_script(default_template("kernel.py.j2"), Content("model_src.train", files, {}, "e"))
     assert script.form == "text"
     assert len(script.text.encode()) < SOURCE_MAX // 2
