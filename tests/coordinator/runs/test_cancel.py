@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from coordinator.bundle.script import stamped
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
@@ -22,8 +21,8 @@ from coordinator.target.open import open_target
 from coordinator.target.protocol import KernelRef, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, delete_kernels
-from tests.coordinator.runs.shelf import Shelf
 from tests.coordinator.sample_runs import BARE
+from tests.coordinator.targets import RUNNING_SESSION, MemoryTarget, source_of
 
 
 def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
@@ -37,9 +36,10 @@ def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
 
 
 @dataclass
-class Counter(Shelf):
-    """A target whose sessions can, or cannot, be cancelled; deleting may lose its answer, or do nothing."""
+class Cancelling(MemoryTarget):
+    """The kernel smoke; its sessions can, or cannot, be cancelled; a delete may lose its answer, or do nothing."""
 
+    session: SessionState | None = RUNNING_SESSION
     can_cancel: bool = False
     lost: bool = False
     """The answer to a delete does not arrive."""
@@ -52,13 +52,14 @@ class Counter(Shelf):
     def delete(self, owner: str, slug: str) -> None:
         self.asked.append(f"delete {owner}/{slug}")
         if self.takes_effect:
-            self.sources.clear()
+            del self.sources[slug]
         if self.lost:
             raise NoAnswer("no answer in time")
 
 
-def _text(run_id: str) -> str:
-    return stamped("# coord: run=- digest=-\nprint()\n", run_id=run_id, git=None)
+def _target(*run_ids: str, **changes: bool) -> Cancelling:
+    """A target with one version of the kernel smoke per run."""
+    return Cancelling({"smoke": [source_of(run_id) for run_id in run_ids]}, **changes)  # type: ignore[arg-type]
 
 
 RUN = dataclasses.replace(BARE, id="r2", state=RunState.RUNNING, version=2)
@@ -73,7 +74,7 @@ def _yes(deletion: Deletion) -> bool:
 def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) -> None:
     """The kernel was created again elsewhere: its version 2 is not this run's."""
     ledger.add(RUN)
-    target = Counter([_text("x"), _text("y")], can_cancel=True)
+    target = _target("x", "y", can_cancel=True)
     with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
         cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
     assert target.asked == ["v2"]
@@ -85,7 +86,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
     ledger.add(OTHER)
     ledger.add(RUN)
     ledger.add(dataclasses.replace(RUN, id="r4", version=4))
-    target = Counter([_text(f"r{number}") for number in range(1, 5)])
+    target = _target("r1", "r2", "r3", "r4")
     seen: list[Deletion] = []
 
     def no(deletion: Deletion) -> bool:
@@ -117,7 +118,7 @@ def test_a_delete_counts_when_the_kernel_is_gone(
 ) -> None:
     """Whatever its answer was, and whether or not that arrived."""
     ledger.add(RUN)
-    target = Counter([_text("r1"), _text("r2")], lost=lost, takes_effect=takes_effect)
+    target = _target("r1", "r2", lost=lost, takes_effect=takes_effect)
     if error is None:
         run = cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
         assert (run.state, run.message) == (RunState.CANCELLED, "its kernel was deleted to stop it")
@@ -132,14 +133,14 @@ def test_a_delete_counts_when_the_kernel_is_gone(
 def test_a_kernel_that_is_gone_runs_no_more(tiny: Project, ledger: Ledger) -> None:
     """Somebody deleted it by hand: nothing is left to cancel, and the ledger learns it."""
     ledger.add(RUN)
-    run = cancel_run(Workspace(tiny, ledger, Counter()), RUN, confirm=_yes)
+    run = cancel_run(Workspace(tiny, ledger, _target()), RUN, confirm=_yes)
     assert (run.state, run.message) == (RunState.CANCELLED, "its kernel is gone")
 
 
 def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -> None:
     """The request is sent once; after half a minute of looking it is not called cancelled."""
     ledger.add(RUN)
-    target, slept = Counter([_text("r1"), _text("r2")], can_cancel=True), list[float]()
+    target, slept = _target("r1", "r2", can_cancel=True), list[float]()
     with pytest.raises(Later, match="was asked to stop, and is still running"):
         cancel_run(Workspace(tiny, ledger, target, clock=Clock(sleep=slept.append)), RUN, confirm=_yes)
     assert sum(slept) == pytest.approx(30.0)
@@ -155,7 +156,7 @@ def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -
 def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, ledger: Ledger) -> None:
     """A delete would take the new version along."""
     ledger.add(RUN)
-    target = Counter([_text("r1"), _text("r2")])
+    target = _target("r1", "r2")
     with held(tiny.push_lock("local", "smoke"), wait=True), pytest.raises(Later, match="is being pushed"):
         cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
     assert target.asked == []
@@ -165,7 +166,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
     """The one that is active, though a later one has ended; a push without an answer is settled before."""
     ledger.add(dataclasses.replace(RUN, id="r1", version=1))
     ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
-    target = Counter([_text("r1"), _text("r2"), _text("r3")])
+    target = _target("r1", "r2", "r3")
     assert choose(Workspace(tiny, ledger, target), "smoke", None).id == "r1"
     with pytest.raises(RunFailed, match="smoke local-v2 has ended: it has failed"):
         choose(Workspace(tiny, ledger, target), "smoke", 2)

@@ -20,19 +20,12 @@ from coordinator.project.experiment import resolve
 from coordinator.project.init import init_project
 from coordinator.project.project import Project, find_project
 from coordinator.runs.continuation import choose, continuation_of
-from coordinator.target.protocol import KernelRef, RunState, SessionState
+from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, delete_kernels
-from tests.coordinator.targets import Unasked
+from tests.coordinator.targets import RUNNING_SESSION, MemoryTarget
 
-TARGET = Unasked()  # runs that have ended are asked about no more
-
-
-class Running(Unasked):
-    """All its sessions go on."""
-
-    def state(self, ref: KernelRef) -> SessionState:
-        return SessionState(RunState.RUNNING)
+TARGET = MemoryTarget()  # runs that have ended are asked about no more
 
 
 @pytest.fixture
@@ -135,9 +128,10 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
     with pytest.raises(RunFailed, match="base local-v0 was merged from the runs of its folds: it has no kernel"):
         continuation_of(Workspace(project, ledger, TARGET), merged, ["epochs=30"])
-    running = choose(Workspace(project, ledger, Running(), say=said.append), run(ledger, 3, RunState.QUEUED))
+    here = Workspace(project, ledger, MemoryTarget(session=RUNNING_SESSION), say=said.append)
+    running = choose(here, run(ledger, 3, RunState.QUEUED))
     with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to continue from yet"):
-        continuation_of(Workspace(project, ledger, Running()), running, [])
+        continuation_of(here, running, [])
 
 
 def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:

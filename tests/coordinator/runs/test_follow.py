@@ -18,15 +18,14 @@ from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
 from coordinator.results.events import Event, event_of
 from coordinator.runs.follow import follow_run
-from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.target.protocol import LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
 from tests.coordinator.sample_runs import ON_KAGGLE
-from tests.coordinator.targets import Unasked
+from tests.coordinator.targets import MemoryTarget
 
 RUNNING = dataclasses.replace(ON_KAGGLE, state=RunState.RUNNING)
 LINES = ["start\n", "fold 0 ep", "och 1\n", "ünï\n", "end\n"]
@@ -86,21 +85,10 @@ def test_a_stream_that_is_cut_loses_and_repeats_nothing(tiny: Project, depot: De
     assert states[0] == "running"
 
 
-@dataclasses.dataclass
-class Silent(Unasked):
-    """A target that gives no answer to some questions in a row."""
-
-    questions: int
-    name: TargetName = "kaggle"
-
-    def state(self, ref: KernelRef) -> SessionState:
-        self.questions -= 1
-        if self.questions >= 0:
-            raise NoAnswer("no connection")
-        return SessionState(RunState.COMPLETE, "")
-
-    def log(self, ref: KernelRef) -> list[LogRecord]:
-        return []
+def _silent(questions: int) -> MemoryTarget:
+    """Gives no answer to that many questions about a run that is complete."""
+    failures = {"state": [NoAnswer("no connection")] * questions}
+    return MemoryTarget(name="kaggle", session=SessionState(RunState.COMPLETE), failures=failures)
 
 
 def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
@@ -108,14 +96,14 @@ def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         waits: list[float] = []
-        *_, end = follow_run(Workspace(tiny, ledger, Silent(30), clock=Clock(sleep=waits.append)), RUNNING)
+        *_, end = follow_run(Workspace(tiny, ledger, _silent(30), clock=Clock(sleep=waits.append)), RUNNING)
         assert isinstance(end, Run)
         assert end.state is RunState.COMPLETE
         assert 120 < sum(waits) < 600
         ledger.update(RUNNING.id, state=RunState.RUNNING)
         waits.clear()
         with pytest.raises(NoAnswer):
-            list(follow_run(Workspace(tiny, ledger, Silent(1000), clock=Clock(sleep=waits.append)), RUNNING))
+            list(follow_run(Workspace(tiny, ledger, _silent(1000), clock=Clock(sleep=waits.append)), RUNNING))
         assert 600 <= sum(waits) < 700
 
 

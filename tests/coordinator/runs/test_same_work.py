@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import pytest
 
@@ -13,23 +12,10 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
 from coordinator.runs.same_work import run_of_same_work
-from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.target.protocol import RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.sample_runs import BARE
-from tests.coordinator.targets import Unasked
-
-
-@dataclass
-class OneState(Unasked):
-    """A target on which every session is in the same state."""
-
-    state_now: RunState
-
-    def state(self, ref: KernelRef) -> SessionState:
-        return SessionState(self.state_now)
-
-    def log(self, ref: KernelRef) -> list[LogRecord]:
-        return []
+from tests.coordinator.targets import MemoryTarget
 
 
 def _run(project: Project, run_id: str, state: RunState, *, second: int) -> tuple[Run, str]:
@@ -76,5 +62,5 @@ def test_an_open_target_is_asked_about_an_active_run(
     with Ledger(tiny.ledger) as ledger:
         run, work = _run(tiny, "r1", RunState.RUNNING, second=1)
         ledger.add(run)
-        same = run_of_same_work(Workspace(tiny, ledger, OneState(state_now)), work, "local")
+        same = run_of_same_work(Workspace(tiny, ledger, MemoryTarget(session=SessionState(state_now))), work, "local")
     assert (same.state if same else None) is found

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,28 +23,24 @@ from coordinator.results.events import Event
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
-from tests.coordinator.runs.shelf import EPOCHS, RUNNING_SESSION, Shelf
 from tests.coordinator.sample_runs import BARE
+from tests.coordinator.targets import EPOCHS, RUNNING_SESSION, MemoryTarget
 
 
 @dataclass
-class Many(Shelf):
-    """A target that answers about several kernels, by slug; a refusal is raised, and all meet at the barrier."""
+class Meeting(MemoryTarget):
+    """A target whose sessions run; questions about their states wait for one another at the barrier."""
 
-    sessions: dict[str, SessionState | Exception] = field(default_factory=dict)
+    session: SessionState | None = RUNNING_SESSION
     barrier: threading.Barrier | None = None
 
     def state(self, ref: KernelRef) -> SessionState:
-        self.asked.append(f"state {ref}")
         if self.barrier is not None:
             self.barrier.wait(10)
-        found = self.sessions.get(ref.slug, self.session)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return super().state(ref)
 
 
-def _targets(project: Project, target: Shelf) -> OpenTargets:
+def _targets(project: Project, target: MemoryTarget) -> OpenTargets:
     return OpenTargets(project, _open={"local": target})
 
 
@@ -60,7 +56,7 @@ def _add(ledger: Ledger, number: int) -> list[Run]:
 
 def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger) -> None:
     """No answer comes before the last question: asked one after the other, the barrier would break."""
-    target = Many(barrier=threading.Barrier(50), records=EPOCHS)
+    target = Meeting(barrier=threading.Barrier(50), records=EPOCHS)
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 50))
     assert not found.failures
     assert {run.state for run in found.runs} == {RunState.RUNNING}
@@ -71,7 +67,7 @@ def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Led
     """With two at a time there are never three open, and two there are: they meet at the barrier."""
     most = []
 
-    class Counting(Many):
+    class Counting(Meeting):
         def state(self, ref: KernelRef) -> SessionState:
             most.append(sum(thread.name.startswith("status") for thread in threading.enumerate()))
             return super().state(ref)
@@ -84,7 +80,7 @@ def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Led
 def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
     """It stays as last known, with its reason; the others are refreshed."""
     lost = NoAnswer("asking for the state of ada/k1 v1: no answer in time")
-    target = Many(sessions={"k1": lost, "k2": SessionState(RunState.ERROR, "it broke")})
+    target = Meeting(sessions={"ada/k1 v1": lost, "ada/k2 v1": SessionState(RunState.ERROR, "it broke")})
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 3))
     assert [run.state for run in found.runs] == [RunState.RUNNING, RunState.QUEUED, RunState.ERROR]
     assert found.errors == (lost,)
@@ -98,7 +94,7 @@ def test_a_target_that_cannot_be_opened_is_complained_about_once(
     runs = _add(ledger, 3)
     for run in runs[:2]:
         ledger.update(run.id, target="kaggle")
-    found = current_status(_targets(tiny, Many()), ledger, ledger.runs())
+    found = current_status(_targets(tiny, Meeting()), ledger, ledger.runs())
     assert sorted(run.state for run in found.runs) == ["queued", "queued", "running"]
     (error,) = found.errors
     assert isinstance(error, CredentialsError)
@@ -111,7 +107,7 @@ def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_sta
     (run,) = _add(ledger, 1)
     run = ledger.update(run.id, state=RunState.RUNNING)
 
-    class Crossing(Many):
+    class Crossing(Meeting):
         def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
             assert self.barrier is not None
             self.barrier.wait(10)
@@ -136,21 +132,16 @@ def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
 
 def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger) -> None:
     """The last event that was known stays."""
-
-    class Mute(Many):
-        def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
-            raise NoAnswer("no log")
-
     (run,) = _add(ledger, 1)
     ledger.update(run.id, last_event=Event.parse({"event": "epoch", "epoch": 9}))
-    (run,) = current_status(_targets(tiny, Mute()), ledger, [run]).runs
+    (run,) = current_status(_targets(tiny, Meeting(failures={"follow": [NoAnswer("no log")]})), ledger, [run]).runs
     assert (run.state, run.last_event) == (RunState.RUNNING, Event.parse({"event": "epoch", "epoch": 9}))
 
 
 def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: Ledger) -> None:
     """It is replayed from its start: an event that was shown must come again before a later one counts."""
     (run,) = _add(ledger, 1)
-    target = Many(records=EPOCHS)
+    target = Meeting(records=EPOCHS)
     targets = _targets(tiny, target)
 
     def epoch() -> float | None:
@@ -173,7 +164,7 @@ def test_a_start_is_when_it_was_seen_or_what_the_log_says(tiny: Project, ledger:
     pushed = datetime.now(UTC) - timedelta(hours=3)
     (run,) = _add(ledger, 1)
     ledger.update(run.id, pushed_at=pushed.isoformat())
-    target = Many(records=[LogRecord("stdout", 3600.0, "an hour\n")])
+    target = Meeting(records=[LogRecord("stdout", 3600.0, "an hour\n")])
     targets = _targets(tiny, target)
 
     def started() -> datetime:
@@ -193,7 +184,7 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
     """The end was recorded while this process waited for an older answer."""
     (run,) = _add(ledger, 1)
 
-    class Overtaken(Many):
+    class Overtaken(Meeting):
         def state(self, ref: KernelRef) -> SessionState:
             with Ledger(ledger._file) as other:
                 other.update("r0", state=RunState.COMPLETE)
@@ -205,11 +196,11 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
 def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> None:
     """It looks again, on a new connection, until all have ended; what will not pass is not waited for."""
     lost, gone = NoAnswer("no connection"), NoAccess("no such kernel")
-    target = Many(session=RUNNING_SESSION)
+    target = Meeting()
     answers: list[dict[str, SessionState | Exception]] = [
-        {"k0": lost, "k1": gone},
-        {"k0": RUNNING_SESSION, "k1": gone},
-        {"k0": SessionState(RunState.COMPLETE), "k1": gone},
+        {"ada/k0 v1": lost, "ada/k1 v1": gone},
+        {"ada/k0 v1": RUNNING_SESSION, "ada/k1 v1": gone},
+        {"ada/k0 v1": SessionState(RunState.COMPLETE), "ada/k1 v1": gone},
     ]
     targets, slept = _targets(tiny, target), list[float]()
     _add(ledger, 2)

@@ -19,14 +19,12 @@ from rich.console import Console
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.cli.tables import sweeps as sweep_tables
 from coordinator.clock import Clock
-from coordinator.errors import CoordError, ExperimentError, Later, NoSlot, NotSent, TargetError, UsageError
+from coordinator.errors import CoordError, ExperimentError, Later, NotSent, TargetError, UsageError
 from coordinator.files import held
-from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sweeps import Sweep
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
 from coordinator.results.events import Event
 from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
@@ -34,61 +32,18 @@ from coordinator.sweeps.estimates import Estimate
 from coordinator.sweeps.plan import Plan, Variation, begin, plan_sweep
 from coordinator.sweeps.progress import sweep_progress
 from coordinator.sweeps.push import resume
-from coordinator.target.protocol import AcceleratorQuota, KernelRef, LogRecord, Pushed, RunState, SessionState
+from coordinator.target.protocol import AcceleratorQuota, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
-from tests.coordinator.targets import Unasked
+from tests.coordinator.targets import MemoryTarget
 
 GRID = ("optim.lr=0.1,0.2", "train.epochs=1,2")
 NAMES = [f"base--lr{lr}-epochs{epochs}" for lr in ("0.1", "0.2") for epochs in (1, 2)]
 
 
-@dataclass
-class Rack(Unasked):
-    """A target with many kernels, whose sessions are all over after some pushes, or when a test says so."""
-
-    name: TargetName = "local"
-    owner: str = "ada"
-    at_once: int = 2
-    sources: dict[str, list[str]] = field(default_factory=dict)
-    going: list[str] = field(default_factory=list)
-    fail: dict[str, CoordError | type[BaseException]] = field(default_factory=dict)
-    """By slug, what the next push of it raises."""
-    arrives: bool = True
-    """Whether a push whose answer fails takes effect."""
-    ends_as: RunState = RunState.COMPLETE
-
-    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
-        if len(self.going) >= self.at_once:
-            raise NoSlot("Maximum batch GPU session count of 2 reached")
-        failure = self.fail.pop(metadata.slug, None)
-        if failure is None or self.arrives:
-            self.sources.setdefault(metadata.slug, []).append(source)
-            self.going.append(metadata.slug)
-        if failure is not None:
-            raise failure
-        ref = KernelRef("ada", metadata.slug, len(self.sources[metadata.slug]))
-        return Pushed(ref=ref, url="http://here/code", refused_sources=())
-
-    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
-        found = self.sources.get(slug)
-        return (len(found), found[(version or len(found)) - 1]) if found else None
-
-    def url(self, owner: str, slug: str) -> str:
-        return f"http://here/code/{owner}/{slug}"
-
-    def state(self, ref: KernelRef) -> SessionState:
-        return SessionState(RunState.RUNNING if ref.slug in self.going else self.ends_as)
-
-    def log(self, ref: KernelRef) -> list[LogRecord]:
-        return []
-
-    def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
-        return iter(())
-
-    @property
-    def pushes(self) -> dict[str, int]:
-        return {slug: len(sources) for slug, sources in self.sources.items()}
+def _target() -> MemoryTarget:
+    """With room for two sessions, which are complete when a test ends them."""
+    return MemoryTarget(slots=2, session=SessionState(RunState.COMPLETE))
 
 
 @dataclass
@@ -97,7 +52,7 @@ class Sweeper:
 
     project: Project
     ledger: Ledger
-    rack: Rack = field(default_factory=Rack)
+    target: MemoryTarget = field(default_factory=_target)
     said: list[str] = field(default_factory=list)
     pushed: list[Run] = field(default_factory=list)
     event: Callable[[], object] = lambda: None
@@ -113,7 +68,7 @@ class Sweeper:
     def resume(self, sweep: Sweep, *, wait: bool = False, retry: bool = False) -> list[CoordError]:
         clock = Clock(seconds=lambda: 2e9 + self.passed, sleep=self.sleep)
         return resume(
-            Workspace(self.project, self.ledger, self.rack, clock=clock, say=self.said.append),
+            Workspace(self.project, self.ledger, self.target, clock=clock, say=self.said.append),
             sweep,
             wait=wait,
             retry=retry,
@@ -124,12 +79,18 @@ class Sweeper:
         self.passed += seconds
         self.event()
 
-    def all_done(self, sweep: Sweep) -> None:
+    @property
+    def versions(self) -> dict[str, int]:
+        """How many versions each kernel has."""
+        return {slug: len(sources) for slug, sources in self.target.sources.items()}
+
+    def all_done(self, sweep: Sweep, state: RunState = RunState.COMPLETE) -> None:
         """Every session ends, and coord sees that."""
-        self.rack.going.clear()
+        self.target.running.clear()
+        self.target.session = SessionState(state)
         for run in self.ledger.runs():
             if run.state.is_active and run.version:
-                self.ledger.update(run.id, state=self.rack.ends_as)
+                self.ledger.update(run.id, state=state)
 
 
 @pytest.fixture
@@ -193,11 +154,11 @@ def test_pushed_as_sessions_become_free(sweeper: Sweeper) -> None:
     sweep = sweeper.begin()
 
     def end_one() -> None:
-        sweeper.rack.going[:1] = []
+        sweeper.target.running[:1] = []
 
     sweeper.event = end_one
     assert sweeper.resume(sweep, wait=True) == []
-    assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
+    assert sweeper.versions == dict.fromkeys(_slugs(NAMES), 1)
     assert [run.experiment for run in sweeper.pushed] == NAMES
     assert len(sweeper.ledger.runs()) == 4
     assert sweeper.resume(sweep) == []
@@ -213,7 +174,7 @@ def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
     assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"waiting": 2, "queued": 2}
     sweeper.all_done(sweep)
     sweeper.resume(sweep)
-    assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
+    assert sweeper.versions == dict.fromkeys(_slugs(NAMES), 1)
     assert sweep_progress(Workspace(sweeper.project, sweeper.ledger), sweep).counts == {"queued": 2, "complete": 2}
 
 
@@ -223,23 +184,23 @@ def test_a_kill_in_the_middle_of_a_push_doubles_nothing(sweeper: Sweeper, arrive
     """Whether the push arrived or not, and even if its session has ended by the time that the sweep goes on."""
     sweep = sweeper.begin()
     (slug,) = _slugs(NAMES[1:2])
-    sweeper.rack.arrives, sweeper.rack.fail = arrives, {slug: KeyboardInterrupt}
+    sweeper.target.push_plan = {slug: [(arrives, KeyboardInterrupt())]}
     with pytest.raises(KeyboardInterrupt):
         sweeper.resume(sweep)
     if is_over:
-        sweeper.rack.going.clear()
-    sweeper.rack.at_once = 9
+        sweeper.target.running.clear()
+    sweeper.target.slots = 9
     sweeper.resume(sweep)
-    assert sweeper.rack.pushes == dict.fromkeys(_slugs(NAMES), 1)
-    stamped = [stamp_of(sources[0])["run"] for sources in sweeper.rack.sources.values()]
+    assert sweeper.versions == dict.fromkeys(_slugs(NAMES), 1)
+    stamped = [stamp_of(sources[0])["run"] for sources in sweeper.target.sources.values()]
     assert sorted(stamped) == sorted(run.id for run in sweeper.ledger.runs() if run.version)
 
 
 def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
     """It is reported at the end, and pushed again by the next `resume`."""
-    sweep, sweeper.rack.at_once, sweeper.rack.arrives = sweeper.begin(), 9, False
+    sweep, sweeper.target.slots = sweeper.begin(), 9
     (slug,) = _slugs(NAMES[:1])
-    sweeper.rack.fail = {slug: TargetError("the title is taken")}
+    sweeper.target.push_plan = {slug: [(False, TargetError("the title is taken"))]}
     (refused,) = sweeper.resume(sweep)
     assert refused.what == "the title is taken"
     assert [run.experiment for run in sweeper.pushed] == NAMES[1:]
@@ -251,25 +212,25 @@ def test_one_that_is_refused_does_not_stop_the_others(sweeper: Sweeper) -> None:
 @pytest.mark.parametrize("error", [Later("the quota is spent"), NotSent("no connection")])
 def test_what_would_happen_to_all_stops_it(sweeper: Sweeper, error: CoordError) -> None:
     """No quota, no connection: the others are not tried, and the hint has the command to continue."""
-    sweep, sweeper.rack.arrives = sweeper.begin(), False
+    sweep = sweeper.begin()
     (slug,) = _slugs(NAMES[:1])
-    sweeper.rack.fail = {slug: error}
+    sweeper.target.push_plan = {slug: [(False, error)]}
     with pytest.raises(type(error), match=error.what) as caught:
         sweeper.resume(sweep)
     assert caught.value.hint is not None
     assert "coord sweep resume base--lr-epochs" in caught.value.hint
-    assert sweeper.rack.sources == {}
+    assert sweeper.target.sources == {}
 
 
 def test_what_failed_is_pushed_again_if_that_is_asked_for(sweeper: Sweeper) -> None:
     """An error stays one; --retry makes a new version."""
-    sweep, sweeper.rack.at_once, sweeper.rack.ends_as = sweeper.begin(), 9, RunState.ERROR
+    sweep, sweeper.target.slots = sweeper.begin(), 9
     sweeper.resume(sweep)
-    sweeper.all_done(sweep)
+    sweeper.all_done(sweep, RunState.ERROR)
     sweeper.resume(sweep)
-    assert set(sweeper.rack.pushes.values()) == {1}
+    assert set(sweeper.versions.values()) == {1}
     sweeper.resume(sweep, retry=True)
-    assert set(sweeper.rack.pushes.values()) == {2}
+    assert set(sweeper.versions.values()) == {2}
 
 
 def test_a_sweep_does_not_go_on_with_other_sources(sweeper: Sweeper) -> None:
@@ -277,7 +238,7 @@ def test_a_sweep_does_not_go_on_with_other_sources(sweeper: Sweeper) -> None:
     sweep = sweeper.begin()
     with sweeper.project.pyproject.open("a") as file:
         file.write("\n# a comment\n")
-    sweeper.rack.at_once = 1
+    sweeper.target.slots = 1
     with pytest.raises(Later):
         sweeper.resume(sweep)
     engine = sweeper.project.root / "tiny_model" / "engine.py"
@@ -311,7 +272,7 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
     second = sweeper.begin("train.epochs=3,4")
     assert second.members[0].run_id is not None
     sweeper.resume(second)
-    assert set(sweeper.rack.pushes) == _slugs(["base--lr0.1", "base--lr0.2", "base--epochs4"])
+    assert set(sweeper.versions) == _slugs(["base--lr0.1", "base--lr0.2", "base--epochs4"])
     by_name = {
         each.member.experiment: each
         for each in sweep_progress(Workspace(sweeper.project, sweeper.ledger), second).members
@@ -322,11 +283,11 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
 
     for run in sweeper.ledger.runs():
         sweeper.ledger.update(run.id, created_at="2026-01-01T00:00:00+00:00", state=RunState.COMPLETE)
-    sweeper.rack.going.clear()
+    sweeper.target.running.clear()
     repeat = begin(sweeper.ledger, sweeper.plan("optim.lr=0.1,0.2", force=True), is_named=False, force=True)
     assert repeat.name == "base--lr-2"
     sweeper.resume(repeat)
-    assert sweeper.rack.pushes["tiny-base-lr0-1"] == 2
+    assert sweeper.versions["tiny-base-lr0-1"] == 2
 
 
 def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
@@ -336,16 +297,16 @@ def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
     planned = sweeper.plan("train.epochs=3,4")
     assert [each.done.label if each.done else None for each in planned.planned] == ["base--lr0.1 local-v1", None]
     (slug,) = _slugs(["base--epochs3"])
-    second, sweeper.rack.at_once = sweeper.begin("train.epochs=3,4"), 9
+    second, sweeper.target.slots = sweeper.begin("train.epochs=3,4"), 9
     sweeper.resume(second)
-    assert slug not in sweeper.rack.pushes
+    assert slug not in sweeper.versions
     (run,) = sweeper.ledger.runs(experiment="base--lr0.1")
     sweeper.ledger.update(run.id, state=RunState.ERROR)
     sweeper.resume(second)
-    assert slug not in sweeper.rack.pushes
+    assert slug not in sweeper.versions
     for _ in range(2):
         sweeper.resume(second, retry=True)
-        assert sweeper.rack.pushes[slug] == 1
+        assert sweeper.versions[slug] == 1
 
 
 @pytest.mark.parametrize(
@@ -419,7 +380,7 @@ def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
 def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
     """Before anything is fetched: where a run is and how long it still takes, what a complete one has reached, and why
     one failed. The others of the first sweep ever are thought to take as long as those that run."""
-    sweep, sweeper.rack.at_once = sweeper.begin(), 9
+    sweep, sweeper.target.slots = sweeper.begin(), 9
     sweeper.resume(sweep)
     runs = {run.experiment: run for run in sweeper.ledger.runs()}
     epoch = {"event": "epoch", "fold": 0, "epoch": 1, "epochs": 4, "time": 30.0, "metrics": {"val/dice": 0.5}}

@@ -8,23 +8,20 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.bundle.script import stamped
-from coordinator.errors import LedgerError, NoAccess, NoAnswer
+from coordinator.errors import LedgerError
 from coordinator.kernel.build import build_kernel
 from coordinator.ledger import export, remarks, submissions, sweeps
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, check_file
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
 from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
@@ -32,47 +29,7 @@ from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord
 from tests.coordinator.sample_runs import BARE, COMPLETE, FULL
-from tests.coordinator.targets import Unasked
-
-
-@dataclass
-class Desk:
-    """Competitions that list what was submitted to one of them."""
-
-    there: list[Standing]
-
-    def submissions(self, slug: str) -> Iterator[Standing]:
-        if slug != "cup":
-            raise NoAccess(f"there is no competition {slug}")
-        yield from self.there
-
-
-@dataclass
-class Shelf(Unasked):
-    """A target that holds the versions of kernels, for reading."""
-
-    versions: dict[str, list[str]] = field(default_factory=dict)
-    reachable: bool = True
-    name: TargetName = "local"
-    owner: str = "ada"
-    submitted: list[Standing] = field(default_factory=list)
-
-    @property
-    def competitions(self) -> Any:
-        return Desk(self.submitted)
-
-    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
-        texts = self.versions[slug]
-        return len(texts), texts[(version or len(texts)) - 1]
-
-    def url(self, owner: str, slug: str) -> str:
-        return f"http://here/code/{owner}/{slug}"
-
-    def kernels(self) -> Iterator[str]:
-        if not self.reachable:
-            raise NoAnswer("no connection")
-        yield from self.versions
-
+from tests.coordinator.targets import MemoryCompetitions, MemoryTarget
 
 SENT = submissions.Submission(
     id="s1",
@@ -88,7 +45,7 @@ SENT = submissions.Submission(
 )
 
 
-def _found(project: Project, ledger: Ledger, *targets: Shelf, repair: bool = False) -> list[Problem]:
+def _found(project: Project, ledger: Ledger, *targets: MemoryTarget, repair: bool = False) -> list[Problem]:
     found = []
     for problem in check(Workspace(project, ledger), targets):
         assert isinstance(problem, Problem)
@@ -127,8 +84,8 @@ def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
     run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     _results(tiny, run, text)
-    shelf = Shelf({"tiny-base": [text, "print('by hand')"], "another-project": ["# coord: run=x digest=y"]})
-    assert _found(tiny, ledger, shelf) == []
+    target = MemoryTarget({"tiny-base": [text, "print('by hand')"], "another-project": ["# coord: run=x digest=y"]})
+    assert _found(tiny, ledger, target) == []
 
 
 def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> None:
@@ -137,16 +94,16 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
         tiny, dataclasses.replace(COMPLETE, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
     )
     _results(tiny, run, text)
-    shelf = Shelf({"tiny-base": [text]})
-    (problem,) = _found(tiny, ledger, shelf)
+    target = MemoryTarget({"tiny-base": [text]})
+    (problem,) = _found(tiny, ledger, target)
     assert problem.what == "results/base/local-v1/ is of run r1, which the ledger does not have"
     assert ledger.runs() == []
-    _found(tiny, ledger, shelf, repair=True)
+    _found(tiny, ledger, target, repair=True)
     (rebuilt,) = ledger.runs()
     for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "created_at", "continues"):
         assert getattr(rebuilt, name) == getattr(run, name)
     assert rebuilt.summary == Summary.parse({"run_id": "r1", "status": "complete"})
-    assert _found(tiny, ledger, shelf) == []
+    assert _found(tiny, ledger, target) == []
 
 
 def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
@@ -181,8 +138,8 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
 def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
     """As far as a kernel tells: open, so that status asks, and in the order of their versions."""
     ledger.add(dataclasses.replace(COMPLETE, version=3, id="third"))
-    shelf = Shelf({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
-    problems = _found(tiny, ledger, shelf, repair=True)
+    target = MemoryTarget({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
+    problems = _found(tiny, ledger, target, repair=True)
     assert problems[-1].what == "ada/tiny-base v1 on local is of run first, which the ledger does not have"
     assert [(run.id, run.version) for run in ledger.runs()] == [
         ("fourth", 4),
@@ -195,14 +152,14 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
     assert (first.state, first.experiment, first.git) == (RunState.QUEUED, "base", "abc")
     assert (first.digest, first.config) == (built.script.digest, built.experiment.config)
     assert first.files == {file.path: file.sha256 for file in built.files}
-    assert _found(tiny, ledger, shelf) == []
+    assert _found(tiny, ledger, target) == []
 
 
 def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
     """However late it came."""
     ledger.add(dataclasses.replace(COMPLETE, version=None, state=RunState.REFUSED, never_arrived=True))
-    shelf = Shelf({"tiny-base": [_kernel(tiny, "r1")]})
-    (problem,) = _found(tiny, ledger, shelf, repair=True)
+    target = MemoryTarget({"tiny-base": [_kernel(tiny, "r1")]})
+    (problem,) = _found(tiny, ledger, target, repair=True)
     assert problem.remedy == "adopt the version"
     assert (ledger.get("r1").state, ledger.get("r1").version) == (RunState.QUEUED, 1)
 
@@ -210,7 +167,7 @@ def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger:
 def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> None:
     """A session that nobody asked for is not hidden; nobody but a person can say what to do about it."""
     ledger.add(COMPLETE)
-    (problem,) = _found(tiny, ledger, Shelf({"tiny-base": [_kernel(tiny, "r1")] * 2}))
+    (problem,) = _found(tiny, ledger, MemoryTarget({"tiny-base": [_kernel(tiny, "r1")] * 2}))
     assert problem.what == "ada/tiny-base v2 on local is of run r1, too, which is base local-v1"
     assert problem.repair is None
 
@@ -218,7 +175,7 @@ def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> Non
 def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, ledger: Ledger) -> None:
     """The others are asked all the same."""
     ledger.add(dataclasses.replace(COMPLETE, state=RunState.QUEUED, version=None))
-    found = list(check(Workspace(tiny, ledger), [Shelf(reachable=False, name="kaggle"), Shelf()]))
+    found = list(check(Workspace(tiny, ledger), [MemoryTarget(reachable=False, name="kaggle"), MemoryTarget()]))
     assert [(type(each), each.what) for each in found] == [
         (Problem, "base local-v? (run r1) is queued, but has no version"),
         (NotAsked, "kaggle could not be asked: no connection"),
@@ -288,12 +245,13 @@ def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Le
     _results(tiny, run, text, output={"submission.csv": {"size": 1, "sha256": "5" * 64}})
     standing = Standing(7, SubmissionState.COMPLETE, f"x {submissions.stamp(run.id, 'b' * 8)}", 0.5, None, "")
     standing = dataclasses.replace(standing, file_name="submission.csv")
-    shelf = Shelf(submitted=[standing, dataclasses.replace(standing, ref=8, description="by hand")])
-    (problem,) = _found(tiny, ledger, shelf, repair=True)
+    sent = [standing, dataclasses.replace(standing, ref=8, description="by hand")]
+    target = MemoryTarget(contest=MemoryCompetitions("cup", sent=sent))
+    (problem,) = _found(tiny, ledger, target, repair=True)
     assert problem.what == "cup on local has submissions of the ledger's runs that it does not have: 1"
     (found,) = submissions.all_submissions(ledger)
     assert (found.id, found.ref, found.run_id, found.public, found.sha256) == ("b" * 8, 7, run.id, 0.5, "5" * 64)
-    assert _found(tiny, ledger, shelf) == []
+    assert _found(tiny, ledger, target) == []
 
 
 def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
@@ -397,7 +355,7 @@ def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Proj
     ledger.add(dataclasses.replace(FULL, slug="tiny-base"))
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute("UPDATE runs SET config = '{', summary = '[]', metadata = x'ff', state = 'asleep'")
-    (problem, *_) = _found(tiny, ledger, Shelf(), repair=True)
+    (problem, *_) = _found(tiny, ledger, MemoryTarget(), repair=True)
     assert problem.remedy == "empty what does not read of it"
     run = ledger.get(FULL.id)
     assert (run.config, run.summary, run.state, run.files) == ({}, None, RunState.QUEUED, FULL.files)

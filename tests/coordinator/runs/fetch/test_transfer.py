@@ -17,7 +17,7 @@ from coordinator.results.folder import Kept, Results
 from coordinator.runs.fetch.progress import Tally
 from coordinator.runs.fetch.transfer import Addresses, Stopped, Transfer
 from coordinator.target.protocol import Download, OutputFile
-from tests.coordinator.targets import Unasked
+from tests.coordinator.targets import MemoryTarget
 
 FILE = PurePosixPath("model.pth")
 CONTENT = bytes(range(100))
@@ -25,7 +25,7 @@ TAG = '"first"'
 
 
 @dataclass
-class Server(Unasked):
+class Server(MemoryTarget):
     """Gives one file in pieces of ten bytes, `pieces` of them at each request before the transfer breaks off."""
 
     pieces: list[int] = field(default_factory=list)
@@ -35,12 +35,12 @@ class Server(Unasked):
     validator: str = TAG
     has_ranges: bool = True
     good_url: str = "u1"
-    asked: list[int] = field(default_factory=list)
-    """The offset of each request."""
+    offsets: list[int] = field(default_factory=list)
+    """Of each request."""
     closed: int = 0
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
-        self.asked.append(offset)
+        self.offsets.append(offset)
         if file.url != self.good_url:
             raise Expired(f"{file.name}: that address works no longer")
         start = offset if self.has_ranges else 0
@@ -59,7 +59,7 @@ class Server(Unasked):
 
 
 @dataclass
-class Desk:
+class Case:
     """A results folder, and a transfer from that server into it."""
 
     directory: Path
@@ -87,107 +87,107 @@ class Desk:
         return (self.directory / FILE).read_bytes()
 
 
-Make = Callable[[Server], Desk]
+Make = Callable[[Server], Case]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Make:
-    return lambda server: Desk(tmp_path / "v1", server)
+def make(tmp_path: Path) -> Make:
+    return lambda server: Case(tmp_path / "v1", server)
 
 
-def test_a_file_comes_whole(desk: Make) -> None:
+def test_a_file_comes_whole(make: Make) -> None:
     """Under its name, noted with size and digest; nothing is waited for, and the connection is given back."""
-    at = desk(Server())
-    assert at.bring() == CONTENT
-    assert at.results.fetched() == {FILE: Kept(100, hashlib.sha256(CONTENT).hexdigest())}
-    assert (at.server.asked, at.server.closed, at.waits, at.tally.moved) == ([0], 1, [], 100)
+    case = make(Server())
+    assert case.bring() == CONTENT
+    assert case.results.fetched() == {FILE: Kept(100, hashlib.sha256(CONTENT).hexdigest())}
+    assert (case.server.offsets, case.server.closed, case.waits, case.tally.moved) == ([0], 1, [], 100)
 
 
-def test_tries_that_bring_something_are_not_counted(desk: Make) -> None:
+def test_tries_that_bring_something_are_not_counted(make: Make) -> None:
     """Ten times ten bytes: each goes on with the last byte that is here, and nobody waits."""
-    at = desk(Server(pieces=[2] * 9))
-    assert at.bring() == CONTENT
-    assert at.server.asked[:4] == [0, 19, 38, 57]
-    assert at.waits == []
-    assert at.server.closed == len(at.server.asked)
+    case = make(Server(pieces=[2] * 9))
+    assert case.bring() == CONTENT
+    assert case.server.offsets[:4] == [0, 19, 38, 57]
+    assert case.waits == []
+    assert case.server.closed == len(case.server.offsets)
 
 
-def test_tries_that_bring_nothing_get_rarer_and_end(desk: Make) -> None:
+def test_tries_that_bring_nothing_get_rarer_and_end(make: Make) -> None:
     """Three waits, each twice as long as the last; the fourth failure is raised, and what came is kept."""
-    at = desk(Server(pieces=[5, *[0] * 9]))
+    case = make(Server(pieces=[5, *[0] * 9]))
     with pytest.raises(NoAnswer, match="connection was lost"):
-        at.bring()
-    assert at.waits == [0.5, 1.0, 2.0]
-    part = at.results.part(FILE)
+        case.bring()
+    assert case.waits == [0.5, 1.0, 2.0]
+    part = case.results.part(FILE)
     assert part is not None
     assert part[1] == 50
-    at.server.pieces = []
-    assert at.bring() == CONTENT
-    assert at.server.asked[-1] == 49
+    case.server.pieces = []
+    assert case.bring() == CONTENT
+    assert case.server.offsets[-1] == 49
 
 
 @pytest.mark.parametrize("change", ["content", "no ranges", "no validator"])
-def test_a_part_of_another_state_is_not_gone_on_with(desk: Make, change: str) -> None:
+def test_a_part_of_another_state_is_not_gone_on_with(make: Make, change: str) -> None:
     """The file has changed, the server gives it from its start only, or does not say which state it gives."""
-    at = desk(Server(pieces=[5, *[0] * 9]))
+    case = make(Server(pieces=[5, *[0] * 9]))
     if change == "no validator":
-        at.server.validator = ""
+        case.server.validator = ""
     with pytest.raises(NoAnswer):
-        at.bring()
-    at.server.pieces = []
+        case.bring()
+    case.server.pieces = []
     if change == "content":
-        at.server.content, at.server.validator = CONTENT[::-1], '"second"'
+        case.server.content, case.server.validator = CONTENT[::-1], '"second"'
     elif change == "no ranges":
-        at.server.has_ranges = False
-    assert at.bring() == at.server.content
+        case.server.has_ranges = False
+    assert case.bring() == case.server.content
 
 
-def test_a_file_that_ends_early_is_not_whole(desk: Make) -> None:
+def test_a_file_that_ends_early_is_not_whole(make: Make) -> None:
     """Fewer bytes than the server announced, without an error: it counts as broken off, and stays a part."""
-    at = desk(Server(content=CONTENT[:40]))
+    case = make(Server(content=CONTENT[:40]))
     with pytest.raises(NoAnswer, match="got 40 of 100 bytes"):
-        at.bring()
-    assert not (at.directory / FILE).exists()
+        case.bring()
+    assert not (case.directory / FILE).exists()
 
 
 @pytest.mark.parametrize("announced", [OUTPUT_MAX + 1, None])
 def test_more_than_a_session_can_leave_is_refused(
-    desk: Make, monkeypatch: pytest.MonkeyPatch, announced: int | None
+    make: Make, monkeypatch: pytest.MonkeyPatch, announced: int | None
 ) -> None:
     """Before the first byte where the size is announced, else as soon as it is passed."""
     if announced is None:
         monkeypatch.setattr("coordinator.runs.fetch.transfer.OUTPUT_MAX", 50)
-    at = desk(Server(size=announced))
+    case = make(Server(size=announced))
     with pytest.raises(TargetError, match=r"more than a session can leave|does not end"):
-        at.bring()
-    assert at.tally.moved <= 60
-    assert not (at.directory / FILE).exists()
+        case.bring()
+    assert case.tally.moved <= 60
+    assert not (case.directory / FILE).exists()
 
 
-def test_an_address_that_expired_is_asked_for_again(desk: Make) -> None:
+def test_an_address_that_expired_is_asked_for_again(make: Make) -> None:
     """Once, though the file is needed by two who both found it expired."""
-    at = desk(Server(good_url="u2"))
-    at.urls = ["u1", "u2"]
-    old = at.addresses.of(FILE)
-    assert at.bring() == CONTENT
-    at.addresses.renew(FILE, old)
-    assert at.listings == 2
-    assert at.addresses.of(FILE).url == "u2"
+    case = make(Server(good_url="u2"))
+    case.urls = ["u1", "u2"]
+    old = case.addresses.of(FILE)
+    assert case.bring() == CONTENT
+    case.addresses.renew(FILE, old)
+    assert case.listings == 2
+    assert case.addresses.of(FILE).url == "u2"
 
 
-def test_a_file_that_is_listed_no_longer_is_an_error(desk: Make) -> None:
+def test_a_file_that_is_listed_no_longer_is_an_error(make: Make) -> None:
     """It is not asked for at an address that is known to be old."""
-    at = desk(Server(good_url="u2"))
-    at.urls = ["u1", ""]
+    case = make(Server(good_url="u2"))
+    case.urls = ["u1", ""]
     with pytest.raises(TargetError, match=r"model\.pth is not in the output any more"):
-        at.bring()
-    assert at.server.asked == [0]
+        case.bring()
+    assert case.server.offsets == [0]
 
 
-def test_a_fetch_that_was_given_up_ends_its_transfers(desk: Make) -> None:
+def test_a_fetch_that_was_given_up_ends_its_transfers(make: Make) -> None:
     """At the next piece; what came before is a part."""
-    at = desk(Server())
-    at.stop.set()
+    case = make(Server())
+    case.stop.set()
     with pytest.raises(Stopped):
-        at.bring()
-    assert at.server.closed == 1
+        case.bring()
+    assert case.server.closed == 1
