@@ -32,8 +32,6 @@ class Server(MemoryTarget):
     """For one request after the other; all of the rest where the list is at its end."""
     content: bytes = CONTENT
     size: int | None = len(CONTENT)
-    validator: str = TAG
-    has_ranges: bool = True
     good_url: str = "u1"
     offsets: list[int] = field(default_factory=list)
     """Of each request."""
@@ -43,8 +41,7 @@ class Server(MemoryTarget):
         self.offsets.append(offset)
         if file.url != self.good_url:
             raise Expired(f"{file.name}: that address works no longer")
-        start = offset if self.has_ranges else 0
-        return Download(start, self.size, self.validator, self._chunks(start), self._close)
+        return Download(offset, self.size, TAG, self._chunks(offset), self._close)
 
     def _chunks(self, start: int) -> Iterator[bytes]:
         left = self.pieces.pop(0) if self.pieces else None
@@ -110,36 +107,6 @@ def test_tries_that_bring_something_are_not_counted(make: Make) -> None:
     assert case.server.offsets[:4] == [0, 19, 38, 57]
     assert case.waits == []
     assert case.server.closed == len(case.server.offsets)
-
-
-def test_tries_that_bring_nothing_get_rarer_and_end(make: Make) -> None:
-    """Three waits, each twice as long as the last; the fourth failure is raised, and what came is kept."""
-    case = make(Server(pieces=[5, *[0] * 9]))
-    with pytest.raises(NoAnswer, match="connection was lost"):
-        case.bring()
-    assert case.waits == [0.5, 1.0, 2.0]
-    part = case.results.part(FILE)
-    assert part is not None
-    assert part[1] == 50
-    case.server.pieces = []
-    assert case.bring() == CONTENT
-    assert case.server.offsets[-1] == 49
-
-
-@pytest.mark.parametrize("change", ["content", "no ranges", "no validator"])
-def test_a_part_of_another_state_is_not_gone_on_with(make: Make, change: str) -> None:
-    """The file has changed, the server gives it from its start only, or does not say which state it gives."""
-    case = make(Server(pieces=[5, *[0] * 9]))
-    if change == "no validator":
-        case.server.validator = ""
-    with pytest.raises(NoAnswer):
-        case.bring()
-    case.server.pieces = []
-    if change == "content":
-        case.server.content, case.server.validator = CONTENT[::-1], '"second"'
-    elif change == "no ranges":
-        case.server.has_ranges = False
-    assert case.bring() == case.server.content
 
 
 def test_a_file_that_ends_early_is_not_whole(make: Make) -> None:
