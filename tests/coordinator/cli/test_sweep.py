@@ -20,7 +20,7 @@ def coord(coord: Coord) -> Coord:
 
 
 def test_the_whole_way(coord: Coord) -> None:
-    """A plan, a sweep on the local Kaggle as sessions become free, its status, one of its runs fetched, the plan."""
+    """A plan, a sweep on the local Kaggle as sessions become free, its status, one run fetched, and the plan again."""
     grid = ("--exp", "base", "--grid", "optim.lr=0.1,0.2", "--seeds", "2")
     shown = coord.here("sweep", *grid, "--plan").stdout
     assert "sweep base--lr-s2 on local: 4 to run" in shown
@@ -56,7 +56,7 @@ def test_the_whole_way(coord: Coord) -> None:
 
 
 def test_several_experiments_are_pushed_one_after_the_other(coord: Coord) -> None:
-    """Past one that is refused; what a complete run has done is shown, and run again with --force."""
+    """A refused one does not stop the others; work of a complete run is not repeated without --force."""
     (coord.root / "experiments" / "bad.yaml").write_text("base: base\nconfig: {optim: {lr: -1}}\n")
     (coord.root / "experiments" / "same.yaml").write_text("base: base\nabout: the same work\n")
     done = coord.here("push", "--exp", "bad", "--exp", "base", "--exp", "crash", "--json", code=1)
@@ -76,7 +76,7 @@ def test_several_experiments_are_pushed_one_after_the_other(coord: Coord) -> Non
 
 
 def test_without_quota_it_is_later(coord: Coord) -> None:
-    """Exit code 75 for what wants a GPU, while the rest is pushed; a sweep says how to go on."""
+    """Exit code 75 for an experiment that needs a GPU, while the others are pushed; a sweep says how to continue."""
     (coord.root / "experiments" / "gpu.yaml").write_text("base: base\nkernel: {machine_shape: NvidiaTeslaT4}\n")
     with (coord.root / "pyproject.toml").open("a") as file:
         file.write("gpu_quota_hours = 0\n")
@@ -136,5 +136,5 @@ def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
     ],
 )
 def test_a_command_that_makes_no_sense(coord: Coord, arguments: tuple[str, ...], message: str) -> None:
-    """One clear message."""
+    """Each is one clear message."""
     assert message in coord.here("sweep", *arguments, code=1 if "bse" in arguments else 2).stderr

@@ -1,4 +1,4 @@
-"""coord compare: planted effects are found, luck is not sold as one, and what cannot be compared is refused."""
+"""coord compare: planted effects are found, and what cannot be compared is refused."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_the_luck_of_folds_is_not_called_an_effect(a: str, b: str, kind: str) ->
 
 
 def test_runs_are_compared_within_the_same_folds() -> None:
-    """Folds that change more than the config does: paired by them it is found; a run without its like is left out."""
+    """Folds change more than the config does: pairs by fold find the effect; a run without a partner is left out."""
     luck = (0.80, 0.75, 0.82, 0.78)
     one = _sample("a", [*luck, 0.5], "01234")
     other = _sample("b", [value + 0.01 + off for value, off in zip(luck, (0.001, -0.001, 0, 0), strict=True)], "0123")
@@ -67,7 +67,7 @@ def test_runs_are_compared_within_the_same_folds() -> None:
 
 
 def test_other_folds_on_each_side_are_said() -> None:
-    """What may be the folds' doing is no better config, whatever the seeds say."""
+    """A difference that may come from the folds is no better config, whatever the seeds show."""
     found = judge(_sample("a", (0.50, 0.51, 0.505), "000"), _sample("b", (0.40, 0.41, 0.405), "111"), mode="min")[1]
     assert (found.kind, found.winner) == ("likely", "b")
     assert "no run of a had the folds of a run of b, which may be the reason" in found.text
@@ -76,7 +76,7 @@ def test_other_folds_on_each_side_are_said() -> None:
 
 
 def test_one_run_each_never_makes_a_better_config() -> None:
-    """However far apart and sure on the images: without repeats it is unknown, by others' repeats likely at most."""
+    """However large the difference: "unknown" without repeats, "likely" at most with those of other configs."""
     rng = np.random.default_rng(12)
     floor = Floor(Spread(0.003, 4), ("other",))
     likely = 0

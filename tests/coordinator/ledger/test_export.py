@@ -33,7 +33,7 @@ def test_runs_as_rows() -> None:
 
 
 def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None:
-    """As CSV unless JSON is asked for; a file that cannot be written is one line."""
+    """As CSV, or as JSON with --json; a file that cannot be written gives one line."""
     ledger.add(COMPLETE)
     remarks.tag(ledger, "base", "good")
     member = sweeps.Member("base", "base", (), whole="", work="w")

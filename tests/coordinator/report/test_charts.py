@@ -1,4 +1,4 @@
-"""Charts: whole ticks, any values, and long curves that stay small."""
+"""Charts: whole numbers on the epoch axis, any values, and long curves that stay small."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coordinator.report import charts
 
 
 def test_epochs_have_whole_ticks() -> None:
-    """Of a single one, too: there is no epoch 1.95."""
+    """Also with a single epoch: there is no epoch 1.95."""
     for epochs in ([2], [2, 3], [1, 40]):
         drawn = charts.lines("t", {"a": [(epoch, 0.5) for epoch in epochs]}, x_label="epoch")
         below = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
@@ -21,7 +21,7 @@ def test_epochs_have_whole_ticks() -> None:
 
 @pytest.mark.parametrize("values", [[0.5], [0.0, 0.0], [1e-320, 2e-320], [-1.7e308, 1.7e308], [0.1, 0.2, 0.30000001]])
 def test_a_chart_stands_any_values(values: list[float]) -> None:
-    """One value, equal ones, tiny and huge ones: no position that is not a number."""
+    """One value, equal, tiny and huge ones: every position is a finite number."""
     drawn = charts.lines("t", {"a": list(enumerate(values))}, x_label="epoch")
     assert drawn.count("<circle") == len(values)
     assert "nan" not in drawn
@@ -30,7 +30,7 @@ def test_a_chart_stands_any_values(values: list[float]) -> None:
 
 
 def test_long_curves_stay_small_and_keep_their_peaks() -> None:
-    """Of 10,000 epochs, a hundred points or so, the best one among them."""
+    """Of 10,000 epochs about a hundred points are drawn, with the best one among them."""
     line = [(float(at), 0.5 + (at == 7777)) for at in range(10_000)]
     drawn = charts.lines("t", {"a": line}, x_label="epoch")
     (points,) = re.findall(r'points="([^"]*)"', drawn)

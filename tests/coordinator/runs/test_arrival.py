@@ -1,4 +1,4 @@
-"""A push whose answer was lost: adopted by its stamp, waited for while it may arrive, given up, found all the same."""
+"""A push whose answer was lost: it is found by its stamp, waited for while it may arrive, or given up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SENT_SECONDS = datetime(2026, 11, 1, 1, tzinfo=UTC).timestamp()
 
 @dataclasses.dataclass
 class Waits(Time):
-    """A time that passes only by waiting; something may happen at a moment."""
+    """A clock that advances only by waiting; an event can be planned for a moment."""
 
     now: float = SENT_SECONDS
     event: tuple[float, Callable[[], None]] = (math.inf, lambda: None)
@@ -48,7 +48,7 @@ class Waits(Time):
 
 @dataclasses.dataclass(frozen=True)
 class At:
-    """Makes the workspace of the test's project for a target, at a time."""
+    """Makes the workspace of the test's project for a target and a clock."""
 
     project: Project
     ledger: Ledger
@@ -116,7 +116,7 @@ def test_a_lost_answer_is_settled_by_the_stamp(
 def test_a_push_is_given_up_only_when_it_cannot_arrive_any_more(
     at: At, ledger: Ledger, seconds: float, state: RunState, message: str
 ) -> None:
-    """The target may be at work on the request of a process that was killed a moment ago."""
+    """The target may still be processing the request of a process that was killed a moment ago."""
     ledger.add(SENT)
     run = settle(at(MemoryTarget(), Time(SENT_SECONDS + seconds)), SENT)
     assert (run.state, run.message) == (state, message)
@@ -125,7 +125,7 @@ def test_a_push_is_given_up_only_when_it_cannot_arrive_any_more(
 
 
 def test_what_was_given_up_is_adopted_when_it_is_found_after_all(at: At, ledger: Ledger) -> None:
-    """A version that appears after the time of waiting is this run's; without one, nothing changes."""
+    """A version that appears after the waiting time belongs to this run; without one, nothing changes."""
     given_up = dataclasses.replace(SENT, state=RunState.REFUSED, never_arrived=True, ended_at="2026")
     ledger.add(given_up)
     assert settle(at(MemoryTarget()), given_up) == ledger.get("lost") == given_up
@@ -135,7 +135,7 @@ def test_what_was_given_up_is_adopted_when_it_is_found_after_all(at: At, ledger:
 
 
 def test_what_a_lost_answer_would_have_said_is_not_made_up(at: At, ledger: Ledger) -> None:
-    """Only the answer has the refused sources: an adopted run with sources lacks them all, as far as is known."""
+    """Only the answer names the refused sources: an adopted run is recorded as lacking all of its sources."""
     run = dataclasses.replace(LOST, metadata={"dataset_sources": ["ada/x"], "model_sources": ["a/b/c/d"]})
     ledger.add(run)
     found = settle(at(MemoryTarget({"smoke": [source_of("lost")]})), run)
@@ -145,7 +145,7 @@ def test_what_a_lost_answer_would_have_said_is_not_made_up(at: At, ledger: Ledge
 
 
 def test_a_push_that_arrives_late_is_waited_for(at: At, ledger: Ledger) -> None:
-    """Asked for at growing intervals, adopted as soon as it is there."""
+    """The target is asked at growing intervals; the version is adopted as soon as it exists."""
     ledger.add(SENT)
     target, time = MemoryTarget(), Waits()
     time.event = (20.0, lambda: target.sources.update(smoke=[source_of("lost")]))
@@ -154,7 +154,7 @@ def test_a_push_that_arrives_late_is_waited_for(at: At, ledger: Ledger) -> None:
 
 
 def test_a_push_that_does_not_arrive_is_waited_for_no_longer_than_it_may(at: At, ledger: Ledger) -> None:
-    """The last question comes after the time in which it could have arrived."""
+    """The last question is asked after the time in which the push could have arrived."""
     ledger.add(SENT)
     time = Waits()
     run = wait_for_arrival(at(MemoryTarget(), time), SENT)
@@ -163,7 +163,7 @@ def test_a_push_that_does_not_arrive_is_waited_for_no_longer_than_it_may(at: At,
 
 
 def test_a_silent_target_is_not_asked_for_ever(at: At, ledger: Ledger) -> None:
-    """One question without an answer is repeated, two in a row end the waiting; the run stays open."""
+    """One question without an answer is repeated; two in a row end the waiting, and the run stays open."""
     ledger.add(SENT)
     target, time = MemoryTarget(reachable=False), Waits()
     with pytest.raises(NoAnswer):
@@ -175,7 +175,7 @@ def test_a_silent_target_is_not_asked_for_ever(at: At, ledger: Ledger) -> None:
 
 
 def test_what_is_known_is_not_settled_again(at: At, ledger: Ledger) -> None:
-    """Only a run whose outcome is open is asked about."""
+    """The target is asked only about a run whose outcome is unknown."""
     ledger.add(EARLIER)
     target = MemoryTarget({"smoke": [source_of("earlier")]})
     assert settle(at(target), EARLIER) == EARLIER

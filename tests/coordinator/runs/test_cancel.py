@@ -1,4 +1,4 @@
-"""The verb cancel: the right version or none, by the session's number or by deleting the kernel."""
+"""The verb cancel: it ends the right version or none, by the session's number or by deleting the kernel."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.coordinator.targets import RUNNING_SESSION, MemoryTarget, source_of
 
 
 def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
-    """Only the version that is meant ends; one that has ended is an error."""
+    """Only the named version ends; to cancel a version that has ended is an error."""
     coord("push", "--exp", "slow")
     coord("push", "--exp", "slow", "--force")
     assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 was cancelled\n"
@@ -82,7 +82,7 @@ def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) 
 
 
 def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger) -> None:
-    """Other versions that run, results that were never fetched, versions of unknown origin; a no changes nothing."""
+    """Other running versions, unfetched results, versions of unknown origin; without consent nothing changes."""
     ledger.add(OTHER)
     ledger.add(RUN)
     ledger.add(dataclasses.replace(RUN, id="r4", version=4))
@@ -116,7 +116,7 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
 def test_a_delete_counts_when_the_kernel_is_gone(
     tiny: Project, ledger: Ledger, *, lost: bool, takes_effect: bool, error: type[CoordError] | None
 ) -> None:
-    """Whatever its answer was, and whether or not that arrived."""
+    """Whatever the answer of the target was, and whether or not it arrived."""
     ledger.add(RUN)
     target = _target("r1", "r2", lost=lost, takes_effect=takes_effect)
     if error is None:
@@ -131,14 +131,14 @@ def test_a_delete_counts_when_the_kernel_is_gone(
 
 
 def test_a_kernel_that_is_gone_runs_no_more(tiny: Project, ledger: Ledger) -> None:
-    """Somebody deleted it by hand: nothing is left to cancel, and the ledger learns it."""
+    """Somebody deleted it by hand: there is nothing to cancel, and the ledger records that."""
     ledger.add(RUN)
     run = cancel_run(Workspace(tiny, ledger, _target()), RUN, confirm=_yes)
     assert (run.state, run.message) == (RunState.CANCELLED, "its kernel is gone")
 
 
 def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -> None:
-    """The request is sent once; after half a minute of looking it is not called cancelled."""
+    """The request is sent once; a session that still runs after half a minute is not reported as cancelled."""
     ledger.add(RUN)
     target, slept = _target("r1", "r2", can_cancel=True), list[float]()
     with pytest.raises(Later, match="was asked to stop, and is still running"):
@@ -154,7 +154,7 @@ def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -
 
 
 def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, ledger: Ledger) -> None:
-    """A delete would take the new version along."""
+    """A delete would remove the new version, too."""
     ledger.add(RUN)
     target = _target("r1", "r2")
     with held(tiny.push_lock("local", "smoke"), wait=True), pytest.raises(Later, match="is being pushed"):
@@ -163,7 +163,7 @@ def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, le
 
 
 def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
-    """The one that is active, though a later one has ended; a push without an answer is settled before."""
+    """The active run, even if a later one has ended; a push without an answer is settled first."""
     ledger.add(dataclasses.replace(RUN, id="r1", version=1))
     ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
     target = _target("r1", "r2", "r3")
@@ -177,7 +177,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_on_which_target(ledger: Ledger) -> None:
-    """The target where it is active, not the default one; if it is active on two, one must be named."""
+    """The target on which the run is active, not the default one; if there are two, one must be named."""
     ledger.add(dataclasses.replace(RUN, id="r1", target="kaggle"))
     ledger.add(dataclasses.replace(RUN, version=3, state=RunState.COMPLETE))
     assert where(ledger, "smoke", None, None) == "kaggle"
@@ -196,7 +196,7 @@ def _deletion(**changes: object) -> Deletion:
 
 @pytest.mark.parametrize(("typed", "deletes"), [("ada/smoke\n", True), ("y\n", False), ("", False)])
 def test_the_kernels_name_has_to_be_typed(*, typed: str, deletes: bool) -> None:
-    """A "y" is typed too easily."""
+    """The answer "y" is not enough."""
     assert confirmed(_deletion(), yes=False, ask=lambda question: typed) is deletes
 
 

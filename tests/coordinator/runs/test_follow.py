@@ -1,4 +1,4 @@
-"""A live log to its end: cut, replayed, hostile; no line is lost or comes twice; on a terminal with its figures."""
+"""A live log is followed to its end: streams that are cut or hostile, and the table of figures on a terminal."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _silent(questions: int) -> MemoryTarget:
 
 
 def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
-    """Then it gives up: the run goes on by itself, and can be followed again."""
+    """After ten minutes without an answer it is an error; the run continues, and can be followed again."""
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         waits: list[float] = []
@@ -108,14 +108,14 @@ def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
 
 
 def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not kept in memory for ever; the run's own end is still seen."""
+    """The memory it takes is bounded, and the end of the run is still noticed."""
     monkeypatch.setattr("coordinator.target.kaggle.parsing._LINE", 10_000)
     depot.streams = [b"data: " + b"x" * 20_000]
     assert _followed(tiny, depot)[1] == LINES
 
 
 def test_the_board_has_the_figures_of_one_fold() -> None:
-    """Last, lowest and highest with their epochs, in no direction; a new fold begins anew; only epochs count."""
+    """Last, lowest and highest value with their epochs; a new fold starts without figures; only epoch events count."""
     board = Board()
     assert not board.feed(Event.parse({"event": "message", "text": "hello"}))
     for epoch, dice in enumerate([0.5, 0.7, 0.6], start=1):
@@ -157,7 +157,7 @@ def _on_a_terminal(tiny: Project, depot: Depot, *arguments: str) -> tuple[int, s
 
 
 def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Depot) -> None:
-    """The table follows the epochs, within 80 columns; every line stands above it once; the exit code is the run's."""
+    """The table shows the newest epoch in 80 columns, each log line is printed once, and the exit code is the run's."""
     lines = ["hello\n", *(f"{_epoch(fold, epoch, 0.5 + epoch / 10)}\n" for fold in (0, 1) for epoch in (1, 2)), "bye\n"]
     depot.log = [_record(line) for line in lines]
     depot.streams = [_stream(*lines)]
@@ -173,7 +173,7 @@ def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Dep
 
 @pytest.mark.parametrize("arguments", [["--follow"], ["--follow", "--raw"], ["--follow", "--json"]])
 def test_escape_sequences_of_a_log_never_reach_the_terminal(tiny: Project, depot: Depot, arguments: list[str]) -> None:
-    """Titles, colours, links, cursor movements, in lines and in reported events: only coord's own are written."""
+    """Titles, colours, links, cursor movements, in lines and in events: only coord's own sequences are written."""
     lines = [HOSTILE + "\n", _epoch(0, 1, 0.5, **{HOSTILE: 1.0}) + "\n", f"COORD {HOSTILE}\n"]
     depot.log = [_record(line) for line in lines]
     depot.streams = [_stream(*lines)]
@@ -184,7 +184,7 @@ def test_escape_sequences_of_a_log_never_reach_the_terminal(tiny: Project, depot
 
 
 def test_what_a_hostile_target_says_of_itself_is_clean(tiny: Project, depot: Depot, tmp_path: Path) -> None:
-    """An error's message comes from the server, too."""
+    """Error messages, which come from the server, have no escape sequences either."""
     depot.files = {HOSTILE: b"x"}
     depot.state = "COMPLETE"
     with Ledger(tiny.ledger) as ledger:

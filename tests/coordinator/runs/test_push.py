@@ -1,4 +1,4 @@
-"""What a push does when its answer does not come: it asks, adopts, sends again, or says that it does not know."""
+"""A push without an answer: it asks the target, adopts the version, sends again, or reports that it is unknown."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _pushes(target: MemoryTarget) -> int:
 
 @dataclass
 class Pusher:
-    """Pushes the experiment `base` on a time that passes only by waiting."""
+    """Pushes the experiment `base`, with a clock that advances only by waiting."""
 
     project: Project
     ledger: Ledger
@@ -44,7 +44,7 @@ class Pusher:
     said: list[str] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     event: Callable[[float], object] = lambda seconds: None
-    """Called with the time that has passed, whenever some has."""
+    """Called after each wait with the seconds that have passed in all."""
     begun: float = field(default_factory=time.time)
 
     def __call__(self, target: MemoryTarget, *, force: bool = False, wait_for_slot: bool = False) -> Run:
@@ -69,7 +69,7 @@ LOST = NoAnswer("no answer in time")
 
 
 def test_a_version_whose_answer_was_lost_is_adopted(pusher: Pusher) -> None:
-    """The run continues at once as if it had been answered: nothing is sent twice, nothing is waited for."""
+    """The run continues at once, as with an answer: nothing is sent twice, and there is no wait."""
     target = _target((True, LOST))
     run = pusher(target)
     assert (run.state, run.version, run.url) == (RunState.QUEUED, 1, "http://here/code/ada/tiny-base")
@@ -78,7 +78,7 @@ def test_a_version_whose_answer_was_lost_is_adopted(pusher: Pusher) -> None:
 
 
 def test_a_push_that_never_arrived_is_sent_again_as_the_same_run(pusher: Pusher) -> None:
-    """Not before it is certain that it can't arrive any more."""
+    """But not before it is certain that the first push cannot arrive any more."""
     target = _target((False, LOST))
     run = pusher(target)
     assert (run.state, run.version, run.message) == (RunState.QUEUED, 1, "")
@@ -89,7 +89,7 @@ def test_a_push_that_never_arrived_is_sent_again_as_the_same_run(pusher: Pusher)
 
 
 def test_a_push_is_not_sent_again_for_ever(pusher: Pusher) -> None:
-    """After three tries it is an error, and the ledger says that nothing arrived."""
+    """After three tries it is an error, and the ledger records that nothing arrived."""
     target = _target(*[(False, LOST)] * 5)
     with pytest.raises(TargetError, match="was sent 3 times and never arrived on local"):
         pusher(target)
@@ -99,7 +99,7 @@ def test_a_push_is_not_sent_again_for_ever(pusher: Pusher) -> None:
 
 
 def test_a_target_that_answers_nothing_leaves_the_run_open(pusher: Pusher) -> None:
-    """Nothing is sent again on a guess; the next push, with answers, finds out first and does not double it."""
+    """Nothing is sent again; the next push asks first, finds the version, and starts no second session."""
     target = _target((True, LOST))
     target.reachable = False
     with pytest.raises(NoAnswer, match="it is not known whether the push took effect") as caught:
@@ -122,7 +122,7 @@ def test_a_request_that_was_not_sent_is_not_waited_for(pusher: Pusher) -> None:
 
 
 def test_what_a_second_try_is_told_counts(pusher: Pusher) -> None:
-    """A refusal after a lost answer is a refusal."""
+    """If the second try is refused after a lost answer, the run is refused."""
     target = _target((False, LOST), (False, Later("the quota is spent")))
     with pytest.raises(Later):
         pusher(target)
@@ -131,7 +131,7 @@ def test_what_a_second_try_is_told_counts(pusher: Pusher) -> None:
 
 
 def test_a_push_that_was_killed_is_waited_for_by_the_next_one(pusher: Pusher) -> None:
-    """The target may still be at work on it: the next push asks until it is there, and starts no second session."""
+    """The target may still process it: the next push asks until the version exists, and starts no second session."""
     target = _target((True, KeyboardInterrupt()))  # as sudden as a kill
     with pytest.raises(KeyboardInterrupt):
         pusher(target)
@@ -148,7 +148,7 @@ def test_a_push_that_was_killed_is_waited_for_by_the_next_one(pusher: Pusher) ->
 
 
 def test_a_second_session_that_was_asked_for_does_not_wait(pusher: Pusher) -> None:
-    """--force pushes beside a push that is still open, and each version finds its own run."""
+    """--force pushes while another push is still open, and each version is assigned to its own run."""
     target = _target((True, KeyboardInterrupt()))  # as sudden as a kill
     with pytest.raises(KeyboardInterrupt):
         pusher(target)
@@ -161,7 +161,7 @@ def test_a_second_session_that_was_asked_for_does_not_wait(pusher: Pusher) -> No
 
 
 def test_a_version_that_appears_after_it_was_given_up_is_found_by_the_next_push(pusher: Pusher) -> None:
-    """However late it came: it is a session, and a push beside it would be a second one."""
+    """However late it appeared, its session counts: another push would start a second one."""
     target = _target(*[(False, LOST)] * 3)
     with pytest.raises(TargetError, match="never arrived"):
         pusher(target)
@@ -173,7 +173,7 @@ def test_a_version_that_appears_after_it_was_given_up_is_found_by_the_next_push(
 
 
 def test_an_earlier_try_that_arrives_after_all_is_told(pusher: Pusher) -> None:
-    """Later than it is waited for, beside the second try: a session too many is not hidden."""
+    """It appears after the waiting time, beside the second try: a warning reports the extra session."""
 
     class Late(MemoryTarget):
         def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
@@ -189,7 +189,7 @@ FULL_UP = NoSlot("Maximum batch GPU session count of 2 reached")
 
 
 def test_a_push_waits_for_a_slot_if_it_is_told_to(pusher: Pusher) -> None:
-    """It looks at the runs that it knows, and tries again when one has ended, as the same run."""
+    """It asks for the states of the known runs, and pushes the same run again when one of them has ended."""
     target = _target()
     other = dataclasses.replace(pusher(target), id="other", experiment="slow", created_at="2026-11-01T00:00:00+00:00")
     pusher.ledger.update(pusher.ledger.runs()[0].id, state=RunState.COMPLETE)
@@ -209,14 +209,14 @@ def test_a_push_waits_for_a_slot_if_it_is_told_to(pusher: Pusher) -> None:
 
 
 def test_sessions_that_coord_does_not_know_end_too(pusher: Pusher) -> None:
-    """Without a run to look at, it tries every few minutes."""
+    """Without a known run to ask for, it tries every five minutes."""
     target = _target(*[(False, FULL_UP)] * 2)
     assert pusher(target, wait_for_slot=True).version == 1
     assert (_pushes(target), sum(pusher.waits)) == (3, 600.0)
 
 
 def test_ctrl_c_while_it_waits_leaves_nothing_half(pusher: Pusher) -> None:
-    """Nothing was pushed; the ledger says why."""
+    """Nothing was pushed, and the ledger has the reason."""
 
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt

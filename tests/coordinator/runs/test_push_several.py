@@ -1,4 +1,4 @@
-"""Several experiments are pushed one after the other: an error keeps no other from being pushed, a full target does."""
+"""Several experiments are pushed one after the other: an error does not stop the others, a full target does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.coordinator.targets import MemoryTarget
 
 
 def test_each_is_tried_until_there_is_no_session_left(tiny: Project) -> None:
-    """Pushed, unknown, refused at the limit; the one after that is not tried."""
+    """One is pushed, one is unknown, one is refused at the session limit; the one after that is not tried."""
     said: list[str] = []
     with Ledger(tiny.ledger) as ledger:
         here = Workspace(tiny, ledger, MemoryTarget(name="kaggle", slots=1), say=said.append)
@@ -30,7 +30,7 @@ def test_each_is_tried_until_there_is_no_session_left(tiny: Project) -> None:
 
 
 def test_what_was_done_before_is_not_pushed_again(tiny: Project) -> None:
-    """The same work under another name: the complete run is the result; `force` pushes all the same."""
+    """The same work under another name: the complete run is the result; with `force` it is pushed again."""
     said: list[str] = []
     with Ledger(tiny.ledger) as ledger:
         target = MemoryTarget(name="kaggle", slots=1)

@@ -1,4 +1,4 @@
-"""How a run's state comes into the ledger: the session's state, its times, its last event."""
+"""The refresh of a run in the ledger: the session's state, its times, its last event."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
 
 
 def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: Ledger) -> None:
-    """Two processes ask; the answer that was given first, and recorded last, is not what the ledger says."""
+    """Two processes ask; an older answer that is recorded later does not replace the newer one."""
     ended = dataclasses.replace(RUNNING, state=RunState.COMPLETE, ended_at="2026", last_event=END)
     ledger.add(ended)
     target = MemoryTarget(session=RUNNING_SESSION)
@@ -56,7 +56,7 @@ def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: 
 
 
 def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
-    """Two versions of one kernel: each run gets its own state and its own log, whichever is newer."""
+    """Two versions of one kernel: each run gets the state and the log of its own version."""
     states = SessionState(RunState.COMPLETE, "of v4"), SessionState(RunState.ERROR, "of v5")
     target = MemoryTarget(sessions=dict(zip(("ada/smoke v4", "ada/smoke v5"), states, strict=True)))
     old, new = RUNNING, dataclasses.replace(RUNNING, id="new", version=5)
@@ -70,7 +70,7 @@ def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
-    """The log that was asked for in case it had started is ignored, and the event known before stays."""
+    """The log, which is requested together with the state, is ignored, and the event that was known before stays."""
     target = MemoryTarget(session=SessionState(RunState.QUEUED), records=EPOCHS)
     run = _refreshed(tiny, ledger, target, dataclasses.replace(RUNNING, last_event=NINTH))
     assert (run.state, run.last_event) == (RunState.QUEUED, NINTH)
@@ -79,7 +79,7 @@ def test_a_queued_session_has_no_log(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger) -> None:
-    """Live while it runs, from the stored output afterwards: the same records."""
+    """The live log while the run is active, the stored output afterwards: the same records."""
     ledger.add(RUNNING)
     target = MemoryTarget(session=RUNNING_SESSION, records=EPOCHS)
     assert current_log(Workspace(tiny, ledger, target), RUNNING) == EPOCHS
@@ -90,7 +90,7 @@ def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger)
 
 
 def test_the_last_event_worth_showing() -> None:
-    """Messages, starts and broken lines are passed over; an empty log has none."""
+    """Messages, starts and broken lines are ignored; an empty log has no event."""
     assert last_event([]) is None
     assert last_event(records_of("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
     end = last_event([*EPOCHS, *records_of('COORD {"event": "end", "status": "complete"}', "bye")])

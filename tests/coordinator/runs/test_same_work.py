@@ -37,7 +37,7 @@ def _run(project: Project, run_id: str, state: RunState, *, second: int) -> tupl
 
 
 def test_a_complete_run_comes_before_an_active_one(tiny: Project) -> None:
-    """Of the same work, on that target only; without any there is something to do."""
+    """Only runs of the same work on the same target count; without one, None is returned."""
     with Ledger(tiny.ledger) as ledger:
         here = Workspace(tiny, ledger)
         active, work = _run(tiny, "active", RunState.RUNNING, second=2)
@@ -58,7 +58,7 @@ def test_a_complete_run_comes_before_an_active_one(tiny: Project) -> None:
 def test_an_open_target_is_asked_about_an_active_run(
     tiny: Project, state_now: RunState, found: RunState | None
 ) -> None:
-    """What has ended in the meantime counts as it ended: a failed run has done nothing."""
+    """A run that has ended in the meantime counts with its new state: a failed run has not done the work."""
     with Ledger(tiny.ledger) as ledger:
         run, work = _run(tiny, "r1", RunState.RUNNING, second=1)
         ledger.add(run)

@@ -1,4 +1,4 @@
-"""The verb status: many runs side by side, failures apart, and how it looks."""
+"""The verb status: many runs asked about at once, failures of single runs, and the printed table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.coordinator.targets import EPOCHS, RUNNING_SESSION, MemoryTarget
 
 @dataclass
 class Meeting(MemoryTarget):
-    """A target whose sessions run; questions about their states wait for one another at the barrier."""
+    """A target whose sessions run; questions about their states wait for each other at the barrier."""
 
     session: SessionState | None = RUNNING_SESSION
     barrier: threading.Barrier | None = None
@@ -55,7 +55,7 @@ def _add(ledger: Ledger, number: int) -> list[Run]:
 
 
 def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger) -> None:
-    """No answer comes before the last question: asked one after the other, the barrier would break."""
+    """No answer is given before the last question: the barrier would break if they were asked one after the other."""
     target = Meeting(barrier=threading.Barrier(50), records=EPOCHS)
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 50))
     assert not found.failures
@@ -64,7 +64,7 @@ def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger
 
 
 def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Ledger) -> None:
-    """With two at a time there are never three open, and two there are: they meet at the barrier."""
+    """With two at a time there are never three open questions, and there are two: they meet at the barrier."""
     most = []
 
     class Counting(Meeting):
@@ -78,7 +78,7 @@ def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Led
 
 
 def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
-    """It stays as last known, with its reason; the others are refreshed."""
+    """That run keeps its last known state, with the reason; the others are refreshed."""
     lost = NoAnswer("asking for the state of ada/k1 v1: no answer in time")
     target = Meeting(sessions={"ada/k1 v1": lost, "ada/k2 v1": SessionState(RunState.ERROR, "it broke")})
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 3))
@@ -90,7 +90,7 @@ def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
 def test_a_target_that_cannot_be_opened_is_complained_about_once(
     tiny: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No credentials: its runs stay as they were, and the local ones are looked at."""
+    """Without credentials its runs keep their states, and the local ones are refreshed."""
     runs = _add(ledger, 3)
     for run in runs[:2]:
         ledger.update(run.id, target="kaggle")
@@ -131,7 +131,7 @@ def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
 
 
 def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger) -> None:
-    """The last event that was known stays."""
+    """The last known event stays."""
     (run,) = _add(ledger, 1)
     ledger.update(run.id, last_event=Event.parse({"event": "epoch", "epoch": 9}))
     (run,) = current_status(_targets(tiny, Meeting(failures={"follow": [NoAnswer("no log")]})), ledger, [run]).runs
@@ -139,7 +139,7 @@ def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger)
 
 
 def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: Ledger) -> None:
-    """It is replayed from its start: an event that was shown must come again before a later one counts."""
+    """The live log begins anew each time: a known event must be reached again before a newer one counts."""
     (run,) = _add(ledger, 1)
     target = Meeting(records=EPOCHS)
     targets = _targets(tiny, target)
@@ -160,7 +160,7 @@ def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: 
 
 
 def test_a_start_is_when_it_was_seen_or_what_the_log_says(tiny: Project, ledger: Ledger) -> None:
-    """The log's clock starts with the session; a start is never before the push, nor moved by a later look."""
+    """The log's times start with the session; a start is never before the push, and does not change later."""
     pushed = datetime.now(UTC) - timedelta(hours=3)
     (run,) = _add(ledger, 1)
     ledger.update(run.id, pushed_at=pushed.isoformat())
@@ -194,7 +194,7 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
 
 
 def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> None:
-    """It looks again, on a new connection, until all have ended; what will not pass is not waited for."""
+    """It asks again, on a new connection, until all runs have ended; a permanent error is not waited for."""
     lost, gone = NoAnswer("no connection"), NoAccess("no such kernel")
     target = Meeting()
     answers: list[dict[str, SessionState | Exception]] = [
@@ -228,7 +228,7 @@ def test_a_target_stays_open_between_looks_that_go_well(tiny: Project) -> None:
 
 
 def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
-    """Without active runs it loads no table, no template engine and no client: that is most of what it would take."""
+    """Without active runs it imports no table, no template engine and no client, which take most of the time."""
     command = [sys.executable, "-X", "importtime", "-m", "coordinator", "status", "--json"]
     done = subprocess.run(command, cwd=tiny.root, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
@@ -247,7 +247,7 @@ def _shown(runs: list[Run]) -> str:
 
 
 def test_a_stuck_run_is_shown_with_what_to_do() -> None:
-    """Not RUNNING but STUCK, with the limit and the command, in 80 columns; so is how long others wait."""
+    """STUCK instead of RUNNING, with the limit and the command, in 80 columns; others show how long they wait."""
     ago = {hours: (datetime.now(UTC) - timedelta(hours=hours)).isoformat() for hours in (2, 14, 15)}
     base = dataclasses.replace(BARE, experiment="lr001_step4_flipped", version=12, pushed_at=ago[15])
     stuck = dataclasses.replace(base, state=RunState.RUNNING, started_at=ago[14])

@@ -1,4 +1,4 @@
-"""The overview of scores: of all submissions or of some, with what kept a competition from being asked."""
+"""The overview of scores, of all submissions or of some, with the errors of competitions that could not be asked."""
 
 from __future__ import annotations
 

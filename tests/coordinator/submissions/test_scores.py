@@ -1,4 +1,4 @@
-"""Scores beside CV: rank correlations against known values, directions, tables, and targets that do not answer."""
+"""Scores and CV: rank correlations against known values, directions, tables, and targets without an answer."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ from tests.coordinator.submissions.scored import scored_run, submission
     ],
 )
 def test_rank_correlations(first: Sequence[float], second: Sequence[float], rho: float, tau: float) -> None:
-    """Against values that were worked out by hand, also where values are tied, and either way round."""
+    """They equal values computed by hand, also with ties, and in either order of the arguments."""
     assert spearman(first, second) == spearman(second, first) == pytest.approx(rho)
     assert kendall(first, second) == kendall(second, first) == pytest.approx(tau)
 
 
 def test_the_examples_of_scipys_documentation() -> None:
-    """spearmanr and kendalltau give these."""
+    """The results equal those of spearmanr and kendalltau."""
     assert spearman([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]) == pytest.approx(0.82078268166812329)
     assert kendall([12, 2, 1, 12, 2], [1, 4, 7, 1, 0]) == pytest.approx(-0.47140452079103173)
 
 
 def test_no_order_no_correlation() -> None:
-    """Nothing, one value, or one side that is the same throughout."""
+    """Without values, with one value, or with one side constant."""
     for first, second in (([], []), ([1.0], [2.0]), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])):
         assert spearman(first, second) is None
         assert kendall(first, second) is None
@@ -67,7 +67,7 @@ def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -
 
 
 def test_cv_and_scores_that_rank_alike(tiny: Project, ledger: Ledger) -> None:
-    """A loss that falls where the score rises agrees with it; n counts the runs that have both."""
+    """A loss that falls while the score rises agrees with it; n counts the runs that have both."""
     runs = [
         scored_run(number, loss, metric="val/loss", mode="min")
         for number, loss in enumerate((0.45, 0.44, 0.43, 0.40), 1)
@@ -135,7 +135,7 @@ def test_only_what_can_be_compared_is_ranked_together(tiny: Project, ledger: Led
 
 
 def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
-    """All of a submission comes back, and changes are kept; half a character in a message does no harm."""
+    """Every field of a submission is read back, changes are stored, and an unpaired surrogate is no error."""
     full = submission(1, 0.5, 0.25, is_upload=True, message="it broke", scored_at="2026-11-01T00:00:00+00:00")
     submissions.add(ledger, full)
     assert submissions.all_submissions(ledger) == [full]
@@ -194,7 +194,7 @@ def test_the_diarys_scores_stand_beside_its_losses(repository: Project) -> None:
 
 
 def test_scores_where_a_target_does_not_answer(tiny: Project, ledger: Ledger) -> None:
-    """What is known is shown all the same, with the error and its exit code; unknown experiments are told."""
+    """The known scores are shown with the error and its exit code; an unknown experiment is an error."""
     coord = Coord(tiny.root, dict(os.environ))
     done = coord.here("scores")
     assert "nothing was submitted yet: coord submit --exp NAME" in done.output

@@ -1,4 +1,4 @@
-"""Submitting: what is checked before, what is recorded, what a lost answer leaves, and the scores that come back."""
+"""Submissions: the checks before, what is recorded, lost answers, and the scores."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _register(project: Project, folder: Path, *, daily_limit: int = 3, kernels_o
 
 @pytest.fixture
 def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a tiny project whose runs have submissions, with a competition that takes three of them a day."""
+    """`coord` in a tiny project whose runs write a submission, with a competition that accepts three a day."""
     project = _project(tmp_path / "tiny")
     _register(project, tmp_path)
     yield Coord(project.root, dict(os.environ))
@@ -93,7 +93,7 @@ def coord(tmp_path: Path) -> Iterator[Coord]:
 
 
 def test_from_a_push_to_the_scores(coord: Coord) -> None:
-    """A kernel's version is submitted once, followed to its score, and listed beside its CV; the limit is kept."""
+    """A kernel's version is submitted once, waited for, and listed with score and CV; the daily limit holds."""
     coord.here("push", "--exp", "base", "--wait")
     done = coord.here("submit", "--exp", "base", "--file", "submision.csv", code=1)
     assert 'base local-v1 left no submision.csv (did you mean "submission.csv"?)' in done.output
@@ -127,7 +127,7 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
 
 
 def _loses_an_answer(project: Project) -> None:
-    """The connection is lost after the competition took a submission: it is found, and there is one."""
+    """The connection is lost after the competition accepted a submission: it is found, and not sent again."""
     faults = Faults([Fault("CreateCodeSubmission", Kind.RESET, when="after")])
     me = Credentials("the test", username="ada", key="any")
     said: list[str] = []
@@ -170,7 +170,7 @@ class Case:
         return Workspace(self.project, self.ledger, target, clock=clock, say=self.said.append)
 
     def fetched(self, text: str) -> None:
-        """The run left this submission."""
+        """Writes this submission into the run's results."""
         folder = self.project.results("base", "local", 1)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "submission.csv").write_text(text)
@@ -212,7 +212,7 @@ def case(tiny: Project) -> Iterator[Case]:
 
 
 def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
-    """Not complete, changed here, no such file: nothing is asked of the competition."""
+    """A run that is not complete, a changed file, a missing file: nothing is sent to the competition."""
     case.run = case.ledger.update(case.run.id, state=RunState.ERROR, message="it broke")
     with pytest.raises(CoordError, match="base local-v1 has failed, and only a complete run can be submitted: it b"):
         case.submit()
@@ -231,7 +231,7 @@ def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
 
 
 def test_a_run_that_stopped_early_is_told(case: Case) -> None:
-    """Its session ended well, but the run did not get to its end: no file, or one that may not be what it seems."""
+    """The session is complete, but the run reports that it is not: an error without a file, a warning with one."""
     case.run = case.ledger.update(case.run.id, summary=Summary.parse({"status": "incomplete"}))
     with pytest.raises(SubmissionError, match=r"left no other.csv: it reports that it is incomplete") as no_file:
         case.submit(file_name="other.csv")
@@ -241,7 +241,7 @@ def test_a_run_that_stopped_early_is_told(case: Case) -> None:
 
 
 def test_which_competition(case: Case) -> None:
-    """The option, the setting, the attached one; none, several, unknown and closed ones are errors."""
+    """From the option, the setting, or the attached source; none, an unknown and a closed one are errors."""
     assert case.submit().competition == "parity"
     case.run = case.ledger.update(case.run.id, metadata={})
     with pytest.raises(UsageError, match="to which competition"):
@@ -265,7 +265,7 @@ def test_which_competition(case: Case) -> None:
 
 
 def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
-    """The lines are named; without a sample only what is wrong in itself is found; settings name a sample."""
+    """The message names the lines; without a sample submission the ids are not checked."""
     case.fetched(GOOD.replace("n3,1", "n3,").replace("n5,1", "m5,NaN"))
     with pytest.raises(SubmissionError) as refused:
         case.submit()
@@ -284,7 +284,7 @@ def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
 
 
 def test_the_same_file_is_sent_once(case: Case) -> None:
-    """Unless that is wanted, or the first could not be scored; another file is another submission."""
+    """Except with `force`, or if the first could not be scored; another file is another submission."""
     case.submit()
     with pytest.raises(SubmissionError, match=r"with base local-v1, as submission 1 on .*: not scored yet"):
         case.submit()
@@ -301,7 +301,7 @@ def test_the_same_file_is_sent_once(case: Case) -> None:
 
 
 def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:
-    """Exit code 75 and when there are new ones; the cap of a whole competition is no "later"."""
+    """Exit code 75, and the time of the next ones; the limit of the whole competition is another error."""
     case.contest.left = 0
     case.time.now = 20000 * DAY + 20.5 * 3600
     with pytest.raises(Later, match=r"today's submissions to parity are spent \(0\)") as spent:
@@ -315,7 +315,7 @@ def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:
 
 
 def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:
-    """What arrived is adopted; what did not is not sent again by itself."""
+    """A submission that arrived is adopted; one that did not is not sent again automatically."""
     case.contest.lost = "after"
     found = case.submit(message="a try")
     assert (found.ref, found.state, len(case.contest.sent)) == (1, SubmissionState.PENDING, 1)
@@ -337,7 +337,7 @@ def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:
 
 
 def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
-    """By the run that its description names; anybody else's stay out of it."""
+    """The description names its run; submissions without such a description are ignored."""
     stamp = submissions.stamp(case.run.id, "1a2b3c4d")
     told = Standing(9, SubmissionState.COMPLETE, f"mine {stamp}", 0.5, 0.4, "", "submission.csv", "2026-11-02T00:00:00")
     by_hand = Standing(8, SubmissionState.COMPLETE, "by hand", 0.6, None, "")
@@ -354,7 +354,7 @@ def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
 
 
 def test_what_is_not_known_stays_open(case: Case) -> None:
-    """Where the target does not answer the question either, a second try is refused until it does."""
+    """If the list of submissions is not available either, a second try is refused until it is."""
     case.contest.lost = "silent"
     with pytest.raises(NoAnswer, match="it is not known whether the submission to parity arrived"):
         case.submit()
@@ -371,7 +371,7 @@ def test_what_is_not_known_stays_open(case: Case) -> None:
 
 
 def test_waiting_for_a_score(case: Case) -> None:
-    """Asked ever more patiently until there is one; a silence is borne a few times, and costs no score."""
+    """The intervals between questions grow; a few missing answers are tolerated."""
     sent = case.submit()
     assert sent.ref is not None
     done = dataclasses.replace(case.contest.sent[0], state=SubmissionState.COMPLETE, public=0.5)
@@ -388,6 +388,6 @@ def test_waiting_for_a_score(case: Case) -> None:
 
 @pytest.mark.parametrize("slug", ["../parity", "https://www.kaggle.com/c/parity", "a b", ""])
 def test_what_is_no_competitions_name(case: Case, slug: str) -> None:
-    """It would become a part of a path, and of requests."""
+    """Such a name would become part of a path and of requests."""
     with pytest.raises(UsageError, match="is no competition's name"):
         case.submit(competition=slug)

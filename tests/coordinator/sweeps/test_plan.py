@@ -1,4 +1,4 @@
-"""Plans of sweeps: recorded before anything is pushed, with what was done before, and what they cost."""
+"""Plans of sweeps: recorded before anything is pushed, with the work that was done before, and with their cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_sweep_is_recorded_before_anything_is_pushed(sweeper: Sweeper) -> None
 
 
 def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
-    """To a ledger that lost it, from what the run.json of any of its runs says; what is no sweep is none."""
+    """The run.json of any of its runs restores it in a ledger that has lost it; invalid values give None."""
     sweep = sweeper.begin("optim.lr=0.1,0.2")
     sweeper.resume(sweep)
     sweeper.all_done(sweep)
@@ -62,7 +62,7 @@ def test_a_sweep_can_be_given_back(sweeper: Sweeper, tmp_path: Path) -> None:
 
 
 def test_its_experiments_are_experiments_like_any_other(sweeper: Sweeper) -> None:
-    """By their names, also in another process, with `--set` on top."""
+    """They are found by name, also by another process, and `--set` can be added."""
     sweeper.begin()
     found = sweeps.find_experiment(sweeper.project, NAMES[3], ["seed=7"])
     assert (found.config["optim"]["lr"], found.config["train"]["epochs"], found.config["seed"]) == (0.2, 2, 7)
@@ -73,7 +73,7 @@ def test_its_experiments_are_experiments_like_any_other(sweeper: Sweeper) -> Non
 
 
 def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
-    """By whatever experiment: lr 0.1 with 3 epochs is `base` itself. A repeat is for `force`."""
+    """Whatever the experiment is called: lr 0.1 with 3 epochs is `base` itself. `force` repeats it."""
     first = sweeper.begin("optim.lr=0.1,0.2")
     sweeper.resume(first)
     sweeper.all_done(first)
@@ -105,7 +105,7 @@ def test_work_that_was_done_is_not_done_again(sweeper: Sweeper) -> None:
 
 
 def test_work_that_is_being_done_is_not_done_twice(sweeper: Sweeper) -> None:
-    """Whatever its experiment is called; should it fail, --retry pushes the sweep's own, once."""
+    """Whatever the experiment is called; if that run fails, --retry pushes the sweep's own, once."""
     first = sweeper.begin("optim.lr=0.1,0.2")
     sweeper.resume(first)
     planned = sweeper.plan("train.epochs=3,4")
@@ -150,7 +150,7 @@ def test_only_the_same_work_counts(sweeper: Sweeper, change: dict[str, Any]) -> 
 
 
 def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
-    """From earlier runs; nothing of it is written."""
+    """The time is estimated from earlier runs; a plan writes nothing."""
     assert sweeper.plan().session_seconds is None
     sweep = sweeper.begin("train.epochs=2")
     sweeper.resume(sweep)
@@ -165,7 +165,7 @@ def test_a_plan_knows_how_long_it_takes(sweeper: Sweeper) -> None:
 
 
 def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
-    """The share of the week, whether it is enough, and how like the runs are that the time is known from."""
+    """The share of the weekly quota, whether it is enough, and how similar the runs are that the estimate is from."""
     sweep = sweeper.begin("train.epochs=2")
     sweeper.resume(sweep)
     sweeper.all_done(sweep)
@@ -192,7 +192,7 @@ def test_a_plan_says_what_it_costs(sweeper: Sweeper) -> None:
 
 
 def test_other_seeds_keep_the_folds(repository: Project, tmp_path: Path) -> None:
-    """Where the project says which setting does that: here `folds.seed`, which is the first of the seeds for all."""
+    """If the project names the setting of the folds: here `folds.seed`, which has the first seed in all of them."""
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         planned = plan_sweep(Workspace(repository, ledger), "smoke", Variation(seeds=2), target="local")
     found = [each.combination for each in planned.planned]

@@ -1,4 +1,4 @@
-"""The progress of a sweep, as far as the logs of its runs tell it."""
+"""The progress of a sweep, from the logs of its runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.coordinator.sweeps.sweeper import NAMES, Sweeper
 
 
 def test_what_the_logs_say_is_shown(sweeper: Sweeper) -> None:
-    """Before anything is fetched: where a run is and how long it still takes, what a complete one has reached, and why
-    one failed. The others of the first sweep ever are thought to take as long as those that run."""
+    """Before anything is fetched: epoch and remaining time of a run, the metric of a complete one, the reason of a
+    failure. Without earlier runs, waiting ones are estimated to take as long as the running ones."""
     sweep, sweeper.target.slots = sweeper.begin(), 9
     sweeper.resume(sweep)
     runs = {run.experiment: run for run in sweeper.ledger.runs()}

@@ -1,4 +1,4 @@
-"""Pushes of sweeps: one experiment after the other as sessions become free, and on after any failure."""
+"""Pushes of sweeps: one experiment after the other as sessions become free, and resumed after any failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_pushed_as_sessions_become_free(sweeper: Sweeper) -> None:
 
 
 def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
-    """It says what is left and how to go on; `resume` pushes the rest, nothing twice."""
+    """The error says how many are left and how to continue; `resume` pushes the rest, nothing twice."""
     sweep = sweeper.begin()
     with pytest.raises(Later, match="2 of 4 are left") as caught:
         sweeper.resume(sweep)
@@ -45,7 +45,7 @@ def test_the_session_limit_is_later_if_nobody_waits(sweeper: Sweeper) -> None:
 @pytest.mark.parametrize("arrives", [True, False])
 @pytest.mark.parametrize("is_over", [True, False])
 def test_a_kill_in_the_middle_of_a_push_doubles_nothing(sweeper: Sweeper, arrives: bool, is_over: bool) -> None:
-    """Whether the push arrived or not, and even if its session has ended by the time that the sweep goes on."""
+    """Whether the push arrived or not, and even if its session has ended when the sweep is resumed."""
     sweep = sweeper.begin()
     (slug,) = slugs(NAMES[1:2])
     sweeper.target.push_plan = {slug: [(arrives, KeyboardInterrupt())]}
@@ -87,7 +87,7 @@ def test_what_would_happen_to_all_stops_it(sweeper: Sweeper, error: CoordError) 
 
 
 def test_what_failed_is_pushed_again_if_that_is_asked_for(sweeper: Sweeper) -> None:
-    """An error stays one; --retry makes a new version."""
+    """Without --retry a failed run is not pushed again; with it there is a new version."""
     sweep, sweeper.target.slots = sweeper.begin(), 9
     sweeper.resume(sweep)
     sweeper.all_done(sweep, RunState.ERROR)
@@ -98,7 +98,7 @@ def test_what_failed_is_pushed_again_if_that_is_asked_for(sweeper: Sweeper) -> N
 
 
 def test_a_sweep_does_not_go_on_with_other_sources(sweeper: Sweeper) -> None:
-    """Its runs could not be compared; a comment in pyproject.toml is no difference."""
+    """Its runs would not be comparable; a comment in pyproject.toml is no difference."""
     sweep = sweeper.begin()
     with sweeper.project.pyproject.open("a") as file:
         file.write("\n# a comment\n")
@@ -113,7 +113,7 @@ def test_a_sweep_does_not_go_on_with_other_sources(sweeper: Sweeper) -> None:
 
 
 def test_one_process_at_a_time_works_on_a_sweep(sweeper: Sweeper) -> None:
-    """A second one would push the same."""
+    """A second process would push the same experiments."""
     sweep = sweeper.begin()
     with (
         held(sweeper.project.sweep_lock(sweep.name), wait=False),

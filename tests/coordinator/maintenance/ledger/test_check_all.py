@@ -19,7 +19,7 @@ def _ledger(project: Project) -> None:
 
 
 def test_problems_are_shown_and_repaired(tiny: Project) -> None:
-    """Without `repair` both are left; with it one is repaired, and the next check finds the other alone."""
+    """Without `repair` both stay; with it one is repaired, and the next check finds only the other."""
     _ledger(tiny)
     shown: list[tuple[str, bool]] = []
 
@@ -40,7 +40,7 @@ def test_problems_are_shown_and_repaired(tiny: Project) -> None:
 
 
 def test_targets_that_have_runs_are_asked(tiny: Project) -> None:
-    """Kaggle has one, and no credentials are here: it is left out. A target by name is the only one that is asked."""
+    """Kaggle has a run, but there are no credentials: it is left out. If a target is named, only that one is asked."""
     with Ledger(tiny.ledger) as ledger:
         ledger.add(dataclasses.replace(COMPLETE, target="kaggle"))
     (missed,) = check_ledger(tiny, None, repair=False, offline=False, show=lambda *_: None).not_asked

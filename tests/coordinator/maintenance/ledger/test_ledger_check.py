@@ -1,4 +1,4 @@
-"""What `coord ledger check` finds, what it rebuilds, and what `coord ledger export` writes."""
+"""What `coord ledger check` finds, and what it rebuilds."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> None:
-    """With config, overrides, metrics and how it ended; the target, which has it too, is not a second source."""
+    """With config, overrides, metrics and final state; the target, which has it too, is not used as a second source."""
     run, text = _as_pushed(
         tiny, dataclasses.replace(COMPLETE, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
     )
@@ -106,7 +106,7 @@ def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> Non
 
 
 def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
-    """As run.json says it; one of an older coord is complete if its metrics are, and its files stand in its kernel."""
+    """From run.json; without a state there, the metrics decide whether it is complete, and the kernel has its files."""
     cancelled = dataclasses.replace(
         FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None, never_arrived=False
     )
@@ -135,7 +135,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
-    """As far as a kernel tells: open, so that status asks, and in the order of their versions."""
+    """With all that a kernel contains, as queued, so that status asks for the state, in the order of their versions."""
     ledger.add(dataclasses.replace(COMPLETE, version=3, id="third"))
     target = MemoryTarget({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
     problems = _found(tiny, ledger, target, repair=True)
@@ -155,7 +155,7 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
 
 
 def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
-    """However late it came."""
+    """However late the version appeared."""
     ledger.add(dataclasses.replace(COMPLETE, version=None, state=RunState.REFUSED, never_arrived=True))
     target = MemoryTarget({"tiny-base": [_kernel(tiny, "r1")]})
     (problem,) = _found(tiny, ledger, target, repair=True)
@@ -164,7 +164,7 @@ def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger:
 
 
 def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> None:
-    """A session that nobody asked for is not hidden; nobody but a person can say what to do about it."""
+    """The extra session is reported, without a repair: only a person can decide."""
     ledger.add(COMPLETE)
     (problem,) = _found(tiny, ledger, MemoryTarget({"tiny-base": [_kernel(tiny, "r1")] * 2}))
     assert problem.what == "ada/tiny-base v2 on local is of run r1, too, which is base local-v1"
@@ -172,7 +172,7 @@ def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> Non
 
 
 def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, ledger: Ledger) -> None:
-    """The others are asked all the same."""
+    """The other targets are still asked."""
     ledger.add(dataclasses.replace(COMPLETE, state=RunState.QUEUED, version=None))
     found = list(check(Workspace(tiny, ledger), [MemoryTarget(reachable=False, name="kaggle"), MemoryTarget()]))
     assert [(type(each), each.what) for each in found] == [
@@ -182,7 +182,7 @@ def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, le
 
 
 def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger: Ledger) -> None:
-    """What was found here decides the exit code, unless the target was asked for by name."""
+    """The exit code depends on the local checks, unless the target was named on the command line."""
     ledger.add(dataclasses.replace(COMPLETE, target="kaggle"))
     coord = Coord(tiny.root, {**os.environ, "HOME": str(tiny.root)})
     said = coord("ledger", "check").stderr
@@ -194,7 +194,7 @@ def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger
 
 
 def test_sweeps_are_rebuilt_from_any_of_their_runs(tiny: Project, ledger: Ledger) -> None:
-    """With all experiments, those that were not pushed yet included; a sweep that is known stays as it is."""
+    """With all experiments, also those not pushed yet; a sweep that the ledger has does not change."""
     members = [
         sweeps.Member(f"base--lr{lr}", "base", (f"optim.lr={lr}",), whole="", work=str(lr), run_id=None)
         for lr in (0.1, 0.2)
@@ -209,7 +209,7 @@ def test_sweeps_are_rebuilt_from_any_of_their_runs(tiny: Project, ledger: Ledger
 
 
 def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
-    """They are written into a file beside the results, and what was taken away stays away."""
+    """They are also written to a file beside the results; removed ones stay removed."""
     coord = Coord(tiny.root, dict(os.environ))
     coord("note", "--exp", "base", "the one with ü")
     coord("tag", "--exp", "base", "odd")
@@ -237,7 +237,7 @@ def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
 
 
 def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Ledger) -> None:
-    """Of the ledger's runs, with the file's digest, by which the same file is not sent twice."""
+    """Submissions of the ledger's runs, with the digest of the file, which prevents that it is submitted twice."""
     run, text = _as_pushed(tiny, dataclasses.replace(COMPLETE, id="a" * 16))
     run = dataclasses.replace(run, metadata={**run.metadata, "competition_sources": ["cup", "other"]})
     ledger.add(run)
@@ -254,7 +254,7 @@ def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Le
 
 
 def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
-    """A kernel names the kernel that it goes on from: its newest complete version was attached, once that is known."""
+    """A kernel names the kernel that it continues; which version, is known when no earlier run is active any more."""
     project = dataclasses.replace(tiny, settings=dataclasses.replace(tiny.settings, continue_setting="train.wait_for"))
     config = {"train": {"wait_for": "ada/tiny-base"}}
     for number, state in enumerate((RunState.COMPLETE, RunState.COMPLETE, RunState.ERROR), 1):
@@ -279,7 +279,7 @@ def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
 def test_states_that_cannot_be_are_opened(
     tiny: Project, ledger: Ledger, changes: dict[str, Any], what: str, after: RunState
 ) -> None:
-    """What the truth is, the target knows."""
+    """The target will be asked for the real state."""
     ledger.add(dataclasses.replace(COMPLETE, **changes))
     (problem,) = _found(tiny, ledger, repair=True)
     assert problem.what.endswith(what)
@@ -297,7 +297,7 @@ def test_a_version_of_two_runs_in_a_row(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) -> None:
-    """Another run's metrics, a kernel that is not the one that was pushed, a folder of nobody's, one that is gone."""
+    """Metrics of another run, another kernel than the pushed one, a folder of an unknown run, a missing folder."""
     run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     directory = _results(tiny, run, text)
@@ -319,7 +319,7 @@ def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) 
 
 @pytest.mark.parametrize(("column", "value"), [("config", "{"), ("state", "asleep"), ("files", "[]")])
 def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, value: str) -> None:
-    """Other commands stop at it and name the check; it is rebuilt from its results, if they are here."""
+    """Other commands fail and name the check; the row is rebuilt from its results, if they are here."""
     run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
@@ -334,7 +334,7 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
 
 
 def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
-    """It is damaged, and says why; which target it was is not guessed. Its results, if they are here, tell."""
+    """The row is reported as damaged; the target is taken from its results, if they are here, and never guessed."""
     run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
@@ -350,7 +350,7 @@ def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Project, ledger: Ledger) -> None:
-    """Or every command would stop at it for good; what reads of it stays."""
+    """Otherwise every command would fail at it; the readable columns stay."""
     ledger.add(dataclasses.replace(FULL, slug="tiny-base"))
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute("UPDATE runs SET config = '{', summary = '[]', metadata = x'ff', state = 'asleep'")
@@ -362,7 +362,7 @@ def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Proj
 
 
 def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(tiny: Project) -> None:
-    """Or --repair would set a sound ledger aside."""
+    """Otherwise --repair would replace an intact ledger."""
     tiny.ledger.mkdir(parents=True)
     with pytest.raises(LedgerError, match="cannot be checked: unable to open database file"):
         check_file(tiny.ledger)
@@ -370,7 +370,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(tiny: Project) ->
 
 @pytest.mark.parametrize("part", ["end", "schema"])
 def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str) -> None:
-    """One that was cut off, and one in which the definition of another table does not parse."""
+    """A truncated file, and one in which the definition of another table does not parse."""
     with Ledger(tiny.ledger) as ledger:
         for number in range(100):
             ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
@@ -391,7 +391,7 @@ def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str)
 
 
 def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> None:
-    """The file is never deleted; notes, sweeps and submissions are kept, too; a sound file, or none, is no problem."""
+    """The file is never deleted; notes, sweeps and submissions are kept; an intact file, or none, is no problem."""
     assert check_file(tiny.ledger) is None
     member = sweeps.Member("base--lr1", "base", ("optim.lr=1",), whole="", work="w")
     with Ledger(tiny.ledger) as ledger:
@@ -431,7 +431,7 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
 
 
 def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
-    """One run from its results, one from its kernel; without --repair nothing changes; the way on goes on."""
+    """One run is rebuilt from its results, one from its kernel; without --repair nothing changes."""
     coord("push", "--exp", "base", "--wait")
     coord("fetch-results")
     coord("push", "--exp", "base", "--wait", "--force")

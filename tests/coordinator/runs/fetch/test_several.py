@@ -1,4 +1,4 @@
-"""Several runs are fetched: what one of them lacks keeps no other from coming, and a silent target is asked once."""
+"""Several runs are fetched: an error of one does not stop the others, and a target without an answer is asked once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file's way here: tries, parts, what is refused, and addresses that are renewed once for all threads."""
+"""The transfer of one file: tries, parts, refusals, and addresses that are renewed once for all threads."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ TAG = '"first"'
 
 @dataclass
 class Server(MemoryTarget):
-    """Gives one file in pieces of ten bytes, `pieces` of them at each request before the transfer breaks off."""
+    """Sends one file in pieces of ten bytes; each request ends with an error after some of them."""
 
     pieces: list[int] = field(default_factory=list)
-    """For one request after the other; all of the rest where the list is at its end."""
+    """How many pieces each request gets; requests after the last entry get all of them."""
     content: bytes = CONTENT
     size: int | None = len(CONTENT)
     good_url: str = "u1"
@@ -62,7 +62,7 @@ class Case:
     directory: Path
     server: Server
     urls: list[str] = field(default_factory=lambda: ["u1"])
-    """Of one listing after the other."""
+    """The address in each listing, in order."""
     waits: list[float] = field(default_factory=list)
     tally: Tally = field(default_factory=lambda: Tally(1))
     stop: threading.Event = field(default_factory=threading.Event)
@@ -93,7 +93,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_a_file_comes_whole(make: Make) -> None:
-    """Under its name, noted with size and digest; nothing is waited for, and the connection is given back."""
+    """It gets its final name, its size and digest are recorded, there is no wait, and the connection is closed."""
     case = make(Server())
     assert case.bring() == CONTENT
     assert case.results.fetched() == {FILE: Kept(100, hashlib.sha256(CONTENT).hexdigest())}
@@ -101,7 +101,7 @@ def test_a_file_comes_whole(make: Make) -> None:
 
 
 def test_tries_that_bring_something_are_not_counted(make: Make) -> None:
-    """Ten times ten bytes: each goes on with the last byte that is here, and nobody waits."""
+    """Each try starts at the last byte that was received, and there is no wait between them."""
     case = make(Server(pieces=[2] * 9))
     assert case.bring() == CONTENT
     assert case.server.offsets[:4] == [0, 19, 38, 57]
@@ -110,7 +110,7 @@ def test_tries_that_bring_something_are_not_counted(make: Make) -> None:
 
 
 def test_a_file_that_ends_early_is_not_whole(make: Make) -> None:
-    """Fewer bytes than the server announced, without an error: it counts as broken off, and stays a part."""
+    """Fewer bytes than announced, without an error: it counts as interrupted, and stays a part."""
     case = make(Server(content=CONTENT[:40]))
     with pytest.raises(NoAnswer, match="got 40 of 100 bytes"):
         case.bring()
@@ -121,7 +121,7 @@ def test_a_file_that_ends_early_is_not_whole(make: Make) -> None:
 def test_more_than_a_session_can_leave_is_refused(
     make: Make, monkeypatch: pytest.MonkeyPatch, announced: int | None
 ) -> None:
-    """Before the first byte where the size is announced, else as soon as it is passed."""
+    """Before the first byte if the size is announced, otherwise as soon as the limit is passed."""
     if announced is None:
         monkeypatch.setattr("coordinator.runs.fetch.transfer.OUTPUT_MAX", 50)
     case = make(Server(size=announced))
@@ -132,7 +132,7 @@ def test_more_than_a_session_can_leave_is_refused(
 
 
 def test_an_address_that_expired_is_asked_for_again(make: Make) -> None:
-    """Once, though the file is needed by two who both found it expired."""
+    """Once, even if two threads find the same address expired."""
     case = make(Server(good_url="u2"))
     case.urls = ["u1", "u2"]
     old = case.addresses.of(FILE)
@@ -143,7 +143,7 @@ def test_an_address_that_expired_is_asked_for_again(make: Make) -> None:
 
 
 def test_a_file_that_is_listed_no_longer_is_an_error(make: Make) -> None:
-    """It is not asked for at an address that is known to be old."""
+    """It is not requested at an address that has expired."""
     case = make(Server(good_url="u2"))
     case.urls = ["u1", ""]
     with pytest.raises(TargetError, match=r"model\.pth is not in the output any more"):
@@ -152,7 +152,7 @@ def test_a_file_that_is_listed_no_longer_is_an_error(make: Make) -> None:
 
 
 def test_a_fetch_that_was_given_up_ends_its_transfers(make: Make) -> None:
-    """At the next piece; what came before is a part."""
+    """At the next piece; the bytes received before stay as a part."""
     case = make(Server())
     case.stop.set()
     with pytest.raises(Stopped):
