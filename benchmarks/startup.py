@@ -22,7 +22,7 @@ from benchmarks.measure import print_table, seconds
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Content, Form, render_script
 from coordinator.bundle.sources import collect
-from coordinator.project.project import default_template
+from coordinator.project.shipped import default_template
 
 ROOT = Path(__file__).parent.parent
 ENTRY = "model_src.light"

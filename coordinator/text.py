@@ -12,5 +12,5 @@ _CONTROL = re.compile(
 
 
 def clean(text: str) -> str:
-    """The text as it may be written to a terminal; a carriage return starts the line anew, as progress bars mean it."""
+    """The text as it may be written to a terminal; a carriage return starts the line again, as in progress bars."""
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])

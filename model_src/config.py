@@ -222,7 +222,7 @@ class TrainConfig(Checked):
     processes: Count | None = None
     """Processes that share each step and each evaluation; None = one per graphics card."""
     negatives_per_positive: Annotated[float, at_least(0)] = 1.0
-    """Images without a mask for each image with a mask, sampled anew in each epoch; 0 = none."""
+    """Images without a mask for each image with a mask, sampled again in each epoch; 0 = none."""
     negatives_per_positive_end: Annotated[float, at_least(0)] | None = None
     """The same in the last epoch, with linear interpolation between. None = constant."""
     patience: Annotated[int, at_least(0)] = 3

@@ -118,4 +118,4 @@ def image_of(project: Project) -> Image:
     return shipped_image()
 
 
-_ANEW = "Make it anew: coord image refresh LOG"
+_ANEW = "Make it again: coord image refresh LOG"

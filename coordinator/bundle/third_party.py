@@ -91,7 +91,7 @@ def check_third_party(
 
 _NOT_SO = (
     'If the kernel has it all the same, say so: image_extra = ["module"] in [tool.coord]. '
-    "coord image show says where the table comes from, coord image refresh makes it anew."
+    "coord image show says where the table comes from, coord image refresh makes a new one."
 )
 
 

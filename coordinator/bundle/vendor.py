@@ -78,7 +78,7 @@ def why_not_pure(distribution: Distribution) -> str | None:
     if _is_editable(distribution):
         return "is installed as editable: install it without -e, or put its source into the project"
     if not distribution.read_text("RECORD"):
-        return "was not installed from a wheel (it has no RECORD): install it anew with pip"
+        return "was not installed from a wheel (it has no RECORD): install it again with pip"
     native = next((path for path in distribution.files or [] if _is_native(path)), None)
     if native is not None:
         return f"is not pure Python ({native})"

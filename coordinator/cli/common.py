@@ -38,6 +38,10 @@ TargetOption = Annotated[
     str | None, typer.Option("--target", "-t", help="kaggle or local; else COORD_TARGET, else the project's setting.")
 ]
 Version = Annotated[int | None, typer.Option("--version", help="Version of the kernel; the newest run's by default.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it fails.")]
+WaitForSlot = Annotated[
+    bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 

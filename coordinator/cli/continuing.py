@@ -14,6 +14,8 @@ from coordinator.cli.common import (
     Sets,
     TargetOption,
     Version,
+    Wait,
+    WaitForSlot,
     check_success,
     command,
     find_run,
@@ -33,10 +35,8 @@ def continue_(
     sets: Sets = [],  # noqa: B006  # typer copies it
     version: Version = None,
     target: TargetOption = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it fails.")] = False,
-    wait_for_slot: Annotated[
-        bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
-    ] = False,
+    wait: Wait = False,
+    wait_for_slot: WaitForSlot = False,
     force: Annotated[
         bool, typer.Option("--force", help="Push although a run of this experiment is active: a second session.")
     ] = False,

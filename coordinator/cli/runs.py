@@ -14,6 +14,8 @@ from coordinator.cli.common import (
     Sets,
     TargetOption,
     Version,
+    Wait,
+    WaitForSlot,
     check_success,
     command,
     find_run,
@@ -46,10 +48,8 @@ def push(
     ] = [],  # noqa: B006
     sets: Sets = [],  # noqa: B006  # typer copies it
     target: TargetOption = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it fails.")] = False,
-    wait_for_slot: Annotated[
-        bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
-    ] = False,
+    wait: Wait = False,
+    wait_for_slot: WaitForSlot = False,
     force: Annotated[
         bool, typer.Option("--force", help="Push although a run of this experiment is active, or has done the same.")
     ] = False,
@@ -127,9 +127,8 @@ def status(
 
 
 def _table(now: Status) -> RenderableType:
-    from coordinator.cli.tables import (
-        runs as tables,  # rich takes a third of the time of `coord status --json`, which does without
-    )
+    # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
+    from coordinator.cli.tables import runs as tables
 
     return tables.runs(now.runs, now.chains)
 

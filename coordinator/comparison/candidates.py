@@ -215,7 +215,7 @@ def _config_keys(project: Project, runs: Sequence[Run]) -> dict[str, str]:
     """Run id -> a text that is equal for runs of one config on one target, whatever their seeds.
 
     A run that continues another one has that one's config in it, rather than the name of its kernel: seeds that were
-    continued alike are repeats, and a run that was continued twice is none of one that was continued once.
+    continued alike are repeats, but a run that was continued twice is no repeat of one that was continued once.
     """
     by_id = {run.id: run for run in runs}
     keys = {}

@@ -68,7 +68,7 @@ class HandedOver:
 def hand_over(workspace: Workspace, stores: Stores, experiments: Collection[str]) -> Iterator[HandedOver]:
     """Hands the runs of these experiments (or of all) to each store, oldest first, and yields what each has taken.
 
-    What a run's record lacks is said, and which runs have not ended yet. Raises RunNotFound for a name without runs,
+    Says what a run's record lacks, and which runs have not ended yet. Raises RunNotFound for a name without runs,
     UsageError and DependencyError for the stores, CoordError if one cannot be written.
     """
     runs, active = ended(workspace.ledger, experiments)

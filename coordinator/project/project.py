@@ -17,7 +17,7 @@ from coordinator.errors import NoProject, ProjectError
 from coordinator.project.own_modules import importing_from
 from coordinator.project.schema import Problem, check, join
 from coordinator.project.settings import Settings, TargetName, parse_target
-from coordinator.project.shipped import default_template as default_template  # where it used to be
+from coordinator.project.shipped import default_template
 
 
 @dataclasses.dataclass(frozen=True)

@@ -145,9 +145,7 @@ def _manifest(directory: Path) -> dict[str, Any]:
             return dict(found)
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    raise UsageError(
-        f"{directory} is no folder that coord promote made", hint="Make one: coord promote --exp NAME -o DIR"
-    )
+    raise UsageError(f"{directory} is not a folder of coord promote", hint="Make one: coord promote --exp NAME -o DIR")
 
 
 def _is_inside(name: str) -> bool:

@@ -40,7 +40,7 @@ def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> s
 def merged_events(folders: Sequence[Path]) -> str:
     """The lines of every metrics.jsonl, one fold's after the other's; their times are of their own sessions.
 
-    A line that is none of JSON, or a fold without the file, is left out.
+    Lines that are not JSON, and folds without the file, are left out.
     """
     lines = []
     for number, folder in enumerate(folders):

@@ -68,7 +68,7 @@ def _owner(project: Project, credentials: Credentials) -> str:
     owner, username = project.settings.owner, credentials.username
     if owner is None and username is None:
         raise ProjectError(
-            f"the token from {credentials.source} does not say whose it is",
+            f"the token from {credentials.source} does not name its user",
             hint='Set owner = "your-kaggle-name" in [tool.coord].',
         )
     if owner and username and owner.lower() != username.lower():

@@ -191,7 +191,7 @@ def no_last_state(path: Path, finished: Mapping[str, Any], wanted: Mapping[str, 
     return ValueError(
         f"{path}: the fold was finished after epoch {done} and can't be trained up to epoch {epochs}: "
         f"{state_file(finished['fold'], finished['suffix'])} is not beside it "
-        "(train.keep_state_gib keeps it); leave train.epochs as it was, or train anew from its weights (model.weights)"
+        "(train.keep_state_gib keeps it); leave train.epochs as it was, or train again from its weights (model.weights)"
     )
 
 

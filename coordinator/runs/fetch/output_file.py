@@ -16,7 +16,7 @@ from coordinator.workspace import Workspace
 def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     """The run and its file, which is fetched if it is not here: with the figures, but without weights and pictures.
 
-    Raises UsageError for a name that is none of an output's, SubmissionError if the run left no such file, or it was
+    Raises UsageError for a name that no output file can have, SubmissionError if the run left no such file, or it was
     changed here.
     """
     path = PurePosixPath(name)

@@ -132,7 +132,7 @@ class Transfer:
 
 
 def _identity(download: Download) -> str:
-    """Empty where it cannot be told whether the file has changed: such a transfer begins anew each time."""
+    """Empty where it cannot be told whether the file has changed: such a transfer always starts at the beginning."""
     return identity(download.validator, download.size) if download.validator and download.size is not None else ""
 
 

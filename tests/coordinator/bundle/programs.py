@@ -13,7 +13,7 @@ from typing import Any
 
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Content, Script, render_script
-from coordinator.project.project import default_template
+from coordinator.project.shipped import default_template
 
 NONE: Mapping[str, str] = {}
 

@@ -20,7 +20,7 @@ from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Content, render_script
 from coordinator.bundle.sources import Selection, collect
 from coordinator.errors import BundleError
-from coordinator.project.project import default_template
+from coordinator.project.shipped import default_template
 from tests.coordinator.bundle.programs import left_in
 from tests.paths import SAMPLES
 

@@ -225,11 +225,11 @@ def test_the_projects_own_table_comes_first(tiny: Project, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"date": "x"}', '{"packages": 1}'])
 def test_a_table_that_is_none_is_refused(tiny: Project, text: str) -> None:
-    """With the file, and how to make it anew."""
+    """With the file, and how to make it again."""
     tiny.image_table.write_text(text)
     with pytest.raises(ProjectError, match=r"kaggle-image\.json is not") as caught:
         image_of(tiny)
-    assert caught.value.hint == "Make it anew: coord image refresh LOG"
+    assert caught.value.hint == "Make it again: coord image refresh LOG"
 
 
 def test_the_commands(coord: Coord, tmp_path: Path) -> None:

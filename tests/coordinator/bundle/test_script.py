@@ -22,7 +22,8 @@ from coordinator.bundle.script import Content, literal, render_script, stamped
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
-from coordinator.project.project import Project, default_template
+from coordinator.project.project import Project
+from coordinator.project.shipped import default_template
 from tests.coordinator.bundle.programs import run_kernel, script_of, write_files
 from tests.paths import ROOT
 

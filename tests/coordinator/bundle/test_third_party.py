@@ -161,7 +161,7 @@ def test_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "nowhere: no distribution installed here has it. Install one: if it is pure Python, vendor packs it.",
         'puree: vendor = ["pure-thing"] in [tool.coord] packs pure-thing 1.2 into the bundle.',
         'If the kernel has it all the same, say so: image_extra = ["module"] in [tool.coord]. coord image show says '
-        "where the table comes from, coord image refresh makes it anew.",
+        "where the table comes from, coord image refresh makes a new one.",
     ]
 
 

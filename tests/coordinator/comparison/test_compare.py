@@ -258,7 +258,7 @@ def test_merged_runs_are_compared_like_others(tiny: Project) -> None:
 
 
 def test_the_rows_are_those_of_the_run(tiny: Project) -> None:
-    """A kernel that was deleted counts its versions anew: the older run's results have moved aside."""
+    """A kernel that was deleted counts its versions from 1 again: the older run's results have moved aside."""
     first = finished(tiny, "a", 1, _images(seed=0), created_at="2026-10-01T00:00:00+00:00")
     usual = tiny.results("a", "local", 1)
     usual.rename(usual.with_name(f"{usual.name}-{first.id[:8]}"))

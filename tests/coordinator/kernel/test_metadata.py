@@ -20,8 +20,8 @@ from coordinator.kernel.metadata import (
     with_owner,
 )
 from coordinator.project.experiment import Experiment
-from coordinator.project.project import default_template
 from coordinator.project.settings import KernelSettings
+from coordinator.project.shipped import default_template
 from tests.coordinator.bundle.programs import write_files
 
 GOOD: dict[str, Any] = {

@@ -9,7 +9,8 @@ from types import ModuleType
 import pytest
 
 from coordinator.errors import ProjectError
-from coordinator.project.project import Project, default_template, find_project, target_name
+from coordinator.project.project import Project, find_project, target_name
+from coordinator.project.shipped import default_template
 from tests.coordinator.bundle.programs import write_files
 
 SETTINGS = '[tool.coord]\nmodel_source = "pack"\nentry = "pack.train"\nconfig = "pack.config:Config"\n'
@@ -100,7 +101,7 @@ def test_the_config_class_comes_alone(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(tmp_path.rglob("__pycache__"))
 
 
-def test_an_edited_config_is_read_anew(tmp_path: Path) -> None:
+def test_an_edited_config_is_read_again(tmp_path: Path) -> None:
     """Nothing is remembered between two reads in one process."""
     project = _project(tmp_path)
     assert project.config_class()().seed == 0

@@ -15,7 +15,7 @@ from coordinator.target.protocol import RunState
         (RunState.RUNNING, "is running"),
         (RunState.COMPLETE, "is complete"),
         (RunState.ERROR, "has failed"),
-        (RunState.CANCELLED, "is cancelled"),
+        (RunState.CANCELLED, "was cancelled"),
     ],
 )
 def test_a_state_in_a_sentence(state: RunState, phrase: str) -> None:
