@@ -181,7 +181,7 @@ def test_a_folder_that_is_none(tmp_path: Path, tiny: Project) -> None:
     for content in (None, "{}", '{"schema": 1, "files": {"../x": ""}, "sources": []}'):
         if content is not None:
             (tmp_path / "manifest.json").write_text(content)
-        with pytest.raises(UsageError, match="is no folder that coord promote made"):
+        with pytest.raises(UsageError, match="is not a folder of coord promote"):
             verify(tmp_path)
     coord = Coord(tiny.root, dict(os.environ))
     assert "coord promote --exp NAME -o DIR" in coord.here("promote", code=2).output
