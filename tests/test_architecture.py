@@ -297,6 +297,35 @@ def test_only_the_command_line_prints() -> None:
     assert printing == {"terminal.py", "bootstrap.py", "image_probe.py"}
 
 
+def test_functions_have_at_most_six_parameters() -> None:
+    """What travels together is a value. A command of the cli has a parameter for each option."""
+    for file in (*_modules("coordinator"), *_modules("model_src"), *_modules("runner_test")):
+        if file.is_relative_to(ROOT / "coordinator" / "cli"):
+            continue
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                names = [argument.arg for argument in given if argument.arg not in ("self", "cls")]
+                assert len(names) <= 6, f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has {len(names)}"
+
+
+def test_modules_are_small() -> None:
+    """No module has more than 400 lines."""
+    for file in (*_modules("coordinator"), *_modules("model_src"), *_modules("runner_test")):
+        assert len(file.read_text(encoding="utf-8").splitlines()) <= 400, file.relative_to(ROOT)
+
+
+@pytest.mark.parametrize("package", ["coordinator", "model_src", "runner_test"])
+def test_one_class_a_name(package: str) -> None:
+    """No two classes of a package have the same name, so that a name has one meaning."""
+    places: dict[str, list[str]] = {}
+    for file in _modules(package):
+        for node in ast.parse(file.read_bytes()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
 def test_every_module_says_what_it_is_for() -> None:
     """A docstring at the top of each module, and of each test."""
     for package in ("coordinator", "model_src", "runner_test", "tests", "benchmarks"):

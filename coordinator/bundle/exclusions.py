@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.ignore import COORDIGNORE, Rule
+from coordinator.bundle.ignore import COORDIGNORE, IgnoreRule
 from coordinator.bundle.imports import Import, imports_of, may_import, parse
 from coordinator.errors import BundleError
 
@@ -27,7 +27,7 @@ class LeftOut:
 
     root: Path
     say: Callable[[str], None]
-    modules: dict[str, tuple[Path, Rule]] = field(default_factory=dict)
+    modules: dict[str, tuple[Path, IgnoreRule]] = field(default_factory=dict)
     """Dotted names of modules in the bundle's packages that are ignored."""
     paths: list[str] = field(default_factory=list)
     """Paths in those packages that are ignored."""
@@ -47,7 +47,7 @@ class LeftOut:
                     if f"{imported.name}.".startswith(f"{name}."):
                         self.refuse_or_say(ignored, rule, imported, f"{path}:{imported.line}")
 
-    def refuse_or_say(self, path: Path, rule: Rule, imported: Import, where: str) -> None:
+    def refuse_or_say(self, path: Path, rule: IgnoreRule, imported: Import, where: str) -> None:
         """Raises BundleError, or reports that the import will fail where the program allows that."""
         name = path.relative_to(self.root).as_posix() + "/" * path.is_dir()
         said = f"{where} imports {imported.name}, but {name} is ignored by {rule}"

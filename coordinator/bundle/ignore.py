@@ -23,7 +23,7 @@ EXCLUDE = "--exclude"
 
 
 @dataclass(frozen=True)
-class Rule:
+class IgnoreRule:
     """A line of an ignore file, or an option, that leaves something out."""
 
     source: str
@@ -41,9 +41,9 @@ class _Rules:
 
     base: Path
     spec: GitIgnoreSpec
-    rules: Sequence[Rule]
+    rules: Sequence[IgnoreRule]
 
-    def verdict(self, path: Path, *, directory: bool) -> Rule | Literal[False] | None:
+    def verdict(self, path: Path, *, directory: bool) -> IgnoreRule | Literal[False] | None:
         """The rule that ignores the path; False if a rule takes it in again; None if no rule matches."""
         found = self.spec.check_file(path.relative_to(self.base).as_posix() + "/" * directory)
         if found.index is None:
@@ -61,27 +61,27 @@ class Ignored:
         self._root = root
         self._top = _work_tree(root)
         self._gitignores: dict[Path, _Rules | None] = {}
-        self._folders: dict[Path, Rule | None] = {}
-        self._excluded = _rules(root, [Rule(EXCLUDE, 0, pattern) for pattern in exclude])
+        self._folders: dict[Path, IgnoreRule | None] = {}
+        self._excluded = _rules(root, [IgnoreRule(EXCLUDE, 0, pattern) for pattern in exclude])
         self._own = self._read(root / COORDIGNORE)
 
-    def rule(self, path: Path, *, directory: bool = False) -> Rule | None:
+    def rule(self, path: Path, *, directory: bool = False) -> IgnoreRule | None:
         """The rule that leaves the path (below the root) out; None if it may go in."""
         for rules in (self._excluded, self._own):
             found = rules.verdict(path, directory=directory) if rules else None
-            if isinstance(found, Rule):
+            if isinstance(found, IgnoreRule):
                 return found
             if found is False:
                 return None
         return self._by_git(path, directory=directory)
 
-    def whole_folder(self, path: Path) -> Rule | None:
+    def whole_folder(self, path: Path) -> IgnoreRule | None:
         """The rule that leaves a folder out with everything in it, so that nobody has to look into it."""
         if self._own and self._own.takes_in():
             return None
         return self.rule(path, directory=True)
 
-    def _by_git(self, path: Path, *, directory: bool) -> Rule | None:
+    def _by_git(self, path: Path, *, directory: bool) -> IgnoreRule | None:
         above = self._folder(path.parent)
         if above is not None:
             return above
@@ -90,12 +90,12 @@ class Ignored:
             rules = self._gitignore(folder)
             found = rules.verdict(path, directory=directory) if rules else None
             if found is not None:
-                return found if isinstance(found, Rule) else None
+                return found if isinstance(found, IgnoreRule) else None
             if folder in (self._top, folder.parent):
                 return None
             folder = folder.parent
 
-    def _folder(self, folder: Path) -> Rule | None:
+    def _folder(self, folder: Path) -> IgnoreRule | None:
         if folder == self._top or self._top not in folder.parents:
             return None
         if folder not in self._folders:
@@ -118,14 +118,14 @@ class Ignored:
         return _rules(
             file.parent,
             [
-                Rule(name, number, line.strip("\r"))
+                IgnoreRule(name, number, line.strip("\r"))
                 for number, line in enumerate(lines, 1)
                 if line.strip() and not line.startswith("#")
             ],
         )
 
 
-def _rules(base: Path, rules: Sequence[Rule]) -> _Rules | None:
+def _rules(base: Path, rules: Sequence[IgnoreRule]) -> _Rules | None:
     if not rules:
         return None
     # It takes longer to import than everything else here: only where there is a rule.

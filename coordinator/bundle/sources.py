@@ -26,7 +26,7 @@ from coordinator.bundle.files import (
     names_in,
     read,
 )
-from coordinator.bundle.ignore import EXCLUDE, Ignored, Rule
+from coordinator.bundle.ignore import EXCLUDE, Ignored, IgnoreRule
 from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
@@ -318,7 +318,7 @@ class _Collection:
 
     # ------------------------------------------------------------------ what does not
 
-    def _rule(self, path: Path, *, directory: bool = False) -> Rule | None:
+    def _rule(self, path: Path, *, directory: bool = False) -> IgnoreRule | None:
         if path == self._output:
-            return Rule(EXCLUDE, 0, str(path))
+            return IgnoreRule(EXCLUDE, 0, str(path))
         return self._ignored.whole_folder(path) if directory else self._ignored.rule(path)

@@ -20,7 +20,6 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
-from coordinator.files import write_atomically
 
 app = Group(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
 
@@ -115,6 +114,8 @@ def probe(
         show_text(text.rstrip("\n"))
         return
     try:
+        from coordinator.files import write_atomically
+
         write_atomically(output, text)
     except OSError as error:
         raise UsageError(f"{output} cannot be written: {error.strerror}") from error

@@ -10,7 +10,6 @@ import typer
 from coordinator.cli.common import Group, Json, TargetOption, command, this_project, workspace
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
-from coordinator.files import write_atomically
 
 if TYPE_CHECKING:
     from coordinator.maintenance import Problem
@@ -76,6 +75,8 @@ def export(
         show_text(text.removesuffix("\n"))
         return
     try:
+        from coordinator.files import write_atomically
+
         write_atomically(output, text)
     except OSError as error:
         raise UsageError(f"--output {output}: {error.strerror}") from error

@@ -32,7 +32,7 @@ class LogPrinter:
     def __init__(
         self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False, label: str = ""
     ) -> None:
-        from coordinator.cli.tables.board import Board
+        from coordinator.cli.tables.board import FoldMetrics
         from coordinator.results import Lines
 
         self._sources = sources
@@ -43,7 +43,7 @@ class LogPrinter:
         self._out = sys.stderr if to_stderr else sys.stdout
         self._is_terminal = self._out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._lines = Lines()
-        self._board = Board()
+        self._board = FoldMetrics()
         self._is_followed = False
         self._live: Live | None = None
 

@@ -51,8 +51,10 @@ class Ledger:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _ignore_in_git(self._file.parent)
-            # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
-            with held(self._file.with_suffix(".lock"), wait=True):
+            with contextlib.ExitStack() as stack:
+                if not _has_wal(self._file):
+                    # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
+                    stack.enter_context(held(self._file.with_suffix(".lock"), wait=True))
                 self._connection = connect(self._file)
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
@@ -205,6 +207,15 @@ class Ledger:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
+
+
+def _has_wal(file: Path) -> bool:
+    """Whether the file is a database in WAL mode: bytes 18 and 19 of its header (https://sqlite.org/fileformat.html)."""
+    try:
+        with file.open("rb") as content:
+            return content.read(20)[18:] == b"\2\2"
+    except FileNotFoundError:
+        return False
 
 
 def connect(file: Path) -> sqlite3.Connection:

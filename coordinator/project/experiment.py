@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
 from coordinator.project.project import Project
-from coordinator.project.schema import Problem, assignment, check, leaves, merged, plain
+from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
 from coordinator.project.yaml_file import YamlFile, read_yaml
 
@@ -203,10 +203,10 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
             return chain[::-1]
         names = [file.path.stem for file in chain]
         if base in names:
-            report.add_in(file, Problem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
+            report.add_in(file, ConfigProblem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
             return chain[::-1]
         if base not in known:
-            report.add_in(file, Problem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
+            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
             return chain[::-1]
         wanted = base
 
@@ -263,7 +263,7 @@ class _Report:
     def add(self, where: str, message: str) -> None:
         self.problems.append(f"  {where}: {message}")
 
-    def add_in(self, file: YamlFile, problem: Problem) -> None:
+    def add_in(self, file: YamlFile, problem: ConfigProblem) -> None:
         line = file.line(problem.path)
         place = self.project.relative(file.path) + (f":{line}" if line else "")
         self.add(place, f"{problem.path}: {problem.message}" if problem.path else problem.message)
@@ -298,7 +298,7 @@ class _Report:
             if any(problem.path == item or problem.path.startswith(f"{item}.") for item in given_paths):
                 self.add("--set", f"{problem.path}: {problem.message}")
             else:
-                self.add_in(setter, Problem(path, problem.message))
+                self.add_in(setter, ConfigProblem(path, problem.message))
         if value is None:
             return None
         # Checked once more as a whole: the dataclasses' defaults were not yet, and `lr: 1` becomes `lr: 1.0`.

@@ -15,7 +15,7 @@ from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
 from coordinator.project.own_modules import importing_from
-from coordinator.project.schema import Problem, check, join
+from coordinator.project.schema import ConfigProblem, check, join
 from coordinator.project.settings import Settings, TargetName, parse_target
 from coordinator.project.shipped import default_template
 
@@ -197,12 +197,12 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     return settings
 
 
-def _impossible(root: Path, settings: Settings) -> list[Problem]:
+def _impossible(root: Path, settings: Settings) -> list[ConfigProblem]:
     problems = []
     if not (root / settings.model_source).is_dir():
-        problems.append(Problem("model_source", f'there is no folder "{settings.model_source}" in {root}'))
+        problems.append(ConfigProblem("model_source", f'there is no folder "{settings.model_source}" in {root}'))
     if settings.entry.partition(".")[0] != settings.model_source.rstrip("/"):
-        problems.append(Problem("entry", f'"{settings.entry}" is not a module of "{settings.model_source}"'))
+        problems.append(ConfigProblem("entry", f'"{settings.entry}" is not a module of "{settings.model_source}"'))
     return problems
 
 

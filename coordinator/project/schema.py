@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Problem:
+class ConfigProblem:
     """One thing that is wrong: the dotted path of the value, and what is wrong with it."""
 
     path: str
@@ -40,12 +40,12 @@ class Problem:
 class _Bad(Exception):
     """The problems of one value, on their way to its container."""
 
-    def __init__(self, *problems: Problem) -> None:
+    def __init__(self, *problems: ConfigProblem) -> None:
         super().__init__(*problems)
         self.problems = problems
 
 
-def check(cls: type[T], data: Mapping[str, Any], *, path: str = "") -> tuple[T | None, list[Problem]]:
+def check(cls: type[T], data: Mapping[str, Any], *, path: str = "") -> tuple[T | None, list[ConfigProblem]]:
     """Builds a `cls` (a dataclass) from plain data.
 
     Returns the instance, or None if there were problems, and the list of all problems.
@@ -144,11 +144,11 @@ def _yaml(text: str, loader: type[yaml.BaseLoader | yaml.SafeLoader]) -> Any:
 
 def _dataclass(cls: type, data: Any, path: str) -> Any:
     if not isinstance(data, Mapping):
-        raise _Bad(Problem(path, f"must be a mapping with the keys {', '.join(_names(cls))}, is {_show(data)}"))
+        raise _Bad(ConfigProblem(path, f"must be a mapping with the keys {', '.join(_names(cls))}, is {_show(data)}"))
     hints = _hints(cls)
     known = _names(cls)
     problems = [
-        Problem(join(path, str(key)), f'unknown key "{key}"{did_you_mean(str(key), known)}')
+        ConfigProblem(join(path, str(key)), f'unknown key "{key}"{did_you_mean(str(key), known)}')
         for key in data
         if key not in known
     ]
@@ -160,7 +160,7 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
             except _Bad as bad:
                 problems.extend(bad.problems)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            problems.append(Problem(join(path, field.name), "is missing"))
+            problems.append(ConfigProblem(join(path, field.name), "is missing"))
     if problems:
         raise _Bad(*problems)
     try:
@@ -170,9 +170,9 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
         raise _Bad(*(_range_problem(path, known, line) for line in str(error).splitlines())) from None
 
 
-def _range_problem(path: str, known: list[str], line: str) -> Problem:
+def _range_problem(path: str, known: list[str], line: str) -> ConfigProblem:
     first, _, rest = line.partition(" ")
-    return Problem(join(path, first), rest) if first in known else Problem(path, line)
+    return ConfigProblem(join(path, first), rest) if first in known else ConfigProblem(path, line)
 
 
 def _hints(cls: Any) -> dict[str, Any]:
@@ -200,31 +200,31 @@ def _value(declared: Any, value: Any, path: str) -> Any:
         if value in args and type(value) in {type(arg) for arg in args}:
             return value
         near = did_you_mean(value, [arg for arg in args if isinstance(arg, str)]) if isinstance(value, str) else ""
-        raise _Bad(Problem(path, f"must be one of {', '.join(map(_show, args))}, is {_show(value)}{near}"))
+        raise _Bad(ConfigProblem(path, f"must be one of {', '.join(map(_show, args))}, is {_show(value)}{near}"))
     if origin in (list, tuple):
         if not isinstance(value, list | tuple):
-            raise _Bad(Problem(path, f"must be a list, is {_show(value)}"))
+            raise _Bad(ConfigProblem(path, f"must be a list, is {_show(value)}"))
         if origin is list or args[-1] is Ellipsis:
             args = args[:1] * len(value)
         if len(args) != len(value):
-            raise _Bad(Problem(path, f"must be a list of {len(args)}, has {len(value)}"))
+            raise _Bad(ConfigProblem(path, f"must be a list of {len(args)}, has {len(value)}"))
         return origin(_items(args, enumerate(value), path))
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise _Bad(Problem(path, f"must be a mapping, is {_show(value)}"))
+            raise _Bad(ConfigProblem(path, f"must be a mapping, is {_show(value)}"))
         return dict(zip(map(str, value), _items(args[1:] * len(value), value.items(), path), strict=True))
     if isinstance(declared, type) and issubclass(declared, enum.StrEnum):
         try:
             return declared(value)
         except ValueError:
             choices = [member.value for member in declared]
-            raise _Bad(Problem(path, f"must be one of {', '.join(choices)}, is {_show(value)}")) from None
+            raise _Bad(ConfigProblem(path, f"must be one of {', '.join(choices)}, is {_show(value)}")) from None
     return _simple(declared, value, path)
 
 
 def _items(types_of: tuple[Any, ...], pairs: Iterable[tuple[Any, Any]], path: str) -> list[Any]:
     result: list[Any] = []
-    problems: list[Problem] = []
+    problems: list[ConfigProblem] = []
     for declared, (key, item) in zip(types_of, pairs, strict=True):
         try:
             result.append(_value(declared, item, join(path, str(key))))
@@ -246,14 +246,14 @@ def _union(args: tuple[Any, ...], declared: Any, value: Any, path: str) -> Any:
             return _value(arg, value, path)
         except _Bad:
             continue
-    raise _Bad(Problem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
+    raise _Bad(ConfigProblem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
 
 
 def _simple(declared: Any, value: Any, path: str) -> Any:
     if declared is float:
         number = _number(value)
         if number is not None and not math.isfinite(number):
-            raise _Bad(Problem(path, f"must be a finite number, is {_show(value)}"))
+            raise _Bad(ConfigProblem(path, f"must be a finite number, is {_show(value)}"))
         if number is not None:
             return number
     elif declared is bool:
@@ -266,14 +266,14 @@ def _simple(declared: Any, value: Any, path: str) -> Any:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     else:
-        raise _Bad(Problem(path, f"is declared as {declared!r}, which coord cannot check"))
-    raise _Bad(Problem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
+        raise _Bad(ConfigProblem(path, f"is declared as {declared!r}, which coord cannot check"))
+    raise _Bad(ConfigProblem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
 
 
 def _text(value: str, path: str) -> str:
     # Bytes of the command line that are not UTF-8 come as lone surrogates, which no file can hold.
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise _Bad(Problem(path, f"must be text in UTF-8, is {_show(value)}"))
+        raise _Bad(ConfigProblem(path, f"must be text in UTF-8, is {_show(value)}"))
     return value
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from coordinator.errors import ExperimentError
-from coordinator.project.schema import Problem, join
+from coordinator.project.schema import ConfigProblem, join
 
 _LOADER = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
@@ -23,7 +23,7 @@ class YamlFile:
     path: Path
     data: dict[str, Any]
     lines: dict[str, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[ConfigProblem, ...]
 
     def line(self, path: str) -> int | None:
         """The line of the path, or of the nearest section around it."""
@@ -39,7 +39,7 @@ def read_yaml(file: Path) -> YamlFile:
         node = yaml.compose(text, Loader=_LOADER)
         data = yaml.load(text, Loader=_LOADER)
         lines: dict[str, int] = {}
-        problems: list[Problem] = []
+        problems: list[ConfigProblem] = []
         _walk(node, "", lines, problems)
     except OSError as error:
         raise ExperimentError(f"{file.name} cannot be read: {error.strerror}") from error
@@ -62,7 +62,7 @@ def read_yaml(file: Path) -> YamlFile:
     return YamlFile(file, data, lines, tuple(problems))
 
 
-def _walk(node: yaml.Node | None, path: str, lines: dict[str, int], problems: list[Problem]) -> None:
+def _walk(node: yaml.Node | None, path: str, lines: dict[str, int], problems: list[ConfigProblem]) -> None:
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             lines[join(path, str(number))] = item.start_mark.line + 1
@@ -73,7 +73,7 @@ def _walk(node: yaml.Node | None, path: str, lines: dict[str, int], problems: li
         here = join(path, str(key.value))
         line = key.start_mark.line + 1
         if here in lines:
-            problems.append(Problem(here, f"is written twice, in lines {lines[here]} and {line}"))
+            problems.append(ConfigProblem(here, f"is written twice, in lines {lines[here]} and {line}"))
         lines[here] = line
         _walk(value, here, lines, problems)
 

@@ -102,7 +102,7 @@ class Board:
 
 
 @dataclasses.dataclass(frozen=True)
-class Baseline:
+class BaselineChoice:
     """The config that the others are compared with: the one of that name, or else one that has any of these runs."""
 
     name: str | None = None
@@ -116,7 +116,7 @@ class Baseline:
         return [*named, *entries][0]
 
 
-BEST = Baseline()
+BEST = BaselineChoice()
 """Names no config: the others are compared with the best."""
 
 
@@ -126,7 +126,7 @@ def boards(
     everything: Sequence[Candidate],
     *,
     hidden: Collection[str] = (),
-    baseline: Baseline = BEST,
+    baseline: BaselineChoice = BEST,
 ) -> list[Board]:
     """The leaderboards of these configs, one for each primary metric and set of images.
 
@@ -157,7 +157,7 @@ def _board(
     metric_and_mode: tuple[str, str],
     group: Sequence[Entry],
     everything: Sequence[Candidate],
-    baseline: Baseline,
+    baseline: BaselineChoice,
 ) -> Board:
     metric, mode = metric_and_mode
     sign = 1 if mode == "min" else -1

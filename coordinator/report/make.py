@@ -10,7 +10,7 @@ from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import ExperimentError, RunNotFound, UsageError
 from coordinator.ledger import Submission, all_submissions, now, remarks_of
 from coordinator.project import Project, Recorded, experiment_names, resolve
-from coordinator.report.boards import BEST, Baseline, Board, Entry, boards
+from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
 from coordinator.report.material import About, Score, gather
 from coordinator.report.page import Page, render
@@ -76,7 +76,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         _only(candidates, ids),
         candidates,
         hidden=hidden(chosen, parts),
-        baseline=Baseline(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
+        baseline=BaselineChoice(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
     )
     if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
         raise UsageError(

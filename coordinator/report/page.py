@@ -33,7 +33,7 @@ class Page:
     """The runs of the boards, and others."""
     recorded: Mapping[str, Sequence[Recorded]]
     """By experiment."""
-    settings: views.Settings | None
+    settings: views.SettingsTable | None
     agreements: Sequence[str]
     """How well CV ranks submissions, a sentence for each metric and score."""
     made_at: str

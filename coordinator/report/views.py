@@ -38,7 +38,7 @@ class Learning:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class SettingsTable:
     """The table of settings: configs as rows, the settings in which they differ as columns."""
 
     paths: tuple[str, ...]
@@ -122,7 +122,7 @@ def score(entry: Entry, items: Items) -> Score:
     return found[0] if found else Score()
 
 
-def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> Settings | None:
+def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -> SettingsTable | None:
     """The configs that were compared, then those of runs without a line; None with fewer than two."""
     configs = [(entry.name, entry.runs[0].id, entry.side.config) for board in boards for entry in board.entries]
     there = with_a_line(boards, items)
@@ -141,7 +141,7 @@ def settings(project: Project, boards: Sequence[Board], items: Sequence[Item]) -
         )
         for (name, run, _), each in zip(configs, values, strict=True)
     )
-    return Settings(paths, rows)
+    return SettingsTable(paths, rows)
 
 
 def with_a_line(boards: Sequence[Board], items: Sequence[Item]) -> set[str]:

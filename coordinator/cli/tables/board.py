@@ -19,7 +19,7 @@ class Figure:
     highest_in: int | float | None
 
 
-class Board:
+class FoldMetrics:
     """The metrics of the current fold, from the events of a log."""
 
     def __init__(self) -> None:

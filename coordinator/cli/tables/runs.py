@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.cli.tables.board import Board
+from coordinator.cli.tables.board import FoldMetrics
 from coordinator.ledger import Run, Times, run_times
 from coordinator.target import AcceleratorQuota, Quota, RunState
 from coordinator.text import clean
@@ -148,7 +148,7 @@ def findings(found: Sequence[Finding]) -> RenderableType:
     return table
 
 
-def board(label: str, found: Board) -> RenderableType:
+def board(label: str, found: FoldMetrics) -> RenderableType:
     """The progress of a run, and the metrics of its fold."""
     table = new_table("metric", "last", "lowest", "in epoch", "highest", "in epoch")
     for name, figure in list(found.figures.items())[:_BOARD_ROWS]:

@@ -83,7 +83,7 @@ class Failed(Exception):
 
 
 @dataclass(frozen=True)
-class Rule:
+class RetryRule:
     kinds: frozenset[Kind]
     failures: frozenset[Failure]
     times: int
@@ -108,7 +108,7 @@ _PASSING = frozenset(
 )
 
 RULES = (
-    Rule(
+    RetryRule(
         kinds=frozenset({Kind.READ, Kind.STREAM, Kind.DOWNLOAD, Kind.UPLOAD}),
         failures=_PASSING,
         times=4,
@@ -116,7 +116,7 @@ RULES = (
         most_wait=8.0,
         because="asking twice changes nothing",
     ),
-    Rule(
+    RetryRule(
         kinds=frozenset({Kind.WRITE}),
         failures=frozenset({Failure.CONNECT}),
         times=3,
@@ -124,7 +124,7 @@ RULES = (
         most_wait=4.0,
         because="nothing was sent",
     ),
-    Rule(
+    RetryRule(
         kinds=frozenset({Kind.WRITE}),
         failures=frozenset({Failure.PROCESSING}),
         times=20,

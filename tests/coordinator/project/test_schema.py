@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from coordinator.project.schema import Problem, assignment, check, leaves, merged, plain
+from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
 
 
 class Kind(StrEnum):
@@ -128,7 +128,7 @@ def test_bad_values_are_named_with_their_path(data: dict[str, Any], path: str, m
     """Each kind of wrong value gives one problem, at its own path, that says what is wanted and what is there."""
     value, problems = check(Everything, data)
     assert value is None
-    assert problems == [Problem(path, message)]
+    assert problems == [ConfigProblem(path, message)]
 
 
 def test_all_problems_come_at_once() -> None:
@@ -142,8 +142,8 @@ def test_all_problems_come_at_once() -> None:
 
 def test_what_has_no_default_must_be_there() -> None:
     """A missing value is told by its name; null is not the same as missing."""
-    assert check(Required, {})[1] == [Problem("source", "is missing")]
-    assert check(Required, {"source": None})[1] == [Problem("source", "must be text, is null")]
+    assert check(Required, {})[1] == [ConfigProblem("source", "is missing")]
+    assert check(Required, {"source": None})[1] == [ConfigProblem("source", "must be text, is null")]
 
 
 @dataclass(frozen=True)

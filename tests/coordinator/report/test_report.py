@@ -18,7 +18,7 @@ from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
 from coordinator.report import material
-from coordinator.report.boards import Baseline, Board, boards
+from coordinator.report.boards import BaselineChoice, Board, boards
 from coordinator.report.choice import hidden, parts_of
 from coordinator.report.make import Contents, Made, make_report
 from coordinator.report.material import About, directory_of, gather
@@ -122,7 +122,7 @@ def _boards(project: Project, baseline: str = "") -> list[Board]:
         runs, found = ledger.runs(), all_candidates(Workspace(project, ledger))
         found = [each for each in found if each.runs]
         wanted = [run.id for run in runs if run.experiment == baseline]
-        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=Baseline(runs=wanted))
+        return boards(project, found, found, hidden=hidden(runs, parts_of(runs)), baseline=BaselineChoice(runs=wanted))
 
 
 @pytest.mark.parametrize(("mode", "first"), [("max", "exp2"), ("min", "exp1")])

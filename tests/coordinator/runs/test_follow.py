@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.cli.tables.board import Board, Figure
+from coordinator.cli.tables.board import Figure, FoldMetrics
 from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
@@ -116,7 +116,7 @@ def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkey
 
 def test_the_board_has_the_figures_of_one_fold() -> None:
     """Last, lowest and highest value with their epochs; a new fold starts without figures; only epoch events count."""
-    board = Board()
+    board = FoldMetrics()
     assert not board.feed(Event.parse({"event": "message", "text": "hello"}))
     for epoch, dice in enumerate([0.5, 0.7, 0.6], start=1):
         event = event_of(_epoch(0, epoch, dice, **{"train/loss": 1 / epoch}))
