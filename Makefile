@@ -1,10 +1,10 @@
-# Everything that a newcomer, a maintainer and CI run. Each target does its own set-up in $(VENV).
+# The commands for new contributors, maintainers and CI. Each target first installs what it needs into $(VENV).
 #
-#   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (minutes)
+#   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (takes minutes)
 #   make test    lint, type check, tests
-#   make bench   speed, as ratios against named peers in the same run
+#   make bench   speed, as ratios to other programs in the same run
 #
-# PIP_ARGS reaches pip: for example, a smaller torch without CUDA comes with
+# PIP_ARGS is passed to pip. For example, this installs a smaller torch without CUDA:
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 
 PYTHON ?= python3
@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large: this takes a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[local,notebook,train,mlflow,tensorboard,wandb,dev]'
-	@# Real labels for the tests. Without its dependencies: the tests read its data file and import nothing.
+	@# Real labels for the tests. Without its dependencies: the tests read its data file only, and do not import it.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps torchxrayvision
 	@touch $(READY)
 
@@ -62,7 +62,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	@# Peers that only the benchmarks need; what cannot be installed is skipped there, saying so.
+	@# Programs that only the benchmarks compare with. If one cannot be installed, its benchmark prints "skipped".
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) pycocotools stickytape==0.2.1
 	$(BIN)/python -m benchmarks.rle
 	$(BIN)/python -m benchmarks.score

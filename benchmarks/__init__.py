@@ -1,1 +1,1 @@
-"""How fast the model source is, against the obvious ways to do the same, measured side by side."""
+"""Programs that measure the speed of this code as ratios to other ways to do the same, and two stress tests of it."""

@@ -2,9 +2,10 @@
 
     python -m benchmarks.bundle [--repetitions N]
 
-The programs lie in a folder with a copy of a package as it is installed here, without compiled files: one imports every
-module of rich, one imports sympy. stickytape packs the modules that import statements reach; `coord bundle` packs whole
-packages (tests and data included), or with --reached the same as stickytape. Each output is run before it counts.
+Each program is in a folder with a copy of an installed package, without compiled files: one imports every module of
+rich, one imports sympy. stickytape packs the modules that import statements lead to. `coord bundle` packs whole
+packages (tests and data included), or with --reached the same modules as stickytape. Each output is run before it
+counts.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from benchmarks.measure import print_table, seconds
 ROOT = Path(__file__).parent.parent
 COORD = [sys.executable, "-m", "coordinator"]
 PEER = [sys.executable, "-c", "from stickytape.main import main; main()"]
-# What does not import on every machine is left out of "every module of rich": it is for Windows, and Jupyter's.
+# Modules of rich that cannot be imported on every machine (for Windows, for Jupyter) are not imported.
 NOT_HERE = ("_win32_console", "_windows_renderer", "__main__")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bundle")
-    parser.add_argument("--repetitions", type=int, default=5, help="each way, taking turns (%(default)s)")
+    parser.add_argument("--repetitions", type=int, default=5, help="runs of each way, in turns (%(default)s)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         programs = [found for name in ("rich", "sympy") if (found := program(Path(directory) / name, name))]
@@ -60,7 +61,7 @@ def program(folder: Path, package: str) -> Path | None:
     if package == "rich":
         files = sorted(source.rglob("*.py"))
         dotted = [".".join([package, *file.relative_to(source).with_suffix("").parts]) for file in files]
-        # A name such as unicode10-0-0 can only be computed.
+        # A module with a name such as unicode10-0-0 cannot be imported by an import statement.
         names = [name.removesuffix(".__init__") for name in dotted if name.replace(".", "_").isidentifier()]
     script = folder / "main.py"
     lines = [f"import {name}\n" for name in names if not name.endswith(NOT_HERE)]
@@ -69,7 +70,7 @@ def program(folder: Path, package: str) -> Path | None:
 
 
 def compare(script: Path, repetitions: int, *, peer: bool) -> None:
-    """One table; the peer is the measure, where it is installed."""
+    """Prints one table, with ratios to stickytape if it is installed."""
     out = script.with_name("out")
     out.mkdir()
     commands = {"stickytape": [*PEER, str(script), "--output-file", str(out / "stickytape")]} if peer else {}
@@ -80,7 +81,7 @@ def compare(script: Path, repetitions: int, *, peer: bool) -> None:
     for name, way in ways.items():
         way()
         if run([sys.executable, str(out / name)], cwd=out) != "ran\n":
-            sys.exit(f"what {name} made of {script.parent.name} does not run")
+            sys.exit(f"the output of {name} for {script.parent.name} does not run")
     taken = seconds(ways, repetitions)
     sizes = {name: (out / name).stat().st_size for name in commands}
     first = next(iter(taken))
@@ -92,7 +93,7 @@ def compare(script: Path, repetitions: int, *, peer: bool) -> None:
 
 
 def compare_start(repetitions: int) -> None:
-    """Building this project's kernel, beside what any command line with these libraries would take to start."""
+    """Builds this project's kernel, compared with a process that only imports the libraries of such a command line."""
     ways: dict[str, Callable[[], object]] = {
         "import jinja2, yaml, typer, pydantic": functools.partial(
             run, [sys.executable, "-c", "import jinja2, yaml, typer, pydantic"]
@@ -107,7 +108,7 @@ def compare_start(repetitions: int) -> None:
 
 
 def run(command: list[str], *, cwd: Path = ROOT) -> str:
-    """Its standard output; ends the program if it fails."""
+    """Returns the standard output of the command; ends the program if the command fails."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")

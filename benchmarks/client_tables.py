@@ -1,6 +1,6 @@
-"""The tables of docs/reliability.md that say what the client of Kaggle does: python -m benchmarks.client_tables.
+"""Prints the tables of docs/reliability.md about the client of Kaggle: python -m benchmarks.client_tables.
 
-They are made from the tables that the client itself goes by; a test compares the document with them.
+They are made from the tables that the client itself uses; a test compares the document with them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from coordinator.target.kaggle.policy import (
 
 
 def tables() -> Iterator[str]:
-    """Markdown, one table after the other."""
+    """Yields each table as Markdown."""
     yield table(
-        ("calls", "failures", "repeated", "waits (s), doubled, up to a half less", "because"),
+        ("calls", "failures", "repeated", "waits (s), doubled each time, at random up to a half shorter", "reason"),
         (
             (
                 ", ".join(sorted(rule.kinds)),
@@ -59,6 +59,7 @@ def tables() -> Iterator[str]:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """One table as Markdown."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

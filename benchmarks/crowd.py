@@ -1,10 +1,10 @@
-"""Eight `coord` processes at once in one project: does each see, and write, the same ledger?
+"""Eight `coord` processes at the same time in one project: do all of them read and write one consistent ledger?
 
     python -m benchmarks.crowd [--seconds 60]
 
-Four push (an experiment each, again as soon as its session has ended), two fetch whatever has ended, two ask (status,
-logs, fetch-results). Afterwards the ledger must have every run that a push has named, once and with the version
-that the push was told; every version must be of one run; and each result must be here whole.
+Four push (each its own experiment, again as soon as its session has ended), two fetch every run that has ended, two
+read (status, logs, fetch-results). Afterwards the ledger must have every run that a push has printed, once and with the
+same version; every version must belong to one run; and all results must be complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NOTHING_YET = ("there are no runs yet", "no run of", "there is nothing to fetch
 
 
 def main() -> None:
-    """Let them work, check and print the table."""
+    """Start the processes, check the result and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)
     seconds = parser.parse_args().seconds
@@ -44,21 +44,21 @@ def main() -> None:
         if any(codes):
             raise SystemExit("a command failed, see above")
         counts: Counter[str] = Counter()
-        told: dict[str, int] = {}
+        printed: dict[str, int] = {}
         for file in done.iterdir():
             report = json.loads(file.read_text(encoding="utf-8"))
             counts.update(report["commands"])
-            told |= report["pushed"]
-        check(there, experiments, told)
-    print(f"\n{sum(counts.values())} commands of {len(roles)} processes in {seconds:.0f} s, {len(told)} runs:\n")
+            printed |= report["pushed"]
+        check(there, experiments, printed)
+    print(f"\n{sum(counts.values())} commands of {len(roles)} processes in {seconds:.0f} s, {len(printed)} runs:\n")
     print_table(["command", "times"], [[name, f"{count}"] for name, count in sorted(counts.items())])
 
 
 def push(there: Place, experiment: str, end: float, report: Path) -> None:
-    """Pushes the experiment whenever its last session has ended; each push must name a run of its own."""
+    """Pushes the experiment each time its last session has ended; each push must print a new run."""
     pushed: dict[str, int] = {}
     while time.monotonic() < end:
-        ended = there.run("push", "--exp", experiment, "--force", "--json")  # always the same: a repeat
+        ended = there.run("push", "--exp", experiment, "--force", "--json")  # the same work each time
         assert ended.code == 0, ended.err
         (run,) = json.loads(ended.out)
         assert run["id"] not in pushed, f"run {run['id']} was pushed twice"
@@ -69,7 +69,7 @@ def push(there: Place, experiment: str, end: float, report: Path) -> None:
 
 
 def fetch(there: Place, end: float, report: Path) -> None:
-    """Fetches everything that has ended, again and again, beside others that do the same."""
+    """Fetches all runs that have ended, again and again, while other processes do the same."""
     count = 0
     while time.monotonic() < end:
         ended = there.run("fetch-results", "--all")
@@ -79,7 +79,7 @@ def fetch(there: Place, end: float, report: Path) -> None:
 
 
 def read(there: Place, number: int, end: float, report: Path) -> None:
-    """Asks one thing after the other; only "there is none yet" is a reason to fail."""
+    """Runs commands that read, in random order; they may fail only because there is no run yet."""
     counts: Counter[str] = Counter()
     chosen = random.Random(number)
     commands = (("status",), ("status", "--json"), ("logs",), ("fetch-results",))
@@ -91,14 +91,14 @@ def read(there: Place, number: int, end: float, report: Path) -> None:
     _report(report, counts)
 
 
-def check(there: Place, experiments: list[str], told: dict[str, int]) -> None:
-    """Raises AssertionError unless ledger, versions, what the pushes said and what lies in results/ agree."""
+def check(there: Place, experiments: list[str], printed: dict[str, int]) -> None:
+    """Raises AssertionError unless the ledger, the versions, the output of the pushes and results/ agree."""
     for command in ("status", "fetch-results"):
         ended = there.run(command, *(["--all"] if command == "fetch-results" else []))
         assert ended.code == 0, ended.err
     runs = there.runs()
-    assert {run.id: run.version for run in runs} == told, "the ledger has other runs than the pushes have named"
-    assert len(runs) == len(told)
+    assert {run.id: run.version for run in runs} == printed, "the ledger has other runs than the pushes have printed"
+    assert len(runs) == len(printed)
     for experiment in experiments:
         recorded = {run.version: run.id for run in runs if run.experiment == experiment}
         versions = {version.number: there.pushed_by(version) for version in there.versions(experiment)}

@@ -1,12 +1,12 @@
-"""An epoch's data: from kept pictures, and decoding every DICOM file each time.
+"""The data of an epoch: read from the cache of pictures, compared with decoding every DICOM file each time.
 
     python -m benchmarks.data [LABELS.csv[.gz]] [--images N] [--size PX ...] [--repetitions N]
 
-Both go through the program's own code, one with a cache and one with a cache that has no room, in one process, turn by
-turn. Pictures are drawn around real masks in the competition's format (JPEG Baseline of 1024 pixels); without a label
-file, those in torchxrayvision's wheel. "Pixels" are what the cache holds. "Samples" are what leaves the data set:
-pictures in bytes, masks and boxes; all of it is read, because a mapped file that nobody looks at costs nothing.
-"Images" are samples turned into floats on this processor, which a graphics card does otherwise.
+Both use the program's own code, one with a cache and one with a cache of size 0, in one process and in turns. Pictures
+are drawn around real masks in the competition's format (JPEG Baseline of 1024 pixels). Without a label file, the masks
+are those in the wheel of torchxrayvision. "Pixels" are the content of the cache. "Samples" are the output of the data
+set: pictures as bytes, masks and boxes; all of it is read, because a memory-mapped file is loaded only when it is read.
+"Images" are samples converted to floats on this processor; in a training a graphics card does that.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Labels = dict[str, tuple[str, ...]]
 
 CPU = torch.device("cpu")
 REAL_SHARE = 0.22
-"""Of the competition's images that have a mask."""
+"""The share of the competition's images that have a mask."""
 
 
 def main() -> None:
-    """Draw, read, check that both ways give the same, measure, print."""
+    """Draw and read the pictures, check that both ways give the same, measure, print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.data", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("labels", type=Path, nargs="?", help="ImageId,EncodedPixels of pictures of 1024 pixels")
     parser.add_argument("--images", type=int, default=100, metavar="N", help="pictures, half of them with masks (100)")
@@ -71,7 +71,7 @@ def _choose(labels: Labels, count: int) -> Labels:
 
 
 def _write_data(folder: Path, labels: Labels) -> None:
-    """A DICOM file for every label."""
+    """Writes a DICOM file for every image of the labels."""
     with (folder / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["ImageId", "EncodedPixels"])
@@ -80,14 +80,14 @@ def _write_data(folder: Path, labels: Labels) -> None:
 
 
 def _read(folder: Path, size: int, *, limit: int) -> Pictures:
-    """The pictures through a cache of its own; a limit of 0 bytes keeps none."""
+    """Reads the pictures with a cache of at most `limit` bytes."""
     cache = PictureCache(folder / f"cache-{limit}", limit=limit)
     files = find_dicoms(folder / "data" / "dicom-images-train").items()
     return read_pictures(files, cache=cache, image_size=size, unreadable="stop", threads=2)
 
 
 def _epochs(ids: Sequence[str], labels: Labels) -> dict[str, Callable[[Pictures], list[int]]]:
-    """What is measured: ways through the pictures, each giving one number for every picture that it read."""
+    """The functions to measure; each returns one number for every picture that it read."""
     positives = [index for index, image_id in enumerate(ids) if labels[image_id]]
     negatives = [index for index, image_id in enumerate(ids) if not labels[image_id]]
     real = negatives + positives[: round(len(negatives) * REAL_SHARE / (1 - REAL_SHARE))]
@@ -101,24 +101,24 @@ def _epochs(ids: Sequence[str], labels: Labels) -> dict[str, Callable[[Pictures]
 
 
 def _pixels(pictures: Pictures) -> list[int]:
-    """Every picture's pixels, read to the last."""
+    """Reads all pixels of every picture."""
     return [int(pictures.pixels(index).max()) for index in range(len(pictures.ids))]
 
 
 def _samples(pictures: Pictures, labels: Labels, order: Sequence[int], read: Callable[[Sample], int]) -> list[int]:
-    """The samples at these positions."""
+    """Reads the samples at these positions."""
     xrays = ChestXrays(pictures, labels, order)
     return [read(xrays[place]) for place in range(len(xrays))]
 
 
 def _look(sample: Sample) -> int:
-    """Reads picture and masks to the last."""
+    """Reads all of the picture and its masks."""
     picture, target = sample
     return int(picture.numpy().max()) + int(target["masks"].numpy().max(initial=0))
 
 
 def _convert(sample: Sample) -> int:
-    """Reads both, the picture as floats."""
+    """Reads both, the picture converted to floats."""
     picture, target = sample
     (image,) = images_on_device([picture], CPU)
     return round(255 * image[0, 0, 0].item()) + int(target["masks"].numpy().max(initial=0))

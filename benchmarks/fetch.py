@@ -1,9 +1,9 @@
-"""How long it takes to bring 300 files home over a slow line: `coord fetch-results` beside `kaggle kernels output`.
+"""How long it takes to fetch 300 files with a slow connection: `coord fetch-results` and `kaggle kernels output`.
 
     python -m benchmarks.fetch
 
-Both are whole processes, unmodified, against one local Kaggle that lets every request wait, as a far server does. They
-take turns; what each has brought is compared byte for byte before it counts.
+Both run as whole processes, unmodified, in turns, against one local Kaggle that delays every answer as a distant server
+does. The files that they fetch are compared byte for byte before the times count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from runner_test.http import create_app
 from runner_test.store import Store
 
 TINY = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
-# A session that leaves many files, as pictures of predictions are.
+# A session with many output files, as with pictures of predictions.
 TRAIN = """
 import random
 from pathlib import Path
@@ -42,7 +42,7 @@ for number in range({files}):
 
 
 class Late:
-    """An application whose requests wait before they are answered; `asked` counts them."""
+    """An application that delays its answers; `asked` counts the requests."""
 
     def __init__(self, app: ASGIApp, latency: float) -> None:
         self._app = app
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=300)
     parser.add_argument("--size", type=int, default=20_000, help="bytes of each file")
-    parser.add_argument("--latency", type=float, default=0.05, help="seconds that each request waits")
+    parser.add_argument("--latency", type=float, default=0.05, help="seconds of delay of each answer")
     parser.add_argument("--repetitions", type=int, default=5)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder) / "kaggle", chosen.latency) as (url, late):
@@ -89,12 +89,10 @@ def main() -> None:
             way()
             requests[name] = late.asked - before
         check(output, project / "results" / "base" / "kaggle-v1", chosen.files)
-        ways["coord fetch-results, all here already"] = functools.partial(
-            run, "coord", ["fetch-results"], project, ours
-        )
+        ways["coord fetch-results, nothing new"] = functools.partial(run, "coord", ["fetch-results"], project, ours)
         before = late.asked
-        ways["coord fetch-results, all here already"]()
-        requests["coord fetch-results, all here already"] = late.asked - before
+        ways["coord fetch-results, nothing new"]()
+        requests["coord fetch-results, nothing new"] = late.asked - before
         measured = seconds(ways, chosen.repetitions)
     print(
         f"\nMeasured: {chosen.files} files of {chosen.size:,} bytes, {1000 * chosen.latency:.0f} ms a request, "
@@ -103,14 +101,14 @@ def main() -> None:
     )
     slowest = measured["kaggle kernels output"]
     print_table(
-        ["bring the output home", "seconds", "requests", "times as fast"],
+        ["fetch the output", "seconds", "requests", "times as fast"],
         [[name, f"{each:.2f}", str(requests[name]), f"{slowest / each:.1f}"] for name, each in measured.items()],
     )
 
 
 @contextmanager
 def served(root: Path, latency: float) -> Iterator[tuple[str, Late]]:
-    """The local Kaggle below `root`, in a thread, with every request late."""
+    """Runs the local Kaggle of folder `root` in a thread, with delayed answers."""
     late = Late(create_app(Store(root)), latency)
     server = uvicorn.Server(uvicorn.Config(late, port=0, http="h11", lifespan="off", log_level="critical"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -128,7 +126,7 @@ def served(root: Path, latency: float) -> Iterator[tuple[str, Late]]:
 def run(
     program: str, arguments: list[str], folder: Path, environment: dict[str, str], fresh: Path | None = None
 ) -> None:
-    """Runs a command to its end; what lies at `fresh` is removed first."""
+    """Runs a command to its end; the folder `fresh` is removed first."""
     if fresh is not None:
         shutil.rmtree(fresh, ignore_errors=True)
     command = [str(Path(sys.executable).with_name(program)), *arguments]
@@ -138,10 +136,10 @@ def run(
 
 
 def check(theirs: Path, ours: Path, files: int) -> None:
-    """Both have brought the same."""
+    """Ends the program if the two have not fetched the same files."""
     names = sorted(path.name for path in theirs.glob("*.png"))
     if len(names) != files or any((theirs / name).read_bytes() != (ours / name).read_bytes() for name in names):
-        sys.exit("what the two have brought differs")
+        sys.exit("the two have fetched different files")
 
 
 if __name__ == "__main__":

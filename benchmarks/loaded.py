@@ -1,4 +1,4 @@
-"""Loads all that a `coord` command loads before it begins: for a process that forks commands."""
+"""Imports all modules that a `coord` command needs, for a process that forks commands."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ _LOADED = (
 for _name in (*(f"coordinator.{module}" for module in _LOADED), "rich.progress"):
     importlib.import_module(_name)
 
-# The tree of all commands, which each process would make anew: half of what a short command takes.
+# The tree of all commands. Each process would build it again, which is half of the time of a short command.
 setattr(typer.main, "get_command", functools.cache(typer.main.get_command))  # noqa: B010
 typer.main.get_command(app)

@@ -1,4 +1,4 @@
-"""Times several ways to do one thing, turn by turn, and prints them as a Markdown table."""
+"""Measures the time of several ways to do one thing, in turns, and prints a Markdown table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def seconds(ways: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """The median seconds of each way. They take turns, so that a slow moment of the machine meets them all."""
+    """The median seconds of each way. They run in turns, so that a slow moment of the machine affects all of them."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repetitions):
         for name, run in ways.items():
@@ -24,7 +24,7 @@ def seconds(ways: Mapping[str, Callable[[], object]], repetitions: int) -> dict[
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A Markdown table: the first column to the left, the others to the right."""
+    """Prints a Markdown table: the first column aligned left, the others right."""
     widths = [max(len(row[place]) for row in [header, *rows]) for place in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -36,14 +36,14 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def machine() -> str:
-    """What the figures depend on beside the code."""
+    """The versions and the machine, which the figures depend on as well as on the code."""
     import numpy as np
 
     return f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}, {os.cpu_count()} CPUs"
 
 
 def wheel_labels() -> Path:
-    """The competition's label file as torchxrayvision's wheel ships it; ends the program where it is missing."""
+    """The competition's label file in the wheel of torchxrayvision; ends the program if it is not installed."""
     package = importlib.util.find_spec("torchxrayvision")
     if package is None or not package.submodule_search_locations:
         sys.exit("name a label file, or: pip install --no-deps torchxrayvision")

@@ -1,6 +1,6 @@
-"""The competition's own encoder and decoder, written from the description of what they do, pixel by pixel.
+"""The competition's own encoder and decoder, pixel by pixel, written from their description.
 
-They differ from the official pair in one thing: a run that ends on the last pixel is kept.
+They differ from the official functions in one point: a run that ends on the last pixel is kept.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 def mask_to_rle(image: npt.NDArray[np.uint8], width: int, height: int) -> str:
-    """The code of image (width, height), 255 where covered: every pixel is looked at, column after column."""
+    """The run-length code of an image (width, height), 255 in the mask and 0 elsewhere; reads every pixel."""
     code = []
     last, gap, length = 0, 0, 0
     for column in range(width):
@@ -30,7 +30,7 @@ def mask_to_rle(image: npt.NDArray[np.uint8], width: int, height: int) -> str:
 
 
 def rle_to_mask(code: str, width: int, height: int) -> npt.NDArray[np.float64]:
-    """The image (width, height) of a code, 255 where covered: run by run into an array of floats."""
+    """The image (width, height) of a run-length code, floats, 255 in the mask and 0 elsewhere."""
     mask = np.zeros(width * height)
     numbers = np.asarray([int(each) for each in code.split()])
     position = 0

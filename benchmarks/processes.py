@@ -1,7 +1,7 @@
-"""A local Kaggle in a process of its own, a small project, and `coord` commands as processes that can be killed.
+"""A local Kaggle in its own process, a small project, and `coord` commands as processes that can be killed.
 
-The commands are forked from this process, which has imported all that they need: a kill meets them at work and not at
-their imports, and hundreds of them take a minute.
+The commands are forked from this process, which has imported all modules that they need. So a kill hits their work and
+not their imports, and hundreds of them take only a minute.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from runner_test.state import Reference, Version
 from runner_test.store import Store
 
 SAMPLE = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
-OWNER = "ada"  # the sample's
+OWNER = "ada"  # of the sample project
 ARRIVAL_SECONDS = 8.0
-"""Instead of a minute: this server is not far away, and what does not arrive is waited for."""
+"""Instead of a minute: this server is near, and the commands wait this long for a push that does not arrive."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that has ended by itself."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -52,16 +52,16 @@ class Place:
     store: Store
 
     def start(self, *arguments: str) -> int:
-        """A `coord` command as a process; what it prints goes where `said` finds it. Returns its number."""
+        """Starts a `coord` command as a process and returns its id; `output` reads what it prints."""
         return fork(lambda: self._coord(arguments))
 
     def run(self, *arguments: str) -> Ended:
-        """A `coord` command to its end."""
+        """Runs a `coord` command to its end."""
         process = self.start(*arguments)
-        return self.said(process, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+        return self.output(process, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
 
-    def said(self, process: int, code: int) -> Ended:
-        """What a process said that has ended with that code."""
+    def output(self, process: int, code: int) -> Ended:
+        """What a process printed that ended with this exit code. Raises AssertionError if there is a traceback."""
         out, err = (Path(f"{self._streams(process)}.{name}") for name in ("out", "err"))
         ended = Ended(code, *(file.read_text(encoding="utf-8") if file.exists() else "" for file in (out, err)))
         for file in (out, err):
@@ -70,22 +70,22 @@ class Place:
         return ended
 
     def runs(self, experiment: str | None = None) -> list[Run]:
-        """What the ledger has, newest first."""
+        """The runs in the ledger, newest first."""
         with Ledger(find_project(self.root).ledger) as ledger:
             return ledger.runs(experiment=experiment)
 
     def versions(self, experiment: str) -> list[Version]:
-        """What the local Kaggle has, oldest first; each is a session."""
+        """The versions in the local Kaggle, oldest first; each has one session."""
         reference = Reference(OWNER, f"tiny-{experiment}")
         found = [self.store.version(reference, number) for number in self.store.numbers(reference)]
         return [version for version in found if version is not None]
 
     def pushed_by(self, version: Version) -> str | None:
-        """The run that the version's source names."""
+        """The id of the run in the first line of the version's source."""
         return stamp_of(self.store.paths(version).source.read_text(encoding="utf-8")).get("run")
 
     def is_idle(self, experiment: str) -> bool:
-        """Whether no session of it waits or runs."""
+        """Whether no session of the experiment waits or runs."""
         return all(self.store.progress(version).state.final for version in self.versions(experiment))
 
     def _coord(self, arguments: tuple[str, ...]) -> None:
@@ -101,7 +101,7 @@ class Place:
 
 
 def fork(work: Callable[[], object]) -> int:
-    """Does the work in a new process; its number. The exit code is the work's own, 1 after an exception."""
+    """Calls the function in a new process and returns the process id. An exception gives exit code 1."""
     sys.stdout.flush()
     sys.stderr.flush()
     process = os.fork()
@@ -123,9 +123,9 @@ def fork(work: Callable[[], object]) -> int:
 
 @contextlib.contextmanager
 def place(experiments: list[str], target: TargetName = "kaggle") -> Iterator[Place]:
-    """A copy of the sample project with these experiments, and a local Kaggle. Nothing is left of them.
+    """A copy of the sample project with these experiments, and a local Kaggle. Both are removed at the end.
 
-    With the target "kaggle" it answers in a process of its own, with "local" in that of each command.
+    With the target "kaggle" the server has its own process; with "local" each command has its own server.
     """
     importlib.import_module("benchmarks.loaded")
     arrival.ARRIVAL_SECONDS = ARRIVAL_SECONDS

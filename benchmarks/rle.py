@@ -1,10 +1,9 @@
-"""Text to masks, masks united, mask to text: every real mask, in several ways.
+"""Decodes the real masks from text, unites those of each image and encodes the result, in several ways.
 
     python -m benchmarks.rle [LABELS.csv[.gz]] [--images N] [--repetitions N]
 
-pycocotools takes part where it is installed; it is given its runs as numbers, not as text, and returns its own
-compressed code. The official algorithm looks at every pixel, so it gets a sample of the images, drawn with a fixed
-seed.
+pycocotools is measured if it is installed; it is given numbers, not text, and returns its own compressed code. The
+official algorithm reads every pixel, so it gets a sample of the images, drawn with a fixed seed.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ Way = Callable[[Sequence[str]], object]
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rle")
-    parser.add_argument("labels", type=Path, nargs="?", help="default: the file in torchxrayvision's wheel")
+    parser.add_argument("labels", type=Path, nargs="?", help="label file (default: that of torchxrayvision)")
     parser.add_argument("--images", type=int, default=20, help="sample for the official algorithm (%(default)s)")
-    parser.add_argument("--repetitions", type=int, default=5, help="each way, taking turns (%(default)s)")
+    parser.add_argument("--repetitions", type=int, default=5, help="runs of each way, in turns (%(default)s)")
     given = parser.parse_args()
     images = [codes for codes in read_labels(given.labels or wheel_labels()).values() if codes]
     print(f"{sum(map(len, images))} masks of {len(images)} images; {machine()}\n")
@@ -56,7 +55,7 @@ def main() -> None:
 
 
 def compare(ways: Mapping[str, Way], images: Sequence[Sequence[str]], repetitions: int) -> None:
-    """One table; the first way is the measure of the others."""
+    """Prints one table with ratios to the first way."""
     taken = seconds({name: functools.partial(each_image, way, images) for name, way in ways.items()}, repetitions)
     rows = [
         [name, f"{1000 * each / len(images):.3f}", f"{each / next(iter(taken.values())):.2f}"]
@@ -66,29 +65,29 @@ def compare(ways: Mapping[str, Way], images: Sequence[Sequence[str]], repetition
 
 
 def each_image(way: Way, images: Sequence[Sequence[str]]) -> None:
-    """Nothing is kept, so that memory plays no part."""
+    """Calls the function for each image, and keeps no results, so that memory does not matter."""
     for codes in images:
         way(codes)
 
 
 def through_pixels(codes: Sequence[str]) -> str:
-    """What the training program does: a mask in between."""
+    """Like the training program, with a mask in between."""
     return encode(union(codes, SIZE, SIZE))
 
 
 def through_runs(codes: Sequence[str]) -> str:
-    """What scoring does: no mask in between."""
+    """Like scoring, without a mask in between."""
     return write(unite([parse(code, SIZE * SIZE) for code in codes]))
 
 
 def official(codes: Sequence[str]) -> str:
-    """The competition's functions, and the masks' maximum in between."""
+    """With the competition's functions, and the maximum of the masks in between."""
     masks = [rle_to_mask(code, SIZE, SIZE) for code in codes]
     return mask_to_rle(np.maximum.reduce(masks).astype(np.uint8), SIZE, SIZE)
 
 
 def coco_pixels(coco: ModuleType, codes: Sequence[str]) -> Any:
-    """pycocotools with a mask in between; its masks lie down the columns, as the competition's."""
+    """pycocotools with a mask in between; its masks are in column order, as those of the competition."""
     masks = coco.decode(coco_codes(coco, codes))
     return coco.encode(np.asfortranarray(masks.any(axis=2).view(np.uint8)) if len(codes) > 1 else masks)
 
@@ -99,28 +98,28 @@ def coco_runs(coco: ModuleType, codes: Sequence[str]) -> Any:
 
 
 def coco_codes(coco: ModuleType, codes: Sequence[str]) -> Any:
-    """pycocotools' own codes."""
+    """The codes in the form of pycocotools."""
     counts = [coco_counts(code) for code in codes]
     return coco.frPyObjects([{"counts": each, "size": [SIZE, SIZE]} for each in counts], SIZE, SIZE)
 
 
 @functools.cache
 def coco_counts(code: str) -> npt.NDArray[np.uint32]:
-    """What pycocotools is given: gap and length alternate in the same way, and the last gap is written, too.
+    """The input of pycocotools: gaps and lengths alternate as in the text, and the last gap is written, too.
 
-    Kept, so that reading text does not count: `same` has called it for every code before anything is measured.
+    Results are cached, so that reading text is not measured: `same` calls it for every code before.
     """
     numbers = [int(number) for number in code.split()]
     return np.array([*numbers, SIZE * SIZE - sum(numbers)], np.uint32)
 
 
 def pycocotools() -> ModuleType | None:
-    """The module, where it is installed."""
+    """The module, or None if it is not installed."""
     return importlib.import_module("pycocotools.mask") if importlib.util.find_spec("pycocotools") else None
 
 
 def same(images: Sequence[Sequence[str]]) -> None:
-    """The ways must agree before they may be compared."""
+    """Raises AssertionError unless all ways give the same results."""
     coco = pycocotools()
     for codes in images:
         assert through_pixels(codes) == through_runs(codes)

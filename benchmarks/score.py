@@ -1,9 +1,9 @@
-"""A submission of 1 372 images scored: as the program does it, with pixels, and the official way; on one core.
+"""Scores a submission of 1 372 images on one core: as the program does, with pixels, and with the official decoder.
 
     python -m benchmarks.score [SUBMISSION.csv TRUTH.csv[.gz] [IDS.csv]] [--repetitions N]
 
-Without files, the first 1 372 images of torchxrayvision's label file are the truth, and each one's prediction is the
-truth of the next: as many masks of the same kind.
+Without files, the first 1 372 images of torchxrayvision's label file are the truth, and the prediction of each image is
+the truth of the next one: the same number of masks of the same kind.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ Labels = Mapping[str, Sequence[str]]
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.score")
-    parser.add_argument("files", type=Path, nargs="*", help="submission, truth, and the ids where they are a part")
-    parser.add_argument("--repetitions", type=int, default=5, help="each way, taking turns (%(default)s)")
+    parser.add_argument("files", type=Path, nargs="*", help="submission, truth, and the ids to score (all)")
+    parser.add_argument("--repetitions", type=int, default=5, help="runs of each way, in turns (%(default)s)")
     given = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
-        # Children inherit it.
+        # Child processes inherit it.
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     with tempfile.TemporaryDirectory() as scratch:
         measure(given.files or stand_in(Path(scratch)), given.repetitions)
 
 
 def measure(files: Sequence[Path], repetitions: int) -> None:
-    """The table for these files."""
+    """Prints the table for these files."""
     submission_file, truth_file, *ids_file = files
     submission, truth = read_labels(submission_file), read_labels(truth_file)
     ids = read_ids(ids_file[0]) if ids_file else list(truth)
@@ -68,17 +68,17 @@ def measure(files: Sequence[Path], repetitions: int) -> None:
     )
     ours = taken["model_src: areas from runs"]
     rows = [[name, f"{each:.3f}", f"{each / ours:.1f}"] for name, each in taken.items()]
-    print_table(["score a submission", "seconds", "times areas from runs"], rows)
+    print_table(["score a submission", "seconds", "ratio to areas from runs"], rows)
 
 
 def by_runs(submission: Labels, truth: Labels) -> float:
-    """As the program does: no pixel is drawn."""
+    """Like the program: without drawing a pixel."""
     graded = grade(submission, truth)
     return sum(each.dice for each in graded) / len(graded)
 
 
 def by_pixels(submission: Labels, truth: Labels) -> float:
-    """As the training program does for its predictions: masks of booleans."""
+    """Like the training program for its predictions: with boolean masks."""
     values = [dice(union(submission[each], SIZE, SIZE), union(codes, SIZE, SIZE)) for each, codes in truth.items()]
     return sum(values) / len(values)
 
@@ -94,7 +94,7 @@ def officially(submission: Labels, truth: Labels) -> float:
 
 
 def drawn(codes: Sequence[str]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """The union of masks that are drawn one by one."""
+    """The union (SIZE, SIZE) of masks that are drawn one by one."""
     mask = np.zeros((SIZE, SIZE), bool)
     for code in codes:
         mask |= rle_to_mask(code, SIZE, SIZE) > 0

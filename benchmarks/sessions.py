@@ -1,9 +1,9 @@
-"""What isolation takes away from a session of the local Kaggle, and what it costs.
+"""What a session of the local Kaggle can reach with and without isolation, and the time that isolation takes.
 
     python -m benchmarks.sessions
 
-First what a script can reach, tried by a script, in both kinds of session. Then the time of a whole session that does
-nothing, beside the interpreter alone; they take turns.
+First a script tries what it can reach, in both kinds of session. Then the time of a whole session that does nothing is
+measured, in turns with the interpreter alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.measure import print_table, seconds
 from runner_test.sessions import SessionOptions, isolation, run_once
 from runner_test.settings import Settings
 
-# Tries, in a session, what the table shows; each line is a row.
+# Runs in a session; each entry is a row of the table.
 PROBE = """
 import json, os, pathlib, socket, sys
 
@@ -42,18 +42,18 @@ print(json.dumps({
     "writes its inputs": can(lambda: (kaggle / "input/datasets/me/data/file").open("a")),
     "reads its inputs": can(lambda: (kaggle / "input/datasets/me/data/file").open()),
     "writes its working directory": can(lambda: open("file", "w")),
-    "reads another file of the pusher's": can(lambda: open(FILE)),
+    "reads another file of the user": can(lambda: open(FILE)),
     "connects to itself": can(lambda: socket.create_connection(server.getsockname())),
     "connects to this machine": can(lambda: socket.create_connection(("127.0.0.1", PORT))),
     "sees other processes": can(lambda: os.kill(SUPERVISOR, 0)),
-    "finds itself in": str(kaggle) if str(kaggle) == "/kaggle" else "a folder of the store",
-    "is the user": "the pusher" if pathlib.Path.home() != pathlib.Path("/home/kaggle") else "kaggle",
+    "its files are in": str(kaggle) if str(kaggle) == "/kaggle" else "a folder of the store",
+    "its user is": "that of coord" if pathlib.Path.home() != pathlib.Path("/home/kaggle") else "kaggle",
 }))
 """
 
 
 def main() -> None:
-    """Probe, measure, and print the tables."""
+    """Run the probe, measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=41)
     repetitions = parser.parse_args().repetitions
@@ -65,13 +65,13 @@ def main() -> None:
         reached = [reach(folder, settings) for settings in (plain, isolated)]
         ways = {
             "the interpreter alone": lambda: subprocess.run([sys.executable, "-c", "pass"], check=True),
-            "a session, as the pusher": session(folder, plain),
+            "a session, not isolated": session(folder, plain),
             "a session, isolated": session(folder, isolated),
         }
         measured = seconds(ways, repetitions)
     print()
     print_table(
-        ["a session with the internet off", "as the pusher", "isolated"],
+        ["a session with the internet off", "not isolated", "isolated"],
         [[row, *(each[row] for each in reached)] for row in reached[0]],
     )
     print(
@@ -84,7 +84,7 @@ def main() -> None:
 
 
 def reach(folder: Path, settings: Settings) -> dict[str, str]:
-    """What the probe found in a session with these settings."""
+    """What the probe prints in a session with these settings."""
     data = folder / "data"
     data.mkdir(exist_ok=True)
     for file in (data / "file", folder / "diary"):
@@ -107,7 +107,7 @@ def reach(folder: Path, settings: Settings) -> dict[str, str]:
 
 
 def session(folder: Path, settings: Settings) -> Callable[[], object]:
-    """A function that runs a session which does nothing."""
+    """A function that runs a session that does nothing."""
     script = folder / "nothing.py"
     script.write_text("pass\n")
     numbers = itertools.count()

@@ -1,9 +1,9 @@
-"""How long a bundled program takes to start, beside the package itself: this project's model source, a light entry.
+"""How long a bundled program takes to start, compared with the package: this project's model source, a small entry.
 
     python -m benchmarks.startup
 
-The entry reads the config's dataclasses and nothing heavy, so that what is measured is starting. Each way is a whole
-process, from its start to its end, and they take turns.
+The entry reads the dataclasses of the config and imports no large library, so that only the start is measured. Each way
+is a whole process, from its start to its end, and they run in turns.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def ways(files: tuple[SourceFile, ...], folder: Path) -> dict[str, Callable[[], object]]:
-    """The package from its own folder, and both forms of the kernel."""
+    """The functions to measure: the package from its own folder, and both forms of the kernel."""
     package, working = folder / "package", folder / "working"
     working.mkdir()
     for file in files:
@@ -72,7 +72,7 @@ def ways(files: tuple[SourceFile, ...], folder: Path) -> dict[str, Callable[[], 
 
 
 def run(arguments: list[str], working: Path, environment: dict[str, str]) -> str:
-    """What a Python program prints."""
+    """Runs Python with these arguments and returns what it prints."""
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=working, env=environment, capture_output=True, text=True, check=True).stdout
 

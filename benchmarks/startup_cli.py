@@ -1,8 +1,8 @@
-"""How long `coord` takes to start, beside the official command: whole processes, turn by turn.
+"""How long `coord` takes to start, compared with the official command: whole processes, in turns.
 
     python -m benchmarks.startup_cli
 
-`coord status --json` lists a ledger of runs that have ended, so that nothing waits for a network.
+`coord status --json` lists a ledger in which all runs have ended, so it needs no network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from coordinator.target.protocol import RunState
 
 OFFICIAL = "kaggle --version"
 LIMITS = {"coord --help": 0.5, "coord status --json": 1.0}
-"""At most these multiples of the official command's start, wall and CPU."""
+"""The largest allowed ratios to the official command, of wall time and of CPU time."""
 PROJECT = Path(__file__).parent.parent / "tests" / "samples" / "tiny"
 RUNS = 20
 EVENT = Event.parse({"event": "epoch", "epoch": 3, "epochs": 3, "fold": 1, "metrics": {"val/dice": 0.76}})
@@ -44,7 +44,7 @@ class Start:
 
 
 def main() -> None:
-    """Measure and print the table; exit code 1 where a limit is passed."""
+    """Measure and print the table; exit code 1 if a ratio is above its limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=21)
     repetitions = parser.parse_args().repetitions
@@ -57,7 +57,7 @@ def main() -> None:
         for place in range(repetitions + 1):
             for command in commands:
                 start = _start(command, root)
-                if place:  # the first one warms the disk up
+                if place:  # the first one fills the disk cache
                     taken[command].append(start)
     wall = {command: statistics.median(each.wall for each in starts) for command, starts in taken.items()}
     cpu = {command: statistics.median(each.cpu for each in starts) for command, starts in taken.items()}
@@ -74,11 +74,11 @@ def main() -> None:
         rows.append([command, *figures, "" if limit is None else f"{limit:.1f}"])
     print_table(["command", "wall ms", "CPU ms", "wall ratio", "CPU ratio", "at most"], rows)
     if not passed:
-        sys.exit("a limit is passed")
+        sys.exit("a ratio is above its limit")
 
 
 def _fill(root: Path) -> None:
-    """A ledger of runs that have ended, with configs as large as this project's own."""
+    """Writes a ledger of runs that have ended, with configs as large as those of this project."""
     config = {f"group{group}": {f"value{each}": each / 7 for each in range(10)} for group in range(8)}
     with Ledger(find_project(root).ledger) as ledger:
         for number in range(RUNS):
@@ -103,7 +103,7 @@ def _fill(root: Path) -> None:
 
 def _start(command: str, root: Path) -> Start:
     program, *arguments = command.split()
-    # Beside this Python, as an installation has them.
+    # Installed beside this Python.
     path = shutil.which(program, path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     if path is None:
         sys.exit(f"{program} is not installed")
@@ -113,13 +113,13 @@ def _start(command: str, root: Path) -> Start:
 
 
 def _used() -> float:
-    """Seconds of CPU time of all processes that were waited for."""
+    """Seconds of CPU time of all child processes that have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return children.ru_utime + children.ru_stime
 
 
 def _environment() -> dict[str, str]:
-    """Credentials that are found at once, so that the official command says its version and no more."""
+    """An environment with credentials, so that the official command prints its version only."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAGGLE_", "COORD_", "PYTHON"))}
     return kept | {"KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "key"}
 

@@ -1,10 +1,10 @@
-"""How many round trips `coord status` takes: many runs that may be going on, on a target that answers late.
+"""How many round trips `coord status` takes, for many runs that may be active, on a target that answers slowly.
 
     python -m benchmarks.status
 
-A server in a process of its own speaks Kaggle's protocol and waits before each answer. It notes when it was asked what,
-so that the questions that had to wait for an answer ("in a row") are counted apart from what the machine was busy with.
-Once side by side, and once one run after the other, in round trips.
+A server in its own process uses Kaggle's protocol and waits before each answer. It records the time of each request. So
+the requests that had to wait for an earlier answer ("in a row") can be counted, whatever else the machine was doing.
+The time is measured in round trips, for all runs in parallel and for one run after the other.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """A look at all runs."""
+    """The time and the requests of one `coord status`."""
 
     wall: float
     """Seconds, the median."""
@@ -75,11 +75,11 @@ class Measured:
     """Seconds of this process."""
     requests: int
     deepest: int
-    """The most requests for one run that began after the one before was answered."""
+    """The largest number of requests about one run of which each began after the answer to the one before."""
 
 
 def measure(kind: Kind, runs: int, latency: float, repetitions: int, *, at_once: int = AT_ONCE) -> Measured:
-    """Looks at `runs` runs, each time anew. Connections are made anew, too."""
+    """Asks for the state of `runs` new runs, each time with new connections."""
     with tempfile.TemporaryDirectory() as folder, serving(kind, latency) as (address, asked):
         os.environ |= {ENDPOINT_VARIABLE: address, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "key"}
         project = Project(root=Path(folder), settings=Settings(owner="ada"))
@@ -99,7 +99,7 @@ def measure(kind: Kind, runs: int, latency: float, repetitions: int, *, at_once:
 
 
 def _in_a_row(spans: list[tuple[float, float]]) -> int:
-    """How many of the spans follow each other without overlap, at most: always the one that ends first."""
+    """The largest number of spans that do not overlap: takes the one that ends first, again and again."""
     count, free = 0, 0.0
     for begun, ended in sorted(spans, key=lambda span: span[1]):
         if begun >= free:
@@ -108,7 +108,7 @@ def _in_a_row(spans: list[tuple[float, float]]) -> int:
 
 
 def _look(targets: OpenTargets, ledger: Ledger, runs: list[Run], at_once: int) -> tuple[float, float]:
-    targets.get("kaggle")  # importing kagglesdk is the start of the program, which another benchmark measures
+    targets.get("kaggle")  # imports kagglesdk, which startup_cli measures
     begun, used = time.perf_counter(), time.process_time()
     found = current_status(targets, ledger, runs, at_once=at_once)
     taken = time.perf_counter() - begun, time.process_time() - used
@@ -138,7 +138,7 @@ def _runs(ledger: Ledger, place: int, number: int, kind: Kind) -> list[Run]:
 
 
 def _check(ledger: Ledger, runs: list[Run], kind: Kind) -> None:
-    """What was to be found out was found out, the last event of each log included."""
+    """Raises AssertionError unless the ledger has the state and the last event of each run."""
     for place, run in enumerate(runs):
         found, (state, has_log) = ledger.get(run.id), _answers(kind, place)
         assert found.state is RunState(state.lower()), found
@@ -150,7 +150,7 @@ def _check(ledger: Ledger, runs: list[Run], kind: Kind) -> None:
 
 
 def _answers(kind: Kind, place: int) -> tuple[str, bool]:
-    """The state of the run in that place, and whether there is a log."""
+    """The state of the run with this number, and whether it has a log."""
     if kind == "ended":
         return "COMPLETE", True
     is_running = kind.startswith("running") or (kind == "queued, 2 running" and place < 2)
@@ -158,18 +158,18 @@ def _answers(kind: Kind, place: int) -> tuple[str, bool]:
 
 
 Asked = list[tuple[str, float, float]]
-"""Slug of the kernel, and when the question arrived and was answered."""
+"""Slug of the kernel, and the times of the request and of its answer, in seconds."""
 
 
 @contextlib.contextmanager
 def serving(kind: Kind, latency: float) -> Iterator[tuple[str, Callable[[], Asked]]]:
-    """A server's address, and a function that says what it was asked."""
+    """The address of a server, and a function that returns the requests so far."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.Process(target=_serve, args=(theirs, kind, latency), daemon=True)
     process.start()
 
     def asked() -> Asked:
-        ours.send("what were you asked?")
+        ours.send("requests")
         found: Asked = ours.recv()
         return found
 
@@ -187,7 +187,7 @@ def _serve(pipe: Connection, kind: Kind, latency: float) -> None:
         for each in range(1, RECORDS + 1)
     ]
     events = [b"data: %s\n\n" % json.dumps(each).encode() for each in log]
-    # A replay comes in one go, each record as a chunk of its own.
+    # The records so far come at once, each as its own chunk.
     stream = b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in events)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

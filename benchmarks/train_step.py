@@ -1,11 +1,11 @@
-"""A training step: the program's loop beside a loop like the one of torchvision's detection reference.
+"""A training step: the program's loop, and a loop like that of torchvision's detection reference.
 
     python -m benchmarks.train_step [--backbone NAME] [--size PX] [--batch N] [--steps N] [--repetitions N]
 
-Same network, same start, same pictures, same optimizer, same random numbers, in one process and turn by turn. The
-reference loop is written from its description: move the batch, forward, sum the losses, look at their value, backward,
-step, step the warm-up. It is given floats, which its data sets make; our loop makes them of bytes. On a graphics card a
-third way is measured: half precision and channels innermost.
+Both have the same network, initial weights, pictures, optimizer and random numbers, and run in one process in turns.
+The reference loop is written from its description: move the batch, forward, sum the losses, check their value,
+backward, step, step of the warm-up. It is given floats, as from its data sets; our loop converts bytes to floats. On a
+graphics card a third way is measured: half precision and channels last.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ FloatBatch = tuple[list[Tensor], list[dict[str, Tensor]]]
 """Images float (3, size, size) and their targets."""
 
 PROPOSALS = ProposalsConfig(pre_nms_train=500, post_nms_train=500, rpn_batch=128, roi_batch=128)
-"""A quarter of the default, so that a step on a processor takes seconds; the same for every way."""
+"""A quarter of the default, so that a step on a processor takes only seconds; the same for every way."""
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def _batches(size: int, batch: int, steps: int) -> list[Batch]:
-    """Drawn pictures, each with a mask, as the detector is given them."""
+    """Batches of drawn pictures, each with a mask, in the form of the detector's input."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_sample_data(folder / "data", SampleData(images=batch * steps, test_images=0, size=size, positive=1.0))
@@ -98,7 +98,7 @@ def _as_floats(batches: Sequence[Batch]) -> list[FloatBatch]:
 
 
 def _reference(model: nn.Module, batches: Sequence[FloatBatch], device: torch.device) -> float:
-    """An epoch of the reference; the last step's loss."""
+    """Trains one epoch like the reference, and returns the loss of the last step."""
     model = _fresh(model)
     optimizer = build_optimizer(OptimConfig(), model.parameters())
     warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, total_iters=len(batches))
@@ -119,7 +119,7 @@ def _reference(model: nn.Module, batches: Sequence[FloatBatch], device: torch.de
 
 
 def _ours(model: nn.Module, batches: Sequence[Batch], precision: Precision, device: torch.device) -> float:
-    """The same epoch by the program's loop."""
+    """Trains the same epoch with the program's loop, and returns the loss of the last step."""
     model = _fresh(model)
     logger = _Last("benchmark", every=10**9)
     learner = Learner(model, build_optimizer(OptimConfig(), model.parameters()), precision, device)
@@ -128,7 +128,7 @@ def _ours(model: nn.Module, batches: Sequence[Batch], precision: Precision, devi
 
 
 class _Last(MetricLogger):
-    """Remembers the last loss and prints nothing."""
+    """Keeps the last loss and prints nothing."""
 
     last = math.nan
 
@@ -141,7 +141,7 @@ class _Last(MetricLogger):
 
 
 def _fresh(model: nn.Module) -> nn.Module:
-    """A copy to train, with the random numbers where they were the last time."""
+    """A copy of the model to train, with the random numbers reset."""
     torch.manual_seed(1)
     return copy.deepcopy(model)
 

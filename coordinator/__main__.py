@@ -6,9 +6,9 @@ import gc
 def main() -> None:
     try:
         from coordinator.cli import app
-    except KeyboardInterrupt:  # Ctrl-C before there is a command that could answer it
+    except KeyboardInterrupt:  # Ctrl-C before a command that handles it has started
         raise SystemExit(130) from None
-    # Syntax trees are most of what a command makes; looking for cycles in them took a fifth of a bundle's time.
+    # Most objects of a command are syntax trees; to search them for cycles took a fifth of the time of `coord bundle`.
     gc.set_threshold(200_000)
     app()
 

@@ -1,4 +1,4 @@
-"""The time, waiting and chance: one value, so that tests can replace them."""
+"""Time, waiting and random numbers as one value, so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Clock:
-    """Where the time comes from, and how to wait."""
+    """Functions for the time, for waiting and for random numbers."""
 
     seconds: Callable[[], float] = time.time
     """Seconds since 1970."""
     monotonic: Callable[[], float] = time.monotonic
-    """Seconds since some moment, never set back: for durations."""
+    """Seconds since an arbitrary moment, which never decrease: for durations."""
     sleep: Callable[[float], None] = time.sleep
-    """Waits for so many seconds."""
+    """Waits for this number of seconds."""
     chance: Callable[[], float] = random.random
-    """A number from 0 to 1, by which waits differ that would otherwise end together."""
+    """A random number from 0 to 1; it makes the waits of several processes different."""
 
 
 SYSTEM_CLOCK = Clock()

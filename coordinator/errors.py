@@ -1,27 +1,27 @@
-"""Everything that coord expects to go wrong, as one tree: what happened, where, what to do next.
+"""All errors that coord expects, as one tree. Each says what happened, where, and what to do next.
 
     CoordError                exit code 1
-    ├── UsageError            exit code 2: the command line asks for something that makes no sense
-    ├── ProjectError          no project here, or its settings are wrong
-    ├── ExperimentError       no such experiment, or its files are wrong
+    ├── UsageError            exit code 2: the command line is not valid, or its options contradict each other
+    ├── ProjectError          no project here, or its settings are not valid
+    ├── ExperimentError       no such experiment, or its files are not valid
     ├── BundleError           the model source cannot become one script
     ├── MetadataError         the kernel's metadata breaks a rule of Kaggle's
-    ├── CredentialsError      none found, or not accepted
-    ├── TargetError           the target (Kaggle, or the local one) refused, or gave no usable answer
-    │   ├── NoAnswer          none, or one that makes no sense: it is not known whether a request took effect
+    ├── CredentialsError      no credentials found, or not accepted
+    ├── TargetError           the target (Kaggle, or the local Kaggle) refused, or gave no usable answer
+    │   ├── NoAnswer          no answer, or a malformed one: it is not known whether the request took effect
     │   │   └── NotSent       no connection: the request took no effect
     │   ├── NoAccess          no such kernel, somebody else's private one, or an expired token (Kaggle says 403 for all)
-    │   ├── Later             exit code 75: the quota or the session limit is spent; nothing failed
-    │   │   └── NoSlot        the session limit: a session has to end first
-    │   └── Expired           a signed address of an output file works no longer: list the output again
+    │   ├── Later             exit code 75: the quota or the session limit is reached; try again later
+    │   │   └── NoSlot        the session limit is reached: a session has to end first
+    │   └── Expired           the signed address of an output file has expired: list the output again
     ├── LedgerError           the ledger cannot be read or written
     ├── RunNotFound           the ledger has no such run
     ├── RunFailed             the run itself ended without success
-    ├── NotComparable         other data, another metric or other folds: a difference would say nothing
+    ├── NotComparable         different data, metrics or folds: a difference between the values would mean nothing
     ├── SubmissionError       a submission that the competition would refuse, or that was made before
     └── DependencyError       an optional part (an extra) is not installed
 
-The command line turns any of these into one or two lines on stderr; everything else keeps its traceback.
+The command line prints each of these as one or two lines on stderr; any other exception keeps its traceback.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ class CoordError(Exception):
 
 
 class UsageError(CoordError):
-    """The command line asks for something that makes no sense."""
+    """The command line is not valid, or its options contradict each other."""
 
     exit_code = 2
 
 
 class ProjectError(CoordError):
-    """No project here, or its settings are wrong."""
+    """No project here, or its settings are not valid."""
 
 
 class NoProject(ProjectError):
-    """No folder from here up to the root is a project."""
+    """Neither this folder nor any folder above it is a project."""
 
 
 class ExperimentError(CoordError):
-    """No such experiment, or its files are wrong."""
+    """No such experiment, or its files are not valid."""
 
 
 class BundleError(CoordError):
@@ -76,11 +76,11 @@ class TargetError(CoordError):
 
 
 class NoAnswer(TargetError):
-    """None (no connection, a time-out) or one that makes no sense: it is not known whether a request took effect."""
+    """No answer (a lost connection, a time-out) or a malformed one: whether the request took effect is not known."""
 
 
 class NotSent(NoAnswer):
-    """There was no connection to send the request on: it took no effect."""
+    """There was no connection to send the request on, so it had no effect."""
 
 
 class NoAccess(TargetError):
@@ -88,17 +88,17 @@ class NoAccess(TargetError):
 
 
 class Later(TargetError):
-    """The quota or the session limit is spent: nothing failed, try again later (EX_TEMPFAIL)."""
+    """The quota or the session limit is reached: try again later (EX_TEMPFAIL)."""
 
     exit_code = 75
 
 
 class Expired(TargetError):
-    """A signed address of an output file works no longer: list the output again."""
+    """The signed address of an output file has expired: list the output again."""
 
 
 class NoSlot(Later):
-    """As many sessions run as the target allows: one has to end first."""
+    """The target runs as many sessions as it allows: one has to end first."""
 
 
 class LedgerError(CoordError):
@@ -114,7 +114,7 @@ class RunFailed(CoordError):
 
 
 class NotComparable(CoordError):
-    """Other data, another metric or other folds: a difference would say nothing."""
+    """Different data, metrics or folds: a difference between the values would mean nothing."""
 
 
 class SubmissionError(CoordError):

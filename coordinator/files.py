@@ -1,4 +1,4 @@
-"""Locks between processes, and files and folders that are replaced or made as a whole."""
+"""Locks between processes, and atomic writing of files and folders."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _POLL_SECONDS = 0.02  # between two attempts to get a lock that another process 
 def held(file: Path, *, wait: bool) -> Iterator[bool]:
     """Holds an exclusive lock on `file` while the context is open, and yields True.
 
-    With `wait=False`, yields False at once if it is held already, by another process or another context of this one.
-    The lock is the operating system's: it ends with the process, however that ends. The file stays where it is: if it
-    were deleted while others wait for it, two could hold a lock of that name. Raises OSError if it cannot be opened.
+    With `wait=False`, yields False at once if the lock is held already, by another process or another context of this
+    process. The operating system releases the lock when the process ends, even if it is killed. The file is not
+    deleted: if it were, while others wait for it, two processes could hold a lock with that name. Raises OSError if the
+    file cannot be opened.
     """
-    from filelock import FileLock, Timeout  # milliseconds, which `coord --help` need not pay
+    from filelock import FileLock, Timeout  # takes milliseconds, which `coord --help` does not need
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    # The soft lock, which file systems without flock would get, outlives a process that is killed.
+    # No `fallback_to_soft`: on file systems without flock, a soft lock would stay locked after its process is killed.
     lock = FileLock(file, poll_interval=_POLL_SECONDS, fallback_to_soft=False, preserve_lock_file=True)
     try:
         lock.acquire(blocking=wait)
@@ -41,11 +42,11 @@ def held(file: Path, *, wait: bool) -> Iterator[bool]:
 def write_atomically(
     file: Path, data: bytes | str, *, durable: bool = False, private: bool = False, unfinished_in: Path | None = None
 ) -> None:
-    """Replaces the file as a whole: whoever reads it sees its old content or all of the new one. Text is UTF-8.
+    """Replaces the file atomically: a reader sees the old content or all of the new content. Text is written as UTF-8.
 
-    It is written where a link leads, and into a pipe or a device, which stays what it is. `durable`: when this returns,
-    the content is on the disk. `private`: only the user may read it. `unfinished_in` is a folder of the same file
-    system for what is not complete yet, else the file's own. Raises OSError, and leaves nothing unfinished behind.
+    A symbolic link is followed and kept. A pipe or a device is written to directly. `durable`: the content is on the
+    disk when this returns. `private`: only the user may read the file. `unfinished_in` is the folder for the temporary
+    file, in the same file system; by default the folder of the file. Raises OSError, and then leaves no temporary file.
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
     if file.exists() and not file.is_file() and not file.is_dir():
@@ -63,10 +64,10 @@ def write_atomically(
 
 @contextlib.contextmanager
 def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
-    """Yields the path of a new file to write to, which replaces `file` at the end of the context.
+    """Yields the path of a new temporary file, which replaces `file` at the end of the context.
 
-    If the context raises, it is deleted, and `file` stays as it was. Its name has nothing of the file's, for programs
-    that take every file with a certain word in its name.
+    If the context raises, the temporary file is deleted, and `file` does not change. Its name contains no part
+    of the final name, because some programs read every file whose name contains a certain word.
     """
     new = (within or file.parent) / f".unfinished-{os.urandom(6).hex()}"
     try:
@@ -77,7 +78,7 @@ def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
 
 
 def check_free(directory: Path) -> None:
-    """Raises UsageError unless `directory` does not exist, or is a folder that is empty but for git's own folder."""
+    """Raises UsageError if `directory` is a file, or a folder with anything in it except `.git`."""
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file", hint="Name a new folder.")
     if directory.exists() and (found := sorted(each.name for each in directory.iterdir() if each.name != ".git")):
@@ -86,9 +87,10 @@ def check_free(directory: Path) -> None:
 
 
 def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
-    """Writes the files, whose paths are relative to `directory`. Raises UsageError if it is not free or not writable.
+    """Writes the files, whose paths are relative to `directory`, into a new or empty folder.
 
-    They are written beside it first. An empty folder stays the same one: it may be the current folder of a process.
+    They are written into a temporary folder beside it first. An existing empty folder is kept, not replaced: it may be
+    the current folder of a process. Raises UsageError if the folder is not empty or not writable.
     """
     check_free(directory)
     top = directory.resolve()
@@ -107,13 +109,14 @@ def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
 
 
 def replace_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
-    """Replaces a folder and all that is in it by a new one with these files, whose paths are relative to it.
+    """Replaces a folder and its content by a new folder with these files, whose paths are relative to it.
 
-    One process at a time does this to one folder. If it fails, the old folder stays. Raises OSError.
+    The caller makes sure that only one process at a time does this to a folder. If it fails, the old folder stays.
+    Raises OSError.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     new, old = (directory.with_name(f".{directory.name}.{state}") for state in ("new", "old"))
-    for leftover in (new, old):  # of a process that was killed
+    for leftover in (new, old):  # left by a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         new.mkdir()

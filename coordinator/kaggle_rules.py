@@ -1,6 +1,6 @@
-"""What is known about Kaggle's rules, in one place, each with the date it was last read or measured.
+"""Known facts about Kaggle's rules, in one place, each with the date when it was last read or measured.
 
-Tools that scattered such facts over their code went stale. Sources: `kaggle` 2.2.4 and `kagglesdk` 0.1.37 (read), issue
+In one place they are easy to update. Sources: `kaggle` 2.2.4 and `kagglesdk` 0.1.37 (read), issue
 threads of Kaggle/kaggle-cli, and one author's measurement of the source limit.
 """
 
@@ -10,29 +10,29 @@ from dataclasses import dataclass
 from typing import Literal
 
 TITLE_MIN, TITLE_MAX = 5, 50  # characters; 2026-11
-SOURCE_MAX = 1024 * 1024  # bytes of the kernel's one file, above it an opaque HTTP 400; 2026-11
+SOURCE_MAX = 1024 * 1024  # bytes of the kernel's one file; above it HTTP 400 without an explanation; 2026-11
 SESSION_MAX, TPU_SESSION_MAX = 12 * 3600, 9 * 3600  # seconds that a session may run at most; 2026-11
 SESSIONS_AT_ONCE = 2  # batch sessions with a GPU; "Maximum batch GPU session count of 2 reached"; 2026-11
-GPU_HOURS = 30.0  # a week, about: an account's own are in `coord quota`; 2026-11
-OUTPUT_MAX = 20 << 30  # bytes of what a session leaves; 2026-11
+GPU_HOURS = 30.0  # a week, approximately; `coord quota` shows those of the account; 2026-11
+OUTPUT_MAX = 20 << 30  # bytes of a session's output; 2026-11
 LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 
-# What the website shows before a source's name; the API refuses it. 2026-11
+# Prefixes of a source's name on the website; the API refuses names with them. 2026-11
 SOURCE_PREFIXES = ("datasets/", "code/", "competitions/", "c/", "models/", "kernels/")
 
 
 @dataclass(frozen=True)
 class MachineShape:
-    """An accelerator that can be asked for, and what one really gets."""
+    """An accelerator that can be requested, and the one that Kaggle gives."""
 
     kind: Literal["gpu", "tpu"]
     runs_as: str
-    """Empty: as named."""
+    """The machine that Kaggle gives instead; empty if it is the requested one."""
 
 
 # 2026-11
 MACHINE_SHAPES = {
-    "NvidiaTeslaT4": MachineShape("gpu", ""),  # this is two T4s, there is no single one
+    "NvidiaTeslaT4": MachineShape("gpu", ""),  # these are two T4s; one alone is not offered
     "NvidiaTeslaP100": MachineShape("gpu", "NvidiaTeslaT4"),
     "TpuV5E8": MachineShape("tpu", ""),
     "TpuV38": MachineShape("tpu", "TpuV5E8"),
@@ -41,7 +41,7 @@ MACHINE_SHAPES = {
     "TpuV2256": MachineShape("tpu", "a CPU"),
 }
 
-# Kaggle's worker statuses and the state of a run that each one means. 2026-11
+# Kaggle's worker statuses, and the state of a run for each. 2026-11
 WORKER_STATUS = {
     "QUEUED": "queued",
     "RUNNING": "running",

@@ -1,4 +1,4 @@
-"""What a verb works on: one value instead of the five that every verb needs some of."""
+"""The value that every verb takes first: project, ledger, target, clock, and a function for messages."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def _say_nothing(text: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """A project with its open ledger and, for the verbs that talk to one, an open target."""
+    """A project with its open ledger and, for verbs that need one, an open target."""
 
     project: Project
     ledger: Ledger
     opened: Target | None = None
     clock: Clock = SYSTEM_CLOCK
     say: Callable[[str], None] = _say_nothing
-    """Is called with each message about progress: one line of text for the user."""
+    """Receives each message about progress: one line of text for the user."""
 
     @property
     def target(self) -> Target:
-        """The open target. Raises RuntimeError without one, which is a mistake of the caller's."""
+        """The open target. Raises RuntimeError if there is none, which is a programming error."""
         if self.opened is None:
             raise RuntimeError("this workspace has no open target")
         return self.opened
@@ -42,7 +42,8 @@ class Workspace:
     def open_target(self, name: str | None) -> Iterator[Workspace]:
         """The same workspace with the target of that name, which is closed after the block.
 
-        None is the target that `project.target_name` finds without an option. Raises what `target.open_target` does.
+        With None it is the target that `project.target_name` finds without an option. Raises the errors of
+        `target.open_target`.
         """
         with open_target(self.project, target_name(self.project, name)) as target:
             yield self.at(target)

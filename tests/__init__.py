@@ -1,1 +1,1 @@
-"""The suite. Everything runs for real: files, processes, HTTP on the loopback; nothing of ours is mocked."""
+"""The tests. They use real files, processes and HTTP on the loopback; no code of this project is mocked."""

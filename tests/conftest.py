@@ -1,4 +1,4 @@
-"""Makes the whole suite harmless: no real credentials, no settings of the user's, no connection off this machine."""
+"""Makes all tests harmless: no real credentials, no settings of the user, no connections to other machines."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import pytest
 
 GUARD = Path(__file__).parent / "guard"
 
-collect_ignore = ["samples"]  # programs, one of which has tests of its own: they would be run, and stay imported
+collect_ignore = ["samples"]  # programs, one of which has its own tests: pytest would run them and keep them imported
 
 _PREFIXES = ("KAGGLE_", "COORD_", "GIT_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 runpy.run_path(str(GUARD / "sitecustomize.py"))
 
-# Before torch is loaded, in this process and those that it starts. The tests run side by side, and their models are so
-# small that more threads do nothing but stand in each other's way.
+# Set before torch is loaded, for this process and its child processes. The tests run in parallel, and their models are
+# so small that more threads make them slower.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # see runner_test/environment.py
 
-# Hundreds of processes are started that would compile the same modules again and again; and so would the next run.
+# The tests start hundreds of processes: without cached bytecode each one would compile the same modules again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested there.
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that: Ctrl-C could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -46,5 +46,5 @@ def _harmless(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow tests first: at the end, when the work runs out, nobody waits for one that has just begun."""
+    """Sorts slow tests first, so that at the end no process waits for a slow test that has just started."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -1,4 +1,4 @@
-"""Where the repository, the sample projects and the expected files are."""
+"""The folders of the repository, of the sample projects and of the expected files."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Imports run one way. The design's arrows, as a table, against every import statement of the project."""
+"""The allowed imports between packages, as tables, are compared with every import statement of the project."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 
 from tests.paths import ROOT
 
-# A room of coordinator/ may import from the rooms below it, and from those in its own row as long as that makes no
-# circle. The last row is the ground: modules that belong to no room.
+# A room (a package of coordinator/) may import from the rooms below it, and from those in its own row if that makes no
+# circle. The last row has the modules that belong to no room.
 LAYERS = [
     {"__main__"},
     {"cli"},
@@ -59,13 +59,13 @@ def _layer(module: str) -> int:
 
 
 def _room(dotted: str) -> str:
-    """The room of a module below coordinator/; a module of the ground is a room of its own."""
+    """The room of a module of coordinator/; a module that belongs to no room counts as its own room."""
     first = dotted.partition(".")[0]
     return first if any(first in layer for layer in LAYERS) else "__init__"
 
 
 def _arrows(package: str = "coordinator") -> Iterator[tuple[Path, str, str]]:
-    """(file, dotted name of the imported module, imported name) for each import of ours in a package."""
+    """(file, dotted name of the imported module, imported name) for each import of the package in itself."""
     for file in _modules(package):
         for node in ast.walk(ast.parse(file.read_bytes())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
@@ -73,7 +73,7 @@ def _arrows(package: str = "coordinator") -> Iterator[tuple[Path, str, str]]:
                     yield file, (node.module or "").removeprefix(package).lstrip("."), alias.name
             elif isinstance(node, ast.Import):
                 for alias in node.names:
-                    assert not alias.name.startswith(package), f"{file}: from {package}... import ..., please"
+                    assert not alias.name.startswith(package), f"{file}: write from {package}... import ..."
 
 
 def _room_of(file: Path) -> str:
@@ -81,14 +81,14 @@ def _room_of(file: Path) -> str:
 
 
 def _face(package: Path) -> frozenset[str]:
-    """The names that a room's face hands on: those that its stub, or else its `__init__.py`, imports."""
+    """The names that a room exports: those that its `__init__.pyi`, or else its `__init__.py`, imports."""
     stub = package / "__init__.pyi"
     face = ast.parse((stub if stub.is_file() else stub.with_suffix(".py")).read_bytes())
     return frozenset(alias.name for node in face.body if isinstance(node, ast.ImportFrom) for alias in node.names)
 
 
 def test_coordinator_imports_downwards_only() -> None:
-    """cli -> report, maintenance -> submissions, sweeps -> runs -> ledger -> results -> target -> kernel -> project."""
+    """A room imports only from its own row of the table and from rows below it; the table has every room once."""
     rooms = [name for layer in LAYERS for name in layer]
     assert len(rooms) == len(set(rooms))
     assert {_room_of(file) for file in _modules("coordinator")} == set(rooms)
@@ -101,14 +101,14 @@ def test_coordinator_imports_downwards_only() -> None:
 
 @pytest.mark.parametrize("file", _modules("coordinator"), ids=lambda file: str(file.relative_to(ROOT)))
 def test_coordinator_knows_neither_the_model_source_nor_the_local_kaggle(file: Path) -> None:
-    """And it imports absolutely. (importlib.import_module in target/local.py is the one way to the local Kaggle.)"""
+    """All imports are absolute, too. (Only importlib.import_module in target/local.py loads the local Kaggle.)"""
     for level, imported in _imports(file):
         assert level == 0, f"{file.name}: relative import of {imported}"
         assert imported.partition(".")[0] not in {"model_src", "runner_test"}, f"{file.name} imports {imported}"
 
 
 def test_no_circle_of_rooms() -> None:
-    """Rooms of one row may use one another, but not in a circle."""
+    """Rooms of one row may import from each other, but not in a circle."""
     graph: dict[str, set[str]] = {name: set() for layer in LAYERS for name in layer}
     for file, module, name in _arrows():
         graph[_room_of(file)].add(_room(module or name))
@@ -117,18 +117,18 @@ def test_no_circle_of_rooms() -> None:
 
 
 def test_rooms_are_entered_by_their_face() -> None:
-    """A module of one room imports of another what that room's `__init__.pyi` hands on, and no module behind it."""
+    """A module imports from another room only names that its `__init__.pyi` exports, and none of its modules."""
     for file, module, name in _arrows():
         theirs = _room(module or name)
         package = ROOT / "coordinator" / theirs
         if theirs == _room_of(file) or not package.is_dir() or file.name == "__main__.py":
             continue
-        assert module == theirs, f"{file.relative_to(ROOT)} reaches past the face of {theirs}: {module}"
-        assert name in _face(package), f"{file.relative_to(ROOT)}: the face of {theirs} does not hand on {name}"
+        assert module == theirs, f"{file.relative_to(ROOT)} imports a module of the room {theirs}: {module}"
+        assert name in _face(package), f"{file.relative_to(ROOT)}: the room {theirs} does not export {name}"
 
 
 def test_faces_hand_on_nothing_that_nobody_uses() -> None:
-    """A name on a face is imported by another room."""
+    """Each name that a room exports is imported by another room."""
     used: dict[str, set[str]] = {}
     for file, module, name in _arrows():
         if module and module == _room(module) != _room_of(file):
@@ -139,13 +139,13 @@ def test_faces_hand_on_nothing_that_nobody_uses() -> None:
 
 
 def test_only_local_reaches_the_local_kaggle() -> None:
-    """`runner_test` is named as a module in one file of coordinator."""
+    """Only one file of coordinator has `runner_test` as the name of a module."""
     naming = [file.name for file in _modules("coordinator") if '"runner_test' in file.read_text().replace("'", '"')]
     naming += [file.name for file in _modules("coordinator") if "runner_test.{" in file.read_text()]
     assert set(naming) == {"local.py"}
 
 
-# The rooms of the model source, and its modules outside of them. Each row may import from the rows below it alone.
+# The packages of the model source, and its modules outside of them. Each row may import only from the rows below it.
 MODEL_LAYERS = [
     {"train", "merge"},
     {"analysis"},
@@ -160,7 +160,7 @@ MODEL_LAYERS = [
 
 
 def _model_imports(file: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """(module, name) of every name that a module of the model source imports from another one, by its place in it."""
+    """(path of a module as a tuple, name) for every name that a module of the model source imports from another."""
     package = file.relative_to(ROOT / "model_src").parent.parts
     for node in ast.walk(ast.parse(file.read_bytes())):
         if isinstance(node, ast.ImportFrom) and node.level:
@@ -172,14 +172,14 @@ def _model_imports(file: Path) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _handed_on(room: str) -> set[str]:
-    """The names that the face of a room hands on."""
+    """The names that a package of the model source exports."""
     face = ROOT / "model_src" / room / "__init__.py"
     return {name for _, name in _model_imports(face)} if face.is_file() else set()
 
 
 @pytest.mark.parametrize("file", _modules("model_src"), ids=lambda file: str(file.relative_to(ROOT)))
 def test_model_source_imports_itself_relatively_and_nothing_else_of_ours(file: Path) -> None:
-    """The kernel's side knows neither the coordinator nor the local Kaggle."""
+    """The code that runs in the kernel imports neither the coordinator nor the local Kaggle."""
     allowed = {"torch", "torchvision", "pydicom", "numpy", "pandas", "PIL", *STANDARD_LIBRARY}
     depth = len(file.relative_to(ROOT / "model_src").parts)
     for level, imported in _imports(file):
@@ -189,21 +189,21 @@ def test_model_source_imports_itself_relatively_and_nothing_else_of_ours(file: P
 
 @pytest.mark.parametrize("file", _modules("model_src"), ids=lambda file: str(file.relative_to(ROOT)))
 def test_model_source_imports_downwards_only(file: Path) -> None:
-    """data -> network, prediction -> output -> training -> analysis -> train; a face is used for what it hands on."""
+    """Imports lead only to rows below; names that a package exports are imported from the package itself."""
     row_of = {name: row for row, names in enumerate(MODEL_LAYERS) for name in names}
     room = file.relative_to(ROOT / "model_src").parts[0].removesuffix(".py")
     if room == "__init__":
-        assert not list(_model_imports(file)), "the face of the model source loads nothing"
+        assert not list(_model_imports(file)), "the __init__.py of the model source imports nothing"
         return
     for module, name in _model_imports(file):
         other = module[0]
         assert other == room or row_of[other] > row_of[room], f"{file.name} imports {other}, which lies above it"
         if other != room and len(module) > 1:
-            assert name not in _handed_on(other), f"{file.name} imports {name} past the face of {other}"
+            assert name not in _handed_on(other), f"{file.name}: import {name} from the package {other}"
 
 
 def test_model_source_has_no_circles() -> None:
-    """No module imports, directly or by way of others, itself."""
+    """No module imports itself, directly or through others."""
     graph = {
         file.relative_to(ROOT / "model_src").with_suffix("").parts: {module for module, _ in _model_imports(file)}
         for file in _modules("model_src")
@@ -215,7 +215,7 @@ def test_model_source_has_no_circles() -> None:
 
 
 def test_what_the_coordinator_reads_needs_the_standard_library_only() -> None:
-    """It reads the config's dataclasses, and what may differ in a continued run, without torch."""
+    """The coordinator reads the config, and which settings may differ in a continued run, without torch."""
     read = {"__init__", "config", "identity", "ranges", "typed"}
     for name in read:
         for level, imported in _imports(ROOT / "model_src" / f"{name}.py"):
@@ -223,7 +223,7 @@ def test_what_the_coordinator_reads_needs_the_standard_library_only() -> None:
             assert imported.partition(".")[0] in allowed, f"{name}.py imports {imported}"
 
 
-# The rooms of the local Kaggle, too: each imports only from those below it.
+# The packages of the local Kaggle: each imports only from those below it.
 RUNNER_LAYERS = [
     {"__main__", "samples"},
     {"server"},
@@ -238,14 +238,14 @@ RUNNER_LAYERS = [
 
 @pytest.mark.parametrize("file", _modules("runner_test"), ids=lambda file: str(file.relative_to(ROOT)))
 def test_local_kaggle_never_imports_coordinator(file: Path) -> None:
-    """It stands in for Kaggle, which knows neither coord nor the model source."""
+    """It replaces Kaggle, which has neither coord nor the model source."""
     for level, imported in _imports(file):
         assert level == 0, f"{file.name}: relative import of {imported}"
         assert imported.partition(".")[0] not in {"coordinator", "model_src"}, f"{file.name} imports {imported}"
 
 
 def test_local_kaggle_imports_downwards_and_by_faces_only() -> None:
-    """A room imports from the rooms below it, and only what their `__init__` hands on."""
+    """A package imports from the packages below it, and only names that their `__init__` exports."""
     runner = ROOT / "runner_test"
     layer = {room: index for index, row in enumerate(RUNNER_LAYERS) for room in row}
     rooms = {file.relative_to(runner).parts[0].removesuffix(".py") for file in _modules("runner_test")}
@@ -256,12 +256,12 @@ def test_local_kaggle_imports_downwards_and_by_faces_only() -> None:
         where = f"{file.relative_to(ROOT)} imports {name} of {module or 'runner_test'}"
         assert theirs == ours or layer[theirs] > layer[ours], f"{where}, which does not lie below it"
         if theirs != ours and (runner / theirs).is_dir():
-            assert module == theirs, f"{where}, past the face of {theirs}"
-            assert name in _face(runner / theirs), f"{where}: the face does not hand it on"
+            assert module == theirs, f"{where}, a module of the package {theirs}"
+            assert name in _face(runner / theirs), f"{where}: the package does not export it"
 
 
 def test_local_kaggle_has_no_circle_of_modules() -> None:
-    """Inside a room, too, modules can be sorted so that each imports only those before it."""
+    """No module imports itself through others, also inside a package."""
     graph: dict[str, set[str]] = {}
     for file, module, name in _arrows("runner_test"):
         if file.name != "__init__.py":
@@ -275,19 +275,19 @@ def test_local_kaggle_has_no_circle_of_modules() -> None:
     [("bundle/bootstrap.py", set()), ("bundle/in_notebook.py", {"IPython"}), ("bundle/image_probe.py", set())],
 )
 def test_what_runs_in_the_kernel_needs_the_standard_library_only(name: str, others: set[str]) -> None:
-    """Its text runs inside the kernel, before anything of ours is there; a notebook's kernel is IPython's."""
+    """These modules run inside the kernel, where coord is not installed; the kernel of a notebook has IPython."""
     for _, imported in _imports(ROOT / "coordinator" / name):
         assert imported.partition(".")[0] in STANDARD_LIBRARY | others
 
 
 def test_what_runs_a_notebook_needs_nothing_of_ours() -> None:
-    """A session starts it as a program, with the interpreter that it was saved for."""
+    """A session starts it as a program, with the interpreter that the notebook names."""
     for _, imported in _imports(ROOT / "runner_test" / "sessions" / "run_notebook.py"):
         assert imported.partition(".")[0] in STANDARD_LIBRARY | {"jupyter_client"}
 
 
 def test_only_the_command_line_prints() -> None:
-    """A verb returns values. (The bootstrap and the probe print inside the kernel.)"""
+    """Verbs return values and do not print. (The bootstrap and the probe print inside the kernel.)"""
     printing = {
         file.name
         for file in _modules("coordinator")
@@ -298,7 +298,7 @@ def test_only_the_command_line_prints() -> None:
 
 
 def test_functions_have_at_most_six_parameters() -> None:
-    """What travels together is a value. A command of the cli has a parameter for each option."""
+    """Values that are passed together belong in one dataclass. Commands of the cli have a parameter for each option."""
     for file in (*_modules("coordinator"), *_modules("model_src"), *_modules("runner_test")):
         if file.is_relative_to(ROOT / "coordinator" / "cli"):
             continue
@@ -327,7 +327,7 @@ def test_one_class_a_name(package: str) -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    """A docstring at the top of each module, and of each test."""
+    """Each module, also of the tests, has a docstring."""
     for package in ("coordinator", "model_src", "runner_test", "tests", "benchmarks"):
         for file in _modules(package):
             if "samples" not in file.parts:

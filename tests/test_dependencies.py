@@ -1,4 +1,4 @@
-"""What is imported is declared: each room's imports are held against the lists of pyproject.toml."""
+"""Every imported package is declared: the imports of each folder are compared with the lists of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Import:
     package: str
     where: str
     is_lazy: bool
-    """Inside a function, or for the type checker only: what needs it says so itself if it is missing."""
+    """Inside a function, or for the type checker only: the code that needs it reports if it is missing."""
 
 
 def imports(room: str) -> Iterator[Import]:
-    """All imports of a room but the standard library's and our own."""
+    """All imports of a folder except the standard library and this project."""
     for file in sorted((ROOT / room).rglob("*.py")):
         if not {"samples", "golden"} & set(file.relative_to(ROOT / room).parts) or room != "tests":
             yield from _of_node(ast.parse(file.read_text(encoding="utf-8")), str(file.relative_to(ROOT)), is_lazy=False)
@@ -65,14 +65,14 @@ def _project() -> dict[str, Any]:
 
 
 def declared(*lists: str) -> set[str]:
-    """The distributions that these lists name: `dependencies`, or extras."""
+    """The distributions in these lists: `dependencies`, or extras."""
     extras = _project()["optional-dependencies"]
     lines = [line for each in lists for line in (_project()[BASE] if each == BASE else extras[each])]
     return {canonicalize_name(Requirement(line).name) for line in lines}
 
 
 def undeclared(found: list[Import], *lists: str) -> list[str]:
-    """The imports whose distribution none of the lists names."""
+    """The imports whose distribution is in none of the lists."""
     distributions, names = _distributions(), declared(*lists)
     return [
         f"{each.where} imports {each.package} ({', '.join(distributions.get(each.package, ['not installed']))})"
@@ -82,7 +82,7 @@ def undeclared(found: list[Import], *lists: str) -> list[str]:
 
 
 def test_the_coordinator_needs_its_base_list_only() -> None:
-    """What the base installation lacks is imported late, and is in the extra that the user is told to install."""
+    """Packages that the base installation lacks are imported inside functions, and are declared in an extra."""
     found = list(imports("coordinator"))
     assert {each.package for each in found} >= {"kagglesdk", "requests", "typer", "mlflow"}
     assert undeclared([each for each in found if not each.is_lazy], BASE) == []
@@ -100,14 +100,14 @@ def test_the_coordinator_needs_its_base_list_only() -> None:
     ],
 )
 def test_what_is_imported_is_declared(room: str, lists: tuple[str, ...]) -> None:
-    """By the lists that are installed where the room is used."""
+    """Each folder imports only packages of the lists that are installed where it is used."""
     found = list(imports(room))
     assert found
     assert undeclared(found, *lists) == []
 
 
 def test_an_import_that_is_not_declared_is_found() -> None:
-    """Whether another package brings it along or it is not installed at all."""
+    """It is reported if another package depends on it, and if it is not installed."""
     text = "import yaml.nodes\nimport no_such_package\nfrom . import here\ndef late():\n    import pytest\n"
     found = list(_of_node(ast.parse(text), "a.py", is_lazy=False))
     assert [(each.package, each.is_lazy) for each in found] == [

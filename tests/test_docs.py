@@ -1,4 +1,4 @@
-"""What the documents say is true: every command is documented, what is documented exists, links lead somewhere."""
+"""The documents agree with the code: every command is documented; documented commands, links and paths exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.paths import ROOT
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
 GROUPS = ("image", "ledger", "local", "sweep")
 GROUP_AND_COMMAND = "sweep"
-"""Does something without a command after it, too."""
+"""A group that can be used without a command after it, too."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -37,7 +37,7 @@ def _commands() -> list[tuple[str, ...]]:
 
 
 def test_every_command_is_in_the_readme() -> None:
-    """The table of commands has each one that `coord --help` lists."""
+    """The table of commands has each command that `coord --help` lists."""
     commands = _commands()
     assert len(commands) == 36
     for command in commands:
@@ -45,7 +45,7 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_documented_command_exists_with_its_options() -> None:
-    """Each `coord ...` in the documents is a command, and each of its options is one that it takes."""
+    """Each `coord ...` in the documents is a command, and the command has each of the options."""
     helps = {command: _help(*command) for command in _commands()}
     seen = 0
     for document in DOCUMENTS:
@@ -64,7 +64,7 @@ def test_every_documented_command_exists_with_its_options() -> None:
 
 
 def test_every_help_says_what_each_argument_and_option_is() -> None:
-    """Nothing in a command's help is a bare name: libraries differ in what they show of it."""
+    """Each argument and option in the help of a command has a description."""
     for command in _commands():
         names = re.findall(
             r"^  ((?:-\w, )?(?:--)?[\w.-]+(?: [A-Z/.=,]+)?)(.*)$", _help(*command).partition("\n\n")[2], re.M
@@ -77,14 +77,14 @@ def test_every_help_says_what_each_argument_and_option_is() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_to_files_lead_somewhere(document: Path) -> None:
-    """Relative links name files of the repository."""
+    """Relative links lead to files of the repository."""
     for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
         if not link.startswith("http"):
             assert (document.parent / link).is_file(), f"{document.name} links to {link}"
 
 
 def test_the_example_experiment_is_the_real_one() -> None:
-    """The YAML in the README is a part of the file that it shows."""
+    """Each line of the YAML in the README is in the experiment's file."""
     (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     real = (ROOT / "experiments" / "lr001_step4.yaml").read_text(encoding="utf-8")
     for line in example.splitlines():
@@ -93,14 +93,14 @@ def test_the_example_experiment_is_the_real_one() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_paths_of_modules_exist(document: Path) -> None:
-    """A module that a document names by its path is there."""
+    """Each module that a document names by its path exists."""
     text = document.read_text(encoding="utf-8")
     for path in re.findall(r"`((?:coordinator|model_src|runner_test|tests|benchmarks)/[\w/]+\.\w+)`", text):
         assert (ROOT / path).is_file(), f"{document.name} names {path}"
 
 
 def test_the_picture_of_the_rooms_shows_each_room() -> None:
-    """docs/rooms.svg has the packages of coordinator/, and the two beside it."""
+    """docs/rooms.svg has all packages of coordinator/, and `runner_test` and `model_src`."""
     shown = set(re.findall(r'class="name"[^>]*>([^<]+)<', (ROOT / "docs" / "rooms.svg").read_text(encoding="utf-8")))
     rooms = {folder.name for folder in (ROOT / "coordinator").iterdir() if (folder / "__init__.py").is_file()}
     assert rooms | {"runner_test", "model_src"} <= shown

@@ -1,4 +1,4 @@
-"""The wheel, installed alone in a clean environment: light, complete, and able to do everything that needs no torch."""
+"""The wheel in a clean environment has few dependencies, is complete, and does everything that needs no torch."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A clean environment's bin folder, with nothing in it but the wheel and its declared dependencies."""
+    """The bin folder of a clean environment with only the wheel and its declared dependencies."""
     home = tmp_path_factory.mktemp("clean")
     venv.create(home, with_pip=False)
     pip: list[str | Path] = [
@@ -54,7 +54,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "--python",
         home / "bin" / "python",
     ]
-    # The one place in the suite that needs more than this machine: a package index, as `make` has needed before.
+    # The only test that uses more than this machine: a package index, as `make` has done before.
     reachable = _run(*pip, "install", "--quiet", "--retries", "1", "-c", ROOT / "constraints.txt", "six", cwd=home)
     if reachable.returncode != 0:
         pytest.skip(f"no package index can be reached from here: {reachable.stderr.strip()[-200:]}")
@@ -66,7 +66,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """This repository's project without its own templates: the wheel's are used."""
+    """The project of this repository without its own templates, so that those of the wheel are used."""
     for name in ("model_src", "experiments"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -74,13 +74,13 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
-    """Templates, and the model source as one of them, travel inside the package; tests and caches do not."""
+    """The package contains the templates and the model source, which is one of them, but no tests and caches."""
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     assert "coordinator/kernel_templates/kernel.py.j2" in names
     assert "coordinator/kernel_templates/kernel-metadata.json.j2" in names
     assert "coordinator/py.typed" in names
-    assert "runner_test/state/__init__.pyi" in names  # read at run time, to load a module when its name is used
+    assert "runner_test/state/__init__.pyi" in names  # is read at run time, to load a module when its name is used
     assert "coordinator/bundle/image_packages.json" in names
     assert "coordinator/project_templates/minimal/model/train.py" in names
     assert "coordinator/model_src/train.py" in names
@@ -91,13 +91,13 @@ def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
 
 
 def test_the_base_install_is_light(installed: Path) -> None:
-    """Nothing that trains is there, and no HTTP server."""
+    """It contains no training library and no HTTP server."""
     for module in ("torch", "numpy", "pandas", "pydicom", "starlette"):
         assert _run(installed / "python", "-c", f"import {module}", cwd=installed).returncode == 1, module
 
 
 def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project: Path) -> None:
-    """help, experiments, show, build; and a build is the same as the one made in the checkout."""
+    """help, experiments, show and build work; the built kernel is the same as that of the checkout."""
     coord = installed / "coord"
     for arguments in (["--help"], ["--version"], ["experiments"], ["show", "--exp", "lr001_step4"], ["status"]):
         done = _run(coord, *arguments, cwd=project)
@@ -112,7 +112,7 @@ def test_the_base_install_does_all_that_needs_no_torch(installed: Path, project:
 
 @pytest.mark.parametrize("template", ["minimal", "mask-rcnn"])
 def test_the_base_install_makes_projects(installed: Path, tmp_path: Path, template: str) -> None:
-    """The same files as in the checkout, and a kernel can be built of them."""
+    """The files are the same as those of the checkout, and a kernel can be built from them."""
     for root, program in (("a", [installed / "coord"]), ("b", [sys.executable, "-m", "coordinator", "-C", tmp_path])):
         cwd = tmp_path if root == "a" else ROOT
         done = _run(*program, "init", f"{root}/new", "--template", template, cwd=cwd)
@@ -129,7 +129,7 @@ def test_the_base_install_makes_projects(installed: Path, tmp_path: Path, templa
 def test_the_base_install_pushes_watches_and_fetches(
     installed: Path, project: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Against a Kaggle elsewhere: the tiny project goes all the way without any extra."""
+    """With a Kaggle server in another process the tiny project is pushed, run and fetched without any extra."""
     coord, tiny = installed / "coord", project / "tiny"
     shutil.copytree(ROOT / "tests" / "samples" / "tiny", tiny)
     with running_server(tmp_path_factory.mktemp("kaggle")) as server:
@@ -146,7 +146,7 @@ def test_the_base_install_pushes_watches_and_fetches(
 
 
 def test_a_missing_extra_is_named(installed: Path, project: Path) -> None:
-    """The local Kaggle needs an extra; what to install is said in a line."""
+    """The local Kaggle needs an extra; the error names the command that installs it."""
     done = _run(installed / "coord", "push", "--exp", "lr001_step4", "--target", "local", cwd=project)
     assert done.returncode == 1
     assert "pip install 'coord[local]'" in done.stderr

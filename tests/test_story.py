@@ -1,4 +1,4 @@
-"""The whole story, command by command: a new project, a sweep, a verdict, a page, a submission, a continued run."""
+"""A complete use of coord: a new project, a sweep, a comparison, a report, a submission, a continued run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRAIN = "model/train.py"
 
 @pytest.fixture
 def coord(tmp_path: Path) -> Coord:
-    """A project made by `coord init`, whose model has one setting more that makes a difference."""
+    """A project made by `coord init`, with one more setting, `cut`, that changes the result of its model."""
     environment = {**os.environ, "COORD_TARGET": "local", "COLUMNS": "100"}
     subprocess.run([*COORD, "init", "game", "--owner", "ada"], cwd=tmp_path, env=environment, check=True)
     train = tmp_path / "game" / TRAIN
@@ -34,7 +34,7 @@ def coord(tmp_path: Path) -> Coord:
 
 @pytest.mark.slow
 def test_from_a_new_project_to_a_score(coord: Coord) -> None:
-    """Four configs by three seeds; a real effect is found, none is claimed where there is none, nor from one seed."""
+    """Four configs with three seeds: a real effect is found; none is reported where there is none, or from one seed."""
     data = ".coord/sample-data"
     subprocess.run([sys.executable, "sample_data.py", data], cwd=coord.root, check=True)
     coord("local", "add-competition", "sample-competition", data, "--solution", f"{data}-solution.csv")
@@ -46,7 +46,7 @@ def test_from_a_new_project_to_a_score(coord: Coord) -> None:
     assert "12 complete" in coord("sweep", "status", "first").stdout
     coord("fetch-results", "--all")
     again = coord("sweep", "--exp", "base", *grid, "--name", "second")
-    assert len(coord.states()) == 12, again.stderr  # the same work is not done twice
+    assert len(coord.states()) == 12, again.stderr  # the same work is not run twice
 
     better = coord("compare", "base--cut0.99-epochs20", "base--cut0.5-epochs20").stdout
     assert "base--cut0.5-epochs20 is better by 0." in better, better
@@ -74,7 +74,7 @@ def test_from_a_new_project_to_a_score(coord: Coord) -> None:
             lines, rows = (
                 page.run(f"document.querySelectorAll('{each}').length") for each in (".board tbody", "tr.run")
             )
-            assert (lines, rows) == (4, 12)  # what was fetched
+            assert (lines, rows) == (4, 12)  # the fetched runs
             assert (page.complaints(), page.requests()) == ([], [])
     coord("promote", "--exp", "base--cut0.5-epochs20-s0", "--version", "1", "-o", "best")
     (coord.root / TRAIN).unlink()

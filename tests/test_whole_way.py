@@ -1,6 +1,6 @@
-"""From real labels to the cross-validation table: this repository's own model, pushed, run, watched and fetched.
+"""The model of this repository from real labels to the cross-validation table: it is pushed, run and fetched.
 
-The pictures are drawn around real masks of the competition's label file, which ships in the torchxrayvision wheel.
+The pictures are drawn around real masks of the competition's label file, which is in the wheel of torchxrayvision.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.paths import ROOT
 
 IMAGES = 36
 
-# As small as a training run can be that still uses every part.
+# A training run as small as possible that still uses every part.
 SETTINGS = (
     "data.image_size=64",
     "train.epochs=2",
@@ -32,7 +32,7 @@ SETTINGS = (
 )
 
 
-# It learns as the demo does. What comes after the training is shown on the real labels.
+# Trains as the demo does. The steps after the training are tested with the real labels.
 QUICKER = (
     "folds.run=[0]",
     "train.epochs=12",
@@ -45,7 +45,7 @@ QUICKER = (
 
 @pytest.fixture
 def labels() -> Path:
-    # Found, not imported: the package's own dependencies are not needed for its data file, and not installed.
+    # Is not imported: the package's dependencies are not installed, and not needed for its data file.
     package = importlib.util.find_spec("torchxrayvision")
     if package is None or not package.submodule_search_locations:
         pytest.skip("needs the label file of the torchxrayvision wheel: pip install --no-deps torchxrayvision")
@@ -77,7 +77,7 @@ def _with_data(project: Path, data: Path, *arguments: str) -> Coord:
 
 @pytest.mark.slow
 def test_smoke_learns_the_sample_data(project: Path, tmp_path: Path) -> None:
-    """The demo's experiment, one of its two folds: its dice beats the all-empty score by at least 0.10."""
+    """The experiment of the demo, with one of its two folds: its dice is at least 0.10 above the all-empty score."""
     coord = _with_data(project, tmp_path / "data")
     sets = [word for setting in QUICKER for word in ("--set", setting)]
     coord("push", "--exp", "smoke", *sets, "--wait")
@@ -91,7 +91,7 @@ def test_smoke_learns_the_sample_data(project: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_labels_go_all_the_way(project: Path, labels: Path, tmp_path: Path) -> None:
-    """Push, status, fetch-results with Mask R-CNN on 36 images of the real label file; the files are consistent."""
+    """Push, status and fetch-results with Mask R-CNN on 36 images of the real label file: all files are consistent."""
     arguments = ("--labels", str(labels), "--images", str(IMAGES), "--test-images", "4")
     coord = _with_data(project, tmp_path / "data", *arguments)
     sets = [word for setting in SETTINGS for word in ("--set", setting)]
@@ -110,7 +110,7 @@ def test_real_labels_go_all_the_way(project: Path, labels: Path, tmp_path: Path)
     assert summary["digest"] == run["digest"] == manifest["digest"]
     assert summary["config"]["data"]["image_size"] == 64
 
-    # The pictures and their truths are those of the real file.
+    # The pictures and their masks are those of the real file.
     with gzip.open(labels, "rt", encoding="utf-8-sig") as file:
         rows = [[cell.strip() for cell in row] for row in csv.reader(file)][1:]
     real = {image_id: False for image_id, _ in rows} | {image_id: True for image_id, mask in rows if mask != "-1"}
@@ -122,7 +122,7 @@ def test_real_labels_go_all_the_way(project: Path, labels: Path, tmp_path: Path)
         image_id: real[image_id] for image_id in chosen
     }
 
-    # The table's figures are the means of the out-of-fold rows, and the baseline is what an empty prediction scores.
+    # The values of the table are the means of the out-of-fold rows; the baseline is the score of empty predictions.
     dice = [float(row["dice"]) for row in oof]
     assert math.isclose(summary["primary"]["value"], sum(dice) / len(dice), abs_tol=1e-5)
     for fold in summary["metrics"][0]["folds"]:

@@ -1,7 +1,7 @@
-"""Runs programs in processes that have their libraries loaded already, which takes each process up to several seconds.
+"""Runs programs in processes that have loaded their libraries already: loading takes up to several seconds.
 
-`python -m tests.warm NAME...` loads modules, and then forks a process for each line that it reads. What is run is a
-process of its own in all else: its folder, its environment, its output, its end.
+`python -m tests.warm NAME...` loads modules, and then forks a process for each line that it reads. Apart from that each
+program runs in its own process, with its own folder, environment, output and exit code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
 TRAINING = ("numpy", "pandas", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
-"""What the model source imports. The model source itself is loaded by each process anew."""
+"""The libraries that the model source imports. Each process loads the model source itself again."""
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "OMP_")
 _AT_THE_START = dict(os.environ)
 
@@ -31,7 +31,7 @@ _AT_THE_START = dict(os.environ)
 def run_warm(
     module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]
 ) -> subprocess.CompletedProcess[str]:
-    """What `python -m module` does in `cwd`, to its end, with these modules loaded; PYTHONPATH comes from `env`."""
+    """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`."""
     server = _server(loaded)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -41,7 +41,7 @@ def run_warm(
         server.stdin.flush()
         try:
             code = int(server.stdout.readline())
-        except BaseException:  # a test that took too long: its answer must not be taken for the next one's
+        except BaseException:  # a test that took too long: the next test must not read its answer
             os.killpg(server.pid, signal.SIGKILL)
             _server.cache_clear()
             raise
@@ -50,7 +50,7 @@ def run_warm(
 
 
 def can_be_warm(env: Mapping[str, str]) -> bool:
-    """Whether nothing in `env` is for the interpreter's own start, which is over when a process is forked."""
+    """Whether `env` changes no variable that only the start of an interpreter reads: a forked process has started."""
     here = _AT_THE_START | {"PYTHONPATH": os.environ.get("PYTHONPATH")}
     names = {name for name in {*env, *here} if name.startswith(_OF_THE_INTERPRETER)}
     return all(env.get(name) == here.get(name) for name in names)
@@ -66,16 +66,16 @@ def _server(loaded: tuple[str, ...]) -> subprocess.Popen[str]:
         cwd=PROJECT,
         start_new_session=True,
     )
-    atexit.register(server.communicate)  # closes its standard input, which ends it, and waits for that
+    atexit.register(server.communicate)  # closes its standard input, which ends it, and waits for its end
     return server
 
 
 def serve(loaded: list[str]) -> None:
-    """Reads requests and answers with exit codes, as subprocess has them, until there are no more."""
+    """Reads requests and answers with exit codes as in `subprocess`, until the input ends."""
     for name in loaded:
         importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # what the processes share stays shared: no search for cycles touches it
+    gc.freeze()  # the garbage collector must not write to memory that the processes share
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -86,7 +86,7 @@ def serve(loaded: list[str]) -> None:
 
 
 def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err: str) -> None:
-    """Runs the module as a process that was started with these would."""
+    """Runs the module as a new process with these settings would."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, stream in enumerate((nothing, *(os.open(path, os.O_WRONLY | os.O_CREAT) for path in (out, err)))):
         os.dup2(stream, number)
@@ -104,7 +104,7 @@ def _become(command: list[str], cwd: str, env: Mapping[str, str], out: str, err:
         if not isinstance(end.code, int | None):
             raise
         code = end.code or 0
-    # What an interpreter does at its end, but for the taking apart of all modules: as long as a short command's work.
+    # Does what an interpreter does at its end, but does not clear the modules: that takes as long as a short command.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()

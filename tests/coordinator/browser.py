@@ -1,4 +1,4 @@
-"""A page in headless Chromium, driven through the DevTools protocol over pipes (`--remote-debugging-pipe`).
+"""A page in headless Chromium, controlled through the DevTools protocol over pipes (`--remote-debugging-pipe`).
 
 https://chromedevtools.github.io/devtools-protocol/
 """
@@ -22,7 +22,7 @@ _FLAGS = (
 
 
 class Page:
-    """One page; what it complained about and what it asked for stands in `events`."""
+    """One page; `events` has the messages of the browser, such as errors and requests."""
 
     def __init__(self, to: int, answers: int) -> None:
         self._to, self._answers = to, answers
@@ -45,14 +45,14 @@ class Page:
         return answer["result"]
 
     def open(self, file: Path) -> None:
-        """Returns when the page has loaded."""
+        """Opens the file and returns when the page has loaded."""
         before = len(self.events)
         self.call("Page.navigate", url=file.as_uri())
         while all(event.get("method") != "Page.loadEventFired" for event in self.events[before:]):
             self.events.append(self._read())
 
     def run(self, script: str, *, wait: bool = False) -> Any:
-        """The value of a JavaScript expression; with `wait`, what the promise that it is becomes."""
+        """The value of a JavaScript expression; with `wait` the expression is a promise, and its result is returned."""
         answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=wait)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
@@ -66,7 +66,7 @@ class Page:
         return [event["params"] for event in self.events if event.get("method") in methods]
 
     def requests(self) -> list[str]:
-        """Addresses that were asked for, without the page's own file and what it holds itself."""
+        """The requested addresses, without the page's own file and data that it embeds."""
         sent = [event for event in self.events if event.get("method") == "Network.requestWillBeSent"]
         urls = [str(event["params"]["request"]["url"]) for event in sent]
         return [url for url in urls if not url.startswith(("file:", "data:"))]
@@ -74,7 +74,7 @@ class Page:
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
             data = os.read(self._answers, 1 << 20)
-            assert data, "the browser has gone"
+            assert data, "the browser has ended"
             self._rest += data
         whole, _, self._rest = self._rest.partition(b"\0")
         found: dict[str, Any] = json.loads(whole)
@@ -83,11 +83,11 @@ class Page:
 
 @contextmanager
 def browser(home: Path) -> Iterator[Page]:
-    """A page of a browser of its own, with its profile in `home`."""
+    """A page in a new browser with its profile in `home`."""
     assert CHROMIUM is not None
     commands, to = os.pipe()
     answers, back = os.pipe()
-    # The protocol wants its two pipes as descriptors 3 and 4; numbers above those keep one from covering the other.
+    # The protocol needs its pipes as descriptors 3 and 4. They are copied to 8 and 9 first: one of them may be 3 or 4.
     start = f'exec 8<&{commands} 9>&{back}; exec 3<&8 4>&9 8<&- 9>&-; exec "$@"'
     process = subprocess.Popen(
         ["bash", "-c", start, "bash", CHROMIUM, f"--user-data-dir={home}", *_FLAGS],
@@ -100,7 +100,7 @@ def browser(home: Path) -> Iterator[Page]:
     try:
         yield Page(to, answers)
     finally:
-        os.close(to)  # the browser ends with its pipe
+        os.close(to)  # the browser ends when this pipe is closed
         os.close(answers)
         try:
             process.wait(timeout=10)

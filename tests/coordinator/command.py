@@ -1,4 +1,4 @@
-"""Runs `coord` as its users do: as a process, in a project's folder."""
+"""Runs `coord` as users do: as a process, in the folder of a project."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOADED = ("benchmarks.loaded", "runner_test.server")
 
 
 def run_coord(*arguments: str, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs `coord` to its end as a process, which need not load its modules first: most of a short command's time."""
+    """Runs `coord` to its end, in a process with loaded modules if possible: loading takes most of the time."""
     if can_be_warm(env):
         return run_warm("coordinator", *arguments, cwd=cwd, env=env, loaded=LOADED)
     return subprocess.run(
@@ -37,7 +37,7 @@ def run_coord(*arguments: str, cwd: Path, env: Mapping[str, str]) -> subprocess.
 
 @dataclass(frozen=True)
 class Coord:
-    """`coord` in the folder `root`, with some variables added to the environment."""
+    """`coord` in the folder `root`, with this environment."""
 
     root: Path
     environment: Mapping[str, str]
@@ -45,16 +45,16 @@ class Coord:
     def __call__(
         self, *arguments: str, code: int = 0, variables: Mapping[str, str] = NONE
     ) -> subprocess.CompletedProcess[str]:
-        """Runs to the end and checks the exit code, and that no stack trace of coord's own was shown."""
+        """Runs to the end; checks the exit code, and that no traceback of coord was printed."""
         done = run_coord(*arguments, cwd=self.root, env={**self.environment, **variables})
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "coordinator/cli/" not in done.stderr, done.stderr
         return done
 
     def here(self, *arguments: str, code: int = 0) -> Result:
-        """Runs to the end in this process: quicker, with waits that take no time, and everything that was logged."""
+        """Runs to the end in this process, which is faster: waits take no time, and tests can read the log records."""
         with contextlib.chdir(self.root), pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of click's, about typer
+            warnings.simplefilter("ignore", DeprecationWarning)  # from click, about typer
             from typer.testing import CliRunner
 
             from coordinator.cli import app
@@ -70,7 +70,7 @@ class Coord:
         return json.loads(self(*arguments, "--json").stdout)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts it in a process group of its own."""
+        """Starts a command in its own process group."""
         return subprocess.Popen(
             [*COORD, *arguments],
             cwd=self.root,
@@ -86,12 +86,12 @@ class Coord:
         return [run["state"] for run in self.json("status")]
 
     def session_root(self, slug: str, version: int, owner: str = "ada") -> Path:
-        """What a session of the local Kaggle has instead of /kaggle."""
+        """The folder that a session of the local Kaggle has instead of /kaggle."""
         return self.root / f".coord/local-kaggle/kernels/{owner}/{slug}/versions/{version}/kaggle"
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
-    """Waits until the condition gives something true, and returns that."""
+    """Waits until the condition returns a true value, and returns it. Raises AssertionError after `DEADLINE`."""
     end = time.monotonic() + DEADLINE
     while time.monotonic() < end:
         found = condition()

@@ -1,4 +1,4 @@
-"""A server that answers each method of Kaggle's as a test says, well or ill; and a clock that the test turns."""
+"""A server whose answers to each of Kaggle's methods a test sets, valid or not, and a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from coordinator.clock import Clock
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 
-KEY = "0123456789abcdef" * 2  # a key like Kaggle's, made up here
+KEY = "0123456789abcdef" * 2  # in the form of Kaggle's keys, invented for the tests
 CREDENTIALS = Credentials("the test", username="ada", key=KEY)
 
 
 @dataclass
 class Time:
-    """Seconds that pass only when somebody waits, or says so."""
+    """A clock that advances only when something waits, or when a test changes `now`."""
 
     now: float = 1000.0
     waits: list[float] = field(default_factory=list)
@@ -34,10 +34,10 @@ class Time:
 
 
 class Scripted(ThreadingHTTPServer):
-    """Gives the answers of `script`, method by method, in their order; the last one is given again and again."""
+    """Gives the answers of `script` for each method in their order, and then repeats the last one."""
 
     daemon_threads = True
-    request_queue_size = 64  # so many threads may come at once
+    request_queue_size = 64  # for tests with many threads at once
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -45,14 +45,14 @@ class Scripted(ThreadingHTTPServer):
         self.seen: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.sent = 0
-        """Bytes of bodies, as far as they were taken."""
+        """Bytes of response bodies that were accepted by the connection."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def kaggle(self, time: Time | None = None, *, chance: float = 1.0) -> Kaggle:
-        """A client of this server whose waits take no time."""
+        """A client for this server whose waits take no time."""
         time = time or Time()
         return Kaggle(
             name="kaggle",
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Scripted
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the client has heard enough
+        with contextlib.suppress(ConnectionError):  # the client closed the connection
             super().handle()
 
     def do_POST(self) -> None:
@@ -94,7 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.sent += len(content)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keeps quiet."""
+        """Prints nothing."""
 
 
 Answer = Callable[[_Handler], None]
@@ -102,7 +102,7 @@ Answer = Callable[[_Handler], None]
 
 @contextlib.contextmanager
 def scripted() -> Iterator[Scripted]:
-    """The server, answering until the context is left."""
+    """The server, which answers until the end of the context."""
     with Scripted() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -114,7 +114,7 @@ def scripted() -> Iterator[Scripted]:
 
 
 def raw(status: int, content: bytes, content_type: str = "application/json", **headers: str) -> Answer:
-    """An answer with these bytes; a header's name has _ for -."""
+    """An answer with these bytes; in names of headers `_` stands for `-`."""
 
     def answer(handler: _Handler) -> None:
         handler.send_response(status)
@@ -128,12 +128,12 @@ def raw(status: int, content: bytes, content_type: str = "application/json", **h
 
 
 def ok(data: Any = None, **fields: Any) -> Answer:
-    """An answer of this JSON, or of an object with these fields."""
+    """An answer with this value as JSON, or with an object of these fields."""
     return raw(200, json.dumps(fields if data is None else data).encode())
 
 
 def said(status: int, message: str = "planned", **headers: str) -> Answer:
-    """An error in Kaggle's form."""
+    """An error in the form of Kaggle's errors."""
     return raw(status, json.dumps({"code": status, "message": message}).encode(), **headers)
 
 
@@ -142,7 +142,7 @@ def html(status: int = 200) -> Answer:
 
 
 def cut(handler: _Handler) -> None:
-    """Half of an answer."""
+    """Sends the first part of an answer, then closes the connection."""
     handler.send_response(200)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", "1000")
@@ -152,12 +152,12 @@ def cut(handler: _Handler) -> None:
 
 
 def reset(handler: _Handler) -> None:
-    """No answer."""
+    """Closes the connection without an answer."""
     handler.close_connection = True
 
 
 def stream(content: Iterator[bytes], content_type: str = "application/json", **headers: str) -> Answer:
-    """An answer that does not say how long it is."""
+    """An answer without Content-Length, sent piece by piece."""
 
     def answer(handler: _Handler) -> None:
         handler.send_response(200)

@@ -1,6 +1,6 @@
-"""Refuses every connection that would leave this machine, in the test process and in each Python that it starts.
+"""Refuses every connection to another machine, in the test process and in each Python process that it starts.
 
-Python imports a module of this name by itself at its start; conftest.py puts this folder on the children's PYTHONPATH.
+Python imports a module with this name when it starts; conftest.py sets PYTHONPATH of child processes to this folder.
 """
 
 import sys
