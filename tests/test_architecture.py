@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -331,6 +332,17 @@ def test_every_module_says_what_it_is_for() -> None:
         for file in _modules(package):
             if "samples" not in file.parts:
                 assert ast.get_docstring(ast.parse(file.read_bytes())), f"{file.relative_to(ROOT)} has no docstring"
+
+
+def test_no_test_module_is_imported_by_another_module() -> None:
+    """What several tests share is in modules of its own, which pytest collects no tests from."""
+    for file in (file for file in _modules("tests") if "samples" not in file.parts):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                base = getattr(node, "module", None) or ""
+                names = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
+                found = [name for name in names if re.match(r"tests\..*\btest_", name)]
+                assert not found, f"{file.relative_to(ROOT)} imports {found}: move what both use into a fixture module"
 
 
 @functools.cache

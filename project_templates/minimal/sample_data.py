@@ -2,8 +2,9 @@
 
     python sample_data.py DIR
 
-The truth of test.csv goes beside the folder, into DIR-solution.csv, so that no session can read it. The same data each
-time. Give it your competition's files and columns: `coord dry-run` then tries your model on them.
+The true targets of test.csv are written beside the folder, into DIR-solution.csv, so that no session can read them.
+Every call makes the same data. Change it to make your competition's files and columns: `coord dry-run` then tries your
+model on them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ FEATURES = 3
 
 
 def main(folder: Path, *, train: int = 90, test: int = 30) -> None:
-    """Two classes on either side of a plane, with noise. The folder is there as a whole or not at all."""
+    """Makes two classes, separated by a plane, with noise. The folder appears only when all its files are written."""
     random_ = random.Random(0)
     rows = []
     for number in range(train + test):

@@ -17,6 +17,7 @@ import pytest
 from click.testing import Result
 
 from coordinator.target.kaggle import Kaggle
+from runner_test.store import Store
 from tests.warm import can_be_warm, run_warm
 
 DEADLINE = 240.0
@@ -98,3 +99,10 @@ def until(condition: Callable[[], Any], what: str) -> Any:
             return found
         time.sleep(0.05)
     raise AssertionError(f"{what} did not happen within {DEADLINE:.0f} s")
+
+
+def delete_kernels(local_kaggle: Path) -> None:
+    """Deletes all kernels of a local Kaggle, which ends their sessions."""
+    store = Store(local_kaggle)
+    for kernel in store.kernels():
+        store.delete(kernel.reference)

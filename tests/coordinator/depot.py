@@ -114,6 +114,10 @@ class _Answers(BaseHTTPRequestHandler):
         data = depot.files[name]
         found = re.fullmatch(r"bytes=(\d+)-", wanted or "") if fault != "whole" else None
         start = int(found[1]) if found else 0
+        body = data[start:]
+        if fault.startswith("cut"):
+            body, self.close_connection = body[: int(fault.split()[1])], True
+        depot.asked.append(Asked(name, wanted, len(body)))  # before the client can ask again, for their order
         self.send_response(206 if found else 200)
         if found:
             self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
@@ -121,11 +125,7 @@ class _Answers(BaseHTTPRequestHandler):
             self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
         self.send_header("Content-Length", str(len(data) - start))
         self.end_headers()
-        body = data[start:]
-        if fault.startswith("cut"):
-            body, self.close_connection = body[: int(fault.split()[1])], True
         half = len(body) // 2 if fault == "hold" else len(body)
-        depot.asked.append(Asked(name, wanted, len(body)))
         with contextlib.suppress(OSError):  # the other side may have gone
             self.wfile.write(body[:half])
             if fault == "hold":

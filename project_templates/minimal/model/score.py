@@ -1,4 +1,4 @@
-"""The competition's metric: the share of rows whose target is right. Put your competition's in its place."""
+"""The competition's metric: the share of rows whose target is right. Replace it with your competition's metric."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def accuracy(predicted: str, truth: str) -> float:
-    """Of one row: 1 where the prediction is right, else 0."""
+    """The score of one row: 1 if the prediction is right, else 0."""
     return float(predicted.strip() == truth.strip())
 
 
 def score(submission: Path, solution: Path, ids: Collection[str]) -> float:
     """The mean accuracy over `ids`, a part of the solution's rows (`[tool.coord] scorer`).
 
-    Raises ValueError, with a description, for a submission that lacks a row or has one too many.
+    Raises ValueError, with a description, if the submission lacks a row or has a row that the solution lacks.
     """
     given, right = _targets(submission), _targets(solution)
     for what, names in (("no row for", right.keys() - given.keys()), ("a row for", given.keys() - right.keys())):

@@ -1,8 +1,8 @@
 """The model and its config: cross-validates logistic regression on train.csv and predicts test.csv.
 
-Put your own in its place. The top of this file may import the standard library only, because coord reads the config
-without the libraries of the model: import those (numpy, torch, ...) inside functions, or in other modules that `main`
-imports. `report.py`, `files.py` and `inputs.py` came with coord and need no change.
+Replace it with your own model. At its top, this file may import the standard library only, because coord reads the
+config without the libraries of the model. Import those (numpy, torch, ...) inside functions, or in other modules that
+`main` imports. `report.py`, `files.py` and `inputs.py` are part of coord and need no change.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from .report import Report, metric
 from .score import accuracy
 
 METRIC = "accuracy"
-"""Its value for each row stands in oof.csv in the column of this name."""
+"""The column of oof.csv that has its value for each row."""
 FREE = ("epochs", "resume_from")
-"""What may differ between a run and the one that it continues."""
+"""Settings that may differ between a run and the run that it continues."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """The hyper-parameters: an experiment or `--set` can change each of them, and nothing else."""
+    """The hyper-parameters: an experiment or `--set` can change these values and no others."""
 
     source: str = "sample-competition"
     """The attached competition (slug) or data set (owner/slug) with train.csv and test.csv."""
@@ -43,10 +43,10 @@ class Config:
     """Learning rate."""
     seed: int = 0
     resume_from: str | None = None
-    """A kernel ("owner/slug") that is attached, with an earlier run's weights to go on from."""
+    """An attached kernel ("owner/slug") whose output has the weights to continue from."""
 
     def __post_init__(self) -> None:
-        # One line a problem, each beginning with the field's name.
+        # One line per problem, which begins with the field's name.
         problems = [
             f"folds must be >= 2, is {self.folds}" if self.folds < 2 else "",
             f"epochs must be >= 1, is {self.epochs}" if self.epochs < 1 else "",
@@ -63,11 +63,11 @@ class Table:
     ids: tuple[str, ...]
     features: tuple[tuple[float, ...], ...]
     targets: tuple[str, ...]
-    """"0" or "1" each; empty where the file has none."""
+    """"0" or "1" for each row; empty if the file has no targets."""
 
 
 def main() -> None:
-    """Leaves folds.csv, fold<k>.json, oof.csv, submission.csv and the metrics in the working directory."""
+    """Writes folds.csv, fold<k>.json, oof.csv, submission.csv and the metrics into the working directory."""
     config = Config(**json.loads(Path(os.environ["COORD_CONFIG"]).read_text(encoding="utf-8")))
     with Report(
         Path(),
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def run(config: Config, report: Report) -> None:
-    """Each fold is trained without its rows, which it predicts; the folds' mean predicts the test rows."""
+    """Trains one model per fold on the other folds' rows; their mean probability predicts the test rows."""
     folder = find_source(config.source, kaggle_root())
     train, test = read_table(folder / "train.csv"), read_table(folder / "test.csv")
     order = list(range(len(train.ids)))
@@ -116,14 +116,17 @@ def run(config: Config, report: Report) -> None:
 def train_fold(
     config: Config, report: Report, fold: int, table: Table, fold_of: dict[int, int]
 ) -> tuple[list[float], list[list[Any]]]:
-    """The fold's weights, bias last, by stochastic gradient descent on the log loss; and its own rows for oof.csv."""
+    """Stochastic gradient descent on the log loss.
+
+    Returns the weights (one per feature, then the bias), and the rows for oof.csv that this fold predicts.
+    """
     inside = [row for row in fold_of if fold_of[row] != fold]
     done, weights = earlier_state(config, fold)
     if not weights:
         weights = [0.0] * (len(table.features[0]) + 1)
     rows: list[list[Any]] = []
     for epoch in range(done + 1, config.epochs + 1):
-        # Random states follow from seed, fold and epoch: a run that is continued does what one in a piece does.
+        # The random state depends on seed, fold and epoch only: a continued run gives the same as an uninterrupted one.
         order = list(inside)
         random.Random(f"{config.seed} {fold} {epoch}").shuffle(order)
         loss = 0.0
@@ -135,7 +138,7 @@ def train_fold(
             inputs = (*table.features[row], 1.0)
             weights = [weight + step * value for weight, value in zip(weights, inputs, strict=True)]
 
-        # The metric of each epoch is the learning curve; the last epoch's rows are those of oof.csv.
+        # The metric of each epoch gives the learning curve; the rows of the last epoch go into oof.csv.
         rows = []
         for row in (row for row in fold_of if fold_of[row] == fold):
             probability = predict(weights, table.features[row])
@@ -150,7 +153,7 @@ def train_fold(
 
 
 def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
-    """(epochs done, weights) of this fold in the run that is continued; (0, []) where there is none.
+    """(epochs done, weights) of this fold in the run that is continued; (0, []) if no run is continued.
 
     Raises ValueError if that run had another config.
     """
@@ -159,12 +162,12 @@ def earlier_state(config: Config, fold: int) -> tuple[int, list[float]]:
     file = find_source(config.resume_from, kaggle_root()) / f"fold{fold}.json"
     state = json.loads(file.read_text(encoding="utf-8"))
     if problems := refused(state["config"], asdict(config)):
-        raise ValueError(f"{config.resume_from} can't be continued so: {'; '.join(problems)}")
+        raise ValueError(f"{config.resume_from} can't be continued with this config: {'; '.join(problems)}")
     return state["epoch"], state["weights"]
 
 
 def refused(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Why a run can't be continued with this config; empty if it can. `coord continue` asks before it pushes."""
+    """The reasons why a run can't be continued with this config; empty if it can. `coord continue` calls it first."""
     fixed = [name for name in now if name not in FREE and now[name] != before.get(name)]
     problems = [f"{name} was {before.get(name)}, is {now[name]}" for name in fixed]
     if now["epochs"] <= before["epochs"]:
@@ -179,7 +182,7 @@ def predict(weights: Sequence[float], features: Sequence[float]) -> float:
 
 
 def read_table(path: Path) -> Table:
-    """The first column names the row, `target` (if there) is its class, all others are numbers."""
+    """The first column is the row's id, `target` (if the file has it) its class; all other columns are numbers."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         name, *others = reader.fieldnames or [""]
@@ -193,7 +196,7 @@ def read_table(path: Path) -> Table:
 
 
 def write_csv(name: str, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Replaces a file in the working directory as a whole."""
+    """Writes a file into the working directory; an earlier one is replaced only when the new one is complete."""
     unfinished = Path(f"{name}.tmp")
     with unfinished.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])

@@ -24,9 +24,8 @@ import typer
 from click.testing import CliRunner
 
 from coordinator.cli import app
-from runner_test.store import Store
 from tests.coordinator.command import Coord, until
-from tests.paths import GOLDEN, SAMPLES
+from tests.paths import GOLDEN
 
 COMMAND = typer.main.get_command(app)
 GOLDEN_CLI = GOLDEN / "cli"
@@ -151,17 +150,6 @@ CASES = [
     Case("ledger check", code=1, first=_lose_results),
     Case("ledger check --repair"),
 ]
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a copy of the tiny project; what still runs there at the end is stopped."""
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root, ignore=shutil.ignore_patterns("__pycache__"))
-    yield Coord(root, dict(os.environ))
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
 
 
 def test_help() -> None:

@@ -9,27 +9,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from coordinator.ledger.ledger import Ledger, new_run_id, now
 from coordinator.target.protocol import RunState
-from runner_test.store import Store
 from tests.coordinator.command import COORD, Coord, until
-from tests.paths import SAMPLES
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a copy of the tiny project; what still runs there at the end is stopped."""
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root)
-    yield Coord(root, dict(os.environ))
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
 
 
 def test_the_whole_way(coord: Coord) -> None:

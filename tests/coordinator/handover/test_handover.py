@@ -28,9 +28,8 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.summary import Summary
 from coordinator.target.protocol import RunState
-from runner_test.store import Store
-from tests.coordinator.command import Coord
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.command import Coord, delete_kernels
+from tests.coordinator.sample_runs import BARE
 
 LIBRARIES = ("mlflow", "tensorboard", "wandb")
 
@@ -480,9 +479,7 @@ def test_a_run_of_the_local_kaggle_is_shown(tiny: Project) -> None:
         coord("fetch-results", "--exp", "base")
         (row,) = json.loads(coord.here("export", "--tensorboard", "tb", "--exp", "base", "--json").stdout)
     finally:
-        store = Store(tiny.local_kaggle)
-        for kernel in store.kernels():
-            store.delete(kernel.reference)
+        delete_kernels(tiny.local_kaggle)
     assert row["outcome"] == "updated"
     found = _accumulated(str(tiny.root / row["place"]))
     assert [round(each.value, 6) for each in found.Scalars("fold1/val/dice")] == [0.66, 0.71, 0.76]

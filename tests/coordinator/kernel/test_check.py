@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -187,11 +186,6 @@ def test_an_archive_is_compared_file_by_file(tiny: Project) -> None:
     assert found.kernel.form == "archive"
     assert _states(found) == {"tiny_model/engine.py": "changed"}
     assert found.text == ()
-
-
-@pytest.fixture
-def coord(tiny: Project) -> Coord:
-    return Coord(tiny.root, dict(os.environ))
 
 
 def test_the_command(coord: Coord, tiny: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from coordinator.ledger.times import MARGIN, limit, run_times
 from coordinator.target.protocol import RunState
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 PUSHED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 STARTED = PUSHED + timedelta(minutes=40)

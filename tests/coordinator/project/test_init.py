@@ -25,7 +25,7 @@ from model_src.score import competition_score
 from runner_test.samples import SampleData, write_sample_data
 from runner_test.server import running_server
 from runner_test.store import Store
-from tests.coordinator.command import Coord
+from tests.coordinator.command import Coord, delete_kernels
 from tests.paths import ROOT
 from tests.runner_test.local import Local, eventually, fill
 
@@ -36,9 +36,7 @@ def made(tmp_path: Path) -> Iterator[Coord]:
     root = tmp_path / "my_project"
     root.mkdir()
     yield Coord(root, {**os.environ, "COORD_TARGET": "local"})
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    delete_kernels(root / ".coord" / "local-kaggle")
 
 
 def _scores(coord: Coord, competition: str, kernel: str, *, version: int = 1) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import note, tag
 from coordinator.ledger.submissions import Submission, add as add_submission
 from coordinator.project.project import Project
-from coordinator.report import charts, material
+from coordinator.report import material
 from coordinator.report.boards import BaselineChoice, Board, boards
 from coordinator.report.choice import hidden, parts_of
 from coordinator.report.make import Contents, Made, make_report
@@ -30,7 +29,7 @@ from coordinator.workspace import Workspace
 from tests.coordinator.browser import CHROMIUM, Page, browser
 from tests.coordinator.command import Coord
 from tests.coordinator.finished_runs import finished
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 EVIL = "<script>document.title = 'taken'; fetch('http://example.invalid/')</script>\"'"
 # A PNG of one pixel.
@@ -259,16 +258,6 @@ def test_merged_folds_have_no_line_beside_a_newer_run_of_all(tiny: Project) -> N
         assert "whole-f0" in make_report(Workspace(tiny, ledger), Contents(names=("whole-f*",))).text
 
 
-def test_epochs_have_whole_ticks() -> None:
-    """Of a single one, too: there is no epoch 1.95."""
-    for epochs in ([2], [2, 3], [1, 40]):
-        drawn = charts.lines("t", {"a": [(epoch, 0.5) for epoch in epochs]}, x_label="epoch")
-        below = re.findall(r'text-anchor="middle">([^<]*)<', drawn)
-        assert below[-1] == "epoch"
-        assert all(float(at).is_integer() for at in below[:-1])
-        assert below[:-1]
-
-
 def test_results_of_another_run_are_not_shown_as_this_ones(tiny: Project) -> None:
     """A version that was counted anew: the folder's run.json decides, and results that moved aside are found."""
     run, other = _run(1, [0.5, 0.5]), _run(2, [0.5, 0.5])
@@ -392,27 +381,6 @@ def test_text_of_a_run_is_never_markup(tiny: Project) -> None:
     assert text.count("<script>") == 1
     assert "&lt;script&gt;" in text
     assert "http://" not in text.replace("http://example.invalid/", "")
-
-
-@pytest.mark.parametrize("values", [[0.5], [0.0, 0.0], [1e-320, 2e-320], [-1.7e308, 1.7e308], [0.1, 0.2, 0.30000001]])
-def test_a_chart_stands_any_values(values: list[float]) -> None:
-    """One value, equal ones, tiny and huge ones: no position that is not a number."""
-    drawn = charts.lines("t", {"a": list(enumerate(values))}, x_label="epoch")
-    assert drawn.count("<circle") == len(values)
-    assert "nan" not in drawn
-    assert "inf" not in drawn
-    assert charts.lines("t", {}, x_label="epoch") == ""
-
-
-def test_long_curves_stay_small_and_keep_their_peaks() -> None:
-    """Of 10,000 epochs, a hundred points or so, the best one among them."""
-    line = [(float(at), 0.5 + (at == 7777)) for at in range(10_000)]
-    drawn = charts.lines("t", {"a": line}, x_label="epoch")
-    (points,) = re.findall(r'points="([^"]*)"', drawn)
-    heights = [float(point.partition(",")[2]) for point in points.split()]
-    assert len(heights) <= 130
-    assert min(heights) < max(heights) - 100
-    assert drawn.count("<circle") == 1
 
 
 def test_the_command(project: Project) -> None:

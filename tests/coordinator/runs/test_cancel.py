@@ -1,17 +1,12 @@
-"""The verb cancel: the right version or none, by the session's number or by deleting the kernel."""
+"""The verb cancel: it ends the right version or none, by the session's number or by deleting the kernel."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from coordinator.bundle.script import stamped
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, Later, NoAnswer, RunFailed, TargetError, UsageError
 from coordinator.files import held
@@ -25,35 +20,13 @@ from coordinator.target.kaggle import Kaggle
 from coordinator.target.open import open_target
 from coordinator.target.protocol import KernelRef, RunState, SessionState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
-from tests.coordinator.command import Coord
-from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.shelf import Shelf
-from tests.paths import SAMPLES
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root)
-    yield Coord(root, dict(os.environ))
-    _clear(root)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield ledger
-
-
-def _clear(root: Path) -> None:
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+from tests.coordinator.command import Coord, delete_kernels
+from tests.coordinator.sample_runs import BARE
+from tests.coordinator.targets import RUNNING_SESSION, MemoryTarget, source_of
 
 
 def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
-    """Only the version that is meant ends; one that has ended is an error."""
+    """Only the named version ends; to cancel a version that has ended is an error."""
     coord("push", "--exp", "slow")
     coord("push", "--exp", "slow", "--force")
     assert coord("cancel", "--exp", "slow", "--version", "1").stdout == "slow local-v1 was cancelled\n"
@@ -63,9 +36,10 @@ def test_cancelling_on_the_local_kaggle(coord: Coord) -> None:
 
 
 @dataclass
-class Counter(Shelf):
-    """A target whose sessions can, or cannot, be cancelled; deleting may lose its answer, or do nothing."""
+class Cancelling(MemoryTarget):
+    """The kernel smoke; its sessions can, or cannot, be cancelled; a delete may lose its answer, or do nothing."""
 
+    session: SessionState | None = RUNNING_SESSION
     can_cancel: bool = False
     lost: bool = False
     """The answer to a delete does not arrive."""
@@ -78,13 +52,14 @@ class Counter(Shelf):
     def delete(self, owner: str, slug: str) -> None:
         self.asked.append(f"delete {owner}/{slug}")
         if self.takes_effect:
-            self.sources.clear()
+            del self.sources[slug]
         if self.lost:
             raise NoAnswer("no answer in time")
 
 
-def _text(run_id: str) -> str:
-    return stamped("# coord: run=- digest=-\nprint()\n", run_id=run_id, git=None)
+def _target(*run_ids: str, **changes: bool) -> Cancelling:
+    """A target with one version of the kernel smoke per run."""
+    return Cancelling({"smoke": [source_of(run_id) for run_id in run_ids]}, **changes)  # type: ignore[arg-type]
 
 
 RUN = dataclasses.replace(BARE, id="r2", state=RunState.RUNNING, version=2)
@@ -99,7 +74,7 @@ def _yes(deletion: Deletion) -> bool:
 def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) -> None:
     """The kernel was created again elsewhere: its version 2 is not this run's."""
     ledger.add(RUN)
-    target = Counter([_text("x"), _text("y")], can_cancel=True)
+    target = _target("x", "y", can_cancel=True)
     with pytest.raises(TargetError, match="ada/smoke v2 is not smoke local-v2: it was pushed by run y"):
         cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
     assert target.asked == ["v2"]
@@ -107,11 +82,11 @@ def test_another_runs_version_is_never_cancelled(tiny: Project, ledger: Ledger) 
 
 
 def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger) -> None:
-    """Other versions that run, results that were never fetched, versions of unknown origin; a no changes nothing."""
+    """Other running versions, unfetched results, versions of unknown origin; without consent nothing changes."""
     ledger.add(OTHER)
     ledger.add(RUN)
     ledger.add(dataclasses.replace(RUN, id="r4", version=4))
-    target = Counter([_text(f"r{number}") for number in range(1, 5)])
+    target = _target("r1", "r2", "r3", "r4")
     seen: list[Deletion] = []
 
     def no(deletion: Deletion) -> bool:
@@ -141,9 +116,9 @@ def test_what_a_delete_takes_along_is_said_before(tiny: Project, ledger: Ledger)
 def test_a_delete_counts_when_the_kernel_is_gone(
     tiny: Project, ledger: Ledger, *, lost: bool, takes_effect: bool, error: type[CoordError] | None
 ) -> None:
-    """Whatever its answer was, and whether or not that arrived."""
+    """Whatever the answer of the target was, and whether or not it arrived."""
     ledger.add(RUN)
-    target = Counter([_text("r1"), _text("r2")], lost=lost, takes_effect=takes_effect)
+    target = _target("r1", "r2", lost=lost, takes_effect=takes_effect)
     if error is None:
         run = cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
         assert (run.state, run.message) == (RunState.CANCELLED, "its kernel was deleted to stop it")
@@ -156,16 +131,16 @@ def test_a_delete_counts_when_the_kernel_is_gone(
 
 
 def test_a_kernel_that_is_gone_runs_no_more(tiny: Project, ledger: Ledger) -> None:
-    """Somebody deleted it by hand: nothing is left to cancel, and the ledger learns it."""
+    """Somebody deleted it by hand: there is nothing to cancel, and the ledger records that."""
     ledger.add(RUN)
-    run = cancel_run(Workspace(tiny, ledger, Counter()), RUN, confirm=_yes)
+    run = cancel_run(Workspace(tiny, ledger, _target()), RUN, confirm=_yes)
     assert (run.state, run.message) == (RunState.CANCELLED, "its kernel is gone")
 
 
 def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -> None:
-    """The request is sent once; after half a minute of looking it is not called cancelled."""
+    """The request is sent once; a session that still runs after half a minute is not reported as cancelled."""
     ledger.add(RUN)
-    target, slept = Counter([_text("r1"), _text("r2")], can_cancel=True), list[float]()
+    target, slept = _target("r1", "r2", can_cancel=True), list[float]()
     with pytest.raises(Later, match="was asked to stop, and is still running"):
         cancel_run(Workspace(tiny, ledger, target, clock=Clock(sleep=slept.append)), RUN, confirm=_yes)
     assert sum(slept) == pytest.approx(30.0)
@@ -179,19 +154,19 @@ def test_a_session_that_takes_its_time_is_later(tiny: Project, ledger: Ledger) -
 
 
 def test_nothing_is_cancelled_while_the_kernel_is_being_pushed(tiny: Project, ledger: Ledger) -> None:
-    """A delete would take the new version along."""
+    """A delete would remove the new version, too."""
     ledger.add(RUN)
-    target = Counter([_text("r1"), _text("r2")])
+    target = _target("r1", "r2")
     with held(tiny.push_lock("local", "smoke"), wait=True), pytest.raises(Later, match="is being pushed"):
         cancel_run(Workspace(tiny, ledger, target), RUN, confirm=_yes)
     assert target.asked == []
 
 
 def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
-    """The one that is active, though a later one has ended; a push without an answer is settled before."""
+    """The active run, even if a later one has ended; a push without an answer is settled first."""
     ledger.add(dataclasses.replace(RUN, id="r1", version=1))
     ledger.add(dataclasses.replace(RUN, state=RunState.ERROR))
-    target = Counter([_text("r1"), _text("r2"), _text("r3")])
+    target = _target("r1", "r2", "r3")
     assert choose(Workspace(tiny, ledger, target), "smoke", None).id == "r1"
     with pytest.raises(RunFailed, match="smoke local-v2 has ended: it has failed"):
         choose(Workspace(tiny, ledger, target), "smoke", 2)
@@ -202,7 +177,7 @@ def test_which_run_is_meant(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_on_which_target(ledger: Ledger) -> None:
-    """The target where it is active, not the default one; if it is active on two, one must be named."""
+    """The target on which the run is active, not the default one; if there are two, one must be named."""
     ledger.add(dataclasses.replace(RUN, id="r1", target="kaggle"))
     ledger.add(dataclasses.replace(RUN, version=3, state=RunState.COMPLETE))
     assert where(ledger, "smoke", None, None) == "kaggle"
@@ -221,7 +196,7 @@ def _deletion(**changes: object) -> Deletion:
 
 @pytest.mark.parametrize(("typed", "deletes"), [("ada/smoke\n", True), ("y\n", False), ("", False)])
 def test_the_kernels_name_has_to_be_typed(*, typed: str, deletes: bool) -> None:
-    """A "y" is typed too easily."""
+    """The answer "y" is not enough."""
     assert confirmed(_deletion(), yes=False, ask=lambda question: typed) is deletes
 
 
@@ -253,4 +228,4 @@ def test_the_delete_on_the_local_kaggle(tiny: Project, monkeypatch: pytest.Monke
             assert ledger.get(first.id).state is RunState.CANCELLED
             assert choose(Workspace(tiny, ledger, target), "slow", None).id == second.id
     finally:
-        _clear(tiny.root)
+        delete_kernels(tiny.local_kaggle)

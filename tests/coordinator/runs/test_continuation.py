@@ -1,4 +1,4 @@
-"""`coord continue`: a new version that attaches the output of the one before it and goes on from its checkpoint."""
+"""`coord continue`: a new version that attaches the output of the previous one and continues from its checkpoint."""
 
 from __future__ import annotations
 
@@ -20,25 +20,17 @@ from coordinator.project.experiment import resolve
 from coordinator.project.init import init_project
 from coordinator.project.project import Project, find_project
 from coordinator.runs.continuation import choose, continuation_of
-from coordinator.target.protocol import KernelRef, RunState, SessionState
+from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
-from tests.coordinator.command import Coord
-from tests.coordinator.targets import Unasked
+from tests.coordinator.command import Coord, delete_kernels
+from tests.coordinator.targets import RUNNING_SESSION, MemoryTarget
 
-TARGET = Unasked()  # runs that have ended are asked about no more
-
-
-class Running(Unasked):
-    """All its sessions go on."""
-
-    def state(self, ref: KernelRef) -> SessionState:
-        return SessionState(RunState.RUNNING)
+TARGET = MemoryTarget()  # runs that have ended are asked about no more
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A small project whose model can go on from a checkpoint."""
+    """A small project whose model can continue from a checkpoint."""
     init_project(tmp_path / "new", "minimal", owner="ada")
     return find_project(tmp_path / "new")
 
@@ -70,7 +62,7 @@ def run(ledger: Ledger, version: int, state: RunState = RunState.COMPLETE, **fie
 
 
 def test_it_goes_on_where_it_stopped(project: Project) -> None:
-    """From 5 epochs to 9 gives exactly the weights of a run of 9; the ledger, `status` and run.json have the chain."""
+    """5 epochs continued to 9 give exactly the weights of 9; the ledger, `status` and run.json have the chain."""
     coord = Coord(project.root, {**os.environ, "COORD_TARGET": "local"})
     coord("dry-run", "--exp", "base")  # makes the data
     coord.here("local", "add-competition", "sample-competition", ".coord/sample-data")
@@ -96,13 +88,11 @@ def test_it_goes_on_where_it_stopped(project: Project) -> None:
         refused = coord.here(*going_on, value, code=2)
         assert f"base local-v3 can't be continued with this config: {why}" in refused.output
 
-    store = Store(project.local_kaggle)
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    delete_kernels(project.local_kaggle)
 
 
 def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Project, ledger: Ledger) -> None:
-    """`--set` of the earlier run hold on, given ones come on top; the kernel's own output is attached."""
+    """The earlier run's `--set` values stay, new ones are added; the kernel's own output is attached."""
     config = {"epochs": 5, "lr": 0.25, "source": "sample-competition", "folds": 3, "seed": 0, "resume_from": None}
     earlier = run(ledger, 1, overrides=["lr=0.25", "epochs=5"], config=config)
     found = continuation_of(Workspace(project, ledger, TARGET), earlier, ["epochs=9", "epochs=30"])
@@ -113,7 +103,7 @@ def test_the_earlier_kernel_is_attached_and_its_settings_are_kept(project: Proje
 
 
 def test_naming_the_kernel_attaches_it_once(project: Project) -> None:
-    """Whoever sets it by hand need not attach it as well; a path, and what is attached already, are left alone."""
+    """A kernel that is set by hand is attached; a path, and a kernel that is attached already, change nothing."""
     assert resolve(project, "base").kernel.kernel_sources == ()
     assert resolve(project, "base", ["resume_from=bob/other"]).kernel.kernel_sources == ("bob/other",)
     assert resolve(project, "base", ["resume_from=."]).kernel.kernel_sources == ()
@@ -126,7 +116,7 @@ def test_naming_the_kernel_attaches_it_once(project: Project) -> None:
 
 
 def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledger) -> None:
-    """A failed continuation leaves the run before it to go on from; one that runs is waited for."""
+    """After a failed continuation, the run before it is continued; a running one cannot be continued yet."""
     first = run(ledger, 1)
     failed = run(ledger, 2, RunState.ERROR)
     said: list[str] = []
@@ -138,13 +128,14 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     assert choose(Workspace(project, ledger, TARGET, say=said.append), failed).id == first.id
     with pytest.raises(RunFailed, match="base local-v0 was merged from the runs of its folds: it has no kernel"):
         continuation_of(Workspace(project, ledger, TARGET), merged, ["epochs=30"])
-    running = choose(Workspace(project, ledger, Running(), say=said.append), run(ledger, 3, RunState.QUEUED))
+    here = Workspace(project, ledger, MemoryTarget(session=RUNNING_SESSION), say=said.append)
+    running = choose(here, run(ledger, 3, RunState.QUEUED))
     with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to continue from yet"):
-        continuation_of(Workspace(project, ledger, Running()), running, [])
+        continuation_of(here, running, [])
 
 
 def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
-    """Each is one error that says why, before anything is built."""
+    """Each case is one error with its reason, before anything is built."""
     old = run(ledger, 1)
     failed = run(ledger, 2, RunState.ERROR)
 
@@ -177,20 +168,20 @@ def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:
 def test_the_model_source_is_asked_before_a_push(
     project: Project, ledger: Ledger, check: str | None, kind: type[CoordError] | None, message: str
 ) -> None:
-    """What it would refuse in the kernel is refused here, in a second; where it names nothing, the kernel will say."""
+    """What it would refuse in the kernel is refused before the push; without a check, only the kernel can refuse."""
     asking = dataclasses.replace(project, settings=dataclasses.replace(project.settings, continue_check=check))
     with pytest.raises(kind, match=message) if kind else contextlib.nullcontext():
         continuation_of(Workspace(asking, ledger, TARGET), run(ledger, 1), ["lr=0.1"])
 
 
 def test_nothing_complete(project: Project, ledger: Ledger) -> None:
-    """An experiment that never got to the end has nothing to go on from."""
+    """An experiment without a complete run cannot be continued."""
     with pytest.raises(RunNotFound, match="base local-v1 has failed, and no run before it is complete"):
         choose(Workspace(project, ledger, TARGET, say=print), run(ledger, 1, RunState.ERROR))
 
 
 def test_chains(ledger: Ledger) -> None:
-    """A run's chain is all that led to it; one whose beginning the ledger has lost begins later."""
+    """A run's chain has all runs that it continues; if the ledger has lost the first ones, it begins later."""
     one, two = run(ledger, 1), run(ledger, 2, continues="r1")
     three, lost = run(ledger, 3, continues="r2"), run(ledger, 4, continues="gone")
     found = chains.all_chains(ledger.runs())

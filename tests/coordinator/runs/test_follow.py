@@ -1,4 +1,4 @@
-"""A live log to its end: cut, replayed, hostile; no line is lost or comes twice; on a terminal with its figures."""
+"""A live log is followed to its end: streams that are cut or hostile, and the table of figures on a terminal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from coordinator.clock import Clock
 from coordinator.errors import NoAnswer
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
 from coordinator.results.events import Event, event_of
 from coordinator.runs.follow import follow_run
-from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.target.protocol import LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import COORD
 from tests.coordinator.depot import Depot, running_depot
-from tests.coordinator.runs.fetch.test_fetch import RUN
-from tests.coordinator.targets import Unasked
+from tests.coordinator.sample_runs import ON_KAGGLE
+from tests.coordinator.targets import MemoryTarget
 
-RUNNING = dataclasses.replace(RUN, state=RunState.RUNNING)
+RUNNING = dataclasses.replace(ON_KAGGLE, state=RunState.RUNNING)
 LINES = ["start\n", "fold 0 ep", "och 1\n", "ünï\n", "end\n"]
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x9b31mred\x1b[0m \x1bPq\x1b\\ \x1b]8;;http://evil\x1b\\link\x08\x7f"
 
@@ -86,48 +85,37 @@ def test_a_stream_that_is_cut_loses_and_repeats_nothing(tiny: Project, depot: De
     assert states[0] == "running"
 
 
-@dataclasses.dataclass
-class Silent(Unasked):
-    """A target that gives no answer to some questions in a row."""
-
-    questions: int
-    name: TargetName = "kaggle"
-
-    def state(self, ref: KernelRef) -> SessionState:
-        self.questions -= 1
-        if self.questions >= 0:
-            raise NoAnswer("no connection")
-        return SessionState(RunState.COMPLETE, "")
-
-    def log(self, ref: KernelRef) -> list[LogRecord]:
-        return []
+def _silent(questions: int) -> MemoryTarget:
+    """Gives no answer to that many questions about a run that is complete."""
+    failures = {"state": [NoAnswer("no connection")] * questions}
+    return MemoryTarget(name="kaggle", session=SessionState(RunState.COMPLETE), failures=failures)
 
 
 def test_an_outage_of_some_minutes_is_waited_for(tiny: Project) -> None:
-    """Then it gives up: the run goes on by itself, and can be followed again."""
+    """After ten minutes without an answer it is an error; the run continues, and can be followed again."""
     with Ledger(tiny.ledger) as ledger:
         ledger.add(RUNNING)
         waits: list[float] = []
-        *_, end = follow_run(Workspace(tiny, ledger, Silent(30), clock=Clock(sleep=waits.append)), RUNNING)
+        *_, end = follow_run(Workspace(tiny, ledger, _silent(30), clock=Clock(sleep=waits.append)), RUNNING)
         assert isinstance(end, Run)
         assert end.state is RunState.COMPLETE
         assert 120 < sum(waits) < 600
         ledger.update(RUNNING.id, state=RunState.RUNNING)
         waits.clear()
         with pytest.raises(NoAnswer):
-            list(follow_run(Workspace(tiny, ledger, Silent(1000), clock=Clock(sleep=waits.append)), RUNNING))
+            list(follow_run(Workspace(tiny, ledger, _silent(1000), clock=Clock(sleep=waits.append)), RUNNING))
         assert 600 <= sum(waits) < 700
 
 
 def test_a_line_that_does_not_end_is_refused(tiny: Project, depot: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not kept in memory for ever; the run's own end is still seen."""
+    """The memory it takes is bounded, and the end of the run is still noticed."""
     monkeypatch.setattr("coordinator.target.kaggle.parsing._LINE", 10_000)
     depot.streams = [b"data: " + b"x" * 20_000]
     assert _followed(tiny, depot)[1] == LINES
 
 
 def test_the_board_has_the_figures_of_one_fold() -> None:
-    """Last, lowest and highest with their epochs, in no direction; a new fold begins anew; only epochs count."""
+    """Last, lowest and highest value with their epochs; a new fold starts without figures; only epoch events count."""
     board = FoldMetrics()
     assert not board.feed(Event.parse({"event": "message", "text": "hello"}))
     for epoch, dice in enumerate([0.5, 0.7, 0.6], start=1):
@@ -169,7 +157,7 @@ def _on_a_terminal(tiny: Project, depot: Depot, *arguments: str) -> tuple[int, s
 
 
 def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Depot) -> None:
-    """The table follows the epochs, within 80 columns; every line stands above it once; the exit code is the run's."""
+    """The table shows the newest epoch in 80 columns, each log line is printed once, and the exit code is the run's."""
     lines = ["hello\n", *(f"{_epoch(fold, epoch, 0.5 + epoch / 10)}\n" for fold in (0, 1) for epoch in (1, 2)), "bye\n"]
     depot.log = [_record(line) for line in lines]
     depot.streams = [_stream(*lines)]
@@ -185,7 +173,7 @@ def test_on_a_terminal_the_figures_stand_below_the_log(tiny: Project, depot: Dep
 
 @pytest.mark.parametrize("arguments", [["--follow"], ["--follow", "--raw"], ["--follow", "--json"]])
 def test_escape_sequences_of_a_log_never_reach_the_terminal(tiny: Project, depot: Depot, arguments: list[str]) -> None:
-    """Titles, colours, links, cursor movements, in lines and in reported events: only coord's own are written."""
+    """Titles, colours, links, cursor movements, in lines and in events: only coord's own sequences are written."""
     lines = [HOSTILE + "\n", _epoch(0, 1, 0.5, **{HOSTILE: 1.0}) + "\n", f"COORD {HOSTILE}\n"]
     depot.log = [_record(line) for line in lines]
     depot.streams = [_stream(*lines)]
@@ -196,11 +184,11 @@ def test_escape_sequences_of_a_log_never_reach_the_terminal(tiny: Project, depot
 
 
 def test_what_a_hostile_target_says_of_itself_is_clean(tiny: Project, depot: Depot, tmp_path: Path) -> None:
-    """An error's message comes from the server, too."""
+    """Error messages, which come from the server, have no escape sequences either."""
     depot.files = {HOSTILE: b"x"}
     depot.state = "COMPLETE"
     with Ledger(tiny.ledger) as ledger:
-        ledger.add(RUN)
+        ledger.add(ON_KAGGLE)
     variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
     done = subprocess.run(
         [*COORD, "fetch-results"], cwd=tiny.root, env={**os.environ, **variables}, capture_output=True, check=False

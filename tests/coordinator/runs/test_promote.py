@@ -18,8 +18,7 @@ from coordinator.project.project import Project, find_project
 from coordinator.results.summary import Summary
 from coordinator.runs.promote import promote_run, verify
 from coordinator.target.protocol import RunState
-from runner_test.store import Store
-from tests.coordinator.command import Coord
+from tests.coordinator.command import Coord, delete_kernels
 
 
 def fetched(project: Project, **changes: object) -> Run:
@@ -60,9 +59,7 @@ def test_the_same_bytes_after_the_project_has_changed(tiny: Project, tmp_path: P
     ran = (coord.session_root("tiny-base", 1) / "src" / "script.py").read_bytes()
     said = coord.here("promote", "--exp", "base", "-o", "frozen").output
     assert "base local-v1 is frozen in frozen" in said
-    store = Store(tiny.local_kaggle)
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    delete_kernels(tiny.local_kaggle)
 
     moved = tmp_path / "elsewhere" / "kept"
     moved.parent.mkdir()

@@ -1,39 +1,21 @@
-"""Several experiments are pushed one after the other: an error keeps no other from being pushed, a full target does."""
+"""Several experiments are pushed one after the other: an error does not stop the others, a full target does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from coordinator.errors import ExperimentError, NoSlot
-from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
 from coordinator.runs.push_several import push_several
-from coordinator.target.protocol import KernelRef, Pushed, RunState
+from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from tests.coordinator.targets import Unasked
-
-
-@dataclass
-class Full(Unasked):
-    """A target that has room for one session."""
-
-    name: TargetName = "kaggle"
-    pushed: list[str] = field(default_factory=list)
-
-    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
-        if self.pushed:
-            raise NoSlot("Maximum batch CPU session count of 1 reached")
-        self.pushed.append(metadata.slug)
-        return Pushed(ref=KernelRef("ada", metadata.slug, 1), url="http://here/code", refused_sources=())
+from tests.coordinator.targets import MemoryTarget
 
 
 def test_each_is_tried_until_there_is_no_session_left(tiny: Project) -> None:
-    """Pushed, unknown, refused at the limit; the one after that is not tried."""
+    """One is pushed, one is unknown, one is refused at the session limit; the one after that is not tried."""
     said: list[str] = []
     with Ledger(tiny.ledger) as ledger:
-        here = Workspace(tiny, ledger, Full(), say=said.append)
+        here = Workspace(tiny, ledger, MemoryTarget(name="kaggle", slots=1), say=said.append)
         names = ["base", "missing", "slow", "crash"]
         pushed, unknown, refused = push_several(here, names, [], force=False, wait_for_slot=False)
         states = {run.experiment: run.state for run in ledger.runs()}
@@ -48,10 +30,10 @@ def test_each_is_tried_until_there_is_no_session_left(tiny: Project) -> None:
 
 
 def test_what_was_done_before_is_not_pushed_again(tiny: Project) -> None:
-    """The same work under another name: the complete run is the result; `force` pushes all the same."""
+    """The same work under another name: the complete run is the result; with `force` it is pushed again."""
     said: list[str] = []
     with Ledger(tiny.ledger) as ledger:
-        target = Full()
+        target = MemoryTarget(name="kaggle", slots=1)
         here = Workspace(tiny, ledger, target, say=said.append)
         (first,) = push_several(here, ["base"], [], force=False, wait_for_slot=False)
         assert first.run is not None
@@ -61,7 +43,7 @@ def test_what_was_done_before_is_not_pushed_again(tiny: Project) -> None:
         (again,) = push_several(here, ["copy"], [], force=False, wait_for_slot=False)
         assert again.run == done
         assert said[-1] == "base kaggle-v1 has done the same and is complete: not pushed again (--force repeats it)"
-        target.pushed.clear()
+        target.running.clear()
         (forced,) = push_several(here, ["copy"], [], force=True, wait_for_slot=False)
         assert forced.run is not None
         assert forced.run.label == "copy kaggle-v1"

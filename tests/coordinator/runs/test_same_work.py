@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 import pytest
 
@@ -13,23 +12,10 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
 from coordinator.runs.same_work import run_of_same_work
-from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
+from coordinator.target.protocol import RunState, SessionState
 from coordinator.workspace import Workspace
-from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.targets import Unasked
-
-
-@dataclass
-class OneState(Unasked):
-    """A target on which every session is in the same state."""
-
-    state_now: RunState
-
-    def state(self, ref: KernelRef) -> SessionState:
-        return SessionState(self.state_now)
-
-    def log(self, ref: KernelRef) -> list[LogRecord]:
-        return []
+from tests.coordinator.sample_runs import BARE
+from tests.coordinator.targets import MemoryTarget
 
 
 def _run(project: Project, run_id: str, state: RunState, *, second: int) -> tuple[Run, str]:
@@ -51,7 +37,7 @@ def _run(project: Project, run_id: str, state: RunState, *, second: int) -> tupl
 
 
 def test_a_complete_run_comes_before_an_active_one(tiny: Project) -> None:
-    """Of the same work, on that target only; without any there is something to do."""
+    """Only runs of the same work on the same target count; without one, None is returned."""
     with Ledger(tiny.ledger) as ledger:
         here = Workspace(tiny, ledger)
         active, work = _run(tiny, "active", RunState.RUNNING, second=2)
@@ -72,9 +58,9 @@ def test_a_complete_run_comes_before_an_active_one(tiny: Project) -> None:
 def test_an_open_target_is_asked_about_an_active_run(
     tiny: Project, state_now: RunState, found: RunState | None
 ) -> None:
-    """What has ended in the meantime counts as it ended: a failed run has done nothing."""
+    """A run that has ended in the meantime counts with its new state: a failed run has not done the work."""
     with Ledger(tiny.ledger) as ledger:
         run, work = _run(tiny, "r1", RunState.RUNNING, second=1)
         ledger.add(run)
-        same = run_of_same_work(Workspace(tiny, ledger, OneState(state_now)), work, "local")
+        same = run_of_same_work(Workspace(tiny, ledger, MemoryTarget(session=SessionState(state_now))), work, "local")
     assert (same.state if same else None) is found

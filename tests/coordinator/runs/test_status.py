@@ -1,4 +1,4 @@
-"""The verb status: many runs side by side, failures apart, and how it looks."""
+"""The verb status: many runs asked about at once, failures of single runs, and the printed table."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -24,35 +23,24 @@ from coordinator.results.events import Event
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
-from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.runs.shelf import RUNNING_SESSION, Shelf
-from tests.coordinator.runs.test_refresh import EPOCHS
+from tests.coordinator.sample_runs import BARE
+from tests.coordinator.targets import EPOCHS, RUNNING_SESSION, MemoryTarget
 
 
 @dataclass
-class Many(Shelf):
-    """A target that answers about several kernels, by slug; a refusal is raised, and all meet at the barrier."""
+class Meeting(MemoryTarget):
+    """A target whose sessions run; questions about their states wait for each other at the barrier."""
 
-    sessions: dict[str, SessionState | Exception] = field(default_factory=dict)
+    session: SessionState | None = RUNNING_SESSION
     barrier: threading.Barrier | None = None
 
     def state(self, ref: KernelRef) -> SessionState:
-        self.asked.append(f"state {ref}")
         if self.barrier is not None:
             self.barrier.wait(10)
-        found = self.sessions.get(ref.slug, self.session)
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return super().state(ref)
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        yield ledger
-
-
-def _targets(project: Project, target: Shelf) -> OpenTargets:
+def _targets(project: Project, target: MemoryTarget) -> OpenTargets:
     return OpenTargets(project, _open={"local": target})
 
 
@@ -67,8 +55,8 @@ def _add(ledger: Ledger, number: int) -> list[Run]:
 
 
 def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger) -> None:
-    """No answer comes before the last question: asked one after the other, the barrier would break."""
-    target = Many(barrier=threading.Barrier(50), records=EPOCHS)
+    """No answer is given before the last question: the barrier would break if they were asked one after the other."""
+    target = Meeting(barrier=threading.Barrier(50), records=EPOCHS)
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 50))
     assert not found.failures
     assert {run.state for run in found.runs} == {RunState.RUNNING}
@@ -76,10 +64,10 @@ def test_all_runs_are_asked_about_at_the_same_time(tiny: Project, ledger: Ledger
 
 
 def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Ledger) -> None:
-    """With two at a time there are never three open, and two there are: they meet at the barrier."""
+    """With two at a time there are never three open questions, and there are two: they meet at the barrier."""
     most = []
 
-    class Counting(Many):
+    class Counting(Meeting):
         def state(self, ref: KernelRef) -> SessionState:
             most.append(sum(thread.name.startswith("status") for thread in threading.enumerate()))
             return super().state(ref)
@@ -90,9 +78,9 @@ def test_the_number_of_questions_at_a_time_is_bounded(tiny: Project, ledger: Led
 
 
 def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
-    """It stays as last known, with its reason; the others are refreshed."""
+    """That run keeps its last known state, with the reason; the others are refreshed."""
     lost = NoAnswer("asking for the state of ada/k1 v1: no answer in time")
-    target = Many(sessions={"k1": lost, "k2": SessionState(RunState.ERROR, "it broke")})
+    target = Meeting(sessions={"ada/k1 v1": lost, "ada/k2 v1": SessionState(RunState.ERROR, "it broke")})
     found = current_status(_targets(tiny, target), ledger, _add(ledger, 3))
     assert [run.state for run in found.runs] == [RunState.RUNNING, RunState.QUEUED, RunState.ERROR]
     assert found.errors == (lost,)
@@ -102,11 +90,11 @@ def test_one_runs_failure_hides_no_other(tiny: Project, ledger: Ledger) -> None:
 def test_a_target_that_cannot_be_opened_is_complained_about_once(
     tiny: Project, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No credentials: its runs stay as they were, and the local ones are looked at."""
+    """Without credentials its runs keep their states, and the local ones are refreshed."""
     runs = _add(ledger, 3)
     for run in runs[:2]:
         ledger.update(run.id, target="kaggle")
-    found = current_status(_targets(tiny, Many()), ledger, ledger.runs())
+    found = current_status(_targets(tiny, Meeting()), ledger, ledger.runs())
     assert sorted(run.state for run in found.runs) == ["queued", "queued", "running"]
     (error,) = found.errors
     assert isinstance(error, CredentialsError)
@@ -119,7 +107,7 @@ def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_sta
     (run,) = _add(ledger, 1)
     run = ledger.update(run.id, state=RunState.RUNNING)
 
-    class Crossing(Many):
+    class Crossing(Meeting):
         def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
             assert self.barrier is not None
             self.barrier.wait(10)
@@ -143,22 +131,17 @@ def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
 
 
 def test_a_log_that_cannot_be_read_hides_no_state(tiny: Project, ledger: Ledger) -> None:
-    """The last event that was known stays."""
-
-    class Mute(Many):
-        def follow(self, ref: KernelRef, *, idle_seconds: float) -> Iterator[LogRecord]:
-            raise NoAnswer("no log")
-
+    """The last known event stays."""
     (run,) = _add(ledger, 1)
     ledger.update(run.id, last_event=Event.parse({"event": "epoch", "epoch": 9}))
-    (run,) = current_status(_targets(tiny, Mute()), ledger, [run]).runs
+    (run,) = current_status(_targets(tiny, Meeting(failures={"follow": [NoAnswer("no log")]})), ledger, [run]).runs
     assert (run.state, run.last_event) == (RunState.RUNNING, Event.parse({"event": "epoch", "epoch": 9}))
 
 
 def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: Ledger) -> None:
-    """It is replayed from its start: an event that was shown must come again before a later one counts."""
+    """The live log begins anew each time: a known event must be reached again before a newer one counts."""
     (run,) = _add(ledger, 1)
-    target = Many(records=EPOCHS)
+    target = Meeting(records=EPOCHS)
     targets = _targets(tiny, target)
 
     def epoch() -> float | None:
@@ -177,11 +160,11 @@ def test_a_log_that_is_left_too_early_takes_nothing_back(tiny: Project, ledger: 
 
 
 def test_a_start_is_when_it_was_seen_or_what_the_log_says(tiny: Project, ledger: Ledger) -> None:
-    """The log's clock starts with the session; a start is never before the push, nor moved by a later look."""
+    """The log's times start with the session; a start is never before the push, and does not change later."""
     pushed = datetime.now(UTC) - timedelta(hours=3)
     (run,) = _add(ledger, 1)
     ledger.update(run.id, pushed_at=pushed.isoformat())
-    target = Many(records=[LogRecord("stdout", 3600.0, "an hour\n")])
+    target = Meeting(records=[LogRecord("stdout", 3600.0, "an hour\n")])
     targets = _targets(tiny, target)
 
     def started() -> datetime:
@@ -201,7 +184,7 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
     """The end was recorded while this process waited for an older answer."""
     (run,) = _add(ledger, 1)
 
-    class Overtaken(Many):
+    class Overtaken(Meeting):
         def state(self, ref: KernelRef) -> SessionState:
             with Ledger(ledger._file) as other:
                 other.update("r0", state=RunState.COMPLETE)
@@ -211,13 +194,13 @@ def test_what_another_process_has_learnt_is_not_undone(tiny: Project, ledger: Le
 
 
 def test_watching_outlives_a_lost_connection(tiny: Project, ledger: Ledger) -> None:
-    """It looks again, on a new connection, until all have ended; what will not pass is not waited for."""
+    """It asks again, on a new connection, until all runs have ended; a permanent error is not waited for."""
     lost, gone = NoAnswer("no connection"), NoAccess("no such kernel")
-    target = Many(session=RUNNING_SESSION)
+    target = Meeting()
     answers: list[dict[str, SessionState | Exception]] = [
-        {"k0": lost, "k1": gone},
-        {"k0": RUNNING_SESSION, "k1": gone},
-        {"k0": SessionState(RunState.COMPLETE), "k1": gone},
+        {"ada/k0 v1": lost, "ada/k1 v1": gone},
+        {"ada/k0 v1": RUNNING_SESSION, "ada/k1 v1": gone},
+        {"ada/k0 v1": SessionState(RunState.COMPLETE), "ada/k1 v1": gone},
     ]
     targets, slept = _targets(tiny, target), list[float]()
     _add(ledger, 2)
@@ -245,7 +228,7 @@ def test_a_target_stays_open_between_looks_that_go_well(tiny: Project) -> None:
 
 
 def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
-    """Without active runs it loads no table, no template engine and no client: that is most of what it would take."""
+    """Without active runs it imports no table, no template engine and no client, which take most of the time."""
     command = [sys.executable, "-X", "importtime", "-m", "coordinator", "status", "--json"]
     done = subprocess.run(command, cwd=tiny.root, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
@@ -264,7 +247,7 @@ def _shown(runs: list[Run]) -> str:
 
 
 def test_a_stuck_run_is_shown_with_what_to_do() -> None:
-    """Not RUNNING but STUCK, with the limit and the command, in 80 columns; so is how long others wait."""
+    """STUCK instead of RUNNING, with the limit and the command, in 80 columns; others show how long they wait."""
     ago = {hours: (datetime.now(UTC) - timedelta(hours=hours)).isoformat() for hours in (2, 14, 15)}
     base = dataclasses.replace(BARE, experiment="lr001_step4_flipped", version=12, pushed_at=ago[15])
     stuck = dataclasses.replace(base, state=RunState.RUNNING, started_at=ago[14])

@@ -1,4 +1,4 @@
-"""The overview of scores: of all submissions or of some, with what kept a competition from being asked."""
+"""The overview of scores, of all submissions or of some, with the errors of competitions that could not be asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
 from coordinator.submissions.overview import scores_overview
 from coordinator.workspace import Workspace
-from tests.coordinator.submissions.test_scores import _run, _submission
+from tests.coordinator.submissions.scored import scored_run, submission
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def here(tiny: Project) -> Iterator[Workspace]:
     """Two runs with a submission each, to two competitions."""
     with Ledger(tiny.ledger) as ledger:
         for number, competition in ((1, "cup"), (2, "league")):
-            ledger.add(_run(number, 0.7 + number / 100))
-            submissions.add(ledger, _submission(number, 0.8, competition=competition))
+            ledger.add(scored_run(number, 0.7 + number / 100))
+            submissions.add(ledger, submission(number, 0.8, competition=competition))
         yield Workspace(tiny, ledger)
 
 

@@ -1,4 +1,4 @@
-"""Scores beside CV: rank correlations against known values, directions, tables, and targets that do not answer."""
+"""Scores and CV: rank correlations against known values, directions, tables, and targets without an answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
@@ -21,13 +20,12 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.submissions import Submission
 from coordinator.project.project import Project
 from coordinator.project.settings import SubmissionSettings
-from coordinator.results.summary import Summary
 from coordinator.submissions.agreement import kendall, spearman
 from coordinator.submissions.recorded import recorded_agreements, recorded_scores
 from coordinator.submissions.scores import SubmissionScore, agreements, all_scores, check
 from coordinator.target.competitions import SubmissionState
-from coordinator.target.protocol import RunState
 from tests.coordinator.command import Coord
+from tests.coordinator.submissions.scored import scored_run, submission
 
 
 @pytest.mark.parametrize(
@@ -42,65 +40,22 @@ from tests.coordinator.command import Coord
     ],
 )
 def test_rank_correlations(first: Sequence[float], second: Sequence[float], rho: float, tau: float) -> None:
-    """Against values that were worked out by hand, also where values are tied, and either way round."""
+    """They equal values computed by hand, also with ties, and in either order of the arguments."""
     assert spearman(first, second) == spearman(second, first) == pytest.approx(rho)
     assert kendall(first, second) == kendall(second, first) == pytest.approx(tau)
 
 
 def test_the_examples_of_scipys_documentation() -> None:
-    """spearmanr and kendalltau give these."""
+    """The results equal those of spearmanr and kendalltau."""
     assert spearman([1, 2, 3, 4, 5], [5, 6, 7, 8, 7]) == pytest.approx(0.82078268166812329)
     assert kendall([12, 2, 1, 12, 2], [1, 4, 7, 1, 0]) == pytest.approx(-0.47140452079103173)
 
 
 def test_no_order_no_correlation() -> None:
-    """Nothing, one value, or one side that is the same throughout."""
+    """Without values, with one value, or with one side constant."""
     for first, second in (([], []), ([1.0], [2.0]), ([1.0, 1.0, 1.0], [1.0, 2.0, 3.0])):
         assert spearman(first, second) is None
         assert kendall(first, second) is None
-
-
-def _run(number: int, cv: float | None, *, metric: str = "cv/dice", mode: str = "max") -> Run:
-    return Run(
-        id=f"{number:016x}",
-        experiment="lr001_step4_with_a_long_name",
-        target="kaggle",
-        owner="ada",
-        slug="siim",
-        digest="sha256:0",
-        config={},
-        metadata={},
-        overrides=[],
-        state=RunState.COMPLETE,
-        created_at="2026-11-01T00:00:00+00:00",
-        version=number,
-        summary=Summary.parse({"primary": {"name": metric, "mode": mode, "value": cv}}) if cv is not None else None,
-    )
-
-
-def _submission(number: int, public: float | None, private: float | None = None, **changes: Any) -> Submission:
-    each = Submission(
-        id=f"{number:08x}",
-        run_id=f"{number:016x}",
-        target="kaggle",
-        competition="siim-acr-pneumothorax-segmentation",
-        file_name="submission.csv",
-        sha256="0" * 64,
-        is_upload=False,
-        description="",
-        state=SubmissionState.COMPLETE,
-        created_at="2026-11-01T00:00:00+00:00",
-        ref=12345670 + number,
-        public=public,
-        private=private,
-    )
-    return dataclasses.replace(each, **changes)
-
-
-@pytest.fixture
-def ledger(tiny: Project) -> Iterator[Ledger]:
-    with Ledger(tiny.ledger) as ledger:
-        yield ledger
 
 
 def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -> list[SubmissionScore]:
@@ -112,11 +67,12 @@ def _recorded(ledger: Ledger, runs: Sequence[Run], sent: Sequence[Submission]) -
 
 
 def test_cv_and_scores_that_rank_alike(tiny: Project, ledger: Ledger) -> None:
-    """A loss that falls where the score rises agrees with it; n counts the runs that have both."""
+    """A loss that falls while the score rises agrees with it; n counts the runs that have both."""
     runs = [
-        _run(number, loss, metric="val/loss", mode="min") for number, loss in enumerate((0.45, 0.44, 0.43, 0.40), 1)
+        scored_run(number, loss, metric="val/loss", mode="min")
+        for number, loss in enumerate((0.45, 0.44, 0.43, 0.40), 1)
     ]
-    sent = [_submission(1, 0.801, 0.79), _submission(2, 0.802, 0.78), _submission(3, 0.806, 0.77), _submission(4, None)]
+    sent = [submission(1, 0.801, 0.79), submission(2, 0.802, 0.78), submission(3, 0.806, 0.77), submission(4, None)]
     found = _recorded(ledger, runs, sent)
     assert [each.cv for each in found] == [0.40, 0.43, 0.44, 0.45]
     settings = dataclasses.replace(tiny.settings, submission=SubmissionSettings(mode="max"))
@@ -137,8 +93,8 @@ def test_cv_and_scores_that_rank_alike(tiny: Project, ledger: Ledger) -> None:
 def test_why_nothing_is_ranked(tiny: Project, ledger: Ledger, public: Sequence[float], why: str) -> None:
     """Too few runs, or no order among them."""
     numbers = range(1, len(public) + 1)
-    sent = [_submission(number, score) for number, score in zip(numbers, public, strict=True)]
-    found = _recorded(ledger, [_run(number, number / 10) for number in numbers], sent)
+    sent = [submission(number, score) for number, score in zip(numbers, public, strict=True)]
+    found = _recorded(ledger, [scored_run(number, number / 10) for number in numbers], sent)
     console = Console(width=120)
     with console.capture() as shown:
         console.print(score_tables.scores(found, agreements(tiny, found)))
@@ -147,11 +103,17 @@ def test_why_nothing_is_ranked(tiny: Project, ledger: Ledger, public: Sequence[f
 
 def test_only_what_can_be_compared_is_ranked_together(tiny: Project, ledger: Ledger) -> None:
     """By metric and competition; a run counts once; what was not scored, or has no CV, does not count."""
-    runs = [_run(1, 0.7), _run(2, 0.8), _run(3, 0.9), _run(4, 0.5, metric="cv/iou"), _run(5, None)]
-    late = _submission(3, 0.9, id="0000000a", ref=9, is_upload=True)
-    error = _submission(2, None, id="0000000b", state=SubmissionState.ERROR, message="no row for x")
-    lost = _submission(77, 0.1)
-    sent = [*(_submission(number, 0.1 * number) for number in range(1, 6)), late, error, lost]
+    runs = [
+        scored_run(1, 0.7),
+        scored_run(2, 0.8),
+        scored_run(3, 0.9),
+        scored_run(4, 0.5, metric="cv/iou"),
+        scored_run(5, None),
+    ]
+    late = submission(3, 0.9, id="0000000a", ref=9, is_upload=True)
+    error = submission(2, None, id="0000000b", state=SubmissionState.ERROR, message="no row for x")
+    lost = submission(77, 0.1)
+    sent = [*(submission(number, 0.1 * number) for number in range(1, 6)), late, error, lost]
     found = _recorded(ledger, runs, sent)
     assert [(each.metric, each.part, each.n) for each in agreements(tiny, found)] == [
         ("cv/dice", "public", 3),
@@ -173,8 +135,8 @@ def test_only_what_can_be_compared_is_ranked_together(tiny: Project, ledger: Led
 
 
 def test_what_the_ledger_has_is_what_was_recorded(ledger: Ledger) -> None:
-    """All of a submission comes back, and changes are kept; half a character in a message does no harm."""
-    full = _submission(1, 0.5, 0.25, is_upload=True, message="it broke", scored_at="2026-11-01T00:00:00+00:00")
+    """Every field of a submission is read back, changes are stored, and an unpaired surrogate is no error."""
+    full = submission(1, 0.5, 0.25, is_upload=True, message="it broke", scored_at="2026-11-01T00:00:00+00:00")
     submissions.add(ledger, full)
     assert submissions.all_submissions(ledger) == [full]
     assert submissions.all_submissions(ledger, target="local") == []
@@ -232,11 +194,11 @@ def test_the_diarys_scores_stand_beside_its_losses(repository: Project) -> None:
 
 
 def test_scores_where_a_target_does_not_answer(tiny: Project, ledger: Ledger) -> None:
-    """What is known is shown all the same, with the error and its exit code; unknown experiments are told."""
+    """The known scores are shown with the error and its exit code; an unknown experiment is an error."""
     coord = Coord(tiny.root, dict(os.environ))
     done = coord.here("scores")
     assert "nothing was submitted yet: coord submit --exp NAME" in done.output
-    _recorded(ledger, [_run(1, 0.7)], [_submission(1, 0.8)])
+    _recorded(ledger, [scored_run(1, 0.7)], [submission(1, 0.8)])
     done = coord.here("scores", "--csv", code=1)
     assert "lr001_step4_with_a_long_name,1,kaggle,siim-acr-" in done.output
     assert "~/.kaggle/access_token" in done.output

@@ -1,4 +1,4 @@
-"""Submitting: what is checked before, what is recorded, what a lost answer leaves, and the scores that come back."""
+"""Submissions: the checks before, what is recorded, lost answers, and the scores."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ from coordinator.results.summary import Summary
 from coordinator.submissions.scores import refresh, wait
 from coordinator.submissions.submit import SubmitOptions, submit_run
 from coordinator.target import local
-from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
+from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
-from coordinator.target.protocol import KernelRef, RunState
+from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.server import running_server
-from runner_test.store import Store
-from tests.coordinator.command import Coord
+from tests.coordinator.command import Coord, delete_kernels
 from tests.coordinator.scripted import Time
-from tests.coordinator.targets import Unasked
+from tests.coordinator.targets import MemoryCompetitions, MemoryTarget
 from tests.paths import SAMPLES
 
 # The share of the ids with the right label.
@@ -86,17 +85,15 @@ def _register(project: Project, folder: Path, *, daily_limit: int = 3, kernels_o
 
 @pytest.fixture
 def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a tiny project whose runs have submissions, with a competition that takes three of them a day."""
+    """`coord` in a tiny project whose runs write a submission, with a competition that accepts three a day."""
     project = _project(tmp_path / "tiny")
     _register(project, tmp_path)
     yield Coord(project.root, dict(os.environ))
-    store = Store(project.local_kaggle)
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    delete_kernels(project.local_kaggle)
 
 
 def test_from_a_push_to_the_scores(coord: Coord) -> None:
-    """A kernel's version is submitted once, followed to its score, and listed beside its CV; the limit is kept."""
+    """A kernel's version is submitted once, waited for, and listed with score and CV; the daily limit holds."""
     coord.here("push", "--exp", "base", "--wait")
     done = coord.here("submit", "--exp", "base", "--file", "submision.csv", code=1)
     assert 'base local-v1 left no submision.csv (did you mean "submission.csv"?)' in done.output
@@ -130,7 +127,7 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
 
 
 def _loses_an_answer(project: Project) -> None:
-    """The connection is lost after the competition took a submission: it is found, and there is one."""
+    """The connection is lost after the competition accepted a submission: it is found, and not sent again."""
     faults = Faults([Fault("CreateCodeSubmission", Kind.RESET, when="after")])
     me = Credentials("the test", username="ada", key="any")
     said: list[str] = []
@@ -153,86 +150,13 @@ def _loses_an_answer(project: Project) -> None:
 
 
 @dataclass
-class Desk:
-    """Competitions with what was submitted to them, and what goes wrong."""
-
-    left: int = 5
-    is_for_good: bool = False
-    is_open: bool = True
-    kernels_only: bool = False
-    lost: str = ""
-    """"after": the answer to a submission gets lost; "before": the submission itself; "silent": the list, too."""
-    sample_text: str | None = SAMPLE
-    sent: list[Standing] = dataclasses.field(default_factory=list)
-    uploads: list[bytes] = dataclasses.field(default_factory=list)
-    standings: list[Standing | None] = dataclasses.field(default_factory=list)
-    """What is said of a single one, question by question; None is no answer."""
-
-    def competition(self, slug: str) -> Competition:
-        if slug != "parity":
-            raise NoAccess(f"no {slug}")
-        return Competition(slug, "https://x/competitions/parity", self.is_open, self.kernels_only)
-
-    def allowance(self, slug: str) -> Allowance:
-        return Allowance(today=len(self.sent), left=self.left, is_for_good=self.is_for_good)
-
-    def sample(self, slug: str, folder: Path) -> Path | None:
-        if self.sample_text is None:
-            return None
-        (folder / "sample.csv").write_text(self.sample_text)
-        return folder / "sample.csv"
-
-    def submit_version(self, slug: str, kernel: KernelRef, file_name: str, description: str) -> int | None:
-        assert (str(kernel), file_name) == ("ada/tiny-base v1", "submission.csv")
-        return self._take(description)
-
-    def upload(self, slug: str, file: Path) -> str:
-        self.uploads.append(file.read_bytes())
-        return f"token-{len(self.uploads)}"
-
-    def submit_upload(self, slug: str, token: str, description: str) -> int | None:
-        assert token == f"token-{len(self.uploads)}"
-        return self._take(description)
-
-    def _take(self, description: str) -> int | None:
-        if self.lost != "before":
-            self.sent.insert(0, Standing(len(self.sent) + 1, SubmissionState.PENDING, description, None, None, ""))
-        if self.lost:
-            raise NoAnswer("the connection was lost")
-        return self.sent[0].ref
-
-    def standing(self, ref: int) -> Standing:
-        found = self.standings.pop(0)
-        if found is None:
-            raise NoAnswer("no answer in time")
-        assert found.ref == ref
-        return found
-
-    def submissions(self, slug: str) -> Iterator[Standing]:
-        if self.lost == "silent" and self.sent:
-            raise NoAnswer("no answer in time")
-        yield from self.sent
-
-
-class Place(Unasked):
-    """A target that has competitions, and nothing else."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-
-    @property
-    def competitions(self) -> Desk:
-        return self.desk
-
-
-@dataclass
 class Case:
     """A complete run that was fetched, and where it can be submitted."""
 
     project: Project
     ledger: Ledger
     run: Run
-    desk: Desk
+    contest: MemoryCompetitions
     time: Time
     said: list[str]
 
@@ -242,10 +166,11 @@ class Case:
     @property
     def workspace(self) -> Workspace:
         clock = Clock(self.time.clock, sleep=self.time.sleep)
-        return Workspace(self.project, self.ledger, Place(self.desk), clock=clock, say=self.said.append)
+        target = MemoryTarget(contest=self.contest)
+        return Workspace(self.project, self.ledger, target, clock=clock, say=self.said.append)
 
     def fetched(self, text: str) -> None:
-        """The run left this submission."""
+        """Writes this submission into the run's results."""
         folder = self.project.results("base", "local", 1)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "submission.csv").write_text(text)
@@ -281,13 +206,13 @@ def case(tiny: Project) -> Iterator[Case]:
     with Ledger(tiny.ledger) as ledger:
         run = _run(1)
         ledger.add(run)
-        case = Case(tiny, ledger, run, Desk(), Time(time.time()), [])
+        case = Case(tiny, ledger, run, MemoryCompetitions(sample_text=SAMPLE), Time(time.time()), [])
         case.fetched(GOOD)
         yield case
 
 
 def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
-    """Not complete, changed here, no such file: nothing is asked of the competition."""
+    """A run that is not complete, a changed file, a missing file: nothing is sent to the competition."""
     case.run = case.ledger.update(case.run.id, state=RunState.ERROR, message="it broke")
     with pytest.raises(CoordError, match="base local-v1 has failed, and only a complete run can be submitted: it b"):
         case.submit()
@@ -302,11 +227,11 @@ def test_what_is_not_ready_is_not_submitted(case: Case) -> None:
     with pytest.raises(SubmissionError, match=r"submission.csv is not as the run left it") as changed:
         case.submit()
     assert "--only submission.csv --force" in str(changed.value.hint)
-    assert (case.desk.sent, case.recorded()) == ([], [])
+    assert (case.contest.sent, case.recorded()) == ([], [])
 
 
 def test_a_run_that_stopped_early_is_told(case: Case) -> None:
-    """Its session ended well, but the run did not get to its end: no file, or one that may not be what it seems."""
+    """The session is complete, but the run reports that it is not: an error without a file, a warning with one."""
     case.run = case.ledger.update(case.run.id, summary=Summary.parse({"status": "incomplete"}))
     with pytest.raises(SubmissionError, match=r"left no other.csv: it reports that it is incomplete") as no_file:
         case.submit(file_name="other.csv")
@@ -316,7 +241,7 @@ def test_a_run_that_stopped_early_is_told(case: Case) -> None:
 
 
 def test_which_competition(case: Case) -> None:
-    """The option, the setting, the attached one; none, several, unknown and closed ones are errors."""
+    """From the option, the setting, or the attached source; none, an unknown and a closed one are errors."""
     assert case.submit().competition == "parity"
     case.run = case.ledger.update(case.run.id, metadata={})
     with pytest.raises(UsageError, match="to which competition"):
@@ -328,10 +253,10 @@ def test_which_competition(case: Case) -> None:
     )
     case.project = dataclasses.replace(case.project, settings=settings)
     assert case.submit(force=True).competition == "parity"
-    case.desk.is_open = False
+    case.contest.is_open = False
     with pytest.raises(TargetError, match="parity takes no submissions"):
         case.submit(force=True)
-    case.desk.is_open, case.desk.kernels_only = True, True
+    case.contest.is_open, case.contest.kernels_only = True, True
     with pytest.raises(UsageError, match="takes versions of kernels, and no files"):
         case.submit(force=True, is_upload=True)
     case.run = case.ledger.update(case.run.id, metadata={"enable_internet": True})
@@ -340,7 +265,7 @@ def test_which_competition(case: Case) -> None:
 
 
 def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
-    """The lines are named; without a sample only what is wrong in itself is found; settings name a sample."""
+    """The message names the lines; without a sample submission the ids are not checked."""
     case.fetched(GOOD.replace("n3,1", "n3,").replace("n5,1", "m5,NaN"))
     with pytest.raises(SubmissionError) as refused:
         case.submit()
@@ -351,22 +276,24 @@ def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
         "  line 7: label is nan",
         "  8 rows, the sample has 8; missing: n5",
     ]
-    assert case.desk.sent == []
-    case.desk.sample_text = None
+    assert case.contest.sent == []
+    case.contest.sample_text = None
     case.fetched(GOOD.replace("n3,1", "m3,1"))
     case.submit()
     assert "no file that is clearly its sample submission" in case.said[0]
 
 
 def test_the_same_file_is_sent_once(case: Case) -> None:
-    """Unless that is wanted, or the first could not be scored; another file is another submission."""
+    """Except with `force`, or if the first could not be scored; another file is another submission."""
     case.submit()
     with pytest.raises(SubmissionError, match=r"with base local-v1, as submission 1 on .*: not scored yet"):
         case.submit()
     case.submit(force=True)
-    case.desk.sent = [dataclasses.replace(each, state=SubmissionState.ERROR, error="no") for each in case.desk.sent]
+    contest = case.contest
+    contest.sent = [dataclasses.replace(each, state=SubmissionState.ERROR, error="no") for each in contest.sent]
     case.submit(is_upload=True)
-    assert case.desk.uploads == [GOOD.encode()]
+    assert case.contest.uploads == [GOOD.encode()]
+    assert case.contest.versions == [("ada/tiny-base v1", "submission.csv")] * 2
     case.fetched(SAMPLE)
     case.submit()
     assert [each.ref for each in case.recorded()] == [4, 3, 2, 1]
@@ -374,13 +301,13 @@ def test_the_same_file_is_sent_once(case: Case) -> None:
 
 
 def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:
-    """Exit code 75 and when there are new ones; the cap of a whole competition is no "later"."""
-    case.desk.left = 0
+    """Exit code 75, and the time of the next ones; the limit of the whole competition is another error."""
+    case.contest.left = 0
     case.time.now = 20000 * DAY + 20.5 * 3600
     with pytest.raises(Later, match=r"today's submissions to parity are spent \(0\)") as spent:
         case.submit()
     assert spent.value.hint == "There are new ones at 00:00 UTC, in 3 h 30 min."
-    case.desk.is_for_good = True
+    case.contest.is_for_good = True
     with pytest.raises(TargetError, match="no more submissions to parity") as for_good:
         case.submit()
     assert not isinstance(for_good.value, Later)
@@ -388,13 +315,13 @@ def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:
 
 
 def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:
-    """What arrived is adopted; what did not is not sent again by itself."""
-    case.desk.lost = "after"
+    """A submission that arrived is adopted; one that did not is not sent again automatically."""
+    case.contest.lost = "after"
     found = case.submit(message="a try")
-    assert (found.ref, found.state, len(case.desk.sent)) == (1, SubmissionState.PENDING, 1)
+    assert (found.ref, found.state, len(case.contest.sent)) == (1, SubmissionState.PENDING, 1)
     assert found.description == f"a try (coord {case.run.id}-{found.id})"
     assert "it did: submission 1" in case.said
-    case.desk.lost = "before"
+    case.contest.lost = "before"
     with pytest.raises(NoAnswer, match="never arrived") as never:
         case.submit(force=True)
     assert never.value.hint == "Nothing was submitted: run the same command again."
@@ -402,20 +329,20 @@ def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:
     assert [each.state.value for each in case.recorded()] == ["refused", "pending"]
     # It comes late all the same: it is found.
     late = case.recorded()[0]
-    case.desk.lost = ""
-    case.desk.sent.insert(0, Standing(7, SubmissionState.COMPLETE, late.description, 0.5, None, ""))
+    case.contest.lost = ""
+    case.contest.sent.insert(0, Standing(7, SubmissionState.COMPLETE, late.description, 0.5, None, ""))
     with pytest.raises(SubmissionError, match=r"as submission 7 on .*: public score 0.5"):
         case.submit()
     assert case.recorded()[0].scored_at is not None
 
 
 def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
-    """By the run that its description names; anybody else's stay out of it."""
+    """The description names its run; submissions without such a description are ignored."""
     stamp = submissions.stamp(case.run.id, "1a2b3c4d")
     told = Standing(9, SubmissionState.COMPLETE, f"mine {stamp}", 0.5, 0.4, "", "submission.csv", "2026-11-02T00:00:00")
     by_hand = Standing(8, SubmissionState.COMPLETE, "by hand", 0.6, None, "")
     other = Standing(7, SubmissionState.COMPLETE, submissions.stamp("f" * 16, "00000000"), 0.6, None, "")
-    case.desk.sent = [told, by_hand, other]
+    case.contest.sent = [told, by_hand, other]
     for _ in range(2):
         (found,) = refresh(case.workspace, "parity")
         assert (found.id, found.run_id, found.ref) == ("1a2b3c4d", case.run.id, 9)
@@ -427,16 +354,16 @@ def test_a_submission_that_the_ledger_has_lost_is_taken_in(case: Case) -> None:
 
 
 def test_what_is_not_known_stays_open(case: Case) -> None:
-    """Where the target does not answer the question either, a second try is refused until it does."""
-    case.desk.lost = "silent"
+    """If the list of submissions is not available either, a second try is refused until it is."""
+    case.contest.lost = "silent"
     with pytest.raises(NoAnswer, match="it is not known whether the submission to parity arrived"):
         case.submit()
     assert [each.state.value for each in case.recorded()] == ["sending"]
-    case.desk.lost = ""
-    case.desk.sent.clear()
+    case.contest.lost = ""
+    case.contest.sent.clear()
     with pytest.raises(SubmissionError, match="not known yet whether it arrived"):
         case.submit()
-    assert case.desk.sent == []
+    assert case.contest.sent == []
     # Minutes later it can't arrive any more: its process was killed, say.
     submissions.update(case.ledger, case.recorded()[0], created_at="2026-11-01T00:00:00+00:00")
     assert case.submit().ref == 1
@@ -444,16 +371,16 @@ def test_what_is_not_known_stays_open(case: Case) -> None:
 
 
 def test_waiting_for_a_score(case: Case) -> None:
-    """Asked ever more patiently until there is one; a silence is borne a few times, and costs no score."""
+    """The intervals between questions grow; a few missing answers are tolerated."""
     sent = case.submit()
     assert sent.ref is not None
-    done = dataclasses.replace(case.desk.sent[0], state=SubmissionState.COMPLETE, public=0.5)
-    case.desk.standings = [None, case.desk.sent[0], None, None, case.desk.sent[0], done]
+    done = dataclasses.replace(case.contest.sent[0], state=SubmissionState.COMPLETE, public=0.5)
+    case.contest.standings = [None, case.contest.sent[0], None, None, case.contest.sent[0], done]
     found = wait(case.workspace, sent)
     assert (found.public, found.state) == (0.5, SubmissionState.COMPLETE)
     assert case.time.waits == sorted(case.time.waits)
     assert len(case.time.waits) == 5
-    case.desk.standings = [None] * 3
+    case.contest.standings = [None] * 3
     with pytest.raises(NoAnswer):
         wait(case.workspace, sent)
     assert wait(case.workspace, found) == found
@@ -461,6 +388,6 @@ def test_waiting_for_a_score(case: Case) -> None:
 
 @pytest.mark.parametrize("slug", ["../parity", "https://www.kaggle.com/c/parity", "a b", ""])
 def test_what_is_no_competitions_name(case: Case, slug: str) -> None:
-    """It would become a part of a path, and of requests."""
+    """Such a name would become part of a path and of requests."""
     with pytest.raises(UsageError, match="is no competition's name"):
         case.submit(competition=slug)

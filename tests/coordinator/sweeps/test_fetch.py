@@ -1,4 +1,4 @@
-"""What a fetch with its merges counts as a failure."""
+"""Which errors of a fetch and its merges count as failures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from coordinator.runs.fetch.fetch import Fetched
 from coordinator.runs.fetch.several import FetchResult, NotFetched
 from coordinator.sweeps.fetch import FetchedAndMerged
 from coordinator.target.protocol import RunState
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 
 def _fetched(run: Run) -> Fetched:
@@ -18,7 +18,7 @@ def _fetched(run: Run) -> Fetched:
 
 
 def test_what_is_left_out_on_purpose_is_no_failure() -> None:
-    """An active run, one that is gone, and folds that lack a file which was not wanted are told, but do not count."""
+    """Active runs, deleted ones, and folds without a file that was not requested are reported, but do not count."""
     broken, unmerged = TargetError("no output"), CoordError("other folds")
     cancelled = Run(**{**vars(BARE), "state": RunState.CANCELLED})
     not_fetched = (

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +13,7 @@ from coordinator.project.project import find_project
 from coordinator.sweeps.merge_folds import merge
 from coordinator.sweeps.merged_output import merged_oof
 from coordinator.workspace import Workspace
-from runner_test.store import Store
 from tests.coordinator.command import Coord, until
-from tests.paths import SAMPLES
 
 CONFIG = """
 
@@ -96,19 +90,15 @@ isolation = "none"
 
 
 @pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    """The tiny project with folds that have images."""
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root, ignore=shutil.ignore_patterns("__pycache__"))
+def coord(coord: Coord) -> Coord:
+    """`coord` in the tiny project with folds that have images."""
+    root = coord.root
     config = root / "tiny_model" / "config.py"
     config.write_text(config.read_text().partition("\n\n@dataclass(frozen=True)\nclass Config")[0] + CONFIG)
     (root / "tiny_model" / "train.py").write_text(TRAIN)
     with (root / "pyproject.toml").open("a") as file:
         file.write(SWEEP)
-    yield Coord(root, dict(os.environ))
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
+    return coord
 
 
 def _swept(coord: Coord, *arguments: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,15 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.coordinator.command import Coord, until
-from tests.paths import SAMPLES
 
 KAGGLE = Path(sys.executable).with_name("kaggle")
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Coord:
-    shutil.copytree(SAMPLES / "tiny", tmp_path / "tiny")
-    return Coord(tmp_path / "tiny", dict(os.environ))
 
 
 @pytest.fixture

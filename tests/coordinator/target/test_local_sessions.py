@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -13,14 +12,6 @@ import pytest
 from coordinator.errors import ProjectError
 from coordinator.project.project import find_project
 from tests.coordinator.command import Coord
-from tests.paths import SAMPLES
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Coord:
-    """`coord` in a copy of the tiny project."""
-    shutil.copytree(SAMPLES / "tiny", tmp_path / "tiny")
-    return Coord(tmp_path / "tiny", dict(os.environ))
 
 
 def _set(coord: Coord, text: str) -> None:

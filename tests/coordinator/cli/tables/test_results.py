@@ -9,7 +9,7 @@ from rich.console import Console
 
 from coordinator.cli.tables import results as results_table
 from coordinator.results.summary import Summary
-from tests.coordinator.results.test_summary import SUMMARY
+from tests.coordinator.results.sample_summary import SUMMARY
 
 
 def _shown(summary: dict[str, Any], width: int = 80) -> str:

@@ -28,7 +28,7 @@ from coordinator.target import local
 from coordinator.target.open import ENDPOINT_VARIABLE
 from coordinator.target.protocol import RunState
 from tests.coordinator.command import Coord
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 KEY = "fedcba9876543210" * 2  # a key like Kaggle's, made up here
 TOKEN = "KGAT_" + KEY

@@ -8,19 +8,18 @@ from coordinator.ledger.ledger import Ledger
 from coordinator.maintenance.ledger.check_all import check_ledger
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.project.project import Project
-from tests.coordinator.ledger.test_ledger import BARE
-from tests.coordinator.maintenance.ledger.test_ledger_check import RUN
+from tests.coordinator.sample_runs import BARE, COMPLETE
 
 
 def _ledger(project: Project) -> None:
     """A run whose results are gone, which can be repaired, and two runs of one version, which cannot."""
     with Ledger(project.ledger) as ledger:
-        ledger.add(dataclasses.replace(RUN, fetched_at=BARE.created_at, version=2))
-        ledger.add(dataclasses.replace(RUN, id="r2", version=2, created_at="2026-11-02T00:00:00+00:00"))
+        ledger.add(dataclasses.replace(COMPLETE, fetched_at=BARE.created_at, version=2))
+        ledger.add(dataclasses.replace(COMPLETE, id="r2", version=2, created_at="2026-11-02T00:00:00+00:00"))
 
 
 def test_problems_are_shown_and_repaired(tiny: Project) -> None:
-    """Without `repair` both are left; with it one is repaired, and the next check finds the other alone."""
+    """Without `repair` both stay; with it one is repaired, and the next check finds only the other."""
     _ledger(tiny)
     shown: list[tuple[str, bool]] = []
 
@@ -41,9 +40,9 @@ def test_problems_are_shown_and_repaired(tiny: Project) -> None:
 
 
 def test_targets_that_have_runs_are_asked(tiny: Project) -> None:
-    """Kaggle has one, and no credentials are here: it is left out. A target by name is the only one that is asked."""
+    """Kaggle has a run, but there are no credentials: it is left out. If a target is named, only that one is asked."""
     with Ledger(tiny.ledger) as ledger:
-        ledger.add(dataclasses.replace(RUN, target="kaggle"))
+        ledger.add(dataclasses.replace(COMPLETE, target="kaggle"))
     (missed,) = check_ledger(tiny, None, repair=False, offline=False, show=lambda *_: None).not_asked
     assert missed.what.startswith("kaggle could not be asked: ")
     assert check_ledger(tiny, "local", repair=False, offline=False, show=lambda *_: None).not_asked == ()

@@ -1,90 +1,34 @@
-"""What `coord ledger check` finds, what it rebuilds, and what `coord ledger export` writes."""
+"""What `coord ledger check` finds, and what it rebuilds."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.bundle.script import stamped
-from coordinator.errors import LedgerError, NoAccess, NoAnswer
+from coordinator.errors import LedgerError
 from coordinator.kernel.build import build_kernel
-from coordinator.ledger import export, remarks, submissions, sweeps
+from coordinator.ledger import remarks, submissions, sweeps
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.maintenance.ledger.checks import NotAsked, Problem, check, check_file
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
-from coordinator.project.settings import TargetName
 from coordinator.results.summary import Summary
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
-from runner_test.store import Store
 from tests.coordinator.command import Coord
-from tests.coordinator.ledger.test_ledger import BARE, FULL
-from tests.coordinator.targets import Unasked
-from tests.paths import SAMPLES
-
-
-@dataclass
-class Desk:
-    """Competitions that list what was submitted to one of them."""
-
-    there: list[Standing]
-
-    def submissions(self, slug: str) -> Iterator[Standing]:
-        if slug != "cup":
-            raise NoAccess(f"there is no competition {slug}")
-        yield from self.there
-
-
-@dataclass
-class Shelf(Unasked):
-    """A target that holds the versions of kernels, for reading."""
-
-    versions: dict[str, list[str]] = field(default_factory=dict)
-    reachable: bool = True
-    name: TargetName = "local"
-    owner: str = "ada"
-    submitted: list[Standing] = field(default_factory=list)
-
-    @property
-    def competitions(self) -> Any:
-        return Desk(self.submitted)
-
-    def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
-        texts = self.versions[slug]
-        return len(texts), texts[(version or len(texts)) - 1]
-
-    def url(self, owner: str, slug: str) -> str:
-        return f"http://here/code/{owner}/{slug}"
-
-    def kernels(self) -> Iterator[str]:
-        if not self.reachable:
-            raise NoAnswer("no connection")
-        yield from self.versions
-
-
-@pytest.fixture
-def ledger(tiny: Project) -> Iterator[Ledger]:
-    with Ledger(tiny.ledger) as ledger:
-        yield ledger
-
-
-RUN = dataclasses.replace(
-    BARE, id="r1", experiment="base", slug="tiny-base", version=1, state=RunState.COMPLETE, ended_at=BARE.created_at
-)
+from tests.coordinator.sample_runs import BARE, COMPLETE, FULL
+from tests.coordinator.targets import MemoryCompetitions, MemoryTarget
 
 SENT = submissions.Submission(
     id="s1",
@@ -100,7 +44,7 @@ SENT = submissions.Submission(
 )
 
 
-def _found(project: Project, ledger: Ledger, *targets: Shelf, repair: bool = False) -> list[Problem]:
+def _found(project: Project, ledger: Ledger, *targets: MemoryTarget, repair: bool = False) -> list[Problem]:
     found = []
     for problem in check(Workspace(project, ledger), targets):
         assert isinstance(problem, Problem)
@@ -136,33 +80,33 @@ def _as_pushed(project: Project, run: Run) -> tuple[Run, str]:
 
 def test_a_sound_ledger_has_no_problems(tiny: Project, ledger: Ledger) -> None:
     """With its results here and its version on the target, and beside kernels of other origin."""
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     _results(tiny, run, text)
-    shelf = Shelf({"tiny-base": [text, "print('by hand')"], "another-project": ["# coord: run=x digest=y"]})
-    assert _found(tiny, ledger, shelf) == []
+    target = MemoryTarget({"tiny-base": [text, "print('by hand')"], "another-project": ["# coord: run=x digest=y"]})
+    assert _found(tiny, ledger, target) == []
 
 
 def test_a_run_is_rebuilt_from_its_results(tiny: Project, ledger: Ledger) -> None:
-    """With config, overrides, metrics and how it ended; the target, which has it too, is not a second source."""
+    """With config, overrides, metrics and final state; the target, which has it too, is not used as a second source."""
     run, text = _as_pushed(
-        tiny, dataclasses.replace(RUN, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
+        tiny, dataclasses.replace(COMPLETE, overrides=["a=1"], pushed_at="2026-11-01T00:00:05+00:00", continues="r0")
     )
     _results(tiny, run, text)
-    shelf = Shelf({"tiny-base": [text]})
-    (problem,) = _found(tiny, ledger, shelf)
+    target = MemoryTarget({"tiny-base": [text]})
+    (problem,) = _found(tiny, ledger, target)
     assert problem.what == "results/base/local-v1/ is of run r1, which the ledger does not have"
     assert ledger.runs() == []
-    _found(tiny, ledger, shelf, repair=True)
+    _found(tiny, ledger, target, repair=True)
     (rebuilt,) = ledger.runs()
     for name in ("id", "label", "digest", "config", "metadata", "overrides", "state", "created_at", "continues"):
         assert getattr(rebuilt, name) == getattr(run, name)
     assert rebuilt.summary == Summary.parse({"run_id": "r1", "status": "complete"})
-    assert _found(tiny, ledger, shelf) == []
+    assert _found(tiny, ledger, target) == []
 
 
 def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
-    """As run.json says it; one of an older coord is complete if its metrics are, and its files stand in its kernel."""
+    """From run.json; without a state there, the metrics decide whether it is complete, and the kernel has its files."""
     cancelled = dataclasses.replace(
         FULL, experiment="base", state=RunState.CANCELLED, fetched_at=None, never_arrived=False
     )
@@ -172,7 +116,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     assert ledger.get(run.id) == dataclasses.replace(run, summary=None, sent_at=None)
 
     # Of a coord that told by the message alone what a run lacks.
-    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="r3", version=4))
+    run, text = _as_pushed(tiny, dataclasses.replace(COMPLETE, id="r3", version=4))
     file = _results(tiny, run, text) / "run.json"
     told = {**json.loads(file.read_text()), "message": "without ada/x, which local did not accept"}
     del told["lacks"], told["stop_requested"]
@@ -180,7 +124,7 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
     _found(tiny, ledger, repair=True)
     assert ledger.get(run.id).lacks == ("ada/x",)
 
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     file = _results(tiny, run, text) / "run.json"
     older = ("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "pushed_at")
     file.write_text(json.dumps({name: run.to_json()[name] for name in (*older, "config", "metadata")}))
@@ -191,10 +135,10 @@ def test_how_a_run_ended_is_rebuilt_too(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> None:
-    """As far as a kernel tells: open, so that status asks, and in the order of their versions."""
-    ledger.add(dataclasses.replace(RUN, version=3, id="third"))
-    shelf = Shelf({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
-    problems = _found(tiny, ledger, shelf, repair=True)
+    """With all that a kernel contains, as queued, so that status asks for the state, in the order of their versions."""
+    ledger.add(dataclasses.replace(COMPLETE, version=3, id="third"))
+    target = MemoryTarget({"tiny-base": [_kernel(tiny, name) for name in ("first", "second", "third", "fourth")]})
+    problems = _found(tiny, ledger, target, repair=True)
     assert problems[-1].what == "ada/tiny-base v1 on local is of run first, which the ledger does not have"
     assert [(run.id, run.version) for run in ledger.runs()] == [
         ("fourth", 4),
@@ -207,30 +151,30 @@ def test_runs_are_rebuilt_from_their_kernels(tiny: Project, ledger: Ledger) -> N
     assert (first.state, first.experiment, first.git) == (RunState.QUEUED, "base", "abc")
     assert (first.digest, first.config) == (built.script.digest, built.experiment.config)
     assert first.files == {file.path: file.sha256 for file in built.files}
-    assert _found(tiny, ledger, shelf) == []
+    assert _found(tiny, ledger, target) == []
 
 
 def test_a_version_of_a_push_that_was_given_up_is_adopted(tiny: Project, ledger: Ledger) -> None:
-    """However late it came."""
-    ledger.add(dataclasses.replace(RUN, version=None, state=RunState.REFUSED, never_arrived=True))
-    shelf = Shelf({"tiny-base": [_kernel(tiny, "r1")]})
-    (problem,) = _found(tiny, ledger, shelf, repair=True)
+    """However late the version appeared."""
+    ledger.add(dataclasses.replace(COMPLETE, version=None, state=RunState.REFUSED, never_arrived=True))
+    target = MemoryTarget({"tiny-base": [_kernel(tiny, "r1")]})
+    (problem,) = _found(tiny, ledger, target, repair=True)
     assert problem.remedy == "adopt the version"
     assert (ledger.get("r1").state, ledger.get("r1").version) == (RunState.QUEUED, 1)
 
 
 def test_two_versions_of_one_push_are_told(tiny: Project, ledger: Ledger) -> None:
-    """A session that nobody asked for is not hidden; nobody but a person can say what to do about it."""
-    ledger.add(RUN)
-    (problem,) = _found(tiny, ledger, Shelf({"tiny-base": [_kernel(tiny, "r1")] * 2}))
+    """The extra session is reported, without a repair: only a person can decide."""
+    ledger.add(COMPLETE)
+    (problem,) = _found(tiny, ledger, MemoryTarget({"tiny-base": [_kernel(tiny, "r1")] * 2}))
     assert problem.what == "ada/tiny-base v2 on local is of run r1, too, which is base local-v1"
     assert problem.repair is None
 
 
 def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, ledger: Ledger) -> None:
-    """The others are asked all the same."""
-    ledger.add(dataclasses.replace(RUN, state=RunState.QUEUED, version=None))
-    found = list(check(Workspace(tiny, ledger), [Shelf(reachable=False, name="kaggle"), Shelf()]))
+    """The other targets are still asked."""
+    ledger.add(dataclasses.replace(COMPLETE, state=RunState.QUEUED, version=None))
+    found = list(check(Workspace(tiny, ledger), [MemoryTarget(reachable=False, name="kaggle"), MemoryTarget()]))
     assert [(type(each), each.what) for each in found] == [
         (Problem, "base local-v? (run r1) is queued, but has no version"),
         (NotAsked, "kaggle could not be asked: no connection"),
@@ -238,8 +182,8 @@ def test_a_target_that_does_not_answer_is_left_out_with_a_word(tiny: Project, le
 
 
 def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger: Ledger) -> None:
-    """What was found here decides the exit code, unless the target was asked for by name."""
-    ledger.add(dataclasses.replace(RUN, target="kaggle"))
+    """The exit code depends on the local checks, unless the target was named on the command line."""
+    ledger.add(dataclasses.replace(COMPLETE, target="kaggle"))
     coord = Coord(tiny.root, {**os.environ, "HOME": str(tiny.root)})
     said = coord("ledger", "check").stderr
     assert said.startswith("left out: kaggle could not be asked: no Kaggle credentials found")
@@ -250,13 +194,13 @@ def test_a_check_without_credentials_says_what_it_left_out(tiny: Project, ledger
 
 
 def test_sweeps_are_rebuilt_from_any_of_their_runs(tiny: Project, ledger: Ledger) -> None:
-    """With all experiments, those that were not pushed yet included; a sweep that is known stays as it is."""
+    """With all experiments, also those not pushed yet; a sweep that the ledger has does not change."""
     members = [
         sweeps.Member(f"base--lr{lr}", "base", (f"optim.lr={lr}",), whole="", work=str(lr), run_id=None)
         for lr in (0.1, 0.2)
     ]
     sweep = sweeps.Sweep("lr", "base", "local", False, BARE.created_at, tuple(members))
-    run, text = _as_pushed(tiny, RUN)
+    run, text = _as_pushed(tiny, COMPLETE)
     _results(tiny, run, text, sweeps=[sweep.to_json(), "nonsense"])
     whats = [problem.what for problem in _found(tiny, ledger, repair=True)]
     assert whats[1:] == ["runs in results/ are of the sweep lr, which the ledger does not have"]
@@ -265,7 +209,7 @@ def test_sweeps_are_rebuilt_from_any_of_their_runs(tiny: Project, ledger: Ledger
 
 
 def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
-    """They are written into a file beside the results, and what was taken away stays away."""
+    """They are also written to a file beside the results; removed ones stay removed."""
     coord = Coord(tiny.root, dict(os.environ))
     coord("note", "--exp", "base", "the one with ü")
     coord("tag", "--exp", "base", "odd")
@@ -293,28 +237,29 @@ def test_notes_and_tags_outlive_the_ledger(tiny: Project) -> None:
 
 
 def test_submissions_are_rebuilt_from_the_competitions(tiny: Project, ledger: Ledger) -> None:
-    """Of the ledger's runs, with the file's digest, by which the same file is not sent twice."""
-    run, text = _as_pushed(tiny, dataclasses.replace(RUN, id="a" * 16))
+    """Submissions of the ledger's runs, with the digest of the file, which prevents that it is submitted twice."""
+    run, text = _as_pushed(tiny, dataclasses.replace(COMPLETE, id="a" * 16))
     run = dataclasses.replace(run, metadata={**run.metadata, "competition_sources": ["cup", "other"]})
     ledger.add(run)
     _results(tiny, run, text, output={"submission.csv": {"size": 1, "sha256": "5" * 64}})
     standing = Standing(7, SubmissionState.COMPLETE, f"x {submissions.stamp(run.id, 'b' * 8)}", 0.5, None, "")
     standing = dataclasses.replace(standing, file_name="submission.csv")
-    shelf = Shelf(submitted=[standing, dataclasses.replace(standing, ref=8, description="by hand")])
-    (problem,) = _found(tiny, ledger, shelf, repair=True)
+    sent = [standing, dataclasses.replace(standing, ref=8, description="by hand")]
+    target = MemoryTarget(contest=MemoryCompetitions("cup", sent=sent))
+    (problem,) = _found(tiny, ledger, target, repair=True)
     assert problem.what == "cup on local has submissions of the ledger's runs that it does not have: 1"
     (found,) = submissions.all_submissions(ledger)
     assert (found.id, found.ref, found.run_id, found.public, found.sha256) == ("b" * 8, 7, run.id, 0.5, "5" * 64)
-    assert _found(tiny, ledger, shelf) == []
+    assert _found(tiny, ledger, target) == []
 
 
 def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
-    """A kernel names the kernel that it goes on from: its newest complete version was attached, once that is known."""
+    """A kernel names the kernel that it continues; which version, is known when no earlier run is active any more."""
     project = dataclasses.replace(tiny, settings=dataclasses.replace(tiny.settings, continue_setting="train.wait_for"))
     config = {"train": {"wait_for": "ada/tiny-base"}}
     for number, state in enumerate((RunState.COMPLETE, RunState.COMPLETE, RunState.ERROR), 1):
-        ledger.add(dataclasses.replace(RUN, id=f"r{number}", version=number, state=state))
-    ledger.add(dataclasses.replace(RUN, id="r4", version=4, config=config))
+        ledger.add(dataclasses.replace(COMPLETE, id=f"r{number}", version=number, state=state))
+    ledger.add(dataclasses.replace(COMPLETE, id="r4", version=4, config=config))
     ledger.update("r3", state=RunState.QUEUED)
     assert _found(project, ledger) == []
     ledger.update("r3", state=RunState.ERROR)
@@ -334,8 +279,8 @@ def test_what_a_rebuilt_run_continues(tiny: Project, ledger: Ledger) -> None:
 def test_states_that_cannot_be_are_opened(
     tiny: Project, ledger: Ledger, changes: dict[str, Any], what: str, after: RunState
 ) -> None:
-    """What the truth is, the target knows."""
-    ledger.add(dataclasses.replace(RUN, **changes))
+    """The target will be asked for the real state."""
+    ledger.add(dataclasses.replace(COMPLETE, **changes))
     (problem,) = _found(tiny, ledger, repair=True)
     assert problem.what.endswith(what)
     assert ledger.get("r1").state is after
@@ -346,14 +291,14 @@ def test_a_version_of_two_runs_in_a_row(tiny: Project, ledger: Ledger) -> None:
     """Version 1 may come again (a kernel that was deleted), and so may others after it; twice in a row is wrong."""
     numbers = (1, 2, 1, 2, 2)
     for number, version in enumerate(numbers):
-        ledger.add(dataclasses.replace(RUN, id=f"r{number}", version=version))
+        ledger.add(dataclasses.replace(COMPLETE, id=f"r{number}", version=version))
     (problem,) = _found(tiny, ledger)
     assert problem.what == "base local-v2 is the version of two runs in a row: r3 and r4"
 
 
 def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) -> None:
-    """Another run's metrics, a kernel that is not the one that was pushed, a folder of nobody's, one that is gone."""
-    run, text = _as_pushed(tiny, RUN)
+    """Metrics of another run, another kernel than the pushed one, a folder of an unknown run, a missing folder."""
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     directory = _results(tiny, run, text)
     (directory / "metrics.json").write_text('{"run_id": "other"}')
@@ -374,8 +319,8 @@ def test_results_that_do_not_belong_to_their_run(tiny: Project, ledger: Ledger) 
 
 @pytest.mark.parametrize(("column", "value"), [("config", "{"), ("state", "asleep"), ("files", "[]")])
 def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, value: str) -> None:
-    """Other commands stop at it and name the check; it is rebuilt from its results, if they are here."""
-    run, text = _as_pushed(tiny, RUN)
+    """Other commands fail and name the check; the row is rebuilt from its results, if they are here."""
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute(f"UPDATE runs SET {column} = ?", (value,))
@@ -389,8 +334,8 @@ def test_a_row_that_does_not_read(tiny: Project, ledger: Ledger, column: str, va
 
 
 def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
-    """It is damaged, and says why; which target it was is not guessed. Its results, if they are here, tell."""
-    run, text = _as_pushed(tiny, RUN)
+    """The row is reported as damaged; the target is taken from its results, if they are here, and never guessed."""
+    run, text = _as_pushed(tiny, COMPLETE)
     ledger.add(run)
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute("UPDATE runs SET target = 'moon'")
@@ -405,11 +350,11 @@ def test_a_row_of_an_unknown_target(tiny: Project, ledger: Ledger) -> None:
 
 
 def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Project, ledger: Ledger) -> None:
-    """Or every command would stop at it for good; what reads of it stays."""
+    """Otherwise every command would fail at it; the readable columns stay."""
     ledger.add(dataclasses.replace(FULL, slug="tiny-base"))
     with closing(sqlite3.connect(tiny.ledger)) as connection, connection:
         connection.execute("UPDATE runs SET config = '{', summary = '[]', metadata = x'ff', state = 'asleep'")
-    (problem, *_) = _found(tiny, ledger, Shelf(), repair=True)
+    (problem, *_) = _found(tiny, ledger, MemoryTarget(), repair=True)
     assert problem.remedy == "empty what does not read of it"
     run = ledger.get(FULL.id)
     assert (run.config, run.summary, run.state, run.files) == ({}, None, RunState.QUEUED, FULL.files)
@@ -417,7 +362,7 @@ def test_a_row_that_nobody_can_tell_is_emptied_where_it_does_not_read(tiny: Proj
 
 
 def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(tiny: Project) -> None:
-    """Or --repair would set a sound ledger aside."""
+    """Otherwise --repair would replace an intact ledger."""
     tiny.ledger.mkdir(parents=True)
     with pytest.raises(LedgerError, match="cannot be checked: unable to open database file"):
         check_file(tiny.ledger)
@@ -425,7 +370,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_called_damaged(tiny: Project) ->
 
 @pytest.mark.parametrize("part", ["end", "schema"])
 def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str) -> None:
-    """One that was cut off, and one in which the definition of another table does not parse."""
+    """A truncated file, and one in which the definition of another table does not parse."""
     with Ledger(tiny.ledger) as ledger:
         for number in range(100):
             ledger.add(dataclasses.replace(FULL, id=f"r{number}", message="x" * 500))
@@ -446,7 +391,7 @@ def test_runs_are_read_from_a_file_that_sqlite_refuses(tiny: Project, part: str)
 
 
 def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> None:
-    """The file is never deleted; notes, sweeps and submissions are kept, too; a sound file, or none, is no problem."""
+    """The file is never deleted; notes, sweeps and submissions are kept; an intact file, or none, is no problem."""
     assert check_file(tiny.ledger) is None
     member = sweeps.Member("base--lr1", "base", ("optim.lr=1",), whole="", work="w")
     with Ledger(tiny.ledger) as ledger:
@@ -485,35 +430,8 @@ def test_a_damaged_file_is_set_aside_and_what_reads_is_kept(tiny: Project) -> No
     assert tiny.ledger.with_name("ledger.sqlite.damaged-2").is_file()
 
 
-def test_runs_as_rows() -> None:
-    """Every row has every column; config and metrics are columns of their own; CSV and JSON say the same."""
-    summary = {"primary": {"name": "cv/dice", "mode": "max", "value": 0.5}, "metrics": [{"name": "a", "mean": 1.5}]}
-    table = export.rows([dataclasses.replace(FULL, summary=Summary.parse(summary)), BARE])
-    assert table[0]["config.optim.lr"] == 0.1
-    assert table[1]["config.optim.lr"] is None
-    assert (table[0]["primary"], table[0]["value"], table[0]["metric.a"]) == ("cv/dice", 0.5, 1.5)
-    assert table[0]["overrides"] == '["optim.lr=0.1"]'
-    assert (table[0]["state"], table[0]["message"]) == ("error", "it broke\nhere")
-    assert json.loads(export.as_json(table)) == table
-    read = list(csv.DictReader(export.as_csv(table).splitlines(keepends=True)))
-    assert [row["id"] for row in read] == ["r2", "r1"]
-    assert read[0]["message"] == "it broke\nhere"
-    assert read[1]["config.optim.lr"] == ""
-    assert export.as_csv([]).startswith("id,experiment,target,")
-
-
-@pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    root = tmp_path / "tiny"
-    shutil.copytree(SAMPLES / "tiny", root)
-    yield Coord(root, dict(os.environ))
-    store = Store(root / ".coord" / "local-kaggle")
-    for kernel in store.kernels():
-        store.delete(kernel.reference)
-
-
 def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
-    """One run from its results, one from its kernel; without --repair nothing changes; the way on goes on."""
+    """One run is rebuilt from its results, one from its kernel; without --repair nothing changes."""
     coord("push", "--exp", "base", "--wait")
     coord("fetch-results")
     coord("push", "--exp", "base", "--wait", "--force")
@@ -530,18 +448,3 @@ def test_a_ledger_that_was_lost_comes_back(coord: Coord) -> None:
     for name in ("version", "digest", "config", "files", "state"):
         assert [run[name] for run in after] == [getattr(run, name) for run in before]
     assert coord.json("ledger", "check") == {"runs": 2, "problems": [], "repaired": [], "not_asked": []}
-
-
-def test_the_export_is_printed_or_written(tiny: Project, ledger: Ledger) -> None:
-    """As CSV unless JSON is asked for; a file that cannot be written is one line."""
-    ledger.add(RUN)
-    remarks.tag(ledger, "base", "good")
-    member = sweeps.Member("base", "base", (), whole="", work="w")
-    sweeps.add(ledger, sweeps.Sweep("lr", "base", "local", False, "2026", (member,)))
-    coord = Coord(tiny.root, dict(os.environ))
-    assert coord("ledger", "export").stdout.startswith("id,experiment,target,owner,slug,version,state,")
-    assert coord("ledger", "export", "--json", "-o", "runs.json").stdout == ""
-    (row,) = json.loads((tiny.root / "runs.json").read_text())
-    assert (row["id"], row["tags"], row["sweeps"], row["notes"]) == ("r1", '["good"]', '["lr"]', "[]")
-    assert "not both" in coord("ledger", "export", "--csv", "--json", code=2).stderr
-    assert "--output nowhere/x.csv" in coord("ledger", "export", "-o", "nowhere/x.csv", code=2).stderr

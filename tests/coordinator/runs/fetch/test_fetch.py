@@ -22,22 +22,11 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.folder import Results, identity
 from coordinator.runs.fetch.fetch import EVERYTHING, Choice, Fetched, fetch_run
-from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.depot import Asked, Depot, running_depot, summary_of
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import ON_KAGGLE
 
-RUN = dataclasses.replace(
-    BARE,
-    id="r7",
-    experiment="base",
-    target="kaggle",
-    slug="tiny-base",
-    version=3,
-    state=RunState.COMPLETE,
-    metadata={"code_file": "kernel.py"},
-)
 BIG = random.Random(0).randbytes(300_000)
 
 
@@ -58,7 +47,7 @@ def depot() -> Iterator[Depot]:
 @pytest.fixture
 def here(tiny: Project, depot: Depot) -> Iterator[Here]:
     with Ledger(tiny.ledger) as ledger:
-        ledger.add(RUN)
+        ledger.add(ON_KAGGLE)
         yield Here(tiny, depot, ledger)
 
 
@@ -75,7 +64,7 @@ class Here:
     ) -> Fetched:
         kaggle = self.depot.kaggle()
         try:
-            run = self.ledger.get(RUN.id)
+            run = self.ledger.get(ON_KAGGLE.id)
             return fetch_run(
                 Workspace(self.project, self.ledger, kaggle, clock=Clock(sleep=pause)),
                 run,
@@ -92,7 +81,7 @@ class Here:
 
     @property
     def run(self) -> Run:
-        return self.ledger.get(RUN.id)
+        return self.ledger.get(ON_KAGGLE.id)
 
     def check(self) -> None:
         """Everything is here, byte for byte, and nothing else."""
@@ -372,7 +361,7 @@ def test_another_runs_folder_moves_aside(here: Here) -> None:
 def test_a_large_file_is_not_held_in_memory(tiny: Project, depot: Depot) -> None:
     """As a process: 200 MB take no more memory than 20 kB do."""
     with Ledger(tiny.ledger) as ledger:
-        ledger.add(RUN)
+        ledger.add(ON_KAGGLE)
     variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
     coord = Coord(tiny.root, {**os.environ, **variables})
     peaks = []
@@ -391,7 +380,7 @@ def test_a_large_file_is_not_held_in_memory(tiny: Project, depot: Depot) -> None
 def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(tiny: Project, depot: Depot) -> None:
     """As a process, in the middle of a file: exit code 130, nothing half under a final name, the rest comes later."""
     with Ledger(tiny.ledger) as ledger:
-        ledger.add(RUN)
+        ledger.add(ON_KAGGLE)
     variables = {"COORD_KAGGLE_ENDPOINT": depot.url, "KAGGLE_USERNAME": "ada", "KAGGLE_KEY": "0" * 32}
     coord = Coord(tiny.root, {**os.environ, **variables})
     depot.faults = {"fold0.pth": ["hold"]}

@@ -1,4 +1,4 @@
-"""Several runs are fetched: what one of them lacks keeps no other from coming, and a silent target is asked once."""
+"""Several runs are fetched: an error of one does not stop the others, and a target without an answer is asked once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coordinator.runs.fetch.several import fetch_several
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.finished_runs import finished
-from tests.coordinator.ledger.test_ledger import BARE
+from tests.coordinator.sample_runs import BARE
 
 
 @contextlib.contextmanager

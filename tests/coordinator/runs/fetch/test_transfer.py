@@ -1,4 +1,4 @@
-"""One file's way here: tries, parts, what is refused, and addresses that are renewed once for all threads."""
+"""The transfer of one file: tries, parts, refusals, and addresses that are renewed once for all threads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coordinator.results.folder import Kept, Results
 from coordinator.runs.fetch.progress import Tally
 from coordinator.runs.fetch.transfer import Addresses, Stopped, Transfer
 from coordinator.target.protocol import Download, OutputFile
-from tests.coordinator.targets import Unasked
+from tests.coordinator.targets import MemoryTarget
 
 FILE = PurePosixPath("model.pth")
 CONTENT = bytes(range(100))
@@ -25,26 +25,23 @@ TAG = '"first"'
 
 
 @dataclass
-class Server(Unasked):
-    """Gives one file in pieces of ten bytes, `pieces` of them at each request before the transfer breaks off."""
+class Server(MemoryTarget):
+    """Sends one file in pieces of ten bytes; each request ends with an error after some of them."""
 
     pieces: list[int] = field(default_factory=list)
-    """For one request after the other; all of the rest where the list is at its end."""
+    """How many pieces each request gets; requests after the last entry get all of them."""
     content: bytes = CONTENT
     size: int | None = len(CONTENT)
-    validator: str = TAG
-    has_ranges: bool = True
     good_url: str = "u1"
-    asked: list[int] = field(default_factory=list)
-    """The offset of each request."""
+    offsets: list[int] = field(default_factory=list)
+    """Of each request."""
     closed: int = 0
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
-        self.asked.append(offset)
+        self.offsets.append(offset)
         if file.url != self.good_url:
             raise Expired(f"{file.name}: that address works no longer")
-        start = offset if self.has_ranges else 0
-        return Download(start, self.size, self.validator, self._chunks(start), self._close)
+        return Download(offset, self.size, TAG, self._chunks(offset), self._close)
 
     def _chunks(self, start: int) -> Iterator[bytes]:
         left = self.pieces.pop(0) if self.pieces else None
@@ -59,13 +56,13 @@ class Server(Unasked):
 
 
 @dataclass
-class Desk:
+class Case:
     """A results folder, and a transfer from that server into it."""
 
     directory: Path
     server: Server
     urls: list[str] = field(default_factory=lambda: ["u1"])
-    """Of one listing after the other."""
+    """The address in each listing, in order."""
     waits: list[float] = field(default_factory=list)
     tally: Tally = field(default_factory=lambda: Tally(1))
     stop: threading.Event = field(default_factory=threading.Event)
@@ -87,107 +84,77 @@ class Desk:
         return (self.directory / FILE).read_bytes()
 
 
-Make = Callable[[Server], Desk]
+Make = Callable[[Server], Case]
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Make:
-    return lambda server: Desk(tmp_path / "v1", server)
+def make(tmp_path: Path) -> Make:
+    return lambda server: Case(tmp_path / "v1", server)
 
 
-def test_a_file_comes_whole(desk: Make) -> None:
-    """Under its name, noted with size and digest; nothing is waited for, and the connection is given back."""
-    at = desk(Server())
-    assert at.bring() == CONTENT
-    assert at.results.fetched() == {FILE: Kept(100, hashlib.sha256(CONTENT).hexdigest())}
-    assert (at.server.asked, at.server.closed, at.waits, at.tally.moved) == ([0], 1, [], 100)
+def test_a_file_comes_whole(make: Make) -> None:
+    """It gets its final name, its size and digest are recorded, there is no wait, and the connection is closed."""
+    case = make(Server())
+    assert case.bring() == CONTENT
+    assert case.results.fetched() == {FILE: Kept(100, hashlib.sha256(CONTENT).hexdigest())}
+    assert (case.server.offsets, case.server.closed, case.waits, case.tally.moved) == ([0], 1, [], 100)
 
 
-def test_tries_that_bring_something_are_not_counted(desk: Make) -> None:
-    """Ten times ten bytes: each goes on with the last byte that is here, and nobody waits."""
-    at = desk(Server(pieces=[2] * 9))
-    assert at.bring() == CONTENT
-    assert at.server.asked[:4] == [0, 19, 38, 57]
-    assert at.waits == []
-    assert at.server.closed == len(at.server.asked)
+def test_tries_that_bring_something_are_not_counted(make: Make) -> None:
+    """Each try starts at the last byte that was received, and there is no wait between them."""
+    case = make(Server(pieces=[2] * 9))
+    assert case.bring() == CONTENT
+    assert case.server.offsets[:4] == [0, 19, 38, 57]
+    assert case.waits == []
+    assert case.server.closed == len(case.server.offsets)
 
 
-def test_tries_that_bring_nothing_get_rarer_and_end(desk: Make) -> None:
-    """Three waits, each twice as long as the last; the fourth failure is raised, and what came is kept."""
-    at = desk(Server(pieces=[5, *[0] * 9]))
-    with pytest.raises(NoAnswer, match="connection was lost"):
-        at.bring()
-    assert at.waits == [0.5, 1.0, 2.0]
-    part = at.results.part(FILE)
-    assert part is not None
-    assert part[1] == 50
-    at.server.pieces = []
-    assert at.bring() == CONTENT
-    assert at.server.asked[-1] == 49
-
-
-@pytest.mark.parametrize("change", ["content", "no ranges", "no validator"])
-def test_a_part_of_another_state_is_not_gone_on_with(desk: Make, change: str) -> None:
-    """The file has changed, the server gives it from its start only, or does not say which state it gives."""
-    at = desk(Server(pieces=[5, *[0] * 9]))
-    if change == "no validator":
-        at.server.validator = ""
-    with pytest.raises(NoAnswer):
-        at.bring()
-    at.server.pieces = []
-    if change == "content":
-        at.server.content, at.server.validator = CONTENT[::-1], '"second"'
-    elif change == "no ranges":
-        at.server.has_ranges = False
-    assert at.bring() == at.server.content
-
-
-def test_a_file_that_ends_early_is_not_whole(desk: Make) -> None:
-    """Fewer bytes than the server announced, without an error: it counts as broken off, and stays a part."""
-    at = desk(Server(content=CONTENT[:40]))
+def test_a_file_that_ends_early_is_not_whole(make: Make) -> None:
+    """Fewer bytes than announced, without an error: it counts as interrupted, and stays a part."""
+    case = make(Server(content=CONTENT[:40]))
     with pytest.raises(NoAnswer, match="got 40 of 100 bytes"):
-        at.bring()
-    assert not (at.directory / FILE).exists()
+        case.bring()
+    assert not (case.directory / FILE).exists()
 
 
 @pytest.mark.parametrize("announced", [OUTPUT_MAX + 1, None])
 def test_more_than_a_session_can_leave_is_refused(
-    desk: Make, monkeypatch: pytest.MonkeyPatch, announced: int | None
+    make: Make, monkeypatch: pytest.MonkeyPatch, announced: int | None
 ) -> None:
-    """Before the first byte where the size is announced, else as soon as it is passed."""
+    """Before the first byte if the size is announced, otherwise as soon as the limit is passed."""
     if announced is None:
         monkeypatch.setattr("coordinator.runs.fetch.transfer.OUTPUT_MAX", 50)
-    at = desk(Server(size=announced))
+    case = make(Server(size=announced))
     with pytest.raises(TargetError, match=r"more than a session can leave|does not end"):
-        at.bring()
-    assert at.tally.moved <= 60
-    assert not (at.directory / FILE).exists()
+        case.bring()
+    assert case.tally.moved <= 60
+    assert not (case.directory / FILE).exists()
 
 
-def test_an_address_that_expired_is_asked_for_again(desk: Make) -> None:
-    """Once, though the file is needed by two who both found it expired."""
-    at = desk(Server(good_url="u2"))
-    at.urls = ["u1", "u2"]
-    old = at.addresses.of(FILE)
-    assert at.bring() == CONTENT
-    at.addresses.renew(FILE, old)
-    assert at.listings == 2
-    assert at.addresses.of(FILE).url == "u2"
+def test_an_address_that_expired_is_asked_for_again(make: Make) -> None:
+    """Once, even if two threads find the same address expired."""
+    case = make(Server(good_url="u2"))
+    case.urls = ["u1", "u2"]
+    old = case.addresses.of(FILE)
+    assert case.bring() == CONTENT
+    case.addresses.renew(FILE, old)
+    assert case.listings == 2
+    assert case.addresses.of(FILE).url == "u2"
 
 
-def test_a_file_that_is_listed_no_longer_is_an_error(desk: Make) -> None:
-    """It is not asked for at an address that is known to be old."""
-    at = desk(Server(good_url="u2"))
-    at.urls = ["u1", ""]
+def test_a_file_that_is_listed_no_longer_is_an_error(make: Make) -> None:
+    """It is not requested at an address that has expired."""
+    case = make(Server(good_url="u2"))
+    case.urls = ["u1", ""]
     with pytest.raises(TargetError, match=r"model\.pth is not in the output any more"):
-        at.bring()
-    assert at.server.asked == [0]
+        case.bring()
+    assert case.server.offsets == [0]
 
 
-def test_a_fetch_that_was_given_up_ends_its_transfers(desk: Make) -> None:
-    """At the next piece; what came before is a part."""
-    at = desk(Server())
-    at.stop.set()
+def test_a_fetch_that_was_given_up_ends_its_transfers(make: Make) -> None:
+    """At the next piece; the bytes received before stay as a part."""
+    case = make(Server())
+    case.stop.set()
     with pytest.raises(Stopped):
-        at.bring()
-    assert at.server.closed == 1
+        case.bring()
+    assert case.server.closed == 1

@@ -128,14 +128,12 @@ PUSHES = [
     Push("slow", "after", None, True),
 ]
 
+# A fetch calls three methods of the client. The tables above have every fault of each; here is one for each class of
+# error, and "down" for a connection that cannot be opened any more.
 FETCHES = [
-    (method, name)
-    for method in ("ListKernelSessionOutput", "Download", "GetKernel")
-    for name in (*CONNECTION, *STATUSES, *NOT_JSON, "expired", "repeated_token", "endless_pages")
-    if fault("*", name).applies(method)
-    # The source of the kernel is saved only if the target still has it.
-    and (method, name) not in {("GetKernel", "403"), ("GetKernel", "404")}
-    and (method, name) != ("Download", "html")
+    *(("ListKernelSessionOutput", name) for name in ("reset", "400", "401", "403", "429", "expired")),
+    *(("Download", name) for name in ("truncated", "429", "expired", "down")),
+    *(("GetKernel", name) for name in ("500", "400", "401", "429")),
 ]
 
 _DESCRIBED = {
