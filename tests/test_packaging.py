@@ -8,10 +8,10 @@ import subprocess
 import sys
 import venv
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from runner_test.server import running_server
 from tests.paths import ROOT
@@ -33,18 +33,38 @@ def _run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Comple
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
-    built = _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT, cwd=out)
-    assert built.returncode == 0, built.stdout + built.stderr
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all test processes of this run: what is in it is made once, by the first that needs it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if "PYTEST_XDIST_WORKER" not in os.environ else base.parent) / "packaging"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(shared: Path) -> Path:
+    """The wheel of this repository."""
+    out = shared / "wheel"
+    with FileLock(shared / "wheel.lock"):
+        if not out.exists():
+            out.mkdir()
+            built = _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT, cwd=out)
+            assert built.returncode == 0, built.stdout + built.stderr
     (file,) = out.glob("*.whl")
     return file
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def installed(wheel: Path, shared: Path) -> Path:
     """The bin folder of a clean environment with only the wheel and its declared dependencies."""
-    home = tmp_path_factory.mktemp("clean")
+    home = shared / "clean"
+    with FileLock(shared / "clean.lock"):
+        if not (home / "complete").exists():
+            _install(wheel, home)
+    return home / "bin"
+
+
+def _install(wheel: Path, home: Path) -> None:
     venv.create(home, with_pip=False)
     pip: list[str | Path] = [
         sys.executable,
@@ -60,8 +80,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         pytest.skip(f"no package index can be reached from here: {reachable.stderr.strip()[-200:]}")
     done = _run(*pip, "install", "--quiet", "-c", ROOT / "constraints.txt", wheel, cwd=home)
     assert done.returncode == 0, done.stderr
-    yield home / "bin"
-    shutil.rmtree(home)
+    (home / "complete").touch()
 
 
 @pytest.fixture
