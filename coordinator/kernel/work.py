@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coordinator.kernel.build import Build
+if TYPE_CHECKING:  # it imports the template engine, which most commands do not need
+    from coordinator.kernel.build import Build
 
 _OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keywords"})
 """Keys of kernel-metadata.json that do not change what a session does: names, and who may see it."""

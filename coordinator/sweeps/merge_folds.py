@@ -20,7 +20,6 @@ from pathlib import Path, PurePosixPath
 
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
-from coordinator.kernel import assemble, with_owner
 from coordinator.ledger import Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, Kept, Results, Summary, identity, merge_summaries, read_summary
@@ -118,6 +117,9 @@ def merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
 
 
 def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
+    # Imported here: it loads the template engine, which a fetch without folds does not need.
+    from coordinator.kernel import assemble, with_owner
+
     folders = [workspace.project.results(run.experiment, run.target, run.results_version) for run in runs]
     summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
     of_all = frozenset(workspace.project.settings.sweep.of_all_folds)
