@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterable
 
 # Is removed: escape sequences (colours, titles), C0 and C1 control characters except tab and newline, and lone
 # surrogates, which no encoding can represent.
@@ -14,3 +16,15 @@ _CONTROL = re.compile(
 def clean(text: str) -> str:
     """The text without control sequences; what follows a carriage return replaces the line, as in progress bars."""
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
+
+
+def command_line(words: Iterable[str]) -> str:
+    """The words as one line that a shell reads as these words, whatever is in them."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
+    return f"$'{escaped}'"

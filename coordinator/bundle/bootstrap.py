@@ -1,6 +1,7 @@
 """Runs first inside the kernel: unpacks the sources, checks them, and runs the entry as `__main__`.
 
-They go to `<temporary directory>/coord-<random>/sources/`, a directory of this process alone.
+They go to `<temporary directory>/coord-<random>/sources/`, a directory of this process alone, or into the working
+directory (see `checkout`).
 
 This code uses the standard library only. It is the end of every kernel (so it has no `from __future__` import), and
 coord imports it as a module, too, for the digest.
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import NamedTuple
 
 STAMP = "# coord: "
 """Begins the script's first line, the only one that its digest leaves out: `# coord: run=... digest=sha256:...`."""
@@ -27,6 +29,21 @@ CONFIG_FILE = "coord_config.json"
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 Packed = dict[str, tuple[str, str, str]]
 """Path -> (SHA-256, encoding, text); see `decoded`."""
+
+
+class Launch(NamedTuple):
+    """How the program is started."""
+
+    arguments: Iterable[str] = ()
+    """Its arguments; those of this script come after them."""
+    place: Callable[[dict[str, bytes], Path], Path] | None = None
+    """Puts the files (path -> content) elsewhere than into the session's directory; see `checkout.check_out`."""
+    loaded: Iterable[str] | None = None
+    """The names of the modules that Python had loaded before this script imported any."""
+
+
+AS_IT_IS = Launch()
+"""Without arguments, from the session's directory."""
 
 
 def digest_of(script: str) -> str:
@@ -90,24 +107,22 @@ def overridden(config: dict[str, object], overrides: dict[str, object]) -> dict[
     return result
 
 
-def unpack(files: Packed, archive: str, directory: Path) -> None:
-    """Writes the files into a new directory, each checked against its SHA-256. Raises OSError."""
+def verified(files: Packed, archive: str) -> dict[str, bytes]:
+    """The content of each file, checked against its SHA-256."""
     try:
         packed = packed_in(files, archive)
         contents = {path: decoded(encoding, text) for path, (_, encoding, text) in packed.items()}
     except Exception as error:  # every encoding has errors of its own
         raise SystemExit(f"coord: the sources are damaged ({error}): build and push again") from None
     digests = {path: sha256 for path, (sha256, _, _) in (files or packed).items()}
-    directory.mkdir()
     for path, data in contents.items():
         if hashlib.sha256(data).hexdigest() != digests.get(path):
             raise SystemExit(f"coord: {path} is not what was bundled (its SHA-256 differs): build and push again")
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        (directory / path).write_bytes(data)
+    return contents
 
 
-def unpack_session(files: Packed, archive: str, config: str) -> Path:
-    """Makes this process's own directory, with the sources in `sources/` and the config; removed when the process ends.
+def new_session(contents: dict[str, bytes], config: str) -> Path:
+    """Makes this process's own directory, with the files in `sources/` and the config; removed when the process ends.
 
     It lies in the first temporary directory that has room for it, and never in the working directory, where everything
     is the kernel's output.
@@ -118,7 +133,10 @@ def unpack_session(files: Packed, archive: str, config: str) -> Path:
         try:
             session.mkdir(0o700)  # only this user may write what is run from there
             atexit.register(remove, session, os.getpid())
-            unpack(files, archive, session / "sources")
+            (session / "sources").mkdir()
+            for path, data in contents.items():
+                (session / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
+                (session / "sources" / path).write_bytes(data)
             if config:
                 (session / CONFIG_FILE).write_text(config, encoding="utf-8")
             return session
@@ -134,9 +152,8 @@ def remove(session: Path, owner: int) -> None:
         shutil.rmtree(session, ignore_errors=True)
 
 
-def start(sources: Path, entry: str, loaded: Iterable[str] | None) -> None:
+def start(sources: Path, entry: str, is_script: bool, loaded: Iterable[str] | None) -> None:
     """Runs the entry as `python -m module` or `python script.py` would in the directory of the sources."""
-    is_script = entry.endswith(".py")
     path = sources / entry
     if not sys.flags.safe_path:
         del sys.path[0]  # the directory of this script
@@ -181,12 +198,9 @@ def run(
     config: dict[str, object] | None,
     entry: str,
     experiment: str,
-    loaded: Iterable[str] | None = None,
+    launch: Launch = AS_IT_IS,
 ) -> None:
-    """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources.
-
-    `loaded` has the names of the modules that Python had loaded before this script imported any.
-    """
+    """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources."""
     script = Path(__file__).read_text(encoding="utf-8")
     resolved = ""
     if config is not None:
@@ -194,8 +208,10 @@ def run(
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
-    session = unpack_session(files, archive, resolved)
-    sources = session / "sources"
+    contents = verified(files, archive)
+    session = new_session({} if launch.place else contents, resolved)
+    sources = launch.place(contents, session) if launch.place else session / "sources"
+    sys.argv[1:1] = launch.arguments
     if resolved:
         os.environ["COORD_CONFIG"] = str(session / CONFIG_FILE)
     if experiment:
@@ -204,4 +220,4 @@ def run(
     os.environ["COORD_BUNDLE_DIGEST"] = digest
     # PYTHONPATH is for children: spawned workers and torchrun start a fresh interpreter.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(sources), os.environ.get("PYTHONPATH")]))
-    start(sources, entry, loaded)
+    start(sources, entry, entry in contents, launch.loaded)

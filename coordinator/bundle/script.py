@@ -19,14 +19,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import bootstrap
+from coordinator.bundle import bootstrap, checkout
 from coordinator.bundle.files import SourceFile
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
+from coordinator.text import command_line
 
 # Python looks for an encoding in the first two lines, and would find one in an experiment about "label encoding: rle".
 _ENCODING = "# -*- coding: utf-8 -*-\n"
@@ -59,6 +61,10 @@ class Content:
     """What the experiment is about, in a sentence."""
     command: str = ""
     """The command that makes the script again."""
+    arguments: Sequence[str] = ()
+    """What the program is started with."""
+    in_checkout: bool = False
+    """Whether the files lie in the working directory while the program runs; see `checkout`."""
 
 
 def render_script(
@@ -79,8 +85,16 @@ def render_script(
     environment.filters["literal"] = literal
     # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    source = template.read_text(encoding="utf-8")
+    needed = [name for name, used in (("arguments", content.arguments), ("checkout", content.in_checkout)) if used]
+    for name in needed:
+        if name not in source:  # a template of the project, older than this
+            raise BundleError(
+                f"{template} does not use {name}: the program would not be started as the settings say",
+                hint=f"Copy the lines with {name} from coord's own template, or delete this one.",
+            )
     try:
-        compiled = environment.from_string(template.read_text(encoding="utf-8"))
+        compiled = environment.from_string(source)
     except jinja2.TemplateError as error:
         raise BundleError(f"{template.name}: {error}") from error
     values = {
@@ -88,9 +102,12 @@ def render_script(
         # It goes into a comment, where a line end or a NUL would end the comment or the script.
         "about": " ".join("".join(char if char.isprintable() else " " for char in content.about).split()),
         "entry": content.entry,
+        "arguments": list(content.arguments),
+        "program": command_line([content.entry, *content.arguments]),
         "command": content.command,
         "config": None if content.config is None else _config_text(content.config),
-        "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
+        "bootstrap": _source_of(bootstrap),
+        "checkout": _source_of(checkout) if content.in_checkout else "",
     }
     files = sorted(content.files, key=lambda file: file.path)
     packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
@@ -115,6 +132,10 @@ def render_script(
         f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
         hint="Move large files into a data set and attach it (dataset_sources).",
     )
+
+
+def _source_of(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8").strip()
 
 
 def fits(text: str) -> bool:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -25,6 +24,7 @@ from coordinator.project.project import Project
 from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
 from coordinator.project.yaml_file import YamlFile, read_yaml
+from coordinator.text import command_line
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
@@ -318,11 +318,4 @@ def build_command(name: str, overrides: Sequence[str]) -> str:
     words = ["coord", "build", "--exp", name]
     for override in overrides:
         words += ["--set", override]
-    return " ".join(_quoted(word) for word in words)
-
-
-def _quoted(word: str) -> str:
-    if word.isprintable():
-        return shlex.quote(word)
-    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
-    return f"$'{escaped}'"
+    return command_line(words)
