@@ -8,7 +8,8 @@
     log.final(auc=0.82, mode="max")                # metrics.json
 
 It uses the standard library only and works without coord: the files are then in the working directory. `coord bundle`
-and `coord build` pack it by themselves when the program imports it. docs/metrics.md describes lines and files.
+and `coord build` pack it by themselves when the program imports it. Of several processes of one training (torchrun)
+only the one with RANK 0 reports. docs/metrics.md describes lines and files.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Log:
 
     def __init__(self, directory: str | os.PathLike[str] = ".") -> None:
         self._directory = Path(directory)
+        self._is_first = os.environ.get("RANK", "0") in ("", "0")
         self._begun: float | None = None
         self._folds: dict[str, dict[int, float]] = {}
         self._rows: dict[int, int] = {}
@@ -50,7 +52,7 @@ class Log:
         metrics = {name: _number(name, value) for name, value in values.items() if value is not None}
         event = "epoch" if "epoch" in place else "fold" if "fold" in place and metrics else "message"
         if event == "fold":
-            self._remember(place["fold"], metrics)
+            self._remember(int(place["fold"]), metrics)
         self._event(event, **place, **({"text": str(text)} if text is not None else {}), metrics=metrics)
 
     def fold(self, fold: int, **metrics: Any) -> None:
@@ -74,6 +76,8 @@ class Log:
             raise ValueError(f"predictions of {min(width)} and of {max(width)} numbers")
         count = width.pop() if width else 1
         names = ["prediction"] if count == 1 else [f"prediction_{number}" for number in range(count)]
+        if not self._is_first:
+            return
         columns = ["id", "fold", *(["target"] if targets is not None else []), *names]
         is_first = self._columns is None
         if not is_first and columns != self._columns:
@@ -127,9 +131,11 @@ class Log:
 
     def _event(self, event: str, **values: Any) -> None:
         first = self._begun is None
-        if self._begun is None:
+        if self._begun is None:  # the program's first event
             self._begun = time.monotonic()
             self._started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        if not self._is_first:
+            return
         values["metrics"] = {name: _finite(value) for name, value in values.get("metrics", {}).items()}
         line = json.dumps({"event": event, "time": round(time.monotonic() - self._begun, 3), **values})
         with (self._directory / "metrics.jsonl").open("w" if first else "a", encoding="utf-8") as file:
@@ -139,6 +145,8 @@ class Log:
         print(f"\nCOORD {line}", flush=True)
 
     def _write_summary(self) -> None:
+        if not self._is_first:
+            return
         summary = {
             **self._summary,
             "experiment": os.environ.get("COORD_EXPERIMENT", ""),

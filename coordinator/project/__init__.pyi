@@ -15,6 +15,8 @@ from .schema import assignment as assignment, check as check, leaves as leaves, 
 from .settings import (
     TARGETS as TARGETS,
     KernelSettings as KernelSettings,
+    MetricsSettings as MetricsSettings,
+    PrimaryMetric as PrimaryMetric,
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,

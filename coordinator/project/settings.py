@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, Literal, get_args
 
 TargetName = Literal["kaggle", "local"]
@@ -101,6 +102,59 @@ class SubmissionSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class PrimaryMetric:
+    """The metric by which runs are compared."""
+
+    name: str
+    mode: Literal["max", "min"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OutOfFoldSettings:
+    """The table of out-of-fold predictions: a CSV, parquet or npy file of the output, and its columns."""
+
+    file: str = "oof.csv"
+    id: str = "id"
+    fold: str | None = "fold"
+    target: str = "target"
+    prediction: str = "prediction"
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricsSettings:
+    """How metrics are read from what a program leaves, if it does not write coord's metrics.json: docs/metrics.md."""
+
+    primary: PrimaryMetric | None = None
+    modes: dict[str, Literal["max", "min"]] = dataclasses.field(default_factory=dict)
+    """Directions of other metrics, by name."""
+    read: Literal["coord", "events", "json", "csv", "trainer_state", "boosting", "line"] | None = None
+    """The reader; by default the first that finds metrics."""
+    file: str | tuple[str, ...] | None = None
+    """Files of the output with metrics, such as "logs/fold*/metrics.csv"; shell patterns."""
+    line: str | tuple[str, ...] = ()
+    """Regular expressions with named groups, searched in each line of the log: fold, epoch, step and seed say where in
+    the training it is; every other group is a metric, or `name` and `value` together are one."""
+    epoch: Literal["last", "best"] = "last"
+    """Which epoch's values are the fold's. "best" by the primary metric is optimistic: it was chosen by that value."""
+    rows: str = "rows"
+    """What the rows of out-of-fold predictions are, in the plural: "images"."""
+    oof: OutOfFoldSettings | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return (self.line,) if isinstance(self.line, str) else self.line
+
+    def __post_init__(self) -> None:
+        for pattern in self.lines:
+            try:
+                groups = re.compile(pattern).groupindex
+            except re.error as error:
+                raise ValueError(f"line is no regular expression: {error}: {pattern}") from None
+            if not set(groups) - {"fold", "folds", "epoch", "epochs", "step", "seed"}:
+                raise ValueError(f"line needs a named group with a metric, such as (?P<auc>[\\d.]+): {pattern}")
+
+
+@dataclasses.dataclass(frozen=True)
 class SweepSettings:
     """What `coord sweep` has to know about the config, as dotted paths."""
 
@@ -162,3 +216,4 @@ class Settings:
     submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
     sweep: SweepSettings = SweepSettings()
+    metrics: MetricsSettings = MetricsSettings()

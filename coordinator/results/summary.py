@@ -47,6 +47,11 @@ class Summary:
         return parse(value) if isinstance(value, dict) else None
 
     @property
+    def is_coords(self) -> bool:
+        """Whether it has the form that coord defines (docs/metrics.md), and is not just some metrics.json."""
+        return self.schema is not None or isinstance(self._value("primary"), dict)
+
+    @property
     def schema(self) -> int | None:
         return whole(self._value("schema"))
 
