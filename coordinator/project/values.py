@@ -1,0 +1,45 @@
+"""Plain data in mappings: its values by dotted path, and one laid over another."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """The instance as JSON-like data: dicts, lists, str, int, float, bool, None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def leaves(data: Mapping[str, Any], *, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that is not a mapping, with its dotted path. An empty mapping has no leaves."""
+    for key, value in data.items():
+        path = join(prefix, str(key))
+        if isinstance(value, Mapping):
+            yield from leaves(value, prefix=path)
+        else:
+            yield path, value
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` changed by `over`: mappings are merged at every depth, everything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def join(path: str, key: str) -> str:
+    """The dotted path of `key` in the section `path`."""
+    return f"{path}.{key}" if path else key
