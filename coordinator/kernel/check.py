@@ -109,7 +109,7 @@ def check_kernel(project: Project, built: Build, file: Path | None = None) -> Ch
     config = _changes(kernel.config or {}, built.experiment.config)
     settings = _changes(
         {"experiment": kernel.experiment, "entry": kernel.entry},
-        {"experiment": built.experiment.name, "entry": project.settings.entry},
+        {"experiment": built.experiment.name, "entry": built.experiment.launch.entry},
     )
     overrides = _overrides(path)
     text: tuple[str, ...] = ()

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import enum
 import math
 import types
 import typing

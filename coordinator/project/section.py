@@ -1,13 +1,14 @@
 """A declaration that is no dataclass: names, each with its type, default and place, in sections.
 
-A program's flags, its config files and a base experiment declare values under any name (`lambda`, `batch-size`), which a
-dataclass cannot have. `schema.check` takes both, and gives a dict for a Section.
+A program's flags, its config files and a base experiment declare values under any name (`lambda`, `batch-size`); a
+dataclass cannot. `schema.check` takes both, and gives a dict for a Section.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import GenericAlias
 from typing import Any
 
 
@@ -59,6 +60,11 @@ class Section:
             before = found.get(first)
             found[first] = {**before, **value} if isinstance(before, Mapping) and isinstance(value, Mapping) else value
         return found
+
+
+def list_of(kind: Any) -> Any:
+    """The type of a list of values of a type that is known only now."""
+    return GenericAlias(list, (kind,))
 
 
 def nested(values: Mapping[str, Field]) -> dict[str, Field | Section]:

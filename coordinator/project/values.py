@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
+import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -43,3 +46,17 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def join(path: str, key: str) -> str:
     """The dotted path of `key` in the section `path`."""
     return f"{path}.{key}" if path else key
+
+
+def json_like(value: Any) -> Any:
+    """What a YAML or TOML file has, as JSON holds it: names are text, and so are dates."""
+    if isinstance(value, Mapping):
+        return {str(key): json_like(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [json_like(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime.date | datetime.time) else value
+
+
+def digest_of_values(values: Mapping[str, Any]) -> str:
+    """The same for the same values under the same names; `bundle/delivery.py` has it, too."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode("utf-8", "replace")).hexdigest()
