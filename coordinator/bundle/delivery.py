@@ -143,7 +143,9 @@ def hydra_words(config: Table, how: Table) -> Words:
         if before is not NOTHING and same(value, before):
             continue
         group = path.removeprefix("defaults.") if path.startswith("defaults.") else ""
-        if group:
+        if group and value is None:
+            words.append(f"~{group}")
+        elif group:
             added = how.get("added")
             plus = "+" if isinstance(added, list) and group in added else ""
             words.append(f"{plus}{group}={hydra_text(value)}")

@@ -95,9 +95,9 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     Raises BundleError, MetadataError or ProjectError.
 
     The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), the `entry` with
-    its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that were given, and
-    of every file in the bundle its `path`, its `bytes` and its `sha256`. Nothing in it depends on the time, the place
-    or the commit.
+    its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that were given,
+    and of every file in the bundle its `path`, its `bytes` and its `sha256`. Nothing in it depends on the time, the
+    place or the commit.
     """
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     notes: list[str] = []

@@ -1,8 +1,8 @@
 """Reads a program's argparse flags from its source, without running it.
 
 It follows the program from the entry on: functions and classes whose names the running code has, in all local modules,
-with the parsers that they are given. What only the running program knows (computed names of flags, parsers that a library
-makes) raises Computed; a computed default is the program's own.
+with the parsers that they are given. What only the running program knows (computed names of flags, a library's
+parsers) raises Computed; a computed default is the program's own.
 """
 
 from __future__ import annotations

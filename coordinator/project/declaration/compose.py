@@ -95,13 +95,13 @@ class _Composer:
         name, _, to = key.partition("@")
         inner, _ = _place(f"{name}/_", group)
         inner = inner.removesuffix("/_")
-        label = f"{inner}@{to}" if to else inner
+        there = _absolute(to, group, package) if to else None
+        label = inner if there is None else f"{inner}@{there}"
         if "override" in words[:-1]:
             if label not in self._overrides:
                 self._overrides[label] = option
                 raise _Again
             return
-        there = _absolute(to, group, package) if to else None
         option = self._chosen.get(label, self._overrides.get(label, option))
         if isinstance(option, str) and "${" in option:
             raise ProjectError(f"{file}: {key}: {option} is computed by Hydra", hint=_HINT)

@@ -13,7 +13,7 @@ from coordinator.project.declaration.config_files import FORMATS, ConfigFile, re
 from coordinator.project.declaration.foreign_dataclass import foreign_dataclass
 from coordinator.project.declaration.from_values import defaults_of, section_of
 from coordinator.project.declaration.hydra import ChoiceError as ChoiceError, hydra_declaration
-from coordinator.project.declaration.options import section_from
+from coordinator.project.declaration.options import flags_of, names_given, section_from
 from coordinator.project.declaration.sources import Computed
 from coordinator.project.launch import AS_FILE
 from coordinator.project.project import Project
@@ -86,14 +86,12 @@ def _flags(project: Project, given: Given) -> Declaration:
         path, _, value = text.partition("=")
         values[path.strip()] = value.strip()
     chosen, commands = options.chosen(values, given.args)
-    named = {word.partition("=")[0] for word in given.args}
-    in_args = {option.name for option in chosen if named & {*option.flags, option.off}} | commands.keys()
+    in_args = names_given(chosen, given.args) | commands
     try:
         declared = section_from(chosen, in_args)
     except ValueError as error:
         raise ProjectError(f"{given.entry}: its flag {error}") from error
-    flags = [option.as_flag() for option in chosen]
-    return Declaration(declared, {"kind": "arguments", "flags": flags}, f"the flags of {given.entry}")
+    return Declaration(declared, {"kind": "arguments", "flags": flags_of(chosen)}, f"the flags of {given.entry}")
 
 
 def _files(project: Project) -> Declaration:

@@ -47,7 +47,7 @@ def hydra_declaration(
         raise ProjectError(f"{project.said('config', setting)}: there is no {folder_name or '.'}/{name}.yaml{near}")
     groups = dict(_groups(folder))
     usual = _composed(folder, name, {})
-    chosen = _chosen(layers, overrides, {*groups, *usual.choices})
+    chosen = _chosen(layers, overrides, {*groups, *_without_dots(usual.choices)})
     for group, option in chosen.items():
         options = groups.get(group.partition("@")[0], [])
         for each in option if isinstance(option, list) else [option]:
@@ -56,23 +56,31 @@ def hydra_declaration(
                     group, f'there is no "{each}" in {folder_name}/{group}{did_you_mean(str(each), options)}'
                 )
     found = _composed(folder, name, chosen) if chosen else usual
+    listed = _composed(folder, name, {group: chosen[group] for group in chosen if group in usual.choices})
     place = f"{folder_name}/{name}.yaml".lstrip("/")
+    known = _without_dots({**dict.fromkeys(sorted(groups)), **usual.choices, **found.choices})
     fields = {
         group: Field(
             _option_type(groups.get(group.partition("@")[0], []), usual.choices.get(group)),
             REQUIRED if default == MISSING else default,
             where=place,
         )
-        for group, default in {**dict.fromkeys(sorted(groups)), **usual.choices}.items()
+        for group, default in known.items()
     }
     values = section_of(found.values, lambda _: place)
     declared = Section(
         {CHOICES: Section(fields), **values.entries} if fields else values.entries,
         {group: f"{CHOICES}.{group}" for group in fields},
     )
-    added = [group for group in fields if group not in usual.choices]
-    defaults = {CHOICES: {group: usual.choices.get(group) for group in fields}, **defaults_of(values)}
-    return declared, {"kind": "hydra", "defaults": defaults, "added": added}
+    # Options of groups are given where they differ from what Hydra takes by itself, if that has the group in its lists.
+    usually = {group: {**listed.choices, **usual.choices}.get(group) for group in fields}
+    added = [group for group in fields if group not in usual.choices and group not in listed.choices]
+    return declared, {"kind": "hydra", "defaults": {CHOICES: usually, **defaults_of(values)}, "added": added}
+
+
+def _without_dots(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """A group for a package inside of another has a dot in its name, which would be taken for a path."""
+    return {group: option for group, option in choices.items() if "." not in group}
 
 
 def _option_type(options: Sequence[str], usual: Any) -> Any:
@@ -134,18 +142,33 @@ def _by_hydra(folder: Path, name: str, chosen: Mapping[str, Any]) -> Composed:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    def words(known: Mapping[str, Any]) -> list[str]:
-        texts = {group: "null" if option is None else _as_word(option) for group, option in chosen.items()}
-        return [f"{'' if group in known else '+'}{group}={text}" for group, text in texts.items()]
+    def composed(words: list[str]) -> Any:
+        return hydra_compose(config_name=name, overrides=words, return_hydra_config=True)
+
+    def word(group: str, known: Mapping[str, Any]) -> str:
+        option = chosen[group]
+        if option is None:
+            return f"~{group}"
+        text = f"[{','.join(map(str, option))}]" if isinstance(option, list) else str(option)
+        return f"{'' if group in known else '+'}{group}={text}"
 
     before = GlobalHydra.instance().hydra
     try:
         with initialize_config_dir(config_dir=str(folder), version_base=None):
-            usual = hydra_compose(config_name=name, return_hydra_config=True)
-            known = dict(usual.hydra.runtime.choices)
-            found = (
-                hydra_compose(config_name=name, overrides=words(known), return_hydra_config=True) if chosen else usual
-            )
+            found = composed([])
+            words: list[str] = []
+            # An option may bring groups of its own, which are known only then.
+            for _ in chosen:
+                known = found.hydra.runtime.choices
+                more = [word(group, known) for group in chosen if group in known and word(group, known) not in words]
+                if not more:
+                    break
+                words += more
+                found = composed(words)
+            known = found.hydra.runtime.choices
+            rest = [word(group, known) for group in chosen if group not in known and chosen[group] is not None]
+            if rest:
+                found = composed(words + rest)
             values = OmegaConf.to_container(found, resolve=False)
             choices = OmegaConf.to_container(found.hydra.runtime.choices)
     except Exception as error:  # Hydra has many kinds of errors, and each says what is wrong in its first line
@@ -158,7 +181,3 @@ def _by_hydra(folder: Path, name: str, chosen: Mapping[str, Any]) -> Composed:
         raise ProjectError(f"{folder.name}/{name}.yaml is not a mapping")
     values.pop("hydra", None)
     return Composed(json_like(values), {str(k): v for k, v in choices.items() if not str(k).startswith("hydra/")})
-
-
-def _as_word(option: Any) -> str:
-    return f"[{','.join(map(str, option))}]" if isinstance(option, list) else str(option)

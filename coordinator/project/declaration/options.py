@@ -36,6 +36,8 @@ class Option:
     """How it writes true and false as a value."""
     length: int | None = None
     """How many items its list has."""
+    depth: int = 0
+    """0 for the program itself, 1 for the choice of a sub-command, 2 for an option of that, and so on."""
 
     @property
     def flag(self) -> str:
@@ -86,33 +88,34 @@ class Options:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What set_defaults says."""
 
-    def chosen(self, values: Mapping[str, Any], args: Sequence[str]) -> tuple[list[Option], dict[str, str]]:
-        """The options that there are with these values and arguments, in the order in which they may be passed.
+    def chosen(self, values: Mapping[str, Any], args: Sequence[str]) -> tuple[list[Option], set[str]]:
+        """The options that there are with these values and arguments, and the sub-commands that the arguments name.
 
-        A sub-command is a positional argument, and what comes after it belongs to it. The dict has the sub-commands
-        that the arguments name.
+        A sub-command is a positional argument, and what comes after it belongs to it.
         """
-        given: dict[str, str] = {}
         own = [self._with_default(option) for option in self.options]
         if not self.commands:
-            return _ordered(own), given
-        name = values.get(self.command)
-        word = next((each for each in args if each in self.commands), None)
-        if word is not None:
-            given[self.command] = name = word
+            return own, set()
+        name = next((each for each in args if each in self.commands), values.get(self.command))
+        given = {self.command} if name in args else set()
         choice = Option(
-            *(self.command, (), "positional", Literal[tuple(self.commands)]),
+            name=self.command,
+            flags=(),
+            kind="positional",
+            type=Literal[tuple(self.commands)],
             required=True,
             where=self.where,
+            depth=1,
         )
         if isinstance(name, str) and name in self.commands:
             below, further = self.commands[name].chosen(values, args)
             given |= further
         else:  # the options of all of them are known: that the choice is missing is to be said once
-            every = [each for below in self.commands.values() for each in below.chosen(values, args)[0]]
+            every = [each for inner in self.commands.values() for each in inner.chosen(values, args)[0]]
             below = [replace(each, required=False) for each in {each.name: each for each in every}.values()]
         names = {each.name for each in below}
-        return [*_ordered([each for each in own if each.name not in names]), choice, *below], given
+        deeper = [replace(each, depth=each.depth + 2) for each in below]
+        return [*(each for each in own if each.name not in names), choice, *deeper], given
 
     def _with_default(self, option: Option) -> Option:
         if option.name not in self.defaults:
@@ -120,9 +123,36 @@ class Options:
         return replace(option, default=self.defaults[option.name], required=False)
 
 
-def _ordered(options: Iterable[Option]) -> list[Option]:
-    """Positional arguments first, and lists before single values: what follows a list would be taken for its items."""
-    return sorted(options, key=lambda option: (option.kind != "positional", not option.is_list))
+def flags_of(options: Iterable[Option]) -> list[dict[str, Any]]:
+    """For `bundle/delivery.py`, in an order in which they may be passed.
+
+    Positional arguments come first, and lists before single values: what follows a list would be taken for its items.
+    """
+    ordered = sorted(options, key=lambda each: (each.depth, each.kind != "positional", not each.is_list))
+    return [option.as_flag() for option in ordered]
+
+
+def names_given(options: Sequence[Option], args: Sequence[str]) -> set[str]:
+    """The values that arguments give already."""
+    by_flag = {flag: option for option in options for flag in (*option.flags, option.off) if flag}
+    positional = [option for option in options if option.kind == "positional"]
+    found: set[str] = set()
+    words = list(args)
+    while words:
+        word = words.pop(0)
+        flag, equals, _ = word.partition("=")
+        if flag in by_flag:
+            option = by_flag[flag]
+            found.add(option.name)
+            count = 0 if equals or option.kind in ("switch", "count") else option.length or 1
+            if option.kind == "list":
+                count = next((at for at, each in enumerate(words) if each.startswith("-")), len(words))
+            del words[:count]
+        elif positional and not word.startswith("-"):
+            found.add(positional[0].name)
+            if not isinstance(positional[0].type, GenericAlias):  # a list takes all further ones
+                del positional[0]
+    return found
 
 
 def section_from(options: Iterable[Option], given: Collection[str]) -> Section:
