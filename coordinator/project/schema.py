@@ -129,9 +129,14 @@ def _read(declared: Any, text: str) -> Any:
     kinds = set(args) - {type(None)} if typing.get_origin(declared) in (Union, types.UnionType) else {declared}
     if all(_is_text(kind) for kind in kinds):
         return None if type(None) in args and text in ("null", "~") else text
-    if typing.get_origin(declared) in (list, tuple) and all(_is_text(arg) for arg in args if arg is not Ellipsis):
+    if all(_is_list_of_text(kind) for kind in kinds) and text not in ("null", "~"):
         return _yaml(text, yaml.BaseLoader)
     return _yaml(text, yaml.SafeLoader)
+
+
+def _is_list_of_text(declared: Any) -> bool:
+    items = [arg for arg in typing.get_args(declared) if arg is not Ellipsis]
+    return typing.get_origin(declared) in (list, tuple) and all(map(_is_text, items))
 
 
 def _is_text(declared: Any) -> bool:
@@ -161,7 +166,8 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
     for field in dataclasses.fields(cls):
         if field.name in data:
             try:
-                given = _over_default(field, data[field.name])
+                default = field.default_factory() if callable(field.default_factory) else field.default
+                given = _over(default, data[field.name])
                 values[field.name] = _value(hints[field.name], given, join(path, field.name))
             except _Bad as bad:
                 problems.extend(bad.problems)
@@ -176,12 +182,9 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
         raise _Bad(*(_range_problem(path, known, line) for line in str(error).splitlines())) from None
 
 
-def _over_default(field: dataclasses.Field[Any], value: Any) -> Any:
-    """A mapping on top of the one that the field has by default: like a base's, its other values stay."""
-    if not isinstance(value, Mapping) or field.default_factory is dataclasses.MISSING:
-        return value
-    default = field.default_factory()
-    return merged(default, value) if isinstance(default, Mapping) else value
+def _over(default: Any, value: Any) -> Any:
+    """A mapping on top of the one that a value has by default: like a base's, its other values stay."""
+    return merged(default, value) if isinstance(default, Mapping) and isinstance(value, Mapping) else value
 
 
 def _section(section: Section, data: Any, path: str) -> dict[str, Any]:
@@ -201,7 +204,7 @@ def _section(section: Section, data: Any, path: str) -> dict[str, Any]:
             if isinstance(entry, Section):
                 values[name] = _section(entry, data.get(name, {}), here)
             elif name in data:
-                values[name] = _value(entry.type, data[name], here)
+                values[name] = _value(entry.type, _over(entry.default, data[name]), here)
             elif entry.default is REQUIRED:
                 problems.append(ConfigProblem(here, f"is missing{_required_by(entry)}"))
             else:

@@ -5,10 +5,12 @@ HfArgumentParser; click covers Typer.
 """
 
 import argparse
+import enum
 import json
 import os
 import runpy
 import sys
+import typing
 from pathlib import Path
 
 
@@ -72,12 +74,23 @@ def described(parser: argparse.ArgumentParser) -> "dict[str, object]":
     return {"options": options, **commands}
 
 
+def _click_type(parameter: object) -> "tuple[str, list[typing.Any]]":
+    """The name of a parameter's type, and its choices."""
+    bare = getattr(parameter, "bare_type", None)  # of Typer since 0.26, which has no types of click's
+    if isinstance(bare, type):
+        kinds = (bare, type(getattr(parameter, "default", None)))
+        choices = next((list(each) for each in kinds if issubclass(each, enum.Enum)), [])
+        return {int: "int", float: "float", bool: "bool"}.get(bare, "str"), choices
+    kind = getattr(parameter, "type", None)
+    name = str(getattr(kind, "name", "text")).partition(" ")[0]
+    return {"integer": "int", "float": "float", "boolean": "bool"}.get(name, "str"), list(getattr(kind, "choices", []))
+
+
 def described_click(command: object) -> "dict[str, object]":
     """The same of a command of click's."""
     options = []
     for parameter in command.params:  # type: ignore[attr-defined]
-        kind = getattr(parameter.type, "name", "text")
-        names = {"integer": "int", "integer range": "int", "float": "float", "float range": "float", "boolean": "bool"}
+        name, choices = _click_type(parameter)
         default = parameter.default if not callable(parameter.default) else ...
         is_unset = type(default).__name__ == "Sentinel"  # of click 8.2 and later
         found = {
@@ -85,15 +98,15 @@ def described_click(command: object) -> "dict[str, object]":
             "flags": list(parameter.opts) if parameter.param_type_name == "option" else [],
             "required": bool(parameter.required),
             "help": getattr(parameter, "help", None) or "",
-            "type": names.get(kind, "str"),
+            "type": name,
             "words": ["true", "false"],
             "is_list": bool(parameter.multiple if parameter.param_type_name == "option" else parameter.nargs == -1),
             "length": parameter.nargs if parameter.nargs > 1 else None,
             "kind": "repeated" if getattr(parameter, "multiple", False) else "value",
             **_json(None if is_unset else default),
         }
-        if kind == "choice":
-            found["choices"] = [getattr(each, "value", each) for each in parameter.type.choices]
+        if choices:
+            found["choices"] = [getattr(each, "value", each) for each in choices]
         if getattr(parameter, "is_flag", False):
             found |= {"kind": "switch", "type": "bool", "off": next(iter(parameter.secondary_opts), "")}
             found["default"] = bool(default) if not is_unset else False
