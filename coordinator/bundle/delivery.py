@@ -157,12 +157,12 @@ def hydra_words(config: Table, how: Table) -> Words:
 def hydra_text(value: object) -> str:
     """A value in Hydra's grammar of overrides, in which everything but a plain word is quoted."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{hydra_text(str(key))}:{hydra_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{_hydra_key(key)}:{hydra_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(hydra_text, value)) + "]"
     if not isinstance(value, str):
         return json.dumps(value)
-    is_word = re.fullmatch(r"[A-Za-z_][\w/.+-]*", value) and value.lower() not in (
+    is_word = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_/.+-]*", value) and value.lower() not in (
         "null",
         "true",
         "false",
@@ -174,6 +174,11 @@ def hydra_text(value: object) -> str:
     # Only backslashes before a quote count: all others stand for themselves.
     quoted = re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
     return f"'{quoted}'"
+
+
+def _hydra_key(key: str) -> str:
+    """A key cannot be quoted: what would end it is escaped."""
+    return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", key)
 
 
 # ---------------------------------------------------------------- files
@@ -246,20 +251,20 @@ def as_json(config: Table, _how: Table) -> str:
 
 def as_toml(config: Table, how: Table) -> str:
     """TOML: values first, then a table for each section. It has no null: such a value is left out."""
-    return "".join(f"{line}\n" for line in _toml_lines(config, how, ""))
+    return "".join(f"{line}\n" for line in _toml_lines(config, how, "", ""))
 
 
-def _toml_lines(table: Table, how: Table, path: str) -> Iterator[str]:
+def _toml_lines(table: Table, how: Table, path: str, header: str) -> Iterator[str]:
     sections = []
     for key, value in table.items():
+        here = f"{path}.{key}" if path else key
         if isinstance(value, dict):
-            sections.append((key, value))
+            sections.append((f"{header}.{_toml_key(key)}" if header else _toml_key(key), here, value))
         elif value is not None:
-            yield f"{_toml_key(key)} = {_toml_value(value, f'{path}.{key}'.lstrip('.'), how)}"
-    for key, section in sections:
-        here = f"{path}.{key}".lstrip(".")
-        yield f"\n[{'.'.join(map(_toml_key, here.split('.')))}]"
-        yield from _toml_lines(section, how, here)
+            yield f"{_toml_key(key)} = {_toml_value(value, here, how)}"
+    for name, here, section in sections:
+        yield f"\n[{name}]"
+        yield from _toml_lines(section, how, here, name)
 
 
 def _toml_key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""A program's argparse flags, read from its source: what is declared, what is refused, and what the program then gets."""
+"""A program's argparse flags, read from its source: what is declared, what is refused, and what the program gets."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_each_kind_of_option(
 ) -> None:
     """Its default is known, nothing is passed for it, and a value that is set arrives in the program as it was set."""
     program = _one(tmp_path, option)
-    (name,) = [each for each in _parsed(program, [], monkeypatch)]
+    (name,) = _parsed(program, [], monkeypatch)
     config = resolve(program, "base").config
     for key in name.split("."):
         config = config[key]
@@ -181,7 +181,8 @@ def test_other_modules_are_followed(tmp_path: Path) -> None:
 def test_as_a_module_and_from_a_function(tmp_path: Path) -> None:
     """`python -m src.train`, with `parser = get_parser()` of a module beside it."""
     files = {
-        "src/train.py": "from .flags import get_parser\nparser = get_parser()\nparser.add_argument('--b', default='2')\n",
+        "src/train.py": "from .flags import get_parser\nparser = get_parser()\n"
+        "parser.add_argument('--b', default='2')\n",
         "src/flags.py": "from argparse import ArgumentParser\ndef get_parser():\n    p = ArgumentParser()\n"
         "    p.add_argument('--a', default='1')\n    return p\n",
     }

@@ -52,7 +52,7 @@ def _written(program: Project, *overrides: str) -> dict[Any, Any]:
 
 
 def test_only_what_is_set_differs(tmp_path: Path) -> None:
-    """Everything else is what the program reads in the checkout: keys that are no text, dates, texts, merged anchors."""
+    """Everything else is what the program reads in the checkout: keys that are no text, dates, merged anchors."""
     before = yaml.safe_load(YAML)
     found = _written(_project(tmp_path), "lr=1e-5", "model.depth=50", "tags=[c]", "classes.1=bird", "model.head.a.b=1")
     expected = {**before, "needed": 1, "lr": 1e-05, "tags": ["c"], "classes": {0: "cat", 1: "bird"}}

@@ -24,7 +24,8 @@ CONF = {
     ),
     "conf/optimizer/adam.yaml": "name: adam\nlr: 0.001\n",
     "conf/optimizer/sgd.yaml": "name: sgd\nlr: 0.1\nmomentum: 0.9\n",
-    "conf/model/resnet.yaml": "defaults:\n  - backbone: r18\n  - /optimizer@aux: sgd\nwidth: 1\nbackbone: {freeze: true}\n",
+    "conf/model/resnet.yaml": "defaults:\n  - backbone: r18\n  - /optimizer@aux: sgd\n"
+    "width: 1\nbackbone: {freeze: true}\n",
     "conf/model/vit.yaml": "defaults:\n  - patch: p16\n",
     "conf/model/backbone/r18.yaml": "depth: 18\n",
     "conf/model/backbone/r50.yaml": "depth: 50\n",
@@ -93,7 +94,7 @@ def test_composition(tmp_path: Path, chosen: dict[str, Any], found: dict[str, An
     ],
 )
 def test_overrides_that_the_program_gets(tmp_path: Path, overrides: tuple[str, ...], arguments: list[str]) -> None:
-    """Options of groups and values that differ from what Hydra composes by itself; text is quoted where it has to be."""
+    """Options of groups and values that differ from what Hydra composes by itself; text is quoted where it must be."""
     found = words(_project(tmp_path), *overrides)
     assert [word for word in found if word != "++data.root=in"] == arguments
 
