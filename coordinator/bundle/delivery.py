@@ -16,10 +16,10 @@ import decimal
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 Words = list[str]
-Table = dict[str, object]
+Table = Mapping[str, object]
 
 NOTHING = object()
 """Stands for a value that a config does not have."""

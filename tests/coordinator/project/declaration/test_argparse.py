@@ -35,7 +35,7 @@ def _parsed(project: Project, arguments: list[str], monkeypatch: pytest.MonkeyPa
     error = io.StringIO()
     with contextlib.redirect_stderr(error):
         try:
-            return vars(runpy.run_path(str(project.root / "train.py"))["ARGS"])
+            return dict(vars(runpy.run_path(str(project.root / "train.py"))["ARGS"]))
         except SystemExit:
             raise AssertionError(f"{arguments}: {error.getvalue()}") from None
 

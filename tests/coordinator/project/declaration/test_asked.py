@@ -68,7 +68,7 @@ def test_the_program_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         **{"needed": "x", "fast": False},
     }
     with monkeypatch.context() as patched:
-        patched.setattr(asked.subprocess, "run", None)
+        patched.setattr(asked, "_run", None)
         arguments = words(program, "lr=1e-5", "amp=true", "ids=[1, 2]", "fast=true", "steps=3")
         assert " ".join(arguments) == "--ids 1 2 --lr 1e-05 --steps 3 --amp true --needed x --fast"
         assert problems(program, "opt=sdg", "lrr=1") == [
