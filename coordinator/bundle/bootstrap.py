@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -34,10 +34,12 @@ Packed = dict[str, tuple[str, str, str]]
 class Launch(NamedTuple):
     """How the program is started."""
 
-    arguments: Iterable[str] = ()
-    """Its arguments; those of this script come after them."""
+    arguments: Sequence[str] = ()
+    """Its arguments; those of the delivery come after them, and then those of this script."""
     place: Callable[[dict[str, bytes], Path], Path] | None = None
     """Puts the files (path -> content) elsewhere than into the session's directory; see `checkout.check_out`."""
+    deliver: Callable[[dict[str, object]], tuple[list[str], dict[str, str], dict[str, str]]] | None = None
+    """(arguments, variables, path -> text of files) that give the program its config; see `delivery.delivered`."""
     loaded: Iterable[str] | None = None
     """The names of the modules that Python had loaded before this script imported any."""
 
@@ -202,16 +204,22 @@ def run(
 ) -> None:
     """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources."""
     script = Path(__file__).read_text(encoding="utf-8")
-    resolved = ""
     if config is not None:
-        resolved = json.dumps(overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}")), indent=2)
+        config = overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}"))
+    resolved = "" if config is None else json.dumps(config, indent=2)
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
     contents = verified(files, archive)
+    words = list(launch.arguments)
+    if config is not None and launch.deliver is not None:
+        more, variables, texts = launch.deliver(config)
+        words += more
+        os.environ.update(variables)
+        contents.update({path: text.encode("utf-8") for path, text in texts.items()})
+    sys.argv[1:1] = words
     session = new_session({} if launch.place else contents, resolved)
     sources = launch.place(contents, session) if launch.place else session / "sources"
-    sys.argv[1:1] = launch.arguments
     if resolved:
         os.environ["COORD_CONFIG"] = str(session / CONFIG_FILE)
     if experiment:

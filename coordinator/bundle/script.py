@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import bootstrap, checkout
+from coordinator.bundle import bootstrap, checkout, delivery
 from coordinator.bundle.files import SourceFile
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
@@ -65,6 +65,8 @@ class Content:
     """What the program is started with."""
     in_checkout: bool = False
     """Whether the files lie in the working directory while the program runs; see `checkout`."""
+    delivery: Mapping[str, Any] | None = None
+    """How the config reaches the program, for `delivery`; None if it reads the file that COORD_CONFIG names."""
 
 
 def render_script(
@@ -86,9 +88,9 @@ def render_script(
     # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     source = template.read_text(encoding="utf-8")
-    needed = [name for name, used in (("arguments", content.arguments), ("checkout", content.in_checkout)) if used]
-    for name in needed:
-        if name not in source:  # a template of the project, older than this
+    used = {"arguments": content.arguments, "checkout": content.in_checkout, "delivery": content.delivery}
+    for name, value in used.items():
+        if value and name not in source:  # a template of the project, older than this
             raise BundleError(
                 f"{template} does not use {name}: the program would not be started as the settings say",
                 hint=f"Copy the lines with {name} from coord's own template, or delete this one.",
@@ -108,6 +110,8 @@ def render_script(
         "config": None if content.config is None else _config_text(content.config),
         "bootstrap": _source_of(bootstrap),
         "checkout": _source_of(checkout) if content.in_checkout else "",
+        "delivery": _source_of(delivery) if content.delivery is not None else "",
+        "how": None if content.delivery is None else json.dumps(content.delivery, indent=2, ensure_ascii=False),
     }
     files = sorted(content.files, key=lambda file: file.path)
     packed = {file.path: (file.sha256, *_encoded(file)) for file in files}

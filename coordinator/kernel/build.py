@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from coordinator.bundle import (
     Notebook,
     Packages,
     Script,
+    Selection,
     SourceFile,
     collect,
     fit_to_image,
@@ -34,7 +36,7 @@ from coordinator.kernel.metadata import (
     kernel_title,
     render_metadata,
 )
-from coordinator.project import Experiment, Project, kernel_titles
+from coordinator.project import AS_FILE, Experiment, Project, kernel_titles
 
 MANIFEST = "manifest.json"
 TEMPLATE = "kernel.py.j2"
@@ -53,6 +55,8 @@ class Build:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Files that are included or left out for another reason than an import."""
+    launch: Mapping[str, Any] = field(default_factory=dict)
+    """What of its start is part of the work; empty if it starts as a model source does."""
 
     @property
     def code_file(self) -> Path:
@@ -90,24 +94,23 @@ def assemble(project: Project, experiment: Experiment) -> Build:
 
     Raises BundleError, MetadataError or ProjectError.
 
-    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
-    (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
-    its `bytes` and its `sha256`. Nothing in it depends on the time, the place or the commit.
+    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), the `entry` with
+    its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that were given,
+    and of every file in the bundle its `path`, its `bytes` and its `sha256`. Nothing in it depends on the time, the
+    place or the commit.
     """
-    settings, image = project.settings, image_of(project)
+    settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     notes: list[str] = []
     with newer_syntax_explained(image.python):
-        sources = collect(project.root, settings.entry, say=notes.append)
+        sources = collect(project.root, entry, Selection(settings.include, settings.exclude), say=notes.append)
     packages = Packages(
         settings.vendor,
         settings.image_extra,
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
-    fitted = fit_to_image(sources, packages, root=project.root, entry=settings.entry, image=image)
+    fitted = fit_to_image(sources, packages, root=project.root, entry=entry, image=image)
     files = fitted.files
-    content = Content(
-        settings.entry, files, experiment.config, experiment.name, experiment.about, experiment.build_command
-    )
+    content = content_of(experiment, files)
     script = render_script(project.template(TEMPLATE), content, as_sent=partial(_as_sent, experiment))
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
     check_source_size(size)
@@ -123,7 +126,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "experiment": experiment.name,
         "digest": script.digest,
         "form": script.form,
-        "entry": project.settings.entry,
+        **experiment.launch.to_json(),
         "kernel_type": experiment.kernel.kernel_type,
         "bytes": size,
         "config": experiment.config,
@@ -131,7 +134,24 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes))
+    launch = experiment.launch.work(settings.entry)
+    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes), launch)
+
+
+def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
+    """What goes into the kernel's script."""
+    launch = experiment.launch
+    return Content(
+        launch.entry,
+        files,
+        experiment.config,
+        experiment.name,
+        experiment.about,
+        experiment.build_command,
+        arguments=launch.args,
+        in_checkout=launch.cwd == "checkout",
+        delivery=None if launch.delivery == AS_FILE else launch.delivery,
+    )
 
 
 def _notebook(experiment: Experiment, script: str) -> Notebook:

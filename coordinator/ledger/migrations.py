@@ -118,4 +118,5 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
     """,
     _states_instead_of_messages,
+    "ALTER TABLE runs ADD COLUMN launch TEXT NOT NULL DEFAULT '{}'",
 )

@@ -7,8 +7,10 @@ A file says only what differs from its base:
     config:  {schedule: {step_size: 4}}
     kernel:  {machine_shape: NvidiaTeslaT4}
     recorded: [{metric: leaderboard/public, mode: max, value: 0.8061}]
+    args: [--fold, 0]            # after those of the settings and of its bases
+    entry: infer.py              # another program, which gets none of their arguments
 
-A name that the config's dataclasses do not declare is a problem, and all problems of all files are reported together.
+A name that is not declared (see declaration/) is a problem, and all problems of all files are reported together.
 """
 
 from __future__ import annotations
@@ -20,9 +22,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.project.declaration.declare import ChoiceError, Given, declare
+from coordinator.project.declaration.from_values import defaults_of
+from coordinator.project.declaration.ways import way
+from coordinator.project.launch import Launch, is_script
 from coordinator.project.project import Project
-from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
+from coordinator.project.schema import ConfigProblem, Declared, assignment, check
+from coordinator.project.section import Section
 from coordinator.project.settings import KernelSettings
+from coordinator.project.values import json_like, leaves, merged, plain
 from coordinator.project.yaml_file import YamlFile, read_yaml
 from coordinator.text import command_line
 
@@ -50,6 +58,8 @@ class _File:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     kernel: dict[str, Any] = dataclasses.field(default_factory=dict)
     recorded: tuple[Recorded, ...] = ()
+    entry: str | None = None
+    args: tuple[str | int | float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +80,14 @@ class Experiment:
     bases: tuple[str, ...]
     """The experiments it builds on, nearest first."""
     config: dict[str, Any]
-    """Complete: every value that the config's dataclasses declare, as JSON-like data."""
+    """Complete: every value that is declared, as JSON-like data."""
     kernel: KernelSettings
     recorded: tuple[Recorded, ...]
     changes: tuple[Change, ...]
-    """What differs from the nearest base (or from the dataclasses' defaults), `--set` included."""
+    """What differs from the nearest base (or from the declared defaults), `--set` included."""
+    launch: Launch
+    declared: Declared = dataclasses.field(repr=False, compare=False)
+    """What its config was checked against."""
     overrides: tuple[str, ...] = ()
     """The `--set` texts, as given."""
 
@@ -92,6 +105,7 @@ class Experiment:
             "kernel": plain(self.kernel),
             "recorded": plain(self.recorded),
             "changes": plain(self.changes),
+            "launch": self.launch.to_json(),
             "overrides": list(self.overrides),
         }
 
@@ -114,35 +128,63 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     report = _Report(project)
     chain = _chain(project, name, report)
     files = [report.parse(file) for file in chain]
-    config_class = project.config_class()
+    entry, args = _start(project, files, chain, report)
+    layers = [json_like(parsed.config) for parsed in files]
+    try:
+        declaration = declare(project, Given(entry, args, chain[0], layers, overrides))
+    except ChoiceError as error:
+        report.attribute("config", ConfigProblem(error.path, str(error)), chain, ())
+        raise report.error(name) from error
+    declared = declaration.declared
+    if isinstance(declared, Section):
+        layers = [declared.with_aliases_resolved(layer) for layer in layers]
     given: dict[str, Any] = {}
     for text in overrides:
         try:
-            given = merged(given, assignment(config_class, text))
+            given = merged(given, assignment(declared, text))
         except ValueError as error:
             report.add("--set", str(error))
 
     base_layers = [plain(project.settings.kernel)] + [parsed.kernel for parsed in files[:-1]]
     kernel = report.build(KernelSettings, "kernel", [*base_layers, files[-1].kernel], chain, {})
-    config_layers = [parsed.config for parsed in files]
-    config = report.build(config_class, "config", config_layers, chain, given)
+    config = report.build(declared, "config", layers, chain, json_like(given))
     if report.problems or kernel is None or config is None:
         raise report.error(name)
-    kernel = _with_earlier(project, plain(config), kernel)
-    base_config, base_kernel = _base(config_class, config_layers[:-1], base_layers)
+    config = plain(config)
+    base_config = _base_config(project, Given(entry, args, chain[0], layers[:-1], ()), declared)
+    base_kernel, _ = check(KernelSettings, _merge_all(base_layers))
+    kernel = _with_earlier(project, config, kernel)
     return Experiment(
         name=name,
         about=files[-1].about,
         bases=tuple(file.path.stem for file in reversed(chain[:-1])),
-        config=plain(config),
+        config=config,
         kernel=kernel,
         recorded=files[-1].recorded,
         changes=(
-            *_changes(base_config, plain(config)),
-            *_changes(base_kernel, plain(kernel), prefix="kernel"),
+            *_changes(base_config, config),
+            *_changes(plain(base_kernel or {}), plain(kernel), prefix="kernel"),
         ),
+        launch=Launch(entry, args, project.settings.cwd or "working", way(project, declaration.delivery, config)),
+        declared=declared,
         overrides=tuple(overrides),
     )
+
+
+def _start(
+    project: Project, files: Sequence[_File], chain: Sequence[YamlFile], report: _Report
+) -> tuple[str, tuple[str, ...]]:
+    """What runs, and its arguments: those of the settings and of each file. Another entry starts without any."""
+    entry, args = project.settings.entry, list(project.settings.args)
+    for parsed, file in zip(files, chain, strict=True):
+        if parsed.entry is not None and parsed.entry != entry:
+            entry, args = parsed.entry, []
+            if is_script(project.root, entry) and not (project.root / entry).is_file():
+                near = did_you_mean(entry, [each.name for each in project.root.glob("*.py")])
+                report.add_in(file, ConfigProblem("entry", f'there is no script "{entry}"{near}'))
+                raise report.error(file.path.stem)
+        args += map(str, parsed.args)
+    return entry, tuple(args)
 
 
 def derive(project: Project, name: str, base: str, overrides: Sequence[str]) -> Experiment:
@@ -211,11 +253,18 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
         wanted = base
 
 
-def _base(config_class: type, config_layers: Sequence[Any], kernel_layers: Sequence[Any]) -> tuple[Any, Any]:
-    """The config and kernel settings that the experiment starts from: its base's, or the declared defaults."""
-    config, _ = check(config_class, _merge_all(config_layers))
-    kernel, _ = check(KernelSettings, _merge_all(kernel_layers))
-    return plain(config or {}), plain(kernel or {})
+def _base_config(project: Project, given: Given, declared: Declared) -> dict[str, Any]:
+    """The config that the experiment starts from: its base's, or the declared defaults."""
+    if isinstance(declared, Section):
+        try:  # with the options of groups and the sub-command that the base chooses
+            declared = declare(project, given).declared
+        except ChoiceError:
+            pass
+    values = _merge_all(given.layers)
+    value, _ = check(declared, values)
+    if value is None and isinstance(declared, Section):  # it lacks what only the experiment gives
+        return merged(defaults_of(declared), values)
+    return dict(plain(value or {}))
 
 
 def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSettings) -> KernelSettings:
@@ -279,33 +328,41 @@ class _Report:
 
     def build(
         self,
-        cls: type,
+        cls: Declared,
         section: str,
         layers: Sequence[Mapping[str, Any]],
         chain: Sequence[YamlFile],
         given: Mapping[str, Any],
     ) -> Any:
-        """The merged section as a `cls`; each problem is attributed to the last file that set the value."""
-        value: Any
+        """The merged section, checked against `cls`; each problem is attributed to the last file that set the value."""
         value, problems = check(cls, merged(_merge_all(layers), given))
         given_paths = [path for path, _ in leaves(given)]
+        aliases = cls.aliases if isinstance(cls, Section) else {}
+        short = {path: alias for alias, path in aliases.items()}
         for problem in problems:
-            path = f"{section}.{problem.path}" if problem.path else section
-            setter = next((file for file in reversed(chain) if path in file.lines), None)
-            if setter is None:
-                # An item of a list, or a whole section: the last file that sets any part of it.
-                setter = next((file for file in reversed(chain) if file.line(path) is not None), chain[-1])
             if any(problem.path == item or problem.path.startswith(f"{item}.") for item in given_paths):
                 self.add("--set", f"{problem.path}: {problem.message}")
             else:
-                self.add_in(setter, ConfigProblem(path, problem.message))
+                self.attribute(section, problem, chain, (short.get(problem.path, problem.path),))
         if value is None:
             return None
-        # Checked once more as a whole: the dataclasses' defaults were not yet, and `lr: 1` becomes `lr: 1.0`.
+        # Checked once more as a whole: the declared defaults were not yet, and `lr: 1` becomes `lr: 1.0`.
         value, problems = check(cls, plain(value))
         for problem in problems:
-            self.add(f"the defaults of {cls.__name__}", f"{problem.path}: {problem.message}")
+            self.add(f"the defaults of {getattr(cls, '__name__', 'the program')}", f"{problem.path}: {problem.message}")
         return value
+
+    def attribute(
+        self, section: str, problem: ConfigProblem, chain: Sequence[YamlFile], also: Sequence[str] = ()
+    ) -> None:
+        """Adds a problem of a section with the file that set the value; `also` has other names of it."""
+        path = f"{section}.{problem.path}" if problem.path else section
+        places = [path, *(f"{section}.{each}" for each in also)]
+        setter = next((file for file in reversed(chain) for place in places if place in file.lines), None)
+        if setter is None:
+            # An item of a list, or a whole section: the last file that sets any part of it.
+            setter = next((file for file in reversed(chain) if file.line(path) is not None), chain[-1])
+        self.add_in(setter, ConfigProblem(path, problem.message))
 
     def error(self, name: str) -> ExperimentError:
         count = len(self.problems)

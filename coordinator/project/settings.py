@@ -181,12 +181,28 @@ class Settings:
     owner: str | None = None
     """Kaggle user name; without it the credentials' user name is taken."""
     target: TargetName = "kaggle"
-    model_source: str = "model_src"
-    """The package that trains, relative to the project."""
-    entry: str = "model_src.train"
-    """Module that runs as `__main__`."""
-    config: str = "model_src.config:Config"
-    """The config's dataclass, module:name."""
+    model_source: str | None = None
+    """The package that trains, relative to the project; model_src by default, if there is such a folder."""
+    entry: str = ""
+    """What runs as `__main__`: a script's path or a module's name; the module train of model_src by default."""
+    args: tuple[str, ...] = ()
+    """Arguments of the entry in every run."""
+    cwd: Literal["checkout", "working"] | None = None
+    """Where the entry runs: in its checkout, or in the kernel's working directory, which is the default for a project
+    with a model_source or a dataclass."""
+    config: str | tuple[str, ...] | None = None
+    """What declares the config: module:Class (a dataclass), "argparse", paths of config files, "hydra:FOLDER/NAME". By
+    default model_src.config:Config, if there is one, and else the experiments without a base declare it."""
+    config_python: str | None = None
+    """Python with the program's own libraries, for a dataclass that imports them and for computed flags; without it
+    coord reads the dataclass itself, and runs a parser with its own Python."""
+    delivery: str | None = None
+    """How the config reaches the program: "file" (COORD_CONFIG), "arguments", "hydra", "environment", or the path of a
+    YAML, JSON or TOML file of the checkout, which is written. By default what fits the declaration."""
+    include: tuple[str, ...] = ()
+    """Globs of further files that go into the bundle."""
+    exclude: tuple[str, ...] = ()
+    """Patterns, as in .gitignore, of files that do not."""
     scorer: str | None = None
     """The competition's metric, module:function: `function(submission, solution, ids)` gets the paths of two CSV files
     and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
@@ -217,3 +233,18 @@ class Settings:
     local: LocalSettings = LocalSettings()
     sweep: SweepSettings = SweepSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+
+ConfigKind = Literal["dataclass", "argparse", "files", "hydra", "base"]
+HYDRA = "hydra:"
+
+
+def kind_of(config: str | tuple[str, ...] | None) -> ConfigKind:
+    """What kind of declaration the setting `config` names."""
+    if config is None or config == ():
+        return "base"
+    if config == "argparse":
+        return "argparse"
+    if isinstance(config, str) and config.startswith(HYDRA):
+        return "hydra"
+    return "dataclass" if isinstance(config, str) and ":" in config else "files"

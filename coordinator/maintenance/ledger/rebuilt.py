@@ -52,8 +52,11 @@ def _from_results(directory: Path) -> Rebuilt:
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
         continues=values.get("continues"),
+        launch=values.get("launch", {}),
     )
-    if not isinstance(run.version, int) or not all(isinstance(each, dict) for each in (run.metadata, run.config)):
+    if not isinstance(run.version, int) or not all(
+        isinstance(each, dict) for each in (run.metadata, run.config, run.launch)
+    ):
         raise TypeError(f"{RUN} has values of another kind")
     found = values.get("sweeps", [])  # older versions of run.json lack it
     return Rebuilt(run, tuple(filter(None, map(from_json, found if isinstance(found, list) else []))))
