@@ -22,5 +22,6 @@ from .folder import (
 from .merging import merge_summaries as merge_summaries
 from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Metric, Repeats as Repeats
 from .oof import OutOfFold as OutOfFold
+from .review import MODES as MODES, reported as reported
 from .summary import Summary as Summary, read_summary as read_summary
 from .tracebacks import Place as Place, Sources as Sources

@@ -12,6 +12,7 @@ from pathlib import Path
 from coordinator.errors import TargetError
 
 _OUT_OF_FOLD = ("", "cv", "oof")  # what a metric's name begins with
+OOF_MAX = 1 << 28  # bytes
 _LONGEST_CELL = 2**26  # characters; run lengths of a mask may exceed the 128 KiB that the csv module allows
 
 
@@ -34,12 +35,15 @@ def read(file: Path, metric: str) -> OutOfFold | None:
     """The folds of all images, and their values of `metric`. None if there is no file, or no rows or folds in it.
 
     The first column is the image's id, `fold` its fold. The values of cv/dice are in the column dice; a metric that was
-    not measured out of fold (holdout/dice) has no column. Raises TargetError if the file is no such table.
+    not measured out of fold (holdout/dice) has no column. Raises TargetError if the file is no such table, or is too
+    large to be read at once.
     """
     place, _, column = metric.rpartition("/")
     column = column if place in _OUT_OF_FOLD else ""
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
+        if (size := file.stat().st_size) > OOF_MAX:
+            raise TargetError(f"{file} has {size:,} bytes: out-of-fold rows are read up to {OOF_MAX:,}")
         with file.open(encoding="utf-8", newline="") as text:
             rows = csv.DictReader(text)
             names = list(rows.fieldnames or ())
