@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -89,19 +88,23 @@ def check_free(directory: Path) -> None:
 def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
     """Writes the files, whose paths are relative to `directory`, into a new or empty folder.
 
-    They are written into a temporary folder beside it first. An existing empty folder is kept, not replaced: it may be
-    the current folder of a process. Raises UsageError if the folder is not empty or not writable.
+    They are written into a temporary folder beside it, which gets the name at once: a process that is killed leaves no
+    part of the folder, which would be in the way of the next attempt. The current folder, and one with a `.git`, are
+    kept: their content is moved into them. Raises UsageError if the folder is not empty or not writable.
     """
     check_free(directory)
     top = directory.resolve()
     try:
         top.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=top.parent, prefix=".coord-new-"))
+        new = top.with_name(f".coord-new-{os.urandom(6).hex()}")
         try:
+            new.mkdir()
             _write_files(new, files)
-            top.mkdir(exist_ok=True)
-            for child in sorted(new.iterdir()):
-                child.rename(top / child.name)
+            if top.exists() and (top == Path.cwd() or any(top.iterdir())):
+                for child in sorted(new.iterdir()):
+                    child.rename(top / child.name)
+            else:
+                new.rename(top)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
