@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator.results.untrusted import float_of, mapping, number, parse_json, text, whole
+from coordinator.results.untrusted import float_of, mapping, number, parse_json, seconds, text, whole
 from coordinator.target import LogRecord
 from coordinator.text import clean
 
@@ -55,7 +55,7 @@ class Event:
         return cls(
             data,
             kind=text(found.get("event")),
-            time=number(found.get("time")),
+            time=seconds(found.get("time")),
             epoch=number(epoch) if whole(epoch) is None else whole(epoch),
             **{name: whole(found.get(name)) for name in ("seed", "fold", "folds", "epochs", "step")},
             status=text(found.get("status")),
@@ -112,8 +112,8 @@ class Lines:
         *whole, last = record.data.split("\n")
         rest = self._rest.setdefault(record.stream, _Unfinished())
         found = []
-        for text in whole:
-            rest.add(text)
+        for end in whole:
+            rest.add(end)
             found += rest.taken()
         rest.add(last)
         if rest.size > LINE_MAX:

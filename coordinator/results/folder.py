@@ -159,7 +159,7 @@ class Results:
     def _known(self) -> dict[str, Any]:
         try:
             known = json.loads((self.directory / RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return known if isinstance(known, dict) else {}
 

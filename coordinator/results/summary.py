@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coordinator.errors import TargetError
-from coordinator.results.untrusted import check_size, mapping, mappings, number, numbers, parse_json, text, texts, whole
+from coordinator.results.untrusted import (
+    check_size,
+    mapping,
+    mappings,
+    numbers,
+    parse_json,
+    seconds,
+    text,
+    texts,
+    whole,
+)
 from coordinator.text import clean
 
 if TYPE_CHECKING:  # imported where they are parsed: `coord status` and most other commands ask for none of them
@@ -87,7 +97,7 @@ class Summary:
     @property
     def seconds(self) -> float | None:
         """From the start of the program until it last wrote its summary."""
-        return number(self._value("seconds"))
+        return seconds(self._value("seconds"))
 
     @cached_property
     def primary(self) -> Primary | None:

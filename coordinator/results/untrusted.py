@@ -18,6 +18,7 @@ _VALUES_MAX = 200_000  # in one JSON text
 _DEPTH_MAX = 64
 _TOO_DEEP = "it is nested too deeply"
 _NUMBER_MAX = 1e100  # sums of squares of such numbers are still finite
+_SECONDS_MAX = 1e9
 _WHOLE_MAX = 2**53
 
 
@@ -57,6 +58,12 @@ def number(value: object) -> float | None:
     """A number to compute with; None for anything else, also for one that is infinite or beyond 1e100."""
     found = float_of(value)
     return found if math.isfinite(found) else None
+
+
+def seconds(value: object) -> float | None:
+    """A number of seconds; None for anything else, also for more than thirty years."""
+    found = number(value)
+    return found if found is not None and abs(found) <= _SECONDS_MAX else None
 
 
 def float_of(value: object) -> float:

@@ -142,9 +142,10 @@ def _differs(file: Path, data: bytes) -> bool:
 def _manifest(directory: Path) -> dict[str, Any]:
     try:
         found = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        if found["schema"] == _SCHEMA and all(map(is_confined, [*found["files"], *found["sources"], found["code_file"]])):
+        names = [*dict(found["files"]), *found["sources"], found["code_file"]]
+        if found["schema"] == _SCHEMA and all(map(is_confined, names)):
             return dict(found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UsageError(f"{directory} is not a folder of coord promote", hint="Make one: coord promote --exp NAME -o DIR")
 
