@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from coordinator.text import clean
 
 _PART_MAX = 255  # bytes of the name of one file or folder, on the usual file systems
+_DEPTH_MAX = 64  # parts of a path: programs that walk a folder, Python's own too, fail at some hundred
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _IN_NO_NAME = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of characters, ends of lines
 
@@ -27,6 +28,8 @@ def confined(name: str) -> PurePosixPath:
         raise ValueError("it has a backslash, which separates folders on some systems")
     if clean(name) != name or any(unicodedata.category(character) in _IN_NO_NAME for character in name):
         raise ValueError("it has control characters")
+    if len(path.parts) > _DEPTH_MAX:
+        raise ValueError(f"it is in more than {_DEPTH_MAX - 1} folders")
     if max(len(part.encode("utf-8")) for part in path.parts) > _PART_MAX:
         raise ValueError(f"a part of it is longer than {_PART_MAX} bytes")
     return path

@@ -18,7 +18,8 @@ EVENT_PREFIX = "COORD "
 LINE_MAX = 1 << 20
 """Characters of a line that are read at once."""
 _EVENT_MAX = 1 << 18  # characters; the ledger keeps each run's last event
-_EVENTS_MAX = 1 << 28  # bytes of metrics.jsonl that are read
+EVENTS_MAX = 1 << 26
+"""Bytes of metrics.jsonl that are read."""
 
 _METRICS_SHOWN = 3  # in a line about one event
 
@@ -174,13 +175,13 @@ def event_in(text: str) -> Event | None:
 def read_events(file: Path) -> Iterator[Event | None]:
     """The events in the lines of metrics.jsonl, whose metrics may be infinite; None for a line that is no JSON object.
 
-    A line that is too large is none, and one None stands for all that is behind the first _EVENTS_MAX bytes. No events
+    A line that is too large is none, and one None stands for all that is behind the first EVENTS_MAX bytes. No events
     if there is no such file. Raises OSError if it cannot be read.
     """
     with contextlib.suppress(FileNotFoundError), file.open("rb") as content:
         while line := content.readline(LINE_MAX):
             yield _event_in_file(line)
-            if content.tell() > _EVENTS_MAX:
+            if content.tell() > EVENTS_MAX:
                 yield None
                 return
 

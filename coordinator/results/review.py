@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from coordinator.errors import TargetError
+from coordinator.results.events import EVENTS_MAX
+from coordinator.results.oof import OOF_MAX
 from coordinator.results.summary import Summary, read_summary
 from coordinator.results.untrusted import number, text
 from coordinator.text import clean
@@ -37,6 +40,14 @@ def reported(file: Path) -> tuple[Summary | None, tuple[str, ...]]:
     found = [] if summary is None else [f"{file.name}: {fault}" for fault in faults(summary)]
     more = len(found) - _SHOWN
     return summary, (*found[:_SHOWN], *([f"{file.name} has {more} more faults of such kinds"] if more > 0 else []))
+
+
+def too_large(directory: Path) -> Iterator[str]:
+    """Which other files of a run are not read as a whole, a sentence each."""
+    for name, most in (("oof.csv", OOF_MAX), ("metrics.jsonl", EVENTS_MAX)):
+        with contextlib.suppress(OSError):
+            if (size := (directory / name).stat().st_size) > most:
+                yield f"{name} has {size:,} bytes, and is read up to {most:,}: the rest is not used"
 
 
 def faults(summary: Summary) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import SUMMARY, Summary, reported
+from coordinator.results import SUMMARY, Summary, reported, too_large
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
 
@@ -55,7 +55,8 @@ def dry_run_kernel(
     )
     exit_code = local.run_once(project, session, on_record)
     working = root / "working"
-    return DryRun(exit_code, working, *reported(working / SUMMARY))
+    summary, faults = reported(working / SUMMARY)
+    return DryRun(exit_code, working, summary, (*faults, *too_large(working)))
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

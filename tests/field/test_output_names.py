@@ -61,6 +61,7 @@ def files_in(folder: Path) -> set[str]:
         ("d" * 256 + "/x", LONG),
         ("ü" * 128, LONG),
         ("/".join(["d" * 200] * 25), "this system refuses the name (File name too long)"),
+        ("d/" * 64 + "x", "it is in more than 63 folders"),
         ("metrics.json/x", "a file has the name of its folder"),
         ("fold0.pth/a/b", "a file has the name of its folder"),
     ],

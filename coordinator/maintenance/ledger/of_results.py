@@ -68,9 +68,8 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
         summary = read_summary(directory / SUMMARY)
     except TargetError as error:
         kept = Results(directory).fetched().get(PurePosixPath(SUMMARY))
-        if (
-            kept is None or output_file.sha256(directory / SUMMARY) != kept.sha256
-        ):  # else the run itself left it like this
+        # Else the run itself left it like this.
+        if kept is None or output_file.sha256(directory / SUMMARY) != kept.sha256:
             yield Problem(error.what, again)
             return
         summary = None

@@ -51,7 +51,7 @@ def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
 
 def _from_results(directory: Path) -> Rebuilt:
     values = json.loads((directory / RUN).read_text(encoding="utf-8"))
-    del values["output"]  # as many as there are files: `Results` reads them
+    values.pop("output", None)  # as many as there are files: `Results` reads them
     values = parse_json(json.dumps(values))
     summary, _ = reported(directory / SUMMARY)  # without one if the file cannot be read
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))

@@ -29,6 +29,7 @@ from coordinator.results import (
     Summary,
     log_lines,
     reported,
+    too_large,
 )
 from coordinator.runs.fetch import parallel
 from coordinator.runs.fetch.progress import Progress, Tally
@@ -181,7 +182,8 @@ class _Fetch:
         results.finish(complete=is_complete)
         if is_complete:
             run = self.workspace.ledger.update(run.id, fetched_at=now(), summary=summary)
-        warnings = (*faults, *_warnings(run, records, files), *_left_alone(left_alone), *_left_alone(refused))
+        faults = (*faults, *too_large(results.directory), *_warnings(run, records, files))
+        warnings = (*faults, *_left_alone(left_alone), *_left_alone(refused))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
     def _bring(self, transfer: Transfer, path: PurePosixPath, refused: dict[str, list[str]]) -> None:
