@@ -78,6 +78,7 @@ def test_a_name_that_cannot_be_written_is_left_and_said(tiny: Project, ledger: L
     (warning,) = found.warnings
     assert warning.startswith(f"not fetched, because {why}: ")
     assert "\n" not in warning
+    assert len(warning) < 200
     assert (found.run.fetched_at is not None, found.left_out) == (True, 0)
     new = files_in(tiny.root.parent) - before
     assert {each for each in new if not each.startswith(("tiny/results/base/kaggle-v3/", "tiny/.coord/"))} == set()

@@ -47,6 +47,7 @@ _OF_THE_NAME = (
     *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY),
 )
 """Errors of a file system that takes no file of this name, or has a folder of it."""
+_NAME_SHOWN = 80  # characters
 _BAD_FILES = 3  # that are left out before a fetch gives up
 
 
@@ -303,8 +304,13 @@ def _checked(run: Run, summary: Summary | None) -> Summary | None:
 
 def _left_alone(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for why, each in names.items():
-        shown, more = ", ".join(name if name.isprintable() else ascii(name) for name in each[:3]), len(each) - 3
+        shown, more = ", ".join(map(_shown, each[:3])), len(each) - 3
         yield f"not fetched, because {why}: {shown}{f' and {more} more' if more > 0 else ''}"
+
+
+def _shown(name: str) -> str:
+    text = name if name.isprintable() else ascii(name)
+    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}..."
 
 
 def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:
