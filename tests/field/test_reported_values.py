@@ -20,6 +20,7 @@ from rich.console import Console
 from coordinator.cli.tables import results as results_table, runs as runs_table
 from coordinator.comparison.compare import compare_experiments
 from coordinator.comparison.ranking import best
+from coordinator.errors import CoordError
 from coordinator.handover.record import record_of
 from coordinator.kernel.build import build_kernel
 from coordinator.ledger import export, listing
@@ -218,6 +219,19 @@ def test_one_run_breaks_nothing(tiny: Project, ledger: Ledger) -> None:
     use_everything(tiny, ledger)
 
 
+@pytest.mark.parametrize("mode", ["maximize", "MAX", "", "up"])
+def test_a_metric_without_a_direction_is_not_ranked(tiny: Project, ledger: Ledger, mode: str) -> None:
+    """Though it is the newest of two: the other one is ranked alone. If there is no other, it is said why."""
+    finished(tiny, "odd", 1, [0.1, 0.3], mode=mode, sets=["optim.lr=0.5"])
+    here = Workspace(tiny, ledger, MemoryTarget())
+    with pytest.raises(CoordError, match="the direction of cv/dice is not the same for all|no primary metric"):
+        best(here)
+    finished(tiny, "base", 1, [0.4, 0.6], created_at="2026-10-01T00:00:00+00:00")
+    rows, notes = best(here)
+    assert [(row["run"], row["mode"]) for row in rows] == [("base local-v1", "max")]
+    assert notes == ["left out, because cv/dice has another direction there, or none: odd local-v1"]
+
+
 EVENTS: tuple[dict[str, Any], ...] = (
     {"epoch": HUGE},
     {"epoch": -HUGE},
@@ -241,7 +255,7 @@ def test_events_that_no_reader_expects(tiny: Project, ledger: Ledger) -> None:
     """In the log and in metrics.jsonl: the last event in the ledger, the curves of the report, other tools."""
     sound_runs(tiny)
     sound = json.dumps({"event": "epoch", "epoch": 1, "time": 2.5, "metrics": {"cv/dice": 0.5}})
-    lines = [sound, *(json.dumps({"event": "epoch", **event}) for event in EVENTS)]
+    lines = [sound, *(json.dumps({"event": "epoch", "metrics": {"x": 1}, **event}) for event in EVENTS)]
     found = fetched(tiny, ledger, {"metrics.jsonl": "\n".join(lines).encode()})
     assert found.warnings == ()
     for line in lines:

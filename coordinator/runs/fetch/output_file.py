@@ -23,7 +23,7 @@ def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     try:
         path = confined(name)
     except ValueError as error:
-        raise UsageError(f"--file {name}: {error}", hint="Name one of the run's output files.") from None
+        raise UsageError(f"--file {name}: name one of the run's output files ({error})") from None
     results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
     if results.run_id() != run.id or not (run.fetched_at or path in results.fetched()):
         workspace.say(f"fetching {path} of {run.label}")
