@@ -29,7 +29,8 @@ def best(
     candidates = all_candidates(workspace)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
-    metric = metric or next((each.primary for each in candidates if each.primary and _mode(each, each.primary)), None)
+    primaries = [(each.primary, _mode(each, each.primary)) for each in candidates if each.primary]
+    metric = metric or next((name for name, mode in sorted(primaries, key=lambda each: not each[1])), None)
     if not candidates:
         raise RunNotFound("no run is complete and fetched, and nothing is recorded", hint="See: coord status")
     known = list(dict.fromkeys(name for each in candidates for name in each.modes))

@@ -1,6 +1,7 @@
 """Names of output files that one system takes and another does not.
 
-Seen: found by trying it on coord: one `back\\slash.txt` in the output, and neither fetch, submit nor promote worked.
+Seen: https://github.com/wandb/wandb/issues/1143 and https://github.com/actions/upload-artifact/issues/546 (a colon in a
+name); on coord one `back\\slash.txt` in the output, and neither fetch, submit nor promote worked.
 """
 
 from __future__ import annotations
