@@ -203,7 +203,7 @@ def _curves(reported: Sequence[Event]) -> dict[str, dict[str, Curve]]:
 
 
 def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
-    files = sorted((directory / "worst").glob("*.png"))
+    files = sorted(path for path in (directory / "worst").glob("*.png") if path.is_file())
     rows = _rows(directory / "oof.csv") if files else {}
     found: list[Picture] = []
     for file in files:

@@ -36,7 +36,8 @@ def reported(file: Path) -> tuple[Summary | None, tuple[str, ...]]:
     try:
         summary = read_summary(file)
     except TargetError as error:
-        return None, (f"{error.what}: it stays a file, and there are no metrics",)
+        what = error.what.replace(str(file), file.name)  # the same words, wherever the file is
+        return None, (f"{what}: it stays a file, and there are no metrics",)
     found = [] if summary is None else [f"{file.name}: {fault}" for fault in faults(summary)]
     more = len(found) - _SHOWN
     return summary, (*found[:_SHOWN], *([f"{file.name} has {more} more faults of such kinds"] if more > 0 else []))

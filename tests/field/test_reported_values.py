@@ -220,6 +220,16 @@ def test_one_run_breaks_nothing(tiny: Project, ledger: Ledger) -> None:
     use_everything(tiny, ledger)
 
 
+def test_folders_where_files_are_read(tiny: Project, ledger: Ledger) -> None:
+    """A program may give a folder the name of any file that coord reads of a run."""
+    sound_runs(tiny)
+    names = ("oof.csv", "metrics.jsonl", "submission.csv", "folds.csv", "worst/a.png", "worst/0-b.png/c.png")
+    found = fetched(tiny, ledger, {f"{name}/x": b"x" for name in names})
+    assert found.warnings == ()
+    rank_and_show(tiny, ledger)
+    write_report(Workspace(tiny, ledger, MemoryTarget()), tiny.root / "report.html", Contents(every=True))
+
+
 @pytest.mark.parametrize("mode", ["maximize", "MAX", "", "up"])
 def test_a_metric_without_a_direction_is_not_ranked(tiny: Project, ledger: Ledger, mode: str) -> None:
     """Though it is the newest of two: the other one is ranked alone. If there is no other, it is said why."""
