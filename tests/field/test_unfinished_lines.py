@@ -106,7 +106,10 @@ def test_a_followed_log_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_the_report_finishes_a_line_first(tmp_path: Path, before: object, shown: list[str]) -> None:
     """Each event begins on a line of its own, and no line is left blank where the program has finished its own."""
     assert callable(before)
-    with contextlib.redirect_stdout(io.StringIO()) as out, Report(tmp_path, experiment="e", run_id="r", digest="d") as r:
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        Report(tmp_path, experiment="e", run_id="r", digest="d") as r,
+    ):
         first = len(out.getvalue().split("\n")) - 1
         before()
         r.message("hello")
