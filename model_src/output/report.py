@@ -1,7 +1,7 @@
 """The report of a run: events as they happen, and a summary that is always up to date.
 
-`metrics.jsonl` has one event per line, which is also printed as `COORD {json}`, so that a live log shows it, on a line of
-its own even if the program has not finished its line (a progress bar).
+`metrics.jsonl` has one event per line, which is also printed as `COORD {json}`, so that a live log shows it: on a line
+of its own even if the program has not finished its line (a progress bar).
 `metrics.json` is the summary. Both files are replaced as a whole, so that a reader never sees an incomplete file, and a
 run that is killed leaves the state of its last event.
 """

@@ -118,9 +118,14 @@ def test_the_report_finishes_a_line_first(tmp_path: Path, before: object, shown:
 
 
 def test_the_report_leaves_the_output_as_it_was(tmp_path: Path) -> None:
-    """After the run, and after one that fails, the output is the program's own; within it has all that it had."""
+    """After a run, also one that fails, the output is the program's own; within it has all that it had."""
+
+    def fail() -> None:
+        with Report(tmp_path, experiment="e", run_id="r", digest="d"):
+            assert sys.stdout.encoding == before.encoding
+            raise ZeroDivisionError
+
     before = sys.stdout
-    with pytest.raises(ZeroDivisionError), Report(tmp_path, experiment="e", run_id="r", digest="d"):
-        assert sys.stdout.encoding == before.encoding
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert sys.stdout is before
