@@ -6,14 +6,15 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
+from coordinator.files import is_leftover
 
-_SKIPPED_NAMES = {"__pycache__", ".git", ".DS_Store", ".ipynb_checkpoints"}
+_SKIPPED_NAMES = {"__pycache__", ".git"}
 _SKIPPED_SUFFIXES = (".pyc", ".pyo")
 MODULE_SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 
@@ -24,6 +25,12 @@ class SourceFile:
 
     path: str
     data: bytes
+    is_source: bool | None = field(default=None, compare=False)
+    """Whether it is a Python source, where its name does not tell: a script without .py, a template with it."""
+
+    @property
+    def is_python(self) -> bool:
+        return self.path.endswith(".py") if self.is_source is None else self.is_source
 
     @property
     def sha256(self) -> str:
@@ -46,11 +53,17 @@ def _below(root: Path, name: object) -> str:
 
 
 def names_in(folder: Path) -> Iterator[str]:
-    """Names of the modules and folders that an import could find in the folder."""
+    """Names of the modules and folders that an import could find in the folder.
+
+    A statement cannot import a name such as "my-module", but `import_module` can.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name.partition(".")[0]
-            if name.isidentifier() and (entry.name.endswith(MODULE_SUFFIXES) or entry.is_dir()):
+            if not name or is_leftover(entry.name):
+                continue
+            is_known = name.isidentifier() or is_module(folder, name)
+            if is_known and (entry.name.endswith(MODULE_SUFFIXES) or entry.is_dir()):
                 yield name
 
 

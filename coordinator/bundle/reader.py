@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,9 +17,15 @@ from typing import Any, Literal
 from coordinator.bundle import bootstrap
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.notebook import script_in
+from coordinator.bundle.sizes import unpacked_max
 from coordinator.errors import BundleError
+from coordinator.kaggle_rules import SOURCE_MAX
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
+_KERNEL_MAX = 8 * SOURCE_MAX
+"""The most bytes of a file that is read as a kernel: those of a notebook with its outputs."""
+_TEXT = rb'\s*+"(?:[^"\\]|\\.)*+"\s*+'
+_PACKED = re.compile(rb"\s*+\{(?:%b:\s*+\[%b,%b,%b\]\s*+,?)*+\s*+\}\s*+" % (_TEXT, _TEXT, _TEXT, _TEXT), re.DOTALL)
 _NONE_OF_OURS = "This is no kernel that coord made, or it was damaged."
 
 
@@ -52,6 +59,8 @@ class Kernel:
 
 def read_kernel(data: bytes, name: str) -> Kernel:
     """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if coord did not make it."""
+    if len(data) > _KERNEL_MAX:
+        raise BundleError(f"{name}: it has {len(data):,} bytes", hint=_NONE_OF_OURS)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -91,6 +100,17 @@ def _parsed(text: str, name: str) -> ast.Module:
         raise BundleError(f"{name}:{error.lineno or 1}: {error.msg}", hint=_NONE_OF_OURS) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise BundleError(f"{name}:1: {str(error) or type(error).__name__}", hint=_NONE_OF_OURS) from error
+
+
+def _archived(archive: str) -> Any:
+    """What an archive holds. Raises ValueError for one that is made to fill the memory, before it does."""
+    most = unpacked_max(len(archive))
+    text = bootstrap.archive_text(archive, most + 1)
+    if len(text) > most:
+        raise ValueError(f"it holds more than {most:,} bytes")
+    if not _PACKED.fullmatch(text):  # lists in lists take seventy times the memory of their text
+        raise ValueError("it is no JSON object of texts")
+    return json.loads(text)
 
 
 class _Values:
@@ -138,7 +158,7 @@ class _Values:
         if not isinstance(files, dict):
             raise self.error("files", "it is not a dictionary")
         try:
-            packed = bootstrap.packed_in(files, archive)
+            packed = {**files, **(_archived(archive) if archive else {})}
         except Exception as error:  # a damaged archive: base 64, compression and JSON each have errors of their own
             raise self.error("archive", str(error)) from error
         for path, file in (*files.items(), *packed.items()):

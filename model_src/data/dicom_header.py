@@ -42,9 +42,9 @@ def word(header: pydicom.Dataset, name: str) -> str:
 def table(header: pydicom.Dataset, name: str) -> pydicom.Dataset | None:
     """The first look-up table of a sequence, if it has its descriptor and its data."""
     try:
-        found = header[name].value[0] if name in header else None
+        found = header[name].value[0]
         return found if len(found.LUTDescriptor) == 3 and len(found.LUTData) else None
-    except Exception:  # an item, or a value in it, is missing or of another type
+    except Exception:  # the sequence, an item, or a value in it, is missing or of another type
         return None
 
 
