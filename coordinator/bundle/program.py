@@ -126,7 +126,11 @@ def _check_is_python(script: Path, path: Path) -> None:
         with script.open("rb") as file:
             data = file.read(NAMED_MAX)
     first = data.partition(b"\n")[0].decode(errors="replace")
-    why = "its name does not end in .py, and its first line names no Python" if script.suffix[1:].isalpha() else ""
+    why = (
+        "its name does not end in .py, and its first line names no Python"
+        if script.suffix[1:].isalpha() and script.suffix != ".pyw"
+        else ""
+    )
     if first.startswith("#!") and not is_shebang_of_python(data):
         why = f"its first line is {first!a}"
     if why:

@@ -190,13 +190,15 @@ class _Collection:
         files = [path for path in found if checked(self._root, path).is_file()]
         if not files:
             raise BundleError(f"--include {pattern}: no file in {self._root} matches")
-        # A leftover only by its own name: "data/*" does not mean it.
+        named = PurePosixPath(pattern).parts  # a leftover only by its own name: "data/*" does not mean it
         asked = [
             path
             for path in files
             if path != self._output
-            and not is_skipped(path.name)
-            and (not is_leftover(path.name) or pattern.endswith(path.name))
+            and not any(
+                is_skipped(part) or (is_leftover(part) and part not in named)
+                for part in path.relative_to(self._root).parts
+            )
         ]
         for path in asked:
             self._asked.update((path, *path.parents))
