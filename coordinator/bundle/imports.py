@@ -21,7 +21,7 @@ _CALLS = frozenset({"import_module", "__import__", "run_module", "find_spec", "r
 _CALLS_IN_SOURCE = [name.encode() for name in _CALLS]
 _FILE_CALLS = frozenset({"run_path", "spec_from_file_location", "SourceFileLoader"})
 _FILE_CALLS_IN_SOURCE = [name.encode() for name in _FILE_CALLS]
-_NAME_KEYWORDS = ("name", "mod_name")
+_NAME_KEYWORDS = ("name", "mod_name", "path_name", "path")
 
 # PEP 263: a comment in one of the first two lines.
 _ENCODING = re.compile(rb"(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
