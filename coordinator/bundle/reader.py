@@ -17,13 +17,14 @@ from typing import Any, Literal
 from coordinator.bundle import bootstrap
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.notebook import script_in
-from coordinator.bundle.sizes import unpacked_max
+from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
-_KERNEL_MAX = 8 * SOURCE_MAX
-"""The most bytes of a file that is read as a kernel: those of a notebook with its outputs."""
+_NOTEBOOK_MAX = 4 * SOURCE_MAX
+"""The most bytes of a file that is read as a kernel. Its script has SOURCE_MAX at most: a tree of Python's objects takes
+hundreds of times the memory of its text."""
 _TEXT = rb'\s*+"(?:[^"\\]|\\.)*+"\s*+'
 _PACKED = re.compile(rb"\s*+\{(?:%b:\s*+\[%b,%b,%b\]\s*+,?)*+\s*+\}\s*+" % (_TEXT, _TEXT, _TEXT, _TEXT), re.DOTALL)
 _NONE_OF_OURS = "This is no kernel that coord made, or it was damaged."
@@ -59,8 +60,7 @@ class Kernel:
 
 def read_kernel(data: bytes, name: str) -> Kernel:
     """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if coord did not make it."""
-    if len(data) > _KERNEL_MAX:
-        raise BundleError(f"{name}: it has {len(data):,} bytes", hint=_NONE_OF_OURS)
+    _check_size(data, _NOTEBOOK_MAX, name)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -68,12 +68,13 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         raise BundleError(f"{name}:{line}: it is not UTF-8", hint=_NONE_OF_OURS) from error
     # coord writes no carriage returns; a kernel that was stored with CRLF line ends still runs.
     text = script_in(text.replace("\r\n", "\n"))
+    _check_size(text.encode("utf-8", "surrogatepass"), SOURCE_MAX, name)
     values = _Values(name, _parsed(text, name))
     files = []
     damaged = {}
     for path, (sha256, encoding, content) in sorted(values.packed().items()):
         try:
-            file = SourceFile(path, bootstrap.decoded(encoding, content))
+            file = SourceFile(path, _decoded(encoding, content))
         except (ValueError, LookupError) as error:
             raise values.error("files", f"{path} cannot be decoded ({error})") from error
         files.append(file)
@@ -89,6 +90,19 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         files=tuple(files),
         damaged=damaged,
     )
+
+
+def _check_size(data: bytes, most: int, name: str) -> None:
+    if len(data) > most:
+        raise BundleError(
+            f"{name}: it has {len(data):,} bytes, where a kernel has {most:,} at most", hint=_NONE_OF_OURS
+        )
+
+
+def _decoded(encoding: str, content: str) -> bytes:
+    if encoding.partition(" ")[0].lower() in SLOW_CODECS:
+        raise ValueError(f"no source is written in {encoding}")
+    return bootstrap.decoded(encoding, content)
 
 
 def _parsed(text: str, name: str) -> ast.Module:

@@ -24,7 +24,7 @@ import jinja2
 
 from coordinator.bundle import bootstrap
 from coordinator.bundle.files import SourceFile
-from coordinator.bundle.sizes import unpacked_max
+from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 
@@ -182,7 +182,9 @@ def _codecs(file: SourceFile) -> Iterator[str]:
     yield "utf-8-sig" if file.data.startswith(codecs.BOM_UTF8) else "utf-8"
     if file.is_python:
         try:
-            yield tokenize.detect_encoding(io.BytesIO(file.data).readline)[0]
+            declared = tokenize.detect_encoding(io.BytesIO(file.data).readline)[0]
+            if declared not in SLOW_CODECS:
+                yield declared
         except SyntaxError:
             pass
 

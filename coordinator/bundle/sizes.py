@@ -13,6 +13,8 @@ FOUND_MAX = 32_000_000
 NAMED_MAX = 1_000_000
 """The most bytes of a data file that goes in only because a script names it: a larger one is probably not data of the
 program."""
+SLOW_CODECS = frozenset({"punycode", "idna"})
+"""They take time by the square of a text's length: a hundred thousand characters, more than a minute."""
 
 
 def unpacked_max(compressed: int) -> int:

@@ -170,10 +170,32 @@ def test_a_kernel_that_would_fill_the_memory(archive: Callable[[], str], why: st
     assert why in caught.value.what
 
 
-def test_a_file_that_is_too_large_for_a_kernel() -> None:
-    """A tree of Python's objects would take a hundred times its size."""
-    with pytest.raises(BundleError, match=r"^kernel\.py: it has 9,000,004 bytes"):
-        read_kernel(b"x = " + b"[" * 9 * MB, "kernel.py")
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"x = [" + b"[]," * MB + b"]",
+        b"a\n" * MB,
+        b'{"cells": [' + b"[]," * 2 * MB + b"[]]}",
+        b'{"cells": [' + b"[]," * MB + b"0",
+        b'{"cells": [{"cell_type": "code", "source": "# coord: run=-\\n' + b"a\\n" * MB + b'"}]}',
+    ],
+    ids=["lists", "lines", "a large notebook", "half a notebook", "a notebook with a large script"],
+)
+def test_a_file_that_is_too_large_for_a_kernel(text: bytes) -> None:
+    """A tree of Python's objects would take a thousand times the memory of its text."""
+    with _within(150 * MB), pytest.raises(BundleError, match=r"^kernel\.py: it has [\d,]+ bytes, where a kernel has"):
+        read_kernel(text, "kernel.py")
+
+
+@pytest.mark.parametrize("codec", ["punycode", "Punycode", "idna", "punycode crlf"])
+def test_an_encoding_that_takes_for_ever(codec: str) -> None:
+    """Some codecs take time by the square of the length: no source has them."""
+    text = "".join(map(chr, range(0x4E00, 0x6E00)))
+    kernel = f"run(files={{'a': ('', {codec!r}, {text!r})}}, archive='', config={{}}, entry='a', experiment='e')\n"
+    begun = time.process_time()
+    with pytest.raises(BundleError, match=f"a cannot be decoded .no source is written in {codec}"):
+        read_kernel(kernel.encode(), "kernel.py")
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize(
