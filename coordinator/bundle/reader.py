@@ -23,8 +23,8 @@ from coordinator.kaggle_rules import SOURCE_MAX
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
 _NOTEBOOK_MAX = 4 * SOURCE_MAX
-"""The most bytes of a file that is read as a kernel. Its script has SOURCE_MAX at most: a tree of Python's objects takes
-hundreds of times the memory of its text."""
+"""The most bytes of a file that is read as a kernel. Its script has SOURCE_MAX at most: a tree of Python's objects
+takes hundreds of times the memory of its text."""
 _TEXT = rb'\s*+"(?:[^"\\]|\\.)*+"\s*+'
 _PACKED = re.compile(rb"\s*+\{(?:%b:\s*+\[%b,%b,%b\]\s*+,?)*+\s*+\}\s*+" % (_TEXT, _TEXT, _TEXT, _TEXT), re.DOTALL)
 _NONE_OF_OURS = "This is no kernel that coord made, or it was damaged."

@@ -21,8 +21,10 @@ from coordinator.bundle.files import SourceFile
 from coordinator.bundle.reader import read_kernel
 from coordinator.bundle.script import Content, render_script
 from coordinator.bundle.sources import Selection, collect
+from coordinator.bundle.vendor import vendored
 from coordinator.errors import BundleError
 from coordinator.project.shipped import default_template
+from tests.coordinator.bundle.distributions import install
 from tests.coordinator.bundle.programs import write_files
 
 MB = 1_000_000
@@ -115,6 +117,18 @@ def test_what_was_asked_for_is_taken(tmp_path: Path) -> None:
     _sparse(tmp_path / "pack", {"more.bin": 33 * MB})
     with pytest.raises(BundleError, match=r"pack/more\.bin has 33,000,000 bytes"):
         collect(tmp_path, "main.py", Selection(include=[pattern]))
+
+
+def test_a_large_distribution_is_not_vendored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size is known before any file of it is read."""
+    install(tmp_path / "site", "large-thing", files={"large_thing/__init__.py": "", "large_thing/words.bin": ""})
+    _sparse(tmp_path / "site", {"large_thing/words.bin": 300 * MB})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with (
+        _within(5 * MB),
+        pytest.raises(BundleError, match=r"large-thing 1\.0 has 300,000,\d{3} bytes, and a bundle takes"),
+    ):
+        vendored(tmp_path, ["large-thing"])
 
 
 def test_a_large_file_that_a_script_names_is_not_read(tmp_path: Path) -> None:

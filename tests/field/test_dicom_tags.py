@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,60 +32,66 @@ STEEP: list[Change] = [("RescaleSlope", "DS", "2"), ("RescaleIntercept", "DS", "
 RAISED: list[Change] = [("RescaleSlope", "DS", "1"), ("RescaleIntercept", "DS", "500")]
 
 
-def _each(name: str, kind: str, *values: object) -> list[list[Change]]:
-    return [[(name, kind, value)] for value in values]
+def _each(name: str, kind: str, *values: object, same_as: list[Change]) -> list[tuple[list[Change], list[Change]]]:
+    return [([(name, kind, value)], same_as) for value in values]
 
 
-# What is changed in a real chest film -> it is the same image as with these changes.
+# Type and value of RescaleSlope and of RescaleIntercept -> the image is the same as with these changes.
+RESCALES: list[tuple[str, object, str, object, list[Change]]] = [
+    ("DS", None, "DS", None, []),
+    ("DS", b"", "DS", "0", []),
+    ("DS", "1", "DS", b"", []),
+    ("DS", b"abc ", "DS", b"x ", []),
+    ("DS", b"nan ", "DS", "0", []),
+    ("DS", b"1e999 ", "DS", "0", []),
+    ("DS", "0", "DS", "0", []),
+    ("LO", "abc", "LO", "", []),
+    ("SQ", [], "SQ", [], []),
+    ("DS", b"2\\3 ", "DS", b"0\\7 ", STEEP),
+    ("LO", "2", "US", 0, STEEP),
+    ("DS", "2", "DS", b"", STEEP),
+    ("DS", b"", "DS", "500", RAISED),
+    ("FD", 1.0, "IS", "500", RAISED),
+]
+# What is changed in a real chest film -> the image is the same as with these changes.
 SIBLINGS: list[tuple[list[Change], list[Change]]] = [
     *(
         ([("RescaleSlope", kind, slope), ("RescaleIntercept", other, intercept)], same_as)
-        for kind, slope, other, intercept, same_as in [
-            ("DS", None, "DS", None, []),
-            ("DS", b"", "DS", "0", []),
-            ("DS", "1", "DS", b"", []),
-            ("DS", b"abc ", "DS", b"x ", []),
-            ("DS", b"nan ", "DS", "0", []),
-            ("DS", b"1e999 ", "DS", "0", []),
-            ("DS", "0", "DS", "0", []),
-            ("LO", "abc", "LO", "", []),
-            ("SQ", [], "SQ", [], []),
-            ("DS", b"2\\3 ", "DS", b"0\\7 ", STEEP),
-            ("LO", "2", "US", 0, STEEP),
-            ("DS", "2", "DS", b"", STEEP),
-            ("DS", b"", "DS", "500", RAISED),
-            ("FD", 1.0, "IS", "500", RAISED),
-        ]
+        for kind, slope, other, intercept, same_as in RESCALES
     ),
-    *(([change], []) for (change,) in _each("PhotometricInterpretation", "CS", b"monochrome1 ", b" MONOCHROME1")),
-    ([("PhotometricInterpretation", "CS", b"MONOCHROME1\\MONOCHROME1 ")], []),
-    ([("PhotometricInterpretation", "LO", "MONOCHROME1")], []),
+    *_each("PhotometricInterpretation", "CS", b"monochrome1 ", b" MONOCHROME1", same_as=[]),
+    *_each("PhotometricInterpretation", "CS", b"MONOCHROME1\\MONOCHROME1 ", same_as=[]),
+    *_each("PhotometricInterpretation", "LO", "MONOCHROME1", same_as=[]),
+    *_each("PhotometricInterpretation", "CS", b"", None, same_as=TURNED),
     ([("PhotometricInterpretation", "CS", b""), ("PresentationLUTShape", "CS", "INVERSE")], []),
     ([("PhotometricInterpretation", "CS", None), ("PresentationLUTShape", "CS", "IDENTITY")], TURNED),
-    ([("PhotometricInterpretation", "CS", b"")], TURNED),
-    *((change, NO_WINDOW) for change in _each("WindowCenter", "DS", None, b"", b"abc ", b"\\15000", b"nan ", b"-inf")),
-    *((change, NO_WINDOW) for change in _each("WindowWidth", "DS", None, b"", b"abc ", b"\\5 ", b"-5", b"1e999 ")),
-    *((change, NO_WINDOW) for change in [[("WindowCenter", "LO", "abc")], [("WindowCenter", "SQ", [])]]),
+    *_each("WindowCenter", "DS", None, b"", b"abc ", b"\\15000", b"nan ", b"-inf", same_as=NO_WINDOW),
+    *_each("WindowWidth", "DS", None, b"", b"abc ", b"\\5 ", b"-5", b"1e999 ", same_as=NO_WINDOW),
+    *_each("WindowCenter", "LO", "abc", same_as=NO_WINDOW),
+    *_each("WindowCenter", "SQ", [], same_as=NO_WINDOW),
     ([("WindowCenter", "DS", b"15000\\1 "), ("WindowWidth", "DS", b"30000\\2 ")], []),
     ([("WindowCenter", "LO", "15000"), ("WindowWidth", "UL", 30000)], []),
-    *((change, []) for change in _each("VOILUTFunction", "CS", None, b"", b"LINEAR\\SIGMOID ", b"linear")),
-    *((change, []) for change in _each("VOILUTSequence", "SQ", [], [pydicom.Dataset()])),
-    *((change, []) for change in _each("ModalityLUTSequence", "SQ", [], [pydicom.Dataset()])),
-    *(([(name, "LO", "x")], []) for name in ("VOILUTSequence", "ModalityLUTSequence")),
-    *((change, []) for change in _each("BitsStored", "US", None, b"", 0, 99, [15, 15])),
-    *((change, []) for change in _each("BitsStored", "LO", "15", "abc")),
-    *((change, []) for change in _each("HighBit", "US", None, b"", 3)),
-    *((change, []) for change in _each("NumberOfFrames", "IS", None, b"", b"0 ", b"-1", b"abc ", b"1\\1 ", b"1.0 ")),
-    *((change, []) for change in _each("PixelRepresentation", "US", None, b"", 7, [0, 0])),
-    *((change, []) for change in _each("SamplesPerPixel", "US", None, b"", 0, [1, 1])),
-    *(([(name, "CS", "x")], []) for name in ("PixelRepresentation", "SamplesPerPixel", "NumberOfFrames")),
-    *((change, []) for change in _each("PlanarConfiguration", "US", None, b"")),
-    *((change, []) for change in _each("PixelSpacing", "DS", None, b"", b"abc ", b"1 ")),
-    *((change, []) for change in _each("PixelPaddingValue", "US", None, b"")),
-    *((change, []) for change in _each("ViewPosition", "CS", None, b"", b"PA\\AP ", b"\xff\xfe")),
-    *((change, []) for change in _each("PatientSex", "CS", None, b"", b"F\\M ", b"?? ")),
-    *((change, []) for change in _each("PatientAge", "AS", None, b"", b"abc ", b"12")),
-    *((change, []) for change in _each("SpecificCharacterSet", "CS", None, b"", b"FOO ")),
+    *_each("VOILUTFunction", "CS", None, b"", b"LINEAR\\SIGMOID ", b"linear", same_as=[]),
+    *_each("VOILUTSequence", "SQ", [], [pydicom.Dataset()], same_as=[]),
+    *_each("VOILUTSequence", "LO", "x", same_as=[]),
+    *_each("ModalityLUTSequence", "SQ", [], [pydicom.Dataset()], same_as=[]),
+    *_each("ModalityLUTSequence", "LO", "x", same_as=[]),
+    *_each("BitsStored", "US", None, b"", 0, 99, [15, 15], same_as=[]),
+    *_each("BitsStored", "LO", "15", "abc", same_as=[]),
+    *_each("HighBit", "US", None, b"", 3, same_as=[]),
+    *_each("NumberOfFrames", "IS", None, b"", b"0 ", b"-1", b"abc ", b"1\\1 ", b"1.0 ", same_as=[]),
+    *_each("NumberOfFrames", "CS", "x", same_as=[]),
+    *_each("PixelRepresentation", "US", None, b"", 7, [0, 0], same_as=[]),
+    *_each("PixelRepresentation", "CS", "x", same_as=[]),
+    *_each("SamplesPerPixel", "US", None, b"", 0, [1, 1], same_as=[]),
+    *_each("SamplesPerPixel", "CS", "x", same_as=[]),
+    *_each("PlanarConfiguration", "US", None, b"", same_as=[]),
+    *_each("PixelSpacing", "DS", None, b"", b"abc ", b"1 ", same_as=[]),
+    *_each("PixelPaddingValue", "US", None, b"", same_as=[]),
+    *_each("ViewPosition", "CS", None, b"", b"PA\\AP ", b"\xff\xfe", same_as=[]),
+    *_each("PatientSex", "CS", None, b"", b"F\\M ", b"?? ", same_as=[]),
+    *_each("PatientAge", "AS", None, b"", b"abc ", b"12", same_as=[]),
+    *_each("SpecificCharacterSet", "CS", None, b"", b"FOO ", same_as=[]),
 ]
 
 
@@ -116,7 +123,7 @@ def _read(path: Path, changes: list[Change]) -> DicomImage:
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> object:
+def _quiet() -> Iterator[None]:
     """pydicom warns of what it finds in such files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

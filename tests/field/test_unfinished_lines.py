@@ -83,7 +83,7 @@ def test_a_text_about_an_event_is_none(line: str) -> None:
 
 def test_a_followed_log_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What `coord logs` prints: the text, and the event in words."""
-    printer = LogPrinter(Sources(tmp_path, ()))
+    printer = LogPrinter(Sources(tmp_path, {}))
     for record in _records(f"...{ONE}{TWO}tail\n", 11):
         printer.record(record)
     printer.end()
