@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
@@ -72,6 +73,32 @@ def is_module(folder: Path, name: str) -> bool:
     return (folder / name / "__init__.py").is_file() or any(
         (folder / f"{name}{suffix}").is_file() for suffix in MODULE_SUFFIXES
     )
+
+
+def located(folders: Sequence[Path], name: str) -> list[Path]:
+    """What Python would import, in its order; a folder without __init__.py only if there is nothing else."""
+    portions = []
+    for folder in folders:
+        package = folder / name
+        if (package / "__init__.py").is_file():
+            return [package]
+        modules = [file for suffix in MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
+        if modules:
+            return modules
+        if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
+            portions.append(package)
+    return portions
+
+
+def existing(bases: Iterable[Path], text: str) -> Path | None:
+    """The regular file of that name below the first of the folders that has one."""
+    if not text.isprintable() or not 0 < len(text) < 256 or PurePosixPath(text).is_absolute():
+        return None
+    for base in bases:
+        path = Path(os.path.normpath(base / text))
+        if path.is_relative_to(base) and path.is_file() and not any(map(is_skipped, path.relative_to(base).parts)):
+            return path
+    return None
 
 
 def entries(folder: Path) -> list[Path]:

@@ -8,21 +8,20 @@ them. Secrets and links out of the tree are refused, because leaving them out si
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.exclusions import LeftOut, Module
 from coordinator.bundle.files import (
-    MODULE_SUFFIXES,
     SourceFile,
     checked,
     entries,
+    existing,
     failures_told,
     is_module,
     is_skipped,
+    located,
     names_in,
     read,
 )
@@ -155,7 +154,7 @@ class _Collection:
             raise BundleError(f"{name!a}: rename it, its name holds what cannot be printed")
         source = replace(read(self._root, path), is_source=is_source)
         self.files[name] = source
-        if path.stem in self._open and path.parent in self._folders and self._located(path.stem) == [path]:
+        if path.stem in self._open and path.parent in self._folders and located(self._folders, path.stem) == [path]:
             self._open.discard(path.stem)
         if source.is_python:
             self.modules.append(Module(source, path.parent, package))
@@ -237,7 +236,7 @@ class _Collection:
         """The local top-level module or package of that name, if there is one."""
         if name not in self._open:
             return
-        for path in self._located(name):
+        for path in located(self._folders, name):
             rule = self._rule(path, directory=path.is_dir())
             if rule:
                 if rule.source != EXCLUDE:
@@ -248,7 +247,7 @@ class _Collection:
                     )
                 return
         self._open.discard(name)
-        for path in self._located(name):
+        for path in located(self._folders, name):
             checked(self._root, path)
             if path.is_dir() and self._reached_only:
                 self._packages.setdefault(name, []).append(path)
@@ -292,20 +291,6 @@ class _Collection:
         elif path.suffix == ".py" and rule.source != EXCLUDE:
             self.left_out.modules[dotted] = (path, rule)
 
-    def _located(self, name: str) -> list[Path]:
-        """What Python would import, in its order; a folder without __init__.py only if there is nothing else."""
-        portions = []
-        for folder in self._folders:
-            package = folder / name
-            if (package / "__init__.py").is_file():
-                return [package]
-            modules = [file for suffix in MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
-            if modules:
-                return modules
-            if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
-                portions.append(package)
-        return portions
-
     def _entries(self, folder: Path) -> Iterator[Path]:
         """What is in the folder, without what editors and systems leave."""
         for path in entries(folder):
@@ -345,8 +330,8 @@ class _Collection:
             # Any folder could be a package without __init__.py: only those go in that the source names somewhere.
             if name not in texts and not is_module(module.folder, name):
                 continue
-            located = self._located(name)
-            if not located or any(self._rule(path, directory=path.is_dir()) for path in located):
+            paths = located(self._folders, name)
+            if not paths or any(self._rule(path, directory=path.is_dir()) for path in paths):
                 continue
             where = f"{module.source.path}:{line}"
             self._take(name, Import(name, line, True), where)
@@ -356,8 +341,8 @@ class _Collection:
 
     def _add_named(self, module: Module, text: str, line: int) -> None:
         """A file that a script names, such as "data/words.txt": the script most likely reads it."""
-        path = self._existing(module.folder, text)
-        if path is None or path.relative_to(self._root).as_posix() in self.files:
+        path = existing((module.folder, self._root), text)
+        if path is None or path == self._output or path.relative_to(self._root).as_posix() in self.files:
             return
         name, where = path.relative_to(self._root).as_posix(), f"{module.source.path}:{line}"
         rule = self._rule(path)
@@ -377,17 +362,6 @@ class _Collection:
         else:
             self._say(f"data: {name}, named in {where}")
             self.add_named(path)
-
-    def _existing(self, folder: Path, text: str) -> Path | None:
-        """The regular file of that name below the folder or the root."""
-        if not text.isprintable() or not 0 < len(text) < 256 or PurePosixPath(text).is_absolute():
-            return None
-        for base in (folder, self._root):
-            path = Path(os.path.normpath(base / text))
-            inside = path.is_relative_to(base) and path != self._output
-            if inside and path.is_file() and not any(is_skipped(part) for part in path.relative_to(base).parts):
-                return path
-        return None
 
     # ------------------------------------------------------------------ what does not
 
