@@ -10,14 +10,13 @@ from .experiment import (
     resolve as resolve,
 )
 from .init import init_project as init_project
-from .launch import AS_FILE as AS_FILE, Launch as Launch
+from .launch import AS_FILE as AS_FILE
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (
     TARGETS as TARGETS,
     KernelSettings as KernelSettings,
     MetricsSettings as MetricsSettings,
-    PrimaryMetric as PrimaryMetric,
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,
