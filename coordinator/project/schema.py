@@ -77,10 +77,15 @@ def assignment(cls: Declared, text: str) -> dict[str, Any]:
     declared: Any = cls
     if isinstance(cls, Section):
         keys = cls.aliases.get(path.strip(), path.strip()).split(".")
-    for depth, key in enumerate(keys):
+    rest, keys = keys, []
+    while rest:
         members = _members(declared)
         if members is None:
-            raise ValueError(f'"{path}": "{".".join(keys[:depth])}" is a value, it has no "{key}"')
+            raise ValueError(f'"{path}": "{".".join(keys)}" is a value, it has no "{rest[0]}"')
+        starts = [".".join(rest[: count + 1]) for count in range(len(rest))]
+        key = next((each for each in starts if each in members), rest[0])  # a name may have dots in it
+        rest = rest[key.count(".") + 1 :]
+        keys.append(key)
         if key not in members and ANY_NAME not in members:
             raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, members)}')
         declared = members.get(key, members.get(ANY_NAME))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -156,8 +157,8 @@ def _words(code: ast.AST) -> tuple[str, str]:
 
 def _converted(default: Any, kind: Any, words: tuple[str, str], *, is_list: bool) -> Any:
     """The default as the program has it: argparse converts one that is text."""
-    if isinstance(default, dict) or (isinstance(default, float) and default != default):
-        return OWN
+    if isinstance(default, dict) or (isinstance(default, float) and not math.isfinite(default)):
+        return OWN  # JSON has no such value
     if not isinstance(default, str) or is_list or kind not in (int, float, bool):
         return default
     if kind is bool:
@@ -177,6 +178,9 @@ def _wide_enough(kind: Any, default: Any, *, is_list: bool) -> Any:
             continue
         choices = getattr(kind, "__args__", ()) if getattr(kind, "__origin__", None) is Literal else ()
         if each in choices or (isinstance(kind, type) and type(each) is kind):
+            continue
+        if choices:
+            kind = Literal[(*choices, each)]
             continue
         if isinstance(each, list):
             return kind | list[Any]

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from coordinator.errors import ProjectError
 from coordinator.project.declaration.argparse_option import option_of
 from coordinator.project.declaration.options import Option, Options
 from coordinator.project.declaration.sources import Computed, Source, sources_of
 from coordinator.project.project import Project
 
-_ELSEWHERE = ("HfArgumentParser", "click", "typer", "fire", "tyro", "jsonargparse", "simple_parsing", "absl", "tap")
-"""Libraries and classes that make a program's flags of something else."""
+_ASKED = ("HfArgumentParser", "click", "typer", "simple_parsing", "tap")
+"""Libraries and classes that make a program's flags of something else, and can be asked for them."""
 
 
 @dataclass(eq=False)
@@ -49,8 +50,13 @@ def read_flags(project: Project, entry: str) -> Options:
     options = _options_of(reader.root())
     if not options.options and not options.commands:
         named = {name for source in found.values() for name in _names(source)}
-        other = next((each for each in _ELSEWHERE if each in named), None)
-        raise Computed(f"{top.name}: " + (f"its flags are made by {other}" if other else "no add_argument was found"))
+        other = next((each for each in _ASKED if each in named), None)
+        if other is None:  # a program that parses nothing would just run
+            raise ProjectError(
+                f"{project.said('config', 'argparse')}: {top.name} has no flags of argparse, click or Typer",
+                hint="Name its config files, or leave config out: the base experiment declares the config then.",
+            )
+        raise Computed(f"{top.name}: its flags are made by {other}")
     return options
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import yaml
 
 from coordinator.errors import ProjectError, did_you_mean
+from coordinator.project.declaration.from_values import NOT_FINITE
 from coordinator.project.project import Project
 from coordinator.project.values import join, json_like, leaves
 
@@ -30,7 +32,7 @@ class ConfigFile:
     bare_keys: dict[str, str] = field(default_factory=dict)
     """Dotted path -> the key as it is written, of keys that are no text: `0: cat`."""
     bare_values: tuple[str, ...] = ()
-    """Dotted paths of dates, which stand there without quotes."""
+    """Dotted paths of dates, and of .inf and .nan, which stand there without quotes."""
 
 
 def read_config_file(project: Project, name: str) -> ConfigFile:
@@ -42,6 +44,8 @@ def read_config_file(project: Project, name: str) -> ConfigFile:
             f"{where} is neither module:Class, argparse or hydra:FOLDER/NAME, nor a YAML, JSON or TOML file",
             hint="A config in Python: name its dataclass, or leave config out and let the base experiment declare it.",
         )
+    if not file.resolve().is_relative_to(project.root):
+        raise ProjectError(f"{where} is not a path inside the project")
     if not file.is_file():
         near = did_you_mean(file.name, [each.name for each in file.parent.glob("*") if each.suffix in FORMATS])
         raise ProjectError(f"{where}: there is no such file{near}")
@@ -76,7 +80,7 @@ def _yaml(text: str) -> ConfigFile:
             data = {}
         if not isinstance(data, dict):
             raise ValueError(f"it is a {type(data).__name__}, not a mapping")
-        found = ConfigFile(json_like(data))
+        found = ConfigFile(_finite(json_like(data)))
         dates: list[str] = []
         if node is not None:
             _walk(loader, node, "", found, dates)
@@ -97,21 +101,37 @@ def _walk(loader: Any, node: yaml.Node, path: str, found: ConfigFile, dates: lis
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(loader, item, join(path, str(index)), found, dates)
-    elif node.tag == "tag:yaml.org,2002:timestamp":
+    elif node.tag == "tag:yaml.org,2002:timestamp" or NOT_FINITE.fullmatch(node.value):
         dates.append(path)
+
+
+def _is_bare(value: Any) -> bool:
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    return is_endless or isinstance(value, datetime.date | datetime.time)
+
+
+def _finite(value: Any) -> Any:
+    """The values with .inf and .nan as text: JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
+    return value
 
 
 def _json(text: str) -> ConfigFile:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"it is a {type(data).__name__}, not an object")
-    return ConfigFile(data)
+    return ConfigFile(_finite(data))
 
 
 def _toml(text: str) -> ConfigFile:
     data = tomllib.loads(text)
-    dates = tuple(path for path, value in leaves(data) if isinstance(value, datetime.date | datetime.time))
-    return ConfigFile(json_like(data), bare_values=dates)
+    dates = tuple(path for path, value in leaves(data) if _is_bare(value))
+    return ConfigFile(_finite(json_like(data)), bare_values=dates)
 
 
 _READERS: dict[str, Callable[[str], ConfigFile]] = {"yaml": _yaml, "json": _json, "toml": _toml}
