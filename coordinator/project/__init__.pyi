@@ -10,6 +10,7 @@ from .experiment import (
     resolve as resolve,
 )
 from .init import init_project as init_project
+from .launch import Launch as Launch
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (

@@ -23,13 +23,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
-from coordinator.project.declaration.declare import ChoiceError, Given, declare
+from coordinator.project.declaration.declare import Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.ways import way
 from coordinator.project.launch import Launch, is_script
 from coordinator.project.project import Project
 from coordinator.project.schema import ConfigProblem, Declared, assignment, check
-from coordinator.project.section import Section
+from coordinator.project.section import ChoiceError, Section
 from coordinator.project.settings import KernelSettings
 from coordinator.project.values import json_like, leaves, merged, plain
 from coordinator.project.yaml_file import YamlFile, read_yaml

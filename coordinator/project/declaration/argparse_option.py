@@ -121,7 +121,7 @@ def _type(node: ast.expr | None, source: Source) -> tuple[Any, tuple[str, str]]:
         return _TYPES[text], usual
     found = source.resolve(node)
     code: ast.AST = found[1] if found is not None else node
-    if isinstance(code, ast.ClassDef) or text.startswith(("argparse.FileType", "FileType", "open")):
+    if isinstance(code, ast.ClassDef) or text.startswith(("argparse.FileType", "FileType", "open", "str.", "os.path.")):
         return str, usual
     if _is_boolish(text, code):
         return bool, _words(code)

@@ -17,19 +17,11 @@ from coordinator.project.declaration.compose import Composed, compose
 from coordinator.project.declaration.config_files import parsed
 from coordinator.project.declaration.from_values import MISSING, defaults_of, section_of
 from coordinator.project.project import Project
-from coordinator.project.section import REQUIRED, Field, Section
+from coordinator.project.section import REQUIRED, ChoiceError, Field, Section
 from coordinator.project.settings import HYDRA
 from coordinator.project.values import json_like
 
 CHOICES = "defaults"
-
-
-class ChoiceError(ValueError):
-    """An option is chosen that a group does not have. `path` is where it is chosen."""
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 def hydra_declaration(

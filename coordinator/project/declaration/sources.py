@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,8 @@ class Source:
     """As messages name it: its path below the project."""
     path: Path
     tree: ast.Module
-    folders: tuple[Path, ...]
+    folders: list[Path]
+    """Where the program looks for modules; what it adds to sys.path, too."""
     package: Path
     defined: dict[str, Definition] = field(default_factory=dict)
     constants: dict[str, ast.expr] = field(default_factory=dict)
@@ -96,7 +98,7 @@ _OPERATIONS: dict[type[ast.operator], Any] = {
 }
 _PURE: dict[str, Any] = {
     **{"float": float, "int": int, "str": str, "list": list, "tuple": list, "sorted": sorted, "Path": str},
-    **{"range": lambda *each: list(range(*each)), "pathlib.Path": str},
+    **{"range": lambda *each: list(range(*each)), "pathlib.Path": str, "os.path.join": posixpath.join},
 }
 
 
@@ -115,7 +117,7 @@ def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]
         )
     if not path.is_file():
         raise ProjectError(f'there is no entry "{entry}" in {root}')
-    folders = tuple(dict.fromkeys([path.parent, root] if is_script(root, entry) else [root]))
+    folders = list(dict.fromkeys([path.parent, root] if is_script(root, entry) else [root]))
     found: dict[Path, Source] = {}
     try:
         top = _read(project, path, folders, found)
@@ -124,12 +126,13 @@ def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]
     return top, found
 
 
-def _read(project: Project, path: Path, folders: tuple[Path, ...], found: dict[Path, Source]) -> Source:
+def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, Source]) -> Source:
     if path in found:
         return found[path]
     stat = path.stat()
     tree = _tree(path, stat.st_mtime_ns, stat.st_size)
     source = found[path] = Source(project.relative(path), path, tree, folders, path.parent)
+    folders += [each for each in _added(tree, path, project.root) if each not in folders]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for name, module, there in _imported(node, source):
@@ -150,6 +153,16 @@ def _read(project: Project, path: Path, folders: tuple[Path, ...], found: dict[P
         elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name) and statement.value:
             source.constants[statement.target.id] = statement.value
     return source
+
+
+def _added(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
+    """The folders that a module adds to sys.path: those that a text in the call names, from its own or the root."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.path.append", "sys.path.insert"):
+            for each in ast.walk(node):
+                if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                    found = [(base / each.value).resolve() for base in (path.parent, root)]
+                    yield from (place for place in found if place.is_dir() and place.is_relative_to(root))
 
 
 @functools.lru_cache(maxsize=512)
@@ -179,7 +192,7 @@ def _imported(node: ast.Import | ast.ImportFrom, source: Source) -> Iterator[tup
         above = source.package
         for _ in range(node.level - 1):
             above = above.parent
-        folders = (above,)
+        folders = [above]
     for alias in node.names:
         as_module = _file(folders, f"{node.module}.{alias.name}" if node.module else alias.name)
         if as_module:
@@ -188,7 +201,7 @@ def _imported(node: ast.Import | ast.ImportFrom, source: Source) -> Iterator[tup
             yield alias.asname or alias.name, module, alias.name
 
 
-def _file(folders: tuple[Path, ...], module: str) -> Path | None:
+def _file(folders: list[Path], module: str) -> Path | None:
     for folder in folders:
         place = folder.joinpath(*module.split("."))
         for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):

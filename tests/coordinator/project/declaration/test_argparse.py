@@ -79,6 +79,7 @@ def _parsed(project: Project, arguments: list[str], monkeypatch: pytest.MonkeyPa
         ("'folder', nargs='?', default='.'", ".", "folder=x", "x"),
         ("'files', nargs='*'", None, "files=[a, b]", ["a", "b"]),
         ("'--wd', default=0", 0, "wd=5", "5"),
+        ("'--out', type=str.lower, default=os.path.join('a', 'b')", "a/b", "out=c", "c"),
         ("'--clip', type=float, default=float('inf')", None, "clip=2", 2.0),
         ("'--opt', choices=['a', 'b'], default=''", "", "opt=b", "b"),
     ],
@@ -178,6 +179,18 @@ def test_other_modules_are_followed(tmp_path: Path) -> None:
     program = project(tmp_path, SETTINGS, {"train.py": entry, **MODULES})
     assert resolve(program, "base").config == {"lr": 0.5, "arch": None, "pre": True}
     assert words(program, "arch=r34", "pre=false") == ["--arch", "r34", "--pre", "no"]
+
+
+def test_folders_that_are_added_to_the_path(tmp_path: Path) -> None:
+    """Modules below `src` and beside the script's folder, as the program finds them."""
+    flags = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--{}', default='1')\n"
+    entry = (
+        "import os, sys\nsys.path.append('lib')\n"
+        "sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'more'))\nimport one, two\n"
+    )
+    files = {"scripts/train.py": entry, "lib/one.py": flags.format("a"), "more/two.py": flags.format("b")}
+    program = project(tmp_path, 'entry = "scripts/train.py"\nconfig = "argparse"', files)
+    assert resolve(program, "base").config == {"a": "1", "b": "1"}
 
 
 def test_as_a_module_and_from_a_function(tmp_path: Path) -> None:
