@@ -203,13 +203,14 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
 
 
 _USUAL = "model_src"
-"""The model source of a project that names neither one nor an entry."""
+"""The model source of a project that names none, and no entry that lies elsewhere."""
 
 
 def _with_defaults(root: Path, settings: Settings) -> Settings:
     """The settings with what follows from others, and from the folders that there are."""
-    if settings.model_source is None and not settings.entry and (root / _USUAL).is_dir():
-        settings = dataclasses.replace(settings, model_source=_USUAL, entry=f"{_USUAL}.train")
+    entry = settings.entry or f"{_USUAL}.train"
+    if settings.model_source is None and entry.partition(".")[0] == _USUAL and (root / _USUAL).is_dir():
+        settings = dataclasses.replace(settings, model_source=_USUAL, entry=entry)
     if settings.config is None and settings.model_source == _USUAL and (root / _USUAL / "config.py").is_file():
         settings = dataclasses.replace(settings, config=f"{_USUAL}.config:Config")
     if settings.cwd is None:

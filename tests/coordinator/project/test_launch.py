@@ -54,6 +54,8 @@ def test_the_usual_model_source_needs_no_settings(tmp_path: Path) -> None:
     assert project.settings.config == "model_src.config:Config"
     assert resolve(project, "base").config == {"seed": 0}
     assert resolve(project, "base").launch == Launch("model_src.train")
+    named = _project(tmp_path, 'entry = "model_src.train"', **files)
+    assert named.settings == project.settings
 
 
 @pytest.mark.parametrize(
