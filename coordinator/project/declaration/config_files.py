@@ -19,6 +19,7 @@ from coordinator.project.project import Project
 from coordinator.project.values import join, json_like, leaves
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
 FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 
 
@@ -101,7 +102,7 @@ def _walk(loader: Any, node: yaml.Node, path: str, found: ConfigFile, dates: lis
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(loader, item, join(path, str(index)), found, dates)
-    elif node.tag == "tag:yaml.org,2002:timestamp" or NOT_FINITE.fullmatch(node.value):
+    elif node.tag == f"{_TAG}timestamp" or (node.tag == f"{_TAG}float" and NOT_FINITE.fullmatch(node.value)):
         dates.append(path)
 
 

@@ -29,6 +29,7 @@ patience: .inf
 a.b: {c.d: 1}
 tags: [a, b]
 sizes: [224, 1]
+quoted: ".inf"
 text: "hällo: # \U0001f600 \\x07"
 path: "${oc.env:X}"
 needed: ???
@@ -113,7 +114,7 @@ def test_values_of_another_kind(tmp_path: Path, override: str, path: str, value:
         ("{model: 3}", "1: config.model: must be a mapping with the keys name, depth, weights, head, is 3"),
         ("{tags: a}", "1: config.tags: must be a list, is 'a'"),
         ("{on: 1}", "1: config.True: must be true or false, is 1"),
-        ("{}", "1: config.needed: is missing: configs/a.yaml:15 requires it"),
+        ("{}", "1: config.needed: is missing: configs/a.yaml:16 requires it"),
     ],
 )
 def test_a_mistake_is_told(tmp_path: Path, config: str, message: str) -> None:
