@@ -21,8 +21,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.project.problem import ConfigProblem
 from coordinator.project.project import Project
-from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
+from coordinator.project.scalar import text_of
+from coordinator.project.schema import assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
 from coordinator.project.yaml_file import YamlFile, read_yaml
 
@@ -177,9 +179,9 @@ def kernel_titles(project: Project) -> dict[str, str]:
         while title is None and at in files and at not in seen:
             seen.add(at)
             kernel = files[at].get("kernel")
-            title = kernel.get("title") if isinstance(kernel, dict) else None
-            at = str(files[at].get("base"))
-        titles[name] = str(title if title is not None else project.settings.kernel.title)
+            title = text_of(kernel.get("title")) if isinstance(kernel, dict) else None
+            at = text_of(files[at].get("base")) or ""
+        titles[name] = title if title is not None else project.settings.kernel.title
     return titles
 
 
@@ -198,8 +200,8 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
             raise ExperimentError(f'"{wanted}" is not a name: letters, digits and _ . = + - only')
         file = read_yaml(project.experiment_file(wanted))
         chain.append(file)
-        base = file.data.get("base")
-        if not isinstance(base, str):
+        base = text_of(file.data.get("base"))
+        if base is None:
             return chain[::-1]
         names = [file.path.stem for file in chain]
         if base in names:

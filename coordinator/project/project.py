@@ -15,7 +15,8 @@ from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
 from coordinator.project.own_modules import importing_from
-from coordinator.project.schema import ConfigProblem, check, join
+from coordinator.project.problem import ConfigProblem, join
+from coordinator.project.schema import check
 from coordinator.project.settings import Settings, TargetName, parse_target
 from coordinator.project.shipped import default_template
 
@@ -180,7 +181,7 @@ def _coord_table(file: Path) -> dict[str, Any] | None:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
     except OSError as error:
         raise ProjectError(f"{file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # the former also for bytes that are no text, and too many digits
         raise ProjectError(f"{file} is not valid TOML: {error}") from error
     table: dict[str, Any] | None = tool.get("coord") if isinstance(tool, dict) else None
     return table
