@@ -24,7 +24,8 @@ def best(
     other data than the newest one with that metric, or on fewer images (single folds, say). The data of recorded
     values are those that their config names. Raises RunNotFound, UsageError.
     """
-    candidates = all_candidates(workspace)
+    notes: list[str] = []
+    candidates = all_candidates(workspace, notes.append)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
     metric = metric or next((each.primary for each in candidates if each.primary), None)
@@ -45,7 +46,8 @@ def best(
     most = max((images_of(each) or 0 for each in alike), default=0)
     alike = [each for each in alike if images_of(each) in (None, most)]
     others = len(sides) - len(alike)
-    notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
+    if others:
+        notes.append(f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out")
     if turned:
         notes.append(f"left out, because {metric} has the other direction there: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")

@@ -20,7 +20,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.project.problem import ConfigProblem
 from coordinator.project.project import Project
 from coordinator.project.scalar import text_of
@@ -98,6 +98,25 @@ class Experiment:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class AllExperiments:
+    """Those that resolve, and by name the errors of those that do not."""
+
+    experiments: tuple[Experiment, ...]
+    errors: dict[str, CoordError]
+
+    @property
+    def left_out(self) -> str:
+        """A sentence about those with problems."""
+        return f"left out, because of problems in their files: {', '.join(self.errors)}; coord experiments shows them"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All by name; of an experiment with problems its name and `error` only, which is null for the others."""
+        items = [{**item.to_json(), "error": None} for item in self.experiments]
+        items += [{"name": name, "error": error.what} for name, error in self.errors.items()]
+        return sorted(items, key=lambda item: str(item["name"]))
+
+
 def experiment_names(project: Project) -> list[str]:
     """The names of all experiments, sorted. Raises ExperimentError if the folder is missing."""
     if not project.experiments.is_dir():
@@ -147,6 +166,30 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     )
 
 
+def resolve_all(project: Project, names: Sequence[str] | None = None) -> AllExperiments:
+    """Every experiment, or those of the names: the problems of one hide no other. Without a folder there are none."""
+    if names is None:
+        names = experiment_names(project) if project.experiments.is_dir() else []
+    found, errors = [], {}
+    for name in names:
+        try:
+            found.append(resolve(project, name))
+        except CoordError as error:
+            errors[name] = error
+    return AllExperiments(tuple(found), errors)
+
+
+def not_read(project: Project) -> list[str]:
+    """What to do with the files that are no experiments only because of the end of their names, as `base.yml`."""
+    if not project.experiments.is_dir():
+        return []
+    endings = {".yaml", ".yml"}
+    files = sorted(
+        file for file in project.experiments.iterdir() if file.suffix.lower() in endings and file.suffix != ".yaml"
+    )
+    return [f"{project.relative(file)} is not read: name it {file.stem}.yaml" for file in files]
+
+
 def derive(project: Project, name: str, base: str, overrides: Sequence[str]) -> Experiment:
     """An experiment without a file: `base` with the overrides on top, under a name of its own.
 
@@ -191,7 +234,7 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
     if name not in known:
         raise ExperimentError(
             f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
-            hint=f"Known: {_list(known)}.",
+            hint=". ".join([f"Known: {_list(known)}", *not_read(project)]) + ".",
         )
     chain: list[YamlFile] = []
     wanted = name
@@ -208,7 +251,8 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
             report.add_in(file, ConfigProblem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
             return chain[::-1]
         if base not in known:
-            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
+            instead = "".join(f"; {each}" for each in not_read(project)) or did_you_mean(base, known)
+            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{instead}'))
             return chain[::-1]
         wanted = base
 
