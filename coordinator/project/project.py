@@ -163,7 +163,10 @@ def find_project(start: Path | None = None) -> Project:
 
     Raises NoProject if there is none up to the file system's root, ProjectError if its settings have problems.
     """
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise NoProject("the current folder is gone", hint="Change into your project.") from None
     for directory in (here, *here.parents):
         table = _coord_table(directory / "pyproject.toml")
         if table is not None:

@@ -18,7 +18,7 @@ RECORDED = """
 base: base
 recorded: [{metric: cv/dice, mode: max, value: 0.5}, {metric: leaderboard/public, mode: max, value: 0.4}]
 """
-BROKEN = {
+BROKEN: dict[str, str | bytes] = {
     "unknown key": "base: base\nabuot: x\n",
     "wrong type": "base: base\nconfig: {train: {epochs: many}}\n",
     "no YAML": "config: {a: [}\n",
