@@ -1,13 +1,16 @@
 """Standard output and standard error as the commands need them.
 
-A character that the encoding does not have is escaped. An error of standard output names it. An error of standard error
-is dropped: there is nobody to tell, and a push must not end because its progress cannot be shown.
+A character that the encoding does not have is escaped as in JSON, which stays valid. An error of standard output names
+it. An error of standard error is dropped: there is nobody to tell, and a push must not end because its progress cannot
+be shown.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -42,6 +45,16 @@ class _Messages(_Output):
             yield
         except OSError:  # nobody reads them, also not later
             give_up(self)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+_ESCAPED = "coord-escaped"
+codecs.register_error(_ESCAPED, _escape)
 
 
 @contextlib.contextmanager
@@ -87,7 +100,7 @@ def _made(kind: type[_Output], stream: TextIO | None) -> TextIO:
     return kind(
         stream.buffer,
         encoding=stream.encoding,
-        errors="backslashreplace",
+        errors=_ESCAPED,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

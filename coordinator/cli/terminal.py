@@ -173,14 +173,14 @@ def new_console(*, stderr: bool = False) -> Console:
 def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) -> None:
     """Prints the answer of a command: JSON if there is data, or else a table or text for people."""
     if renderable is None or data is not None:
-        # What the encoding does not have is escaped as JSON does it, not as the stream would.
-        print(json.dumps(data, indent=2, ensure_ascii=not _is_unicode(sys.stdout.encoding)))
+        print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
         new_console().print(renderable())
 
 
-def _is_unicode(encoding: str | None) -> bool:
-    return (encoding or "utf-8").lower().startswith(("utf", "cp65001"))
+def show_line(data: Any) -> None:
+    """Prints one line of JSON, at once."""
+    print(json.dumps(data), flush=True)
 
 
 def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from coordinator.ledger import Run, chain_of
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.results import Summary
 from coordinator.target import RunState
+from coordinator.text import command_line
 from coordinator.workspace import Workspace
 
 RECORDED = "recorded"
@@ -179,7 +180,8 @@ def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str
 
 
 def _overrides(name: str, run: Run) -> tuple[str, ...]:
-    return (f"{name} is {run.label} with --set {' --set '.join(run.overrides)}",) if run.overrides else ()
+    sets = command_line(*(word for each in run.overrides for word in ("--set", each)))
+    return (f"{name} is {run.label} with {sets}",) if run.overrides else ()
 
 
 def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[str]) -> CoordError:
@@ -191,7 +193,10 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
             f"no run of {name} is complete: {own[0].label} {own[0].state.phrase}", hint="See: coord status"
         )
     if is_known:
-        return RunNotFound(f"no run of {name}, and nothing recorded of it", hint=f"Push it: coord push --exp {name}")
+        return RunNotFound(
+            f"no run of {name}, and nothing recorded of it",
+            hint=f"Push it: {command_line('coord', 'push', '--exp', name)}",
+        )
     return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
 
 

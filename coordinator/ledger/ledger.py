@@ -20,6 +20,7 @@ from coordinator.ledger.migrations import MIGRATIONS, migrate
 from coordinator.ledger.reading import is_refusal, read_only
 from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
+from coordinator.text import command_line
 
 WRITABLE = "Its folder must be writable, and its disk not be full."
 
@@ -141,7 +142,8 @@ class Ledger:
             versions = ", ".join(f"{run.target}-v{run.version}" for run in runs)
             raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")
         others = sorted({run.experiment for run in self.runs(target=target)})
-        hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
+        push = command_line("coord", "push", "--exp", experiment)
+        hint = f"There are runs of {', '.join(others)}." if others else f"Push one: {push}"
         where = f" on {target}" if target else ""
         raise RunNotFound(
             f'no run of "{experiment}"{where}{did_you_mean(experiment, {*others} - {experiment})}', hint=hint

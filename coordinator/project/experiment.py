@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -27,6 +26,7 @@ from coordinator.project.scalar import text_of
 from coordinator.project.schema import assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
 from coordinator.project.yaml_file import YamlFile, read_yaml
+from coordinator.text import command_line
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
@@ -184,9 +184,8 @@ def not_read(project: Project) -> list[str]:
     if not project.experiments.is_dir():
         return []
     endings = {".yaml", ".yml"}
-    files = sorted(
-        file for file in project.experiments.iterdir() if file.suffix.lower() in endings and file.suffix != ".yaml"
-    )
+    found = [file for file in project.experiments.iterdir() if file.suffix.lower() in endings]
+    files = sorted(file for file in found if file.suffix != ".yaml" and not file.name.startswith("."))
     return [f"{project.relative(file)} is not read: name it {file.stem}.yaml" for file in files]
 
 
@@ -361,14 +360,4 @@ class _Report:
 
 def build_command(name: str, overrides: Sequence[str]) -> str:
     """The command that makes an experiment's kernel, quoted for a shell, in one line whatever is in it."""
-    words = ["coord", "build", "--exp", name]
-    for override in overrides:
-        words += ["--set", override]
-    return " ".join(_quoted(word) for word in words)
-
-
-def _quoted(word: str) -> str:
-    if word.isprintable():
-        return shlex.quote(word)
-    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
-    return f"$'{escaped}'"
+    return command_line("coord", "build", "--exp", name, *(word for each in overrides for word in ("--set", each)))

@@ -18,6 +18,7 @@ import dataclasses
 import datetime
 import enum
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -134,7 +135,7 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
     hints = _hints(cls)
     known = _names(cls)
     problems = [
-        ConfigProblem(join(path, str(key)), f'unknown key "{key}"{did_you_mean(str(key), known)}')
+        ConfigProblem(join(path, str(key)), f'unknown key "{key}"{_instead(cls, str(key), known)}')
         for key in data
         if key not in known
     ]
@@ -154,6 +155,17 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
     except ValueError as error:
         # A dataclass checks its own ranges in __post_init__, one message a line, each beginning with the field's name.
         raise _Bad(*(_range_problem(path, known, line) for line in str(error).splitlines())) from None
+
+
+def _instead(cls: type, key: str, known: list[str]) -> str:
+    """What the key should perhaps be: what the class says of it, the same name in a section below, or a similar one."""
+    said: Mapping[str, str] = getattr(cls, "INSTEAD", {})
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).replace("-", "_").lower()
+    if word in said:
+        return f" (say {said[word]})"
+    sections = {name: kind for name, kind in _hints(cls).items() if dataclasses.is_dataclass(kind)}
+    below = [f'"{name}.{word}"' for name, kind in sections.items() if word in _hints(kind)]
+    return f" (did you mean {' or '.join(below)}?)" if below and word not in known else did_you_mean(word, known)
 
 
 def _range_problem(path: str, known: list[str], line: str) -> ConfigProblem:

@@ -71,7 +71,7 @@ def find_dicoms(folder: Path) -> dict[str, Path]:
     Raises ValueError for two files with the same name.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.dcm"), key=lambda path: (path.stem, path)):
+    for path in sorted(folder.rglob("*.[dD][cC][mM]"), key=lambda path: (path.stem, path)):
         if path.stem in found:
             raise ValueError(f"two files of one ImageId: {found[path.stem]} and {path}")
         found[path.stem] = path
