@@ -70,20 +70,20 @@ def ended() -> Iterator[None]:
         yield
     except CoordError as error:
         complain(error)
-        sys.exit(error.exit_code)
+        raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt as interrupt:
         say(str(interrupt) or "interrupted")
-        sys.exit(INTERRUPTED)
+        raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # the reader of our output (say, `head`) has ended
         give_up(sys.stdout)
-        sys.exit(128 + signal.SIGPIPE)
+        raise typer.Exit(128 + signal.SIGPIPE) from None
     except (OSError, UnicodeEncodeError) as error:
         from coordinator.files import explained
 
         if isinstance(error, OSError) and error.filename == STDOUT:
             give_up(sys.stdout)
         complain(explained(error))
-        sys.exit(1)
+        raise typer.Exit(1) from None
 
 
 def this_project() -> Project:

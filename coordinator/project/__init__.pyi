@@ -1,6 +1,5 @@
 from . import git as git
 from .experiment import (
-    AllExperiments as AllExperiments,
     Change as Change,
     Experiment as Experiment,
     Recorded as Recorded,
