@@ -1,7 +1,7 @@
 """Disks that refuse: read-only, full, without locks. Reading commands work, the others end with a line that says where.
 
-Seen: tox-dev/filelock#67 (a read-only file system) and found by trying it on coord (tracebacks of `coord build`; a
-read-only project hid `coord runs`).
+Seen: tox-dev/filelock#67 (a file system without flock), spack/spack#53021 (locks on a read-only one), and found by
+trying it on coord (tracebacks of `coord build`; a read-only project hid `coord runs`).
 """
 
 from __future__ import annotations
@@ -139,6 +139,12 @@ def test_a_read_only_project_without_a_ledger(used: Coord, request: pytest.Fixtu
     shutil.rmtree(used.root / ".coord")
     request.getfixturevalue("read_only")
     assert json.loads(used.here("runs", "--json").stdout) == []
+
+
+def test_a_ledger_that_may_not_be_read_is_an_error(read_only: Coord) -> None:
+    """Not an empty list."""
+    find_project(read_only.root).ledger.chmod(0)
+    assert "cannot be opened" in read_only.here("runs", code=1).stderr
 
 
 def test_what_a_killed_process_left_in_the_log_is_read(used: Coord, request: pytest.FixtureRequest) -> None:

@@ -1,6 +1,6 @@
 """Standard output that is full, closed, or of an encoding without the characters; a width of the terminal that is none.
 
-Seen: Textualize/rich#212 (UnicodeEncodeError with an ASCII stream) and found by trying it on coord (tracebacks with
+Seen: Textualize/rich#68 (UnicodeEncodeError with an ASCII stream) and found by trying it on coord (tracebacks with
 /dev/full; nothing printed, and exit code 0, with COLUMNS=0).
 """
 

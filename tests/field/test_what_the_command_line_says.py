@@ -15,6 +15,7 @@ from coordinator.errors import ProjectError
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
 from coordinator.runs.dry_overrides import dry_overrides
+from tests.coordinator.command import Coord
 
 
 def _with(tiny: Project, overrides: dict[str, Any]) -> Project:
@@ -69,6 +70,14 @@ def test_settings_that_the_config_does_not_take_are_told(tiny: Project, settings
     first, *others = caught.value.what.splitlines()
     assert first == "pyproject.toml has 1 problem:"
     assert others[0].startswith(f"  [tool.coord.dry_run.overrides] {message}")
+
+
+def test_a_sweep_names_the_setting_of_a_renamed_field(coord: Coord) -> None:
+    """Not the grid, which the user did not write."""
+    with (coord.root / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write('[tool.coord.sweep]\nfold_seed = "train.fold_seed"\n')
+    told = coord.here("sweep", "--exp", "base", "--seeds", "2", code=1).stderr
+    assert '[tool.coord.sweep] fold_seed = "train.fold_seed": the config has no such value' in told
 
 
 SUGGESTIONS = {

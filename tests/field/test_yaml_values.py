@@ -1,6 +1,7 @@
 """YAML 1.1's surprises: an unquoted value is read as the type that is declared for it, or it is said why not.
 
-Seen: yaml/pyyaml#98 and #173 (`no` and `on` become bools, `1e-3` text); found by trying it on coord (the others).
+Seen: yaml/pyyaml#173 (`1e10` is text) and #417 (a commit `695e0514` is infinite); found by trying it on coord
+(`--set epochs=010` gave 8).
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ VALUES = [
     ("free", "{a: [010, no, ~]}", {"a": [10, False, None]}),
     ("free", "{on: 1, 010: 2}", {"on": 1, "010": 2}),
     ("free", "1e999", "1e999"),
+    ("free", "695e0514", "695e0514"),
 ]
 REFUSED = [
     ("whole", "1:30", "must be a whole number, is '1:30'"),
