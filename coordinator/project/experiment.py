@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import CoordError, ExperimentError, did_you_mean
+from coordinator.files import is_leftover
 from coordinator.project.problem import ConfigProblem
 from coordinator.project.project import Project
 from coordinator.project.scalar import text_of
@@ -124,7 +125,8 @@ def experiment_names(project: Project) -> list[str]:
             f"there is no folder {project.relative(project.experiments)} with experiments",
             hint='Make one, or set experiments = "..." in [tool.coord].',
         )
-    return sorted(file.stem for file in project.experiments.glob("*.yaml") if file.is_file())
+    files = project.experiments.glob("*.yaml")
+    return sorted(file.stem for file in files if file.is_file() and not is_leftover(file.name))
 
 
 def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -185,7 +187,7 @@ def not_read(project: Project) -> list[str]:
         return []
     endings = {".yaml", ".yml"}
     found = [file for file in project.experiments.iterdir() if file.suffix.lower() in endings]
-    files = sorted(file for file in found if file.suffix != ".yaml" and not file.name.startswith("."))
+    files = sorted(file for file in found if file.suffix != ".yaml" and not is_leftover(file.name))
     return [f"{project.relative(file)} is not read: name it {file.stem}.yaml" for file in files]
 
 
