@@ -49,8 +49,9 @@ def running_server(
     stops. `faults` are carried out. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that did
     not raise.
     """
+    store = Store(root, settings=settings)  # before the socket, as it may fail: on a read-only disk, say
     listener = _listen(*address)
-    app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
+    app = create_app(store, token_user=token_user, url_lifetime=url_lifetime)
     server = _server(app, faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()

@@ -197,7 +197,8 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
         return find_run(here.ledger, exp, target, version)
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in here.ledger.runs()} | set(experiment_names(here.project))
+    known = {run.experiment for run in here.ledger.runs()}
+    known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
     if exp not in known:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
     return None

@@ -16,16 +16,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.files import is_leftover
+from coordinator.project.problem import ConfigProblem
 from coordinator.project.project import Project
-from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
+from coordinator.project.scalar import text_of
+from coordinator.project.schema import assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
 from coordinator.project.yaml_file import YamlFile, read_yaml
+from coordinator.text import command_line
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
@@ -97,6 +99,25 @@ class Experiment:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class AllExperiments:
+    """Those that resolve, and by name the errors of those that do not."""
+
+    experiments: tuple[Experiment, ...]
+    errors: dict[str, CoordError]
+
+    @property
+    def left_out(self) -> str:
+        """A sentence about those with problems."""
+        return f"left out, because of problems in their files: {', '.join(self.errors)}; coord experiments shows them"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All by name; of an experiment with problems its name and `error` only, which is null for the others."""
+        items = [{**item.to_json(), "error": None} for item in self.experiments]
+        items += [{"name": name, "error": error.what} for name, error in self.errors.items()]
+        return sorted(items, key=lambda item: str(item["name"]))
+
+
 def experiment_names(project: Project) -> list[str]:
     """The names of all experiments, sorted. Raises ExperimentError if the folder is missing."""
     if not project.experiments.is_dir():
@@ -147,6 +168,29 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     )
 
 
+def resolve_all(project: Project, names: Sequence[str] | None = None) -> AllExperiments:
+    """Every experiment, or those of the names: the problems of one hide no other. Without a folder there are none."""
+    if names is None:
+        names = experiment_names(project) if project.experiments.is_dir() else []
+    found, errors = [], {}
+    for name in names:
+        try:
+            found.append(resolve(project, name))
+        except CoordError as error:
+            errors[name] = error
+    return AllExperiments(tuple(found), errors)
+
+
+def not_read(project: Project) -> list[str]:
+    """What to do with the files that are no experiments only because of the end of their names, as `base.yml`."""
+    if not project.experiments.is_dir():
+        return []
+    endings = {".yaml", ".yml"}
+    found = [file for file in project.experiments.iterdir() if file.suffix.lower() in endings]
+    files = sorted(file for file in found if file.suffix != ".yaml" and not is_leftover(file.name))
+    return [f"{project.relative(file)} is not read: name it {file.stem}.yaml" for file in files]
+
+
 def derive(project: Project, name: str, base: str, overrides: Sequence[str]) -> Experiment:
     """An experiment without a file: `base` with the overrides on top, under a name of its own.
 
@@ -179,9 +223,9 @@ def kernel_titles(project: Project) -> dict[str, str]:
         while title is None and at in files and at not in seen:
             seen.add(at)
             kernel = files[at].get("kernel")
-            title = kernel.get("title") if isinstance(kernel, dict) else None
-            at = str(files[at].get("base"))
-        titles[name] = str(title if title is not None else project.settings.kernel.title)
+            title = text_of(kernel.get("title")) if isinstance(kernel, dict) else None
+            at = text_of(files[at].get("base")) or ""
+        titles[name] = title if title is not None else project.settings.kernel.title
     return titles
 
 
@@ -191,7 +235,7 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
     if name not in known:
         raise ExperimentError(
             f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
-            hint=f"Known: {_list(known)}.",
+            hint=". ".join([f"Known: {_list(known)}", *not_read(project)]) + ".",
         )
     chain: list[YamlFile] = []
     wanted = name
@@ -200,15 +244,16 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
             raise ExperimentError(f'"{wanted}" is not a name: letters, digits and _ . = + - only')
         file = read_yaml(project.experiment_file(wanted))
         chain.append(file)
-        base = file.data.get("base")
-        if not isinstance(base, str):
+        base = text_of(file.data.get("base"))
+        if base is None:
             return chain[::-1]
         names = [file.path.stem for file in chain]
         if base in names:
             report.add_in(file, ConfigProblem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
             return chain[::-1]
         if base not in known:
-            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
+            instead = "".join(f"; {each}" for each in not_read(project)) or did_you_mean(base, known)
+            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{instead}'))
             return chain[::-1]
         wanted = base
 
@@ -317,14 +362,4 @@ class _Report:
 
 def build_command(name: str, overrides: Sequence[str]) -> str:
     """The command that makes an experiment's kernel, quoted for a shell, in one line whatever is in it."""
-    words = ["coord", "build", "--exp", name]
-    for override in overrides:
-        words += ["--set", override]
-    return " ".join(_quoted(word) for word in words)
-
-
-def _quoted(word: str) -> str:
-    if word.isprintable():
-        return shlex.quote(word)
-    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
-    return f"$'{escaped}'"
+    return command_line("coord", "build", "--exp", name, *(word for each in overrides for word in ("--set", each)))

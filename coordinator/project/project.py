@@ -16,7 +16,8 @@ from typing import Any
 from coordinator.errors import NoProject, ProjectError
 from coordinator.names import is_plain
 from coordinator.project.own_modules import importing_from
-from coordinator.project.schema import ConfigProblem, check, join
+from coordinator.project.problem import ConfigProblem, join
+from coordinator.project.schema import check
 from coordinator.project.settings import Settings, TargetName, parse_target
 from coordinator.project.shipped import default_template
 
@@ -178,7 +179,10 @@ def find_project(start: Path | None = None) -> Project:
 
     Raises NoProject if there is none up to the file system's root, ProjectError if its settings have problems.
     """
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise NoProject("the current folder is gone", hint="Change into your project.") from None
     for directory in (here, *here.parents):
         table = _coord_table(directory / "pyproject.toml")
         if table is not None:
@@ -196,7 +200,7 @@ def _coord_table(file: Path) -> dict[str, Any] | None:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
     except OSError as error:
         raise ProjectError(f"{file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # the former also for bytes that are no text, and too many digits
         raise ProjectError(f"{file} is not valid TOML: {error}") from error
     table: dict[str, Any] | None = tool.get("coord") if isinstance(tool, dict) else None
     return table

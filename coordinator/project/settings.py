@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
 
 TargetName = Literal["kaggle", "local"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
@@ -15,6 +16,9 @@ def parse_target(text: str) -> TargetName:
         if name == text:
             return name
     raise ValueError(f'there is no target "{text}" (targets are {" and ".join(TARGETS)})')
+
+
+_SHAPE = 'machine_shape, for example "NvidiaTeslaT4"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,22 @@ class KernelSettings:
     docker_image_pinning_type: Literal["original", "latest"] | None = None
     timeout_seconds: int | None = None
     """Kaggle ends the session after this long; null is Kaggle's own limit."""
+
+    INSTEAD: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("enable_gpu", "enable_tpu", "accelerator", "gpu", "tpu"), _SHAPE),
+        **dict.fromkeys(("id", "id_no", "slug"), "title, which gives the address, and owner in [tool.coord]"),
+        **dict.fromkeys(("code_file", "language"), "nothing: coord writes it itself"),
+        **dict.fromkeys(("internet", "internet_enabled"), "enable_internet"),
+        **dict.fromkeys(("private", "public", "is_public"), "is_private"),
+        **dict.fromkeys(("datasets", "data_sources", "dataset_data_sources", "inputs"), "dataset_sources"),
+        **dict.fromkeys(("competitions", "competition", "competition_data_sources"), "competition_sources"),
+        **dict.fromkeys(("kernels", "notebooks", "kernel_data_sources"), "kernel_sources"),
+        **dict.fromkeys(("models", "model_data_sources"), "model_sources"),
+        **dict.fromkeys(("session_timeout_seconds", "timeout"), "timeout_seconds"),
+        **dict.fromkeys(("tags", "category_ids"), "keywords"),
+        **dict.fromkeys(("image", "docker_image_pinning"), "docker_image"),
+    }
+    """Names that kernel-metadata.json, Kaggle's API and its website have for these, and what to say here."""
 
     def __post_init__(self) -> None:
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:

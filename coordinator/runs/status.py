@@ -49,6 +49,19 @@ class Status:
             for run in self.runs
         ]
 
+    def changes(self, earlier: Status | None) -> list[dict[str, Any]]:
+        """Of `to_json` the runs that are not as they were (but for the time that has passed); at first all of them."""
+        return [
+            item
+            for run, item in zip(self.runs, self.to_json(), strict=True)
+            if earlier is None or not earlier.has(run, item["error"])
+        ]
+
+    def has(self, run: Run, error: str | None) -> bool:
+        """Whether the run is the same here, with the same error."""
+        mine = self.failures.get(run.id)
+        return run in self.runs and (mine.what if mine else None) == error
+
     def _chain(self, run: Run) -> list[str]:
         """The ids of its chain, the first one first; empty for a run that continues none."""
         return [link.id for link in self.chains.get(run.id, ())]

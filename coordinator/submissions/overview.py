@@ -50,7 +50,7 @@ def scores_overview(
     recorded score. A target that cannot be asked is an error in the answer.
     """
     project, ledger = workspace.project, workspace.ledger
-    recorded = recorded_scores(project, experiment) if target is None and competition is None else []
+    recorded = recorded_scores(project, experiment, say=workspace.say) if target is None and competition is None else []
     if experiment is not None and not recorded:
         ledger.find(experiment, target=target)  # raises RunNotFound
 

@@ -19,7 +19,7 @@ from coordinator.ledger import Ledger, Member, Run, Sweep, now, sweeps
 from coordinator.project import Experiment, Project, TargetName, kernel_titles, leaves, resolve
 from coordinator.runs import run_of_same_work
 from coordinator.sweeps import estimates
-from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
+from coordinator.sweeps.grid import Combination, Start, axes, combinations, setting_of, sweep_name
 from coordinator.workspace import Workspace
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
@@ -201,6 +201,6 @@ def _taken(workspace: Workspace) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 def _keeping_folds(project: Project, start: Start, experiment: Experiment) -> Start:
     """Keeps the images of each fold for all seeds, so that only the seed of the training differs."""
     path, config = project.settings.sweep.fold_seed, dict(leaves(experiment.config))
-    if path is None or config.get(path) is not None:
+    if path is None or config.get(setting_of(config, path, "fold_seed")) is not None:
         return start
     return Start(start.name, start.base, (*start.overrides, f"{path}={config[project.settings.sweep.seed]}"))

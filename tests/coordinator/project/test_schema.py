@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
+from coordinator.project.problem import ConfigProblem
+from coordinator.project.schema import assignment, check, leaves, merged, plain
 
 
 class Kind(StrEnum):
