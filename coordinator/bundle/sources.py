@@ -28,7 +28,7 @@ from coordinator.bundle.files import (
 )
 from coordinator.bundle.ignore import EXCLUDE, Ignored, IgnoreRule
 from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
-from coordinator.bundle.secrets import find_secret, is_secret_name
+from coordinator.bundle.secrets import Guard
 from coordinator.errors import BundleError
 
 NAMED_MAX = 1_000_000
@@ -81,7 +81,9 @@ def collect(
             collection.include(pattern)
         collection.follow_imports()
         collection.left_out.check(collection.modules)
-        return tuple(collection.files[path] for path in sorted(collection.files))
+        files = tuple(collection.files[path] for path in sorted(collection.files))
+        collection.guard.check(files)
+        return files
 
 
 class _Collection:
@@ -97,6 +99,7 @@ class _Collection:
         self.files: dict[str, SourceFile] = {}
         self._root = root
         self._folders = folders
+        self.guard = Guard(root)
         self._ignored = Ignored(root, selection.exclude)
         self._reached_only = selection.reached_only
         self._packages: dict[str, list[Path]] = {}
@@ -295,7 +298,7 @@ class _Collection:
             why_not = f"ignored by {rule}"
         elif path.is_symlink() and not path.resolve().is_relative_to(self._root.resolve()):
             why_not = "a link out of the tree"
-        elif is_secret_name(path) or find_secret(path.read_bytes()[: NAMED_MAX + 1]):
+        elif self.guard.found(name, path.read_bytes()[: NAMED_MAX + 1]):
             why_not = "it looks like a secret"
         elif path.stat().st_size > NAMED_MAX:
             why_not = f"{path.stat().st_size:,} bytes; take it with --include"
