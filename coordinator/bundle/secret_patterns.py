@@ -129,15 +129,16 @@ ASSIGNED = re.compile(
     rb"(?i)(?:(?:%b)%b|--[\w-]*(?:key|token|secret)[\s=]+[\"']?$|\bauthorization\W{1,6}(?:bearer|basic)\s+$)"
     % (_KEY_NAMES, _GIVEN)
 )
-BARE_KEY = re.compile(rb"(?i)(?<![A-Za-z])key%b" % _GIVEN)
+BARE_KEY = re.compile(rb"(?i)(?<![\w-])(?:kaggle[_-])?key%b" % _GIVEN)
 OF_WANDB = re.compile(rb"(?i)wandb(?:[^=]|=(?![^\n]*\n)){0,100}(?:key|login|password|token)[^0-9A-Za-z\n]{0,12}$")
 OF_COMET = re.compile(rb"(?i)comet[\s\S]{0,60}key[^0-9A-Za-z\n]{0,12}$")
-OF_KAGGLE = re.compile(rb"""(?i)kaggle|user_?name["']?\s*[:=,]""")
+OF_KAGGLE = re.compile(rb"""(?i)kaggle|user_?name["']{0,3}\s*[:=,]""")
 VALUE = re.compile(rb"(?<![0-9A-Za-z+/_-])[0-9A-Za-z+/_~-][0-9A-Za-z+/_.~-]{18,}[0-9A-Za-z+/_~-]={0,2}")
 UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PASSWORD = re.compile(
-    rb"""(?i)(?:password|passwd|passphrase|\bpwd)["'\]\\]{0,4}\s*(?::=|=>|[:=])\s*[bBrRuU]{0,2}["']([^\s"']{8,128})["']"""
-    rb"""|^\s*(?:export\s+)?[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE)\s*[:=]\s*([^\s"'(){}<>$]{8,128})\s*$""",
+    rb"""(?i)(?:password|passwd|passphrase|\bpwd)["'\]\\]{0,4}\s*(?::=|=>|[:=])\s*[bBrRuU]{0,2}["']{1,3}([^\s"']{8,128})["']"""
+    rb"""|^\s*(?:export\s+)?[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE)\s*[:=]\s*([^\s"'(){}<>$]{8,128})\s*$"""
+    rb"""|\b(?-i:[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE))=([^\s"'(){}<>$]{8,128})(?=[\s"'])""",
     re.MULTILINE,
 )
 

@@ -51,10 +51,11 @@ _SETTINGS = re.compile(
     r"|(?:credentials?|secrets?)(?:[._-]\w{1,12})?\.(?:json|ya?ml|toml|ini|cfg|conf)"
     r"|(?:hf|api|access|auth|kaggle|wandb|openai|github)[_-]?(?:token|key)s?(?:\.(?:json|ya?ml|toml|ini|cfg|conf|txt))?"
 )
-_COPY = re.compile(
-    r"~$|\.(?:bak|old|orig|save|backup|copy|tmp|swp|txt|\d+)$|[ _.-]*(?:\(\d+\)|copy(?: ?\d+)?|\d)(?=\.|$)"
+_COPIES = (
+    re.compile(r"^copy[ _]of[ _]|^\.(?=.*\.swp$)"),
+    re.compile(r"~$|\.(?:bak|old|orig|save|backup|copy|tmp|swp|txt|\d+)$"),
+    re.compile(r"[ _.-]*(?:\(\d+\)|copy(?: ?\d+)?|\d)(?=\.|$)"),
 )
-_COPY_OF = re.compile(r"^copy[ _]of[ _]|^\.(?=.*\.swp$)")
 _TEMPLATE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|tmpl)(?:[._-]|$)")
 
 
@@ -188,7 +189,8 @@ def is_secret_name(path: PurePosixPath) -> bool:
             return True
         if _SETTINGS.fullmatch(name):
             return True
-        name, before = _COPY.sub("", _COPY_OF.sub("", name), count=1), name
+        shorter = (copy.sub("", name, count=1) for copy in _COPIES)
+        name, before = next((each for each in shorter if each != name), name), name
     return False
 
 
@@ -242,7 +244,7 @@ def _views(data: bytes) -> Iterator[_View]:
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:
     last = escape[0][-1:]
-    return b" " * (len(escape[0]) - 1) + (last if last in b"\"'" else b" ")
+    return len(escape[0]) * (last if last in b"\"'" else b" ")
 
 
 def _joined(text: bytes) -> Iterator[_View]:
@@ -292,7 +294,7 @@ def _search(text: bytes) -> Iterator[_Hit]:
         for word, pattern, what in table:
             if word in words:
                 for hit in pattern.finditer(text):
-                    yield hit.start(), hit[hit.lastindex or 0], what
+                    yield hit.start(hit.lastindex or 0), hit[hit.lastindex or 0], what
     yield from _passwords(text)
     for value in patterns.VALUE.finditer(text):
         before = text[max(0, value.start() - 160) : value.start()]
