@@ -150,9 +150,32 @@ def test_keys_in_a_notebook_are_found_as_its_cells_have_them() -> None:
     "name",
     [
         *(".env", ".ENV", ".Env.local", "prod.env", ".env.bak", ".env~", ".envrc", "id_rsa", "ID_RSA", "id_rsa.bak"),
-        *("id_rsa (1)", "id_ed25519.old", "credentials", "Credentials", "credentials.json", "netrc", ".netrc", "_netrc"),
-        *("kaggle.json", "Kaggle.JSON", "kaggle (1).json", "kaggle.json.bak", "kaggle copy.json", "Copy of kaggle.json"),
-        *("kaggle2.json", "kaggle.json.txt", ".kaggle.json.swp", "access_token", "ACCESS_TOKEN.txt", ".git-credentials"),
+        *(
+            "id_rsa (1)",
+            "id_ed25519.old",
+            "credentials",
+            "Credentials",
+            "credentials.json",
+            "netrc",
+            ".netrc",
+            "_netrc",
+        ),
+        *(
+            "kaggle.json",
+            "Kaggle.JSON",
+            "kaggle (1).json",
+            "kaggle.json.bak",
+            "kaggle copy.json",
+            "Copy of kaggle.json",
+        ),
+        *(
+            "kaggle2.json",
+            "kaggle.json.txt",
+            ".kaggle.json.swp",
+            "access_token",
+            "ACCESS_TOKEN.txt",
+            ".git-credentials",
+        ),
         *("client_secret_12-ab.apps.googleusercontent.com.json", "service-account.json", "service_account_prod.json"),
         *("secrets.toml", "secrets.yaml", "x.pem", "X.PEM", "a/.aws/config", "a/.ssh/known_hosts", "hf_token", "b.p12"),
         *("application_default_credentials.json", ".pgpass", ".htpasswd", "vault.kdbx", "terraform.tfstate", ".pypirc"),
@@ -166,7 +189,15 @@ def test_names_of_files_with_secrets(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *(".env.example", ".ENV.sample", "example.env", "kaggle.json.example", "credentials.py", "secrets.py", "env.py"),
+        *(
+            ".env.example",
+            ".ENV.sample",
+            "example.env",
+            "kaggle.json.example",
+            "credentials.py",
+            "secrets.py",
+            "env.py",
+        ),
         *("id_rsa.pub", "secretary.json", "tokens.json", "tokenizer.json", "kaggle-image.json", "key.txt", "netrc.py"),
         *("keys.csv", "environment.yml", "credentials_test.py", "train.1", "model.json", "secret_sauce.txt"),
     ],
@@ -297,7 +328,8 @@ def _project(root: Path, experiment: str) -> Project:
     write_files(
         root,
         {
-            "pyproject.toml": '[tool.coord]\nmodel_source = "pack"\nentry = "pack.train"\nconfig = "pack.config:Config"\n'
+            "pyproject.toml": '[tool.coord]\nmodel_source = "pack"\nentry = "pack.train"\n'
+            'config = "pack.config:Config"\n'
             'templates = "templates"\nowner = "ada"\n[tool.coord.kernel]\ntitle = "My kernel"\n',
             "pack/__init__.py": "",
             "pack/train.py": "",
