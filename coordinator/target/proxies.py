@@ -36,14 +36,14 @@ def proxy_setting(url: str) -> ProxySetting | None:
 
 
 def _problem(value: str) -> str:
+    if any(character.isspace() or not character.isprintable() for character in value):
+        return "it has a space or a line break in it"
     malformed = "it is not an address such as http://host:port"
     try:
         parts = urlsplit(prepend_scheme_if_needed(value, "http"))
         has_port = parts.port is None or parts.port > 0
     except ValueError:
         return malformed
-    if any(character.isspace() or not character.isprintable() for character in value):
-        return "it has a space or a line break in it"
     if parts.scheme not in _SCHEMES:
         return f"its scheme is none of {', '.join(_SCHEMES)}"
     if not (parts.hostname and has_port) or set(parts.hostname) & set("*<>{}|\\^`\"'%"):

@@ -49,7 +49,7 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KAGGLE_USERNAME", "x")
         patch.setenv("KAGGLE_KEY", "y")
-        from kaggle.api.kaggle_api_extended import KaggleApi
+        from kaggle.api.kaggle_api_extended import KaggleApi  # type: ignore[import-untyped]
     return KaggleApi
 
 
@@ -66,7 +66,7 @@ def _theirs(api: Any, file: Path) -> tuple[str | None, ...] | None:
     client._load_config()
     if client._authenticate_with_legacy_apikey():
         return str(client.config_values["username"]), str(client.config_values["key"]), None
-    signed_in = KaggleCredentials.load(client=None)  # type: ignore[no-untyped-call]
+    signed_in = KaggleCredentials.load(client=None)
     return (signed_in.get_username(), None, None) if signed_in else None
 
 

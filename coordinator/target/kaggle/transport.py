@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +28,7 @@ from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import parsing, policy
 from coordinator.target.kaggle.connections import Adapter
 from coordinator.target.kaggle.policy import Failed, Failure, Limits
+from coordinator.target.proxies import proxy_setting
 
 PRODUCTION = "https://api.kaggle.com"
 
@@ -165,6 +165,9 @@ class Transport:
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._ways:
+            setting = None if self._is_local else proxy_setting(url)
+            if setting and setting.problem:
+                raise Failed(Failure.SETTINGS, f"{setting.variable}: {setting.problem}")
             self._ways[host] = self._settings.merge_environment_settings(url, {}, True, None, None)
         return self._ways[host]
 
@@ -216,24 +219,11 @@ def as_failed(error: Exception) -> Failed:
     if isinstance(error, requests.exceptions.SSLError):
         # Another TLS error may happen after something was sent.
         return Failed(Failure.UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(reason) else Failure.RESET)
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return Failed(Failure.CONNECT, "it does not answer")
     if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
         return Failed(Failure.TIMEOUT)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return Failed(Failure.CONNECT, "the proxy refused the connection")
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return Failed(Failure.CONNECT, _system_words(reason))
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return Failed(Failure.RESET)
     return Failed(Failure.UNUSABLE, type(error).__name__)
-
-
-def _system_words(error: BaseException) -> str:
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, socket.gaierror):
-        return "the name of the host is not known"
-    return (cause.strerror or "") if isinstance(cause, OSError) else ""
 
 
 def _host(url: str) -> str:
