@@ -87,7 +87,8 @@ class Guard:
 
     def __init__(self, root: Path) -> None:
         """Raises BundleError if the project's list of what is allowed cannot be read."""
-        self._allowed = _allowed(root / ALLOWED)
+        self._file = root / ALLOWED
+        self._allowed = _allowed(self._file)
 
     def found(self, path: str, data: bytes) -> list[Found]:
         """What looks like a secret in a file, or by its name, and is not allowed."""
@@ -105,7 +106,7 @@ class Guard:
             for found in find_secrets(file.path.encode("utf-8", "surrogateescape")):
                 if (found.digest, folder) not in self._allowed:
                     problems.append(_Problem(folder, replace(found, line=0)))
-        _refuse(problems, "the kernel's source")
+        self._refuse(problems, "the kernel's source")
 
     def check_texts(self, texts: Mapping[str, str], becomes: str = "the kernel's source") -> None:
         """The same for texts that are no files: their places (such as "config.optim.lr") and what is there.
@@ -122,7 +123,25 @@ class Guard:
             place = places[found.line - 1]
             if (found.digest, place) not in self._allowed:
                 problems.append(_Problem(place, replace(found, line=0)))
-        _refuse(problems, becomes)
+        self._refuse(problems, becomes)
+
+    def _refuse(self, problems: Sequence[_Problem], becomes: str) -> None:
+        if not problems:
+            return
+        said: dict[str, str] = {}
+        for each in problems:
+            place = f"{each.place}:{each.found.line}" if each.found.line else each.place
+            said.setdefault(place, f"{place} {each.found.what}")
+        first, *others = said.values()
+        link = " and" if problems[0].found.what == _BY_NAME else "; it"
+        more = [*others[: _SHOWN - 1], *([f"and {len(others) - _SHOWN + 1} more"] if len(others) >= _SHOWN else [])]
+        lines = dict.fromkeys(f"{each.found.digest} {each.place}" for each in problems)
+        raise BundleError(
+            "\n  ".join([f"{first}{link} would become part of {becomes}", *more]),
+            hint="Remove it (and revoke it, if it was ever pushed); a session can read it from Kaggle's Secrets.\n"
+            f"If it is none, allow it with {'this line' if len(lines) == 1 else 'these lines'} in {self._file}:\n"
+            + "\n".join(list(lines)[:_SHOWN]),
+        )
 
 
 @dataclass(frozen=True)
@@ -131,24 +150,6 @@ class _Problem:
 
     place: str
     found: Found
-
-
-def _refuse(problems: Sequence[_Problem], becomes: str) -> None:
-    if not problems:
-        return
-    said: dict[str, str] = {}
-    for each in problems:
-        place = f"{each.place}:{each.found.line}" if each.found.line else each.place
-        said.setdefault(place, f"{place} {each.found.what}")
-    first, *others = said.values()
-    link = " and" if problems[0].found.what == _BY_NAME else "; it"
-    more = [*others[: _SHOWN - 1], *([f"and {len(others) - _SHOWN + 1} more"] if len(others) >= _SHOWN else [])]
-    lines = dict.fromkeys(f"{each.found.digest} {each.place}" for each in problems)
-    raise BundleError(
-        "\n  ".join([f"{first}{link} would become part of {becomes}", *more]),
-        hint="Remove it (and revoke it, if it was ever pushed); a session can read it from Kaggle's Secrets. If it is "
-        f"none,\nallow it by this in a file {ALLOWED} beside pyproject.toml:\n" + "\n".join(list(lines)[:_SHOWN]),
-    )
 
 
 def _allowed(file: Path) -> frozenset[tuple[str, str]]:

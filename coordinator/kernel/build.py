@@ -145,6 +145,7 @@ def _texts(experiment: Experiment) -> dict[str, str]:
     return {
         "experiment": experiment.name,
         "about": experiment.about,
+        "recorded": json.dumps(plain(experiment.recorded), ensure_ascii=False),
         **{path: json.dumps(value) if not isinstance(value, str) else value for path, value in leaves(values)},
         **{f"--set {given.partition('=')[0]}": given for given in experiment.overrides},
     }

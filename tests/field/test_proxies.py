@@ -226,3 +226,9 @@ def test_an_endpoint_that_is_one(monkeypatch: pytest.MonkeyPatch, value: str) ->
     """With a port or without."""
     monkeypatch.setenv(ENDPOINT_VARIABLE, value)
     assert kaggle_endpoint() == value.rstrip("/")
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", ".example"])
+def test_an_endpoint_whose_name_cannot_be_looked_up(host: str) -> None:
+    """A label that is too long, or empty: there can be no connection."""
+    assert "no connection to" in _push(f"https://{host}").what

@@ -153,12 +153,23 @@ class Transport:
         left = max(0.1, until - self._clock.monotonic())
         time_out = (min(policy.CONNECT_SECONDS, left), min(policy.READ_SECONDS, left))
         try:
-            prepared = requests.Request(method, url, **parts).prepare()
+            prepared, way = self._prepared(method, url, parts)
             # By the adapter itself: a session reads the whole body of a redirect, even if it must not follow it.
-            return self._adapter.send(prepared, timeout=time_out, **self._way_to(str(prepared.url)))
+            return self._adapter.send(prepared, timeout=time_out, **way)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             # Without the cause: the messages of requests show headers and addresses with their secrets.
             raise as_failed(error) from None
+
+    def _prepared(
+        self, method: str, url: str, parts: Mapping[str, Any]
+    ) -> tuple[requests.PreparedRequest, dict[str, Any]]:
+        try:
+            prepared = requests.Request(method, url, **parts).prepare()
+            return prepared, self._way_to(str(prepared.url))
+        except (requests.exceptions.RequestException, ValueError):
+            if method != "POST":
+                raise  # the address is from an answer, which is not usable then
+            raise Failed(Failure.SETTINGS, "the address cannot be used") from None
 
     def _way_to(self, url: str) -> dict[str, Any]:
         """The proxies and the certificates for an address. The environment is read once for each host."""
