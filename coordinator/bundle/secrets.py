@@ -233,14 +233,28 @@ _WIDE = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0{1,3}){15,}[\t\n\r\x20-\x7e]?")
 def _views(data: bytes) -> Iterator[_View]:
     # Escapes become spaces, so that a key after "\n" in a JSON file begins a word, and lines stay as they are.
     text = _ESCAPE.sub(_unescaped, data) if b"\\" in data else data
-    yield text, lambda position: text.count(b"\n", 0, position) + 1
+    yield text, _lines(text)
     yield from _joined(text)
     if b"\0" in data:
+        line_of = _lines(data)
         for wide in _WIDE.finditer(data):
-            narrow, before = wide[0].replace(b"\0", b""), data.count(b"\n", 0, wide.start())
-            yield narrow, lambda position, narrow=narrow, before=before: before + narrow.count(b"\n", 0, position) + 1  # type: ignore[misc]
+            narrow = wide[0].replace(b"\0", b"")
+            yield narrow, _lines(narrow, line_of(wide.start()))
     if b'"cells"' in data:
         yield from _cells(data)
+
+
+def _lines(text: bytes, first: int = 1) -> Callable[[int], int]:
+    """Gives the line of a position. The line ends are searched once, when there is something to tell."""
+    ends: list[int] = []
+
+    def line(position: int) -> int:
+        if not ends:
+            ends.extend(end.start() for end in re.finditer(b"\n", text))
+            ends.append(len(text))
+        return bisect.bisect_left(ends, position) + first
+
+    return line
 
 
 def _unescaped(escape: re.Match[bytes]) -> bytes:
@@ -261,9 +275,11 @@ def _joined(text: bytes) -> Iterator[_View]:
             pieces.append(text[start:stop] + (b"\n" if stop != end else b""))
             length += len(pieces[-1])
 
+    line_of = _lines(text)
+
     def line(position: int) -> int:
         begin, start = starts[bisect.bisect_right(starts, (position, len(text))) - 1]
-        return text.count(b"\n", 0, start + position - begin) + 1
+        return line_of(start + position - begin)
 
     yield b"".join(pieces), line
 

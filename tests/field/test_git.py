@@ -13,10 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.kernel import build_kernel
+from coordinator.ledger import Ledger
 from coordinator.maintenance.doctor.of_project import check_git
-from coordinator.project import find_project
+from coordinator.project import find_project, resolve
 from coordinator.project.git import Commit, read_commit
+from coordinator.runs import push_kernel
+from coordinator.workspace import Workspace
 from tests.coordinator.bundle.programs import write_files
+from tests.coordinator.targets import MemoryTarget
 from tests.paths import SAMPLES
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -155,6 +160,22 @@ def test_a_repository_that_git_cannot_read(tmp_path: Path, change: Callable[[Pat
     assert why.format(parent=root.parent) in found.why_not
     assert found.remedy
     assert "\n" not in found.why_not
+
+
+def test_a_push_says_why_it_names_no_commit(tmp_path: Path) -> None:
+    """Once, with the remedy; the run is pushed."""
+    project = find_project(shutil.copytree(SAMPLES / "tiny", tmp_path / "tiny"))
+    _repository(project.root)
+    _bare(project.root)
+    said: list[str] = []
+    with Ledger(project.ledger) as ledger:
+        workspace = Workspace(project, ledger, MemoryTarget(), say=said.append)
+        run = push_kernel(workspace, build_kernel(project, resolve(project, "base")), force=False)
+    assert run.git is None
+    assert [line for line in said if "commit" in line] == [
+        f"warning: the run names no commit: {project.root / '.git'} is a bare repository\n"
+        f"git -C {project.root} config core.bare false"
+    ]
 
 
 def test_none_and_none_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from coordinator.kernel import build_kernel
 from coordinator.project import Project, find_project, resolve
 from tests.coordinator.bundle.distributions import install
 from tests.coordinator.bundle.programs import write_files
+from tests.coordinator.command import Coord
 
 # Made up, and in pieces, so that nobody takes this file for a place of secrets.
 HEX = "9f3c17ab5e08d2641b7fa0c83e59d476"
@@ -310,6 +311,16 @@ def test_what_is_none_is_allowed_by_place_and_digest(tmp_path: Path) -> None:
         build_kernel(project, resolve(project, "base"))
 
 
+@pytest.mark.parametrize("verb", ["note", "tag"])
+def test_remarks_are_searched(tmp_path: Path, verb: str) -> None:
+    """The report and other tools get them: neither the ledger nor its copy has one."""
+    project = _project(tmp_path, "about: x")
+    done = Coord(project.root, {}).here(verb, "--exp", "base", KAGGLE, code=1)
+    assert "the remark holds what looks like a Kaggle access token" in done.output
+    assert KAGGLE not in done.output
+    assert not any(KAGGLE.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
 @pytest.mark.parametrize("line", ["pack/x.py", "0123", "0123456789abcdef", "0123456789ABCDEF pack/x.py"])
 def test_a_line_that_allows_nothing_is_said(tmp_path: Path, line: str) -> None:
     """A line that was not understood would be a surprise at the next build."""
@@ -321,7 +332,9 @@ def test_a_line_that_allows_nothing_is_said(tmp_path: Path, line: str) -> None:
 def test_large_data_is_searched_in_time() -> None:
     """One long line, many digests, many joints: the time grows as the size does."""
     for piece in (b"A" * 76 + b"\n", f'"{HEX}",\n'.encode(), b'"abcd" +\n', f"key: {HEX}\n".encode(), b"\\n\\n\\n\\n"):
-        assert find_secrets(piece * (2_000_000 // len(piece))) == []
+        assert find_secrets(piece * (500_000 // len(piece))) == []
+    keys = "".join(f"{HUB[:-5]}{number:05}\n" for number in range(10_000))
+    assert [each.line for each in find_secrets(keys.encode())] == list(range(1, 10_001))
 
 
 def _project(root: Path, experiment: str) -> Project:
