@@ -22,7 +22,7 @@ def _table(*rows: tuple[bytes, bytes, str]) -> Table:
 
 def _fixed(what: str, *prefixes: str, most: str = "[0-9A-Za-z]", length: str) -> tuple[tuple[bytes, bytes, str], ...]:
     """Rows for keys that are a prefix and so many (as "{36}" says) of certain characters."""
-    end = r"(?![0-9A-Za-z])"
+    end = r"(?!\w)"
     return tuple(
         (prefix.encode(), rf"\b{re.escape(prefix)}{most}{{{length}}}{end}".encode(), what) for prefix in prefixes
     )

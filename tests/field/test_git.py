@@ -169,7 +169,7 @@ def test_a_push_says_why_it_names_no_commit(tmp_path: Path) -> None:
     _bare(project.root)
     said: list[str] = []
     with Ledger(project.ledger) as ledger:
-        workspace = Workspace(project, ledger, MemoryTarget(), say=said.append)
+        workspace = Workspace(project, ledger, MemoryTarget(slots=9), say=said.append)
         run = push_kernel(workspace, build_kernel(project, resolve(project, "base")), force=False)
     assert run.git is None
     assert [line for line in said if "commit" in line] == [
