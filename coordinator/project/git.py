@@ -99,6 +99,19 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
+def tracked_though_ignored(top: Path) -> frozenset[Path]:
+    """The files of a work tree that git tracks although an ignore file names them, and the folders that they lie in.
+
+    None if git does not answer: then the ignore files count, and what they leave out is told.
+    """
+    try:
+        listed = _git(top, "ls-files", "-z", "--cached", "--ignored", "--exclude-standard")
+    except (_Refused, OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    files = [top / name for name in listed.split("\0") if name]
+    return frozenset(files).union(*(file.parents for file in files))
+
+
 def _is_among(names: set[str], path: Path) -> bool:
     """Whether the path, or a folder that it lies in, is one of the names."""
     posix = PurePosixPath(path.as_posix())
