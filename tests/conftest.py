@@ -43,6 +43,7 @@ def _harmless(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(GUARD))
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COORD_TRUST", str(GUARD.parents[1]))  # in a container the checkout may be another user's
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -157,6 +157,7 @@ def note(
     with workspace() as here:
         run = _noted(here, exp, target, version)
         if text is not None:
+            _check_outgoing(here, text)
             remarks.note(here.ledger, exp, text, run=run, copy=here.project.remarks)
         _annotated(here.ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
 
@@ -185,8 +186,16 @@ def tag(
     with workspace() as here:
         run = _noted(here, exp, target, version)
         if name is not None:
+            _check_outgoing(here, name)
             (remarks.untag if remove else remarks.tag)(here.ledger, exp, name, run=run, copy=here.project.remarks)
         _annotated(here.ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
+
+
+def _check_outgoing(here: Workspace, remark: str) -> None:
+    """Raises BundleError if a note or a tag holds a secret: reports and other tools get it."""
+    from coordinator.bundle import Guard
+
+    Guard(here.project.root).check_texts({"the remark": remark}, "the ledger and of reports")
 
 
 def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -> Run | None:

@@ -16,6 +16,7 @@ from typing import Any
 from coordinator.errors import NoProject, ProjectError
 from coordinator.names import is_plain
 from coordinator.project.own_modules import importing_from
+from coordinator.project.ownership import check_owner
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.schema import check
 from coordinator.project.settings import Settings, TargetName, parse_target
@@ -186,11 +187,26 @@ def find_project(start: Path | None = None) -> Project:
     for directory in (here, *here.parents):
         table = _coord_table(directory / "pyproject.toml")
         if table is not None:
-            return Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
+            check_owner(directory, [directory, directory / "pyproject.toml"])
+            project = Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
+            check_owner(directory, _code(project))
+            return project
     raise NoProject(
         f"no project here: neither {here} nor a folder above it has a pyproject.toml with a [tool.coord] table",
         hint="Change into your project, or name it with --project DIR.",
     )
+
+
+def _code(project: Project) -> list[Path]:
+    """What a command may import or run, where it lies: a folder that is open to all may hold other users' files."""
+    settings = project.settings
+    named = [settings.config, settings.continue_check or "", settings.entry]
+    modules = [project.root.joinpath(*name.partition(":")[0].split(".")) for name in named if name]
+    above = [folder for module in modules for folder in module.parents if folder.is_relative_to(project.root)]
+    files = [module.with_name(f"{module.name}.py") for module in modules]
+    files += [folder / "__init__.py" for folder in above]
+    folders = [project.experiments, *([project.root / settings.templates] if settings.templates else [])]
+    return [path for path in dict.fromkeys([*above, *files, *modules, *folders]) if path.exists()]
 
 
 def _coord_table(file: Path) -> dict[str, Any] | None:

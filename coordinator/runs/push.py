@@ -114,6 +114,9 @@ def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
 
 def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
     created_at = now()
+    commit = git.read_commit(workspace.project.root, _inputs(workspace.project, built))
+    if commit.is_failure:
+        workspace.say(f"warning: the run names no commit: {commit.why_not}\n{commit.remedy}")
     return Run(
         id=new_run_id(),
         experiment=built.experiment.name,
@@ -128,7 +131,7 @@ def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, contin
         created_at=created_at,
         sent_at=created_at,
         files={file.path: file.sha256 for file in built.files},
-        git=git.commit(workspace.project.root, _inputs(workspace.project, built)),
+        git=commit.name,
         timeout_seconds=built.experiment.kernel.timeout_seconds,
         continues=continues,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from coordinator.bundle import Guard
 from coordinator.errors import (
     CoordError,
     Later,
@@ -68,6 +69,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
     run, file = output_file.ensure_local(workspace, run, options.file_name)
     if (ended := output_file.status_of(run)) != "complete":
         workspace.say(f"warning: {run.label} reports that it is {ended}")
+    Guard(workspace.project.root).check_texts({"--message": options.message}, "the submission's description")
     description = _message(run, options.message)
     _check_place(workspace, slug, run, options)
     _check_file(workspace, slug, file, f"{options.file_name} of {run.label}")

@@ -6,12 +6,11 @@ import contextlib
 import os
 import uuid
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from coordinator.errors import CredentialsError, ProjectError
 from coordinator.project import Project, TargetName
 from coordinator.target import local
-from coordinator.target.addresses import is_safe
+from coordinator.target.addresses import is_address, is_safe
 from coordinator.target.credentials import Credentials, find_credentials
 from coordinator.target.protocol import Target
 
@@ -56,9 +55,9 @@ def _endpoint() -> str | None:
     endpoint = os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/")
     if not endpoint:
         return None
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ProjectError(f'{ENDPOINT_VARIABLE}: "{endpoint}" is not an address like https://host:port')
+    if not is_address(endpoint):
+        # Without the value: it may have a password.
+        raise ProjectError(f"{ENDPOINT_VARIABLE} is not an address like https://host:port")
     if not is_safe(endpoint):
         raise ProjectError(f"{ENDPOINT_VARIABLE}: credentials are sent over https only, except to this machine")
     return endpoint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from coordinator.errors import CoordError
@@ -78,14 +77,9 @@ def check_ledger(project: Project) -> Iterator[Finding]:
 
 
 def check_git(project: Project) -> Iterator[Finding]:
-    commit = git.commit(project.root)
-    if commit is not None:
-        changed = ", with changes that it does not have" if commit.endswith("-dirty") else ""
-        yield Finding("git", Level.OK, commit.removesuffix("-dirty") + changed)
-    elif shutil.which("git") is None:
-        yield Finding(
-            "git", Level.WARNING, "git is not installed", "Install it: runs then name the commit they are of."
-        )
+    commit = git.read_commit(project.root)
+    if commit.name is None:
+        yield Finding("git", Level.WARNING, commit.why_not, commit.remedy)
     else:
-        remedy = "git init, and commit: runs then name the commit they are of."
-        yield Finding("git", Level.WARNING, "the project has no commit", remedy)
+        changed = ", with changes that it does not have" if commit.name.endswith("-dirty") else ""
+        yield Finding("git", Level.OK, commit.name.removesuffix("-dirty") + changed)

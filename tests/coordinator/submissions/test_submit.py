@@ -17,7 +17,16 @@ from typing import Any
 import pytest
 
 from coordinator.clock import Clock
-from coordinator.errors import CoordError, Later, NoAccess, NoAnswer, SubmissionError, TargetError, UsageError
+from coordinator.errors import (
+    BundleError,
+    CoordError,
+    Later,
+    NoAccess,
+    NoAnswer,
+    SubmissionError,
+    TargetError,
+    UsageError,
+)
 from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
@@ -312,6 +321,15 @@ def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:
         case.submit()
     assert not isinstance(for_good.value, Later)
     assert case.recorded() == []
+
+
+def test_a_secret_in_the_message_is_not_sent(case: Case) -> None:
+    """Nor does it get into the ledger."""
+    with pytest.raises(
+        BundleError, match="--message holds what looks like a Groq key; it would become part of the sub"
+    ):
+        case.submit(message="with gsk_" + "q7Hd2kLm9Xw4ZtRv" * 3 + "q7Hd")
+    assert (case.contest.sent, case.recorded()) == ([], [])
 
 
 def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:
