@@ -6,6 +6,12 @@ from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now 
 from .old_messages import fields_of as fields_of
 from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
 from .salvage import blank as blank, damage as damage, salvage_ledger as salvage_ledger
+from .sources import (
+    Outdated as Outdated,
+    attached_runs as attached_runs,
+    outdated as outdated,
+    sources_now as sources_now,
+)
 from .submissions import Submission as Submission, all_submissions as all_submissions
 from .sweeps import (
     Member as Member,

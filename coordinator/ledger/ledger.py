@@ -27,7 +27,7 @@ WRITABLE = "Its folder must be writable, and its disk not be full."
 _RETIRE = """
     UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted and created again', ended_at = :now
     WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
-    AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+    AND (target, owner COLLATE NOCASE, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
     AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
 """
 

@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Callable
 
+from coordinator.kaggle_rules import normal_metadata
+from coordinator.kernel import digest_of_work
 from coordinator.ledger.old_messages import PATTERNS, fields_of
 
 
@@ -34,6 +36,28 @@ def _states_instead_of_messages(connection: sqlite3.Connection) -> None:
             for name, value in fields_of(row["message"]).items():
                 stored = json.dumps(value) if isinstance(value, tuple) else value
                 connection.execute(f"UPDATE {table} SET {name} = ? WHERE id = ?", (stored, row["id"]))
+
+
+def _sources_and_names(connection: sqlite3.Connection) -> None:
+    """Adds the versions that a run reads, and the machine that wrote last; gives sweeps the work of normal names.
+
+    Runs get the normal form of their sources' names when they are read: the work of a sweep's member must be its run's.
+    """
+    connection.execute("ALTER TABLE runs ADD COLUMN reads TEXT NOT NULL DEFAULT '[]'")
+    connection.execute("CREATE TABLE last_writer (machine TEXT NOT NULL, host TEXT NOT NULL, wrote_at TEXT NOT NULL)")
+    query = (
+        "SELECT sweep, work, files, config, metadata FROM sweep_members JOIN runs USING (experiment)"
+        " WHERE metadata GLOB '*[A-Z]*'"
+    )
+    for row in connection.execute(query).fetchall():
+        try:
+            files, config, metadata = (json.loads(row[name]) for name in ("files", "config", "metadata"))
+            before, after = (digest_of_work(files, config, each) for each in (metadata, normal_metadata(metadata)))
+        except (ValueError, TypeError, AttributeError):  # a damaged row, which `coord ledger check` reports
+            continue
+        if before == row["work"]:
+            values = (after, row["sweep"], before)
+            connection.execute("UPDATE sweep_members SET work = ? WHERE sweep = ? AND work = ?", values)
 
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
@@ -118,4 +142,5 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
     """,
     _states_instead_of_messages,
+    _sources_and_names,
 )

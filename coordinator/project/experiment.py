@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.kaggle_rules import normal_name
 from coordinator.project.project import Project
 from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
@@ -224,7 +225,7 @@ def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSet
     earlier = dict(leaves(config)).get(setting) if setting else None
     if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
         return kernel
-    if earlier in (*kernel.kernel_sources, *kernel.dataset_sources):
+    if normal_name(earlier) in (*kernel.kernel_sources, *kernel.dataset_sources):
         return kernel
     return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
 

@@ -13,6 +13,7 @@ from coordinator.ledger import Ledger, Run, new_run_id, now
 from coordinator.project import Project, git
 from coordinator.runs.arrival import settle, wait_for_arrival
 from coordinator.runs.refresh import refresh_run
+from coordinator.runs.same_work import reads_now
 from coordinator.target import Pushed, RunState
 from coordinator.workspace import Workspace
 
@@ -69,6 +70,7 @@ def push_kernel(
                 what = error.what.rstrip(".")
                 workspace.say(f"{what}; trying again when a session has ended (Ctrl-C gives up: nothing is pushed)")
             _wait_for_slot(workspace)
+            run = workspace.ledger.update(run.id, reads=reads_now(workspace, metadata, run.target))
             run = _again(workspace.ledger, run)
 
 
@@ -131,6 +133,7 @@ def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, contin
         git=git.commit(workspace.project.root, _inputs(workspace.project, built)),
         timeout_seconds=built.experiment.kernel.timeout_seconds,
         continues=continues,
+        reads=reads_now(workspace, metadata, workspace.target.name),
     )
 
 

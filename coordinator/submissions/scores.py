@@ -56,7 +56,8 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
     added if its description names one of the ledger's runs.
     """
     ledger, target = workspace.ledger, workspace.target.name
-    known = {each.id: each for each in submissions.all_submissions(ledger, target=target, competition=competition)}
+    # Of all competitions: ids and numbers belong to the target, whatever name a competition had in an older ledger.
+    known = {each.id: each for each in submissions.all_submissions(ledger, target=target)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
     runs = {run.id for run in ledger.runs(target=target)}
     for standing in workspace.target.competitions.submissions(competition):
@@ -69,7 +70,8 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
     for each in known.values():
         # Until then its request itself may have been under way: the ledger does not know when that ended.
         sent = datetime.fromisoformat(each.created_at).timestamp() + _REQUEST_SECONDS
-        if each.state is SubmissionState.SENDING and not may_still_arrive(sent, workspace.clock):
+        is_asked = each.competition == competition
+        if is_asked and each.state is SubmissionState.SENDING and not may_still_arrive(sent, workspace.clock):
             submissions.give_up(ledger, each)
     return submissions.all_submissions(ledger, target=target, competition=competition)
 
@@ -77,7 +79,7 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
 def unknown(workspace: Workspace, competition: str) -> list[Standing]:
     """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would add."""
     ledger, target = workspace.ledger, workspace.target.name
-    there = submissions.all_submissions(ledger, target=target, competition=competition)
+    there = submissions.all_submissions(ledger, target=target)
     known = {each.id for each in there}
     refs = {each.ref for each in there if each.ref is not None}
     runs = {run.id for run in ledger.readable() if run.target == target}

@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Iterator
 
 from coordinator.errors import CoordError
+from coordinator.kaggle_rules import SOURCE_KINDS
 from coordinator.kernel import check_collisions, render_metadata
 from coordinator.ledger import Ledger, run_times
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, experiment_names, git, kernel_titles, resolve
 from coordinator.target import RunState
-
-_SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
 
 
 def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]:
@@ -50,7 +49,7 @@ def attached_sources(experiments: list[Experiment]) -> dict[tuple[str, str], lis
     """(kind, name) of every attached source, with the experiments that attach it."""
     found: dict[tuple[str, str], list[str]] = {}
     for experiment in experiments:
-        for kind in _SOURCE_KINDS:
+        for kind in SOURCE_KINDS:
             for name in getattr(experiment.kernel, kind):
                 found.setdefault((kind, name), []).append(experiment.name)
     return found

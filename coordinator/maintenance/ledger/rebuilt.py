@@ -11,6 +11,7 @@ from typing import Any
 
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
+from coordinator.kernel import Source
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.project import Project, parse_target
 from coordinator.results import RUN, SUMMARY, Event, Summary, read_summary
@@ -52,6 +53,7 @@ def _from_results(directory: Path) -> Rebuilt:
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
         continues=values.get("continues"),
+        reads=Source.parse_all(values.get("reads", [])),
     )
     if not isinstance(run.version, int) or not all(isinstance(each, dict) for each in (run.metadata, run.config)):
         raise TypeError(f"{RUN} has values of another kind")
