@@ -37,7 +37,7 @@ class Values:
         import pandas as pd
 
         types = self._frame.dtypes
-        return frozenset(place for place in self._frame if pd.api.types.is_numeric_dtype(types[place]))
+        return frozenset(place for place in range(len(types)) if pd.api.types.is_numeric_dtype(types[place]))
 
     def odd(self, numbers: Collection[int]) -> Iterator[tuple[int, int, Kind]]:
         """(row, column, kind) of each value that is missing or infinite, if those columns hold numbers.
@@ -46,7 +46,7 @@ class Values:
         """
         import pandas as pd
 
-        for place in self._frame:
+        for place in range(len(self._frame.columns)):
             if place not in numbers:
                 yield from ((row, place, "missing") for row, values in enumerate(self._rows) if not values[place])
                 continue
