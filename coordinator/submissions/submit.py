@@ -23,7 +23,7 @@ from coordinator.errors import (
 )
 from coordinator.files import held
 from coordinator.kaggle_rules import normal_name
-from coordinator.ledger import Run, Submission, Unanswered, now, submissions
+from coordinator.ledger import Run, Submission, Unanswered, claim, submissions
 from coordinator.runs import outdated_now, output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
 from coordinator.target import Competition, Competitions, RunState, SubmissionState
@@ -84,14 +84,16 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
         is_upload=options.is_upload,
         description=f"{description} {submissions.stamp(run.id, number)}",
         state=SubmissionState.SENDING,
-        created_at=now(),
+        created_at=workspace.ledger.moment(),
     )
     with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
         _check_repeated(workspace, each, force=options.force)
         _check_allowance(workspace, slug)
         competitions = workspace.target.competitions
         token = competitions.upload(slug, file) if each.is_upload else ""
-        each = dataclasses.replace(each, created_at=now())
+        each = dataclasses.replace(each, created_at=workspace.ledger.moment())
+        if warning := claim(workspace.ledger):
+            workspace.say(warning)
         submissions.add(workspace.ledger, each)
         workspace.say(f"submitting {each.file_name} of {run.label} to {slug}")
 
