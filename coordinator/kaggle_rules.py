@@ -6,7 +6,7 @@ threads of Kaggle/kaggle-cli, and one author's measurement of the source limit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +20,9 @@ LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 
 SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
 """The keys of kernel-metadata.json that name what a kernel has attached. 2026-11"""
+SENT_IN_NORMAL_FORM = SOURCE_KINDS[:-1]
+"""Those whose names are sent without capitals. A model's name is sent as it was written: Kaggle writes some of its
+frameworks with capitals (pyTorch), and whether it takes them without is not known. 2026-11"""
 
 # Prefixes of a source's name on the website; the API refuses names with them. 2026-11
 SOURCE_PREFIXES = ("datasets/", "code/", "competitions/", "c/", "models/", "kernels/")
@@ -65,7 +68,7 @@ def normal_name(name: str) -> str:
     return name.lower()
 
 
-def normal_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
+def normal_metadata(data: Mapping[str, Any], kinds: Sequence[str] = SOURCE_KINDS) -> dict[str, Any]:
     """The content of a kernel-metadata.json with its sources' names in that form; what is no name stays as it is."""
 
     def normal(value: Any) -> Any:
@@ -73,4 +76,4 @@ def normal_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
             return [normal(each) for each in value]
         return normal_name(value) if isinstance(value, str) else value
 
-    return {key: normal(value) if key in SOURCE_KINDS else value for key, value in data.items()}
+    return {key: normal(value) if key in kinds else value for key, value in data.items()}

@@ -16,6 +16,7 @@ from slugify import slugify
 from coordinator.errors import MetadataError, did_you_mean
 from coordinator.kaggle_rules import (
     MACHINE_SHAPES,
+    SENT_IN_NORMAL_FORM,
     SOURCE_MAX,
     SOURCE_PREFIXES,
     TITLE_MAX,
@@ -103,7 +104,8 @@ def render_metadata(
         raise MetadataError(f"{template.name}: {error}") from error
     except ValueError as error:
         raise MetadataError(f"{template.name} does not render to JSON: {error}") from error
-    if isinstance(data, dict) and (named := normal_metadata(data)) != data:  # by the project's own template
+    # The project's own template may write names itself.
+    if isinstance(data, dict) and (named := normal_metadata(data, SENT_IN_NORMAL_FORM)) != data:
         data, text = named, _written(named)
     problems = _broken_rules(data) or _not_attached(data, experiment.config, attached)
     if problems:
@@ -195,7 +197,7 @@ def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: 
 
     A path (`.`, `/kaggle/...`) is no source: it is in the session.
     """
-    sources = [source for key in _SOURCE_FORMS for source in data.get(key, [])]
+    sources = [normal_name(str(source)) for key in _SOURCE_FORMS for source in data.get(key, [])]
     values = dict(leaves(config))
     problems = []
     for path in attached:
@@ -220,7 +222,7 @@ def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], descri
             problems.append(f'{key}: write "{str(source).removeprefix(prefix)}", without "{prefix}"')
         elif not isinstance(source, str) or not form.fullmatch(source):
             problems.append(f'{key}: "{source}" is not of the form {description}')
-    named = sorted(source for source in sources if isinstance(source, str))
+    named = sorted(normal_name(source) for source in sources if isinstance(source, str))
     problems.extend(f'{key}: "{one}" is named twice' for one, next_ in pairwise(named) if one == next_)
     return problems
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from coordinator.kaggle_rules import normal_metadata
+
 if TYPE_CHECKING:  # it imports the template engine, which most commands do not need
     from coordinator.kernel.build import Build
 
@@ -52,7 +54,7 @@ def digest_of_work(
     Metadata name their sources without a version: `reads` has the versions that are known. Without any, the digest is
     that of a coord which did not know versions.
     """
-    surroundings = {key: value for key, value in metadata.items() if key not in _OTHERWISE}
+    surroundings = {key: value for key, value in normal_metadata(metadata).items() if key not in _OTHERWISE}
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])

@@ -8,7 +8,7 @@ from .arrival import (
 from .chains import all_chains as all_chains, chain_of as chain_of
 from .export import as_csv as as_csv
 from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
-from .machine import Writer as Writer, claim as claim, other_writer as other_writer
+from .machine import claim as claim, other_writer as other_writer
 from .old_messages import fields_of as fields_of
 from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
 from .salvage import (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
-from coordinator.kaggle_rules import normal_metadata
 from coordinator.kernel import digest_of_work
 from coordinator.ledger.old_messages import PATTERNS, fields_of
 
@@ -52,12 +53,20 @@ def _sources_and_names(connection: sqlite3.Connection) -> None:
     for row in connection.execute(query).fetchall():
         try:
             files, config, metadata = (json.loads(row[name]) for name in ("files", "config", "metadata"))
-            before, after = (digest_of_work(files, config, each) for each in (metadata, normal_metadata(metadata)))
+            before, after = _digest_of_names_as_typed(files, config, metadata), digest_of_work(files, config, metadata)
         except (ValueError, TypeError, AttributeError):  # a damaged row, which `coord ledger check` reports
             continue
         if before == row["work"]:
             values = (after, row["sweep"], before)
             connection.execute("UPDATE sweep_members SET work = ? WHERE sweep = ? AND work = ?", values)
+
+
+def _digest_of_names_as_typed(files: Any, config: Any, metadata: Any) -> str:
+    """The digest of a run's work as it was before its names had one form."""
+    names = ("id", "id_no", "title", "code_file", "is_private", "keywords")
+    surroundings = {key: value for key, value in metadata.items() if key not in names}
+    text = json.dumps([files, config, surroundings], sort_keys=True)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, Literal, get_args
 
 from coordinator.errors import did_you_mean
-from coordinator.kaggle_rules import SOURCE_KINDS, normal_name
+from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name
 
 TargetName = Literal["kaggle", "local"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
@@ -18,7 +18,7 @@ def parse_target(text: str) -> TargetName:
         if name == text:
             return name
     near = did_you_mean(text.lower(), TARGETS)
-    raise ValueError(f'there is no target "{text}"{near}; the targets are {" and ".join(TARGETS)}')
+    raise ValueError(f'there is no target "{text}"{near} (targets are {" and ".join(TARGETS)})')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class KernelSettings:
     """Kaggle ends the session after this long; null is Kaggle's own limit."""
 
     def __post_init__(self) -> None:
-        for kind in SOURCE_KINDS:
+        for kind in SENT_IN_NORMAL_FORM:
             object.__setattr__(self, kind, tuple(map(normal_name, getattr(self, kind))))
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:
             raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")

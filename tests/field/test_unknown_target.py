@@ -40,4 +40,4 @@ def test_an_unknown_target_is_refused(command: tuple[str, ...], target: str) -> 
     assert done.exit_code == 2
     near = {"locl": "local", "Local": "local", "kagle": "kaggle"}.get(target)
     meant = f' (did you mean "{near}"?)' if near else ""
-    assert f'there is no target "{target}"{meant}; the targets are kaggle and local' in done.output
+    assert f'there is no target "{target}"{meant} (targets are kaggle and local)' in done.output
