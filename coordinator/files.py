@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -78,10 +78,14 @@ def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
 
 
 def check_free(directory: Path) -> None:
-    """Raises UsageError if `directory` is a file, or a folder with anything in it except `.git`."""
+    """Raises UsageError if `directory` is a file, or a folder with anything in it except `.git`.
+
+    What a killed `write_folder` left there does not count.
+    """
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file", hint="Name a new folder.")
-    if directory.exists() and (found := sorted(each.name for each in directory.iterdir() if each.name != ".git")):
+    names = {each.name for each in directory.iterdir()} if directory.exists() else set()
+    if found := sorted(names - {".git"} - _left_in(directory)):
         more = ", ..." if len(found) > 3 else ""
         raise UsageError(f"{directory} is not empty: {', '.join(found[:3])}{more}", hint="Name a new folder.")
 
@@ -89,23 +93,64 @@ def check_free(directory: Path) -> None:
 def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
     """Writes the files, whose paths are relative to `directory`, into a new or empty folder.
 
-    They are written into a temporary folder beside it first. An existing empty folder is kept, not replaced: it may be
-    the current folder of a process. Raises UsageError if the folder is not empty or not writable.
+    A new folder gets its name when it is complete. An existing empty one is kept, not replaced: it may be the current
+    folder of a process. Whenever this process is killed, the next attempt finds the folder free, or all of it there.
+    Raises UsageError if the folder is not empty or not writable.
     """
     check_free(directory)
     top = directory.resolve()
     try:
+        if top.exists():
+            _fill(top, files)
+            return
         top.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=top.parent, prefix=".coord-new-"))
+        new = top.with_name(f".coord-new-{os.urandom(6).hex()}")
         try:
+            new.mkdir()
             _write_files(new, files)
-            top.mkdir(exist_ok=True)
-            for child in sorted(new.iterdir()):
-                child.rename(top / child.name)
+            new.rename(top)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise UsageError(f"{directory} cannot be written: {error.strerror or error}") from error
+
+
+_UNFINISHED, _NAMES = ".coord-unfinished", "names.json"
+
+
+def _fill(top: Path, files: Mapping[Path, bytes]) -> None:
+    """Writes the files into a folder in `top` and moves them out of it, once the names that will be there are noted."""
+    _empty(top)
+    unfinished = top / _UNFINISHED
+    try:
+        _write_files(unfinished / "new", files)
+        children = sorted((unfinished / "new").iterdir())
+        (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8")
+        for child in children:
+            child.rename(top / child.name)
+        (unfinished / _NAMES).unlink()  # from here on they count
+    except BaseException:
+        _empty(top)
+        raise
+    shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _empty(top: Path) -> None:
+    for name in sorted(_left_in(top), key=_UNFINISHED.__eq__):  # the note of the names last
+        path = top / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _left_in(top: Path) -> set[str]:
+    """What is in the folder of a `_fill` that did not come to its end."""
+    try:
+        found = json.loads((top / _UNFINISHED / _NAMES).read_text(encoding="utf-8"))
+        return {_UNFINISHED, *(name for name in found if Path(name).name == name)}
+    except (OSError, ValueError, TypeError):  # nothing was moved so far
+        return {_UNFINISHED}
 
 
 def replace_folder(directory: Path, files: Mapping[Path, bytes]) -> None:

@@ -73,7 +73,7 @@ def normal_metadata(data: Mapping[str, Any], kinds: Sequence[str] = SOURCE_KINDS
 
     def normal(value: Any) -> Any:
         if isinstance(value, list | tuple):
-            return [normal(each) for each in value]
-        return normal_name(value) if isinstance(value, str) else value
+            return [normal_name(each) if isinstance(each, str) else each for each in value]
+        return value
 
     return {key: normal(value) if key in kinds else value for key, value in data.items()}

@@ -17,6 +17,7 @@ from coordinator.bundle import bootstrap
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.notebook import script_in
 from coordinator.errors import BundleError
+from coordinator.names import confined
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
 _NONE_OF_OURS = "This is no kernel that coord made, or it was damaged."
@@ -144,6 +145,10 @@ class _Values:
         for path, file in (*files.items(), *packed.items()):
             if not (isinstance(path, str) and len(file) == 3 and all(isinstance(part, str) for part in file)):
                 raise self.error("files", f"{path!r} is not (SHA-256, encoding, text)")
+            try:
+                confined(path)
+            except ValueError as error:
+                raise self.error("files", f"{path!r}: {error}") from None
         return {path: (files.get(path, file)[0], *file[1:]) for path, file in packed.items()}
 
     def error(self, argument: str, what: str, line: int | None = None) -> BundleError:

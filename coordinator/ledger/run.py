@@ -13,7 +13,7 @@ from coordinator.errors import LedgerError, RunFailed
 from coordinator.kaggle_rules import normal_metadata, normal_name
 from coordinator.kernel import Source
 from coordinator.project import TargetName, parse_target
-from coordinator.results import Event, Summary
+from coordinator.results import JSON_MAX, Event, Summary
 from coordinator.target import KernelRef, RunState
 
 _MERGED = 0
@@ -73,11 +73,13 @@ class Run:
     """The versions of its sources that the ledger knew when it was pushed (see sources.py)."""
 
     def __post_init__(self) -> None:
-        # Here, because rows, run.json and kernels of an older coord have the names as they were written.
+        # Here, because rows, run.json and kernels of an older coord have the names as they were written. (What is of
+        # another type in them is damaged, and left to those that check it.)
         for name in ("owner", "slug"):
-            if isinstance(value := getattr(self, name), str):  # else the row is damaged
+            if isinstance(value := getattr(self, name), str):
                 object.__setattr__(self, name, normal_name(value))
-        object.__setattr__(self, "metadata", normal_metadata(self.metadata))
+        if isinstance(self.metadata, dict):
+            object.__setattr__(self, "metadata", normal_metadata(self.metadata))
 
     @property
     def is_merged(self) -> bool:
@@ -196,7 +198,9 @@ def to_run(row: sqlite3.Row) -> Run:
     values = dict(row)
     for name in _JSON_COLUMNS:
         if values.get(name) is not None:
-            values[name] = json.loads(values[name])
+            # An older coord took in summaries of any size: such a run counts as one without.
+            too_large = name in _PARSED and len(values[name]) > JSON_MAX
+            values[name] = None if too_large else json.loads(values[name])
     for name, kind in _JSON_COLUMNS.items():
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} has a value of another type than it should")
