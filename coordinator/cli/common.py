@@ -34,8 +34,28 @@ Sets = Annotated[
         "--set", help="Override one value of the config, e.g. optim.lr=0.0005; repeatable.", metavar="PATH=VALUE"
     ),
 ]
+
+
+def _known_target(name: str | None) -> str | None:
+    """Checked for all commands in one place: those that only read the ledger would find no run on an unknown target."""
+    if name is not None:
+        from coordinator.project import parse_target
+
+        try:
+            parse_target(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return name
+
+
 TargetOption = Annotated[
-    str | None, typer.Option("--target", "-t", help="kaggle or local; else COORD_TARGET, else the project's setting.")
+    str | None,
+    typer.Option(
+        "--target",
+        "-t",
+        callback=_known_target,
+        help="kaggle or local; else COORD_TARGET, else the project's setting.",
+    ),
 ]
 Version = Annotated[int | None, typer.Option("--version", help="Version of the kernel; the newest run's by default.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it fails.")]

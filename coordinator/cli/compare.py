@@ -89,13 +89,12 @@ def runs(
     the metrics included.
     """
     from coordinator.ledger import listing as verb
-    from coordinator.project import target_name
 
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
-        which = verb.Filter(exp, state, target and target_name(here.project, target), tuple(tag))
+        which = verb.Filter(exp, state, target, tuple(tag))
         found = verb.rows(here.ledger, which, sort=sort, columns=wanted, limit=limit)
         if not found:
             say(verb.why_none(here.ledger, which) or "no runs match")
@@ -122,10 +121,9 @@ def best(
     Configs that may be as good as the first are marked; recorded values are included.
     """
     from coordinator.comparison import ranking
-    from coordinator.project import target_name
 
     with workspace() as here:
-        found, notes = ranking.best(here, metric=metric, target=target and target_name(here.project, target))
+        found, notes = ranking.best(here, metric=metric, target=target)
     found = found[:limit]
 
     def table() -> RenderableType:

@@ -133,7 +133,7 @@ def _table(now: Status) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import runs as tables
 
-    return tables.runs(now.runs, now.chains)
+    return tables.runs(now.runs, now.chains, now.outdated)
 
 
 def _lines(targets: OpenTargets, look: Callable[[], Status]) -> Status:

@@ -29,7 +29,7 @@ WRITABLE = "Its folder must be writable, and its disk not be full."
 _RETIRE = """
     UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted and created again', ended_at = :now
     WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
-    AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+    AND (target, owner COLLATE NOCASE, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
     AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
 """
 
@@ -148,6 +148,23 @@ class Ledger:
         raise RunNotFound(
             f'no run of "{experiment}"{where}{did_you_mean(experiment, {*others} - {experiment})}', hint=hint
         )
+
+    def moment(self) -> str:
+        """The time for a new entry: now, or that of the newest entry if the clock was set back behind it.
+
+        Runs and sweeps are in the order of their times: a new one must not come before what was there.
+        """
+        with self._transaction() as connection:
+            (newest,) = connection.execute(
+                "SELECT max(created_at) FROM"
+                " (SELECT created_at FROM runs UNION ALL SELECT created_at FROM sweeps"
+                "  UNION ALL SELECT created_at FROM submissions)"
+            ).fetchone()
+        try:
+            datetime.fromisoformat(newest or "")
+        except (ValueError, TypeError):  # there is none, or its row is damaged
+            return now()
+        return max(now(), str(newest))
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """One transaction for everything that is written within it: for several runs, or another module's tables.

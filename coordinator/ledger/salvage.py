@@ -65,6 +65,26 @@ def salvage_ledger(file: Path) -> Path:
     return aside
 
 
+def other_copies(file: Path) -> list[Path]:
+    """Files beside the ledger that are another version of it: sync tools leave these when two machines wrote."""
+    ours = (file.name, f"{file.name}-", f"{file.name}.damaged-", f"{file.name}.taken-over-")
+    found = sorted(file.parent.glob(f"{file.stem}*{file.suffix}*"))
+    return [each for each in found if each.name != ours[0] and not each.name.startswith(ours[1:])]
+
+
+def take_over(ledger: Ledger, file: Path, copy: Path) -> None:
+    """Adds the rows of a copy that the ledger lacks, and moves the copy aside."""
+    with _opened(copy) as other:
+        for table in _TABLES:
+            with ledger.transaction() as connection:
+                for row in _rows(other, table):
+                    _copy(connection, table, row)
+    number = 1
+    while (aside := file.with_name(f"{file.name}.taken-over-{number}")).exists():
+        number += 1
+    copy.rename(aside)
+
+
 def _primary_code(error: sqlite3.Error) -> int:
     code = getattr(error, "sqlite_errorcode", None)  # our own have none
     return code & 0xFF if isinstance(code, int) else sqlite3.SQLITE_CORRUPT

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.files import is_leftover
+from coordinator.kaggle_rules import normal_name
 from coordinator.project.problem import ConfigProblem
 from coordinator.project.project import Project
 from coordinator.project.scalar import text_of
@@ -271,7 +272,7 @@ def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSet
     earlier = dict(leaves(config)).get(setting) if setting else None
     if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
         return kernel
-    if earlier in (*kernel.kernel_sources, *kernel.dataset_sources):
+    if normal_name(earlier) in (*kernel.kernel_sources, *kernel.dataset_sources):
         return kernel
     return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
 

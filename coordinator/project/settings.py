@@ -6,6 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
+from coordinator.errors import did_you_mean
+from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name
+
 TargetName = Literal["kaggle", "local"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
 
@@ -15,7 +18,8 @@ def parse_target(text: str) -> TargetName:
     for name in TARGETS:
         if name == text:
             return name
-    raise ValueError(f'there is no target "{text}" (targets are {" and ".join(TARGETS)})')
+    near = did_you_mean(text.lower(), TARGETS)
+    raise ValueError(f'there is no target "{text}"{near} (targets are {" and ".join(TARGETS)})')
 
 
 _SHAPE = 'machine_shape, for example "NvidiaTeslaT4"'
@@ -64,6 +68,8 @@ class KernelSettings:
     """Names that kernel-metadata.json, Kaggle's API and its website have for these, and what to say here."""
 
     def __post_init__(self) -> None:
+        for kind in SENT_IN_NORMAL_FORM:
+            object.__setattr__(self, kind, tuple(map(normal_name, getattr(self, kind))))
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:
             raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")
 
@@ -118,6 +124,10 @@ class SubmissionSettings:
     """Whether an id may have more rows than in the sample, for example several masks of one image."""
     mode: Literal["max", "min"] | None = None
     """Direction in which the competition's score is better; that of the run's primary metric by default."""
+
+    def __post_init__(self) -> None:
+        if self.competition is not None:
+            object.__setattr__(self, "competition", normal_name(self.competition))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,3 +192,7 @@ class Settings:
     submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
     sweep: SweepSettings = SweepSettings()
+
+    def __post_init__(self) -> None:
+        if self.owner is not None:
+            object.__setattr__(self, "owner", normal_name(self.owner))

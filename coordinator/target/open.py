@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 
 from coordinator.errors import CredentialsError, ProjectError
+from coordinator.kaggle_rules import normal_name
 from coordinator.project import Project, TargetName
 from coordinator.target import local
 from coordinator.target.addresses import is_address, is_safe
@@ -70,9 +71,9 @@ def _owner(project: Project, credentials: Credentials) -> str:
             f"the token from {credentials.source} does not name its user",
             hint='Set owner = "your-kaggle-name" in [tool.coord].',
         )
-    if owner and username and owner.lower() != username.lower():
+    if owner and username and owner != normal_name(username):
         raise CredentialsError(
             f'[tool.coord] owner is "{owner}", but the credentials from {credentials.source} are of "{username}"',
             hint="Change one of them.",
         )
-    return owner or str(username)
+    return owner or normal_name(str(username))

@@ -282,7 +282,7 @@ def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
         "submission.csv of base local-v1 has 4 problems:",
         "  line 5: label is empty",
         '  line 7: "m5" is not an id of the sample',
-        "  line 7: label is nan",
+        "  line 7: label is NaN, which is read as missing",
         "  8 rows, the sample has 8; missing: n5",
     ]
     assert case.contest.sent == []
