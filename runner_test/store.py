@@ -48,6 +48,7 @@ from runner_test.state import (
     rules,
     slots,
     sources,
+    tree,
     usage,
     version_numbers,
     version_paths,
@@ -213,11 +214,12 @@ class Store:
 
     def outputs(self, version: Version) -> list[Output]:
         """The files in the session's working directory, sorted by name; none before the session has ended."""
-        return outputs.listed(self.paths(version).working) if self.progress(version).state.final else []
+        is_final = self.progress(version).state.final
+        return outputs.listed(self.paths(version).working, version.settings) if is_final else []
 
     def output(self, version: Version, name: str) -> Path | None:
         """The path of the output file with that name; None for any other name, however malformed."""
-        return outputs.file(self.paths(version).working, name)
+        return tree.file(self.paths(version).working, name)
 
     def secret(self) -> bytes:
         """The key that signs this store's URLs; it is made on first use."""

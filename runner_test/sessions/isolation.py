@@ -139,8 +139,11 @@ class Container:
             *("--bind", str(self.scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
             *("--bind", str(self.scratch / "home"), HOME),
             *(part for path in visible for part in _read_only(path)),
-            # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output.
+            # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output. The working folder
+            # is a mount of its own, as on Kaggle: else it could be renamed, and a link to any folder of this machine
+            # put in its place.
             *("--bind", str(self.root), str(KAGGLE)),
+            *("--bind", str(self.root / WORKING), str(KAGGLE / WORKING)),
             *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
             *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
             *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING), "--"),

@@ -12,8 +12,7 @@ _KILLING = 10.0  # seconds that killed processes are given to end
 def members(leader: int) -> list[psutil.Process]:
     """The living processes of the session that process `leader` leads, and all their descendants.
 
-    A process that starts a session of its own is found as long as its parents live; where the session has a process
-    namespace, they always do.
+    A process that starts a session of its own and loses its parent is found, too: the leader adopts it (execute.py).
     """
     found: dict[int, psutil.Process] = {}
     for pid in psutil.pids():
@@ -48,13 +47,13 @@ def _is_living(process: psutil.Process) -> bool:
 
 
 def kill_members(leader: int) -> None:
-    """Kill all members with SIGKILL and wait until they have ended, for at most ten seconds.
+    """Kill all members but the leader with SIGKILL and wait until they have ended, for at most ten seconds.
 
-    To be called before the leader is reaped: until then its number can't be another process's. The process group is
-    not enough: a notebook's kernel has one of its own, as has what a shell starts.
+    The leader must live on, because it adopts the children of those that are killed. The process group is not enough: a
+    notebook's kernel has one of its own, as has what a shell starts.
     """
     give_up = time.monotonic() + _KILLING
-    while (living := members(leader)) and time.monotonic() < give_up:
+    while (living := [each for each in members(leader) if each.pid != leader]) and time.monotonic() < give_up:
         for process in living:
             try:
                 process.kill()

@@ -2,11 +2,12 @@
 
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_MOVED = ".removing-"  # begins the names of folders that are being removed
 
 
 @contextmanager
@@ -74,10 +75,24 @@ def remove_tree(path: Path, seconds: float = 2.0) -> None:
 
 
 def _remove_tree(path: Path) -> None:
-    for folder, names, _ in os.walk(path):
-        Path(folder).chmod(0o700)
-        for name in names:
-            child = Path(folder, name)
-            if not child.is_symlink():
-                child.chmod(0o700)
-    shutil.rmtree(path)
+    """Remove a folder of any depth: each folder in it is moved to its top before it is emptied.
+
+    `shutil.rmtree` calls itself for each level, and a path of many levels is longer than a system call takes.
+    """
+    left = [path]
+    while left:
+        folder = left.pop()
+        folder.chmod(0o700)
+        with os.scandir(folder) as entries:
+            inside = list(entries)
+        for entry in inside:
+            if not entry.is_dir(follow_symlinks=False):
+                Path(entry.path).unlink()
+            elif folder == path:
+                left.append(Path(entry.path))
+            else:
+                Path(entry.path).chmod(0o700)  # a folder that is moved must be writable itself
+                left.append(Path(entry.path).rename(path / f"{_MOVED}{os.urandom(8).hex()}"))
+        if folder != path:
+            folder.rmdir()
+    path.rmdir()
