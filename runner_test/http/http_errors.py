@@ -14,7 +14,8 @@ from runner_test.http.rpc import Refusal
 
 def error_response(code: int, message: str) -> JSONResponse:
     """An HTTP error in the form that kagglesdk reads."""
-    return JSONResponse({"code": code, "message": message}, status_code=code)
+    headers = {"WWW-Authenticate": 'Basic realm="The local Kaggle"'} if code == 401 else None
+    return JSONResponse({"code": code, "message": message}, status_code=code, headers=headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -171,7 +171,7 @@ def _pump(
     stop: Callable[[], bool],
     limit: Callable[[], str | None],
 ) -> tuple[Stopped | None, str | None]:
-    """Pass output on until the program's end is told at `ended`, or it has to be stopped: why, and for LIMIT the reason."""
+    """Pass output on until the program's end is told at `ended`, or it is to be stopped: why, for LIMIT the reason."""
     with selectors.DefaultSelector() as selector:
         selector.register(ended, selectors.EVENT_READ)
         for stream in streams:

@@ -86,8 +86,9 @@ def warning(settings: Settings) -> str | None:
     if why is None:
         return None
     return (
-        "the local Kaggle's sessions are not isolated on this machine: they run as you, see your files, and have your "
-        f'network. {why[0].upper()}{why[1:]}; isolation = "none" in [tool.coord.local] turns this warning off.'
+        "the local Kaggle's sessions are not isolated on this machine: whatever is pushed to it runs as you, with your "
+        f"files and your network. {why[0].upper()}{why[1:]}; "
+        'isolation = "none" in [tool.coord.local] turns this warning off.'
     )
 
 

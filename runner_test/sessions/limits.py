@@ -97,7 +97,7 @@ def _content(folders: Iterable[Path], most: float, most_files: float, without: P
     """
     size = count = 0
     for folder in folders:
-        for entry in tree.walk(folder, _unread, opening=True, without=without):
+        for entry in tree.walk(folder, opening=True, without=without, unread=_unread):
             count += 1
             try:
                 size += entry.stat(follow_symlinks=False).st_size

@@ -1,8 +1,10 @@
 """The processes of a session: which they are, how much memory they hold together, and how they are killed."""
 
 import os
+import re
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -67,13 +69,29 @@ def memory_above(limit: float, processes: Iterable[psutil.Process]) -> int | Non
 
     Counts resident pages, a shared page divided among the processes that share it (PSS), so workers forked from a large
     process add next to nothing. PSS is expensive (the kernel walks page tables), so it is read only if the sum of all
-    resident pages, which is never less than it and cheap to read, exceeds the limit.
+    resident pages, which is never less than it and cheap to read, exceeds the limit. Files in the `/dev/shm` of isolated
+    processes are memory, too, whether a process has mapped them or not.
     """
     processes = list(processes)
-    if sum(_resident(process) for process in processes) <= limit:
+    files = _shared_files(processes)
+    if sum(_resident(process) for process in processes) + files <= limit:
         return None
-    held = sum(_proportional(process) for process in processes)
+    pages = [_proportional(process) for process in processes]
+    held = sum(own for own, _ in pages) + max(sum(shared for _, shared in pages), files)
     return held if held > limit else None
+
+
+def _shared_files(processes: Iterable[psutil.Process]) -> int:
+    """Bytes of the files in the processes' `/dev/shm`; 0 if it is this machine's, which others use, too."""
+    for process in processes:
+        folder = f"/proc/{process.pid}/root/dev/shm"
+        try:
+            if os.stat(folder).st_dev != os.stat("/dev/shm").st_dev:  # noqa: PTH116
+                found = os.statvfs(folder)
+                return (found.f_blocks - found.f_bfree) * found.f_frsize
+        except OSError:
+            pass  # it has ended, or gave up its own rights, as bubblewrap does: another one can tell
+    return 0
 
 
 def _resident(process: psutil.Process) -> int:
@@ -83,10 +101,14 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _proportional(process: psutil.Process) -> int:
+def _proportional(process: psutil.Process) -> tuple[int, int]:
+    """Bytes of the process's share (PSS): of its own pages and files, and of shared memory."""
     try:
-        return int(process.memory_full_info().pss)
-    except psutil.AccessDenied:
-        return _resident(process)  # a process that gave up its own rights, as bubblewrap does
-    except psutil.NoSuchProcess:
-        return 0
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+    except PermissionError:
+        return _resident(process), 0  # a process that gave up its own rights, as bubblewrap does
+    except OSError:
+        return 0, 0  # it has just ended
+    found = dict(re.findall(r"^(Pss|Pss_Shmem): +([0-9]+) kB$", text, re.MULTILINE))
+    shared = int(found.get("Pss_Shmem", 0)) * 1024
+    return int(found.get("Pss", 0)) * 1024 - shared, shared

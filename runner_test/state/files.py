@@ -1,7 +1,9 @@
 """Files, links and folders that appear complete or not at all, and folders that are removed whatever their modes."""
 
+import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +52,18 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write `value` as JSON."""
     write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def read_plain(path: Path, offset: int = 0) -> bytes:
+    """The bytes of a file from `offset` on. Raises OSError for a link, a pipe or anything else that is not a file.
+
+    A session that is not isolated can reach the store's own files, and opening a pipe would wait for ever.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a file", str(path))
+        file.seek(offset)
+        return file.read()
 
 
 def replace_link(path: Path, target: Path) -> None:

@@ -19,11 +19,12 @@ class Output:
 def listed(working: Path, settings: Settings) -> list[Output]:
     """The files below the folder, sorted by name.
 
-    Without what can't be served (state/tree.py). Where there is more than the limits allow to be kept (a sparse file can
-    have any size), the largest files are left out.
+    Without what can't be served (state/tree.py). Where there is more than the limits allow (a sparse file can have any
+    size), the largest files are left out.
     """
     found = [Output(name, status.st_size, status.st_mtime) for name, status in tree.readable_files(working)]
-    left, kept = settings.output, []
+    left = settings.output
+    kept: list[Output] = []
     for output in sorted(found, key=lambda each: each.size):
         left -= output.size
         if left < 0 or len(kept) >= settings.files:

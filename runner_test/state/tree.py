@@ -11,12 +11,16 @@ from pathlib import Path, PurePosixPath
 
 
 def walk(
-    folder: Path, unread: Callable[[OSError], None], *, opening: bool = False, without: Path | None = None
+    folder: Path,
+    *,
+    opening: bool = False,
+    without: Path | None = None,
+    unread: Callable[[OSError], None] | None = None,
 ) -> Iterator[os.DirEntry[str]]:
     """All entries below `folder` that are no folders, links included, but not those below `without`; in no order.
 
     With `opening`, folders that their owner may not read or enter are opened to him, as root enters them on Kaggle.
-    `unread` is called with the error of each folder that can't be read. What vanishes meanwhile is left out.
+    `unread` is called with the error of each folder that can't be read; it is left out, as is what vanishes meanwhile.
     """
     left, excluded = [os.fspath(folder)], os.fspath(without) if without else None
     while left:
@@ -33,12 +37,13 @@ def walk(
         except (FileNotFoundError, NotADirectoryError):
             pass  # it has vanished, or was replaced by a file
         except OSError as error:
-            unread(error)
+            if unread is not None:
+                unread(error)
 
 
 def open_up(folder: Path) -> None:
     """Let their owner read all files below `folder`, whatever modes they have."""
-    for entry in walk(folder, lambda error: None, opening=True):
+    for entry in walk(folder, opening=True):
         try:
             if entry.is_file(follow_symlinks=False):
                 _allow(entry.path, 0o400)
@@ -63,7 +68,7 @@ def readable_files(folder: Path) -> list[tuple[str, os.stat_result]]:
     if not is_own(folder):
         return []
     found = []
-    for entry in walk(folder, lambda error: None):  # what can't be read can't be served
+    for entry in walk(folder):
         name = os.path.relpath(entry.path, folder)
         if not _is_text(name):
             continue

@@ -1,7 +1,5 @@
 """How a session's processes are ended."""
 
-import os
-import signal
 import time
 
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, eventually
@@ -19,7 +17,7 @@ def test_the_time_limit(local: Local) -> None:
 
 
 def test_children_end_with_the_script(local: Local) -> None:
-    """Children that outlive the script are ended, in its session or in one of their own: Kaggle discards the machine."""
+    """Children that outlive the script are ended, those in a session of their own, too: Kaggle discards the machine."""
     script = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
