@@ -52,8 +52,8 @@ def dry_run_kernel(
         internet=built.experiment.kernel.enable_internet,
     )
     exit_code = local.run_once(project, session, on_record)
-    working = root / "working"
-    return DryRun(exit_code, working, read_summary(working / SUMMARY))
+    summary = local.dry_output(root, SUMMARY)
+    return DryRun(exit_code, root / "working", read_summary(summary) if summary else None)
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

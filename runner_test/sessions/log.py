@@ -37,7 +37,7 @@ def append(descriptor: int, record: Record) -> None:
 def lines_from(path: Path, offset: int) -> tuple[list[str], int]:
     """The records (JSON) from byte `offset` on, and the offset for the next call.
 
-    A last line that is not complete is left for the next call; a log that does not exist yet, or is not a file, is empty.
+    A last line that is not complete is left for the next call; a log that does not exist yet or is no file is empty.
     """
     try:
         new = files.read_plain(path, offset)

@@ -69,8 +69,9 @@ def memory_above(limit: float, processes: Iterable[psutil.Process]) -> int | Non
 
     Counts resident pages, a shared page divided among the processes that share it (PSS), so workers forked from a large
     process add next to nothing. PSS is expensive (the kernel walks page tables), so it is read only if the sum of all
-    resident pages, which is never less than it and cheap to read, exceeds the limit. Files in the `/dev/shm` of isolated
-    processes are memory, too, whether a process has mapped them or not.
+    resident pages, which is never less than it and cheap to read, exceeds the limit.
+
+    Files in the `/dev/shm` of isolated processes are memory, too, whether a process has mapped them or not.
     """
     processes = list(processes)
     files = _shared_files(processes)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_MOVED = ".removing-"  # begins the names of folders that are being removed
+_LONG = 2048  # characters: half of the longest path that a system call takes
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def read_plain(path: Path, offset: int = 0) -> bytes:
 
     A session that is not isolated can reach the store's own files, and opening a pipe would wait for ever.
     """
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a file", str(path))
         file.seek(offset)
@@ -89,24 +89,19 @@ def remove_tree(path: Path, seconds: float = 2.0) -> None:
 
 
 def _remove_tree(path: Path) -> None:
-    """Remove a folder of any depth: each folder in it is moved to its top before it is emptied.
-
-    `shutil.rmtree` calls itself for each level, and a path of many levels is longer than a system call takes.
-    """
-    left = [path]
+    """Remove a folder of any depth. `shutil.rmtree` calls itself for each level, and a system call takes no long path."""
+    left, emptied = [path], []
     while left:
         folder = left.pop()
         folder.chmod(0o700)
+        if len(str(folder)) > _LONG:
+            folder = folder.rename(path / f".removing-{os.urandom(8).hex()}")
+        emptied.append(folder)
         with os.scandir(folder) as entries:
-            inside = list(entries)
-        for entry in inside:
-            if not entry.is_dir(follow_symlinks=False):
-                Path(entry.path).unlink()
-            elif folder == path:
-                left.append(Path(entry.path))
-            else:
-                Path(entry.path).chmod(0o700)  # a folder that is moved must be writable itself
-                left.append(Path(entry.path).rename(path / f"{_MOVED}{os.urandom(8).hex()}"))
-        if folder != path:
-            folder.rmdir()
-    path.rmdir()
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(Path(entry.path))
+                else:
+                    Path(entry.path).unlink()
+    for folder in reversed(emptied):
+        folder.rmdir()
