@@ -88,9 +88,9 @@ def serve(
     if not 0 <= url_lifetime < math.inf:
         raise StartFailed(f"an address can't work for {url_lifetime:g} seconds: give a number, 0 or more")
     faults = None if plan is None else Faults.read(plan)
+    store = Store(root, settings=settings)
+    server = _server(create_app(store, token_user=token_user, url_lifetime=url_lifetime), faults)
     with _listen("127.0.0.1", port) as listener:
-        store = Store(root, settings=settings)
-        server = _server(create_app(store, token_user=token_user, url_lifetime=url_lifetime), faults)
         print(_where(url_of(*listener.getsockname()[:2]), store, token_user), flush=True)
         if warning := isolation.warning(settings):
             print(f"note: {warning}", file=sys.stderr, flush=True)

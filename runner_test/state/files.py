@@ -89,7 +89,7 @@ def remove_tree(path: Path, seconds: float = 2.0) -> None:
 
 
 def _remove_tree(path: Path) -> None:
-    """Remove a folder of any depth. `shutil.rmtree` calls itself for each level, and a system call takes no long path."""
+    """Remove a folder of any depth: `shutil.rmtree` calls itself for each level; no system call takes a long path."""
     left, emptied = [path], []
     while left:
         folder = left.pop()

@@ -80,6 +80,24 @@ def test_the_official_command_does_its_round(coord: Coord, port: int, tmp_path: 
     assert (pulled / "tiny-base.py").read_bytes() == (coord.root / "build" / "base" / "kernel.py").read_bytes()
 
 
+def test_what_is_printed_is_all_that_a_client_needs(coord: Coord) -> None:
+    """The line for the kaggle command, pasted into a shell, and the address for a browser."""
+    server = coord.start("local", "serve", "--port", "0")
+    assert server.stdout is not None
+    try:
+        answers, page, line = (server.stdout.readline() for _ in range(3))
+        assert "only to clients that have its token" in answers
+        command = f"{line.partition(':')[2]}\n{KAGGLE} kernels list --mine"
+        done = subprocess.run(["sh", "-c", command], cwd="/", capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (0, "No kernels found\n"), done.stderr
+        assert "No kernels yet" in requests.get(page.split()[-1], timeout=10).text
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    key = (coord.root / ".coord/local-kaggle/token").read_text()
+    assert (key in page, key in line) == (True, False)
+
+
 def test_a_port_that_is_taken(coord: Coord, port: int) -> None:
     """One line says so."""
     done = coord("local", "serve", "--port", str(port), code=1)
