@@ -89,7 +89,7 @@ def test_what_is_printed_is_all_that_a_client_needs(coord: Coord) -> None:
         assert "only to clients that have its token" in answers
         command = f"{line.partition(':')[2]}\n{KAGGLE} kernels list --mine"
         done = subprocess.run(["sh", "-c", command], cwd="/", capture_output=True, text=True, timeout=60, check=False)
-        assert (done.returncode, done.stdout) == (0, "No kernels found\n"), done.stderr
+        assert (done.returncode, done.stdout) == (0, "Not found\n"), done.stderr
         assert "No kernels yet" in requests.get(page.split()[-1], timeout=10).text
     finally:
         server.send_signal(signal.SIGINT)
