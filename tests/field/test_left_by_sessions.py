@@ -276,6 +276,16 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+def test_what_a_session_closed_is_opened_at_its_end(tmp_path: Path) -> None:
+    """The output of a session can be read by whoever serves it."""
+    script = tmp_path / "kernel.py"
+    script.write_text("import os\nos.mkdir('d')\nopen('d/x', 'w').close()\nos.chmod('d/x', 0)\nos.chmod('d', 0)")
+    options = SessionOptions(timeout=60, settings=Settings(isolation="none"))
+    assert run_once(script, tmp_path / "root", print, options) == 0
+    left = tmp_path / "root/working/d"
+    assert (left.stat().st_mode & 0o500, (left / "x").stat().st_mode & 0o400) == (0o500, 0o400)
+
+
 def _version(store: Store) -> Version:
     found = store.version(Reference("me", "shared"), 1)
     assert found is not None

@@ -1,6 +1,6 @@
 """Limits that a session gets round: by writing elsewhere, by hiding what it writes, by leaving its parents.
 
-Seen: found by trying it on coord. Writing to /tmp and /kaggle/temp was not counted, nor a folder of mode 0, and a daemon
+Seen: found by trying it on coord. What was in /tmp and /kaggle/temp was not counted, nor a folder of mode 0; a daemon
 (a double fork) was neither measured nor ended.
 """
 
@@ -97,6 +97,14 @@ def test_wherever_it_writes(tmp_path: Path, way: str) -> None:
     finally:
         for place in ("kaggle", "home", "tmp"):
             remove_tree(tmp_path / place)
+
+
+def test_the_output_is_counted_once(tmp_path: Path) -> None:
+    """The working folder lies in /kaggle, but what is in it is not written elsewhere."""
+    working = tmp_path / "kaggle/working"
+    _write("kaggle/working/big")(tmp_path)
+    settings = Settings(output_gb=0.004, temporary_gb=0.002)
+    assert Watch(settings, Places(working, [tmp_path / "kaggle"])).files_problem() is None
 
 
 # Each starts a process that lives on without its parents, prints its id, and ends.
