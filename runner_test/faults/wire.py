@@ -22,8 +22,8 @@ class Wire:
         """The protocol class, extended to register its connections here."""
         connections = self._connections
 
-        class Watched(base):  # type: ignore[misc]
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        class Watched(base):  # type: ignore[misc, valid-type]
+            def connection_made(self, transport: asyncio.Transport) -> None:
                 connections[_peer(transport)] = transport
                 super().connection_made(transport)
 

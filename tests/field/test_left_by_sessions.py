@@ -81,6 +81,16 @@ def _circle(working: Path) -> None:
     (working / "b").symlink_to("a")
 
 
+def _through(working: Path) -> None:
+    (working / "o").symlink_to("../..")
+    (working / "p").symlink_to("o/secret")
+
+
+def _linked_pipe(working: Path) -> None:
+    os.mkfifo(working / "pipe2")
+    (working / "link").symlink_to("pipe2")
+
+
 def _closed(working: Path) -> None:
     (working / "closed").mkdir()
     (working / "closed/x").write_text("x")
@@ -96,12 +106,12 @@ LEFT: dict[str, tuple[Callable[[Path], object], list[str]]] = {
     "a link to a folder of the user's": (lambda w: (w / "home").symlink_to(w.parents[1]), []),
     "a relative link out": (lambda w: (w / "up").symlink_to("../../secret"), []),
     "a link to its own folder": (lambda w: (w / "self").symlink_to("."), []),
-    "a link through a link out": (lambda w: ((w / "o").symlink_to("../.."), (w / "p").symlink_to("o/secret")), []),
+    "a link through a link out": (_through, []),
     "a link to nothing": (lambda w: (w / "dangling").symlink_to("nowhere"), []),
     "a link to a device": (lambda w: (w / "zero").symlink_to("/dev/zero"), []),
     "a link inside": (lambda w: (w / "again").symlink_to("kept"), ["again"]),
     "a pipe": (lambda w: os.mkfifo(w / "pipe"), []),
-    "a link to a pipe": (lambda w: (os.mkfifo(w / "pipe"), (w / "link").symlink_to("pipe")), []),
+    "a link to a pipe": (_linked_pipe, []),
     "a socket": (_socket, []),
     "a sparse file of 4 TiB": (_sparse, []),
     "folders of any depth": (_deep, []),

@@ -108,7 +108,7 @@ def test_the_output_is_counted_once(tmp_path: Path) -> None:
 
 
 # Each starts a process that lives on without its parents, prints its id, and ends.
-_SLEEPS = "print(os.getpid(), flush=True); os.close(1); os.close(2); time.sleep(600)"
+_SLEEPS = "print(os.getpid(), flush=True); open('ready', 'w').close(); os.close(1); os.close(2); time.sleep(600)"
 LEAVES = {
     "a child": f"import os, time\nif os.fork() == 0: {_SLEEPS}",
     "a child in a group of its own": f"import os, time\nif os.fork() == 0: os.setpgid(0, 0); {_SLEEPS}",
@@ -124,7 +124,7 @@ LEAVES = {
         f"else: {_SLEEPS}"
     ),
     "nohup of a shell": (
-        "import os\nos.system('(setsid sh -c \"echo \\\\$\\\\$; exec sleep 600 >/dev/null 2>&1\" &) ; sleep 0.1')"
+        "import os\nos.system('(setsid sh -c \"echo \\\\$\\\\$; >ready; exec sleep 600 >/dev/null 2>&1\" &)')"
     ),
 }
 
@@ -134,7 +134,8 @@ LEAVES = {
 def test_whoever_it_leaves_behind(tmp_path: Path, way: str, *, goes_on: bool) -> None:
     """Such a process is measured as long as the session runs, and ends with it: by itself, or by a limit."""
     printed: list[str] = []
-    script = LEAVES[way] + ("\nimport time; time.sleep(600)" if goes_on else "")
+    waits = "\nimport os, time\nwhile not os.path.exists('ready'): time.sleep(0.01)\n"
+    script = LEAVES[way] + waits + ("time.sleep(600)" if goes_on else "")
 
     def found(leader: int) -> str | None:
         text = "".join(printed).strip()
@@ -174,7 +175,9 @@ def test_the_exit_code_is_the_programs_own(tmp_path: Path, script: str, code: in
 
 _SHARED = """
 import mmap, time
-open("/dev/shm/a", "wb").write(b"x" * (150 << 20))
+with open("/dev/shm/a", "wb") as file:
+    for _ in range(150):
+        file.write(bytes(1 << 20))
 if {mapped}:
     file = open("/dev/shm/a", "r+b")
     view = mmap.mmap(file.fileno(), 0)
