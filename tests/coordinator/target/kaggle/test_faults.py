@@ -213,7 +213,7 @@ def _download(world: World, kaggle: Kaggle) -> bytes:
 
 
 def _user(world: World) -> str | None:
-    with contextlib.closing(world.kaggle(token="any")) as bearer:
+    with contextlib.closing(world.kaggle(token=world.store.token())) as bearer:
         return bearer.user()
 
 
