@@ -5,6 +5,7 @@ it runs what it is sent.
 """
 
 import math
+import os
 import shlex
 import signal
 import socket
@@ -111,10 +112,12 @@ def _where(url: str, store: Store, user: str) -> str:
     """How clients find the server and its token; the kaggle command takes its file, so that no shell keeps it."""
     with_token = url.replace("://", f"://{user}:{store.token()}@")
     file = shlex.quote(str(store.token_file))
+    # Where a variable keeps localhost away from proxies, it has to be empty: the server is the client's proxy.
+    direct = "".join(f" {name}=" for name in ("no_proxy", "NO_PROXY") if os.environ.get(name))
     return (
         f"The local Kaggle answers at {url} (Ctrl-C ends it), and only to clients that have its token.\n"
         f"In a browser:  {with_token}/\n"
-        f"For kaggle:    export KAGGLE_API_ENVIRONMENT=LOCALHOST http_proxy={url} KAGGLE_API_TOKEN={file}"
+        f"For kaggle:    export KAGGLE_API_ENVIRONMENT=LOCALHOST http_proxy={url} KAGGLE_API_TOKEN={file}{direct}"
     )
 
 

@@ -36,6 +36,12 @@ async def _gone(_: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
+async def _vanished(_: Request, error: Exception) -> Response:
+    """A kernel was deleted, or a file of an output removed, after it had been found."""
+    assert isinstance(error, FileNotFoundError)
+    return error_response(503, "Something was deleted while this was being answered: ask again")
+
+
 async def _broken(request: Request, error: Exception) -> Response:
     print("".join(traceback.format_exception(error)), file=sys.stderr)
     return error_response(500, f"{type(error).__name__} in {request.method} {request.url.path}")
@@ -45,5 +51,6 @@ HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
     HTTPException: _unknown,
     Refusal: _refused,
     ClientDisconnect: _gone,
+    FileNotFoundError: _vanished,
     Exception: _broken,
 }

@@ -188,11 +188,9 @@ def test_every_method_answers_after_any_session(store: Store, tmp_path: Path) ->
             assert set(packed.namelist()) == listed.keys()
 
 
-def test_files_that_vanish_while_they_are_listed(tmp_path: Path) -> None:
-    """A process that was not found may still remove files: the listing is of those that stay."""
-    working = tmp_path.resolve() / "working"
-    working.mkdir()
-    (working / "kept").touch()
+def test_files_that_vanish_while_they_are_listed(store: Store) -> None:
+    """A process that was not found may still remove files: those that stay are listed, an archive can be asked again."""
+    working = _ended(store).working
     over = threading.Event()
 
     def churn() -> None:
@@ -207,9 +205,15 @@ def test_files_that_vanish_while_they_are_listed(tmp_path: Path) -> None:
     try:
         for _ in range(100):
             assert "kept" in [each.name for each in outputs.listed(working, Settings())]
+        with running_server(store.root) as server:
+            local = Local(server.url, store)
+            url = f"{server.url}/api/v1/kernels.KernelsApiService/DownloadKernelOutput"
+            body = {"ownerSlug": "me", "kernelSlug": "shared"}
+            answers = [requests.post(url, json=body, auth=local.me, timeout=10).status_code for _ in range(30)]
     finally:
         over.set()
         thread.join()
+    assert set(answers) <= {200, 503}
 
 
 RECORDS: dict[str, Callable[[Path, Path], object]] = {

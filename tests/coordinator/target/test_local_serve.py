@@ -81,14 +81,17 @@ def test_the_official_command_does_its_round(coord: Coord, port: int, tmp_path: 
 
 
 def test_what_is_printed_is_all_that_a_client_needs(coord: Coord) -> None:
-    """The line for the kaggle command, pasted into a shell, and the address for a browser."""
-    server = coord.start("local", "serve", "--port", "0")
+    """The line for the kaggle command, pasted into a shell without a proxy for localhost, and the browser's address."""
+    shell = dict(os.environ) | {"NO_PROXY": "localhost,127.0.0.1"}
+    server = Coord(coord.root, {**coord.environment, **shell}).start("local", "serve", "--port", "0")
     assert server.stdout is not None
     try:
         answers, page, line = (server.stdout.readline() for _ in range(3))
         assert "only to clients that have its token" in answers
         command = f"{line.partition(':')[2]}\n{KAGGLE} kernels list --mine"
-        done = subprocess.run(["sh", "-c", command], cwd="/", capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            ["sh", "-c", command], cwd="/", env=shell, capture_output=True, text=True, timeout=60, check=False
+        )
         assert (done.returncode, done.stdout) == (0, "Not found\n"), done.stderr
         assert "No kernels yet" in requests.get(page.split()[-1], timeout=10).text
     finally:
