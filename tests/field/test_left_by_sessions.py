@@ -189,7 +189,7 @@ def test_every_method_answers_after_any_session(store: Store, tmp_path: Path) ->
 
 
 def test_files_that_vanish_while_they_are_listed(store: Store) -> None:
-    """A process that was not found may still remove files: those that stay are listed, an archive can be asked again."""
+    """A process that was not found may remove files: those that stay are listed, an archive can be asked for again."""
     working = _ended(store).working
     over = threading.Event()
 
