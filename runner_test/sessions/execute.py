@@ -155,8 +155,7 @@ def execute(
         finally:
             from runner_test.sessions import processes  # again, in case the first import was interrupted
 
-            processes.kill_members(process.pid)
-            process.kill()
+            processes.kill_session(process.pid)
         for stream in streams:
             stream.drain()
         # The launcher is killed in any case; if it has written nothing, so was the program.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,13 +49,21 @@ def _is_living(process: psutil.Process) -> bool:
         return False
 
 
-def kill_members(leader: int) -> None:
-    """Kill all members but the leader with SIGKILL and wait until they have ended, for at most ten seconds.
+def kill_session(leader: int) -> None:
+    """Kill all members with SIGKILL, the leader last, and wait until they have ended, for at most ten seconds.
 
-    The leader must live on, because it adopts the children of those that are killed. The process group is not enough: a
-    notebook's kernel has one of its own, as has what a shell starts.
+    The leader is a child of this process that lives on until then, because it adopts the children of those that are
+    killed. It is not reaped here: until it is, its number can't be another process's.
     """
     give_up = time.monotonic() + _KILLING
+    _kill_others(leader, give_up)
+    os.kill(leader, signal.SIGKILL)
+    os.waitid(os.P_PID, leader, os.WEXITED | os.WNOWAIT)
+    # What it started meanwhile. (bubblewrap does not end with its parent in its first milliseconds.)
+    _kill_others(leader, give_up)
+
+
+def _kill_others(leader: int, give_up: float) -> None:
     while (living := [each for each in members(leader) if each.pid != leader]) and time.monotonic() < give_up:
         for process in living:
             try:

@@ -11,15 +11,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from runner_test.sessions import SessionOptions, isolation, run_once
 from runner_test.sessions.execute import Command, Stopped, execute
 from runner_test.sessions.limits import Places, Watch
+from runner_test.sessions.machine import Machine
 from runner_test.sessions.processes import members
 from runner_test.settings import Settings
 from runner_test.state import remove_tree
 from tests.runner_test.local import alive
+from tests.runner_test.serving import ISOLATIONS
 
 LIMITS = Settings(output_gb=0.001, temporary_gb=0.002, output_files=5)
 ALL = 3_000_000  # bytes: more than both
@@ -151,6 +154,19 @@ def test_whoever_it_leaves_behind(tmp_path: Path, way: str, *, goes_on: bool) ->
     )
     assert outcome.stopped is (Stopped.LIMIT if goes_on else None), "".join(printed)
     assert not alive(int("".join(printed)))
+
+
+@pytest.mark.parametrize("isolated", ISOLATIONS)
+def test_a_session_that_is_stopped_while_it_starts(tmp_path: Path, isolated: str) -> None:
+    """Whenever it is stopped, nothing of it is left: also what was being started at that moment."""
+    for number in range(4):
+        root = tmp_path / f"root{number}"
+        options = SessionOptions(timeout=20, settings=Settings(isolation=isolated))  # type: ignore[arg-type]
+        machine = Machine(root, options, is_isolated=isolated == "auto", is_notebook=False)
+        source = b"import time; time.sleep(60)"
+        machine.run(source, on_record=lambda record: None, stop=lambda: True)
+    started = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert [each for each in started if str(tmp_path) in " ".join(each)] == []
 
 
 @pytest.mark.parametrize(
