@@ -95,8 +95,10 @@ class LocalSettings:
     layout: Literal["2026", "2025"] = "2026"
     """Where inputs are mounted: input/datasets/owner/slug and its like, or input/slug, as before 2026."""
     memory_gib: float = 30.0
-    """Memory of a session, all its processes together. For this limit and the next three, 0 means no limit."""
+    """Memory of a session, all its processes together. For this limit and the next four, 0 means no limit."""
     output_gb: float = 20.0
+    temporary_gb: float = 60.0
+    """Files outside the working directory: the home, /tmp, /kaggle/temp."""
     output_files: float = 10_000
     log_mib: float = 64.0
     gpu_quota_hours: float = 30.0

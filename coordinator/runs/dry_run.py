@@ -63,8 +63,8 @@ def dry_run_kernel(
         internet=built.experiment.kernel.enable_internet,
     )
     exit_code = local.run_once(project, session, on_record)
-    working = root / "working"
-    summary, faults = reported(working / SUMMARY)
+    working, file = root / "working", local.dry_output(root, SUMMARY)
+    summary, faults = reported(file) if file else (None, ())
     return DryRun(exit_code, working, summary, (*faults, *too_large(working)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from collections.abc import Iterator
 
 from coordinator.errors import CredentialsError, ProjectError
@@ -30,9 +29,9 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
     with contextlib.ExitStack() as stack:
         if name == "local":
             owner, website = project.settings.owner or local.OWNER, local.WEBSITE
-            endpoint = stack.enter_context(local.local_kaggle(project))
-            # Any key works, but it must not be a word: secrets are hidden in answers, kernel sources included.
-            credentials = Credentials(source="the local target", username=owner, key=uuid.uuid4().hex)
+            server = stack.enter_context(local.local_kaggle(project))
+            endpoint = server.endpoint
+            credentials = Credentials(source="the local target", username=owner, key=server.token)
         else:
             endpoint, website = kaggle_endpoint(), None
             credentials = find_credentials()

@@ -138,10 +138,10 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
 def _loses_an_answer(project: Project) -> None:
     """The connection is lost after the competition accepted a submission: it is found, and not sent again."""
     faults = Faults([Fault("CreateCodeSubmission", Kind.RESET, when="after")])
-    me = Credentials("the test", username="ada", key="any")
     said: list[str] = []
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running_server(project.local_kaggle, faults=faults))
+        me = Credentials("the test", username="ada", key=server.token)
         ledger = stack.enter_context(Ledger(project.ledger))
         kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada")
         stack.callback(kaggle.close)
