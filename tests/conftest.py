@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 import signal
@@ -43,6 +44,11 @@ def _harmless(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("PYTHONPATH", str(GUARD))
     monkeypatch.setenv("COLUMNS", "80")
+
+
+def pytest_collection_finish() -> None:
+    """What the test modules have loaded stays until the end: no search for unreachable objects looks at it again."""
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
