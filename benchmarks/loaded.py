@@ -1,20 +1,20 @@
-"""Imports all modules that a `coord` command needs, for a process that forks commands."""
+"""Loads all modules that a `coord` command needs, for a process that forks commands."""
 
 from __future__ import annotations
 
 import functools
 import importlib
+import pkgutil
 
 import typer.main
 
+import coordinator
 from coordinator.cli import app
 
-_LOADED = (
-    *("project.experiment", "kernel.build", "kernel.work", "target.kaggle", "results.tracebacks", "ledger.sweeps"),
-    *("ledger.work", "runs.fetch.fetch", "runs.follow", "runs.push", "runs.status"),
-)
+_MODULES = [each.name for each in pkgutil.walk_packages(coordinator.__path__, "coordinator.")]
+_LOADED_WHEN_USED = ("encodings.utf_8_sig", "filelock", "rich.progress", "stdlibs.py312")
 
-for _name in (*(f"coordinator.{module}" for module in _LOADED), "rich.progress"):
+for _name in (*(name for name in _MODULES if not name.endswith(".__main__")), *_LOADED_WHEN_USED):
     importlib.import_module(_name)
 
 # The tree of all commands. Each process would build it again, which is half of the time of a short command.
