@@ -70,7 +70,7 @@ CPU = torch.device("cpu")
 
 def main() -> int:
     """Run the experiment that the environment names, in one process or several; returns the exit code."""
-    # All that is loaded now stays until the end. Looking through it once more then, for what could be freed, takes longer
+    # What is loaded now stays until the end. To look through it once more then, for what could be freed, takes longer
     # than half a second.
     gc.freeze()
     given = os.environ.get("COORD_CONFIG")

@@ -6,7 +6,6 @@ A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
-from coordinator.project.own_modules import importing_from
+from coordinator.project.own_modules import own_module
 from coordinator.project.schema import ConfigProblem, check, join
 from coordinator.project.settings import Settings, TargetName, parse_target
 from coordinator.project.shipped import default_template
@@ -146,8 +145,7 @@ class Project:
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
-            with importing_from(self.root, module_name.partition(".")[0]):
-                return getattr(importlib.import_module(module_name), name)
+            return getattr(own_module(self.root, module_name), name)
         except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",

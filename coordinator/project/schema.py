@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import math
 import types
 import typing
@@ -175,6 +176,7 @@ def _range_problem(path: str, known: list[str], line: str) -> ConfigProblem:
     return ConfigProblem(join(path, first), rest) if first in known else ConfigProblem(path, line)
 
 
+@functools.lru_cache(maxsize=256)  # a sweep checks many configs of the same classes
 def _hints(cls: Any) -> dict[str, Any]:
     # A project's config module is not left in sys.modules, where get_type_hints would look for its names.
     # Each class's own __init__ knows the names of the module that declares it; a base may live in another module.
