@@ -1,17 +1,40 @@
-"""Locks between processes, and atomic writing of files and folders."""
+"""Locks between processes, atomic writing of files and folders, and names that are nobody's files."""
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import json
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator.errors import UsageError
 
 _POLL_SECONDS = 0.02  # between two attempts to get a lock that another process holds
+
+LEFTOVERS = (
+    # of macOS
+    *("._*", ".DS_Store", ".AppleDouble", ".LSOverride", "Icon\r", "__MACOSX", ".Spotlight-V100", ".Trashes"),
+    *(".fseventsd", ".TemporaryItems", ".DocumentRevisions-V100", ".apdisk"),
+    # of Windows
+    *("Thumbs.db", "Thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$RECYCLE.BIN"),
+    *("System Volume Information", "~$*"),
+    # of Linux desktops and of network file systems
+    *(".directory", ".Trash-*", ".goutputstream-*", ".fuse_hidden*", ".nfs[0-9a-f]*", ".smbdelete*", ".~lock.*#"),
+    # of editors, and of git and patch after a conflict
+    *("*~", "#*#", ".#*", ".*.sw[a-p]", ".sw[a-p]", "4913", "*___jb_tmp___", "*___jb_old___", ".ipynb_checkpoints"),
+    *("*.orig", "*.rej", "*.bak", "*.tmp"),
+)
+"""Names of files and folders that systems and editors leave beside those of the user, as patterns, in any case."""
+_LEFTOVER = "|".join(fnmatch.translate(pattern) for pattern in LEFTOVERS)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a system or an editor has left a file or folder of that name: it is nothing of the user's."""
+    return re.match(_LEFTOVER, name, re.IGNORECASE) is not None
 
 
 @contextlib.contextmanager
@@ -78,10 +101,14 @@ def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
 
 
 def check_free(directory: Path) -> None:
-    """Raises UsageError if `directory` is a file, or a folder with anything in it except `.git`."""
+    """Raises UsageError if `directory` is a file, or a folder with anything in it except `.git`.
+
+    What a killed `write_folder`, an editor or the system left there does not count.
+    """
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file", hint="Name a new folder.")
-    if directory.exists() and (found := sorted(each.name for each in directory.iterdir() if each.name != ".git")):
+    names = {each.name for each in directory.iterdir()} if directory.exists() else set()
+    if found := sorted(name for name in names - {".git"} - _left_in(directory) if not is_leftover(name)):
         more = ", ..." if len(found) > 3 else ""
         raise UsageError(f"{directory} is not empty: {', '.join(found[:3])}{more}", hint="Name a new folder.")
 
@@ -89,23 +116,64 @@ def check_free(directory: Path) -> None:
 def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
     """Writes the files, whose paths are relative to `directory`, into a new or empty folder.
 
-    They are written into a temporary folder beside it first. An existing empty folder is kept, not replaced: it may be
-    the current folder of a process. Raises UsageError if the folder is not empty or not writable.
+    A new folder gets its name when it is complete. An existing empty one is kept, not replaced: it may be the current
+    folder of a process. Whenever this process is killed, the next attempt finds the folder free, or all of it there.
+    Raises UsageError if the folder is not empty or not writable.
     """
     check_free(directory)
     top = directory.resolve()
     try:
+        if top.exists():
+            _fill(top, files)
+            return
         top.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(dir=top.parent, prefix=".coord-new-"))
+        new = top.with_name(f".coord-new-{os.urandom(6).hex()}")
         try:
+            new.mkdir()
             _write_files(new, files)
-            top.mkdir(exist_ok=True)
-            for child in sorted(new.iterdir()):
-                child.rename(top / child.name)
+            new.rename(top)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise UsageError(f"{directory} cannot be written: {error.strerror or error}") from error
+
+
+_UNFINISHED, _NAMES = ".coord-unfinished", "names.json"
+
+
+def _fill(top: Path, files: Mapping[Path, bytes]) -> None:
+    """Writes the files into a folder in `top` and moves them out of it, once the names that will be there are noted."""
+    _empty(top)
+    unfinished = top / _UNFINISHED
+    try:
+        _write_files(unfinished / "new", files)
+        children = sorted((unfinished / "new").iterdir())
+        (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8")
+        for child in children:
+            child.rename(top / child.name)
+        (unfinished / _NAMES).unlink()  # from here on they count
+    except BaseException:
+        _empty(top)
+        raise
+    shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _empty(top: Path) -> None:
+    for name in sorted(_left_in(top), key=_UNFINISHED.__eq__):  # the note of the names last
+        path = top / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _left_in(top: Path) -> set[str]:
+    """What is in the folder of a `_fill` that did not come to its end."""
+    try:
+        found = json.loads((top / _UNFINISHED / _NAMES).read_text(encoding="utf-8"))
+        return {_UNFINISHED, *(name for name in found if Path(name).name == name)}
+    except (OSError, ValueError, TypeError):  # nothing was moved so far
+        return {_UNFINISHED}
 
 
 def replace_folder(directory: Path, files: Mapping[Path, bytes]) -> None:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
-# Is removed: escape sequences (colours, titles), C0 and C1 control characters except tab and newline, and lone
-# surrogates, which no encoding can represent.
+# Characters that change the direction of the text behind them: what is shown is not what is there (CVE-2021-42574).
+_BIDI = "\u202a-\u202e\u2066-\u2069"
+_NOT_SHOWN = f"\\x7f-\\x9f\\ud800-\\udfff{_BIDI}"
+# Is removed: escape sequences (colours, titles), C0 and C1 control characters except tab and newline, lone surrogates,
+# which no encoding can represent, and changes of direction.
 _CONTROL = re.compile(
-    r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]"
+    r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+    rf"|[\x00-\x08\x0b-\x1f{_NOT_SHOWN}]"
 )
+_RAW_IN_JSON = re.compile(f"[{_NOT_SHOWN}]")
 
 
 def clean(text: str) -> str:
     """The text without control sequences; what follows a carriage return replaces the line, as in progress bars."""
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
+
+
+def to_json(data: Any) -> str:
+    """The JSON of a value, for people and programs: the characters that `clean` removes are escaped in it."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

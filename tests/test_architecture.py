@@ -30,7 +30,7 @@ LAYERS = [
     {"kernel"},
     {"bundle"},
     {"project"},
-    {"__init__", "clock", "errors", "files", "kaggle_rules", "text"},
+    {"__init__", "clock", "errors", "files", "kaggle_rules", "names", "text"},
 ]
 STANDARD_LIBRARY = sys.stdlib_module_names
 

@@ -45,11 +45,17 @@ def packed_in(files: Packed, archive: str) -> Packed:
     """Everything in the bundle. `archive` is a Packed as JSON, compressed, in base 64; `files` then only lists it."""
     packed = dict(files)
     if archive:
-        import base64
-        import bz2
-
-        packed.update(json.loads(bz2.decompress(base64.b64decode(archive))))
+        packed.update(json.loads(archive_text(archive)))
     return packed
+
+
+def archive_text(archive: str, most: int = -1) -> bytes:
+    """The JSON of an archive; its first `most` bytes if that is given: a small archive may hold a lot."""
+    import base64
+    import bz2
+    import io
+
+    return bz2.BZ2File(io.BytesIO(base64.b64decode(archive))).read(most)
 
 
 def decoded(encoding: str, text: str) -> bytes:
@@ -136,8 +142,8 @@ def remove(session: Path, owner: int) -> None:
 
 def start(sources: Path, entry: str, loaded: Iterable[str] | None) -> None:
     """Runs the entry as `python -m module` or `python script.py` would in the directory of the sources."""
-    is_script = entry.endswith(".py")
     path = sources / entry
+    is_script = path.is_file()
     if not sys.flags.safe_path:
         del sys.path[0]  # the directory of this script
     sys.path[:0] = dict.fromkeys([str(path.parent if is_script else sources), str(sources)])

@@ -101,6 +101,8 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
         )
     elif summary is not None:
         answer(None, lambda: results_table.results(f"{exp} dry run", summary))
+    for warning in done.warnings:
+        say(f"warning: {warning}")
     if done.exit_code != 0:
         raise RunFailed(
             f"the dry run of {exp} ended with exit code {done.exit_code}",

@@ -25,6 +25,7 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text
 from coordinator.errors import CoordError, RunFailed, UsageError
+from coordinator.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,7 +142,7 @@ def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
 
     with Live(console=new_console(), auto_refresh=False, transient=True) as live:
         for now in watch(targets, look):
-            about = [error.what for error in now.errors[:_ERRORS_SHOWN]]
+            about = [clean(error.what) for error in now.errors[:_ERRORS_SHOWN]]
             live.update(Group(_table(now), *about), refresh=True)
     return now
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
-from coordinator.text import clean
+from coordinator.text import clean, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -168,17 +168,16 @@ def new_console(*, stderr: bool = False) -> Console:
 def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) -> None:
     """Prints the answer of a command: JSON if there is data, or else a table or text for people."""
     if renderable is None or data is not None:
-        print(json.dumps(data, indent=2, ensure_ascii=False))
+        print(to_json(data))
     else:
         new_console().print(renderable())
 
 
 def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Prints a header line (`columns` if there are no rows) and a line for each row; see `show_text` for the cells."""
+    """Prints a header line (`columns` if there are no rows) and a line for each row; see `as_csv` for the cells."""
     from coordinator.ledger import as_csv
 
-    rows = [{name: clean(cell) if isinstance(cell, str) else cell for name, cell in row.items()} for row in table]
-    print(as_csv(rows, columns=columns), end="", flush=True)
+    print(as_csv(table, columns=columns), end="", flush=True)
 
 
 def show_text(text: str) -> None:

@@ -15,7 +15,7 @@ from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Run, chain_of
 from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
-from coordinator.results import Summary
+from coordinator.results import MODES, Summary
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -125,7 +125,7 @@ def common_metric(candidates: Sequence[Candidate], asked: str | None = None) -> 
             )
         name = max(shared, key=lambda metric: sum(len(_repeats_of(each, metric)) for each in candidates))
     modes = {each.modes[name]: each.name for each in reversed(candidates)}
-    if len(modes) > 1 or not modes.keys() <= {"max", "min"}:
+    if len(modes) > 1 or not modes.keys() <= set(MODES):
         says = " and ".join(f'"{mode}" in {one}' for mode, one in sorted(modes.items()))
         raise NotComparable(
             f"the direction of {name} is not the same for all: its mode is {says}",

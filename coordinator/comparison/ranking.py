@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator.comparison.candidates import all_candidates, common_metric
+from coordinator.comparison.candidates import Candidate, all_candidates, common_metric
 from coordinator.comparison.configs import attached
 from coordinator.comparison.noise import noise_floor
 from coordinator.comparison.seeds import Sample
 from coordinator.comparison.sides import Side, side_of
 from coordinator.comparison.verdict import judge
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
+from coordinator.results import MODES
 from coordinator.workspace import Workspace
 
 
@@ -27,7 +29,8 @@ def best(
     candidates = all_candidates(workspace)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
-    metric = metric or next((each.primary for each in candidates if each.primary), None)
+    primaries = [(each.primary, _mode(each, each.primary)) for each in candidates if each.primary]
+    metric = metric or next((name for name, mode in sorted(primaries, key=lambda each: not each[1])), None)
     if not candidates:
         raise RunNotFound("no run is complete and fetched, and nothing is recorded", hint="See: coord status")
     known = list(dict.fromkeys(name for each in candidates for name in each.modes))
@@ -36,9 +39,12 @@ def best(
     if metric not in known:
         raise UsageError(f"nothing was measured in {metric}{did_you_mean(metric, known)}", hint=f"{', '.join(known)}.")
     measured = [each for each in candidates if metric in each.modes]
-    _, mode = common_metric(measured[:1], metric)
-    turned = [each.name for each in measured if each.modes[metric] != mode]
-    measured = [each for each in measured if each.modes[metric] == mode]
+    directions = Counter(filter(None, (_mode(each, metric) for each in measured)))
+    if not directions:
+        common_metric(measured[:1], metric)
+    ((mode, _),) = directions.most_common(1)  # not that of the newest: one run's mistake would turn the list around
+    turned = [each.name for each in measured if _mode(each, metric) != mode]
+    measured = [each for each in measured if _mode(each, metric) == mode]
     sides = [side_of(workspace.project, each, metric) for each in measured]
     data = attached(workspace.project, sides[0].config)
     alike = [each for each in sides if attached(workspace.project, each.config) == data]
@@ -47,7 +53,7 @@ def best(
     others = len(sides) - len(alike)
     notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
     if turned:
-        notes.append(f"left out, because {metric} has the other direction there: {', '.join(turned)}")
+        notes.append(f"left out, because {metric} has another direction there, or none: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")
     floor = noise_floor(workspace.project, measured, metric, alike)
     first = Sample(alike[0].name, alike[0].values)
@@ -70,6 +76,12 @@ def best(
             }
         )
     return found, notes
+
+
+def _mode(each: Candidate, metric: str) -> str:
+    """ "max" or "min"; empty if that candidate was not measured in it, or gives no direction."""
+    mode = each.modes.get(metric, "")
+    return mode if mode in MODES else ""
 
 
 def images_of(each: Side) -> int | None:

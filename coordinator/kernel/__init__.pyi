@@ -1,6 +1,8 @@
 from .build import TEMPLATE as TEMPLATE, Build as Build, assemble as assemble, build_kernel as build_kernel
 from .check import Check as Check, check_kernel as check_kernel
 from .metadata import (
+    CODE_FILE as CODE_FILE,
+    CODE_FILES as CODE_FILES,
     METADATA_FILE as METADATA_FILE,
     KernelMetadata as KernelMetadata,
     check_collisions as check_collisions,

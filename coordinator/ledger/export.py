@@ -11,6 +11,7 @@ from typing import Any
 from coordinator.ledger import remarks
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sweeps import Sweep, all_sweeps
+from coordinator.text import clean, to_json
 
 PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
@@ -52,16 +53,35 @@ def _has(sweep: Sweep, run: Run) -> bool:
 
 
 def as_csv(table: Sequence[dict[str, Any]], *, columns: Sequence[str] = PLAIN) -> str:
-    """With a header line, of `columns` if the table is empty; None becomes an empty cell."""
+    """With a header line, of `columns` if the table is empty; None becomes an empty cell, and texts stay texts."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else list(columns), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(table)
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in table)
     return text.getvalue()
 
 
+def _cell(value: Any) -> Any:
+    """The value without control characters, and with a quote before a text that a spreadsheet would compute.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if not isinstance(value, str):
+        return value
+    text = clean(value)
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@") and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def as_json(table: Sequence[dict[str, Any]]) -> str:
-    return json.dumps(table, indent=2, ensure_ascii=False) + "\n"
+    return to_json(table) + "\n"
 
 
 def _row(run: Run) -> dict[str, Any]:

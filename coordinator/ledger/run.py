@@ -11,7 +11,7 @@ from typing import Any
 
 from coordinator.errors import LedgerError, RunFailed
 from coordinator.project import TargetName, parse_target
-from coordinator.results import Event, Summary
+from coordinator.results import JSON_MAX, Event, Summary
 from coordinator.target import KernelRef, RunState
 
 _MERGED = 0
@@ -167,7 +167,9 @@ def to_run(row: sqlite3.Row) -> Run:
     values = dict(row)
     for name in _JSON_COLUMNS:
         if values.get(name) is not None:
-            values[name] = json.loads(values[name])
+            # An older coord took in summaries of any size: such a run counts as one without.
+            too_large = name in _PARSED and len(values[name]) > JSON_MAX
+            values[name] = None if too_large else json.loads(values[name])
     for name, kind in _JSON_COLUMNS.items():
         if name in values and not isinstance(values[name], kind):
             raise TypeError(f"{name} has a value of another type than it should")

@@ -11,6 +11,7 @@ from typing import Any
 from coordinator.errors import LedgerError, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.work import work_of
+from coordinator.names import is_plain
 from coordinator.project import Experiment, Project, TargetName, derive, parse_target, resolve
 
 
@@ -48,7 +49,7 @@ class Sweep:
 
 
 def from_json(data: object) -> Sweep | None:
-    """What `to_json` wrote; None if it is anything else."""
+    """What `to_json` wrote; None if it is anything else, or has names that can be no parts of paths."""
     if not isinstance(data, dict) or not isinstance(data.get("members"), list):
         return None
     try:
@@ -56,10 +57,12 @@ def from_json(data: object) -> Sweep | None:
         found = Sweep(**{**data, "target": parse_target(data["target"]), "members": tuple(members)})
     except (TypeError, KeyError, ValueError):
         return None
-    texts = [found.name, found.base, found.created_at]
+    names, texts = [found.name, found.base], [found.created_at]
     for each in members:
-        texts += [each.experiment, each.base, each.whole, each.work, *each.overrides, each.run_id or ""]
-    return found if all(isinstance(text, str) for text in texts) and isinstance(found.is_repeat, bool) else None
+        names += [each.experiment, each.base, *filter(None, [each.whole, each.run_id])]
+        texts += [each.whole, each.work, *each.overrides]
+    is_sound = all(map(is_plain, names)) and all(isinstance(text, str) for text in texts)
+    return found if is_sound and isinstance(found.is_repeat, bool) else None
 
 
 def add(ledger: Ledger, sweep: Sweep) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.files import is_leftover
 from coordinator.project.project import Project
 from coordinator.project.schema import ConfigProblem, assignment, check, leaves, merged, plain
 from coordinator.project.settings import KernelSettings
@@ -103,7 +104,8 @@ def experiment_names(project: Project) -> list[str]:
             f"there is no folder {project.relative(project.experiments)} with experiments",
             hint='Make one, or set experiments = "..." in [tool.coord].',
         )
-    return sorted(file.stem for file in project.experiments.glob("*.yaml") if file.is_file())
+    files = project.experiments.glob("*.yaml")
+    return sorted(file.stem for file in files if file.is_file() and not is_leftover(file.name))
 
 
 def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:

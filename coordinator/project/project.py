@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
+from coordinator.names import is_plain
 from coordinator.project.own_modules import own_module
 from coordinator.project.schema import ConfigProblem, check, join
 from coordinator.project.settings import Settings, TargetName, parse_target
@@ -21,7 +22,10 @@ from coordinator.project.shipped import default_template
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """A project on disk. Every path that coord reads or writes is one of its methods."""
+    """A project on disk. Every path that coord reads or writes is one of its methods.
+
+    A name that cannot be one part of a path is a ProjectError: some names are from a target or from somebody's results.
+    """
 
     root: Path
     settings: Settings
@@ -56,35 +60,38 @@ class Project:
         return self.experiments / f"{name}.yaml"
 
     def build(self, experiment: str) -> Path:
-        return self.root / "build" / experiment
+        return self.root / "build" / _part(experiment)
 
     def build_lock(self, experiment: str) -> Path:
         """Held while that experiment's build is swapped in."""
-        return self.state / "locks" / f"build-{experiment}"
+        return self._lock(f"build-{experiment}")
 
     def push_lock(self, target: str, slug: str) -> Path:
         """Held while a version of that kernel is being pushed."""
-        return self.state / "locks" / f"{target}-{slug}"
+        return self._lock(f"{target}-{slug}")
 
     def fetch_lock(self, run_id: str) -> Path:
         """Held while that run's results are being fetched."""
-        return self.state / "locks" / f"fetch-{run_id}"
+        return self._lock(f"fetch-{run_id}")
 
     @property
     def export_lock(self) -> Path:
         """Held while runs are handed over to other tools."""
-        return self.state / "locks" / "export"
+        return self._lock("export")
 
     def submit_lock(self, target: str, competition: str) -> Path:
         """Held while something is submitted to that competition."""
-        return self.state / "locks" / f"submit-{target}-{competition}"
+        return self._lock(f"submit-{target}-{competition}")
 
     def sweep_lock(self, sweep: str) -> Path:
         """Held while that sweep's experiments are being pushed."""
-        return self.state / "locks" / f"sweep-{sweep}"
+        return self._lock(f"sweep-{sweep}")
+
+    def _lock(self, name: str) -> Path:
+        return self.state / "locks" / _part(name)
 
     def dry_run(self, experiment: str) -> Path:
-        return self.state / "dry-run" / experiment
+        return self.state / "dry-run" / _part(experiment)
 
     @property
     def all_results(self) -> Path:
@@ -97,7 +104,7 @@ class Project:
         return self.all_results / "remarks.jsonl"
 
     def results(self, experiment: str, target: str, version: int) -> Path:
-        return self.all_results / experiment / f"{target}-v{version}"
+        return self.all_results / _part(experiment) / _part(f"{target}-v{version}")
 
     def template(self, name: str) -> Path:
         """The project's own template of that name, or else the one that coord ships with."""
@@ -153,6 +160,15 @@ class Project:
             ) from error
         except Exception as error:  # the module is the user's code: it may raise anything
             raise ProjectError(f"{where} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _part(name: str) -> str:
+    """The name, which becomes one part of a path. Raises ProjectError if it would be more, or lead elsewhere."""
+    if not is_plain(name):
+        raise ProjectError(
+            f"{name!r} can be no name of a file of this project", hint="Where is it from? See: coord ledger check"
+        )
+    return name
 
 
 def find_project(start: Path | None = None) -> Project:

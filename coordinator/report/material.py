@@ -13,7 +13,7 @@ from typing import Any
 
 from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
-from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, read_events
+from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, oof, read_events
 from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
@@ -203,7 +203,7 @@ def _curves(reported: Sequence[Event]) -> dict[str, dict[str, Curve]]:
 
 
 def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
-    files = sorted((directory / "worst").glob("*.png"))
+    files = sorted(path for path in (directory / "worst").glob("*.png") if path.is_file())
     rows = _rows(directory / "oof.csv") if files else {}
     found: list[Picture] = []
     for file in files:
@@ -221,6 +221,8 @@ def _pictures(directory: Path, most: int) -> tuple[tuple[Picture, ...], int]:
 def _rows(file: Path) -> dict[str, tuple[tuple[str, str], ...]]:
     """By image, the short values of its row; masks in run lengths are left out."""
     try:
+        if file.stat().st_size > oof.OOF_MAX:
+            return {}
         with file.open(encoding="utf-8", errors="replace", newline="") as lines:
             reader = csv.reader(lines)
             header = next(reader, [])

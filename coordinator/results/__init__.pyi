@@ -22,5 +22,7 @@ from .folder import (
 from .merging import merge_summaries as merge_summaries
 from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Metric, Repeats as Repeats
 from .oof import OutOfFold as OutOfFold
+from .review import MODES as MODES, reported as reported, too_large as too_large
 from .summary import Summary as Summary, read_summary as read_summary
 from .tracebacks import Place as Place, Sources as Sources
+from .untrusted import JSON_MAX as JSON_MAX, parse_json as parse_json

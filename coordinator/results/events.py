@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coordinator.results.untrusted import float_of, mapping, number, parse_json, text, whole
+from coordinator.results.untrusted import float_of, mapping, number, parse_json, seconds, text, whole
 from coordinator.target import LogRecord
 from coordinator.text import clean
 
 EVENT_PREFIX = "COORD "
+LINE_MAX = 1 << 20
+"""Characters of a line that are read at once."""
+_EVENT_MAX = 1 << 18  # characters; the ledger keeps each run's last event
+EVENTS_MAX = 1 << 26
+"""Bytes of metrics.jsonl that are read."""
 
 _METRICS_SHOWN = 3  # in a line about one event
+# Not after a quotation mark: that is a text about an event, in a program's source for example.
+_EVENT_START = re.compile(rf"(?<![\"'`]){EVENT_PREFIX}(?=\{{)")
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class Event:
         return cls(
             data,
             kind=text(found.get("event")),
-            time=number(found.get("time")),
+            time=seconds(found.get("time")),
             epoch=number(epoch) if whole(epoch) is None else whole(epoch),
             **{name: whole(found.get(name)) for name in ("seed", "fold", "folds", "epochs", "step")},
             status=text(found.get("status")),
@@ -94,21 +103,91 @@ class Event:
 
 
 class Lines:
-    """Joins the records of a log into lines, without control characters. A record may end in the middle of a line."""
+    """Joins the records of a log into lines, without control characters. A record may end in the middle of a line.
+
+    A line of more than LINE_MAX characters is taken for several. An event is always a line of its own: a program may
+    print one behind an unfinished line (a progress bar), and other processes may write into its line.
+    """
 
     def __init__(self) -> None:
-        self._rest: dict[str, str] = {}
+        self._rest: dict[str, _Unfinished] = {}
 
     def feed(self, record: LogRecord) -> list[str]:
         """The lines that this record completes."""
-        *whole, self._rest[record.stream] = (self._rest.get(record.stream, "") + record.data).split("\n")
-        return [clean(text) for text in whole]
+        *whole, last = record.data.split("\n")
+        rest = self._rest.setdefault(record.stream, _Unfinished())
+        found = []
+        for end in whole:
+            rest.add(end)
+            found += rest.taken()
+        rest.add(last)
+        if rest.size > LINE_MAX:
+            *more, kept = rest.taken()
+            found += more
+            rest.add(kept)
+        return [line for text in found for line in _separated(text)]
 
     def end(self) -> list[str]:
         """The last line of each stream, if it does not end with a newline."""
-        left = [clean(text) for text in self._rest.values() if text]
+        left = [line for rest in self._rest.values() if rest.size for text in rest.taken() for line in _separated(text)]
         self._rest = {}
         return left
+
+
+@dataclass
+class _Unfinished:
+    """The pieces of a line. They are joined once, at its end: a program may print for hours without ending a line."""
+
+    pieces: list[str] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, text: str) -> None:
+        self.pieces.append(text)
+        self.size += len(text)
+
+    def taken(self) -> list[str]:
+        """The line, in parts of at most LINE_MAX characters; nothing is left here."""
+        line = "".join(self.pieces)
+        self.pieces, self.size = [], 0
+        return [line[start : start + LINE_MAX] for start in range(0, len(line), LINE_MAX)] or [""]
+
+
+def _separated(text: str) -> Iterator[str]:
+    """A line of a log as it is shown, with each event that is in it as a line of its own.
+
+    What comes before a carriage return is replaced, as in a terminal, but for its events.
+    """
+    if EVENT_PREFIX not in text:
+        yield clean(text)
+        return
+    *replaced, shown = text.rstrip("\r").split("\r")
+    for part in replaced:
+        yield from (piece for piece in _pieces(clean(part)) if event_of(piece))
+    yield from _pieces(clean(shown))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The events of a line and the text between them, in their order."""
+    done = 0
+    for found in _EVENT_START.finditer(text):
+        end = _end_of_event(text, found.end()) if found.start() >= done else None
+        if end is None:
+            continue
+        if between := text[done : found.start()].strip():
+            yield between
+        yield text[found.start() : end]
+        done = end
+    if text[done:].strip() or not done:
+        yield text[done:]
+
+
+def _end_of_event(text: str, start: int) -> int | None:
+    """Where the event ends whose JSON begins at `start`; None if there is none."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return end if event_in(text[start:end]) else None
 
 
 def log_lines(records: Iterable[LogRecord]) -> Iterator[str]:
@@ -125,7 +204,9 @@ def event_of(line: str) -> Event | None:
 
 
 def event_in(text: str) -> Event | None:
-    """The event in a JSON text; None if the text holds none, or cannot be written as strict JSON again."""
+    """The event in a JSON text; None if the text holds none, is too large, or cannot be strict JSON again."""
+    if len(text) > _EVENT_MAX:
+        return None
     try:
         found = parse_json(text)
     except ValueError:
@@ -136,15 +217,20 @@ def event_in(text: str) -> Event | None:
 def read_events(file: Path) -> Iterator[Event | None]:
     """The events in the lines of metrics.jsonl, whose metrics may be infinite; None for a line that is no JSON object.
 
-    No events if there is no such file. Raises OSError if it cannot be read.
+    A line that is too large is none, and one None stands for all that is behind the first EVENTS_MAX bytes. No events
+    if there is no such file. Raises OSError if it cannot be read.
     """
+    with contextlib.suppress(FileNotFoundError), file.open("rb") as content:
+        while line := content.readline(LINE_MAX):
+            yield _event_in_file(line)
+            if content.tell() > EVENTS_MAX:
+                yield None
+                return
+
+
+def _event_in_file(line: bytes) -> Event | None:
     try:
-        content = file.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    for line in content.splitlines():
-        try:
-            found: Any = json.loads(line)
-        except (ValueError, RecursionError):
-            found = None
-        yield Event.parse(found) if isinstance(found, dict) else None
+        found: Any = json.loads(line.decode("utf-8", errors="replace")) if len(line) <= _EVENT_MAX else None
+    except (ValueError, RecursionError):
+        return None
+    return Event.parse(found) if isinstance(found, dict) else None

@@ -7,8 +7,10 @@ of a part is made from the name of the file and from the state of that file, so 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator.files import write_atomically
+from coordinator.names import confined, is_plain
 
 RUN = "run.json"
 SUMMARY = "metrics.json"
@@ -49,7 +52,8 @@ class Results:
         self.directory.mkdir(parents=True, exist_ok=True)
         known = self._known()
         if "id" in known and known["id"] != provenance["id"]:
-            self.directory.rename(_aside(self.directory, str(known["id"])))
+            old = known["id"] if is_plain(known["id"]) else _short(str(known["id"]))
+            self.directory.rename(_aside(self.directory, old))
             self.directory.mkdir()
             known, self._unfinished = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
@@ -57,15 +61,15 @@ class Results:
     def run_id(self) -> str | None:
         """The id of the run whose results are here; None if run.json does not have it."""
         found = self._known().get("id")
-        return found if isinstance(found, str) else None
+        return found if is_plain(found) else None
 
     def fetched(self) -> dict[PurePosixPath, Kept]:
         """The files that are recorded as fetched. Whether such a file is still here: see `is_here`."""
         found = {}
         for name, kept in self._recorded():
             try:
-                found[PurePosixPath(name)] = Kept(size=int(kept["size"]), sha256=str(kept["sha256"]))
-            except (KeyError, ValueError, TypeError):  # edited by hand: the file counts as not fetched
+                found[confined(name)] = Kept(size=int(kept["size"]), sha256=str(kept["sha256"]))
+            except (KeyError, ValueError, TypeError, OverflowError):  # edited by hand: it counts as not fetched
                 continue
         return found
 
@@ -85,6 +89,18 @@ class Results:
         self._unfinished = {}
         shutil.rmtree(self._parts, ignore_errors=True)
         self._parts.mkdir(exist_ok=True)
+
+    def ignores_case(self) -> bool:
+        """Whether two names that differ in case only are one file here. `make_room` must have been called."""
+        self._parts.mkdir(exist_ok=True)
+        return self._parts.with_name(PARTS.upper()).exists()
+
+    def check_place(self, path: PurePosixPath) -> None:
+        """Raises OSError if there can be no file of that name, before anything of it is transferred."""
+        destination = self.directory / path
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if destination.is_dir() and not destination.is_symlink():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(destination))
 
     def part(self, path: PurePosixPath) -> tuple[str, int] | None:
         """(identity, bytes) of the part that is here of a file whose transfer broke off; None if there is none."""
@@ -143,7 +159,7 @@ class Results:
     def _known(self) -> dict[str, Any]:
         try:
             known = json.loads((self.directory / RUN).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return known if isinstance(known, dict) else {}
 

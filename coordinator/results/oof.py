@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import functools
 import hashlib
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from coordinator.errors import TargetError
+from coordinator.results.untrusted import number
 
 _OUT_OF_FOLD = ("", "cv", "oof")  # what a metric's name begins with
+OOF_MAX = 1 << 28  # bytes
 _LONGEST_CELL = 2**26  # characters; run lengths of a mask may exceed the 128 KiB that the csv module allows
 
 
@@ -34,13 +38,13 @@ def read(file: Path, metric: str) -> OutOfFold | None:
     """The folds of all images, and their values of `metric`. None if there is no file, or no rows or folds in it.
 
     The first column is the image's id, `fold` its fold. The values of cv/dice are in the column dice; a metric that was
-    not measured out of fold (holdout/dice) has no column. Raises TargetError if the file is no such table.
+    not measured out of fold (holdout/dice) has no column. Raises TargetError if the file is no such table, or is too
+    large to be read at once.
     """
     place, _, column = metric.rpartition("/")
     column = column if place in _OUT_OF_FOLD else ""
-    before = csv.field_size_limit(_LONGEST_CELL)
     try:
-        with file.open(encoding="utf-8", newline="") as text:
+        with _opened(file) as text:
             rows = csv.DictReader(text)
             names = list(rows.fieldnames or ())
             if "fold" not in names:
@@ -52,13 +56,32 @@ def read(file: Path, metric: str) -> OutOfFold | None:
                 if image in folds:
                     raise TargetError(f"{file} has two rows for {image}")
                 folds[image] = row["fold"]
-                value = float(row.get(column, "nan") or "nan")
-                if math.isfinite(value):
+                value = number(float(row.get(column, "nan") or "nan"))
+                if value is not None:
                     values[image] = value
     except FileNotFoundError:
         return None
+    return OutOfFold(folds, values) if folds else None
+
+
+def cells(file: Path) -> list[list[str]]:
+    """The rows of the file, its header first. Raises TargetError as `read` does, or if there is no file."""
+    with _opened(file) as text:
+        return [row for row in csv.reader(text) if row]
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[TextIO]:
+    """The file, for a reader of CSV, whose errors become a TargetError; but for that of a file that is not there."""
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        if (size := file.stat().st_size) > OOF_MAX:
+            raise TargetError(f"{file} has {size:,} bytes: out-of-fold rows are read up to {OOF_MAX:,}")
+        with file.open(encoding="utf-8", newline="") as text:
+            yield text
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise TargetError(f"{file} cannot be read as out-of-fold rows: {error}") from error
     finally:
         csv.field_size_limit(before)
-    return OutOfFold(folds, values) if folds else None

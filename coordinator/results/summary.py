@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coordinator.errors import TargetError
-from coordinator.results.untrusted import mapping, mappings, number, numbers, parse_json, text, texts, whole
+from coordinator.results.untrusted import (
+    check_size,
+    mapping,
+    mappings,
+    numbers,
+    parse_json,
+    seconds,
+    text,
+    texts,
+    whole,
+)
 from coordinator.text import clean
 
 if TYPE_CHECKING:  # imported where they are parsed: `coord status` and most other commands ask for none of them
@@ -87,7 +97,7 @@ class Summary:
     @property
     def seconds(self) -> float | None:
         """From the start of the program until it last wrote its summary."""
-        return number(self._value("seconds"))
+        return seconds(self._value("seconds"))
 
     @cached_property
     def primary(self) -> Primary | None:
@@ -219,10 +229,14 @@ class Summary:
 
 
 def read_summary(file: Path) -> Summary | None:
-    """The summary in metrics.json; None if there is no such file. Raises TargetError if it is no JSON object."""
+    """The summary in metrics.json; None if there is no such file.
+
+    Raises TargetError if it is no JSON object, or too large to be kept in the ledger.
+    """
     if not file.is_file():
         return None
     try:
+        check_size(file.stat().st_size)
         found = parse_json(file.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise TargetError(f"{file} cannot be read as JSON: {error}") from error

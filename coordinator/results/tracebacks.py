@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# A traceback's `File "PATH", line 88`, or `PATH:88: UserWarning`.
-_PATH = re.compile(r'File "(?P<quoted>/[^"]*)"|(?<![^\s(\[])(?P<bare>/[^\s":]*):\d')
+# A traceback's `File "PATH", line 88`, or `PATH:88: UserWarning`. A bare path ends where another may begin: the time
+# is linear in the length of the line.
+_PATH = re.compile(r'File "(?P<quoted>/[^"]*)"|(?<![^\s(\[])(?P<bare>/[^\s":(\[]*):\d')
 _LONGEST = 4096  # characters of a path, on Linux
 
 

@@ -1,49 +1,83 @@
 """Reads JSON that a program wrote on another machine. It is untrusted: any part may be missing or of another type.
 
-This is the only place that decides what counts as a number, a whole number, a text, a list or an object.
+This is the only place that decides what counts as a number, a whole number, a text, a list or an object, and how
+much of it is read: what one run left is read again with every command, and must not make them heavy.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from coordinator.text import clean
+
+JSON_MAX = 4 << 20  # characters of one JSON text
+_VALUES_MAX = 200_000  # in one JSON text
+_DEPTH_MAX = 64
+_TOO_DEEP = "it is nested too deeply"
+_NUMBER_MAX = 1e100  # sums of squares of such numbers are still finite
+_SECONDS_MAX = 1e9
+_WHOLE_MAX = 2**53
 
 
 def parse_json(text: str) -> Any:
     """The value of a JSON text, which can be written as strict JSON again: NaN and infinity become null.
 
-    Raises ValueError.
+    Raises ValueError, also if it is too large or nested too deeply to be read again and again.
     """
+    check_size(len(text))
+    # No value is without one of these before or after it. A list takes sixty times as many bytes as its text "[]".
+    if sum(map(text.count, ",[{")) > _VALUES_MAX:
+        raise ValueError(f"it has more than {_VALUES_MAX:,} values")
     try:
         found = json.loads(text, parse_constant=lambda _: None)
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    return found
+        raise ValueError(_TOO_DEEP) from error
+    inner = [found]
+    for _ in range(_DEPTH_MAX):
+        inner = [each for value in inner if isinstance(value, dict | list) for each in _items(value)]
+        if not inner:
+            return found
+    raise ValueError(_TOO_DEEP)
+
+
+def check_size(size: int) -> None:
+    """Raises ValueError if a JSON text is too large to be read."""
+    if size > JSON_MAX:
+        raise ValueError(f"it has {size:,} bytes: at most {JSON_MAX:,} are read")
+
+
+def _items(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def number(value: object) -> float | None:
-    """A finite number; None for anything else, such as a whole number of hundreds of digits."""
+    """A number to compute with; None for anything else, also for one that is infinite or beyond 1e100."""
     found = float_of(value)
     return found if math.isfinite(found) else None
 
 
+def seconds(value: object) -> float | None:
+    """A number of seconds; None for anything else, also for more than thirty years."""
+    found = number(value)
+    return found if found is not None and abs(found) <= _SECONDS_MAX else None
+
+
 def float_of(value: object) -> float:
-    """A number, finite or not; NaN for anything else."""
+    """A number, finite or not; NaN for anything else, also for a finite one beyond 1e100."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
+    if isinstance(value, float) and math.isinf(value):
+        return value
+    return float(value) if abs(value) <= _NUMBER_MAX else math.nan
 
 
 def whole(value: object) -> int | None:
-    """A whole number; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """A whole number; None for anything else, also for one that JSON's numbers do not have exactly."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _WHOLE_MAX else None
 
 
 def text(value: object) -> str:

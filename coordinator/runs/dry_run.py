@@ -12,7 +12,7 @@ from pathlib import Path
 from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import SUMMARY, Summary, read_summary
+from coordinator.results import SUMMARY, Summary, reported, too_large
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
 
@@ -25,6 +25,8 @@ class DryRun:
     directory: Path
     """The kernel's working directory."""
     summary: Summary | None
+    warnings: tuple[str, ...]
+    """What of its metrics.json is not used; see `results/review.py`."""
 
 
 def dry_run_kernel(
@@ -53,7 +55,8 @@ def dry_run_kernel(
     )
     exit_code = local.run_once(project, session, on_record)
     working = root / "working"
-    return DryRun(exit_code, working, read_summary(working / SUMMARY))
+    summary, faults = reported(working / SUMMARY)
+    return DryRun(exit_code, working, summary, (*faults, *too_large(working)))
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

@@ -16,15 +16,16 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from coordinator import __version__
 from coordinator.bundle import image_of, read_kernel
 from coordinator.errors import BundleError, RunFailed, UsageError
-from coordinator.files import check_free, write_atomically, write_folder
+from coordinator.files import check_free, is_leftover, write_atomically, write_folder
 from coordinator.kernel import METADATA_FILE
 from coordinator.ledger import Run
+from coordinator.names import is_confined
 from coordinator.project import Project, plain
 from coordinator.results import LOG_TEXT, RUN, SUMMARY
 from coordinator.runs.fetch.fetch import again
@@ -110,7 +111,8 @@ def verify(directory: Path) -> Verified:
             problems.append(f"{name} is missing")
         elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             problems.append(f"{name} has changed")
-    here = {path.relative_to(directory).as_posix() for path in (directory / SOURCES).rglob("*") if path.is_file()}
+    files = (path for path in (directory / SOURCES).rglob("*") if path.is_file() and not is_leftover(path.name))
+    here = {path.relative_to(directory).as_posix() for path in files}
     problems += [f"{name} was not there" for name in sorted(here - manifest["files"].keys())]
     code = directory / manifest["code_file"]
     if not code.is_file():
@@ -141,16 +143,12 @@ def _differs(file: Path, data: bytes) -> bool:
 def _manifest(directory: Path) -> dict[str, Any]:
     try:
         found = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-        if found["schema"] == _SCHEMA and all(map(_is_inside, [*found["files"], *found["sources"]])):
+        names = [*dict(found["files"]), *found["sources"], found["code_file"]]
+        if found["schema"] == _SCHEMA and all(map(is_confined, names)):
             return dict(found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UsageError(f"{directory} is not a folder of coord promote", hint="Make one: coord promote --exp NAME -o DIR")
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts
 
 
 def _environment(project: Project, run: Run) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coordinator.errors import CoordError
+from coordinator.kaggle_rules import SESSION_MAX
 from coordinator.ledger import Ledger, Run, now
 from coordinator.results import Event, event_of, log_lines
 from coordinator.runs.arrival import settled
@@ -82,7 +83,8 @@ def record(ledger: Ledger, run: Run, seen: Look) -> Run:
 
 def _started_at(run: Run, records: list[LogRecord]) -> str:
     """When the session started: by the log's clock, no later than known before, and not before the push."""
-    found = datetime.now(UTC) - timedelta(seconds=max((each.time for each in records), default=0.0))
+    logged = min(max((each.time for each in records), default=0.0), SESSION_MAX)
+    found = datetime.now(UTC) - timedelta(seconds=max(logged, 0.0))
     known = [datetime.fromisoformat(each) for each in (run.started_at,) if each]
     # The log's clock starts some moments after the session's, and ours may differ: small differences are ignored.
     if known and found > known[0] - timedelta(seconds=5):

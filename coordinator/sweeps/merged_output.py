@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from coordinator.errors import RunFailed
-from coordinator.results import event_in
+from coordinator.errors import RunFailed, TargetError
+from coordinator.results import event_in, oof
 
 OOF, EVENTS = "oof.csv", "metrics.jsonl"
 
@@ -18,14 +18,15 @@ def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> s
     header: list[str] = []
     rows: dict[str, list[str]] = {}
     for folder in folders:
-        with (folder / OOF).open(encoding="utf-8", newline="") as file:
-            own, *found = list(csv.reader(file)) or [[]]
+        own, *found = _rows(whole, folder / OOF) or [[]]
         if header and own != header:
             raise RunFailed(
                 f"{whole} cannot be merged: {folder.parent.name}/{OOF} has other columns than the first fold's"
             )
         header = own
         for row in found:
+            if len(row) != len(header):
+                raise RunFailed(f"{whole} cannot be merged: {folder.parent.name}/{OOF} has a row of {len(row)} cells")
             if row[0] in rows:
                 raise RunFailed(
                     f"{whole} cannot be merged: {row[0]} is in two folds",
@@ -35,6 +36,13 @@ def merged_oof(whole: str, folders: Sequence[Path], of_all: frozenset[str]) -> s
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *(rows[name] for name in sorted(rows))])
     return text.getvalue()
+
+
+def _rows(whole: str, file: Path) -> list[list[str]]:
+    try:
+        return oof.cells(file)
+    except TargetError as error:
+        raise RunFailed(f"{whole} cannot be merged: {error.what}") from error
 
 
 def merged_events(folders: Sequence[Path]) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from coordinator.bundle import digest_of, script_in, stamp_of
 from coordinator.errors import TargetError
+from coordinator.kernel import CODE_FILE
 from coordinator.ledger import Run, remarks, sweeps
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import Project
-from coordinator.results import RUN, SUMMARY, read_summary
+from coordinator.results import RUN, SUMMARY, Results, read_summary
+from coordinator.runs import output_file
 from coordinator.workspace import Workspace
 
 
@@ -65,12 +67,16 @@ def _contents(project: Project, directory: Path, run: Run) -> Iterator[Problem]:
     try:
         summary = read_summary(directory / SUMMARY)
     except TargetError as error:
-        yield Problem(error.what, again)
-        return
+        kept = Results(directory).fetched().get(PurePosixPath(SUMMARY))
+        # Else the run itself left it like this.
+        if kept is None or output_file.sha256(directory / SUMMARY) != kept.sha256:
+            yield Problem(error.what, again)
+            return
+        summary = None
     if summary is not None and summary.run_id != run.id:
         whose = f"run {summary.run_id}" if summary.run_id else "an unnamed run"
         yield Problem(f"{project.relative(directory / SUMMARY)} is of {whose}, not {run.id}", again)
-    kernel = directory / str(run.metadata.get("code_file", ""))
+    kernel = directory / str(run.metadata.get("code_file", CODE_FILE))
     if kernel.is_file():
         script = script_in(kernel.read_text(encoding="utf-8", errors="replace"))
         if stamp_of(script).get("run") != run.id:

@@ -70,7 +70,11 @@ def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[
             continue
         if known is None:
             above -= timedelta(seconds=1)  # before what was pushed after it
-            run = from_kernel(target, slug, version, text, created_at=iso(above))
+            try:
+                run = from_kernel(target, slug, version, text, created_at=iso(above))
+            except (ValueError, TypeError) as error:
+                yield Problem(f"{where} has values that coord does not write: {error}", "it is left alone")
+                continue
             if run is not None:
                 yield Problem(
                     f"{where} is of run {run_id}, which the ledger does not have",

@@ -1,4 +1,8 @@
-"""Rebuilds runs from what is left of them: from their results here, or from their kernels on a target."""
+"""Rebuilds runs from what is left of them: from their results here, or from their kernels on a target.
+
+Both may come from somebody else. So every value is checked before it becomes a row of the ledger, whose names are parts
+of paths.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,12 @@ from typing import Any
 
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
+from coordinator.files import is_leftover
+from coordinator.kernel import CODE_FILE, CODE_FILES
 from coordinator.ledger import Run, Sweep, fields_of, from_json
+from coordinator.names import is_confined, is_plain
 from coordinator.project import Project, parse_target
-from coordinator.results import RUN, SUMMARY, Event, Summary, read_summary
+from coordinator.results import RUN, SUMMARY, Event, Summary, parse_json, reported
 from coordinator.target import RunState, Target
 
 _FROM_RESULTS = (
@@ -36,16 +43,18 @@ class Rebuilt:
 def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
     """Every results folder, and what its run.json has; None if that cannot be read."""
     for directory in sorted(project.all_results.glob("*/*-v*")):
-        if directory.is_dir():
+        if directory.is_dir() and not is_leftover(directory.name):
             try:
                 yield directory, _from_results(directory)
-            except (OSError, ValueError, KeyError, TypeError, CoordError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CoordError):
                 yield directory, None
 
 
 def _from_results(directory: Path) -> Rebuilt:
     values = json.loads((directory / RUN).read_text(encoding="utf-8"))
-    summary = read_summary(directory / SUMMARY)
+    values.pop("output", None)  # as many as there are files: `Results` reads them
+    values = parse_json(json.dumps(values))
+    summary, _ = reported(directory / SUMMARY)  # without one if the file cannot be read
     written = iso(datetime.fromtimestamp((directory / RUN).stat().st_mtime, UTC))
     run = Run(
         **{name: values[name] for name in _FROM_RESULTS} | {"target": parse_target(values["target"])},
@@ -53,10 +62,34 @@ def _from_results(directory: Path) -> Rebuilt:
         summary=summary,
         continues=values.get("continues"),
     )
-    if not isinstance(run.version, int) or not all(isinstance(each, dict) for each in (run.metadata, run.config)):
-        raise TypeError(f"{RUN} has values of another kind")
+    check_rebuilt(run)
     found = values.get("sweeps", [])  # older versions of run.json lack it
     return Rebuilt(run, tuple(filter(None, map(from_json, found if isinstance(found, list) else []))))
+
+
+def check_rebuilt(run: Run) -> None:
+    """Raises ValueError or TypeError, with the value, unless all values are of the kinds that coord itself records."""
+    names = (run.id, run.experiment, run.owner, run.slug, *([] if run.continues is None else [run.continues]))
+    for name in names:
+        if not is_plain(name):
+            raise ValueError(f"{name!r} is no name")
+    for path, digest in run.files.items():
+        if not is_confined(path) or not isinstance(digest, str):
+            raise ValueError(f"{path!r} is no path of a source")
+    if run.metadata.get("code_file", CODE_FILE) not in CODE_FILES.values():
+        raise ValueError(f"{run.metadata['code_file']!r} is no name of a kernel's file")
+    for time in filter(None, (run.created_at, run.pushed_at, run.started_at, run.ended_at)):
+        if datetime.fromisoformat(time).tzinfo is None:
+            raise ValueError(f"{time!r} has no time zone")
+    for values, kind in (
+        ((run.version, 0 if run.timeout_seconds is None else run.timeout_seconds), int),
+        ((run.url, run.digest, run.message, run.created_at, run.git or "", *run.overrides), str),
+        ((run.metadata, run.config), dict),
+        ((run.overrides,), list),
+    ):
+        if wrong := [each for each in values if not isinstance(each, kind) or isinstance(each, bool)]:
+            raise TypeError(f"{wrong[0]!r} is of another kind than it should")
+    parse_json(json.dumps([run.config, run.metadata]))
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:
@@ -94,13 +127,16 @@ def _files(directory: Path, values: dict[str, Any]) -> dict[str, str]:
 
 
 def from_kernel(target: Target, slug: str, version: int, text: str, *, created_at: str) -> Run | None:
-    """The run that pushed a kernel, as far as the kernel has it; None if coord did not make that kernel."""
+    """The run that pushed a kernel, as far as the kernel has it; None if coord did not make that kernel.
+
+    Raises ValueError or TypeError if it has values that coord does not write.
+    """
     try:
         kernel = reader.read_kernel(text.encode("utf-8", "replace"), slug)
     except BundleError:
         return None
     is_notebook = text.lstrip().startswith("{")
-    return Run(
+    run = Run(
         id=kernel.stamp["run"],
         experiment=kernel.experiment,
         target=target.name,
@@ -113,7 +149,7 @@ def from_kernel(target: Target, slug: str, version: int, text: str, *, created_a
         config=kernel.config or {},
         metadata={
             "id": f"{target.owner}/{slug}",
-            "code_file": "kernel.ipynb" if is_notebook else "kernel.py",
+            "code_file": CODE_FILES["notebook" if is_notebook else "script"],
             "kernel_type": "notebook" if is_notebook else "script",
         },
         overrides=[],
@@ -121,6 +157,8 @@ def from_kernel(target: Target, slug: str, version: int, text: str, *, created_a
         state=RunState.QUEUED,
         created_at=created_at,
     )
+    check_rebuilt(run)
+    return run
 
 
 def iso(time: datetime) -> str:

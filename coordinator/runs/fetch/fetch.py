@@ -7,7 +7,7 @@ import fnmatch
 import functools
 import json
 import threading
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +16,7 @@ from coordinator.bundle import script_in, stamp_of
 from coordinator.errors import CoordError, RunFailed, TargetError
 from coordinator.files import held
 from coordinator.ledger import Run, Sweep, now, sweeps_of
+from coordinator.names import confined, same_file
 from coordinator.project import Project
 from coordinator.results import (
     LOG_RECORDS,
@@ -27,20 +28,26 @@ from coordinator.results import (
     Sources,
     Summary,
     log_lines,
-    read_summary,
+    reported,
+    too_large,
 )
 from coordinator.runs.fetch import parallel
 from coordinator.runs.fetch.progress import Progress, Tally
 from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord, OutputFile
-from coordinator.text import clean
 from coordinator.workspace import Workspace
 
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
 """What one looks at first: here, with the log, before anything large begins."""
 
 _THREADS = 32  # most output is many small files, whose time is the way to the target and back
+_OF_THE_NAME = (
+    *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ),
+    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY),
+)
+"""Errors of a file system that takes no file of this name, or has a folder of it."""
+_NAME_SHOWN = 80  # characters
 _BAD_FILES = 3  # that are left out before a fetch gives up
 
 
@@ -99,7 +106,8 @@ def fetch_run(
 
     `force` counts what the choice takes as not here. `show` is told several times a second how far it is. What has come
     of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
-    ended, TargetError if the output is not this run's or has a hostile name, CoordError if it cannot be written.
+    ended, TargetError if the output is not this run's, CoordError if it cannot be written. A file that cannot have its
+    name here is left out, with a warning.
     """
     if run.is_merged:
         results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
@@ -143,7 +151,7 @@ class _Fetch:
     def all(self) -> Fetched:
         run, results = self.run, self.results
         results.make_room(provenance(run, sweeps_of(self.workspace.ledger, run)))
-        files, clashes = self._output()
+        files, left_alone = self._output()
         usual = Choice(skip=self.workspace.project.settings.fetch_skip)
         wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
         if self.force:
@@ -160,38 +168,63 @@ class _Fetch:
             clock=self.workspace.clock,
         )
         records: list[LogRecord] = []
-        bring = {path: functools.partial(transfer.bring, path) for path in missing}
+        refused: dict[str, list[str]] = {}
+        bring = {path: functools.partial(self._bring, transfer, path, refused) for path in missing}
         first = [bring.pop(path) for path in _FIRST if path in bring]
         self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
-        summary = _checked(run, read_summary(results.directory / SUMMARY))
-        if summary is not None:
+        summary, faults = reported(results.directory / SUMMARY)
+        if _checked(run, summary) is not None:
             run = self.workspace.ledger.update(run.id, summary=summary)
         self._run(transfer, list(bring.values()))
         fetched = results.fetched()
-        left_out = [path for path in files if not results.is_here(path, fetched.get(path))]
+        unfit = {PurePosixPath(name) for names in refused.values() for name in names}
+        left_out = [path for path in files.keys() - unfit if not results.is_here(path, fetched.get(path))]
         is_complete = not any(map(usual.takes, left_out))
         results.finish(complete=is_complete)
         if is_complete:
             run = self.workspace.ledger.update(run.id, fetched_at=now(), summary=summary)
-        warnings = (*_warnings(run, records, files), *_left_alone(clashes))
+        faults = (*faults, *too_large(results.directory), *_warnings(run, records, files))
+        warnings = (*faults, *_left_alone(left_alone), *_left_alone(refused))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
+    def _bring(self, transfer: Transfer, path: PurePosixPath, refused: dict[str, list[str]]) -> None:
+        """Brings a file, or notes why this system takes no file of that name."""
+        try:
+            transfer.bring(path)
+        except (OSError, UnicodeEncodeError) as error:  # the latter where the file system's names are not UTF-8
+            if isinstance(error, OSError) and error.errno not in _OF_THE_NAME:
+                raise
+            why = (error.strerror if isinstance(error, OSError) else error.reason) or "no reason given"
+            refused.setdefault(f"this system refuses the name ({why})", []).append(str(path))
+
     def _listing(self) -> dict[PurePosixPath, OutputFile]:
-        """The output by path, but for what has a name of coord's own here; of a name that comes twice, the first."""
+        """The output by path, without what cannot be fetched; of a name that comes twice, the first."""
         return self._output()[0]
 
-    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], list[str]]:
-        """(what can be fetched, names that are coord's own here)"""
+    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], dict[str, list[str]]]:
+        """(what can be fetched, why not -> names). Names come from the target, so they are not trusted."""
+        same = same_file if self.results.ignores_case() else str
         ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
-        found: dict[PurePosixPath, OutputFile] = {}
-        clashes = []
+        ours = {same(PurePosixPath(name)) for name in ours}
+        found: dict[str, tuple[PurePosixPath, OutputFile]] = {}
+        left_alone: dict[str, list[str]] = {}
         for file in self.workspace.target.outputs(self.run.ref):
-            path = _confined(file)
-            if path.parts[0] in ours:
-                clashes.append(file.name)
-            else:
-                found.setdefault(path, file)
-        return found, clashes
+            try:
+                path = confined(file.name)
+            except ValueError as error:
+                left_alone.setdefault(str(error), []).append(file.name)
+                continue
+            first, _ = found.setdefault(same(path), (path, file))
+            if same(PurePosixPath(path.parts[0])) in ours:
+                del found[same(path)]
+                left_alone.setdefault("coord's own files here have that name", []).append(file.name)
+            elif first != path:
+                left_alone.setdefault("this system takes another file's name for the same", []).append(file.name)
+        for key, (path, file) in list(found.items()):
+            if any(same(folder) in found for folder in path.parents):
+                del found[key]
+                left_alone.setdefault("a file has the name of its folder", []).append(file.name)
+        return dict(found.values()), left_alone
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
         """Raises the first error, once everything that can be fetched is here."""
@@ -246,15 +279,6 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
     return {name: values[name] for name in names} | {"sweeps": [each.to_json() for each in sweeps]}
 
 
-def _confined(file: OutputFile) -> PurePosixPath:
-    """The file's path inside the results folder. Names come from the target, so they are not trusted."""
-    path = PurePosixPath(file.name)
-    hostile = path.is_absolute() or ".." in path.parts or not path.parts or "\\" in file.name
-    if hostile or clean(file.name) != file.name:
-        raise TargetError(f"the output has a file named {file.name!r}, which would lie outside the results folder")
-    return path
-
-
 def _cannot_write(project: Project, run: Run, results: Results, error: OSError) -> CoordError:
     where = project.relative(results.directory)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -278,10 +302,15 @@ def _checked(run: Run, summary: Summary | None) -> Summary | None:
     return summary
 
 
-def _left_alone(clashes: Sequence[str]) -> Sequence[str]:
-    shown, more = ", ".join(clashes[:3]), len(clashes) - 3
-    names = f"{shown}{f' and {more} more' if more > 0 else ''}"
-    return [f"not fetched, because coord's own files here have that name: {names}"] if clashes else []
+def _left_alone(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for why, each in names.items():
+        shown, more = ", ".join(map(_shown, each[:3])), len(each) - 3
+        yield f"not fetched, because {why}: {shown}{f' and {more} more' if more > 0 else ''}"
+
+
+def _shown(name: str) -> str:
+    text = name if name.isprintable() else ascii(name)
+    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}..."
 
 
 def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from coordinator.errors import SubmissionError, UsageError, did_you_mean
 from coordinator.ledger import Run
+from coordinator.names import confined
 from coordinator.results import Results
 from coordinator.runs.fetch.fetch import Choice, again, fetch_run
 from coordinator.workspace import Workspace
@@ -19,9 +20,10 @@ def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     Raises UsageError for a name that no output file can have, SubmissionError if the run left no such file, or it was
     changed here.
     """
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise UsageError(f"--file {name}: name one of the run's output files")
+    try:
+        path = confined(name)
+    except ValueError as error:
+        raise UsageError(f"--file {name}: name one of the run's output files ({error})") from None
     results = Results(workspace.project.results(run.experiment, run.target, run.results_version))
     if results.run_id() != run.id or not (run.fetched_at or path in results.fetched()):
         workspace.say(f"fetching {path} of {run.label}")

@@ -64,6 +64,7 @@ class Transfer:
 
         Raises TargetError or OSError; what has come is kept for a later try.
         """
+        self.results.check_place(path)
         furthest, tries = self._position(path), 0
         while True:
             file = self.addresses.of(path)

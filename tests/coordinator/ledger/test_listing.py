@@ -99,7 +99,7 @@ def test_a_metric_that_is_better_the_other_way_round_is_left_out(some: Project) 
     with Ledger(some.ledger) as ledger:
         found, notes = best(Workspace(some, ledger))
     assert [row["run"] for row in found] == ["b local-v4", "a local-v3"]
-    assert notes[1] == "left out, because cv/dice has the other direction there: odd local-v1"
+    assert notes[1] == "left out, because cv/dice has another direction there, or none: odd local-v1"
 
 
 def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:

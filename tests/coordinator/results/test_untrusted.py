@@ -36,7 +36,9 @@ def test_what_json_does_not_have_becomes_null() -> None:
     assert parse_json('{"a": NaN, "b": [Infinity, -Infinity], "c": 1}') == {"a": None, "b": [None, None], "c": 1}
 
 
-@pytest.mark.parametrize("broken", ["", "{", "nan", "1e999", '"\\ud800"', "[" * 50_000, "9" * 5000])
+@pytest.mark.parametrize(
+    "broken", ["", "{", "nan", "1e999", '"\\ud800"', "[" * 50_000, "9" * 5000, "[" * 70 + "]" * 70]
+)
 def test_json_that_cannot_be_written_again(broken: str) -> None:
     """It is nested too deeply, too large, cut off, or has half a character: all give the same type of error."""
     with pytest.raises(ValueError):  # noqa: PT011  # its text is Python's own
@@ -54,7 +56,9 @@ def test_json_that_cannot_be_written_again(broken: str) -> None:
         (None, None, None, ""),
         ([1], None, None, ""),
         ({"a": 1}, None, None, ""),
-        (HUGE, None, HUGE, str(HUGE)),
+        (HUGE, None, None, str(HUGE)),
+        (2**53, 2.0**53, 2**53, str(2**53)),
+        (1e101, None, None, "1e+101"),
     ],
 )
 def test_one_value(value: object, as_number: float | None, as_whole: int | None, as_text: str) -> None:

@@ -1,0 +1,53 @@
+"""Which names from elsewhere (a target, a kernel's text, a results folder) may become paths on this machine."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import PurePosixPath
+
+from coordinator.text import clean
+
+_PART_MAX = 255  # bytes of the name of one file or folder, on the usual file systems
+_DEPTH_MAX = 64  # parts of a path: programs that walk a folder, Python's own too, fail at some hundred
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
+_IN_NO_NAME = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of controls, halves of characters, ends of lines
+
+
+def confined(name: str) -> PurePosixPath:
+    """The relative path that a name gives: inside the folder that it is joined to, on every system.
+
+    Raises ValueError, whose text ends a sentence that begins with the name: "it leads out of its folder".
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("it leads out of its folder")
+    if not path.parts:
+        raise ValueError("it names no file")
+    if "\\" in name:
+        raise ValueError("it has a backslash, which separates folders on some systems")
+    if clean(name) != name or any(unicodedata.category(character) in _IN_NO_NAME for character in name):
+        raise ValueError("it has control characters")
+    if len(path.parts) > _DEPTH_MAX:
+        raise ValueError(f"it is in more than {_DEPTH_MAX - 1} folders")
+    if max(len(part.encode("utf-8")) for part in path.parts) > _PART_MAX:
+        raise ValueError(f"a part of it is longer than {_PART_MAX} bytes")
+    return path
+
+
+def is_confined(name: object) -> bool:
+    """Whether this is a text that `confined` takes."""
+    try:
+        return isinstance(name, str) and bool(confined(name))
+    except ValueError:
+        return False
+
+
+def is_plain(name: object) -> bool:
+    """Whether this is a text that can be the name of an experiment, a kernel, a sweep or a run: one part of a path."""
+    return isinstance(name, str) and len(name) <= _PART_MAX and _PLAIN.fullmatch(name) is not None
+
+
+def same_file(path: PurePosixPath) -> str:
+    """A text that is equal for names which are one file where case and the form of accents don't count."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", str(path)).casefold())
