@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
 SAMPLE := .coord/sample-data
 
-.PHONY: help demo test quick lint types format bench clean install
+.PHONY: help demo test tests quick lint types format bench clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -44,7 +44,11 @@ demo: $(READY) $(SAMPLE)
 	$(BIN)/coord status
 	$(BIN)/coord fetch-results --exp smoke --target local
 
-test: lint types
+test: lint
+	@# The type check is one process. Beside the tests it leaves no processor idle.
+	@$(MAKE) --no-print-directory -j 2 types tests
+
+tests: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 quick: $(READY)

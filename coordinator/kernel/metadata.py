@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -96,9 +97,8 @@ def render_metadata(
         "code_file": CODE_FILES[settings.kernel_type],
         "machine": shape.kind if shape else "cpu",
     }
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     try:
-        text = environment.from_string(template.read_text(encoding="utf-8")).render(values)
+        text = _compiled(template.read_text(encoding="utf-8")).render(values)
         data = json.loads(text, parse_constant=_refuse_constant)
     except jinja2.TemplateError as error:
         raise MetadataError(f"{template.name}: {error}") from error
@@ -111,6 +111,13 @@ def render_metadata(
     if problems:
         raise _error(experiment.name, problems)
     return KernelMetadata(text=text, data=data)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(template: str) -> jinja2.Template:
+    """Kept, because a sweep fills the same template many times."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(template)
 
 
 def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:

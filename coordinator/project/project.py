@@ -6,7 +6,6 @@ A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
 from coordinator.names import is_plain
-from coordinator.project.own_modules import importing_from
+from coordinator.project.own_modules import own_module
 from coordinator.project.ownership import check_owner
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.schema import check
@@ -155,8 +154,7 @@ class Project:
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
-            with importing_from(self.root, module_name.partition(".")[0]):
-                return getattr(importlib.import_module(module_name), name)
+            return getattr(own_module(self.root, module_name), name)
         except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",

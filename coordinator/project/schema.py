@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import functools
 import math
 import re
 import types
@@ -96,12 +97,14 @@ def assignment(cls: type, text: str) -> dict[str, Any]:
     for depth, key in enumerate(keys):
         if not dataclasses.is_dataclass(declared):
             raise ValueError(f'"{path}": "{".".join(keys[:depth])}" is a value, it has no "{key}"')
-        hints = _hints(declared)
+        hints = _hints(typing.cast(type, declared))
         if key not in hints:
             raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, hints)}')
         declared = hints[key]
     if dataclasses.is_dataclass(declared):
-        raise ValueError(f'"{path}" is a section; name one of its values: {", ".join(_hints(declared))}')
+        raise ValueError(
+            f'"{path}" is a section; name one of its values: {", ".join(_hints(typing.cast(type, declared)))}'
+        )
     data: Any = _read(declared, value.strip())
     for key in reversed(keys):
         data = {key: data}
@@ -173,7 +176,8 @@ def _range_problem(path: str, known: list[str], line: str) -> ConfigProblem:
     return ConfigProblem(join(path, first), rest) if first in known else ConfigProblem(path, line)
 
 
-def _hints(cls: Any) -> dict[str, Any]:
+@functools.lru_cache(maxsize=256)  # a sweep checks many configs of the same classes
+def _hints(cls: type) -> dict[str, Any]:
     # A project's config module is not left in sys.modules, where get_type_hints would look for its names.
     # Each class's own __init__ knows the names of the module that declares it; a base may live in another module.
     names: dict[str, Any] = {}
