@@ -1,9 +1,10 @@
-"""Makes text from other sources (a log, a name, an answer of the target) safe to write to a terminal."""
+"""Makes text from other sources (a log, a name, an answer of the target) safe to write to a terminal, or to paste."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import Any
 
 # Characters that change the direction of the text behind them: what is shown is not what is there (CVE-2021-42574).
@@ -21,6 +22,18 @@ _RAW_IN_JSON = re.compile(f"[{_NOT_SHOWN}]")
 def clean(text: str) -> str:
     """The text without control sequences; what follows a carriage return replaces the line, as in progress bars."""
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
+
+
+def command_line(*words: str) -> str:
+    """The command as a line that can be pasted into a shell, whatever is in its words."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = word.encode("unicode_escape").decode("ascii").replace("'", "\\'")
+    return f"$'{escaped}'"
 
 
 def to_json(data: Any) -> str:

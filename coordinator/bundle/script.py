@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import bz2
 import codecs
+import functools
 import io
 import json
 import math
@@ -77,12 +78,8 @@ def render_script(
     Raises BundleError, with the largest files, when the archive would, too (unless `refuse` is False), and for a config
     that JSON cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    environment.filters["literal"] = literal
-    # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     try:
-        compiled = environment.from_string(template.read_text(encoding="utf-8"))
+        compiled = _compiled(template.read_text(encoding="utf-8"))
     except jinja2.TemplateError as error:
         raise BundleError(f"{template.name}: {error}") from error
     values = {
@@ -117,6 +114,16 @@ def render_script(
         f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
         hint=_AWAY,
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(template: str) -> jinja2.Template:
+    """Kept, because a sweep fills the same template many times, and compiling it takes longer than the rest of it."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters["literal"] = literal
+    # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    return environment.from_string(template)
 
 
 def fits(text: str) -> bool:

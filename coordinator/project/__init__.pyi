@@ -7,7 +7,9 @@ from .experiment import (
     derive as derive,
     experiment_names as experiment_names,
     kernel_titles as kernel_titles,
+    not_read as not_read,
     resolve as resolve,
+    resolve_all as resolve_all,
 )
 from .init import init_project as init_project
 from .launch import Launch as Launch

@@ -81,7 +81,7 @@ def axes(
     settings = project.settings.sweep
     config = dict(leaves(experiment.config))
     if seeds is not None:
-        first = config.get(_setting(config, settings.seed, "seed"))
+        first = config.get(setting_of(config, settings.seed, "seed"))
         if not isinstance(first, int):
             raise UsageError(f"{settings.seed} is {first!r}: --seeds needs one to count from")
         _check_count(seeds)
@@ -92,8 +92,8 @@ def axes(
                 "--split-folds: the project does not say which settings divide a run by its folds",
                 hint='In pyproject.toml: [tool.coord.sweep] fold_count = "folds.n", folds = "folds.run".',
             )
-        count = config.get(_setting(config, settings.fold_count, "fold_count"))
-        chosen = config.get(_setting(config, settings.folds, "folds"))
+        count = config.get(setting_of(config, settings.fold_count, "fold_count"))
+        chosen = config.get(setting_of(config, settings.folds, "folds"))
         if chosen:
             raise UsageError(f"--split-folds: {experiment.name} runs only the folds {chosen} ({settings.folds})")
         if any(each.path == settings.fold_count for each in found):
@@ -183,7 +183,8 @@ def _check_count(count: int) -> None:
         raise UsageError(f"that is {count} experiments; coord makes at most {_MEMBERS_AT_MOST} at once")
 
 
-def _setting(config: Mapping[str, Any], path: str, name: str) -> str:
+def setting_of(config: Mapping[str, Any], path: str, name: str) -> str:
+    """The path that a setting names. Raises ExperimentError, with the setting, if the config has no such value."""
     if path not in config:
         raise ExperimentError(
             f'[tool.coord.sweep] {name} = "{path}": the config has no such value{did_you_mean(path, config)}'

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.board import FoldMetrics
-from coordinator.ledger import Run, Times, run_times
+from coordinator.ledger import Outdated, Run, Times, run_times
 from coordinator.target import AcceleratorQuota, Quota, RunState
 from coordinator.text import clean
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.project import Change, Experiment, Launch, Recorded
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
+NONE_OUTDATED: Mapping[str, Sequence[Outdated]] = {}
 
 _DIFF_LINES = 40
 _BAR = 30
@@ -89,13 +90,18 @@ def _delivery(launch: Launch) -> str:
     return str(launch.delivery["path"]) if kind == "written" else "COORD_CONFIG" if kind == "file" else kind
 
 
-def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
-    """A row for each run: `wait` is the time that it waited for its session so far. `chains` is `Status.chains`."""
+def runs(
+    found: Sequence[Run],
+    chains: Mapping[str, Sequence[Run]] = NO_CHAINS,
+    outdated: Mapping[str, Sequence[Outdated]] = NONE_OUTDATED,
+) -> RenderableType:
+    """A row for each run: `wait` is the time that it waited for its session so far. See `Status` for the mappings."""
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = run_times(run)
         last = str(run.last_event) if run.last_event else ""
-        lines = [last, clean(run.message), _chain(chains.get(run.id, ()))]
+        sources = [clean(f"outdated: {each}") for each in outdated.get(run.id, ())]
+        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), *sources]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")

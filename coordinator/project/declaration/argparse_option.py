@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from coordinator.project.declaration.options import OWN, Kind, Option
-from coordinator.project.declaration.sources import Computed, Source
+from coordinator.project.declaration.sources import Computed, SourceModule
 from coordinator.project.section import list_of
 
 _CHOICES_AT_MOST = 200
@@ -16,7 +16,7 @@ _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, 
 _TRUE, _FALSE = ("True", "true", "1", "yes", "y", "t", "on"), ("False", "false", "0", "no", "n", "f", "off")
 
 
-def option_of(node: ast.Call, source: Source) -> Option | None:
+def option_of(node: ast.Call, source: SourceModule) -> Option | None:
     """None for help and version. Raises Computed if its name or kind is."""
     keywords = {each.arg: each.value for each in node.keywords if each.arg}
     if len(keywords) < len(node.keywords) or any(isinstance(each, ast.Starred) for each in node.args):
@@ -65,7 +65,7 @@ def option_of(node: ast.Call, source: Source) -> Option | None:
     return Option(kind=shape, type=kind, default=default, words=words, length=length, **given)
 
 
-def _action(node: ast.expr | None, source: Source) -> str:
+def _action(node: ast.expr | None, source: SourceModule) -> str:
     if node is None:
         return "store"
     if isinstance(node, ast.Name | ast.Attribute):
@@ -73,7 +73,7 @@ def _action(node: ast.expr | None, source: Source) -> str:
     return str(source.value(node))
 
 
-def _name(flags: tuple[str, ...], keywords: Mapping[str, ast.expr], source: Source) -> str:
+def _name(flags: tuple[str, ...], keywords: Mapping[str, ast.expr], source: SourceModule) -> str:
     if "dest" in keywords:
         return str(source.value(keywords["dest"]))
     if not flags:
@@ -82,7 +82,7 @@ def _name(flags: tuple[str, ...], keywords: Mapping[str, ast.expr], source: Sour
     return flag.lstrip("-").replace("-", "_") if flag.startswith("-") else flag
 
 
-def _known(node: ast.expr | None, source: Source) -> Any:
+def _known(node: ast.expr | None, source: SourceModule) -> Any:
     """The value, None if there is none, OWN if it is computed."""
     if node is None:
         return None
@@ -109,7 +109,7 @@ def _flag(default: Any, usual: bool) -> Any:
     return default if isinstance(default, bool) or default is OWN else usual
 
 
-def _type(node: ast.expr | None, source: Source) -> tuple[Any, tuple[str, str]]:
+def _type(node: ast.expr | None, source: SourceModule) -> tuple[Any, tuple[str, str]]:
     """The type, None if there is none, and how true and false are written."""
     usual = ("true", "false")
     if node is None:

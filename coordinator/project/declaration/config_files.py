@@ -15,8 +15,9 @@ import yaml
 
 from coordinator.errors import ProjectError, did_you_mean
 from coordinator.project.declaration.from_values import NOT_FINITE
+from coordinator.project.problem import join
 from coordinator.project.project import Project
-from coordinator.project.values import join, json_like, leaves
+from coordinator.project.values import json_like, leaves
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
@@ -76,34 +77,36 @@ def _yaml(text: str) -> ConfigFile:
     loader = _LOADER(text)
     try:
         node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else {}
-        if data is None:
-            data = {}
+        data = None if node is None else loader.construct_document(node)
+        if node is None or data is None:
+            return ConfigFile({})
         if not isinstance(data, dict):
             raise ValueError(f"it is a {type(data).__name__}, not a mapping")
-        found = ConfigFile(_finite(json_like(data)))
-        dates: list[str] = []
-        if node is not None:
-            _walk(loader, node, "", found, dates)
-        return ConfigFile(found.values, found.lines, found.bare_keys, tuple(dates))
+        found, bare = ConfigFile({}), list[str]()
+        values = _finite(_read(loader, node, "", found, bare))
+        return ConfigFile(values, found.lines, found.bare_keys, tuple(bare))
     finally:
         loader.dispose()
 
 
-def _walk(loader: Any, node: yaml.Node, path: str, found: ConfigFile, dates: list[str]) -> None:
+def _read(loader: Any, node: yaml.Node, path: str, found: ConfigFile, bare: list[str]) -> Any:
+    """The value as PyYAML reads it, except that names are as they are written: `on` is no `True`."""
     if isinstance(node, yaml.MappingNode):  # anchors that it merges are its own by now
+        values: dict[str, Any] = {}
         for key, value in node.value:
-            name = loader.construct_object(key, deep=True)
-            here = join(path, str(name))
+            is_text = isinstance(loader.construct_object(key, deep=True), str)
+            name = str(key.value)
+            here = join(path, name)
             found.lines[here] = key.start_mark.line + 1
-            if not isinstance(name, str):
-                found.bare_keys[here] = key.value
-            _walk(loader, value, here, found, dates)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _walk(loader, item, join(path, str(index)), found, dates)
-    elif node.tag == f"{_TAG}timestamp" or (node.tag == f"{_TAG}float" and NOT_FINITE.fullmatch(node.value)):
-        dates.append(path)
+            if not is_text:
+                found.bare_keys[here] = name
+            values[name] = _read(loader, value, here, found, bare)
+        return values
+    if isinstance(node, yaml.SequenceNode):
+        return [_read(loader, item, join(path, str(index)), found, bare) for index, item in enumerate(node.value)]
+    if node.tag == f"{_TAG}timestamp" or (node.tag == f"{_TAG}float" and NOT_FINITE.fullmatch(node.value)):
+        bare.append(path)
+    return json_like(loader.construct_object(node, deep=True))
 
 
 def _is_bare(value: Any) -> bool:

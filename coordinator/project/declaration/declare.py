@@ -13,7 +13,7 @@ from coordinator.project.launch import AS_FILE
 from coordinator.project.project import Project
 from coordinator.project.schema import Declared
 from coordinator.project.settings import kind_of
-from coordinator.project.values import digest_of_values, json_like, merged
+from coordinator.project.values import digest_of_values, json_like, merged, plain
 from coordinator.project.yaml_file import YamlFile
 
 
@@ -62,7 +62,7 @@ def declare(project: Project, given: Given) -> Declaration:
         declared, delivery = hydra_declaration(project, given.layers, given.overrides)
         return Declaration(declared, delivery, str(project.settings.config))
     config = given.first.data.get("config")
-    values = json_like(config) if isinstance(config, Mapping) else {}
+    values = json_like(plain(config)) if isinstance(config, Mapping) else {}
     place = project.relative(given.first.path)
 
     def where(path: str) -> str:
@@ -84,7 +84,7 @@ def _flags(project: Project, given: Given) -> Declaration:
         options = run_parser(project, given.entry, given.args, str(error))
     values: dict[str, Any] = {}
     for layer in given.layers:
-        values = merged(values, layer)
+        values = merged(values, plain(layer))
     for text in given.overrides:
         path, _, value = text.partition("=")
         values[path.strip()] = value.strip()

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from coordinator.project.problem import join
 from coordinator.project.section import REQUIRED, Field, Section
-from coordinator.project.values import join
 
 _SMALL = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 """A number such as 1e-3, which YAML 1.1 reads as text."""

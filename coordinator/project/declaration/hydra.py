@@ -19,7 +19,7 @@ from coordinator.project.declaration.from_values import MISSING, defaults_of, se
 from coordinator.project.project import Project
 from coordinator.project.section import REQUIRED, ChoiceError, Field, Section
 from coordinator.project.settings import HYDRA
-from coordinator.project.values import json_like
+from coordinator.project.values import json_like, plain
 
 CHOICES = "defaults"
 
@@ -92,7 +92,7 @@ def _groups(folder: Path) -> Iterator[tuple[str, list[str]]]:
 def _chosen(layers: Sequence[Mapping[str, Any]], overrides: Sequence[str], groups: set[str]) -> dict[str, Any]:
     """The options that are chosen, the last of each group: `optimizer: sgd`, `defaults: {optimizer: sgd}`, `--set`."""
     found: dict[str, Any] = {}
-    for layer in layers:
+    for layer in map(plain, layers):
         given = layer.get(CHOICES)
         found |= {key: value for key, value in layer.items() if key in groups and not isinstance(value, Mapping)}
         found |= {key: value for key, value in given.items() if key in groups} if isinstance(given, Mapping) else {}

@@ -22,7 +22,7 @@ class Computed(Exception):
 
 
 @dataclass(eq=False)
-class Source:
+class SourceModule:
     """One module."""
 
     name: str
@@ -34,19 +34,19 @@ class Source:
     package: Path
     defined: dict[str, Definition] = field(default_factory=dict)
     constants: dict[str, ast.expr] = field(default_factory=dict)
-    imported: dict[str, tuple[Source, str]] = field(default_factory=dict)
+    imported: dict[str, tuple[SourceModule, str]] = field(default_factory=dict)
     """Name -> the local module that it comes from, and its name there; empty if it is the module itself."""
-    stars: list[Source] = field(default_factory=list)
+    stars: list[SourceModule] = field(default_factory=list)
     """Modules of which all names are imported."""
 
-    def resolve(self, node: ast.AST) -> tuple[Source, Definition | ast.expr] | None:
+    def resolve(self, node: ast.AST) -> tuple[SourceModule, Definition | ast.expr] | None:
         """What a name, or a name of a local module, stands for: a definition or a constant's expression."""
         if isinstance(node, ast.Attribute):
             module, name = self.imported.get(ast.unparse(node.value), (None, ""))
             return module.look_up(node.attr) if module is not None and not name else None
         return self.look_up(node.id) if isinstance(node, ast.Name) else None
 
-    def look_up(self, name: str, depth: int = 0) -> tuple[Source, Definition | ast.expr] | None:
+    def look_up(self, name: str, depth: int = 0) -> tuple[SourceModule, Definition | ast.expr] | None:
         if name in self.defined:
             return self, self.defined[name]
         if name in self.constants:
@@ -106,7 +106,7 @@ def _refuse() -> Any:
     raise ValueError("too large a number")
 
 
-def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]]:
+def sources_of(project: Project, entry: str) -> tuple[SourceModule, dict[Path, SourceModule]]:
     """The entry, and all local modules that it reaches. Raises ProjectError if the entry is missing or malformed."""
     root = project.root
     path = root / entry
@@ -118,7 +118,7 @@ def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]
     if not path.is_file():
         raise ProjectError(f'there is no entry "{entry}" in {root}')
     folders = list(dict.fromkeys([path.parent, root] if is_script(root, entry) else [root]))
-    found: dict[Path, Source] = {}
+    found: dict[Path, SourceModule] = {}
     try:
         top = _read(project, path, folders, found)
     except SyntaxError as error:
@@ -126,12 +126,12 @@ def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]
     return top, found
 
 
-def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, Source]) -> Source:
+def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, SourceModule]) -> SourceModule:
     if path in found:
         return found[path]
     stat = path.stat()
     tree = _tree(path, stat.st_mtime_ns, stat.st_size)
-    source = found[path] = Source(project.relative(path), path, tree, folders, path.parent)
+    source = found[path] = SourceModule(project.relative(path), path, tree, folders, path.parent)
     folders += [each for each in _added(tree, path, project.root) if each not in folders]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -180,7 +180,7 @@ def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
             todo += [each for each in ast.iter_child_nodes(statement) if isinstance(each, ast.stmt)]
 
 
-def _imported(node: ast.Import | ast.ImportFrom, source: Source) -> Iterator[tuple[str, Path, str]]:
+def _imported(node: ast.Import | ast.ImportFrom, source: SourceModule) -> Iterator[tuple[str, Path, str]]:
     """(name in this module, file of the local module, name there) of an import statement."""
     if isinstance(node, ast.Import):
         for alias in node.names:

@@ -113,7 +113,7 @@ def test_values_of_another_kind(tmp_path: Path, override: str, path: str, value:
         ("{model: {nme: a}}", '1: config.model.nme: unknown key "nme" (did you mean "name"?)'),
         ("{model: 3}", "1: config.model: must be a mapping with the keys name, depth, weights, head, is 3"),
         ("{tags: a}", "1: config.tags: must be a list, is 'a'"),
-        ("{on: 1}", "1: config.True: must be true or false, is 1"),
+        ("{on: 1}", "1: config.on: must be true or false, is 1"),
         ("{}", "1: config.needed: is missing: configs/a.yaml:16 requires it"),
     ],
 )
