@@ -167,7 +167,7 @@ def _instead(cls: type, key: str, known: list[str]) -> str:
     if word in said:
         return f" (say {said[word]})"
     sections = {name: kind for name, kind in _hints(cls).items() if dataclasses.is_dataclass(kind)}
-    below = [f'"{name}.{word}"' for name, kind in sections.items() if word in _hints(kind)]
+    below = [f'"{name}.{word}"' for name, kind in sections.items() if word in _hints(typing.cast(type, kind))]
     return f" (did you mean {' or '.join(below)}?)" if below and word not in known else did_you_mean(word, known)
 
 
