@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -149,6 +150,8 @@ def _texts(experiment: Experiment) -> dict[str, str]:
     return {
         "experiment": experiment.name,
         "about": experiment.about,
+        "launch": json.dumps(experiment.launch.to_json(), ensure_ascii=False),
+        "args": shlex.join(experiment.launch.args),
         "recorded": json.dumps(plain(experiment.recorded), ensure_ascii=False),
         **{path: json.dumps(value) if not isinstance(value, str) else value for path, value in leaves(values)},
         **{f"--set {given.partition('=')[0]}": given for given in experiment.overrides},
