@@ -7,10 +7,12 @@ from .experiment import (
     derive as derive,
     experiment_names as experiment_names,
     kernel_titles as kernel_titles,
+    not_read as not_read,
     resolve as resolve,
+    resolve_all as resolve_all,
 )
 from .init import init_project as init_project
-from .launch import AS_FILE as AS_FILE
+from .launch import AS_FILE as AS_FILE, Launch as Launch
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (

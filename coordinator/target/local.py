@@ -36,11 +36,20 @@ def _module(name: str) -> ModuleType:
         ) from error
 
 
+@dataclass(frozen=True)
+class Server:
+    """A local Kaggle that answers."""
+
+    endpoint: str
+    token: str = dataclasses.field(repr=False)
+    """The key of any user."""
+
+
 @contextlib.contextmanager
-def local_kaggle(project: Project) -> Iterator[str]:
-    """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
+def local_kaggle(project: Project) -> Iterator[Server]:
+    """A local Kaggle that answers while the context is open; sessions go on afterwards."""
     with _explained(), _module("server").running_server(project.local_kaggle, settings=_settings(project)) as server:
-        yield server.url
+        yield Server(server.url, server.token)
 
 
 def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:
@@ -146,6 +155,12 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
         )
         code: int = sessions.run_once(session.script, session.root, pass_on, options)
     return code
+
+
+def dry_output(root: Path, name: str) -> Path | None:
+    """The file `name` that a dry run in `root` left in its working folder; None for a link out of it, a pipe, ..."""
+    path: Path | None = _module("state").tree.file(root.resolve() / "working", name)
+    return path
 
 
 def has_source(project: Project, kind: str, name: str) -> bool:
