@@ -89,7 +89,7 @@ def with_rows(project: Project, side: Side, metric: str) -> Measured:
         except CoordError as error:
             faults.append(f"{repeat.label}: {said(error, repeat.output or Path())}")
         else:
-            found |= {repeat: table.as_out_of_fold()} if table is not None else {}
+            found |= {repeat: table.as_out_of_fold()} if table is not None and table.ids else {}
     scorer = scorer_of(project) if side.is_primary else None
     return Measured(side, found, settings.rows, is_table=True, scorer=scorer, faults=tuple(faults))
 

@@ -198,8 +198,8 @@ def paired_bootstrap(
 ) -> Interval:
     """The percentile interval of the mean of `differences`, shape (rows,): one paired difference a row.
 
-    Rows (`of` has what they are) are drawn with replacement, by default as often as `resamples_of` says: Efron & Tibshirani,
-    An Introduction to the Bootstrap (1993), chapter 13.
+    Rows (`of` has what they are) are drawn with replacement, by default as often as `resamples_of` says: Efron &
+    Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     import numpy as np
 

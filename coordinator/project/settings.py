@@ -151,7 +151,7 @@ def _check_below(setting: str, patterns: str | tuple[str, ...]) -> None:
     for pattern in (patterns,) if isinstance(patterns, str) else patterns:
         path = PurePosixPath(pattern)
         if not pattern or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f'{setting} is relative to the output, as "oof.csv" or "logs/*.csv", not "{pattern}"')
+            raise ValueError(f'{setting} must be below the output, as "oof.csv" or "logs/*.csv", is "{pattern}"')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Scores tables of predictions with a project's own function, in a process of its own that needs numpy only.
 
 `python own_scorer.py MODULE:FUNCTION TABLES.npz SCORES.npy RESAMPLES SEED`, started in the project. TABLES has the
-targets and the predictions of each table, on the same rows. The first row of SCORES has each table's score on all rows; the
-others on resampled rows, the same for all tables, and NaN where the function has no value for them.
+targets and the predictions of each table, on the same rows. The first row of SCORES has each table's score on all rows;
+the others on resampled rows, the same for all tables, and NaN where the function has no value for them.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from coordinator.results.readers.points import number_of
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -154,7 +156,8 @@ def _numbers(values: NDArray[Any]) -> Floats:
     import numpy as np
 
     if values.dtype.kind not in "fiub":
-        raise ValueError(f'there are texts, such as "{values.flat[0]}", where numbers are needed')
+        text = next(each for each in values.flat if number_of(str(each)) is None)
+        raise ValueError(f'there are texts, such as "{text}", where numbers are needed')
     found = np.asarray(values, dtype=np.float64)
     return found if found.ndim == 2 else found[:, None]
 

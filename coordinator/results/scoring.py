@@ -128,6 +128,8 @@ def table_faults(project: Project, folder: Path) -> list[str]:
         table = read_table(folder, settings)
         if table is None:
             return [f"there is no {settings.file} with out-of-fold predictions in the output"]
+        if not table.ids:
+            return [f"{settings.file} has no rows"]
         rows = table.complete
         scorer = scorer_of(project)
         if scorer is not None and rows:

@@ -108,7 +108,8 @@ def _add(to: _Cells, more: _Cells, file: Path) -> None:
     to.ids += more.ids
     to.folds += more.folds
     to.targets += more.targets
-    to.predictions = [old + new for old, new in zip(to.predictions or more.predictions, more.predictions, strict=True)]
+    before = to.predictions or [[] for _ in more.predictions]
+    to.predictions = [old + new for old, new in zip(before, more.predictions, strict=True)]
     _check_size(file, len(to.ids), len(to.predictions))
 
 
