@@ -169,7 +169,6 @@ def test_as_json(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ((), "what is to be bundled? Name a script, a folder with a __main__.py, or a module with -m"),
-        (("main.py", "-m", "main", "-o", "x.py"), "what is to be bundled?"),
         (("main.py",), "where to? Name the file to write with -o (- is standard output)"),
         (("main.py", "-o", "-", "--json"), "-o - and --json both want standard output"),
         (("gone.py", "-o", "x.py"), "there is no script gone.py"),
