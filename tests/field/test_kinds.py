@@ -1,4 +1,4 @@
-"""Each module of this folder says what kind of fault it holds and where it was seen, and docs/reliability.md lists it."""
+"""Each module of this folder names its kind of fault and where it was seen, and docs/reliability.md lists it."""
 
 from __future__ import annotations
 
