@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 LEAST = 200
 """Resamples, however many rows there are."""
-_DRAWS = 200_000_000
-"""Rows drawn in all: 10 000 resamples of up to 20 000 rows, 1000 of 200 000; so a bootstrap takes seconds."""
+_DRAWS = 100_000_000
+"""Rows drawn in all: 10 000 resamples of up to 10 000 rows, 1000 of 100 000; so a bootstrap takes seconds."""
 POWER = 0.8
 _PRECISION = 1e-14
 _ROUNDING = 1e-12  # relative to the largest value

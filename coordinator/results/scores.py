@@ -42,13 +42,16 @@ def _auc(targets: NDArray[Any], predictions: NDArray[Any]) -> Score:
     positive = is_positive[order].astype(np.float64)
 
     def score(counts: Floats) -> Floats:
-        drawn = counts[:, order]
-        positives = np.add.reduceat(drawn * positive, starts, axis=1)
-        negatives = np.add.reduceat(drawn, starts, axis=1) - positives
-        below = np.cumsum(negatives, axis=1) - negatives / 2
-        pairs = positives.sum(axis=1) * negatives.sum(axis=1)
-        with np.errstate(invalid="ignore"):
-            found: Floats = (positives * below).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
+        drawn = np.take(counts, order, axis=1)
+        positives = drawn * positive
+        negatives = drawn - positives
+        if len(starts) < len(order):  # equal predictions are one place in the order
+            positives, negatives = (np.add.reduceat(each, starts, axis=1) for each in (positives, negatives))
+        below = np.cumsum(negatives, axis=1)
+        total = below[:, -1].copy()
+        below -= negatives / 2
+        pairs = positives.sum(axis=1) * total
+        found: Floats = np.einsum("ij,ij->i", positives, below) / np.where(pairs > 0, pairs, np.nan)
         return found
 
     return score

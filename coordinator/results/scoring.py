@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CHUNK = 1_000_000  # counts at a time
+_CHUNK = 200_000  # counts at a time
 _TIMEOUT = 600  # of a process that scores, which begins no resample after `own_scorer.SECONDS`
 
 
