@@ -126,7 +126,7 @@ def check_data(project: Project, measured: Sequence[Measured]) -> None:
 
 def difference(a: Measured, b: Measured, level: float) -> Images:
     """Paired over the fold assignments that both sides have; without any, the rows of each are drawn apart."""
-    if a.is_table and (a.scorer is None or not (a.rows and b.rows)):
+    if a.is_table and not (a.scorer and b.scorer and a.rows and b.rows):
         return Images(None, 0, is_paired=False, why=_why_not_scored(a, b), rows=a.of)
     known = [[rows for rows in each.rows.values() if rows.values or rows.table] for each in (a, b)]
     if not all(known):

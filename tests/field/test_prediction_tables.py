@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 
 from coordinator.errors import ProjectError
+from coordinator.kernel.build import build_kernel
 from coordinator.ledger.ledger import Ledger
+from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
+from coordinator.runs.dry_run import dry_run_kernel
 from coordinator.runs.fetch.metrics import reread
 from coordinator.workspace import Workspace
 from tests.coordinator.finished_runs import finished
@@ -97,6 +100,17 @@ def test_a_table_that_is_otherwise_is_a_warning(
     assert str(tiny.root) not in found.warnings[0]
     assert "\n" not in found.warnings[0]
     assert not UNPICKLED.exists()
+
+
+def test_a_dry_run_says_it_before_the_push(tiny: Project) -> None:
+    """In the words of a fetch."""
+    text = tiny.pyproject.read_text(encoding="utf-8")
+    tiny.pyproject.write_text(text.replace('rows = "images"', 'score = "auc"'), encoding="utf-8")
+    (tiny.root / "tiny_model" / "train.py").write_text("open('oof.csv', 'w').write('id,target\\n')\n")
+    project = find_project(tiny.root)
+    built = build_kernel(project, resolve(project, "base", []))
+    dry = dry_run_kernel(project, built, on_record=lambda _: None, say=lambda _: None)
+    assert [warning for warning in dry.warnings if warning.startswith("oof.csv has no column")]
 
 
 @pytest.mark.parametrize(
