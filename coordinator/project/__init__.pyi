@@ -1,4 +1,5 @@
 from . import git as git
+from .adoption.adopt import Adoption as Adoption, Wish as Wish, adopt as adopt, is_repository as is_repository
 from .experiment import (
     Change as Change,
     Experiment as Experiment,

@@ -37,6 +37,7 @@ from coordinator.text import command_line
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*")
 _KERNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[a-z0-9][a-z0-9-]*")
 """owner/slug"""
+_SECTIONS = ("config", "kernel")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -320,7 +321,9 @@ class _Report:
     def parse(self, file: YamlFile) -> _File:
         for problem in file.problems:
             self.add_in(file, problem)
-        parsed, problems = check(_File, file.data)
+        # A section in which every line is a comment is null to YAML.
+        data = {key: {} if value is None and key in _SECTIONS else value for key, value in file.data.items()}
+        parsed, problems = check(_File, data)
         for problem in problems:
             self.add_in(file, problem)
         # A problem elsewhere in the file must not hide those in its settings.

@@ -1,0 +1,123 @@
+"""What a repository reads beside its code: inputs on Kaggle that its sources name, and folders that hold data."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from coordinator.project.adoption.tree import Folder, Tree
+from coordinator.project.declaration.sources import Source
+
+_INPUT = re.compile(r"(?:^|[\"'=\s])(?:(?:\.\./)+|/kaggle/|\./)?input/((?:[A-Za-z0-9][\w.-]*/?)+)")
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+SMALL = 400_000
+"""Bytes of a folder or file that goes into a kernel: Kaggle takes a script of 1 MB."""
+_DATA_FILES = 200
+_LARGE = 1_000_000
+_WEIGHTS = (".pth", ".pt", ".ckpt", ".h5", ".hdf5", ".onnx", ".safetensors", ".bin", ".pkl", ".pickle", ".joblib")
+_TABLES = (".npy", ".npz", ".parquet", ".feather", ".csv", ".tsv", ".zip", ".gz", ".tar", ".7z", ".dcm", ".mp4", ".wav")
+_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".webp", ".tif", ".tiff", ".bmp")
+_OUTPUT = re.compile(r"out|save|log|result|work|dest|ckpt|checkpoint", re.IGNORECASE)
+"""In the name of a value: what it names is written, not read."""
+OURS = ("build", "results")
+
+
+@dataclass(frozen=True)
+class Input:
+    """What lies below /kaggle/input."""
+
+    kind: str
+    """competition, dataset, or "" where its path does not tell."""
+    slug: str
+    where: str
+
+
+def inputs_in(texts: Iterable[tuple[str, str]], tree: Tree) -> list[Input]:
+    """The data sets and competitions that (text, place) pairs name by a path below `input/`."""
+    found: dict[str, Input] = {}
+    for text, where in texts:
+        for match in _INPUT.finditer(text):
+            parts = [part for part in match[1].split("/") if part]
+            is_ours = not text.lstrip("\"' ").startswith(("..", "/kaggle")) and "input" in tree.folders
+            if parts[0] in ("competitions", "datasets") and len(parts) > 1:
+                kind = "competition" if parts[0] == "competitions" else "dataset"
+                slug = parts[1] if kind == "competition" else "/".join(parts[1:3])
+                if kind == "competition" or len(parts) > 2:
+                    found.setdefault(slug, Input(kind, slug, where))
+            elif _SLUG.fullmatch(parts[0]) and not is_ours:
+                found.setdefault(parts[0], Input("", parts[0], where))
+    return list(found.values())
+
+
+def texts_of(sources: Mapping[Path, Source]) -> Iterator[tuple[str, str]]:
+    """Each text of the sources that is a value, with its place."""
+    for source in sources.values():
+        docs = {
+            id(node.body[0].value)
+            for node in ast.walk(source.tree)
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+                yield node.value, source.place(node)
+
+
+@dataclass(frozen=True)
+class PathsGiven:
+    """Paths that the program's arguments name: what goes into the kernel, and what is too large for it."""
+
+    include: tuple[str, ...] = ()
+    large: tuple[tuple[str, str], ...] = ()
+    """(path, how large)"""
+
+
+def sort_paths(tree: Tree, values: Iterable[tuple[str, object]]) -> PathsGiven:
+    """The paths of the repository among the named values, sorted by whether they are small; no folders for output."""
+    include: list[str] = []
+    large: list[tuple[str, str]] = []
+    for label, value in values:
+        if not isinstance(value, str) or not value or len(value) > 300 or _OUTPUT.search(label):
+            continue
+        name = PurePosixPath(value).as_posix()
+        if name in tree.folders and not tree.folders[name].has_code:
+            folder = tree.folders[name]
+            if folder.size <= SMALL and not folder.is_cut:
+                include += [f"{name}/**/*"] * (folder.files > 0)
+            else:
+                large.append((f"{name}/", str(folder)))
+        elif name in tree.files and PurePosixPath(name).suffix not in (".py", ""):
+            size = tree.files[name]
+            if size <= SMALL:
+                include.append(name)
+            else:
+                large.append((name, str(Folder(size, 1))))
+    return PathsGiven(tuple(dict.fromkeys(include)), tuple(dict.fromkeys(large)))
+
+
+def ignore_lines(tree: Tree, included: Sequence[str]) -> list[str]:
+    """The lines of .coordignore: what lies in this repository and is no part of the program."""
+    lines: list[str] = []
+    folders = [name for name, each in tree.folders.items() if _is_data(each)]
+    tops = [name for name in folders if not any(name.startswith(f"{other}/") for other in folders)]
+    lines += [f"/{name}/" for name in tops if not any(each.startswith(f"{name}/") for each in included)]
+    suffixes = {PurePosixPath(name).suffix.lower() for name in tree.files}
+    if ".ipynb" in suffixes:
+        lines.append("*.ipynb")
+    lines += [f"*{suffix}" for suffix in (*_WEIGHTS, *_TABLES, *_PICTURES) if _has_large(tree, suffix)]
+    if (tree.root / ".git").exists():
+        lines.append("/.git/")
+    lines += [f"/{name}/" for name in (".coord", *OURS) if name not in tree.folders]
+    return lines
+
+
+def _is_data(folder: Folder) -> bool:
+    return not folder.has_code and (folder.is_cut or folder.size > _LARGE or folder.files > _DATA_FILES)
+
+
+def _has_large(tree: Tree, suffix: str) -> bool:
+    return any(size > SMALL for name, size in tree.files.items() if name.lower().endswith(suffix))
