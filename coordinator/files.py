@@ -1,10 +1,12 @@
-"""Locks between processes, and atomic writing of files and folders."""
+"""Locks between processes, atomic writing of files and folders, and names that are nobody's files."""
 
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +14,27 @@ from pathlib import Path
 from coordinator.errors import UsageError
 
 _POLL_SECONDS = 0.02  # between two attempts to get a lock that another process holds
+
+LEFTOVERS = (
+    # of macOS
+    *("._*", ".DS_Store", ".AppleDouble", ".LSOverride", "Icon\r", "__MACOSX", ".Spotlight-V100", ".Trashes"),
+    *(".fseventsd", ".TemporaryItems", ".DocumentRevisions-V100", ".apdisk"),
+    # of Windows
+    *("Thumbs.db", "Thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$RECYCLE.BIN"),
+    *("System Volume Information", "~$*"),
+    # of Linux desktops and of network file systems
+    *(".directory", ".Trash-*", ".goutputstream-*", ".fuse_hidden*", ".nfs[0-9a-f]*", ".smbdelete*", ".~lock.*#"),
+    # of editors, and of git and patch after a conflict
+    *("*~", "#*#", ".#*", ".*.sw[a-p]", ".sw[a-p]", "4913", "*___jb_tmp___", "*___jb_old___", ".ipynb_checkpoints"),
+    *("*.orig", "*.rej", "*.bak", "*.tmp"),
+)
+"""Names of files and folders that systems and editors leave beside those of the user, as patterns, in any case."""
+_LEFTOVER = "|".join(fnmatch.translate(pattern) for pattern in LEFTOVERS)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a system or an editor has left a file or folder of that name: it is nothing of the user's."""
+    return re.match(_LEFTOVER, name, re.IGNORECASE) is not None
 
 
 @contextlib.contextmanager
@@ -80,12 +103,12 @@ def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
 def check_free(directory: Path) -> None:
     """Raises UsageError if `directory` is a file, or a folder with anything in it except `.git`.
 
-    What a killed `write_folder` left there does not count.
+    What a killed `write_folder`, an editor or the system left there does not count.
     """
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file", hint="Name a new folder.")
     names = {each.name for each in directory.iterdir()} if directory.exists() else set()
-    if found := sorted(names - {".git"} - _left_in(directory)):
+    if found := sorted(name for name in names - {".git"} - _left_in(directory) if not is_leftover(name)):
         more = ", ..." if len(found) > 3 else ""
         raise UsageError(f"{directory} is not empty: {', '.join(found[:3])}{more}", hint="Name a new folder.")
 

@@ -1,4 +1,4 @@
-"""Writing files as a whole: a reader sees the earlier file or the new one, never a part.
+"""Writing files as a whole (a reader sees the earlier file or the new one, never a part); names to pass over.
 
 Standard library only, because a project made by `coord init` has a copy of this module.
 """
@@ -7,13 +7,36 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fnmatch
 import io
 import math
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
+
+LEFTOVERS = (
+    # of macOS
+    *("._*", ".DS_Store", ".AppleDouble", ".LSOverride", "Icon\r", "__MACOSX", ".Spotlight-V100", ".Trashes"),
+    *(".fseventsd", ".TemporaryItems", ".DocumentRevisions-V100", ".apdisk"),
+    # of Windows
+    *("Thumbs.db", "Thumbs.db:encryptable", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "$RECYCLE.BIN"),
+    *("System Volume Information", "~$*"),
+    # of Linux desktops and of network file systems
+    *(".directory", ".Trash-*", ".goutputstream-*", ".fuse_hidden*", ".nfs[0-9a-f]*", ".smbdelete*", ".~lock.*#"),
+    # of editors, and of git and patch after a conflict
+    *("*~", "#*#", ".#*", ".*.sw[a-p]", ".sw[a-p]", "4913", "*___jb_tmp___", "*___jb_old___", ".ipynb_checkpoints"),
+    *("*.orig", "*.rej", "*.bak", "*.tmp"),
+)
+"""Names of files and folders that systems and editors leave beside those of the user, as patterns, in any case."""
+_LEFTOVER = "|".join(fnmatch.translate(pattern) for pattern in LEFTOVERS)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a system or an editor has left a file or folder of that name: it is nothing of the user's."""
+    return re.match(_LEFTOVER, name, re.IGNORECASE) is not None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ import pytest
 
 from coord_log import Log
 from coordinator.project import MetricsSettings
-from coordinator.results import event_of, log_lines
+from coordinator.results import log_lines
+from coordinator.results.events import event_of
 from coordinator.results.readers import read_results
 from coordinator.target import LogRecord
 from tests.paths import ROOT

@@ -64,11 +64,17 @@ def packed_in(files: Packed, archive: str) -> Packed:
     """Everything in the bundle. `archive` is a Packed as JSON, compressed, in base 64; `files` then only lists it."""
     packed = dict(files)
     if archive:
-        import base64
-        import bz2
-
-        packed.update(json.loads(bz2.decompress(base64.b64decode(archive))))
+        packed.update(json.loads(archive_text(archive)))
     return packed
+
+
+def archive_text(archive: str, most: int = -1) -> bytes:
+    """The JSON of an archive; its first `most` bytes if that is given: a small archive may hold a lot."""
+    import base64
+    import bz2
+    import io
+
+    return bz2.BZ2File(io.BytesIO(base64.b64decode(archive))).read(most)
 
 
 def decoded(encoding: str, text: str) -> bytes:

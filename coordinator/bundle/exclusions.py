@@ -31,12 +31,15 @@ class LeftOut:
     """Dotted names of modules in the bundle's packages that are ignored."""
     paths: list[str] = field(default_factory=list)
     """Paths in those packages that are ignored."""
+    leftovers: list[str] = field(default_factory=list)
+    """Paths in those packages that an editor or a system has left."""
 
     def check(self, bundled: Iterable[Module]) -> None:
         """Reports what is ignored inside packages. Raises BundleError if modules of the bundle import some of it."""
-        if self.paths:
-            shown, more = ", ".join(self.paths[:5]), len(self.paths) - 5
-            self.say(f"left out as ignored: {shown}{f' and {more} more' if more > 0 else ''}")
+        for reason, paths in (("as ignored", self.paths), ("as left by an editor or a system", self.leftovers)):
+            if paths:
+                shown, more = ", ".join(paths[:5]), len(paths) - 5
+                self.say(f"left out {reason}: {shown}{f' and {more} more' if more > 0 else ''}")
         last = {name.rpartition(".")[2] for name in self.modules}
         for module in bundled:
             path, data = module.source.path, module.source.data

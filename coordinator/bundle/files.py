@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
+from coordinator.files import is_leftover
 
-_SKIPPED_NAMES = {"__pycache__", ".git", ".DS_Store", ".ipynb_checkpoints"}
+_SKIPPED_NAMES = {"__pycache__", ".git"}
 _SKIPPED_SUFFIXES = (".pyc", ".pyo")
 MODULE_SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 
@@ -24,6 +26,12 @@ class SourceFile:
 
     path: str
     data: bytes
+    is_source: bool | None = field(default=None, compare=False)
+    """Whether it is a Python source, where its name does not tell: a script without .py, a template with it."""
+
+    @property
+    def is_python(self) -> bool:
+        return self.path.endswith(".py") if self.is_source is None else self.is_source
 
     @property
     def sha256(self) -> str:
@@ -46,11 +54,17 @@ def _below(root: Path, name: object) -> str:
 
 
 def names_in(folder: Path) -> Iterator[str]:
-    """Names of the modules and folders that an import could find in the folder."""
+    """Names of the modules and folders that an import could find in the folder.
+
+    A statement cannot import a name such as "my-module", but `import_module` can.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             name = entry.name.partition(".")[0]
-            if name.isidentifier() and (entry.name.endswith(MODULE_SUFFIXES) or entry.is_dir()):
+            if not name or is_leftover(entry.name):
+                continue
+            is_known = name.isidentifier() or is_module(folder, name)
+            if is_known and (entry.name.endswith(MODULE_SUFFIXES) or entry.is_dir()):
                 yield name
 
 
@@ -59,6 +73,32 @@ def is_module(folder: Path, name: str) -> bool:
     return (folder / name / "__init__.py").is_file() or any(
         (folder / f"{name}{suffix}").is_file() for suffix in MODULE_SUFFIXES
     )
+
+
+def located(folders: Sequence[Path], name: str) -> list[Path]:
+    """What Python would import, in its order; a folder without __init__.py only if there is nothing else."""
+    portions = []
+    for folder in folders:
+        package = folder / name
+        if (package / "__init__.py").is_file():
+            return [package]
+        modules = [file for suffix in MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
+        if modules:
+            return modules
+        if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
+            portions.append(package)
+    return portions
+
+
+def existing(bases: Iterable[Path], text: str) -> Path | None:
+    """The regular file of that name below the first of the folders that has one."""
+    if not text.isprintable() or not 0 < len(text) < 256 or PurePosixPath(text).is_absolute():
+        return None
+    for base in bases:
+        path = Path(os.path.normpath(base / text))
+        if path.is_relative_to(base) and path.is_file() and not any(map(is_skipped, path.relative_to(base).parts)):
+            return path
+    return None
 
 
 def entries(folder: Path) -> list[Path]:

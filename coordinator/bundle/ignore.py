@@ -1,19 +1,21 @@
 """Which files are left out because .gitignore, .coordignore or the command line says so.
 
 The rules are git's, at all levels: of one file the last line that matches counts, of several files the one that lies
-deepest, and what lies in an ignored folder stays ignored. `.coordignore` in the root has the same syntax and comes
-last. Git's own lists outside the work tree (core.excludesFile, .git/info/exclude) differ between machines and are not
-read, so that the same sources make the same bundle everywhere.
+deepest, what lies in an ignored folder stays ignored, and what is tracked is not ignored. `.coordignore` in the root
+has the same syntax and comes last. Git's own lists outside the work tree (core.excludesFile, .git/info/exclude) differ
+between machines and are not read, so that the same sources make the same bundle everywhere.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from coordinator.errors import BundleError
+from coordinator.project import git
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -73,7 +75,13 @@ class Ignored:
                 return found
             if found is False:
                 return None
-        return self._by_git(path, directory=directory)
+        rule = self._by_git(path, directory=directory)
+        return None if rule and path in self._tracked else rule
+
+    @functools.cached_property
+    def _tracked(self) -> frozenset[Path]:
+        """Asked only when something is ignored: it takes a process."""
+        return git.tracked_though_ignored(self._top)
 
     def whole_folder(self, path: Path) -> IgnoreRule | None:
         """The rule that leaves a folder out with everything in it, so that nobody has to look into it."""

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile, failures_told
+from coordinator.bundle.imports import check_syntax, is_python_script, is_shebang_of_python
 from coordinator.bundle.script import Content, Form, Script, render_script
+from coordinator.bundle.sizes import NAMED_MAX
 from coordinator.bundle.sources import PLAIN, Selection, collect
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.files import write_atomically
@@ -29,6 +31,7 @@ class Program:
     """Where its modules lie; paths in the bundle are relative to it."""
     entry: str
     """A module's dotted name, or a script's path below the root."""
+    is_script: bool
     arguments: tuple[str, ...] = ()
     """What it is started with."""
     in_checkout: bool = True
@@ -46,13 +49,13 @@ def script_at(path: Path, root: Path | None = None) -> Program:
             near = did_you_mean(path.name, [other.name for other in path.parent.glob("*.py")])
             raise UsageError(f"there is no script {path}" + ("/__main__.py" if path.is_dir() else near))
     if script.suffix != ".py":
-        raise UsageError(f"{path} is no Python source: its name does not end in .py")
+        _check_is_python(script, path)
     # Only the folder: the script itself may be a link to another folder of the tree.
     script = script.parent.resolve() / script.name
     top = _folder(root) if root else script.parent
     if not script.is_relative_to(top):
         raise UsageError(f"{path} does not lie below --root {root}")
-    return Program(top, script.relative_to(top).as_posix())
+    return Program(top, script.relative_to(top).as_posix(), is_script=True)
 
 
 def module_of(name: str, root: Path | None = None) -> Program:
@@ -64,7 +67,7 @@ def module_of(name: str, root: Path | None = None) -> Program:
             place /= "__main__"
         if not place.with_name(f"{place.name}.py").is_file():
             raise UsageError(f"there is no module {name} in {top}: {place.relative_to(top)}.py is missing")
-    return Program(top, name)
+    return Program(top, name, is_script=False)
 
 
 def bundle(
@@ -93,7 +96,9 @@ def bundle(
         image = _image_for(program.root)
         explained = newer_syntax_explained(image.python)
     with explained:
-        files = collect(program.root, program.entry, replace(selection, output=older), say=say)
+        files = collect(
+            program.root, program.entry, replace(selection, output=older), is_script=program.is_script, say=say
+        )
     if target and target in (program.root / file.path for file in files):
         raise BundleError(f"{selection.output} is part of the program", hint="Name another file with -o.")
     if kaggle or vendor:
@@ -115,6 +120,26 @@ def write(path: Path, text: str) -> None:
         write_atomically(path, text)
     except OSError as error:
         raise BundleError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _check_is_python(script: Path, path: Path) -> None:
+    """Raises UsageError or BundleError for a script without .py that is no Python: a shell's script, a text."""
+    with failures_told(Path()):
+        if is_python_script(script):
+            return
+        with script.open("rb") as file:
+            data = file.read(NAMED_MAX)
+    first = data.partition(b"\n")[0].decode(errors="replace")
+    why = (
+        "its name does not end in .py, and its first line names no Python"
+        if script.suffix[1:].isalpha() and script.suffix != ".pyw"
+        else ""
+    )
+    if first.startswith("#!") and not is_shebang_of_python(data):
+        why = f"its first line is {first!a}"
+    if why:
+        raise UsageError(f"{path} is no Python source: {why}")
+    check_syntax(data, str(path))
 
 
 def _is_bundle(path: Path) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +18,17 @@ from typing import Any, Literal
 from coordinator.bundle import bootstrap
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.notebook import script_in
+from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
+from coordinator.kaggle_rules import SOURCE_MAX
 from coordinator.names import confined
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
+_NOTEBOOK_MAX = 4 * SOURCE_MAX
+"""The most bytes of a file that is read as a kernel. Its script has SOURCE_MAX at most: a tree of Python's objects
+takes hundreds of times the memory of its text."""
+_TEXT = rb'\s*+"(?:[^"\\]|\\.)*+"\s*+'
+_PACKED = re.compile(rb"\s*+\{(?:%b:\s*+\[%b,%b,%b\]\s*+,?)*+\s*+\}\s*+" % (_TEXT, _TEXT, _TEXT, _TEXT), re.DOTALL)
 _NONE_OF_OURS = "This is no kernel that coord made, or it was damaged."
 
 
@@ -58,6 +66,7 @@ class Kernel:
 
 def read_kernel(data: bytes, name: str) -> Kernel:
     """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if coord did not make it."""
+    _check_size(data, _NOTEBOOK_MAX, name)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -65,12 +74,13 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         raise BundleError(f"{name}:{line}: it is not UTF-8", hint=_NONE_OF_OURS) from error
     # coord writes no carriage returns; a kernel that was stored with CRLF line ends still runs.
     text = script_in(text.replace("\r\n", "\n"))
+    _check_size(text.encode("utf-8", "surrogatepass"), SOURCE_MAX, name)
     values = _Values(name, _parsed(text, name))
     files = []
     damaged = {}
     for path, (sha256, encoding, content) in sorted(values.packed().items()):
         try:
-            file = SourceFile(path, bootstrap.decoded(encoding, content))
+            file = SourceFile(path, _decoded(encoding, content))
         except (ValueError, LookupError) as error:
             raise values.error("files", f"{path} cannot be decoded ({error})") from error
         files.append(file)
@@ -91,6 +101,19 @@ def read_kernel(data: bytes, name: str) -> Kernel:
     )
 
 
+def _check_size(data: bytes, most: int, name: str) -> None:
+    if len(data) > most:
+        raise BundleError(
+            f"{name}: it has {len(data):,} bytes, where a kernel has {most:,} at most", hint=_NONE_OF_OURS
+        )
+
+
+def _decoded(encoding: str, content: str) -> bytes:
+    if encoding.partition(" ")[0].lower() in SLOW_CODECS:
+        raise ValueError(f"no source is written in {encoding}")
+    return bootstrap.decoded(encoding, content)
+
+
 def _parsed(text: str, name: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
@@ -100,6 +123,17 @@ def _parsed(text: str, name: str) -> ast.Module:
         raise BundleError(f"{name}:{error.lineno or 1}: {error.msg}", hint=_NONE_OF_OURS) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise BundleError(f"{name}:1: {str(error) or type(error).__name__}", hint=_NONE_OF_OURS) from error
+
+
+def _archived(archive: str) -> Any:
+    """What an archive holds. Raises ValueError for one that is made to fill the memory, before it does."""
+    most = unpacked_max(len(archive))
+    text = bootstrap.archive_text(archive, most + 1)
+    if len(text) > most:
+        raise ValueError(f"it holds more than {most:,} bytes")
+    if not _PACKED.fullmatch(text):  # lists in lists take seventy times the memory of their text
+        raise ValueError("it is no JSON object of texts")
+    return json.loads(text)
 
 
 class _Values:
@@ -174,7 +208,7 @@ class _Values:
         if not isinstance(files, dict):
             raise self.error("files", "it is not a dictionary")
         try:
-            packed = bootstrap.packed_in(files, archive)
+            packed = {**files, **(_archived(archive) if archive else {})}
         except Exception as error:  # a damaged archive: base 64, compression and JSON each have errors of their own
             raise self.error("archive", str(error)) from error
         for path, file in (*files.items(), *packed.items()):

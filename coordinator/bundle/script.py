@@ -13,7 +13,6 @@ import io
 import json
 import math
 import re
-import textwrap
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ import jinja2
 
 from coordinator.bundle import bootstrap, checkout, delivery
 from coordinator.bundle.files import SourceFile
+from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
 from coordinator.text import command_line
@@ -33,6 +33,8 @@ from coordinator.text import command_line
 # Python looks for an encoding in the first two lines, and would find one in an experiment about "label encoding: rle".
 _ENCODING = "# -*- coding: utf-8 -*-\n"
 
+
+_AWAY = "Move large files into a data set and attach it (dataset_sources)."
 
 Form = Literal["text", "archive"]
 
@@ -134,7 +136,7 @@ def render_script(
     how = "not even compressed" if "archive" in forms else "as text"
     raise BundleError(
         f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
-        hint="Move large files into a data set and attach it (dataset_sources).",
+        hint=_AWAY,
     )
 
 
@@ -150,8 +152,12 @@ def fits(text: str) -> bool:
 
 def largest_files(files: Sequence[SourceFile]) -> str:
     """The five largest files, a line each."""
-    found = sorted(files, key=lambda file: len(file.data), reverse=True)[:5]
-    return "\n".join(f"  {len(file.data):>12,} bytes  {file.path}" for file in found)
+    return _largest({file.path: len(file.data) for file in files})
+
+
+def _largest(sizes: Mapping[str, int]) -> str:
+    found = sorted(sizes.items(), key=lambda item: item[1], reverse=True)[:5]
+    return "\n".join(f"  {size:>12,} bytes  {path}" for path, size in found)
 
 
 def stamped(text: str, *, run_id: str, git: str | None) -> str:
@@ -193,15 +199,17 @@ def _encoded(file: SourceFile) -> tuple[str, str]:
                 return candidate
         except (UnicodeError, LookupError):
             pass
-    return "base64", "\n" + "\n".join(textwrap.wrap(base64.b64encode(file.data).decode("ascii"), 120))
+    return "base64", "\n" + _wrapped(base64.b64encode(file.data).decode("ascii"))
 
 
 def _codecs(file: SourceFile) -> Iterator[str]:
     """The codecs in which the file may be text: a Python source declares its own."""
     yield "utf-8-sig" if file.data.startswith(codecs.BOM_UTF8) else "utf-8"
-    if file.path.endswith(".py"):
+    if file.is_python:
         try:
-            yield tokenize.detect_encoding(io.BytesIO(file.data).readline)[0]
+            declared = tokenize.detect_encoding(io.BytesIO(file.data).readline)[0]
+            if declared not in SLOW_CODECS:
+                yield declared
         except SyntaxError:
             pass
 
@@ -249,4 +257,15 @@ def _archive(packed: Mapping[str, tuple[str, str, str]]) -> str:
     blocks = [data[start : start + 900_000] for start in range(0, len(data), 900_000)]
     with ThreadPoolExecutor() as pool:
         compressed = base64.b64encode(b"".join(pool.map(bz2.compress, blocks))).decode("ascii")
-    return "\n".join(compressed[start : start + 120] for start in range(0, len(compressed), 120))
+    if len(data) > unpacked_max(len(compressed)):  # it could not be read back
+        raise BundleError(
+            f"the sources have {len(data):,} bytes in an archive of {len(compressed):,}; the largest:\n"
+            f"{_largest({path: len(text) for path, (_, _, text) in packed.items()})}",
+            hint=_AWAY,
+        )
+    return _wrapped(compressed)
+
+
+def _wrapped(text: str) -> str:
+    """The text in lines of 120 characters."""
+    return "\n".join(text[start : start + 120] for start in range(0, len(text), 120))

@@ -8,32 +8,40 @@ them. Secrets and links out of the tree are refused, because leaving them out si
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from coordinator.bundle.exclusions import LeftOut, Module
 from coordinator.bundle.files import (
-    MODULE_SUFFIXES,
     SourceFile,
     checked,
     entries,
+    existing,
     failures_told,
     is_module,
     is_skipped,
+    located,
     names_in,
     read,
 )
 from coordinator.bundle.ignore import EXCLUDE, Ignored, IgnoreRule
-from coordinator.bundle.imports import Import, check_all_syntax, imports_of, may_import, named_texts, parse
+from coordinator.bundle.imports import (
+    Import,
+    imports_of,
+    is_python_script,
+    may_import,
+    may_run_files,
+    named_texts,
+    parse,
+    syntax_errors,
+)
 from coordinator.bundle.secrets import find_secret, is_secret_name
+from coordinator.bundle.sizes import NAMED_MAX, Sizes
 from coordinator.errors import BundleError
-
-NAMED_MAX = 1_000_000
-"""The most bytes of a data file that goes in only because a script names it: a larger one is probably not data of the
-program."""
+from coordinator.files import is_leftover
+from coordinator.names import is_confined
+from coordinator.project import shipped
 
 
 @dataclass(frozen=True)
@@ -52,36 +60,66 @@ class Selection:
 
 PLAIN = Selection()
 
+LOG_MODULE = "coord_log"
+"""The module with which any program may report to coord; it comes with coord, so a bundle brings it."""
+
 
 def collect(
     root: Path,
     entry: str,
     selection: Selection = PLAIN,
     *,
+    is_script: bool | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> tuple[SourceFile, ...]:
     """The files that the entry needs, sorted by path.
 
-    `entry` is a module (dotted name), or a script below the root (POSIX path ending in ".py"). `say` gets a line for
-    what went in, or was left out, for another reason than an import.
+    `entry` is a module (dotted name), or a script below the root (POSIX path); where `is_script` is not given, a script
+    is a file of this name, or what ends in ".py". `say` gets a line for what went in, or was left out, for another
+    reason than an import.
 
-    Raises BundleError if the entry is missing, a source has a syntax error, or a file is refused or cannot be read.
+    Raises BundleError if the entry is missing, a module that is imported has a syntax error, the files are too large,
+    or one is refused or cannot be read.
     """
+    script = root / entry if (_is_script(root, entry) if is_script is None else is_script) else None
     with failures_told(root):
-        script = root / entry if entry.endswith(".py") else None
-        folders = list(dict.fromkeys([script.parent, root] if script else [root]))
-        collection = _Collection(root, folders, selection, say)
-        if script:
-            if not script.is_file():
-                raise BundleError(f"there is no script {entry} in {root}")
-            collection.add(script)
-        else:
-            collection.add_entry_module(entry)
-        for pattern in selection.include:
-            collection.include(pattern)
-        collection.follow_imports()
-        collection.left_out.check(collection.modules)
+        collection = _collected(root, script or entry, selection, say)
+        if collection.broken:
+            # A file that no import leads to may be a template, a test's data or old: it goes in, but is no source.
+            only = replace(selection, include=(), reached_only=True)
+            for error in _collected(root, script or entry, only, lambda _: None).broken.values():
+                raise error
+            for path, error in collection.broken.items():
+                say(f"warning: {error.what}; it goes in all the same: no import leads to it")
+                collection.files[path] = replace(collection.files[path], is_source=False)
+        collection.left_out.check(
+            module for module in collection.modules if module.source.path not in collection.broken
+        )
+        if script is None and entry in collection.files:
+            raise BundleError(f"{entry} is a file and the entry module: rename the file")
         return tuple(collection.files[path] for path in sorted(collection.files))
+
+
+def _is_script(root: Path, entry: str) -> bool:
+    return entry.endswith(".py") or (root / entry).is_file()
+
+
+def _collected(root: Path, entry: Path | str, selection: Selection, say: Callable[[str], None]) -> _Collection:
+    """All that goes in. `entry` is a script, or a module's name."""
+    script = entry if isinstance(entry, Path) else None
+    folders = list(dict.fromkeys([script.parent, root] if script else [root]))
+    collection = _Collection(root, folders, selection, say)
+    asked = [path for pattern in selection.include for path in collection.ask(pattern)]
+    if script:
+        if not script.is_file():
+            raise BundleError(f"there is no script {script.relative_to(root).as_posix()} in {root}")
+        collection.add(script, is_source=True)
+    else:
+        collection.add_entry_module(str(entry))
+    for path in asked:
+        collection.add_named(path)
+    collection.follow_imports()
+    return collection
 
 
 class _Collection:
@@ -98,6 +136,9 @@ class _Collection:
         self._root = root
         self._folders = folders
         self._ignored = Ignored(root, selection.exclude)
+        self._asked: set[Path] = set()
+        """Files that were asked for, and the folders that they lie in."""
+        self._sizes = Sizes(root)
         self._reached_only = selection.reached_only
         self._packages: dict[str, list[Path]] = {}
         """Folders of top-level packages of which only the modules that imports reach go in."""
@@ -106,25 +147,40 @@ class _Collection:
         self._output = selection.output
         self._say = say
         self.modules: list[Module] = []
-        self._open = {name for folder in folders for name in names_in(folder)}
+        self.broken: dict[str, BundleError] = {}
+        """Paths of modules that are no Python, and why."""
+        self._open = {LOG_MODULE, *(name for folder in folders for name in names_in(folder))}
         """Top-level names that could be imported and are not in the bundle yet."""
         self.left_out = LeftOut(root, say)
 
     # ------------------------------------------------------------------ what goes in
 
-    def add(self, path: Path, package: str = "") -> None:
+    def add(self, path: Path, package: str = "", *, is_source: bool | None = None) -> None:
         """Adds one file; if it is a Python source, its imports will be followed."""
         name = path.relative_to(self._root).as_posix()
         if name in self.files:
             return
         if not name.isprintable():  # it would break the script that shows it
             raise BundleError(f"{name!a}: rename it, its name holds what cannot be printed")
-        source = read(self._root, path)
+        if not is_confined(name):  # a kernel with it could not be read back
+            raise BundleError(f"{name}: rename it, not every system takes this name")
+        source = replace(read(self._root, path), is_source=is_source)
         self.files[name] = source
-        if path.stem in self._open and path.parent in self._folders and self._located(path.stem) == [path]:
+        if path.stem in self._open and path.parent in self._folders and located(self._folders, path.stem) == [path]:
             self._open.discard(path.stem)
-        if path.suffix == ".py":
+        if source.is_python:
             self.modules.append(Module(source, path.parent, package))
+
+    def add_named(self, path: Path) -> None:
+        """Adds a file that something names: data, or a script, which its first line may tell where its name doesn't."""
+        self.add(path, is_source=True if path.suffix != ".py" and is_python_script(path) else None)
+
+    def _add_found(self, files: Iterable[tuple[Path, str]]) -> None:
+        """Adds files that imports bring in, each with its package. None is read if they are too large: BundleError."""
+        found = list(files)
+        self._sizes.add(path for path, _ in found if path not in self._asked)
+        for path, package in found:
+            self.add(path, package)
 
     def add_entry_module(self, entry: str) -> None:
         file = self._root.joinpath(*entry.split(".")).with_suffix(".py")
@@ -136,8 +192,8 @@ class _Collection:
         self._take(entry.partition(".")[0], Import(entry, 0, False), "the entry")
         self._reach(entry)
 
-    def include(self, pattern: str) -> None:
-        """Adds the files that match, ignored ones, too: they were asked for."""
+    def ask(self, pattern: str) -> list[Path]:
+        """The files that match, which go in even if they are ignored or large: they were asked for."""
         try:
             found = sorted(self._root.glob(pattern))
         except (ValueError, NotImplementedError) as error:
@@ -145,9 +201,19 @@ class _Collection:
         files = [path for path in found if checked(self._root, path).is_file()]
         if not files:
             raise BundleError(f"--include {pattern}: no file in {self._root} matches")
-        for path in files:
-            if path != self._output and not is_skipped(path.name):
-                self.add(path)
+        named = PurePosixPath(pattern).parts  # a leftover only by its own name: "data/*" does not mean it
+        asked = [
+            path
+            for path in files
+            if path != self._output
+            and not any(
+                is_skipped(part) or (is_leftover(part) and part not in named)
+                for part in path.relative_to(self._root).parts
+            )
+        ]
+        for path in asked:
+            self._asked.update((path, *path.parents))
+        return asked
 
     def follow_imports(self) -> None:
         """Adds what the modules import, what those import, and so on. Raises BundleError on a syntax error."""
@@ -155,27 +221,34 @@ class _Collection:
         for module in self.modules:  # the list grows meanwhile
             path, data = module.source.path, module.source.data
             at_top = not module.package
-            if not at_top and not self._reached_only and not may_import(data, self._open):
+            is_plain = not at_top and not self._reached_only
+            if is_plain and not may_import(data, self._open) and not may_run_files(data):
                 unparsed.append((path, data))
                 continue
-            tree = parse(data, path)
+            try:
+                tree = parse(data, path)
+            except BundleError as error:
+                self.broken[path] = error
+                continue
             found = imports_of(tree, module.package, data)
             for imported in found.imports:
                 self._take(imported.name.partition(".")[0], imported, f"{path}:{imported.line}")
                 self._reach(imported.name)
+            for text, line in () if at_top else found.files:
+                self._add_named(module, text, line)
             if at_top:
                 texts = dict(reversed(list(named_texts(tree))))
                 if found.computed:
                     self._take_siblings(module, found.computed[0], set(texts))
                 for text, line in sorted(texts.items()):
                     self._add_named(module, text, line)
-        check_all_syntax(unparsed)
+        self.broken.update(syntax_errors(unparsed))
 
     def _take(self, name: str, imported: Import, where: str) -> None:
         """The local top-level module or package of that name, if there is one."""
         if name not in self._open:
             return
-        for path in self._located(name):
+        for path in located(self._folders, name):
             rule = self._rule(path, directory=path.is_dir())
             if rule:
                 if rule.source != EXCLUDE:
@@ -186,14 +259,17 @@ class _Collection:
                     )
                 return
         self._open.discard(name)
-        for path in self._located(name):
+        places = located(self._folders, name)
+        if name == LOG_MODULE and not places:
+            self.files[f"{name}.py"] = SourceFile(f"{name}.py", shipped(f"{name}.py").read_bytes())
+        for path in places:
             checked(self._root, path)
             if path.is_dir() and self._reached_only:
                 self._packages.setdefault(name, []).append(path)
             elif path.is_dir():
-                self._add_folder(path, name, (path.resolve(),))
+                self._add_found(list(self._inside(path, name, (path.resolve(),))))
             else:
-                self.add(path)
+                self._add_found([(path, "")])
 
     def _reach(self, name: str) -> None:
         """Of the packages that do not go in whole: the module of that name, and the packages that it lies in."""
@@ -219,33 +295,28 @@ class _Collection:
         if folder in self._reached_folders:
             return
         self._reached_folders.add(folder)
-        for path in entries(folder):
+        for path in self._entries(folder):
             if path.is_file() and (path.suffix != ".py" or path.name in ("__init__.py", "__main__.py")):
                 self._add_unless_ignored(path, dotted, dotted)
 
     def _add_unless_ignored(self, path: Path, package: str, dotted: str) -> None:
         rule = self._rule(checked(self._root, path))
         if not rule:
-            self.add(path, package)
+            self._add_found([(path, package)])
         elif path.suffix == ".py" and rule.source != EXCLUDE:
             self.left_out.modules[dotted] = (path, rule)
 
-    def _located(self, name: str) -> list[Path]:
-        """What Python would import, in its order; a folder without __init__.py only if there is nothing else."""
-        portions = []
-        for folder in self._folders:
-            package = folder / name
-            if (package / "__init__.py").is_file():
-                return [package]
-            modules = [file for suffix in MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
-            if modules:
-                return modules
-            if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
-                portions.append(package)
-        return portions
-
-    def _add_folder(self, folder: Path, package: str, above: tuple[Path, ...]) -> None:
+    def _entries(self, folder: Path) -> Iterator[Path]:
+        """What is in the folder, without what editors and systems leave."""
         for path in entries(folder):
+            if path in self._asked or not is_leftover(path.name):
+                yield path
+            elif not path.name.startswith("."):
+                self.left_out.leftovers.append(path.relative_to(self._root).as_posix())
+
+    def _inside(self, folder: Path, package: str, above: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+        """The files of a package's folder, each with its package."""
+        for path in self._entries(folder):
             checked(self._root, path)
             directory = path.is_dir()
             dotted = f"{package}.{path.name.removesuffix('.py')}".removesuffix(".__init__")
@@ -257,9 +328,9 @@ class _Collection:
             elif directory:
                 if path.resolve() in above:
                     raise BundleError(f"{path.relative_to(self._root)} is a link to a folder that it lies in")
-                self._add_folder(path, dotted, (*above, path.resolve()))
+                yield from self._inside(path, dotted, (*above, path.resolve()))
             elif path.is_file():
-                self.add(path, package)
+                yield path, package
             else:
                 raise BundleError(
                     f"{path.relative_to(self._root)} is not a file: a link to nothing, a pipe or a device"
@@ -274,8 +345,8 @@ class _Collection:
             # Any folder could be a package without __init__.py: only those go in that the source names somewhere.
             if name not in texts and not is_module(module.folder, name):
                 continue
-            located = self._located(name)
-            if not located or any(self._rule(path, directory=path.is_dir()) for path in located):
+            paths = located(self._folders, name)
+            if not paths or any(self._rule(path, directory=path.is_dir()) for path in paths):
                 continue
             where = f"{module.source.path}:{line}"
             self._take(name, Import(name, line, True), where)
@@ -285,8 +356,8 @@ class _Collection:
 
     def _add_named(self, module: Module, text: str, line: int) -> None:
         """A file that a script names, such as "data/words.txt": the script most likely reads it."""
-        path = self._existing(module.folder, text)
-        if path is None or path.relative_to(self._root).as_posix() in self.files:
+        path = existing((module.folder, self._root), text)
+        if path is None or path == self._output or path.relative_to(self._root).as_posix() in self.files:
             return
         name, where = path.relative_to(self._root).as_posix(), f"{module.source.path}:{line}"
         rule = self._rule(path)
@@ -295,30 +366,23 @@ class _Collection:
             why_not = f"ignored by {rule}"
         elif path.is_symlink() and not path.resolve().is_relative_to(self._root.resolve()):
             why_not = "a link out of the tree"
-        elif is_secret_name(path) or find_secret(path.read_bytes()[: NAMED_MAX + 1]):
-            why_not = "it looks like a secret"
+        elif is_leftover(path.name):
+            why_not = "an editor or a system has left it; take it with --include"
         elif path.stat().st_size > NAMED_MAX:
             why_not = f"{path.stat().st_size:,} bytes; take it with --include"
+        elif is_secret_name(path) or find_secret(path.read_bytes()):
+            why_not = "it looks like a secret"
         if why_not:
             self._say(f"left out: {name}, named in {where}: {why_not}")
         else:
             self._say(f"data: {name}, named in {where}")
-            self.add(path)
-
-    def _existing(self, folder: Path, text: str) -> Path | None:
-        """The regular file of that name below the folder or the root."""
-        if not text.isprintable() or not 0 < len(text) < 256 or PurePosixPath(text).is_absolute():
-            return None
-        for base in (folder, self._root):
-            path = Path(os.path.normpath(base / text))
-            inside = path.is_relative_to(base) and path != self._output
-            if inside and path.is_file() and not any(is_skipped(part) for part in path.relative_to(base).parts):
-                return path
-        return None
+            self.add_named(path)
 
     # ------------------------------------------------------------------ what does not
 
     def _rule(self, path: Path, *, directory: bool = False) -> IgnoreRule | None:
         if path == self._output:
             return IgnoreRule(EXCLUDE, 0, str(path))
+        if path in self._asked:
+            return None
         return self._ignored.whole_folder(path) if directory else self._ignored.rule(path)

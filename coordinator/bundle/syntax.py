@@ -28,7 +28,7 @@ def check_syntax_of(python: str, files: Sequence[SourceFile]) -> None:
     if there >= _HERE:
         return
     for file in files:
-        if file.path.endswith(".py"):
+        if file.is_python:
             _check(file, there)
 
 

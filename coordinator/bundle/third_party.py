@@ -35,7 +35,7 @@ def lacking(
     """Modules that the files import and that neither the files, the image nor `there` has, sorted by name.
 
     `there` names modules (or distributions) that are vendored or come with attached wheels. Imports that the program
-    can do without are left out. An `entry` that is a script ("tools/main.py") finds what lies beside it, too.
+    can do without are left out. An `entry` that is a script among the files finds what lies beside it, too.
     """
     local = _top_level(files, entry) | set(there)
     distributions = {normalised(name) for name in there}
@@ -48,7 +48,7 @@ def lacking(
 
     places: dict[str, dict[str, None]] = {}
     for file in files:
-        if not file.path.endswith(".py"):
+        if not file.is_python:
             continue
         perhaps = names_imported(file.data)
         if perhaps is not None and all(is_there(name) for name in perhaps):
@@ -126,7 +126,7 @@ def _installed(module: str) -> Distribution | None:
 def _top_level(files: Sequence[SourceFile], entry: str) -> set[str]:
     """Names that `import` finds among the files: at the bundle's root, and beside an entry that is a script."""
     roots = {PurePosixPath(".")}
-    if entry.endswith(".py"):
+    if any(file.path == entry for file in files):
         roots.add(PurePosixPath(entry).parent)
     names = set()
     for file in files:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.image import Image, normalised
+from coordinator.bundle.sizes import FOUND_MAX
 from coordinator.errors import BundleError
 
 if TYPE_CHECKING:
@@ -118,6 +119,11 @@ def _unfit(found: Distribution) -> Iterator[str]:
     why = why_not_pure(found)
     if why is not None:
         yield f"{found.name} {found.version} {why}"
+        return
+    files = [Path(str(found.locate_file(path))) for path in _packed(found)]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    if size > FOUND_MAX:
+        yield f"{found.name} {found.version} has {size:,} bytes, and a bundle takes in {FOUND_MAX:,} at most"
 
 
 def _missing(chosen: Sequence[tuple[Requirement, Distribution]], image: Image | None, extra: set[str]) -> Iterator[str]:

@@ -33,7 +33,10 @@ def bundle(
         typer.Option("--root", help="A folder above the program that also has local modules.", metavar="DIR"),
     ] = None,
     include: Annotated[
-        list[str], typer.Option("--include", help="Include these files of the root, too; repeatable.", metavar="GLOB")
+        list[str],
+        typer.Option(
+            "--include", help="Include these files of the root, also ignored or large ones; repeatable.", metavar="GLOB"
+        ),
     ] = [],  # noqa: B006  # typer copies it
     exclude: Annotated[
         list[str], typer.Option("--exclude", help="Leave these out, as in .gitignore; repeatable.", metavar="GLOB")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import CoordError
+from coordinator.files import is_leftover
 from coordinator.ledger import Run
 from coordinator.project import Project
 from coordinator.results import PARTS, Event, folder_of, read_events
@@ -192,7 +193,7 @@ def _flattened(config: Mapping[str, Any], before: str = "") -> Iterator[tuple[st
 def _files(directory: Path) -> Iterator[File]:
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory)
-        if name.parts[0] == PARTS or path.is_symlink() or not path.is_file():
+        if name.parts[0] == PARTS or is_leftover(path.name) or path.is_symlink() or not path.is_file():
             continue
         if path.suffix.lower() in _FILE_KINDS and path.stat().st_size <= _LARGEST_FILE:
             yield File(name.as_posix(), path, hashlib.sha256(path.read_bytes()).hexdigest())

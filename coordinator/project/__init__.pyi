@@ -24,5 +24,5 @@ from .settings import (
     TargetName as TargetName,
     parse_target as parse_target,
 )
-from .shipped import default_template as default_template
+from .shipped import default_template as default_template, shipped as shipped
 from .values import leaves as leaves, plain as plain

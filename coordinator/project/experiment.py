@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.files import is_leftover
 from coordinator.project.declaration.declare import ChoiceError, Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.ways import way
@@ -118,7 +119,8 @@ def experiment_names(project: Project) -> list[str]:
             f"there is no folder {project.relative(project.experiments)} with experiments",
             hint='Make one, or set experiments = "..." in [tool.coord].',
         )
-    return sorted(file.stem for file in project.experiments.glob("*.yaml") if file.is_file())
+    files = project.experiments.glob("*.yaml")
+    return sorted(file.stem for file in files if file.is_file() and not is_leftover(file.name))
 
 
 def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Experiment:

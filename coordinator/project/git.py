@@ -34,6 +34,13 @@ def commit(root: Path, inputs: Iterable[Path] = ()) -> str | None:
     return head[:12] + ("-dirty" if changed else "")
 
 
+def tracked_though_ignored(top: Path) -> frozenset[Path]:
+    """The files of a work tree that git tracks although an ignore file names them, and the folders that they lie in."""
+    listed = _git(top, "ls-files", "-z", "--cached", "--ignored", "--exclude-standard")
+    files = [top / name for name in listed.split("\0") if name]
+    return frozenset(files).union(*(file.parents for file in files))
+
+
 def _is_among(names: set[str], path: Path) -> bool:
     """Whether the path, or a folder that it lies in, is one of the names."""
     posix = PurePosixPath(path.as_posix())

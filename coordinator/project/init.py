@@ -13,7 +13,7 @@ import jinja2
 from slugify import slugify
 
 from coordinator.errors import UsageError
-from coordinator.files import write_folder
+from coordinator.files import is_leftover, write_folder
 from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.project.shipped import shipped
 
@@ -91,7 +91,7 @@ def _contents(source: str, to: str, values: _Values) -> Iterator[tuple[Path, byt
     top = shipped(source)
     paths = [top] if top.is_file() else sorted(path for path in top.rglob("*") if path.is_file())
     for path in paths:
-        if "__pycache__" in path.parts:
+        if "__pycache__" in path.parts or is_leftover(path.name):
             continue
         place, data = Path(to, path.relative_to(top)), path.read_bytes()
         if source == "pyproject.toml":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ EVENTS_MAX = 1 << 26
 """Bytes of metrics.jsonl that are read."""
 
 _METRICS_SHOWN = 3  # in a line about one event
+# Not after a quotation mark: that is a text about an event, in a program's source for example.
+_EVENT_START = re.compile(rf"(?<![\"'`]){EVENT_PREFIX}(?=\{{)")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ class Event:
 class Lines:
     """Joins the records of a log into lines, without control characters. A record may end in the middle of a line.
 
-    A line of more than LINE_MAX characters is taken for several.
+    A line of more than LINE_MAX characters is taken for several. An event is always a line of its own: a program may
+    print one behind an unfinished line (a progress bar), and other processes may write into its line.
     """
 
     def __init__(self) -> None:
@@ -121,11 +125,11 @@ class Lines:
             *more, kept = rest.taken()
             found += more
             rest.add(kept)
-        return [clean(text) for text in found]
+        return [line for text in found for line in _separated(text)]
 
     def end(self) -> list[str]:
         """The last line of each stream, if it does not end with a newline."""
-        left = [clean(text) for rest in self._rest.values() if rest.size for text in rest.taken()]
+        left = [line for rest in self._rest.values() if rest.size for text in rest.taken() for line in _separated(text)]
         self._rest = {}
         return left
 
@@ -146,6 +150,44 @@ class _Unfinished:
         line = "".join(self.pieces)
         self.pieces, self.size = [], 0
         return [line[start : start + LINE_MAX] for start in range(0, len(line), LINE_MAX)] or [""]
+
+
+def _separated(text: str) -> Iterator[str]:
+    """A line of a log as it is shown, with each event that is in it as a line of its own.
+
+    What comes before a carriage return is replaced, as in a terminal, but for its events.
+    """
+    if EVENT_PREFIX not in text:
+        yield clean(text)
+        return
+    *replaced, shown = text.rstrip("\r").split("\r")
+    for part in replaced:
+        yield from (piece for piece in _pieces(clean(part)) if event_of(piece))
+    yield from _pieces(clean(shown))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The events of a line and the text between them, in their order."""
+    done = 0
+    for found in _EVENT_START.finditer(text):
+        end = _end_of_event(text, found.end()) if found.start() >= done else None
+        if end is None:
+            continue
+        if between := text[done : found.start()].strip():
+            yield between
+        yield text[found.start() : end]
+        done = end
+    if text[done:].strip() or not done:
+        yield text[done:]
+
+
+def _end_of_event(text: str, start: int) -> int | None:
+    """Where the event ends whose JSON begins at `start`; None if there is none."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return end if event_in(text[start:end]) else None
 
 
 def log_lines(records: Iterable[LogRecord]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from typing import Any
 from coordinator import __version__
 from coordinator.bundle import image_of, read_kernel
 from coordinator.errors import BundleError, RunFailed, UsageError
-from coordinator.files import check_free, write_atomically, write_folder
+from coordinator.files import check_free, is_leftover, write_atomically, write_folder
 from coordinator.kernel import METADATA_FILE
 from coordinator.ledger import Run
 from coordinator.names import is_confined
@@ -111,7 +111,8 @@ def verify(directory: Path) -> Verified:
             problems.append(f"{name} is missing")
         elif hashlib.sha256(file.read_bytes()).hexdigest() != digest:
             problems.append(f"{name} has changed")
-    here = {path.relative_to(directory).as_posix() for path in (directory / SOURCES).rglob("*") if path.is_file()}
+    files = (path for path in (directory / SOURCES).rglob("*") if path.is_file() and not is_leftover(path.name))
+    here = {path.relative_to(directory).as_posix() for path in files}
     problems += [f"{name} was not there" for name in sorted(here - manifest["files"].keys())]
     code = directory / manifest["code_file"]
     if not code.is_file():

@@ -15,6 +15,8 @@ import numpy.typing as npt
 import pydicom
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
 
+from . import dicom_header
+
 Grey = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.float64]
 
@@ -39,7 +41,8 @@ def read_dicom(path: Path) -> Grey:
     Reads what pydicom can decode (JPEG and JPEG 2000 by Pillow, uncompressed), with 8 to 16 bits. A rescale and a
     window or a table are applied where the header has them, and their output is scaled to the full range. Without a
     window, 8-bit values stay as they are, and other values are scaled from their minimum and maximum to the full range.
-    MONOCHROME1 is inverted. Raises UnreadableDicom.
+    MONOCHROME1 is inverted. What the header has empty, or in another type than the standard says, counts as missing.
+    Raises UnreadableDicom.
     """
     return read_dicom_image(path).pixels
 
@@ -48,6 +51,7 @@ def read_dicom_image(path: Path) -> DicomImage:
     """The image as `read_dicom` returns it, and its patient. Raises UnreadableDicom."""
     try:
         header = pydicom.dcmread(path)
+        dicom_header.complete(header)
         stored: npt.NDArray[np.generic] = header.pixel_array
         photometric = str(header.PhotometricInterpretation)
         if stored.ndim == 2 and photometric.startswith("MONOCHROME"):
@@ -62,12 +66,11 @@ def read_dicom_image(path: Path) -> DicomImage:
 
 def _grey(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Grey:
     """Stored values as 0 to 255; a larger stored value is not darker."""
-    values = np.asarray(apply_modality_lut(stored, header))
-    window = _window(header)
-    if header.get("VOILUTSequence"):
+    values = _rescaled(stored, header)
+    window, table = _window(header), dicom_header.table(header, "VOILUTSequence")
+    if table is not None:
         shown = np.asarray(apply_voi(values, header), np.float64)
-        bits = int(header.VOILUTSequence[0].LUTDescriptor[2])
-        return _to_bytes(shown / (2**bits - 1))
+        return _to_bytes(shown / (2 ** int(table.LUTDescriptor[2]) - 1))
     if window is not None:
         return _to_bytes(_windowed(values.astype(np.float64), *window))
     if stored.dtype == np.uint8 and header.BitsStored == 8 and np.array_equal(values, stored):
@@ -77,24 +80,25 @@ def _grey(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Grey:
     return _to_bytes((real - low) / max(high - low, 1e-12))
 
 
+def _rescaled(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> npt.NDArray[np.generic]:
+    """The values after the modality transformation; the stored values where the header has none."""
+    if dicom_header.table(header, "ModalityLUTSequence") is not None:
+        return np.asarray(apply_modality_lut(stored, header))
+    slope, intercept = (dicom_header.number(header, name) for name in ("RescaleSlope", "RescaleIntercept"))
+    if not slope and not intercept:  # with a slope of 0 the image would have one value only
+        return stored
+    return stored.astype(np.float64) * (slope or 1) + (intercept or 0)
+
+
 def _window(header: pydicom.Dataset) -> tuple[float, float, str] | None:
     """Centre, width and function of the first window; None without a window, or with an invalid width."""
-    centre, width = (_first(header.get(name)) for name in ("WindowCenter", "WindowWidth"))
-    function = str(header.get("VOILUTFunction") or "LINEAR").strip().upper()
+    centre, width = (dicom_header.number(header, name) for name in ("WindowCenter", "WindowWidth"))
+    function = dicom_header.word(header, "VOILUTFunction").upper() or "LINEAR"
     if centre is None or width is None:
         return None
     # Some devices write a width of 0, which the standard forbids; the image would have two values only.
     is_possible = width >= 1 if function == "LINEAR" else width > 0
     return (centre, width, function) if is_possible else None
-
-
-def _first(value: object) -> float | None:
-    """A number, or the first of several; None without a value."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, pydicom.multival.MultiValue):
-        return float(value[0]) if len(value) else None
-    return float(str(value))
 
 
 def _windowed(values: Values, centre: float, width: float, function: str) -> Values:
@@ -123,5 +127,5 @@ def _to_bytes(share: Values) -> Grey:
 
 def _patient(header: pydicom.Dataset) -> str:
     """A digest of the PatientID, because the output of a run must not show the number itself."""
-    identifier = str(header.get("PatientID") or "").strip()
+    identifier = dicom_header.word(header, "PatientID")
     return hashlib.sha256(f"patient/{identifier}".encode()).hexdigest()[:16] if identifier else ""

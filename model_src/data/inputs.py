@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..files import is_leftover
+
 SEARCH_DEPTH = 7
 """Levels below `input/` that are searched, down to `models/owner/model/framework/variation/version/FILE`."""
 TREE_LINES = 40
@@ -68,10 +70,13 @@ def tree(folder: Path) -> str:
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:
-    """Everything below `folder`, level by level, sorted; a level is read only when the iteration reaches it."""
+    """Everything below `folder`, level by level, sorted, without what systems and editors leave.
+
+    A level is read only when the iteration reaches it.
+    """
     level = [folder] if folder.is_dir() else []
     for _ in range(depth):
-        children = [child for parent in level for child in sorted(parent.iterdir())]
+        children = [child for parent in level for child in sorted(parent.iterdir()) if not is_leftover(child.name)]
         yield from children
         # The folders of DICOM files have thousands of subfolders with one file each, which nothing is searched in.
         level = [child for child in children if not child.name.startswith("dicom-images") and child.is_dir()]

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ..files import is_leftover
 from .dicom import UnreadableDicom, read_dicom_image
 from .picture_cache import DecodedImage, PictureCache, mapped, picture_key
 
@@ -66,12 +67,13 @@ class Pictures:
 
 
 def find_dicoms(folder: Path) -> dict[str, Path]:
-    """Every DICOM file below a folder by its ImageId, which is the file's name, sorted.
+    """Every DICOM file below a folder by its ImageId, which is the file's name, sorted; no leftovers of systems.
 
     Raises ValueError for two files with the same name.
     """
     found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.dcm"), key=lambda path: (path.stem, path)):
+    files = [path for path in folder.rglob("*.dcm") if not any(map(is_leftover, path.relative_to(folder).parts))]
+    for path in sorted(files, key=lambda path: (path.stem, path)):
         if path.stem in found:
             raise ValueError(f"two files of one ImageId: {found[path.stem]} and {path}")
         found[path.stem] = path

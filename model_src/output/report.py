@@ -1,6 +1,7 @@
 """The report of a run: events as they happen, and a summary that is always up to date.
 
-`metrics.jsonl` has one event per line, which is also printed as `COORD {json}`, so that a live log shows it.
+`metrics.jsonl` has one event per line, which is also printed as `COORD {json}`, so that a live log shows it: on a line
+of its own even if the program has not finished its line (a progress bar).
 `metrics.json` is the summary. Both files are replaced as a whole, so that a reader never sees an incomplete file, and a
 run that is killed leaves the state of its last event.
 """
@@ -11,13 +12,14 @@ import contextlib
 import json
 import math
 import statistics
+import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TextIO, cast
 
 from ..files import finite, write_text
 
@@ -36,6 +38,7 @@ class Report:
         self._directory = directory
         self._started = time.monotonic()
         self._lines: list[str] = []
+        self._watch = contextlib.ExitStack()
         self._outcome = "complete"
         self._stages: dict[str, float] = {}
         self._identity = {"experiment": experiment, "run_id": run_id, "digest": digest}
@@ -65,6 +68,7 @@ class Report:
         }
 
     def __enter__(self) -> Self:
+        self._watch.enter_context(contextlib.redirect_stdout(cast(TextIO, _Watched(sys.stdout))))
         self._event("start", **self._identity)
         self.update()
         return self
@@ -72,11 +76,10 @@ class Report:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._end(self._outcome)
-            return
-        self._summary["error"] = described(error)
-        self._end("error")
+        with self._watch:
+            if error is not None:
+                self._summary["error"] = described(error)
+            self._end(self._outcome if error is None else "error")
 
     def update(self, **parts: Any) -> None:
         """Set parts of the summary by their names in the file, and write it. Raises KeyError for an unknown name."""
@@ -141,10 +144,32 @@ class Report:
         line = json.dumps(finite({"event": event, "time": self._seconds(), **values}), allow_nan=False)
         self._lines.append(line)
         write_text(self._directory / "metrics.jsonl", "".join(f"{each}\n" for each in self._lines))
-        print(f"COORD {line}", flush=True)
+        unfinished = isinstance(sys.stdout, _Watched) and not sys.stdout.is_at_start
+        # In one write, so that no other process of the session can write between the text and its newline.
+        print("\n" * unfinished + f"COORD {line}\n", end="", flush=True)
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self._started, 3)
+
+
+class _Watched:
+    """A stream that knows whether its last line is finished."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.is_at_start = True
+
+    def write(self, text: str) -> int:
+        if text:
+            self.is_at_start = text.endswith("\n")
+        return self._stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def described(error: BaseException) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
+from coordinator.files import is_leftover
 from coordinator.kernel import CODE_FILE, CODE_FILES
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.names import is_confined, is_plain
@@ -42,7 +43,7 @@ class Rebuilt:
 def fetched(project: Project) -> Iterator[tuple[Path, Rebuilt | None]]:
     """Every results folder, and what its run.json has; None if that cannot be read."""
     for directory in sorted(project.all_results.glob("*/*-v*")):
-        if directory.is_dir():
+        if directory.is_dir() and not is_leftover(directory.name):
             try:
                 yield directory, _from_results(directory)
             except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, CoordError):

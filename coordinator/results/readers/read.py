@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from coordinator.errors import TargetError
 from coordinator.project import MetricsSettings
 from coordinator.results.events import Event, event_of, read_events
 from coordinator.results.folder import SUMMARY
 from coordinator.results.readers.files import read_csv, read_json, read_trainer_state
 from coordinator.results.readers.lines import points_in
 from coordinator.results.readers.points import Point, Reading, summary_of
-from coordinator.results.summary import Summary, read_summary
+from coordinator.results.review import reported
+from coordinator.results.summary import Summary
 
 EVENTS = "metrics.jsonl"
 
@@ -28,13 +28,11 @@ def read_results(
     readers of `_READERS` follow in their order; the settings may name one of them. `is_complete` says whether the
     session ended without an error. Nothing that a program wrote raises an error.
     """
-    remarks: list[str] = []
+    own, remarks = None, list[str]()
     if settings.read in (None, "coord"):
-        try:
-            own = read_summary(folder / SUMMARY)
-        except TargetError as error:
-            own = None
-            remarks.append(str(error))
+        own, faults = reported(folder / SUMMARY)
+        # What is wrong in a file of another form is said by the reader of that form.
+        remarks += faults if own is None or own.is_coords else ()
         if own is not None and own.is_coords:
             return own, remarks
     log = list(lines)

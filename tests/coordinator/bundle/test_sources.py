@@ -241,8 +241,8 @@ def test_names_that_would_break_the_script_are_refused(tmp_path: Path, name: byt
     ],
 )
 def test_syntax_errors_are_told_before_a_push(tmp_path: Path, source: bytes, message: str) -> None:
-    """In any module of the package, with file and line: on Kaggle it would cost a session."""
-    write_files(tmp_path, {**ENTRY, "pack/bad.py": source})
+    """In any module that an import leads to, with file and line: on Kaggle it would cost a session."""
+    write_files(tmp_path, {**ENTRY, "pack/train.py": "from . import bad\n", "pack/bad.py": source})
     assert _error(tmp_path).startswith(message)
 
 
@@ -424,5 +424,5 @@ def test_many_sources_are_checked_side_by_side(tmp_path: Path) -> None:
     text = f"# {'x' * 100_000}\n"
     write_files(tmp_path, {**ENTRY, **{f"pack/m{number:02}.py": text for number in range(60)}})
     assert len(_paths(tmp_path)) == 62
-    write_files(tmp_path, {"pack/m53.py": text + "def f(:\n"})
+    write_files(tmp_path, {"pack/m53.py": text + "def f(:\n", "pack/train.py": "from .m53 import f\n"})
     assert _error(tmp_path) == "pack/m53.py:2: invalid syntax"

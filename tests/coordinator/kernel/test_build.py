@@ -100,7 +100,7 @@ def test_the_built_file_runs(tiny: Project, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "content", "error"),
     [
-        ("tiny_model/bad.py", "def f(:\n", BundleError),
+        ("tiny_model/train.py", "def f(:\n", BundleError),
         ("tiny_model/.env", "x", BundleError),
         ("experiments/ba-se.yaml", "kernel: {title: tiny base}", MetadataError),
     ],

@@ -21,7 +21,8 @@ from coordinator.errors import CoordError, NoAnswer, TargetError
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.folder import Results, identity
-from coordinator.runs.fetch.fetch import EVERYTHING, Choice, Fetched, fetch_run
+from coordinator.runs.fetch.fetch import EVERYTHING, Choice, fetch_run
+from coordinator.runs.fetch.fetched import Fetched
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.depot import Asked, Depot, running_depot, summary_of
