@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -84,6 +84,7 @@ def _plan(
     args = [("", word.partition("=")[2] or word) for word in config.args]
     named = [*leaves(config.defaults), *config.values.items()]
     paths = sort_paths(tree, [*args, *named])
+    include = tuple(dict.fromkeys([*config.include, *_not_in(paths.include, config.include)]))
     texts = [*texts_of(config.sources), *((word, "the arguments") for _, word in args)]
     texts += [(str(value), path) for path, value in named]
     inputs = inputs_in(texts, tree)
@@ -96,7 +97,7 @@ def _plan(
         config=config.setting,
         config_python=config.python,
         delivery=config.delivery,
-        include=paths.include,
+        include=include,
         experiments=folder,
         owner=wish.owner,
         competition=wish.competition,
@@ -106,7 +107,7 @@ def _plan(
         remarks=config.remarks,
     )
     text, to_fill = base_text(Base(config.declared, config.values, _about(tree, entry), config.what))
-    ignored = ignore_lines(tree, paths.include)
+    ignored = ignore_lines(tree, include)
     files = {
         f"{folder}/{_BASE}.yaml": text.encode("utf-8"),
         ".coordignore": ("\n".join(ignored) + "\n").encode("utf-8"),
@@ -120,7 +121,7 @@ def _plan(
         f"entry    {entry.name} ({entry.why})",
         f"config   {config.what}",
         *([f"args     {' '.join(config.args)}"] if config.args else []),
-        *([f"packed   {', '.join(paths.include)}: an argument names it"] if paths.include else []),
+        *([f"packed   {', '.join(include)}"] if include else []),
         *([f"ignored  {' '.join(shown)}"] if shown else []),
     ]
     others = [each for each in entry.others if each != entry.name]
@@ -142,6 +143,10 @@ def _plan(
             f"how many processes: {entry.command.where} starts them with {entry.command.launcher}, coord one"
         )
     return files, (tuple(found), tuple(unknown), tuple(to_fill))
+
+
+def _not_in(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
+    return [path for path in paths if not any(PurePosixPath(path).match(each) for each in globs)]
 
 
 def _about(tree: Tree, entry: Entry) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator.errors import CoordError, ProjectError, UsageError
@@ -29,7 +29,7 @@ from coordinator.project.declaration.sources import Computed, Source, sources_of
 from coordinator.project.project import Project
 from coordinator.project.schema import Declared, assignment, declared_paths
 from coordinator.project.section import Section
-from coordinator.project.settings import Settings
+from coordinator.project.settings import HYDRA, Settings
 from coordinator.project.values import leaves
 from coordinator.project.yaml_file import YamlFile
 
@@ -53,6 +53,8 @@ class ProgramConfig:
     values: Mapping[str, Any] = field(default_factory=dict)
     """By dotted path."""
     args: Sequence[str] = ()
+    include: tuple[str, ...] = ()
+    """Globs of the config's files."""
     remarks: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -116,7 +118,7 @@ def _of_paths(project: Project, start: ProgramConfig, setting: str, what: str, w
         rest = unplaced(words)
         return replace(start, what=f"not known: {error.what}", args=rest.args, unknown=(error.what, *_left_out(rest)))
     values = {_full(declared, path): _parsed(declared, path, text) for path, text in divided.values.items()}
-    if values and setting.startswith("hydra:"):  # the options that the command chooses bring values of their own
+    if values and setting.startswith(HYDRA):  # the options that the command chooses bring values of their own
         overrides = [f"{path}={text}" for path, text in divided.values.items()]
         declared = _declared(project, setting, overrides)
     return replace(
@@ -126,8 +128,17 @@ def _of_paths(project: Project, start: ProgramConfig, setting: str, what: str, w
         declared=declared,
         values=values,
         args=divided.args,
+        include=(_with_its_like(setting),),
         unknown=_left_out(divided),
     )
+
+
+def _with_its_like(setting: str) -> str:
+    """A config file and those beside it, which other experiments may name; Hydra's whole folder."""
+    path = PurePosixPath(setting.removeprefix(HYDRA))
+    if setting.startswith(HYDRA):
+        return (path.parent / "**" / "*.yaml").as_posix()
+    return (path.parent / f"*{path.suffix}").as_posix() if len(path.parts) > 1 else path.as_posix()
 
 
 def _count(declared: Declared) -> int:
