@@ -20,5 +20,6 @@ from .script import (
     render_script as render_script,
     stamped as stamped,
 )
+from .secrets import Guard as Guard
 from .sources import Selection as Selection, collect as collect
 from .syntax import newer_syntax_explained as newer_syntax_explained

@@ -31,7 +31,7 @@ Packed = dict[str, tuple[str, str, str]]
 """Path -> (SHA-256, encoding, text); see `decoded`."""
 
 
-class Launch(NamedTuple):
+class StartOptions(NamedTuple):
     """How the program is started."""
 
     arguments: Sequence[str] = ()
@@ -44,7 +44,7 @@ class Launch(NamedTuple):
     """The names of the modules that Python had loaded before this script imported any."""
 
 
-AS_IT_IS = Launch()
+AS_IT_IS = StartOptions()
 """Without arguments, from the session's directory."""
 
 
@@ -206,7 +206,7 @@ def run(
     config: dict[str, object] | None,
     entry: str,
     experiment: str,
-    launch: Launch = AS_IT_IS,
+    launch: StartOptions = AS_IT_IS,
 ) -> None:
     """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources."""
     script = Path(__file__).read_text(encoding="utf-8")

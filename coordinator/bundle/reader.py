@@ -1,8 +1,8 @@
 """Reads a kernel back, from disk or from Kaggle, without running a line of it.
 
 The kernel's call of `run(files=..., archive=..., config=..., entry=..., experiment=...)` says what it holds, and that
-of `Launch(...)` inside how the program is started. Each value is taken from the literals that it names, so a project's
-own template reads back as well as coord's.
+of `StartOptions(...)` inside how the program is started. Each value is taken from the literals that it names, so a
+project's own template reads back as well as coord's.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class _Values:
         return value
 
     def launch(self, name: str) -> ast.expr | None:
-        """An argument of `Launch(...)`; None if it is not given."""
+        """An argument of `StartOptions(...)`; None if it is not given."""
         call = self._call.get("launch")
         given = {each.arg: each.value for each in call.keywords} if isinstance(call, ast.Call) else {}
         return given.get(name)

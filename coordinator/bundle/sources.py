@@ -36,7 +36,7 @@ from coordinator.bundle.imports import (
     parse,
     syntax_errors,
 )
-from coordinator.bundle.secrets import find_secret, is_secret_name
+from coordinator.bundle.secrets import Guard
 from coordinator.bundle.sizes import NAMED_MAX, Sizes
 from coordinator.errors import BundleError
 from coordinator.files import is_leftover
@@ -97,7 +97,9 @@ def collect(
         )
         if script is None and entry in collection.files:
             raise BundleError(f"{entry} is a file and the entry module: rename the file")
-        return tuple(collection.files[path] for path in sorted(collection.files))
+        files = tuple(collection.files[path] for path in sorted(collection.files))
+        collection.guard.check(files)
+        return files
 
 
 def _is_script(root: Path, entry: str) -> bool:
@@ -135,6 +137,7 @@ class _Collection:
         self.files: dict[str, SourceFile] = {}
         self._root = root
         self._folders = folders
+        self.guard = Guard(root)
         self._ignored = Ignored(root, selection.exclude)
         self._asked: set[Path] = set()
         """Files that were asked for, and the folders that they lie in."""
@@ -370,7 +373,7 @@ class _Collection:
             why_not = "an editor or a system has left it; take it with --include"
         elif path.stat().st_size > NAMED_MAX:
             why_not = f"{path.stat().st_size:,} bytes; take it with --include"
-        elif is_secret_name(path) or find_secret(path.read_bytes()):
+        elif self.guard.found(name, path.read_bytes()):
             why_not = "it looks like a secret"
         if why_not:
             self._say(f"left out: {name}, named in {where}: {why_not}")

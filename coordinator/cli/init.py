@@ -10,6 +10,7 @@ import typer
 from coordinator.cli.common import Json, command
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
+from coordinator.text import command_line
 
 if TYPE_CHECKING:
     from coordinator.project import Adoption
@@ -57,13 +58,14 @@ def init(
     if as_json:
         answer({"directory": str(directory), "template": template, "files": list(files)})
         return
-    show_text(f"{directory} is a project; try it: coord -C {directory} dry-run --exp {_FIRST[template]}")
+    first = command_line("coord", "-C", str(directory), "dry-run", "--exp", _FIRST[template])
+    show_text(f"{directory} is a project; try it: {first}")
 
 
 def _show(adopted: Adoption, *, as_json: bool) -> None:
     """What was found, and how it builds."""
     place, exp = str(adopted.directory), adopted.experiment
-    coord = "coord" if place == "." else f"coord -C {place}"
+    coord = "coord" if place == "." else command_line("coord", "-C", place)
     if not adopted.written:
         say(f"{place} is a project already: its pyproject.toml has [tool.coord]; nothing was changed")
     else:

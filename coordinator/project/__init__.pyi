@@ -8,7 +8,9 @@ from .experiment import (
     derive as derive,
     experiment_names as experiment_names,
     kernel_titles as kernel_titles,
+    not_read as not_read,
     resolve as resolve,
+    resolve_all as resolve_all,
 )
 from .init import init_project as init_project
 from .launch import AS_FILE as AS_FILE, Launch as Launch
@@ -18,7 +20,6 @@ from .settings import (
     TARGETS as TARGETS,
     KernelSettings as KernelSettings,
     MetricsSettings as MetricsSettings,
-    PrimaryMetric as PrimaryMetric,
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,

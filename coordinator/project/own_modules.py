@@ -11,14 +11,44 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+_KEPT = 8
+_imported: dict[tuple[Path, str], tuple[ModuleType, dict[Path, bytes]]] = {}
+"""Root and name -> the module, and the files of its package that were imported with it. The newest is the last."""
+
+
+def own_module(root: Path, name: str) -> ModuleType:
+    """The module of the project in `root`, imported again only if it or what it imports from its package has changed.
+
+    A sweep asks for the same module many times.
+    """
+    known = _imported.pop((root, name), None)
+    if known is None or any(_content(file) != content for file, content in known[1].items()):
+        package = name.partition(".")[0]
+        with importing_from(root, package):
+            module = importlib.import_module(name)
+            files = [getattr(each, "__file__", None) for each in _of(package).values()]
+        known = module, {Path(file): _content(Path(file)) for file in files if file}
+    _imported[root, name] = known
+    if len(_imported) > _KEPT:
+        del _imported[next(iter(_imported))]
+    return known[0]
+
+
+def _content(file: Path) -> bytes:
+    return file.read_bytes() if file.is_file() else b""
+
+
+def _of(package: str) -> dict[str, ModuleType]:
+    """The package and its modules, as far as they are imported."""
+    return {name: each for name, each in sys.modules.items() if name == package or name.startswith(f"{package}.")}
+
 
 @contextlib.contextmanager
 def importing_from(root: Path, package: str) -> Iterator[None]:
     """Imports of `package` come from `root`, leave nothing behind in sys.modules, and write no bytecode there."""
 
-    def forget() -> dict[str, Any]:
-        names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
-        return {name: sys.modules.pop(name) for name in names}
+    def forget() -> dict[str, ModuleType]:
+        return {name: sys.modules.pop(name) for name in _of(package)}
 
     before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
     sys.path.insert(0, str(root))

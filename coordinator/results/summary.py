@@ -59,7 +59,7 @@ class Summary:
     @property
     def is_coords(self) -> bool:
         """Whether it has the form that coord defines (docs/metrics.md), and is not just some metrics.json."""
-        return self.schema is not None or isinstance(self._value("primary"), dict)
+        return any(self._value(name) is not None for name in ("schema", "primary", "run_id"))
 
     @property
     def schema(self) -> int | None:

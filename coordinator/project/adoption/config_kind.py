@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from coordinator.errors import ProjectError
 from coordinator.project.adoption.tree import Tree
 from coordinator.project.declaration.config_files import FORMATS, parsed
-from coordinator.project.declaration.sources import Source
+from coordinator.project.declaration.sources import SourceModule
 from coordinator.project.settings import HYDRA
 from coordinator.project.values import leaves
 
@@ -32,7 +32,7 @@ class FileNamed:
     where: str
 
 
-def hydra_setting(tree: Tree, sources: Mapping[Path, Source]) -> tuple[str, str] | None:
+def hydra_setting(tree: Tree, sources: Mapping[Path, SourceModule]) -> tuple[str, str] | None:
     """(the setting `config`, the place that says so) of `@hydra.main`, if there is one and its file is there."""
     for path, source in sources.items():
         for node in ast.walk(source.tree):
@@ -49,7 +49,7 @@ def hydra_setting(tree: Tree, sources: Mapping[Path, Source]) -> tuple[str, str]
     return None
 
 
-def _is_hydra(function: ast.expr, source: Source) -> bool:
+def _is_hydra(function: ast.expr, source: SourceModule) -> bool:
     name = ast.unparse(function)
     if name in ("hydra.main", "hydra.initialize", "initialize_config_dir"):
         return True
@@ -57,7 +57,7 @@ def _is_hydra(function: ast.expr, source: Source) -> bool:
     return any((alias.asname or alias.name) == name for each in imports for alias in each.names)
 
 
-def flag_library(sources: Mapping[Path, Source]) -> str | None:
+def flag_library(sources: Mapping[Path, SourceModule]) -> str | None:
     """The library that makes the program's flags."""
     found = {
         name.partition(".")[0]
@@ -97,7 +97,7 @@ def value_count(tree: Tree, name: str) -> int:
         return 0
 
 
-def files_named(tree: Tree, sources: Mapping[Path, Source]) -> Iterator[FileNamed]:
+def files_named(tree: Tree, sources: Mapping[Path, SourceModule]) -> Iterator[FileNamed]:
     """Config files that a source loads by a literal name, those whose names say so first."""
     found: dict[str, str] = {}
     for source in sources.values():
@@ -121,7 +121,7 @@ def _sounds_like_config(text: str) -> bool:
     return any(word in text.lower() for word in _CONFIG_WORDS)
 
 
-def _text(node: ast.expr | None, source: Source) -> str | None:
+def _text(node: ast.expr | None, source: SourceModule) -> str | None:
     """The text that an expression is, through names and Path()."""
     if node is None:
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from coordinator.project.adoption.tree import Folder, Tree
-from coordinator.project.declaration.sources import Source
+from coordinator.project.declaration.sources import SourceModule
 
 _INPUT = re.compile(r"(?:^|[\"'=\s])(?:(?:\.\./)+|/kaggle/|\./)?input/((?:[A-Za-z0-9][\w.-]*/?)+)")
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -52,7 +52,7 @@ def inputs_in(texts: Iterable[tuple[str, str]], tree: Tree) -> list[Input]:
     return list(found.values())
 
 
-def texts_of(sources: Mapping[Path, Source]) -> Iterator[tuple[str, str]]:
+def texts_of(sources: Mapping[Path, SourceModule]) -> Iterator[tuple[str, str]]:
     """Each text of the sources that is a value, with its place."""
     for source in sources.values():
         docs = {

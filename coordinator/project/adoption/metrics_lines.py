@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.project.declaration.sources import Source
+from coordinator.project.declaration.sources import SourceModule
 
 _PRINTERS = ("print", "info", "echo", "log", "write", "debug", "secho")
 _HIGHER = (
@@ -31,7 +31,7 @@ class Line:
     has_fold: bool
 
 
-def lines_printed(sources: Mapping[Path, Source]) -> list[Line]:
+def lines_printed(sources: Mapping[Path, SourceModule]) -> list[Line]:
     """Those that name a metric, with a fold first."""
     found: dict[str, Line] = {}
     for source in sources.values():
@@ -52,7 +52,7 @@ def mode_of(metric: str) -> str | None:
     return "max" if any(word.startswith(each) or word.endswith(each) for word in words for each in _HIGHER) else None
 
 
-def _line(node: ast.expr, source: Source) -> Line | None:
+def _line(node: ast.expr, source: SourceModule) -> Line | None:
     if isinstance(node, ast.JoinedStr):
         pieces = [part.value if isinstance(part, ast.Constant) else part for part in node.values]
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":

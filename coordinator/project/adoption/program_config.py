@@ -25,7 +25,7 @@ from coordinator.project.declaration.asked import run_parser
 from coordinator.project.declaration.declare import Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.options import Options
-from coordinator.project.declaration.sources import Computed, Source, sources_of
+from coordinator.project.declaration.sources import Computed, SourceModule, sources_of
 from coordinator.project.project import Project
 from coordinator.project.schema import Declared, assignment, declared_paths
 from coordinator.project.section import Section
@@ -41,7 +41,7 @@ _PYTHONS = (".venv/bin/python", "venv/bin/python", "env/bin/python")
 class ProgramConfig:
     """What is known of it."""
 
-    sources: Mapping[Path, Source]
+    sources: Mapping[Path, SourceModule]
     """The local modules that the program reaches."""
     what: str = ""
     """What declares the config, for people."""
@@ -98,7 +98,7 @@ def program_config(tree: Tree, entry: Entry) -> ProgramConfig:
     )
 
 
-def _started(tree: Tree, sources: Mapping[Path, Source]) -> list[str]:
+def _started(tree: Tree, sources: Mapping[Path, SourceModule]) -> list[str]:
     """The scripts that the program names, which it most likely starts as processes."""
     named = {text for text, _ in texts_of(sources) if text.endswith(".py") and text in tree.files}
     return sorted(name for name in named if tree.root / name not in sources)

@@ -29,9 +29,7 @@ def with_metrics(workspace: Workspace, run: Run, directory: Path, lines: Sequenc
 
 def no_metrics(run: Run) -> list[str]:
     """The warning about a run all of whose output is here, and has no metrics."""
-    return (
-        [] if run.summary else [f"{run.label} left no metrics that coord can read: docs/metrics.md says what it reads"]
-    )
+    return [] if run.summary else [f"{run.label} left no metrics that coord reads; docs/metrics.md says what those are"]
 
 
 def reread(workspace: Workspace, run: Run) -> Fetched:

@@ -98,7 +98,10 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     solution = made.root / ".coord" / "sample-data-solution.csv"
     made.here("local", "add-dataset", "local/siim-sample", str(data))
     made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
-    small = ("data.image_size=64", "train.epochs=1", "evaluate.oracle=false", "model.anchor_sizes=[4, 8, 16, 32, 64]")
+    small = (
+        *("data.image_size=64", "folds.run=[0]", "train.epochs=1", "evaluate.oracle=false"),
+        "model.anchor_sizes=[4, 8, 16, 32, 64]",
+    )
     stopped = (*small, "train.stop_after_steps=1")
     made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
     made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
@@ -144,7 +147,8 @@ def test_each_template_without_an_owner_is_a_project(tmp_path: Path, template: i
 def test_what_is_there_stays(tmp_path: Path, made: Coord) -> None:
     """A folder that is not empty, or a file, is refused, and nothing changes."""
     (made.root / "notes.txt").write_text("mine")
-    assert ". is not empty: notes.txt" in made.here("init", ".", code=2).output
+    assert ". is not empty: notes.txt" in made.here("init", ".", "--template", "minimal", code=2).output
+    assert "no Python script was found" in made.here("init", ".", code=2).output
     assert "notes.txt is a file" in made.here("init", "notes.txt", code=2).output
     assert [path.name for path in made.root.iterdir()] == ["notes.txt"]
 

@@ -158,7 +158,9 @@ def test_no_metrics_where_none_were_wanted_is_no_warning(here: Here) -> None:
     """--only without metrics.json says nothing about missing metrics; a run without it does."""
     assert here.fetch(Choice(only=["*.png"])).warnings == ()
     del here.depot.files["metrics.json"]
-    assert here.fetch().warnings == ("base kaggle-v3 left no metrics.json: there are no metrics",)
+    assert here.fetch().warnings == (
+        "base kaggle-v3 left no metrics that coord reads; docs/metrics.md says what those are",
+    )
 
 
 @pytest.mark.parametrize(
