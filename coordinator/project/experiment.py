@@ -337,8 +337,10 @@ def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = ""
 def _parsed(file: YamlFile, report: ProblemReport) -> _File:
     for problem in file.problems:
         report.add_in(file, problem)
-    # A section in which every line is a comment is null to YAML.
-    data = {key: {} if value is None and key in ("config", "kernel") else value for key, value in file.data.items()}
+    # A section in which every line is a comment has no value.
+    data = {
+        key: {} if key in ("config", "kernel") and value in (None, "") else value for key, value in file.data.items()
+    }
     parsed, problems = check(_File, data)
     for problem in problems:
         report.add_in(file, problem)

@@ -97,6 +97,7 @@ def _plan(
         config=config.setting,
         config_python=config.python,
         delivery=config.delivery,
+        path=config.path,
         include=include,
         experiments=folder,
         owner=wish.owner,
@@ -121,6 +122,7 @@ def _plan(
         f"entry    {entry.name} ({entry.why})",
         f"config   {config.what}",
         *([f"args     {' '.join(config.args)}"] if config.args else []),
+        *([f"path     {' '.join(config.path)}"] if config.path else []),
         *([f"packed   {', '.join(include)}"] if include else []),
         *([f"ignored  {' '.join(shown)}"] if shown else []),
     ]

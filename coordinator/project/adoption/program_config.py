@@ -19,6 +19,7 @@ from coordinator.project.adoption.config_kind import (
 )
 from coordinator.project.adoption.data import texts_of
 from coordinator.project.adoption.entry import Entry
+from coordinator.project.adoption.import_path import installed, named_by_command
 from coordinator.project.adoption.tree import Tree
 from coordinator.project.declaration.argparse_source import read_flags
 from coordinator.project.declaration.asked import run_parser
@@ -53,6 +54,8 @@ class ProgramConfig:
     values: Mapping[str, Any] = field(default_factory=dict)
     """By dotted path."""
     args: Sequence[str] = ()
+    path: tuple[str, ...] = ()
+    """Folders in which modules are searched, too."""
     include: tuple[str, ...] = ()
     """Globs of the config's files."""
     remarks: tuple[str, ...] = ()
@@ -65,15 +68,20 @@ class ProgramConfig:
 
 def program_config(tree: Tree, entry: Entry) -> ProgramConfig:
     """Raises UsageError if the entry cannot be read."""
-    project = Project(tree.root, Settings(entry=entry.name))
+    path = named_by_command(tree, entry)
+    project = Project(tree.root, Settings(entry=entry.name, path=path))
     try:
         sources = sources_of(project, entry.name)[1]
+        if more := installed(tree, sources):
+            path = tuple(dict.fromkeys([*path, *more]))
+            project = Project(tree.root, Settings(entry=entry.name, path=path))
+            sources = sources_of(project, entry.name)[1]
         for name in _started(tree, sources):
             sources = {**sources_of(project, name)[1], **sources}
     except ProjectError as error:
         raise UsageError(error.what, hint=error.hint) from error
     words = list(entry.command.args) if entry.command else []
-    start = ProgramConfig(sources)
+    start = ProgramConfig(sources, path=path)
     hydra = hydra_setting(tree, sources)
     if hydra is not None:
         return _of_paths(project, start, hydra[0], f"Hydra's {hydra[0].partition(':')[2]}.yaml ({hydra[1]})", words)
@@ -163,7 +171,8 @@ def _of_flags(
     tree: Tree, start: ProgramConfig, entry: Entry, library: str, words: Sequence[str]
 ) -> ProgramConfig | None:
     """None if the program has no flags."""
-    project = Project(tree.root, Settings(entry=entry.name, config="argparse", config_python=start.python))
+    settings = Settings(entry=entry.name, config="argparse", config_python=start.python, path=start.path)
+    project = Project(tree.root, settings)
     python = None
     try:
         try:

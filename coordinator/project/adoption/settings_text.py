@@ -30,6 +30,7 @@ class Tables:
     config: str | None = None
     config_python: str | None = None
     delivery: str | None = None
+    path: Sequence[str] = ()
     include: Sequence[str] = ()
     experiments: str = "experiments"
     owner: str | None = None
@@ -53,6 +54,7 @@ def tables_text(tables: Tables) -> str:
         *([f"config = {_text(tables.config)}"] if tables.config else []),
         *([f"config_python = {_text(tables.config_python)}"] if tables.config_python else []),
         *([f"delivery = {_text(tables.delivery)}"] if tables.delivery else []),
+        *([f"path = {_list(tables.path)}"] if tables.path else []),
         *([f"include = {_list(tables.include)}"] if tables.include else []),
         *([f"experiments = {_text(tables.experiments)}"] if tables.experiments != "experiments" else []),
         *(f"# {remark}" for remark in tables.remarks),
