@@ -103,7 +103,8 @@ def files_named(tree: Tree, sources: Mapping[Path, SourceModule]) -> Iterator[Fi
     for source in sources.values():
         for node in ast.walk(source.tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _LOADERS:
-                for argument in (*node.args, *(each.value for each in node.keywords)):
+                receiver = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+                for argument in (*node.args, *(each.value for each in node.keywords), *receiver):
                     text = _text(argument, source)
                     name = is_config_file(tree, text) if text else None
                     if name:
