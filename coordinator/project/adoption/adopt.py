@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from coordinator.errors import NoProject, ProjectError, UsageError
 from coordinator.files import write_atomically
 from coordinator.project.adoption.base_experiment import Base, base_text
-from coordinator.project.adoption.data import OURS, ignore_lines, inputs_in, sort_paths, texts_of
+from coordinator.project.adoption.data import OURS, ignore_lines, inputs_in, not_here, sort_paths, texts_of
 from coordinator.project.adoption.entry import Entry, find_entry
 from coordinator.project.adoption.metrics_lines import lines_printed
 from coordinator.project.adoption.program_config import ProgramConfig, program_config
@@ -23,6 +23,7 @@ from coordinator.project.project import find_project
 from coordinator.project.values import leaves
 
 _BASE = "base"
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def _plan(
     ]
     others = [each for each in entry.others if each != entry.name]
     if others:
-        found.append(f"others   {', '.join(others)}: an experiment of their own can run them (entry: {others[0]})")
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        found.append(f"others   {', '.join(others[:_SHOWN])}{more}: run by experiments with entry: {others[0]}")
     unknown = ["which metric counts: primary, and line if no library logs it, in [tool.coord.metrics]"]
     unknown += [
         f"whether input/{each.slug} ({each.where}) is a competition or whose data set, in [tool.coord.kernel]"
@@ -138,6 +140,9 @@ def _plan(
     unknown += [
         f"as which data set Kaggle gets {path} ({size}): dataset_sources in [tool.coord.kernel]"
         for path, size in paths.large
+    ]
+    unknown += [
+        f"what {label} is on Kaggle: {path} is not in this repository" for label, path in not_here(tree, named)[:_SHOWN]
     ]
     unknown += config.unknown
     if entry.command is not None and entry.command.launcher:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import yaml
 
+from coordinator.project.scalar import Written, untyped
 from coordinator.project.schema import Declared
 from coordinator.project.section import REQUIRED, Field, Section
 
@@ -66,7 +67,8 @@ def _section(section: Section, values: Mapping[str, Any], path: str, indent: str
 def _behind_hash(line: str, indent: str) -> str:
     """`    # lr: 0.3` in a section that is a comment itself: `  #   lr: 0.3`, so that removing `# ` is enough."""
     at = line.index("#")
-    return f"{indent}# {' ' * (at - len(indent))}{line[at + 2 :]}"
+    hashes, _, text = line[at:].partition(" ")
+    return f"{indent}{hashes} {' ' * (at - len(indent))}{text}"
 
 
 def _field(
@@ -100,5 +102,14 @@ def _choices(kind: Any) -> str:
 
 def _shown(value: Any) -> str:
     """The value in one line of YAML."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False)
+    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000, allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...").replace("\n", " ")
+
+
+def _plain(value: Any) -> Any:
+    """The value without what only says how it was written."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return untyped(value) if isinstance(value, Written) else value

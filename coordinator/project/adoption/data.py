@@ -22,6 +22,7 @@ _TABLES = (".npy", ".npz", ".parquet", ".feather", ".csv", ".tsv", ".zip", ".gz"
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".svg", ".pdf", ".webp", ".tif", ".tiff", ".bmp")
 _OUTPUT = re.compile(r"out|save|log|result|work|dest|ckpt|checkpoint", re.IGNORECASE)
 """In the name of a value: what it names is written, not read."""
+_DATA = re.compile(r"data|input|csv|root|image|img|train|test|folds?", re.IGNORECASE)
 OURS = ("build", "results")
 
 
@@ -108,7 +109,8 @@ def ignore_lines(tree: Tree, included: Sequence[str]) -> list[str]:
     suffixes = {PurePosixPath(name).suffix.lower() for name in tree.files}
     if ".ipynb" in suffixes:
         lines.append("*.ipynb")
-    lines += [f"*{suffix}" for suffix in (*_WEIGHTS, *_TABLES, *_PICTURES) if _has_large(tree, suffix)]
+    rest = {name: size for name, size in tree.files.items() if not any(name.startswith(f"{top}/") for top in tops)}
+    lines += [f"*{suffix}" for suffix in (*_WEIGHTS, *_TABLES, *_PICTURES) if _has_large(rest, suffix)]
     if (tree.root / ".git").exists():
         lines.append("/.git/")
     lines += [f"/{name}/" for name in (".coord", *OURS) if name not in tree.folders]
@@ -119,5 +121,18 @@ def _is_data(folder: Folder) -> bool:
     return not folder.has_code and (folder.is_cut or folder.size > _LARGE or folder.files > _DATA_FILES)
 
 
-def _has_large(tree: Tree, suffix: str) -> bool:
-    return any(size > SMALL for name, size in tree.files.items() if name.lower().endswith(suffix))
+def _has_large(files: Mapping[str, int], suffix: str) -> bool:
+    return any(size > SMALL for name, size in files.items() if name.lower().endswith(suffix))
+
+
+def not_here(tree: Tree, values: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
+    """(name, path) of values that name data by a path, where nothing is in the repository."""
+    found = []
+    for label, value in values:
+        if not isinstance(value, str) or _OUTPUT.search(label) or not _DATA.search(label) or _INPUT.search(value):
+            continue
+        name = PurePosixPath(value).as_posix()
+        is_path = "/" in value or PurePosixPath(value).suffix in _TABLES
+        if is_path and name not in tree.folders and name not in tree.files and "://" not in value:
+            found.append((label, value))
+    return found

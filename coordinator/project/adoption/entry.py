@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def find_entry(tree: Tree, given: str | None) -> Entry:
         if command.folder:
             raise UsageError(
                 f"{command.where} runs {chosen[0]} in {command.folder}/, where its relative paths start",
-                hint=f"Make that folder the project: coord init {tree.root.name}/{command.folder}; "
+                hint=f"Make that folder the project: coord init {os.path.relpath(tree.root / command.folder)}; "
                 f"or run it from here: --from {chosen[0]}",
             )
         return Entry(chosen[0], f"{command.where}", command, _others(commands, chosen[0]))

@@ -10,15 +10,19 @@ from pathlib import Path
 
 from coordinator.project.declaration.sources import SourceModule
 
-_PRINTERS = ("print", "info", "echo", "log", "write", "debug", "secho")
+_PRINTERS = ("print", "info", "echo", "log", "write", "debug", "secho", "rprint")
 _HIGHER = (
-    *("auc", "acc", "f1", "dice", "iou", "map", "score", "r2", "kappa", "qwk"),
-    *("precision", "recall", "ndcg", "mcc"),
+    *("auc", "acc", "accuracy", "f1", "dice", "iou", "map", "score", "r2", "kappa", "qwk", "precision", "recall"),
+    *("ndcg", "mcc", "cv"),
 )
 _LOWER = ("loss", "rmse", "mae", "mse", "error", "logloss", "rmsle", "mape", "crps", "perplexity", "wer")
 _PLACES = ("fold", "epoch", "step", "seed")
+_OF = ("train", "training", "val", "valid", "validation", "test", "oof", "best", "mean", "avg", "cv")
+"""Words that belong to the name of the metric after them."""
 _NUMBER = r"[-+.\deE]+"
-_LAST_WORD = re.compile(r"([A-Za-z][\w/@ -]*?)[\s:=|]*$")
+_LABEL = re.compile(r"([A-Za-z][\w@]*(?:[ _/-][A-Za-z][\w@]*)?)([\s:=|(\[]*)$")
+
+Pieces = list[str | ast.expr]
 
 
 @dataclass(frozen=True)
@@ -28,71 +32,105 @@ class Line:
     pattern: str
     metrics: tuple[str, ...]
     where: str
-    has_fold: bool
+    places: frozenset[str]
 
 
 def lines_printed(sources: Mapping[Path, SourceModule]) -> list[Line]:
-    """Those that name a metric, with a fold first."""
+    """Those that name a metric, with a fold and with an epoch first."""
     found: dict[str, Line] = {}
     for source in sources.values():
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _PRINTERS:
-                for argument in node.args:
-                    line = _line(argument, source)
-                    if line is not None:
-                        found.setdefault(line.pattern, line)
-    return sorted(found.values(), key=lambda each: not each.has_fold)
+        printed: set[int] = set()
+        for node in ast.walk(source.tree):  # a call comes before its arguments
+            is_printer = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in _PRINTERS
+            pieces = _of_call(node) if is_printer and isinstance(node, ast.Call) else _of_text(node)
+            if is_printer:
+                printed |= {id(each) for each in ast.walk(node)}
+            elif id(node) in printed:
+                continue
+            line = _line(pieces, source.place(node)) if pieces else None
+            if line is not None and (is_printer or line.places):
+                found.setdefault(line.pattern, line)
+    return sorted(
+        found.values(), key=lambda each: ("fold" not in each.places, "epoch" not in each.places, -len(each.metrics))
+    )
 
 
 def mode_of(metric: str) -> str | None:
     """The direction that a metric of that name usually has."""
-    words = re.split(r"[^a-z0-9]+", metric.lower())
-    if any(word.startswith(each) or word.endswith(each) for word in words for each in _LOWER):
+    words = set(re.split(r"[^a-z0-9]+|_", metric.lower()))
+    if words & {*_LOWER}:
         return "min"
-    return "max" if any(word.startswith(each) or word.endswith(each) for word in words for each in _HIGHER) else None
+    return "max" if words & {*_HIGHER} else None
 
 
-def _line(node: ast.expr, source: SourceModule) -> Line | None:
+def _of_call(node: ast.Call) -> Pieces:
+    """What `print("auc", auc)` prints."""
+    pieces: Pieces = []
+    for argument in node.args:
+        pieces += [*(_of_text(argument) or [argument]), " "]
+    return pieces
+
+
+def _of_text(node: ast.AST) -> Pieces:
+    """The constant and the computed pieces of an expression that makes a text; empty if it makes none."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return [node.value]
     if isinstance(node, ast.JoinedStr):
-        pieces = [part.value if isinstance(part, ast.Constant) else part for part in node.values]
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        text = node.func.value
-        if not (isinstance(text, ast.Constant) and isinstance(text.value, str)):
-            return None
-        parts = re.split(r"\{[^}]*\}", text.value)
-        pieces = [each for pair in zip(parts, [*node.args, None], strict=False) for each in pair if each is not None]
-    else:
-        return None
-    groups: dict[str, str] = {}
+        values = [part.value for part in node.values if isinstance(part, ast.Constant | ast.FormattedValue)]
+        return [part if isinstance(part, ast.expr) else str(part) for part in values]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _of_text(node.left), _of_text(node.right)
+        return [*(left or [node.left]), *(right or [node.right])] if left or right else []
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+        return _interleaved(node.left, r"%[-+ 0-9.]*[a-z]", values)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        return _interleaved(node.func.value, r"\{[^}]*\}", node.args)
+    return []
+
+
+def _interleaved(text: ast.expr, place: str, values: list[ast.expr]) -> Pieces:
+    if not (isinstance(text, ast.Constant) and isinstance(text.value, str)):
+        return []
+    parts = re.split(place, text.value)
+    pieces: Pieces = [parts[0]]
+    for value, part in zip(values, parts[1:], strict=False):
+        pieces += [value, part]
+    return pieces
+
+
+def _line(pieces: Pieces, where: str) -> Line | None:
+    groups: list[str] = []
     pattern, before = "", ""
     for piece in pieces:
         if isinstance(piece, str):
             before += piece
             continue
-        expression = piece.value if isinstance(piece, ast.FormattedValue) else piece
-        name = _name(before, ast.unparse(expression) if isinstance(expression, ast.expr) else "")
-        if name and name not in groups:
-            number = r"\d+" if name in _PLACES else _NUMBER
-            label = re.search(r"[A-Za-z][\w/@-]*[\s:=|]*$", before)
-            start = re.sub(r"\\([ =:/@])", r"\1", re.escape(label[0])) if label else ""
-            pattern += f"{'.*' if pattern else ''}{start}(?P<{name}>{number})"
-            groups[name] = number
+        found = _group(before.rpartition("\n")[2])
+        if "\n" in before:
+            groups, pattern = [], ""
+        if found is not None and found[0] not in groups:
+            groups.append(found[0])
+            number = r"\d+" if found[0] in _PLACES else _NUMBER
+            pattern += f"{'.*' if pattern else ''}{found[1]}(?P<{found[0]}>{number})"
         before = ""
     metrics = tuple(name for name in groups if name not in _PLACES)
     if not metrics or "'" in pattern:
         return None
-    return Line(pattern, metrics, source.place(node), "fold" in groups)
+    return Line(pattern, metrics, where, frozenset(groups) & {*_PLACES})
 
 
-def _name(before: str, expression: str) -> str | None:
-    """The name of what is printed after a text: a place in the training, a metric, or None."""
-    last = _LAST_WORD.search(before)
-    words = re.split(r"[^A-Za-z0-9_]+", last[1].lower()) if last else []
-    label = words[-1] if words else ""
-    for place in _PLACES:
-        if label == place or (not label and expression == place):
-            return place
-    for text in (label, "_".join(words[-2:]), expression if expression.isidentifier() else ""):
-        if text and mode_of(text) is not None and re.fullmatch(r"[A-Za-z_]\w*", text):
-            return text
-    return None
+def _group(before: str) -> tuple[str, str] | None:
+    """(name, pattern of its label) of what is printed after a text: a place in the training, or a metric."""
+    found = _LABEL.search(before)
+    if found is None:
+        return None
+    words = re.split(r"[ _/-]", found[1])
+    last = re.split(r"[ /-]", found[1])[-1]
+    label = found[1] if len(words) > 1 and words[0].lower() in _OF else last
+    name = re.sub(r"\W", "_", label).lower()
+    if last.lower() in _PLACES:
+        name, label = last.lower(), last
+    elif mode_of(name) is None:
+        return None
+    return name, re.sub(r"\\([ =:/@-])", r"\1", re.escape(label + found[2]))
