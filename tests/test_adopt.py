@@ -133,7 +133,7 @@ def _unbundled(style: Style, root: Path) -> tuple[str, dict[str, str]]:
 
 def _lines(style: Style, text: str) -> list[str]:
     """Lines of the output, without times where it has some."""
-    return (re.sub(r"'[a-z_]+_(runtime|per_second)': '[\d.]+'", "", text) if style.varies else text).splitlines()
+    return (re.sub(r"'[a-z_]+_(runtime|per_second)': '[\d.e+]+'", "", text) if style.varies else text).splitlines()
 
 
 def _complete_settings(coord: Coord, style: Style) -> int:

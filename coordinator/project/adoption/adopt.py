@@ -83,11 +83,11 @@ def _plan(
 ) -> tuple[dict[str, bytes], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     """(path -> content of the files to write, what was found, what is not known, what is to be filled in)."""
     args = [("", word.partition("=")[2] or word) for word in config.args]
-    named = [*leaves(config.defaults), *config.values.items()]
-    paths = sort_paths(tree, [*args, *named])
+    named = {**dict(leaves(config.defaults)), **config.values}
+    paths = sort_paths(tree, [*args, *named.items()])
     include = tuple(dict.fromkeys([*config.include, *_not_in(paths.include, config.include)]))
     texts = [*texts_of(config.sources), *((word, "the arguments") for _, word in args)]
-    texts += [(str(value), path) for path, value in named]
+    texts += [(str(value), path) for path, value in named.items()]
     inputs = inputs_in(texts, tree)
     lines = lines_printed(config.sources)
     folder = _experiments_folder(tree)
@@ -142,7 +142,8 @@ def _plan(
         for path, size in paths.large
     ]
     unknown += [
-        f"what {label} is on Kaggle: {path} is not in this repository" for label, path in not_here(tree, named)[:_SHOWN]
+        f"what {label} is on Kaggle: {path} is not in this repository"
+        for label, path in not_here(tree, named.items())[:_SHOWN]
     ]
     unknown += config.unknown
     if entry.command is not None and entry.command.launcher:

@@ -13,6 +13,8 @@ from coordinator.project.declaration.sources import SourceModule
 
 _INPUT = re.compile(r"(?:^|[\"'=\s])(?:(?:\.\./)+|/kaggle/|\./)?input/((?:[A-Za-z0-9][\w.-]*/?)+)")
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NO_SLUGS = {"train", "test", "valid", "val", "images", "data", "raw", "input", "labels", "folds", "models", "weights"}
+"""Folders of a repository that has its data in input/ itself."""
 SMALL = 400_000
 """Bytes of a folder or file that goes into a kernel: Kaggle takes a script of 1 MB."""
 _DATA_FILES = 200
@@ -48,7 +50,7 @@ def inputs_in(texts: Iterable[tuple[str, str]], tree: Tree) -> list[Input]:
                 slug = parts[1] if kind == "competition" else "/".join(parts[1:3])
                 if kind == "competition" or len(parts) > 2:
                     found.setdefault(slug, Input(kind, slug, where))
-            elif _SLUG.fullmatch(parts[0]) and not is_ours:
+            elif _SLUG.fullmatch(parts[0]) and not is_ours and parts[0].lower() not in _NO_SLUGS:
                 found.setdefault(parts[0], Input("", parts[0], where))
     return list(found.values())
 

@@ -52,6 +52,9 @@ def find_entry(tree: Tree, given: str | None) -> Entry:
         )
     named = list(dict.fromkeys(each.entry for each in commands))
     chosen = _likeliest(named)
+    by_name, why = _by_name(tree)
+    if not any(_may_train(each) for each in chosen) and any(_may_train(each) for each in by_name):
+        chosen = []  # the documents show how the data are prepared
     if len(chosen) == 1:
         command = _best([each for each in commands if each.entry == chosen[0]])
         assert command is not None
@@ -63,7 +66,7 @@ def find_entry(tree: Tree, given: str | None) -> Entry:
             )
         return Entry(chosen[0], f"{command.where}", command, _others(commands, chosen[0]))
     if not chosen:
-        chosen, why = _by_name(tree)
+        chosen = by_name
         if len(chosen) == 1:
             return Entry(chosen[0], why, None, tuple(each for each in named if each != chosen[0]))
     if not chosen:
@@ -123,6 +126,10 @@ def _likeliest(names: Sequence[str]) -> list[str]:
             if chosen:
                 return chosen
     return [each for each in names if not _words(each) & _OTHERS] or list(names)
+
+
+def _may_train(name: str) -> bool:
+    return not _words(name) & _OTHERS or bool(_words(name) & {*_NAMES[0]})
 
 
 def _by_name(tree: Tree) -> tuple[list[str], str]:

@@ -76,8 +76,8 @@ def _of_text(node: ast.AST) -> Pieces:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return [node.value]
     if isinstance(node, ast.JoinedStr):
-        values = [part.value for part in node.values if isinstance(part, ast.Constant | ast.FormattedValue)]
-        return [part if isinstance(part, ast.expr) else str(part) for part in values]
+        inner = [part.value for part in node.values if isinstance(part, ast.Constant | ast.FormattedValue)]
+        return [part if isinstance(part, ast.expr) else str(part) for part in inner]
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _of_text(node.left), _of_text(node.right)
         return [*(left or [node.left]), *(right or [node.right])] if left or right else []

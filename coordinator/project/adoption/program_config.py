@@ -202,6 +202,7 @@ def _of_flags(
         return replace(found, python=None, unknown=_left_out(divided))
     first = YamlFile(project.experiment_file("base"), {}, {}, ())
     values = dict(divided.values)
+    unknown = (*_left_out(divided), *_files_to_choose(tree, options, divided))
     declared = declare(project, Given(entry.name, divided.args, first, [values], ())).declared
     return replace(
         start,
@@ -211,8 +212,19 @@ def _of_flags(
         declared=declared,
         values=values,
         args=divided.args,
-        unknown=_left_out(divided),
+        unknown=unknown,
     )
+
+
+def _files_to_choose(tree: Tree, options: Options, divided: Divided) -> list[str]:
+    """That a flag names a config file, if nothing says which, and the files that there are."""
+    for option in options.options:
+        if _CONFIG_OPTION.search(option.name) and divided.values.get(option.name, option.default) is None:
+            files = [name for name in tree.files if _CONFIG_OPTION.search(name) and is_config_file(tree, name)]
+            if files:
+                more = f" and {len(files) - 2} more" if len(files) > 2 else ""
+                return [f"which config file {option.flag or option.name} names: {', '.join(files[:2])}{more}"]
+    return []
 
 
 def _config_file(tree: Tree, options: Options, divided: Divided) -> tuple[str, str] | None:

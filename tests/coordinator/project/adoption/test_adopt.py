@@ -47,7 +47,7 @@ def test_flags_become_the_base_experiment(tmp_path: Path) -> None:
     bare = re.sub(r"^(  +)# ", r"\1", text, flags=re.MULTILINE)
     assert yaml.safe_load(bare)["config"] == config
     assert all(len(line) <= 100 for line in text.splitlines())
-    assert "line = 'Fold (?P<fold>\\d+).*score=(?P<score>[-+.\\deE]+).*loss (?P<loss>" in (
+    assert "line = 'Fold (?P<fold>\\d+).*CV score=(?P<cv_score>[-+.\\deE]+).*val loss (?P<val_loss>" in (
         tmp_path / "pyproject.toml"
     ).read_text(encoding="utf-8")
 

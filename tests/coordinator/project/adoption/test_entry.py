@@ -60,6 +60,7 @@ def test_what_is_no_command_of_the_repository(tmp_path: Path, document: str) -> 
         ({"README.md": "python 1.train.py --fold 0\npython 2.predict.py"}, "1.train.py"),
         ({"run.sh": "for i in 0 1; do python train.py --fold $i; done", "main.py": ""}, "train.py"),
         ({"README.md": "see run.sh", "main.py": "", "model.py": ""}, "main.py"),
+        ({"prepare.sh": "python utils/prepare_png.py --x 1", "Train.py": ""}, "Train.py"),
         ({"README.md": "", "src/main.py": "", "utils.py": ""}, "src/main.py"),
         ({"solve.py": "if __name__ == '__main__':\n    pass\n", "model.py": ""}, "solve.py"),
         ({"kernel.py": "print(1)"}, "kernel.py"),
