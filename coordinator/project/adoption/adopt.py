@@ -131,7 +131,7 @@ def _plan(
     if others:
         more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         found.append(f"others   {', '.join(others[:_SHOWN])}{more}: run by experiments with entry: {others[0]}")
-    unknown = ["which metric counts: primary, and line if no library logs it, in [tool.coord.metrics]"]
+    unknown = ["which metric counts: primary and line in [tool.coord.metrics]"]
     unknown += [
         f"whether input/{each.slug} ({each.where}) is a competition or whose data set, in [tool.coord.kernel]"
         for each in inputs

@@ -103,6 +103,10 @@ def _metrics(lines: Sequence[Line]) -> list[str]:
     names = list(dict.fromkeys(name for line in lines for name in line.metrics))
     name = next((each for each in names if mode_of(each) == "max"), names[0] if names else "val_auc")
     rows.append(f'# primary = {{name = {_text(name)}, mode = "{mode_of(name) or "max"}"}}')
+    others = {each: mode for each in names if each != name and (mode := mode_of(each))}
+    if others:
+        pairs = ", ".join(f"{_text(each)} = {_text(mode)}" for each, mode in others.items())
+        rows.append(f"# modes = {{{pairs}}}")
     for line in lines[:_LINES_SHOWN]:
         rows += [f"# {line.where} prints it:", f"# line = '{line.pattern}'"]
     if not lines:
