@@ -232,7 +232,8 @@ class Settings:
     """How the config reaches the program: "file" (COORD_CONFIG), "arguments", "hydra", "environment", or the path of a
     YAML, JSON or TOML file of the checkout, which is written. By default what fits the declaration."""
     path: tuple[str, ...] = ()
-    """Folders below the project in which modules are searched, too, as PYTHONPATH names them."""
+    """Folders in which modules are searched, beside the project's and the entry script's: ["src"] does what
+    PYTHONPATH=src does, or `pip install -e .` for a package in src/."""
     include: tuple[str, ...] = ()
     """Globs of further files that go into the bundle."""
     exclude: tuple[str, ...] = ()

@@ -109,15 +109,15 @@ def _refuse() -> Any:
 def sources_of(project: Project, entry: str) -> tuple[SourceModule, dict[Path, SourceModule]]:
     """The entry, and all local modules that it reaches. Raises ProjectError if the entry is missing or malformed."""
     root = project.root
-    further = [root / each for each in project.settings.path]
     path = root / entry
     if not is_script(root, entry):
-        places = [folder.joinpath(*entry.split(".")) for folder in (root, *further)]
-        files = [file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__main__.py")]
-        path = next((file for file in files if file.is_file()), path)
+        place = root.joinpath(*entry.split("."))
+        path = next(
+            (each for each in (place.with_name(f"{place.name}.py"), place / "__main__.py") if each.is_file()), place
+        )
     if not path.is_file():
         raise ProjectError(f'there is no entry "{entry}" in {root}')
-    folders = list(dict.fromkeys([*([path.parent] if is_script(root, entry) else []), root, *further]))
+    folders = list(dict.fromkeys([path.parent, root] if is_script(root, entry) else [root]))
     found: dict[Path, SourceModule] = {}
     try:
         top = _read(project, path, folders, found)
