@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from coordinator.errors import NoProject, ProjectError, UsageError
 from coordinator.files import write_atomically
 from coordinator.project.adoption.base_experiment import Base, base_text
-from coordinator.project.adoption.data import OURS, ignore_lines, inputs_in, not_here, sort_paths, texts_of
+from coordinator.project.adoption.data import OURS, ignore_lines, inputs_in, large_paths, not_here, texts_of
 from coordinator.project.adoption.entry import Entry, find_entry
 from coordinator.project.adoption.metrics_lines import lines_printed
 from coordinator.project.adoption.program_config import ProgramConfig, program_config
@@ -84,8 +84,7 @@ def _plan(
     """(path -> content of the files to write, what was found, what is not known, what is to be filled in)."""
     args = [("", word.partition("=")[2] or word) for word in config.args]
     named = {**dict(leaves(config.defaults)), **config.values}
-    paths = sort_paths(tree, [*args, *named.items()])
-    include = tuple(dict.fromkeys([*config.include, *_not_in(paths.include, config.include)]))
+    large = large_paths(tree, [*args, *named.items()])
     texts = [*texts_of(config.sources), *((word, "the arguments") for _, word in args)]
     texts += [(str(value), path) for path, value in named.items()]
     inputs = inputs_in(texts, tree)
@@ -99,17 +98,16 @@ def _plan(
         config_python=config.python,
         delivery=config.delivery,
         path=config.path,
-        include=include,
         experiments=folder,
         owner=wish.owner,
         competition=wish.competition,
         inputs=inputs,
-        large=paths.large,
+        large=large,
         lines=lines,
         remarks=config.remarks,
     )
     text, to_fill = base_text(Base(config.declared, config.values, _about(tree, entry), config.what))
-    ignored = ignore_lines(tree, include)
+    ignored = ignore_lines(tree)
     files = {
         f"{folder}/{_BASE}.yaml": text.encode("utf-8"),
         ".coordignore": ("\n".join(ignored) + "\n").encode("utf-8"),
@@ -124,7 +122,6 @@ def _plan(
         f"config   {config.what}",
         *([f"args     {' '.join(config.args)}"] if config.args else []),
         *([f"path     {' '.join(config.path)}"] if config.path else []),
-        *([f"packed   {', '.join(include)}"] if include else []),
         *([f"ignored  {' '.join(shown)}"] if shown else []),
     ]
     others = [each for each in entry.others if each != entry.name]
@@ -138,8 +135,7 @@ def _plan(
         if not each.kind and each.slug != wish.competition
     ]
     unknown += [
-        f"as which data set Kaggle gets {path} ({size}): dataset_sources in [tool.coord.kernel]"
-        for path, size in paths.large
+        f"as which data set Kaggle gets {path} ({size}): dataset_sources in [tool.coord.kernel]" for path, size in large
     ]
     unknown += [
         f"what {label} is on Kaggle: {path} is not in this repository"
@@ -151,10 +147,6 @@ def _plan(
             f"how many processes: {entry.command.where} starts them with {entry.command.launcher}, coord one"
         )
     return files, (tuple(found), tuple(unknown), tuple(to_fill))
-
-
-def _not_in(paths: Sequence[str], globs: Sequence[str]) -> list[str]:
-    return [path for path in paths if not any(PurePosixPath(path).match(each) for each in globs)]
 
 
 def _about(tree: Tree, entry: Entry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -70,44 +70,27 @@ def texts_of(sources: Mapping[Path, SourceModule]) -> Iterator[tuple[str, str]]:
                 yield node.value, source.place(node)
 
 
-@dataclass(frozen=True)
-class PathsGiven:
-    """Paths that the program's arguments name: what goes into the kernel, and what is too large for it."""
-
-    include: tuple[str, ...] = ()
-    large: tuple[tuple[str, str], ...] = ()
-    """(path, how large)"""
-
-
-def sort_paths(tree: Tree, values: Iterable[tuple[str, object]]) -> PathsGiven:
-    """The paths of the repository among the named values, sorted by whether they are small; no folders for output."""
-    include: list[str] = []
-    large: list[tuple[str, str]] = []
+def large_paths(tree: Tree, values: Iterable[tuple[str, object]]) -> list[tuple[str, str]]:
+    """(path, how large) of what named values name in the repository and no kernel takes; no folders for output."""
+    found: list[tuple[str, str]] = []
     for label, value in values:
         if not isinstance(value, str) or not value or len(value) > 300 or _OUTPUT.search(label):
             continue
         name = PurePosixPath(value).as_posix()
-        if name in tree.folders and not tree.folders[name].has_code:
-            folder = tree.folders[name]
-            if folder.size <= SMALL and not folder.is_cut:
-                include += [f"{name}/**/*"] * (folder.files > 0)
-            else:
-                large.append((f"{name}/", str(folder)))
-        elif name in tree.files and PurePosixPath(name).suffix not in (".py", ""):
-            size = tree.files[name]
-            if size <= SMALL:
-                include.append(name)
-            else:
-                large.append((name, str(Folder(size, 1))))
-    return PathsGiven(tuple(dict.fromkeys(include)), tuple(dict.fromkeys(large)))
+        folder = tree.folders.get(name)
+        if folder is not None and not folder.has_code and (folder.size > SMALL or folder.is_cut):
+            found.append((f"{name}/", str(folder)))
+        elif tree.files.get(name, 0) > SMALL:
+            found.append((name, str(Folder(tree.files[name], 1))))
+    return list(dict.fromkeys(found))
 
 
-def ignore_lines(tree: Tree, included: Sequence[str]) -> list[str]:
+def ignore_lines(tree: Tree) -> list[str]:
     """The lines of .coordignore: what lies in this repository and is no part of the program."""
     lines: list[str] = []
     folders = [name for name, each in tree.folders.items() if _is_data(each)]
     tops = [name for name in folders if not any(name.startswith(f"{other}/") for other in folders)]
-    lines += [f"/{name}/" for name in tops if not any(each.startswith(f"{name}/") for each in included)]
+    lines += [f"/{name}/" for name in tops]
     suffixes = {PurePosixPath(name).suffix.lower() for name in tree.files}
     if ".ipynb" in suffixes:
         lines.append("*.ipynb")

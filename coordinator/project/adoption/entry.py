@@ -17,7 +17,18 @@ _NAMES = (("train",), ("main",), ("run",), ("pipeline",), ("training", "trainer"
 """Words in the name of a program that trains, the likeliest first."""
 _OTHERS = {
     *("infer", "inference", "predict", "prediction", "test", "tests", "eval", "evaluate", "submit", "submission"),
-    *("prepare", "preprocess", "preprocessing", "preprocessor", "download", "setup", "conftest", "make", "create"),
+    *(
+        "prepare",
+        "preprocess",
+        "preprocessing",
+        "preprocessor",
+        "download",
+        "setup",
+        "conftest",
+        "make",
+        "create",
+        "build",
+    ),
     *("convert", "plot", "visualize", "visualise", "app", "demo", "export", "upload", "server", "utils", "util"),
     *("config", "dataset", "data", "model", "models", "loss", "losses", "metric", "metrics", "ensemble", "blend"),
 }
@@ -68,7 +79,7 @@ def find_entry(tree: Tree, given: str | None) -> Entry:
     if not chosen:
         chosen = by_name
         if len(chosen) == 1:
-            return Entry(chosen[0], why, None, tuple(each for each in named if each != chosen[0]))
+            return Entry(_as_module(tree, chosen[0]), why, None, tuple(each for each in named if each != chosen[0]))
     if not chosen:
         raise UsageError(
             f"no script in {tree.root} looks like the one that runs: none is in the README, and none has the name of "
@@ -126,6 +137,14 @@ def _likeliest(names: Sequence[str]) -> list[str]:
             if chosen:
                 return chosen
     return [each for each in names if not _words(each) & _OTHERS] or list(names)
+
+
+def _as_module(tree: Tree, name: str) -> str:
+    """The module's name of a script that imports relatively: it runs with `python -m` only."""
+    source = (tree.root / name).read_bytes()
+    if not re.search(rb"^\s*from\s+\.", source, re.MULTILINE) or "/" not in name:
+        return name
+    return name.removesuffix(".py").replace("/", ".")
 
 
 def _may_train(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from coordinator.errors import CoordError, ProjectError, UsageError
@@ -56,8 +56,6 @@ class ProgramConfig:
     args: Sequence[str] = ()
     path: tuple[str, ...] = ()
     """Folders in which modules are searched, too."""
-    include: tuple[str, ...] = ()
-    """Globs of the config's files."""
     remarks: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -136,17 +134,8 @@ def _of_paths(project: Project, start: ProgramConfig, setting: str, what: str, w
         declared=declared,
         values=values,
         args=divided.args,
-        include=(_with_its_like(setting),),
         unknown=_left_out(divided),
     )
-
-
-def _with_its_like(setting: str) -> str:
-    """A config file and those beside it, which other experiments may name; Hydra's whole folder."""
-    path = PurePosixPath(setting.removeprefix(HYDRA))
-    if setting.startswith(HYDRA):
-        return (path.parent / "**" / "*.yaml").as_posix()
-    return (path.parent / f"*{path.suffix}").as_posix() if len(path.parts) > 1 else path.as_posix()
 
 
 def _count(declared: Declared) -> int:

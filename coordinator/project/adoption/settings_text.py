@@ -31,7 +31,6 @@ class Tables:
     config_python: str | None = None
     delivery: str | None = None
     path: Sequence[str] = ()
-    include: Sequence[str] = ()
     experiments: str = "experiments"
     owner: str | None = None
     competition: str | None = None
@@ -55,7 +54,6 @@ def tables_text(tables: Tables) -> str:
         *([f"config_python = {_text(tables.config_python)}"] if tables.config_python else []),
         *([f"delivery = {_text(tables.delivery)}"] if tables.delivery else []),
         *([f"path = {_list(tables.path)}"] if tables.path else []),
-        *([f"include = {_list(tables.include)}"] if tables.include else []),
         *([f"experiments = {_text(tables.experiments)}"] if tables.experiments != "experiments" else []),
         *(f"# {remark}" for remark in tables.remarks),
         "",

@@ -63,6 +63,7 @@ def test_what_is_no_command_of_the_repository(tmp_path: Path, document: str) -> 
         ({"prepare.sh": "python utils/prepare_png.py --x 1", "Train.py": ""}, "Train.py"),
         ({"README.md": "", "src/main.py": "", "utils.py": ""}, "src/main.py"),
         ({"solve.py": "if __name__ == '__main__':\n    pass\n", "model.py": ""}, "solve.py"),
+        ({"pack/main.py": "from .data import load\n", "pack/__init__.py": "", "build.py": ""}, "pack.main"),
         ({"kernel.py": "print(1)"}, "kernel.py"),
         ({"train": "#!/usr/bin/env python3\n", "score.py": ""}, "train"),
         ({"train_utils.py": "", "trainer.py": "", "train.py": ""}, "train.py"),
