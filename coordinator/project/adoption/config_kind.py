@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -32,8 +32,13 @@ class FileNamed:
     where: str
 
 
-def hydra_setting(tree: Tree, sources: Mapping[Path, SourceModule]) -> tuple[str, str] | None:
-    """(the setting `config`, the place that says so) of `@hydra.main`, if there is one and its file is there."""
+def hydra_setting(tree: Tree, sources: Mapping[Path, SourceModule], args: Sequence[str]) -> tuple[str, str] | None:
+    """(the setting `config`, the place that says so) of `@hydra.main`, if there is one and its file is there.
+
+    The arguments may name another config of its folder.
+    """
+    named = [args[at + 1] for at, word in enumerate(args[:-1]) if word in ("--config-name", "-cn")]
+    named += [word.partition("=")[2] for word in args if word.startswith("--config-name=")]
     for path, source in sources.items():
         for node in ast.walk(source.tree):
             if not isinstance(node, ast.Call) or not _is_hydra(node.func, source):
@@ -42,7 +47,7 @@ def hydra_setting(tree: Tree, sources: Mapping[Path, SourceModule]) -> tuple[str
             names = dict(zip(("config_path", "config_name"), node.args, strict=False))
             given = {key: _text(value, source) for key, value in {**names, **words}.items()}
             folder = os.path.normpath(path.parent / (given.get("config_path") or ""))
-            name = (given.get("config_name") or "config").removesuffix(".yaml")
+            name = (named[0] if named else given.get("config_name") or "config").removesuffix(".yaml")
             file = Path(folder, f"{name}.yaml")
             if file.is_file() and file.is_relative_to(tree.root):
                 return f"{HYDRA}{file.relative_to(tree.root).with_suffix('').as_posix()}", source.place(node)

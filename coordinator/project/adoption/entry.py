@@ -155,19 +155,21 @@ def _by_name(tree: Tree) -> tuple[list[str], str]:
     """The programs that could be meant, and what tells them."""
     scripts = [name for name in (*tree.files, *_executables(tree)) if name.endswith(".py") or "." not in name]
     scripts = list(dict.fromkeys([each for each in scripts if each.endswith(".py")] + _executables(tree)))
-    for depth in (1, 2, 3):
-        here = [name for name in scripts if len(PurePosixPath(name).parts) == depth]
+    by_depth = [[name for name in scripts if len(PurePosixPath(name).parts) == depth] for depth in (1, 2, 3)]
+    for here in by_depth:
         for words in _NAMES:
             found = [name for name in here if _words(name) & {*words} and not _words(name) & _OTHERS]
             exact = [name for name in found if not _words(name) - {*words}]
             if found:
                 return (exact or found), "its name"
-        guarded = [name for name in here if name.endswith(".py") and _is_guarded(tree.root / name)]
-        guarded = [name for name in guarded if not _words(name) & _OTHERS] or guarded
-        if guarded:
-            return guarded, "its `if __name__` line"
-        if depth == 1 and len(here) == 1 and not _words(here[0]) & _OTHERS:
-            return here, "the only script"
+    for are_others in (False, True):
+        for here in by_depth:
+            those = [name for name in here if bool(_words(name) & _OTHERS) == are_others and name.endswith(".py")]
+            guarded = [name for name in those if _is_guarded(tree.root / name)]
+            if guarded:
+                return guarded, "its `if __name__` line"
+        if len(by_depth[0]) == 1 and bool(_words(by_depth[0][0]) & _OTHERS) == are_others:
+            return by_depth[0], "the only script"
     return [], ""
 
 

@@ -80,7 +80,7 @@ def program_config(tree: Tree, entry: Entry) -> ProgramConfig:
         raise UsageError(error.what, hint=error.hint) from error
     words = list(entry.command.args) if entry.command else []
     start = ProgramConfig(sources, path=path)
-    hydra = hydra_setting(tree, sources)
+    hydra = hydra_setting(tree, sources, words)
     if hydra is not None:
         return _of_paths(project, start, hydra[0], f"Hydra's {hydra[0].partition(':')[2]}.yaml ({hydra[1]})", words)
     library = flag_library(sources)

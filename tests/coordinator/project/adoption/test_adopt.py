@@ -75,6 +75,8 @@ def test_what_is_required_and_not_given_is_to_be_filled_in(tmp_path: Path) -> No
           "conf/main.yaml": "lr: 1"}, None),
         ({"src/train.py": "from hydra import main\n@main(version_base=None, config_path='../conf', config_name='a')\n"
           "def f(c): ...", "conf/a.yaml": "lr: 1"}, "hydra:conf/a"),
+        ({"train.py": "import hydra\n@hydra.main(config_path='conf')\ndef f(c): ...", "conf/b.yaml": "lr: 1",
+          "run.sh": "python train.py --config-name b"}, "hydra:conf/b"),
         ({"train.py": "import fire\ndef main(lr=1): ...\n"}, None),
         ({"train.py": "import argparse\np = argparse.ArgumentParser()\np.add_argument('--config', default='c.yaml')\n",
           "c.yaml": "a: 1\nb: 2"}, "c.yaml"),

@@ -63,13 +63,14 @@ def test_what_is_no_command_of_the_repository(tmp_path: Path, document: str) -> 
         ({"prepare.sh": "python utils/prepare_png.py --x 1", "Train.py": ""}, "Train.py"),
         ({"README.md": "", "src/main.py": "", "utils.py": ""}, "src/main.py"),
         ({"solve.py": "if __name__ == '__main__':\n    pass\n", "model.py": ""}, "solve.py"),
-        ({"pack/main.py": "from .data import load\n", "pack/__init__.py": "", "build.py": ""}, "pack.main"),
+        ({"pack/main.py": "from .data import load\n", "build.sh": "python build.py", "build.py": ""}, "pack.main"),
         ({"kernel.py": "print(1)"}, "kernel.py"),
         ({"train": "#!/usr/bin/env python3\n", "score.py": ""}, "train"),
         ({"train_utils.py": "", "trainer.py": "", "train.py": ""}, "train.py"),
         ({"train.py": "", "test_train.py": "", "train_ensemble.py": ""}, "train.py"),
+        ({"setup.py": ""}, "setup.py"),
     ],
-)
+)  # fmt: skip
 def test_the_likeliest_program(tmp_path: Path, files: dict[str, str], entry: str) -> None:
     """Commands come first, then names, then `if __name__` lines."""
     named = {word: "" for text in files.values() for word in text.split() if word.endswith(".py")}
