@@ -40,10 +40,10 @@ def init(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a project: a small one that works at once, or of a repository.
+    """Make a new project, or one of a repository.
 
-    In a repository it finds the program, its options and its data, writes the settings for them, and changes no other
-    file. It can be run again.
+    A new one is small and works at once: `coord dry-run` passes in it. In a repository it finds the program, its
+    options and its data, writes the settings for them, and changes no other file.
     """
     from coordinator.project import Wish, adopt, init_project, is_repository
 

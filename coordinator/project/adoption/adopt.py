@@ -14,11 +14,12 @@ from coordinator.errors import NoProject, ProjectError, UsageError
 from coordinator.files import write_atomically
 from coordinator.project.adoption.base_experiment import Base, base_text
 from coordinator.project.adoption.data import OURS, ignore_lines, inputs_in, large_paths, not_here, texts_of
-from coordinator.project.adoption.entry import Entry, find_entry
+from coordinator.project.adoption.entry import ProgramEntry, find_entry
 from coordinator.project.adoption.metrics_lines import lines_printed
 from coordinator.project.adoption.program_config import ProgramConfig, program_config
 from coordinator.project.adoption.settings_text import Tables, appended, tables_text
 from coordinator.project.adoption.tree import Tree, read_tree
+from coordinator.project.init import check_names
 from coordinator.project.project import find_project
 from coordinator.project.values import leaves
 
@@ -62,6 +63,7 @@ def adopt(directory: Path, wish: Wish) -> Adoption:
     Nothing is written if the folder is a project already. Raises UsageError if no program, or several are found, or
     the folder lies in another project.
     """
+    check_names(wish.owner, wish.competition)
     root = directory.resolve()
     if not root.is_dir():
         raise UsageError(f"there is no folder {directory}")
@@ -79,7 +81,7 @@ def adopt(directory: Path, wish: Wish) -> Adoption:
 
 
 def _plan(
-    tree: Tree, entry: Entry, config: ProgramConfig, wish: Wish, before: bytes
+    tree: Tree, entry: ProgramEntry, config: ProgramConfig, wish: Wish, before: bytes
 ) -> tuple[dict[str, bytes], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     """(path -> content of the files to write, what was found, what is not known, what is to be filled in)."""
     args = [("", word.partition("=")[2] or word) for word in config.args]
@@ -149,7 +151,7 @@ def _plan(
     return files, (tuple(found), tuple(unknown), tuple(to_fill))
 
 
-def _about(tree: Tree, entry: Entry) -> str:
+def _about(tree: Tree, entry: ProgramEntry) -> str:
     return f"{entry.name} as {entry.command.where} runs it" if entry.command else f"{entry.name} of {tree.root.name}"
 
 
@@ -225,9 +227,14 @@ def _uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    waiting = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, waiting)
+    arrived: list[int] = []
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for each in before:
+        signal.signal(each, lambda number, _: arrived.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in arrived[:1]:
+            signal.raise_signal(number)

@@ -36,7 +36,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Entry:
+class ProgramEntry:
     """What runs."""
 
     name: str
@@ -49,13 +49,13 @@ class Entry:
     """Other programs that the documents name."""
 
 
-def find_entry(tree: Tree, given: str | None) -> Entry:
+def find_entry(tree: Tree, given: str | None) -> ProgramEntry:
     """Raises UsageError if there is no program, or several that are equally likely."""
     commands = commands_in(tree)
     if given is not None:
         name = _given(tree, given)
         command = _best([each for each in commands if each.entry in (name, given)])
-        return Entry(name, "--from", command, _others(commands, name))
+        return ProgramEntry(name, "--from", command, _others(commands, name))
     if not any(name.endswith(".py") for name in tree.files) and not commands and not _executables(tree):
         raise UsageError(
             f"no Python script was found in {tree.root}",
@@ -75,11 +75,13 @@ def find_entry(tree: Tree, given: str | None) -> Entry:
                 hint=f"Make that folder the project: coord init {os.path.relpath(tree.root / command.folder)}; "
                 f"or run it from here: --from {chosen[0]}",
             )
-        return Entry(chosen[0], f"{command.where}", command, _others(commands, chosen[0]))
+        return ProgramEntry(chosen[0], f"{command.where}", command, _others(commands, chosen[0]))
     if not chosen:
         chosen = by_name
         if len(chosen) == 1:
-            return Entry(_as_module(tree, chosen[0]), why, None, tuple(each for each in named if each != chosen[0]))
+            return ProgramEntry(
+                _as_module(tree, chosen[0]), why, None, tuple(each for each in named if each != chosen[0])
+            )
     if not chosen:
         raise UsageError(
             f"no script in {tree.root} looks like the one that runs: none is in the README, and none has the name of "

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from coordinator.project.adoption.entry import Entry
+from coordinator.project.adoption.entry import ProgramEntry
 from coordinator.project.adoption.tree import Tree
 from coordinator.project.declaration.sources import SourceModule
 
@@ -14,7 +14,7 @@ _USUAL = "src"
 """Where an installed package lies in its repository."""
 
 
-def named_by_command(tree: Tree, entry: Entry) -> tuple[str, ...]:
+def named_by_command(tree: Tree, entry: ProgramEntry) -> tuple[str, ...]:
     """The folders below the repository that PYTHONPATH names, and src/ if the entry is a module there."""
     found = [PurePosixPath(each).as_posix() for each in (entry.command.paths if entry.command else ())]
     file = entry.name.replace(".", "/")

@@ -18,7 +18,7 @@ from coordinator.project.adoption.config_kind import (
     value_count,
 )
 from coordinator.project.adoption.data import texts_of
-from coordinator.project.adoption.entry import Entry
+from coordinator.project.adoption.entry import ProgramEntry
 from coordinator.project.adoption.import_path import installed, named_by_command
 from coordinator.project.adoption.tree import Tree
 from coordinator.project.declaration.argparse_source import read_flags
@@ -64,7 +64,7 @@ class ProgramConfig:
         return defaults_of(self.declared) if isinstance(self.declared, Section) else {}
 
 
-def program_config(tree: Tree, entry: Entry) -> ProgramConfig:
+def program_config(tree: Tree, entry: ProgramEntry) -> ProgramConfig:
     """Raises UsageError if the entry cannot be read."""
     path = named_by_command(tree, entry)
     project = Project(tree.root, Settings(entry=entry.name, path=path))
@@ -157,7 +157,7 @@ def _declared(project: Project, setting: str, overrides: Sequence[str] = ()) -> 
 
 
 def _of_flags(
-    tree: Tree, start: ProgramConfig, entry: Entry, library: str, words: Sequence[str]
+    tree: Tree, start: ProgramConfig, entry: ProgramEntry, library: str, words: Sequence[str]
 ) -> ProgramConfig | None:
     """None if the program has no flags."""
     settings = Settings(entry=entry.name, config="argparse", config_python=start.python, path=start.path)

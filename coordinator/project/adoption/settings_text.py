@@ -13,9 +13,8 @@ from coordinator.errors import UsageError
 from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.project.adoption.data import Input
 from coordinator.project.adoption.metrics_lines import Line, mode_of
+from coordinator.project.init import TITLE_ROOM
 
-_TITLE_ROOM = 20
-"""Characters of a kernel's title that are left for the experiment's name."""
 _LINES_SHOWN = 3
 
 
@@ -70,7 +69,7 @@ def tables_text(tables: Tables) -> str:
 
 def title_of(name: str) -> str:
     """The setting `title`: long enough for Kaggle with any experiment's name, and short enough with most."""
-    begin = slugify(name, max_length=TITLE_MAX - _TITLE_ROOM, word_boundary=True).replace("-", " ")
+    begin = slugify(name, max_length=TITLE_MAX - TITLE_ROOM, word_boundary=True).replace("-", " ")
     return f"{begin if len(begin) > 2 else f'kernel {begin}'.strip()} {{experiment}}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,15 @@ def test_a_folder_of_another_project(tmp_path: Path) -> None:
         adopt(tmp_path / "inner", Wish())
 
 
+@pytest.mark.parametrize("wish", [{"owner": "a/b"}, {"competition": "c/titanic"}])
+def test_names_of_kaggle(tmp_path: Path, wish: dict[str, str]) -> None:
+    """They are checked before anything is written."""
+    write_files(tmp_path, {"train.py": ""})
+    with pytest.raises(UsageError, match="is not a valid name on Kaggle"):
+        adopt(tmp_path, Wish(**wish))
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+
 def test_own_experiments_and_ignore_file_stay(tmp_path: Path) -> None:
     """A repository's experiments/ with files of its own, and its .coordignore, are left alone."""
     own: dict[str, str | bytes] = {"train.py": "", "experiments/base.yaml": "lr: 1\n", ".coordignore": "/x/\n"}
@@ -159,6 +170,29 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         adopt(tmp_path, Wish())
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "pyproject.toml").read_text(encoding="utf-8") == "[tool.x]\n"
+
+
+def test_ctrl_c_waits_until_all_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the command, and there is all of the project."""
+    write_files(tmp_path, {"train.py": "print(1)\n"})
+
+    def interrupted(file: Path, data: bytes) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        coordinator_files.write_atomically(file, data)
+
+    monkeypatch.setattr(verb, "write_atomically", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        adopt(tmp_path, Wish())
+    assert resolve(find_project(tmp_path), "base").name == "base"
+    assert (tmp_path / ".coordignore").is_file()
+
+
+def test_what_a_killed_init_left_is_used(tmp_path: Path) -> None:
+    """pyproject.toml comes last: without it the next init begins again."""
+    write_files(tmp_path, {"train.py": FLAGS})
+    adopt(tmp_path, Wish())
+    (tmp_path / "pyproject.toml").unlink()
+    assert adopt(tmp_path, Wish()).written == ("experiments/base.yaml", "pyproject.toml")
 
 
 def test_inputs_of_kaggle(tmp_path: Path) -> None:
