@@ -13,18 +13,17 @@ from pathlib import Path, PurePosixPath
 from coordinator.errors import NoProject, ProjectError, UsageError
 from coordinator.files import write_atomically
 from coordinator.project.adoption.base_experiment import Base, base_text
-from coordinator.project.adoption.data import OURS, ignore_lines, inputs_in, large_paths, not_here, texts_of
+from coordinator.project.adoption.data import ignore_lines
 from coordinator.project.adoption.entry import ProgramEntry, find_entry
+from coordinator.project.adoption.findings import data_of, found_lines, unknown_lines
 from coordinator.project.adoption.metrics_lines import lines_printed
 from coordinator.project.adoption.program_config import ProgramConfig, program_config
 from coordinator.project.adoption.settings_text import Tables, appended, tables_text
 from coordinator.project.adoption.tree import Tree, read_tree
 from coordinator.project.init import check_names
 from coordinator.project.project import find_project
-from coordinator.project.values import leaves
 
 _BASE = "base"
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -84,13 +83,7 @@ def _plan(
     tree: Tree, entry: ProgramEntry, config: ProgramConfig, wish: Wish, before: bytes
 ) -> tuple[dict[str, bytes], tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
     """(path -> content of the files to write, what was found, what is not known, what is to be filled in)."""
-    args = [("", word.partition("=")[2] or word) for word in config.args]
-    named = {**dict(leaves(config.defaults)), **config.values}
-    large = large_paths(tree, [*args, *named.items()])
-    texts = [*texts_of(config.sources), *((word, "the arguments") for _, word in args)]
-    texts += [(str(value), path) for path, value in named.items()]
-    inputs = inputs_in(texts, tree)
-    lines = lines_printed(config.sources)
+    data = data_of(tree, config)
     folder = _experiments_folder(tree)
     tables = Tables(
         name=tree.root.name,
@@ -98,14 +91,13 @@ def _plan(
         args=config.args,
         config=config.setting,
         config_python=config.python,
-        delivery=config.delivery,
         path=config.path,
         experiments=folder,
         owner=wish.owner,
         competition=wish.competition,
-        inputs=inputs,
-        large=large,
-        lines=lines,
+        inputs=data.inputs,
+        large=data.large,
+        lines=lines_printed(config.sources),
         remarks=config.remarks,
     )
     text, to_fill = base_text(Base(config.declared, config.values, _about(tree, entry), config.what))
@@ -118,37 +110,8 @@ def _plan(
     }
     if ".coordignore" in tree.files:
         del files[".coordignore"]
-    shown = [line for line in ignored if not line.startswith("/.") and line.strip("/") not in OURS]
-    found = [
-        f"entry    {entry.name} ({entry.why})",
-        f"config   {config.what}",
-        *([f"args     {' '.join(config.args)}"] if config.args else []),
-        *([f"path     {' '.join(config.path)}"] if config.path else []),
-        *([f"ignored  {' '.join(shown)}"] if shown else []),
-    ]
-    others = [each for each in entry.others if each != entry.name]
-    if others:
-        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        found.append(f"others   {', '.join(others[:_SHOWN])}{more}: run by experiments with entry: {others[0]}")
-    unknown = ["which metric counts: primary and line in [tool.coord.metrics]"]
-    unknown += [
-        f"whether input/{each.slug} ({each.where}) is a competition or whose data set, in [tool.coord.kernel]"
-        for each in inputs
-        if not each.kind and each.slug != wish.competition
-    ]
-    unknown += [
-        f"as which data set Kaggle gets {path} ({size}): dataset_sources in [tool.coord.kernel]" for path, size in large
-    ]
-    unknown += [
-        f"what {label} is on Kaggle: {path} is not in this repository"
-        for label, path in not_here(tree, named.items())[:_SHOWN]
-    ]
-    unknown += config.unknown
-    if entry.command is not None and entry.command.launcher:
-        unknown.append(
-            f"how many processes: {entry.command.where} starts them with {entry.command.launcher}, coord one"
-        )
-    return files, (tuple(found), tuple(unknown), tuple(to_fill))
+    unknown = unknown_lines(entry, config, data, wish.competition)
+    return files, (tuple(found_lines(entry, config, ignored)), tuple(unknown), tuple(to_fill))
 
 
 def _about(tree: Tree, entry: ProgramEntry) -> str:

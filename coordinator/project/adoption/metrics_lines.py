@@ -133,4 +133,5 @@ def _group(before: str) -> tuple[str, str] | None:
         name, label = last.lower(), last
     elif mode_of(name) is None:
         return None
-    return name, re.sub(r"\\([ =:/@-])", r"\1", re.escape(label + found[2]))
+    start = re.sub(r"\\([ =:/@-])", r"\1", re.escape(label + found[2]))
+    return name, re.sub(r"\\?[\t\r\f\v]", r"\\s", start)

@@ -49,7 +49,6 @@ class ProgramConfig:
     setting: str | None = None
     """`config` in the settings."""
     python: str | None = None
-    delivery: str | None = None
     declared: Declared | None = None
     values: Mapping[str, Any] = field(default_factory=dict)
     """By dotted path."""

@@ -28,7 +28,6 @@ class Tables:
     args: Sequence[str] = ()
     config: str | None = None
     config_python: str | None = None
-    delivery: str | None = None
     path: Sequence[str] = ()
     experiments: str = "experiments"
     owner: str | None = None
@@ -51,7 +50,6 @@ def tables_text(tables: Tables) -> str:
         *([f"args = {_list(tables.args)}"] if tables.args else []),
         *([f"config = {_text(tables.config)}"] if tables.config else []),
         *([f"config_python = {_text(tables.config_python)}"] if tables.config_python else []),
-        *([f"delivery = {_text(tables.delivery)}"] if tables.delivery else []),
         *([f"path = {_list(tables.path)}"] if tables.path else []),
         *([f"experiments = {_text(tables.experiments)}"] if tables.experiments != "experiments" else []),
         *(f"# {remark}" for remark in tables.remarks),

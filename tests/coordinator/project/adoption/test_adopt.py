@@ -54,6 +54,27 @@ def test_flags_become_the_base_experiment(tmp_path: Path) -> None:
     ).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ('print("CV AUC:", auc)', "CV AUC: (?P<cv_auc>[-+.\\deE]+)"),
+        ('logger.info("epoch %d - loss: %.4f" % (epoch, loss))', "epoch (?P<epoch>\\d+).*loss: (?P<loss>[-+.\\deE]+)"),
+        ('print("Fold {}: rmse\\t{:.3f}".format(i, r))', "Fold (?P<fold>\\d+).*rmse\\s(?P<rmse>[-+.\\deE]+)"),
+        ('text = f"Fold {k}, valid loss: {a}, acc: {b}"\nprint(text)',
+         "Fold (?P<fold>\\d+).*valid loss: (?P<valid_loss>[-+.\\deE]+).*acc: (?P<acc>[-+.\\deE]+)"),
+        ('print("best " + f"dice ({d:.4f} --> {e})")', "best dice \\((?P<best_dice>[-+.\\deE]+)"),
+        ('print(f"took {s} s of {n}")', None),
+        ('message = f"loss {x}"', None),
+    ],
+)  # fmt: skip
+def test_printed_lines_become_patterns(tmp_path: Path, source: str, line: str | None) -> None:
+    """The pattern finds what the line prints."""
+    _adopted(tmp_path, {"train.py": source})
+    text = (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+    found = re.findall(r"# train.py:\d+ prints it:\n# line = '(.*)'", text)
+    assert found == ([] if line is None else [line])
+
+
 def test_what_is_required_and_not_given_is_to_be_filled_in(tmp_path: Path) -> None:
     """A placeholder of the README is no value."""
     files: dict[str, str | bytes] = {"train.py": FLAGS, "README.md": "python train.py --data /path/to/data --lr 0.1"}
