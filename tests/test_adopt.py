@@ -64,7 +64,7 @@ STYLES = [
     Style(
         "hydra_groups",
         grid=("optimizer=adam,sgd", "width=4,8"),
-        settings=('vendor = ["hydra-core"]',),
+        settings=('image_extra = ["hydra"]',),
         needs=("hydra",),
     ),
     Style("omegaconf_cli", grid=("train.lr=0.1,0.3", "model.width=4,8"), needs=("omegaconf",)),

@@ -8,11 +8,11 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from coordinator.errors import NoProject, ProjectError, UsageError
 from coordinator.files import write_atomically
-from coordinator.project.adoption.base_experiment import Base, base_text
+from coordinator.project.adoption.base_experiment import BASE_MARK, Base, base_text
 from coordinator.project.adoption.data import ignore_lines
 from coordinator.project.adoption.entry import ProgramEntry, find_entry
 from coordinator.project.adoption.findings import data_of, found_lines, unknown_lines
@@ -108,10 +108,12 @@ def _plan(
         # Last: without it the others mean nothing.
         "pyproject.toml": appended(before, tables_text(tables)),
     }
-    if ".coordignore" in tree.files:
-        del files[".coordignore"]
+    kept = [name for name in (f"{folder}/{_BASE}.yaml", ".coordignore") if name in tree.files]
+    for name in kept:
+        del files[name]
     unknown = unknown_lines(entry, config, data, wish.competition)
-    return files, (tuple(found_lines(entry, config, ignored)), tuple(unknown), tuple(to_fill))
+    found = [*found_lines(entry, config, ignored), *([f"kept     {' '.join(kept)}"] if kept else [])]
+    return files, (tuple(found), tuple(unknown), () if f"{folder}/{_BASE}.yaml" in kept else tuple(to_fill))
 
 
 def _about(tree: Tree, entry: ProgramEntry) -> str:
@@ -120,19 +122,10 @@ def _about(tree: Tree, entry: ProgramEntry) -> str:
 
 def _experiments_folder(tree: Tree) -> str:
     """`experiments`, unless the repository has its own files of that kind there."""
-    taken = [
-        name
-        for name in tree.files
-        if name.startswith("experiments/") and PurePosixPath(name).suffix in (".yaml", ".yml")
-    ]
-    is_free = not taken or _is_left_over(tree, "experiments")
-    return "experiments" if is_free and "experiments" not in tree.files else "coord_experiments"
-
-
-def _is_left_over(tree: Tree, folder: str) -> bool:
-    """Whether an init that was killed left the only file there."""
-    names = [name for name in tree.files if name.startswith(f"{folder}/")]
-    return names == [f"{folder}/{_BASE}.yaml"] and b"\n# A comment has the value" in _read(tree.root / names[0])
+    names = [name for name in tree.files if name.startswith("experiments/") and name.endswith((".yaml", ".yml"))]
+    base = f"experiments/{_BASE}.yaml"
+    is_ours = base in names and BASE_MARK.encode() in _read(tree.root / base)  # of an init before this one
+    return "experiments" if is_ours or (not names and "experiments" not in tree.files) else "coord_experiments"
 
 
 def _read(file: Path) -> bytes:

@@ -14,6 +14,8 @@ from coordinator.project.scalar import Written, untyped
 from coordinator.project.schema import Declared
 from coordinator.project.section import REQUIRED, Field, Section
 
+BASE_MARK = "# A comment has the value that counts without it."
+_OWN_NAMES = "# The names below `config` are this project's own: other experiments may change their values only."
 _WIDTH = 100
 _VALUE_MAX = 200
 
@@ -34,12 +36,15 @@ def base_text(base: Base) -> tuple[str, list[str]]:
     """(the file, the values that are still to be filled in)."""
     head = [f"about: {_shown(base.about)}"] if base.about else []
     if not isinstance(base.declared, Section) or not base.declared.entries:
-        head += ["# The names below `config` are this project's own: other experiments may change their values only."]
+        head += [
+            "# The names below `config` are this project's own: other experiments may change their values only.",
+            BASE_MARK,
+        ]
         lines = list(_given(dict(base.values)))
         return "\n".join([*head, "config:", *(lines or ["  # name: value"])]) + "\n", []
     missing: list[str] = []
     lines = list(_section(base.declared, base.values, "", "  ", missing))
-    head += [f"# {base.what}.", "# A comment has the value that counts without it."]
+    head += [f"# {base.what}.", BASE_MARK]
     return "\n".join([*head, "config:", *lines]) + "\n", missing
 
 

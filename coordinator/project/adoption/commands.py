@@ -67,7 +67,10 @@ def commands_in(tree: Tree) -> list[Command]:
     """All of them, those of the README first, each in its order."""
     found = []
     for name in _documents(tree):
-        text = (tree.root / name).read_text(encoding="utf-8", errors="replace")
+        try:
+            text = (tree.root / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue  # the program may still be found by its name
         found += list(_of_document(tree, name, text))
     return found
 

@@ -90,7 +90,7 @@ def ignore_lines(tree: Tree) -> list[str]:
     lines: list[str] = []
     folders = [name for name, each in tree.folders.items() if _is_data(each)]
     tops = [name for name in folders if not any(name.startswith(f"{other}/") for other in folders)]
-    lines += [f"/{name}/" for name in tops]
+    lines += ["/" + re.sub(r"([*?\[\\])", r"\\\1", name) + "/" for name in tops if name.isprintable()]
     suffixes = {PurePosixPath(name).suffix.lower() for name in tree.files}
     if ".ipynb" in suffixes:
         lines.append("*.ipynb")

@@ -153,6 +153,22 @@ def test_a_folder_of_another_project(tmp_path: Path) -> None:
         adopt(tmp_path / "inner", Wish())
 
 
+def test_a_program_that_is_no_python(tmp_path: Path) -> None:
+    """One message with its place, and nothing is written."""
+    write_files(tmp_path, {"train.py": "def f(:\n"})
+    with pytest.raises(UsageError, match="train.py:1: invalid syntax"):
+        adopt(tmp_path, Wish())
+    assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
+
+
+def test_odd_names_of_data(tmp_path: Path) -> None:
+    """What is special in an ignore file is taken literally there."""
+    write_files(tmp_path, {"train.py": "", "raw [old]/a.csv": b"0" * 2_000_000, "#x/b.csv": b"0" * 2_000_000})
+    adopt(tmp_path, Wish())
+    lines = (tmp_path / ".coordignore").read_text(encoding="utf-8").splitlines()
+    assert lines[:2] == ["/#x/", "/raw \\[old]/"]
+
+
 @pytest.mark.parametrize("wish", [{"owner": "a/b"}, {"competition": "c/titanic"}])
 def test_names_of_kaggle(tmp_path: Path, wish: dict[str, str]) -> None:
     """They are checked before anything is written."""
@@ -213,7 +229,12 @@ def test_what_a_killed_init_left_is_used(tmp_path: Path) -> None:
     write_files(tmp_path, {"train.py": FLAGS})
     adopt(tmp_path, Wish())
     (tmp_path / "pyproject.toml").unlink()
-    assert adopt(tmp_path, Wish()).written == ("experiments/base.yaml", "pyproject.toml")
+    base = tmp_path / "experiments" / "base.yaml"
+    base.write_text(base.read_text(encoding="utf-8").replace("data:", "data: mine"), encoding="utf-8")
+    found = adopt(tmp_path, Wish())
+    assert found.written == ("pyproject.toml",)
+    assert found.found[-1] == "kept     experiments/base.yaml .coordignore"
+    assert resolve(find_project(tmp_path), "base").config["data"] == "mine"
 
 
 def test_inputs_of_kaggle(tmp_path: Path) -> None:
