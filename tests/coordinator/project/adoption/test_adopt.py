@@ -156,7 +156,7 @@ def test_a_folder_of_another_project(tmp_path: Path) -> None:
 def test_a_program_that_is_no_python(tmp_path: Path) -> None:
     """One message with its place, and nothing is written."""
     write_files(tmp_path, {"train.py": "def f(:\n"})
-    with pytest.raises(UsageError, match="train.py:1: invalid syntax"):
+    with pytest.raises(UsageError, match=r"train\.py:1: invalid syntax"):
         adopt(tmp_path, Wish())
     assert [path.name for path in tmp_path.iterdir()] == ["train.py"]
 
