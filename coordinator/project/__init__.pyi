@@ -1,4 +1,5 @@
 from . import git as git
+from .declaration.required import missing_options as missing_options
 from .experiment import (
     Change as Change,
     Experiment as Experiment,
@@ -10,7 +11,7 @@ from .experiment import (
     resolve as resolve,
 )
 from .init import init_project as init_project
-from .launch import AS_FILE as AS_FILE
+from .launch import AS_FILE as AS_FILE, is_script as is_script
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (
@@ -20,6 +21,7 @@ from .settings import (
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,
+    kind_of as kind_of,
     parse_target as parse_target,
 )
 from .shipped import default_template as default_template, shipped as shipped

@@ -6,22 +6,22 @@ import builtins
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 
 @contextlib.contextmanager
-def importing_from(root: Path, package: str) -> Iterator[None]:
-    """Imports of `package` come from `root`, leave nothing behind in sys.modules, and write no bytecode there."""
+def importing_from(folders: Sequence[Path], package: str) -> Iterator[None]:
+    """Imports of `package` come from the folders, leave nothing behind in sys.modules, and write no bytecode there."""
 
     def forget() -> dict[str, Any]:
         names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
         return {name: sys.modules.pop(name) for name in names}
 
     before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
-    sys.path.insert(0, str(root))
+    sys.path[:0] = map(str, folders)
     builtins.__import__ = _only_standard_library(package)
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
-from coordinator.names import is_plain
+from coordinator.names import is_confined, is_plain
 from coordinator.project.launch import is_script
 from coordinator.project.own_modules import importing_from
 from coordinator.project.schema import ConfigProblem, check
@@ -32,6 +32,11 @@ class Project:
 
     root: Path
     settings: Settings
+
+    @property
+    def module_folders(self) -> tuple[Path, ...]:
+        """Where `python -m` finds the program's modules: in the project, and in the folders that `path` names."""
+        return (self.root, *(self.root / folder for folder in self.settings.path))
 
     @property
     def pyproject(self) -> Path:
@@ -157,7 +162,7 @@ class Project:
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
-            with importing_from(self.root, module_name.partition(".")[0]):
+            with importing_from(self.module_folders, module_name.partition(".")[0]):
                 return getattr(importlib.import_module(module_name), name)
         except ImportError as error:
             raise ProjectError(
@@ -239,6 +244,9 @@ def _impossible(root: Path, settings: Settings) -> Iterator[ConfigProblem]:
     source = settings.model_source
     if source is not None and not (root / source).is_dir():
         yield ConfigProblem("model_source", f'there is no folder "{source}" in {root}')
+    for folder in settings.path:
+        if not is_confined(folder) or not (root / folder).is_dir():
+            yield ConfigProblem("path", f'there is no folder "{folder}" in {root}')
     if not settings.entry:
         yield ConfigProblem("entry", 'is missing: what runs? entry = "train.py" or "package.train"')
     elif is_script(root, settings.entry):

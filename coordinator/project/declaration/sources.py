@@ -107,15 +107,15 @@ def _refuse() -> Any:
 def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]]:
     """The entry, and all local modules that it reaches. Raises ProjectError if the entry is missing or malformed."""
     root = project.root
+    modules = project.module_folders
     path = root / entry
     if not is_script(root, entry):
-        place = root.joinpath(*entry.split("."))
-        path = next(
-            (each for each in (place.with_name(f"{place.name}.py"), place / "__main__.py") if each.is_file()), place
-        )
+        places = [folder.joinpath(*entry.split(".")) for folder in modules]
+        files = [file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__main__.py")]
+        path = next((file for file in files if file.is_file()), places[0])
     if not path.is_file():
         raise ProjectError(f'there is no entry "{entry}" in {root}')
-    folders = tuple(dict.fromkeys([path.parent, root] if is_script(root, entry) else [root]))
+    folders = tuple(dict.fromkeys([path.parent, *modules[1:], root] if is_script(root, entry) else modules))
     found: dict[Path, Source] = {}
     try:
         top = _read(project, path, folders, found)

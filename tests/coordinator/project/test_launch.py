@@ -118,8 +118,9 @@ def test_the_launch_is_part_of_the_work(tmp_path: Path) -> None:
     }
     launch = built.experiment.launch
     others = [
-        dataclasses.replace(launch, **{name: value})
-        for name, value in (("args", ()), ("cwd", "working"), ("delivery", {"kind": "environment"}))
+        dataclasses.replace(launch, args=()),
+        dataclasses.replace(launch, cwd="working"),
+        dataclasses.replace(launch, delivery={"kind": "environment"}),
     ]
     experiments = [dataclasses.replace(built.experiment, launch=each) for each in others]
     digests = {work_to_do(assemble(project, each)) for each in (*experiments, resolve(project, "infer"))}
