@@ -80,7 +80,11 @@ class NamedCollection(Collection):
         for folder in (*beside, *self.added):
             for name in sorted(self._open & set(names_in(folder))):
                 paths = located((*self.folders, *self.added), name)
-                if not paths or any(self._rule(path, directory=path.is_dir()) for path in paths):
+                if (
+                    folder / name in self.added
+                    or not paths
+                    or any(self._rule(path, directory=path.is_dir()) for path in paths)
+                ):
                     continue
                 if is_module(folder, name):
                     self._take(name, Import(name, line, True), where)
