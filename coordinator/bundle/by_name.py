@@ -27,7 +27,7 @@ class NamedCollection(Collection):
     def __init__(self, root: Path, folders: Sequence[Path], selection: Selection, say: Callable[[str], None]) -> None:
         super().__init__(root, folders, selection, say)
         self._named = selection.named
-        self._folders_taken: set[Path] = set()
+        self._folders_taken: set[tuple[Path, frozenset[str] | None]] = set()
         self._computed: deque[tuple[Module, int, set[str]]] = deque()
         """Modules that import a computed name: the line, and what literals they have."""
 
@@ -125,14 +125,14 @@ class NamedCollection(Collection):
         if folder.is_dir() and folder.is_relative_to(self._root) and not self._root.is_relative_to(folder):
             if not any(each.is_relative_to(folder) for each in self.folders):
                 self._take_folder(folder, where, CONFIG)
-        elif folder.is_dir() and base != self._root:
+        elif folder.is_dir() and not folder.is_relative_to(self._root):
             self.configs_outside.append(folder)
 
     def _take_folder(self, folder: Path, where: str, suffixes: frozenset[str] | None = None) -> None:
         """The files of a folder if they are few and small; otherwise those with these suffixes, if those are."""
-        if folder in self._folders_taken or self._rule(folder, directory=True):
+        if (folder, suffixes) in self._folders_taken or self._rule(folder, directory=True):
             return
-        self._folders_taken.add(folder)
+        self._folders_taken.add((folder, suffixes))
         name = folder.relative_to(self._root).as_posix()
         found: Folder | None = None
         for kinds in dict.fromkeys((None if suffixes is CONFIG and has_modules(folder) else suffixes, suffixes)):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from coordinator.bundle.arguments import paths_named
 from coordinator.bundle.image import Image
+from coordinator.bundle.roots import above
 from coordinator.bundle.sources import Collected, Selection, gather
 from coordinator.bundle.told import missing_files
 from coordinator.errors import BundleError
@@ -102,7 +103,8 @@ def _above(program: Program, found: Collected, image: Callable[[], Image]) -> tu
         if not each.folder.is_relative_to(root) and not image().has_module(each.name):
             return f"{each.where} imports {each.name}, which lies in {_shown(each.folder)}", _common(root, each.folder)
     for folder in found.configs_outside:
-        return f"{program.entry} has its config in {_shown(folder)}", _common(root, folder)
+        if _common(root, folder) in above(root):
+            return f"{program.entry} has its config in {_shown(folder)}", _common(root, folder)
     if program.is_script and not program.has_named_root and root != here and root.is_relative_to(here):
         for text, where in missing_files(found, program.entry, (), ()).nowhere:
             if (here / text).exists():
