@@ -16,7 +16,7 @@ def paths_named(arguments: Sequence[str], values: Iterable[tuple[str, Any]] = ()
     """(text, what says it) of every argument and value that may be the path of a file or folder that is read."""
     given = [*_given(arguments), *((text, path) for path, value in values for text in _texts(value))]
     return tuple(
-        (text, f"the argument {name}" if name.startswith("-") or not name else f"the value {name}")
+        (text, f"the value {name}" if name and not name.startswith("-") else f"the argument {name or text}")
         for text, name in given
         if _is_path(text, name)
     )

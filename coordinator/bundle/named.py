@@ -14,11 +14,11 @@ from coordinator.bundle.texts import Texts
 # Functions whose first argument is a file that they read. A dotted name is one of a module or a class.
 _READ = re.compile(
     r"(?:.+\.)?(?:read_(?:csv|table|parquet|json|pickle|excel|feather|fwf|hdf|orc|ipc|image)|scan_(?:csv|parquet)"
-    r"|loadtxt|genfromtxt|fromfile|imread|read_file)"
-    r"|(?:np|numpy|torch|joblib|OmegaConf|cupy)\.load|(?:h5py\.)File|Image\.open"
+    r"|loadtxt|genfromtxt|fromfile|imread|dcmread|loadmat|load_model|read_file|ZipFile|truetype)"
+    r"|(?:np|numpy|torch|joblib|OmegaConf|cupy|librosa|nib|nibabel)\.load|(?:h5py\.)?File|Image\.open|sf\.read"
 )
 _READING_METHODS = frozenset({"read_text", "read_bytes"})
-_OPEN = re.compile(r"(?:(?:io|codecs|gzip|bz2|lzma)\.)?open")
+_OPEN = re.compile(r"(?:(?:io|codecs|gzip|bz2|lzma|tarfile|zipfile)\.)?open")
 _WRITE = re.compile(
     r"to_\w+|save\w*|dump\w*|write\w*|mkdir|makedirs|copy\w*|move|rename|replace|touch|imwrite|extract\w*|unpack\w*"
     r"|urlretrieve|\w*download\w*|File\w*Handler|symlink\w*"
@@ -136,7 +136,7 @@ def _call(node: ast.Call, texts: Texts, found: Named, asked: set[str], *, guarde
         found.written.update(filter(None, (texts.beginning(each)[0] for each in of_paths)))
     elif path is not None and mode is not None and not guarded:
         text, whole = texts.beginning(path)
-        if text:
+        if text and "://" not in text:
             found.reads.append(Read(text, node.lineno, whole))
 
 
