@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
 SAMPLE := .coord/sample-data
 
-.PHONY: help demo test quick lint types format bench clean install
+.PHONY: help demo test tests quick lint types format bench clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -30,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 	    || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large: this takes a few minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[local,notebook,train,mlflow,tensorboard,wandb,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,hydra,local,notebook,train,mlflow,tensorboard,wandb,dev]'
 	@# Real labels for the tests. Without its dependencies: the tests read its data file only, and do not import it.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps torchxrayvision
 	@touch $(READY)
@@ -44,7 +44,11 @@ demo: $(READY) $(SAMPLE)
 	$(BIN)/coord status
 	$(BIN)/coord fetch-results --exp smoke --target local
 
-test: lint types
+test: lint
+	@# The type check is one process. Beside the tests it leaves no processor idle.
+	@$(MAKE) --no-print-directory -j 2 types tests
+
+tests: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 quick: $(READY)

@@ -1,22 +1,33 @@
-"""Imports all modules that a `coord` command needs, for a process that forks commands."""
+"""Loads all modules that a `coord` command needs, for a process that forks commands, and compiles its templates."""
 
 from __future__ import annotations
 
 import functools
 import importlib
+import pkgutil
+import shutil
+import tempfile
+from pathlib import Path
 
 import typer.main
 
+import coordinator
 from coordinator.cli import app
+from coordinator.kernel.build import build_kernel
+from coordinator.project.experiment import resolve
+from coordinator.project.project import find_project
 
-_LOADED = (
-    *("project.experiment", "kernel.build", "kernel.work", "target.kaggle", "results.tracebacks", "ledger.sweeps"),
-    *("ledger.work", "runs.fetch.fetch", "runs.follow", "runs.push", "runs.status"),
-)
+_SAMPLE = Path(__file__).parents[1] / "tests" / "samples" / "tiny"
+_MODULES = [each.name for each in pkgutil.walk_packages(coordinator.__path__, "coordinator.")]
+_LOADED_WHEN_USED = ("encodings.utf_8_sig", "filelock", "rich.progress", "stdlibs.py312")
 
-for _name in (*(f"coordinator.{module}" for module in _LOADED), "rich.progress"):
+for _name in (*(name for name in _MODULES if not name.endswith(".__main__")), *_LOADED_WHEN_USED):
     importlib.import_module(_name)
 
 # The tree of all commands. Each process would build it again, which is half of the time of a short command.
 setattr(typer.main, "get_command", functools.cache(typer.main.get_command))  # noqa: B010
 typer.main.get_command(app)
+
+with tempfile.TemporaryDirectory() as _folder:
+    _project = find_project(Path(shutil.copytree(_SAMPLE, Path(_folder, "tiny"))))
+    build_kernel(_project, resolve(_project, "base"))

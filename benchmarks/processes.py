@@ -137,8 +137,8 @@ def place(experiments: list[str], target: TargetName = "kaggle") -> Iterator[Pla
         kaggle = Path(name, "kaggle") if target == "kaggle" else find_project(root).local_kaggle
         with _served(kaggle) if target == "kaggle" else contextlib.nullcontext("") as url:
             os.environ.update(COORD_KAGGLE_ENDPOINT=url, COORD_TARGET=target, HOME=name)
-            os.environ.update(KAGGLE_USERNAME=OWNER, KAGGLE_KEY="0123456789abcdef" * 2)
             store = Store(kaggle)
+            os.environ.update(KAGGLE_USERNAME=OWNER, KAGGLE_KEY=store.token())
             try:
                 yield Place(root, store)
             finally:

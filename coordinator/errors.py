@@ -18,10 +18,12 @@
     ├── RunNotFound           the ledger has no such run
     ├── RunFailed             the run itself ended without success
     ├── NotComparable         different data, metrics or folds: a difference between the values would mean nothing
+    ├── FileError             a file cannot be read, written or locked: permissions, a full disk
     ├── SubmissionError       a submission that the competition would refuse, or that was made before
     └── DependencyError       an optional part (an extra) is not installed
 
-The command line prints each of these as one or two lines on stderr; any other exception keeps its traceback.
+The command line prints each of these as one or two lines on stderr, and every OSError as a FileError; any other
+exception keeps its traceback.
 """
 
 from __future__ import annotations
@@ -119,6 +121,10 @@ class NotComparable(CoordError):
 
 class SubmissionError(CoordError):
     """A submission that the competition would refuse, or that was made before."""
+
+
+class FileError(CoordError):
+    """A file cannot be read, written or locked: permissions, a full disk, a file system without locks."""
 
 
 class DependencyError(CoordError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import json
 import os
@@ -11,7 +12,22 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from coordinator.errors import UsageError
+from coordinator.errors import FileError, UsageError
+
+_NO_LOCKS = "This file system has no locks, and coord needs them: put the project on a local disk."
+_HINTS = {
+    errno.ENOSPC: "The disk is full. Free some space, then repeat the command.",
+    errno.EDQUOT: "Your share of this disk is used up. Free some space, then repeat the command.",
+    errno.EROFS: "coord has to write here: work in a copy of the project on a disk that is writable.",
+    errno.EACCES: "Look at the permissions of the file and of its folder.",
+    errno.EPERM: "Look at the permissions of the file and of its folder.",
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
+    errno.EOPNOTSUPP: _NO_LOCKS,
+    errno.EBADF: "It is closed.",
+    errno.EIO: "The disk reports an error: look into the system's log.",
+    errno.EMFILE: "Raise the limit of open files: ulimit -n 4096",
+}
 
 _POLL_SECONDS = 0.02  # between two attempts to get a lock that another process holds
 
@@ -37,6 +53,25 @@ def is_leftover(name: str) -> bool:
     return re.match(_LEFTOVER, name, re.IGNORECASE) is not None
 
 
+def explained(error: OSError | UnicodeEncodeError) -> FileError:
+    """The error as a line for the user: the file, what the system says, what to do."""
+    if isinstance(error, UnicodeEncodeError):
+        return FileError(f"{error.object!a} cannot be written as {error.encoding}: {error.reason}")
+    files = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    what = error.strerror or str(error) or type(error).__name__
+    return FileError(f"{files}: {what}" if files else what, hint=_HINTS.get(error.errno or 0))
+
+
+@contextlib.contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Gives an OSError the name of the file: it has none after writing and locking, or that of an unfinished file."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(file), None
+        raise
+
+
 @contextlib.contextmanager
 def held(file: Path, *, wait: bool) -> Iterator[bool]:
     """Holds an exclusive lock on `file` while the context is open, and yields True.
@@ -48,14 +83,18 @@ def held(file: Path, *, wait: bool) -> Iterator[bool]:
     """
     from filelock import FileLock, Timeout  # takes milliseconds, which `coord --help` does not need
 
-    file.parent.mkdir(parents=True, exist_ok=True)
+    with _naming(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
     # No `fallback_to_soft`: on file systems without flock, a soft lock would stay locked after its process is killed.
     lock = FileLock(file, poll_interval=_POLL_SECONDS, fallback_to_soft=False, preserve_lock_file=True)
     try:
-        lock.acquire(blocking=wait)
+        with _naming(file):
+            lock.acquire(blocking=wait)
     except Timeout:
         yield False
         return
+    except NotImplementedError as error:  # of filelock, where flock is not supported
+        raise OSError(errno.ENOSYS, "Locks are not supported", str(file)) from error
     try:
         yield True
     finally:
@@ -73,10 +112,11 @@ def write_atomically(
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
     if file.exists() and not file.is_file() and not file.is_dir():
-        file.write_bytes(content)
+        with _naming(file):
+            file.write_bytes(content)
         return
     file = Path(os.path.realpath(file))
-    with unfinished(file, within=unfinished_in) as new:
+    with _naming(file), unfinished(file, within=unfinished_in) as new:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
         with open(descriptor, "wb") as out:  # noqa: PTH123 - Path.open cannot take a descriptor
             out.write(content)
@@ -182,21 +222,22 @@ def replace_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
     The caller makes sure that only one process at a time does this to a folder. If it fails, the old folder stays.
     Raises OSError.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
     new, old = (directory.with_name(f".{directory.name}.{state}") for state in ("new", "old"))
-    for leftover in (new, old):  # left by a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        new.mkdir()
-        _write_files(new, files)
-        if directory.exists():
-            directory.rename(old)
-        new.rename(directory)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        if not directory.exists() and old.exists():
-            old.rename(directory)
-        shutil.rmtree(old, ignore_errors=True)
+    with _naming(directory):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in (new, old):  # left by a process that was killed
+            shutil.rmtree(leftover, ignore_errors=True)
+        try:
+            new.mkdir()
+            _write_files(new, files)
+            if directory.exists():
+                directory.rename(old)
+            new.rename(directory)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+            if not directory.exists() and old.exists():
+                old.rename(directory)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _write_files(directory: Path, files: Mapping[Path, bytes]) -> None:

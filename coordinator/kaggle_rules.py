@@ -6,8 +6,9 @@ threads of Kaggle/kaggle-cli, and one author's measurement of the source limit.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 TITLE_MIN, TITLE_MAX = 5, 50  # characters; 2026-11
 SOURCE_MAX = 1024 * 1024  # bytes of the kernel's one file; above it HTTP 400 without an explanation; 2026-11
@@ -16,6 +17,12 @@ SESSIONS_AT_ONCE = 2  # batch sessions with a GPU; "Maximum batch GPU session co
 GPU_HOURS = 30.0  # a week, approximately; `coord quota` shows those of the account; 2026-11
 OUTPUT_MAX = 20 << 30  # bytes of a session's output; 2026-11
 LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
+
+SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
+"""The keys of kernel-metadata.json that name what a kernel has attached. 2026-11"""
+SENT_IN_NORMAL_FORM = SOURCE_KINDS[:-1]
+"""Those whose names are sent without capitals. A model's name is sent as it was written: Kaggle writes some of its
+frameworks with capitals (pyTorch), and whether it takes them without is not known. 2026-11"""
 
 # Prefixes of a source's name on the website; the API refuses names with them. 2026-11
 SOURCE_PREFIXES = ("datasets/", "code/", "competitions/", "c/", "models/", "kernels/")
@@ -51,3 +58,22 @@ WORKER_STATUS = {
     "CANCEL_ACKNOWLEDGED": "cancelled",
     "NEW_SCRIPT": "queued",
 }
+
+
+def normal_name(name: str) -> str:
+    """The form in which coord keeps and compares the name of a user, kernel, competition, data set or model.
+
+    Kaggle compares these names without case, and shows them in lower case in its addresses and mounts. 2026-11
+    """
+    return name.lower()
+
+
+def normal_metadata(data: Mapping[str, Any], kinds: Sequence[str] = SOURCE_KINDS) -> dict[str, Any]:
+    """The content of a kernel-metadata.json with its sources' names in that form; what is no name stays as it is."""
+
+    def normal(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [normal_name(each) if isinstance(each, str) else each for each in value]
+        return value
+
+    return {key: normal(value) if key in kinds else value for key, value in data.items()}

@@ -1,11 +1,10 @@
-"""Makes text from other sources (a log, a name, an answer of the target) safe to write to a terminal."""
+"""Makes text from other sources (a log, a name, an answer of the target) safe to write to a terminal, or to paste."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-from collections.abc import Iterable
 from typing import Any
 
 # Characters that change the direction of the text behind them: what is shown is not what is there (CVE-2021-42574).
@@ -25,8 +24,8 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text.rstrip("\r").rpartition("\r")[2])
 
 
-def command_line(words: Iterable[str]) -> str:
-    """The words as one line that a shell reads as these words, whatever is in them."""
+def command_line(*words: str) -> str:
+    """The command as a line that can be pasted into a shell, whatever is in its words."""
     return " ".join(map(_quoted, words))
 
 

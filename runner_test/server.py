@@ -1,9 +1,12 @@
 """The local Kaggle's server: in a thread for a block of code, or in the foreground until Ctrl-C.
 
-It listens on the loopback only and answers only requests that name a loopback host, because it runs what it is sent.
+It listens on the loopback only, and answers only requests that name a loopback host and have the store's token, because
+it runs what it is sent.
 """
 
 import math
+import os
+import shlex
 import signal
 import socket
 import sys
@@ -11,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
@@ -19,7 +22,7 @@ from starlette.applications import Starlette
 
 from runner_test.errors import NotLoopback, StartFailed
 from runner_test.faults import Faults, Faulty, Wire
-from runner_test.http import URL_LIFETIME, create_app, is_loopback, url_of
+from runner_test.http import URL_LIFETIME, Timed, create_app, is_loopback, url_of
 from runner_test.sessions import isolation
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.store import Store
@@ -30,6 +33,8 @@ class Running:
     """A server that accepts requests."""
 
     url: str
+    token: str = field(repr=False)
+    """What a request needs: as an access token, or as the key of any user."""
 
 
 @contextmanager
@@ -49,9 +54,9 @@ def running_server(
     stops. `faults` are carried out. Raises NotLoopback and StartFailed, and UnusedFaults at the end of a block that did
     not raise.
     """
+    store = Store(root, settings=settings)  # before the socket, as it may fail: on a read-only disk, say
     listener = _listen(*address)
-    app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
-    server = _server(app, faults)
+    server = _server(create_app(store, token_user=token_user, url_lifetime=url_lifetime), faults)
     thread = threading.Thread(target=server.run, args=([listener],), name="local-kaggle", daemon=True)
     thread.start()
     try:
@@ -59,7 +64,7 @@ def running_server(
             if not thread.is_alive():
                 raise StartFailed("the local Kaggle's server did not start")
             time.sleep(0.001)
-        yield Running(url_of(*listener.getsockname()[:2]))
+        yield Running(url_of(*listener.getsockname()[:2]), store.token())
     finally:
         server.should_exit = True
         thread.join()
@@ -84,11 +89,10 @@ def serve(
     if not 0 <= url_lifetime < math.inf:
         raise StartFailed(f"an address can't work for {url_lifetime:g} seconds: give a number, 0 or more")
     faults = None if plan is None else Faults.read(plan)
+    store = Store(root, settings=settings)
+    server = _server(create_app(store, token_user=token_user, url_lifetime=url_lifetime), faults)
     with _listen("127.0.0.1", port) as listener:
-        app = create_app(Store(root, settings=settings), token_user=token_user, url_lifetime=url_lifetime)
-        server = _server(app, faults)
-        url = url_of(*listener.getsockname()[:2])
-        print(f"The local Kaggle answers at {url} (Ctrl-C ends it).", flush=True)
+        print(_where(url_of(*listener.getsockname()[:2]), store, token_user), flush=True)
         if warning := isolation.warning(settings):
             print(f"note: {warning}", file=sys.stderr, flush=True)
         # SIGTERM is handled like Ctrl-C, so unused faults are reported then, too.
@@ -102,6 +106,19 @@ def serve(
         print("The local Kaggle has stopped; its sessions go on.", flush=True)
     if faults is not None:
         faults.check()
+
+
+def _where(url: str, store: Store, user: str) -> str:
+    """How clients find the server and its token; the kaggle command takes its file, so that no shell keeps it."""
+    with_token = url.replace("://", f"://{user}:{store.token()}@")
+    file = shlex.quote(str(store.token_file))
+    # Where a variable keeps localhost away from proxies, it has to be empty: the server is the client's proxy.
+    direct = "".join(f" {name}=" for name in ("no_proxy", "NO_PROXY") if os.environ.get(name))
+    return (
+        f"The local Kaggle answers at {url} (Ctrl-C ends it), and only to clients that have its token.\n"
+        f"In a browser:  {with_token}/\n"
+        f"For kaggle:    export KAGGLE_API_ENVIRONMENT=LOCALHOST http_proxy={url} KAGGLE_API_TOKEN={file}{direct}"
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -127,7 +144,7 @@ def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
     wire = Wire()
     config = uvicorn.Config(
         app if faults is None else Faulty(app, app.state.store, faults, wire),
-        http="h11" if faults is None else wire.protocol(),
+        http=Timed if faults is None else wire.protocol(Timed),
         ws="none",
         loop="asyncio",
         lifespan="off",

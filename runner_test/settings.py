@@ -23,6 +23,9 @@ class Settings:
     """Memory of all processes of a session together (Kaggle's machines have 29 to 30 GiB)."""
     output_gb: float = 20.0
     """Size of all files in the working directory together."""
+    temporary_gb: float = 60.0
+    """Size of all files that a session writes elsewhere: in its home, in /tmp, in /kaggle/temp. (The disk of Kaggle's
+    machines has about as much left.)"""
     output_files: float = 10_000
     """Number of files in the working directory. Kaggle's listings fail for very many; the limit is not documented."""
     log_mib: float = 64.0
@@ -54,6 +57,11 @@ class Settings:
     def output(self) -> float:
         """Limit of the output, in bytes."""
         return self.output_gb * 10**9 or math.inf
+
+    @property
+    def temporary(self) -> float:
+        """Limit of the files elsewhere, in bytes."""
+        return self.temporary_gb * 10**9 or math.inf
 
     @property
     def files(self) -> float:

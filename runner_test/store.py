@@ -12,11 +12,13 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
     <root>/told-isolation                                      the warning that was shown already (isolation.py)
     <root>/lock, counter, secret                               writers' lock, last kernel id, key of signed URLs
+    <root>/token                                               what a client must know
 """
 
 import json
 import os
 import secrets
+import stat
 import sys
 import time
 from collections.abc import Iterator
@@ -48,6 +50,7 @@ from runner_test.state import (
     rules,
     slots,
     sources,
+    tree,
     usage,
     version_numbers,
     version_paths,
@@ -74,6 +77,7 @@ class Store:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise MissingFolder(f"the local Kaggle's folder {self.root} can't be made: {error.strerror}") from error
+        _close_to_others(self.root)
         # Supervisors have another working directory, where a relative root would be another folder.
         object.__setattr__(self, "root", self.root.resolve())
 
@@ -213,20 +217,34 @@ class Store:
 
     def outputs(self, version: Version) -> list[Output]:
         """The files in the session's working directory, sorted by name; none before the session has ended."""
-        return outputs.listed(self.paths(version).working) if self.progress(version).state.final else []
+        is_final = self.progress(version).state.final
+        return outputs.listed(self.paths(version).working, version.settings) if is_final else []
 
     def output(self, version: Version, name: str) -> Path | None:
         """The path of the output file with that name; None for any other name, however malformed."""
-        return outputs.file(self.paths(version).working, name)
+        return tree.file(self.paths(version).working, name)
 
     def secret(self) -> bytes:
         """The key that signs this store's URLs; it is made on first use."""
-        path = self.root / "secret"
+        return bytes.fromhex(self._random_text(self.root / "secret"))
+
+    def token(self) -> str:
+        """The token that every request must have; it is made on first use, and only this user can read it."""
+        return self._random_text(self.token_file)
+
+    @property
+    def token_file(self) -> Path:
+        """The file that holds the token."""
+        return self.root / "token"
+
+    def _random_text(self, path: Path) -> str:
         if not path.exists():
             with locks.writing(self.root):
                 if not path.exists():
-                    files.write_text(path, secrets.token_hex(32))
-        return bytes.fromhex(path.read_text(encoding="ascii"))
+                    with files.replacing(path) as new:
+                        new.touch(mode=0o600)
+                        new.write_text(secrets.token_hex(32), encoding="ascii")
+        return path.read_text(encoding="ascii").strip()
 
     def _check_sessions(self, owner: str, shape: str) -> None:
         """Raise TooManySessions, in Kaggle's words (Kaggle/kaggle-cli#185). The caller holds the writers' lock."""
@@ -300,3 +318,14 @@ class Store:
         last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
         files.write_text(counter, str(last + 1))
         return last + 1
+
+
+def _close_to_others(root: Path) -> None:
+    """Take the permissions of other users from the folder, which has the token. Raises MissingFolder."""
+    mode = stat.S_IMODE(root.stat().st_mode)
+    if mode & 0o077:
+        try:
+            root.chmod(mode & 0o700)
+        except OSError as error:
+            why = f"others can enter the local Kaggle's folder {root}, which has its token: {error.strerror}"
+            raise MissingFolder(f"{why}; close it with chmod 700, or remove it") from error

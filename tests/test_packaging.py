@@ -156,7 +156,7 @@ def test_the_base_install_pushes_watches_and_fetches(
             "COORD_KAGGLE_ENDPOINT": server.url,
             "COORD_TARGET": "kaggle",
             "KAGGLE_USERNAME": "ada",
-            "KAGGLE_KEY": "k",
+            "KAGGLE_KEY": server.token,
         }
         for arguments in (["push", "--exp", "base", "--wait"], ["status"], ["logs"], ["fetch-results"]):
             done = _run(coord, *arguments, cwd=tiny, **variables)

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-TRAINING = ("numpy", "pandas", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
+TRAINING = ("numpy", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
 """The libraries that the model source imports. Each process loads the model source itself again."""
 _OF_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "OMP_")
 _AT_THE_START = dict(os.environ)

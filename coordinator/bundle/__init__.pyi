@@ -21,6 +21,7 @@ from .script import (
     render_script as render_script,
     stamped as stamped,
 )
+from .secrets import Guard as Guard
 from .sources import Collected as Collected, Selection as Selection, gather as gather
 from .syntax import newer_syntax_explained as newer_syntax_explained
 from .told import Told as Told, missing_files as missing_files, missing_inputs as missing_inputs

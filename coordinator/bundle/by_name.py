@@ -14,7 +14,6 @@ from coordinator.bundle.files import entries, existing, has_modules, is_module, 
 from coordinator.bundle.folders import CONFIG, CONFIG_DATA, Folder, folder_of
 from coordinator.bundle.imports import Import, Imports, named_texts
 from coordinator.bundle.named import Named
-from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.bundle.sizes import NAMED_MAX
 from coordinator.files import is_leftover
 
@@ -170,7 +169,7 @@ class NamedCollection(Collection):
             why_not = "an editor or a system has left it; take it with --include"
         elif path.stat().st_size > NAMED_MAX:
             why_not = f"{path.stat().st_size:,} bytes; take it with --include"
-        elif is_secret_name(path) or find_secret(path.read_bytes()):
+        elif self.guard.found(name, path.read_bytes()):
             why_not = "it looks like a secret"
         if why_not:
             self._say(f"left out: {name}, named in {where}: {why_not}")

@@ -36,6 +36,7 @@ from coordinator.bundle.imports import (
     syntax_errors,
 )
 from coordinator.bundle.named import MAY_NAME, Named, named_in
+from coordinator.bundle.secrets import Guard
 from coordinator.bundle.sizes import Sizes
 from coordinator.errors import BundleError
 from coordinator.files import is_leftover
@@ -87,6 +88,7 @@ class Collection:
         self.broken: dict[str, BundleError] = {}
         """Paths of modules that are no Python, and why."""
         self.left_out = LeftOut(root, say)
+        self.guard = Guard(root)
         self._root = root
         self._ignored = Ignored(root, selection.exclude)
         self._asked: set[Path] = set()
@@ -193,7 +195,7 @@ class Collection:
             self.broken[path] = error
             return
         named = named_in(tree, self._root / path, self._root) if at_top or may_name else Named()
-        for text, _ in named.additions:
+        for text in named.additions:
             self._search_in(text)
         found = imports_of(tree, module.package, data)
         for imported in found.imports:

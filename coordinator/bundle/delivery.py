@@ -229,7 +229,7 @@ def _yaml_value(value: object, path: str, how: Table) -> str:
 
 def _is_date(value: str, path: str, how: Table) -> bool:
     bare = how.get("bare_values")
-    return isinstance(bare, list) and path in bare and re.fullmatch(r"[\d:T .Z+-]+", value) is not None
+    return isinstance(bare, list) and path in bare and re.fullmatch(r"[\d:T .Z+-]+|-?\.(inf|nan)", value) is not None
 
 
 def _yaml_text(text: str) -> str:
@@ -278,7 +278,7 @@ def _toml_value(value: object, path: str, how: Table) -> str:
         return "[" + ", ".join(_toml_value(item, f"{path}.{index}", how) for index, item in enumerate(value)) + "]"
     if isinstance(value, str) and not _is_date(value, path, how):
         return _yaml_text(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    return value.replace(".inf", "inf").replace(".nan", "nan") if isinstance(value, str) else json.dumps(value)
 
 
 FORMATS: dict[str, Callable[[Table, Table], str]] = {"yaml": as_yaml, "json": as_json, "toml": as_toml}

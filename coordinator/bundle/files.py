@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path, PurePosixPath
 
-from coordinator.bundle.secrets import find_secret, is_secret_name
 from coordinator.errors import BundleError
 from coordinator.files import is_leftover
 
@@ -139,19 +138,5 @@ def checked(root: Path, path: Path) -> Path:
 
 
 def read(root: Path, path: Path) -> SourceFile:
-    """Reads the file. Raises BundleError if its name or its content looks like a secret."""
-    relative = path.relative_to(root).as_posix()
-    if is_secret_name(path):
-        raise BundleError(
-            f"{relative} looks like a secret and would become part of the kernel's source",
-            hint="Move it out of the model source, or name it in .gitignore.",
-        )
-    data = path.read_bytes()
-    secret = find_secret(data)
-    if secret:
-        line, what = secret
-        raise BundleError(
-            f"{relative}:{line} holds what looks like {what}; it would become part of the kernel's source",
-            hint="Remove it (and revoke it, if it was ever pushed).",
-        )
-    return SourceFile(relative, data)
+    """Reads the file."""
+    return SourceFile(path.relative_to(root).as_posix(), path.read_bytes())

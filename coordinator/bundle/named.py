@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from coordinator.bundle.texts import Texts
+from coordinator.project import Texts, additions_to_search_path
 
 # Functions whose first argument is a file that they read. A dotted name is one of a module or a class.
 _READ = re.compile(
@@ -30,7 +30,6 @@ _ASKED = frozenset({"exists", "isfile", "is_file", "isdir", "is_dir", "lexists"}
 _LISTS = frozenset({"glob", "iglob", "rglob", "listdir", "scandir", "walk", "iterdir"})
 _CONFIG_FOLDERS = ("config_path", "config_dir")
 _MISSING_FILE = frozenset({"OSError", "IOError", "FileNotFoundError", "Exception", "BaseException", "EnvironmentError"})
-_PYTHON_PATH = re.compile(r"sys\.path|site\.addsitedir")
 
 MAY_NAME = re.compile(rb"sys\.path|addsitedir|config_path")
 """In sources of packages: only those that have one of these are read for the folders that they name."""
@@ -51,7 +50,7 @@ class Read:
 class Named:
     """All that one source names; each text with its line."""
 
-    additions: list[tuple[str, int]] = field(default_factory=list)
+    additions: list[str] = field(default_factory=list)
     """Folders that it adds to sys.path."""
     folders: list[tuple[str, int]] = field(default_factory=list)
     """Folders that it reads files of."""
@@ -68,15 +67,12 @@ class Named:
 
 def named_in(tree: ast.Module, file: Path, root: Path) -> Named:
     """What the module at `file` names; the program runs in `root`."""
-    found, texts = Named(), Texts(tree, file, root)
+    texts = Texts(tree, file, root)
+    found = Named(additions=list(additions_to_search_path(tree, texts)))
     asked: set[str] = set()
     for node, guarded in _nodes(tree):
         if isinstance(node, ast.Call):
             _call(node, texts, found, asked, guarded=guarded)
-        elif isinstance(node, ast.Assign | ast.AugAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(_PYTHON_PATH.match(ast.unparse(each)) for each in targets):
-                found.additions += [(text, node.lineno) for text in texts.every(node.value)]
         elif isinstance(node, ast.List | ast.Tuple):
             found.modules += _after_m([each.value for each in node.elts if isinstance(each, ast.Constant)], node.lineno)
         if isinstance(node, ast.JoinedStr | ast.BinOp | ast.Call):
@@ -116,9 +112,6 @@ def _call(node: ast.Call, texts: Texts, found: Named, asked: set[str], *, guarde
     receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
     name = node.func.attr if isinstance(node.func, ast.Attribute) else function
     arguments = [*node.args, *(each.value for each in node.keywords)]
-    if _PYTHON_PATH.match(function):
-        found.additions += [(text, node.lineno) for argument in arguments for text in texts.every(argument)]
-        return
     for keyword in node.keywords:
         if keyword.arg in _CONFIG_FOLDERS and (text := texts.whole(keyword.value)):
             found.beside.append((text, node.lineno))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import bz2
 import codecs
+import functools
 import io
 import json
 import math
@@ -87,10 +88,6 @@ def render_script(
     Raises BundleError, with the largest files, when the archive would, too (unless `refuse` is False), and for a config
     that JSON cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
     """
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    environment.filters["literal"] = literal
-    # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
-    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     source = template.read_text(encoding="utf-8")
     used = {
         "arguments": ("{{ arguments", content.arguments),
@@ -105,7 +102,7 @@ def render_script(
                 hint=f"Copy the lines with {name} from coord's own template, or delete this one.",
             )
     try:
-        compiled = environment.from_string(source)
+        compiled = _compiled(source)
     except jinja2.TemplateError as error:
         raise BundleError(f"{template.name}: {error}") from error
     values = {
@@ -116,7 +113,7 @@ def render_script(
         "arguments": list(content.arguments),
         "path": list(content.path),
         "program": (f"PYTHONPATH={':'.join(content.path)} " if content.path else "")
-        + command_line([content.entry, *content.arguments]),
+        + command_line(content.entry, *content.arguments),
         "command": content.command,
         "config": None if content.config is None else _config_text(content.config),
         "bootstrap": _source_of(bootstrap),
@@ -151,6 +148,16 @@ def render_script(
 
 def _source_of(module: ModuleType) -> str:
     return Path(str(module.__file__)).read_text(encoding="utf-8").strip()
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(template: str) -> jinja2.Template:
+    """Kept, because a sweep fills the same template many times, and compiling it takes longer than the rest of it."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters["literal"] = literal
+    # JSON in ASCII would write a character beyond U+FFFF as two, which Python would read as two.
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+    return environment.from_string(template)
 
 
 def fits(text: str) -> bool:

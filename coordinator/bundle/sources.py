@@ -95,9 +95,11 @@ def gather(
         collection.left_out.check(modules)
         if script is None and entry in collection.files:
             raise BundleError(f"{entry} is a file and the entry module: rename the file")
+        files = tuple(collection.files[path] for path in sorted(collection.files))
+        collection.guard.check(files)
         return Collected(
             root,
-            tuple(collection.files[path] for path in sorted(collection.files)),
+            files,
             modules,
             (*collection.folders, *collection.added),
             elsewhere(root, collection),

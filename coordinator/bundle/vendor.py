@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.image import Image, normalised
+from coordinator.bundle.secrets import Guard
 from coordinator.bundle.sizes import FOUND_MAX
 from coordinator.errors import BundleError
 
@@ -47,8 +48,8 @@ def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, ex
 
     `image` and `extra` (what the kernel has beside the image) must have what they need; without an image, the needs are
     those of the Python here. Raises BundleError, with all problems, if one is not installed, is another version, is
-    not pure Python, was not installed from a wheel, needs what the kernel lacks, or hides a module of the project at
-    `root`.
+    not pure Python, was not installed from a wheel, needs what the kernel lacks, hides a module of the project at
+    `root`, or holds what looks like a secret.
     """
     if not names:
         return Vendored()
@@ -71,6 +72,7 @@ def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, ex
         modules |= _modules(found)
     _check_not_local(root, modules)
     packed = tuple(files[path] for path in sorted(files))
+    Guard(root).check(packed)
     return Vendored(packed, frozenset(modules), needs=() if image else tuple(missing))
 
 

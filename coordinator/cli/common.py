@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 import click
 import typer
 
+from coordinator.cli.stdio import STDOUT, give_up
 from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
 
@@ -34,8 +34,28 @@ Sets = Annotated[
         "--set", help="Override one value of the config, e.g. optim.lr=0.0005; repeatable.", metavar="PATH=VALUE"
     ),
 ]
+
+
+def _known_target(name: str | None) -> str | None:
+    """Checked for all commands in one place: those that only read the ledger would find no run on an unknown target."""
+    if name is not None:
+        from coordinator.project import parse_target
+
+        try:
+            parse_target(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return name
+
+
 TargetOption = Annotated[
-    str | None, typer.Option("--target", "-t", help="kaggle or local; else COORD_TARGET, else the project's setting.")
+    str | None,
+    typer.Option(
+        "--target",
+        "-t",
+        callback=_known_target,
+        help="kaggle or local; else COORD_TARGET, else the project's setting.",
+    ),
 ]
 Version = Annotated[int | None, typer.Option("--version", help="Version of the kernel; the newest run's by default.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it fails.")]
@@ -57,20 +77,33 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with ended():
             return function(*args, **kwargs)
-        except CoordError as error:
-            complain(error)
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt as interrupt:
-            say(str(interrupt) or "interrupted")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader of our output (say, `head`) has ended. Python would report that again when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(128 + signal.SIGPIPE) from None
 
     return wrapped
+
+
+@contextlib.contextmanager
+def ended() -> Iterator[None]:
+    """Shows an expected error, and ends the program with its exit code."""
+    try:
+        yield
+    except CoordError as error:
+        complain(error)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt as interrupt:
+        say(str(interrupt) or "interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:  # the reader of our output (say, `head`) has ended
+        give_up(sys.stdout)
+        raise typer.Exit(128 + signal.SIGPIPE) from None
+    except (OSError, UnicodeEncodeError) as error:
+        from coordinator.files import explained
+
+        if isinstance(error, OSError) and error.filename == STDOUT:
+            give_up(sys.stdout)
+        complain(explained(error))
+        raise typer.Exit(1) from None
 
 
 def this_project() -> Project:

@@ -89,13 +89,12 @@ def runs(
     the metrics included.
     """
     from coordinator.ledger import listing as verb
-    from coordinator.project import target_name
 
     wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
-        which = verb.Filter(exp, state, target and target_name(here.project, target), tuple(tag))
+        which = verb.Filter(exp, state, target, tuple(tag))
         found = verb.rows(here.ledger, which, sort=sort, columns=wanted, limit=limit)
         if not found:
             say(verb.why_none(here.ledger, which) or "no runs match")
@@ -122,10 +121,9 @@ def best(
     Configs that may be as good as the first are marked; recorded values are included.
     """
     from coordinator.comparison import ranking
-    from coordinator.project import target_name
 
     with workspace() as here:
-        found, notes = ranking.best(here, metric=metric, target=target and target_name(here.project, target))
+        found, notes = ranking.best(here, metric=metric, target=target)
     found = found[:limit]
 
     def table() -> RenderableType:
@@ -157,6 +155,7 @@ def note(
     with workspace() as here:
         run = _noted(here, exp, target, version)
         if text is not None:
+            _check_outgoing(here, text)
             remarks.note(here.ledger, exp, text, run=run, copy=here.project.remarks)
         _annotated(here.ledger, exp, run, "note", as_json=as_json, as_csv=as_csv)
 
@@ -185,8 +184,16 @@ def tag(
     with workspace() as here:
         run = _noted(here, exp, target, version)
         if name is not None:
+            _check_outgoing(here, name)
             (remarks.untag if remove else remarks.tag)(here.ledger, exp, name, run=run, copy=here.project.remarks)
         _annotated(here.ledger, exp, run, "tag", as_json=as_json, as_csv=as_csv)
+
+
+def _check_outgoing(here: Workspace, remark: str) -> None:
+    """Raises BundleError if a note or a tag holds a secret: reports and other tools get it."""
+    from coordinator.bundle import Guard
+
+    Guard(here.project.root).check_texts({"the remark": remark}, "the ledger and of reports")
 
 
 def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -> Run | None:
@@ -197,7 +204,8 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
         return find_run(here.ledger, exp, target, version)
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in here.ledger.runs()} | set(experiment_names(here.project))
+    known = {run.experiment for run in here.ledger.runs()}
+    known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
     if exp not in known:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
     return None

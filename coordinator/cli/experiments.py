@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from coordinator.cli.common import Exp, Json, Sets, command, this_project
-from coordinator.cli.terminal import answer
+from coordinator.cli.common import Exp, Json, Sets, command, this_project, worst
+from coordinator.cli.terminal import answer, complain, say
 
 app = typer.Typer()
 
@@ -13,13 +13,23 @@ app = typer.Typer()
 @app.command()
 @command
 def experiments(as_json: Json = False) -> None:
-    """List the experiments, with recorded values."""
+    """List the experiments, with recorded values.
+
+    One that has problems hides no other: its problems follow.
+    """
     from coordinator.cli.tables import runs as tables
-    from coordinator.project import experiment_names, resolve
+    from coordinator.project import experiment_names, not_read, resolve_all
 
     project = this_project()
-    found = [resolve(project, name) for name in experiment_names(project)]
-    answer([item.to_json() for item in found] if as_json else None, lambda: tables.experiments(found))
+    found = resolve_all(project, experiment_names(project))
+    answer(found.to_json() if as_json else None, lambda: tables.experiments(found.experiments))
+    for text in not_read(project):
+        say(text)
+    # Without a config module, all have the same problem.
+    for error in {error.what: error for error in found.errors.values()}.values():
+        complain(error)
+    if found.errors:
+        raise typer.Exit(worst(found.errors.values()))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from coordinator.cli.common import Json, command
 from coordinator.cli.terminal import answer, show_text
+from coordinator.text import command_line
 
 app = typer.Typer()
 
@@ -40,4 +41,5 @@ def init(
     if as_json:
         answer({"directory": str(directory), "template": template, "files": list(files)})
         return
-    show_text(f"{directory} is a project; try it: coord -C {directory} dry-run --exp {_FIRST[template]}")
+    first = command_line("coord", "-C", str(directory), "dry-run", "--exp", _FIRST[template])
+    show_text(f"{directory} is a project; try it: {first}")

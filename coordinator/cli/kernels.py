@@ -10,6 +10,7 @@ import typer
 from coordinator.cli.common import Exp, Json, Sets, command, this_project
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
+from coordinator.text import command_line
 
 if TYPE_CHECKING:
     from coordinator.kernel import Build
@@ -41,7 +42,8 @@ def build(
         _check(project, exp, sets, kernel, as_json=as_json)
         return
     if kernel is not None:
-        raise UsageError(f"{kernel}: a kernel is for --check", hint=f"coord build --exp {exp} --check {kernel}")
+        check_it = command_line("coord", "build", "--exp", exp, "--check", str(kernel))
+        raise UsageError(f"{kernel}: a kernel is for --check", hint=check_it)
     built = _build(project, exp, sets)
     if as_json:
         answer({**built.manifest, "directory": str(built.directory), "metadata": built.metadata.data})
@@ -93,7 +95,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
     built = _build(project, exp, sets)
     sources = Sources(project.root, {file.path: file.sha256 for file in built.files})
     printer = LogPrinter(sources, project.settings.metrics, to_stderr=True)
-    done = verb(project, built, on_record=printer.record, say=say)
+    done = verb(project, built, given=sets, on_record=printer.record, say=say)
     printer.end()
     summary = done.summary
     if as_json:

@@ -23,7 +23,7 @@ from coordinator.cli.common import (
     workspace,
     worst,
 )
-from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_text
+from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_line, show_text
 from coordinator.errors import CoordError, RunFailed, UsageError
 from coordinator.text import clean
 
@@ -106,7 +106,8 @@ def status(
 ) -> None:
     """Show the state of every run, newest first.
 
-    A run that goes on after its session should have ended is shown as stuck.
+    A run that goes on after its session should have ended is shown as stuck. With --watch and --json, each run is a
+    line of JSON at first, and again whenever something of it has changed.
     """
     from coordinator.runs import current_status as verb, open_targets
 
@@ -115,10 +116,11 @@ def status(
         def look() -> Status:
             return verb(targets, here.ledger, here.ledger.runs(experiment=exp, target=target)[:most])
 
-        now = _watch(targets, look) if watch and not as_json else look()
+        now = (_lines if as_json else _watch)(targets, look) if watch else look()
         if not now.runs and not as_json:
             say("no runs yet; push one: coord push --exp NAME")
-        answer(now.to_json() if as_json else None, lambda: _table(now))
+        if not (watch and as_json):
+            answer(now.to_json() if as_json else None, lambda: _table(now))
     for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
     if len(now.errors) > _ERRORS_SHOWN:
@@ -131,7 +133,18 @@ def _table(now: Status) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import runs as tables
 
-    return tables.runs(now.runs, now.chains)
+    return tables.runs(now.runs, now.chains, now.outdated)
+
+
+def _lines(targets: OpenTargets, look: Callable[[], Status]) -> Status:
+    from coordinator.runs import watch
+
+    before: Status | None = None
+    for now in watch(targets, look):
+        for item in now.changes(before):
+            show_line(item)
+        before = now
+    return now
 
 
 def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:

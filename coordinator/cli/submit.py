@@ -45,7 +45,9 @@ def submit(
         bool, typer.Option("--upload", help="Upload the file: for competitions that take files, not kernels.")
     ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the score; fail if there is none.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Submit although the same file was submitted before.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Submit although the file was submitted before, or is outdated.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Submit a run's file to its competition.

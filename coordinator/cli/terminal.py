@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -127,6 +128,7 @@ class LogPrinter:
         return text + ("  (changed since)" if place.is_changed else "")
 
 
+_SIZE = re.compile(r"[2-9][0-9]|[1-9][0-9]{2,3}", re.ASCII)  # of a terminal
 _PLAIN_SECONDS = 10.0  # between two lines of progress where there is no terminal
 
 
@@ -165,8 +167,11 @@ def transfers(clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[
 def new_console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
+    for name in ("COLUMNS", "LINES"):
+        if not _SIZE.fullmatch(os.environ.get(name, "80")):
+            del os.environ[name]  # 0, 1, or no number: rich would print nothing, or fail
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+    if not (console.is_terminal or "COLUMNS" in os.environ):
         # A file or a pipe: lines are not wrapped as for a screen.
         console.width = 160
     return console
@@ -178,6 +183,11 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
         print(to_json(data))
     else:
         new_console().print(renderable())
+
+
+def show_line(data: Any) -> None:
+    """Prints one line of JSON, at once."""
+    print(json.dumps(data), flush=True)
 
 
 def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

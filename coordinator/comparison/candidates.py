@@ -8,15 +8,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
 from coordinator.ledger import Run, chain_of
-from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
+from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.results import MODES, Summary
 from coordinator.target import RunState
+from coordinator.text import command_line
 from coordinator.workspace import Workspace
 
 RECORDED = "recorded"
@@ -56,7 +57,8 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
         raise UsageError(f'"{text}" names no run', hint="Say NAME, NAME@v3, NAME@local-v3 or NAME@recorded.")
     name = match["name"]
     known = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
-    recorded = resolve(workspace.project, name) if name in known else None
+    files = resolve_all(workspace.project, [each for each in known if each == name])
+    recorded = next(iter(files.experiments), None)
     everything = workspace.ledger.runs()
     own = [run for run in everything if run.experiment == name]
     usable = [run for run in own if _is_usable(run)]
@@ -68,10 +70,14 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     if match["version"] is not None:
         return _of_version(text, own, match["target"], int(match["version"]))
     if match["recorded"] is None and usable:
+        if files.errors:
+            workspace.say(files.left_out)
         return dataclasses.replace(
             _of_runs(name, usable[0], everything, _config_keys(workspace.project, everything)),
             recorded=recorded.recorded if recorded is not None else (),
         )
+    if files.errors:
+        raise files.errors[name]
     if recorded is not None and recorded.recorded:
         return Candidate(text, recorded.config, recorded=recorded.recorded)
     if match["recorded"] is not None:
@@ -82,8 +88,14 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     raise _nothing(name, own, is_known=recorded is not None, others=dict.fromkeys([*known, *configs]))
 
 
-def all_candidates(workspace: Workspace) -> list[Candidate]:
-    """All configs with complete runs here, newest first and named after their newest run, and all recorded ones."""
+def all_candidates(workspace: Workspace, say: Callable[[str], None] | None = None) -> list[Candidate]:
+    """All configs with complete runs here, newest first and named after their newest run, and all recorded ones.
+
+    `say` receives a sentence about the experiments whose files have problems: their recorded values are left out.
+    """
+    files = resolve_all(workspace.project)
+    if files.errors and say is not None:
+        say(files.left_out)
     runs = workspace.ledger.runs()
     keys = _config_keys(workspace.project, runs)
     by_config: dict[str, list[Run]] = {}
@@ -97,7 +109,7 @@ def all_candidates(workspace: Workspace) -> list[Candidate]:
             left[:] = [run for run in left if run not in found[-1].runs]
     return found + [
         Candidate(f"{each.name}@{RECORDED}", each.config, recorded=each.recorded)
-        for each in _experiments(workspace.project)
+        for each in files.experiments
         if each.recorded
     ]
 
@@ -168,7 +180,8 @@ def _of_runs(name: str, newest: Run, runs: Iterable[Run], keys: Mapping[str, str
 
 
 def _overrides(name: str, run: Run) -> tuple[str, ...]:
-    return (f"{name} is {run.label} with --set {' --set '.join(run.overrides)}",) if run.overrides else ()
+    sets = command_line(*(word for each in run.overrides for word in ("--set", each)))
+    return (f"{name} is {run.label} with {sets}",) if run.overrides else ()
 
 
 def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[str]) -> CoordError:
@@ -180,7 +193,10 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
             f"no run of {name} is complete: {own[0].label} {own[0].state.phrase}", hint="See: coord status"
         )
     if is_known:
-        return RunNotFound(f"no run of {name}, and nothing recorded of it", hint=f"Push it: coord push --exp {name}")
+        return RunNotFound(
+            f"no run of {name}, and nothing recorded of it",
+            hint=f"Push it: {command_line('coord', 'push', '--exp', name)}",
+        )
     return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
 
 
@@ -191,14 +207,6 @@ def _not_usable(run: Run) -> RunNotFound:
         fetch = f"coord fetch-results --exp {run.experiment} --target {run.target} --version {run.version}"
         return RunNotFound(f"{run.label} has not been fetched", hint=f"Fetch it: {fetch}")
     return RunNotFound(f"{run.label} reports that it is {run.summary.status}: it has no results to compare")
-
-
-def _experiments(project: Project) -> Iterable[Experiment]:
-    for name in experiment_names(project) if project.experiments.is_dir() else ():
-        try:
-            yield resolve(project, name)
-        except CoordError:  # a file with problems is no reason not to compare others
-            continue
 
 
 def _is_usable(run: Run) -> bool:

@@ -26,7 +26,8 @@ def best(
     other data than the newest one with that metric, or on fewer images (single folds, say). The data of recorded
     values are those that their config names. Raises RunNotFound, UsageError.
     """
-    candidates = all_candidates(workspace)
+    notes: list[str] = []
+    candidates = all_candidates(workspace, notes.append)
     if target is not None:
         candidates = [each for each in candidates if each.runs and each.runs[0].target == target]
     primaries = [(each.primary, _mode(each, each.primary)) for each in candidates if each.primary]
@@ -51,7 +52,8 @@ def best(
     most = max((images_of(each) or 0 for each in alike), default=0)
     alike = [each for each in alike if images_of(each) in (None, most)]
     others = len(sides) - len(alike)
-    notes = [f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out"] if others else []
+    if others:
+        notes.append(f"{others} config{'s' * (others != 1)} on other data, or on a part of it, left out")
     if turned:
         notes.append(f"left out, because {metric} has another direction there, or none: {', '.join(turned)}")
     alike.sort(key=lambda each: fmean(each.values), reverse=mode == "max")

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from coordinator.errors import RunNotFound, did_you_mean
 from coordinator.ledger import Ledger, Run
+from coordinator.text import command_line
 
 
 def ended(ledger: Ledger, experiments: Collection[str] = ()) -> tuple[list[Run], list[Run]]:
@@ -17,7 +18,11 @@ def ended(ledger: Ledger, experiments: Collection[str] = ()) -> tuple[list[Run],
     known = sorted({run.experiment for run in runs})
     for name in experiments:
         if name not in known:
-            hint = f"There are runs of {', '.join(known)}." if known else f"Push one: coord push --exp {name}"
+            hint = (
+                f"There are runs of {', '.join(known)}."
+                if known
+                else f"Push one: {command_line('coord', 'push', '--exp', name)}"
+            )
             raise RunNotFound(f'no run of "{name}"{did_you_mean(name, known)}', hint=hint)
     wanted = [run for run in runs if not experiments or run.experiment in experiments]
     return [run for run in wanted if not run.state.is_active], [run for run in wanted if run.state.is_active]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 from coordinator.bundle import (
     Collected,
     Content,
+    Guard,
     Notebook,
     Packages,
     Script,
@@ -41,10 +43,11 @@ from coordinator.kernel.metadata import (
     kernel_title,
     render_metadata,
 )
-from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, kind_of, leaves, missing_options
+from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, kind_of, leaves, missing_options, plain
 
 MANIFEST = "manifest.json"
 TEMPLATE = "kernel.py.j2"
+METADATA_TEMPLATE = "kernel-metadata.json.j2"
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,15 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     files = fitted.files
     warnings, left_out = _told(project, experiment, found)
     content = content_of(experiment, files)
+    guard = Guard(project.root)
+    guard.check_texts(_texts(experiment))
+    guard.check(_templates(project))
     script = render_script(project.template(TEMPLATE), content, as_sent=partial(_as_sent, experiment))
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
     check_source_size(size)
     check_collisions(experiment, kernel_titles(project))
     metadata = render_metadata(
-        project.template("kernel-metadata.json.j2"),
+        project.template(METADATA_TEMPLATE),
         experiment,
         owner=project.settings.owner,
         attached=project.settings.attached,
@@ -211,6 +217,28 @@ def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
         in_checkout=launch.cwd == "checkout",
         delivery=None if launch.delivery == AS_FILE else launch.delivery,
     )
+
+
+def _texts(experiment: Experiment) -> dict[str, str]:
+    """What goes into the kernel beside files, by its place: kernel, manifest, ledger and log have it."""
+    values = {"config": experiment.config, "kernel": plain(experiment.kernel)}
+    return {
+        "experiment": experiment.name,
+        "about": experiment.about,
+        "launch": json.dumps(experiment.launch.to_json(), ensure_ascii=False),
+        "args": shlex.join(experiment.launch.args),
+        "recorded": json.dumps(plain(experiment.recorded), ensure_ascii=False),
+        **{path: json.dumps(value) if not isinstance(value, str) else value for path, value in leaves(values)},
+        **{f"--set {given.partition('=')[0]}": given for given in experiment.overrides},
+    }
+
+
+def _templates(project: Project) -> list[SourceFile]:
+    """The project's own templates."""
+    files = [project.template(name) for name in (TEMPLATE, METADATA_TEMPLATE)]
+    return [
+        SourceFile(project.relative(file), file.read_bytes()) for file in files if file.is_relative_to(project.root)
+    ]
 
 
 def _notebook(experiment: Experiment, script: str) -> Notebook:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from coordinator.errors import BundleError
 from coordinator.kernel.build import MANIFEST, TEMPLATE, Build, content_of
 from coordinator.kernel.metadata import METADATA_FILE
 from coordinator.project import AS_FILE, Change, Project, build_command, leaves
+from coordinator.text import command_line
 
 _RECORDS = (MANIFEST, "run.json")
 """Files beside a kernel that record how it was made: in a build's folder, in a results folder."""
@@ -67,7 +67,7 @@ class Check:
     def hint(self) -> str | None:
         """What to do about a kernel that differs."""
         if self.config and self.overrides and self.overrides != self.given:
-            sets = " ".join(f"--set {shlex.quote(override)}" for override in self.overrides)
+            sets = command_line(*(word for each in self.overrides for word in ("--set", each)))
             return f"It was made with {sets}: compare with the same."
         if "git" in self.kernel.stamp:
             return f"It was pushed from commit {self.kernel.stamp['git']}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,16 @@ import jinja2
 from slugify import slugify
 
 from coordinator.errors import MetadataError, did_you_mean
-from coordinator.kaggle_rules import MACHINE_SHAPES, SOURCE_MAX, SOURCE_PREFIXES, TITLE_MAX, TITLE_MIN
+from coordinator.kaggle_rules import (
+    MACHINE_SHAPES,
+    SENT_IN_NORMAL_FORM,
+    SOURCE_MAX,
+    SOURCE_PREFIXES,
+    TITLE_MAX,
+    TITLE_MIN,
+    normal_metadata,
+    normal_name,
+)
 from coordinator.project import Experiment, leaves, plain
 
 CODE_FILE = "kernel.py"
@@ -87,18 +97,27 @@ def render_metadata(
         "code_file": CODE_FILES[settings.kernel_type],
         "machine": shape.kind if shape else "cpu",
     }
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
     try:
-        text = environment.from_string(template.read_text(encoding="utf-8")).render(values)
+        text = _compiled(template.read_text(encoding="utf-8")).render(values)
         data = json.loads(text, parse_constant=_refuse_constant)
     except jinja2.TemplateError as error:
         raise MetadataError(f"{template.name}: {error}") from error
     except ValueError as error:
         raise MetadataError(f"{template.name} does not render to JSON: {error}") from error
+    # The project's own template may write names itself.
+    if isinstance(data, dict) and (named := normal_metadata(data, SENT_IN_NORMAL_FORM)) != data:
+        data, text = named, _written(named)
     problems = _broken_rules(data) or _not_attached(data, experiment.config, attached)
     if problems:
         raise _error(experiment.name, problems)
     return KernelMetadata(text=text, data=data)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(template: str) -> jinja2.Template:
+    """Kept, because a sweep fills the same template many times."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(template)
 
 
 def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
@@ -107,7 +126,11 @@ def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
     problems = _broken_rules(data)
     if problems:
         raise MetadataError("; ".join(problems))
-    return KernelMetadata(text=json.dumps(data, indent=2, ensure_ascii=False) + "\n", data=data)
+    return KernelMetadata(text=_written(data), data=data)
+
+
+def _written(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def check_collisions(experiment: Experiment, titles: Mapping[str, str]) -> None:
@@ -181,17 +204,21 @@ def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: 
 
     A path (`.`, `/kaggle/...`) is no source: it is in the session.
     """
-    sources = [source for key in _SOURCE_FORMS for source in data.get(key, [])]
+    sources = [normal_name(str(source)) for key in _SOURCE_FORMS for source in data.get(key, [])]
     values = dict(leaves(config))
     problems = []
     for path in attached:
         if path not in values:
             problems.append(f'[tool.coord] attached names "{path}", which the config does not have')
-        elif values[path] and not str(values[path]).startswith((".", "/")) and values[path] not in sources:
+        elif _names_a_source(values[path]) and normal_name(str(values[path])) not in sources:
             problems.append(
                 f'config {path} is "{values[path]}", which is not attached: add it to {"/".join(_SOURCE_FORMS)}'
             )
     return problems
+
+
+def _names_a_source(value: Any) -> bool:
+    return bool(value) and not str(value).startswith((".", "/"))
 
 
 def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], description: str) -> list[str]:
@@ -202,7 +229,7 @@ def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], descri
             problems.append(f'{key}: write "{str(source).removeprefix(prefix)}", without "{prefix}"')
         elif not isinstance(source, str) or not form.fullmatch(source):
             problems.append(f'{key}: "{source}" is not of the form {description}')
-    named = sorted(source for source in sources if isinstance(source, str))
+    named = sorted(normal_name(source) for source in sources if isinstance(source, str))
     problems.extend(f'{key}: "{one}" is named twice' for one, next_ in pairwise(named) if one == next_)
     return problems
 

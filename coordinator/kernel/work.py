@@ -1,11 +1,14 @@
-"""The digest of the work of a kernel: of its files, config and environment, but not of its name."""
+"""The digest of the work of a kernel: of its files, config, environment and what it reads, but not of its name."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from coordinator.kaggle_rules import normal_metadata
 
 if TYPE_CHECKING:  # it imports the template engine, which most commands do not need
     from coordinator.kernel.build import Build
@@ -14,24 +17,57 @@ _OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keyw
 """Keys of kernel-metadata.json that do not change what a session does: names, and who may see it."""
 
 
+@dataclass(frozen=True, order=True)
+class Source:
+    """One version of what a run reads: of another kernel's output, or of a data set."""
+
+    reference: str
+    """owner/slug, in the form of `normal_name`."""
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.reference} v{self.version}"
+
+    @classmethod
+    def parse_all(cls, data: Any) -> tuple[Source, ...]:
+        """What `to_json` of a run wrote. Raises TypeError if it is anything else."""
+        try:
+            found = tuple(cls(each["reference"], each["version"]) for each in data)
+        except (KeyError, TypeError, IndexError) as error:
+            raise TypeError(f"a source is not of the form reference and version: {error}") from error
+        if not all(type(each.reference) is str and type(each.version) is int for each in found):
+            raise TypeError("a source has a value of another type than it should")
+        return found
+
+
 _USUAL: Mapping[str, Any] = {}
 """The start of a model source: its entry, without arguments, in the kernel's working directory."""
 
 
-def work_to_do(built: Build) -> str:
-    """The digest of a built kernel's work, equal to `ledger.work.work_of` of its run."""
+def work_to_do(built: Build, reads: Sequence[Source] = ()) -> str:
+    """The digest of a built kernel's work that reads these versions, equal to `ledger.work.work_of` of its run."""
     files = {file.path: file.sha256 for file in built.files}
-    return digest_of_work(files, built.experiment.config, built.metadata.data, built.launch)
+    return digest_of_work(files, built.experiment.config, built.metadata.data, reads, built.launch)
 
 
 def digest_of_work(
-    files: Mapping[str, str], config: Mapping[str, Any], metadata: Mapping[str, Any], launch: Mapping[str, Any] = _USUAL
+    files: Mapping[str, str],
+    config: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    reads: Sequence[Source] = (),
+    launch: Mapping[str, Any] = _USUAL,
 ) -> str:
-    """SHA-256 of the files (path -> SHA-256), the config and those metadata that change what a session does.
+    """SHA-256 of the files (path -> SHA-256), the config, those metadata that change what a session does, and `reads`.
 
-    `launch` is what of the program's start changes it, too (see `Launch.work`).
+    Metadata name their sources without a version: `reads` has the versions that are known. Without any, the digest is
+    that of a coord which did not know versions. `launch` is what of the program's start changes the work, too (see
+    `Launch.work`).
     """
-    surroundings = {key: value for key, value in metadata.items() if key not in _OTHERWISE}
-    parts = [dict(files), dict(config), surroundings, *([dict(launch)] if launch else [])]
+    surroundings = {key: value for key, value in normal_metadata(metadata).items() if key not in _OTHERWISE}
+    parts: list[Any] = [dict(files), dict(config), surroundings]
+    if reads:
+        parts.append([[each.reference, each.version] for each in sorted(reads)])
+    if launch:
+        parts.append(dict(launch))
     text = json.dumps(parts, sort_keys=True)
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -1,11 +1,29 @@
 from . import export as export, listing as listing, remarks as remarks, submissions as submissions, sweeps as sweeps
-from .arrival import NEVER_ARRIVED as NEVER_ARRIVED, Unanswered as Unanswered, may_still_arrive as may_still_arrive
+from .arrival import (
+    NEVER_ARRIVED as NEVER_ARRIVED,
+    Unanswered as Unanswered,
+    is_ahead as is_ahead,
+    may_still_arrive as may_still_arrive,
+)
 from .chains import all_chains as all_chains, chain_of as chain_of
 from .export import as_csv as as_csv
 from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
+from .machine import claim as claim, other_writer as other_writer
 from .old_messages import fields_of as fields_of
 from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
-from .salvage import blank as blank, damage as damage, salvage_ledger as salvage_ledger
+from .salvage import (
+    blank as blank,
+    damage as damage,
+    other_copies as other_copies,
+    salvage_ledger as salvage_ledger,
+    take_over as take_over,
+)
+from .sources import (
+    Outdated as Outdated,
+    attached_runs as attached_runs,
+    outdated as outdated,
+    sources_now as sources_now,
+)
 from .submissions import Submission as Submission, all_submissions as all_submissions
 from .sweeps import (
     Member as Member,

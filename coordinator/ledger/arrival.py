@@ -31,6 +31,14 @@ def may_still_arrive(sent: float, clock: Clock) -> bool:
     return clock.seconds() - sent <= ARRIVAL_SECONDS
 
 
+def is_ahead(sent: float, clock: Clock) -> bool:
+    """Whether this machine recorded a time that lies in its future: its clock was set back since.
+
+    How long ago that was is not known. Such a time has to be recorded again, or the request is waited for until then.
+    """
+    return sent - clock.seconds() > ARRIVAL_SECONDS
+
+
 @dataclass(frozen=True)
 class Unanswered(Generic[Row]):
     """A request without an answer, and how its kind is looked for and recorded."""
@@ -53,14 +61,20 @@ class Unanswered(Generic[Row]):
         Raises NoAnswer or Later, and leaves the request open, if the target does not answer the questions either.
         """
         asked, silent = 0, 0
+        # By its own waits, not by the time of day: the clock may be set while it waits, forward or back.
+        left = ARRIVAL_SECONDS - max(clock.seconds() - self.sent, 0.0)
         while True:
             try:
-                found, silent = self.settle(clock), 0
+                found, silent = self.find(), 0
+                if found is None and left < 0:
+                    return self.give_up()
             except (NoAnswer, Later):
                 found, silent = None, silent + 1
                 if silent >= _SILENT_AT_MOST:
                     raise
             if found is not None:
                 return found
-            clock.sleep(_ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)])
+            pause = _ASK_SECONDS[min(asked, len(_ASK_SECONDS) - 1)]
+            clock.sleep(pause)
+            left -= pause
             asked += 1

@@ -17,8 +17,10 @@ from typing import Any
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS, migrate
+from coordinator.ledger.reading import is_refusal, read_only
 from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
+from coordinator.text import command_line
 
 WRITABLE = "Its folder must be writable, and its disk not be full."
 
@@ -27,7 +29,7 @@ WRITABLE = "Its folder must be writable, and its disk not be full."
 _RETIRE = """
     UPDATE runs SET state = 'cancelled', message = 'its kernel was deleted and created again', ended_at = :now
     WHERE id != :id AND version >= :version AND state IN ('queued', 'running')
-    AND (target, owner, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
+    AND (target, owner COLLATE NOCASE, slug) = (SELECT target, owner, slug FROM runs WHERE id = :id)
     AND (created_at, rowid) < (SELECT created_at, rowid FROM runs WHERE id = :id)
 """
 
@@ -46,6 +48,7 @@ class Ledger:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
+        self._not_writable = ""
 
     def __enter__(self) -> Ledger:
         try:
@@ -59,9 +62,24 @@ class Ledger:
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
-            hint = WRITABLE if isinstance(error, OSError) else "Look into it: coord ledger check"
-            raise LedgerError(f"the ledger {self._file} cannot be opened: {error}", hint=hint) from error
+            if not self._opened_for_reading(error):
+                hint = WRITABLE if isinstance(error, OSError) else "Look into it: coord ledger check"
+                raise LedgerError(f"the ledger {self._file} cannot be opened: {error}", hint=hint) from error
         return self
+
+    def _opened_for_reading(self, error: sqlite3.Error | OSError) -> bool:
+        """Whether the disk only refuses to be written, and the ledger could be read, into memory."""
+        if not is_refusal(error):
+            return False
+        try:
+            self._connection = read_only(self._file)
+            self._migrate()
+            self._connection.execute("PRAGMA query_only = ON")
+        except (sqlite3.Error, OSError):
+            self.close()
+            return False
+        self._not_writable = str(error)
+        return True
 
     def __exit__(self, *exc: object) -> None:
         self.close()
@@ -124,11 +142,29 @@ class Ledger:
             versions = ", ".join(f"{run.target}-v{run.version}" for run in runs)
             raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")
         others = sorted({run.experiment for run in self.runs(target=target)})
-        hint = f"There are runs of {', '.join(others)}." if others else f"Push one: coord push --exp {experiment}"
+        push = command_line("coord", "push", "--exp", experiment)
+        hint = f"There are runs of {', '.join(others)}." if others else f"Push one: {push}"
         where = f" on {target}" if target else ""
         raise RunNotFound(
             f'no run of "{experiment}"{where}{did_you_mean(experiment, {*others} - {experiment})}', hint=hint
         )
+
+    def moment(self) -> str:
+        """The time for a new entry: now, or that of the newest entry if the clock was set back behind it.
+
+        Runs and sweeps are in the order of their times: a new one must not come before what was there.
+        """
+        with self._transaction() as connection:
+            (newest,) = connection.execute(
+                "SELECT max(created_at) FROM"
+                " (SELECT created_at FROM runs UNION ALL SELECT created_at FROM sweeps"
+                "  UNION ALL SELECT created_at FROM submissions)"
+            ).fetchone()
+        try:
+            datetime.fromisoformat(newest or "")
+        except (ValueError, TypeError):  # there is none, or its row is damaged
+            return now()
+        return max(now(), str(newest))
 
     def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         """One transaction for everything that is written within it: for several runs, or another module's tables.
@@ -198,7 +234,7 @@ class Ledger:
             yield connection  # a part of the one around it
             return
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN" if self._not_writable else "BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:
@@ -206,7 +242,8 @@ class Ledger:
                 raise
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self._file} cannot be written: {error}") from error
+            why, hint = (self._not_writable, WRITABLE) if self._not_writable else (error, None)
+            raise LedgerError(f"the ledger {self._file} cannot be written: {why}", hint=hint) from error
 
 
 def _has_wal(file: Path) -> bool:

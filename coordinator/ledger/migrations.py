@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
+from coordinator.kernel import digest_of_work
 from coordinator.ledger.old_messages import PATTERNS, fields_of
 
 
@@ -34,6 +37,36 @@ def _states_instead_of_messages(connection: sqlite3.Connection) -> None:
             for name, value in fields_of(row["message"]).items():
                 stored = json.dumps(value) if isinstance(value, tuple) else value
                 connection.execute(f"UPDATE {table} SET {name} = ? WHERE id = ?", (stored, row["id"]))
+
+
+def _sources_and_names(connection: sqlite3.Connection) -> None:
+    """Adds the versions that a run reads, and the machine that wrote last; gives sweeps the work of normal names.
+
+    Runs get the normal form of their sources' names when they are read: the work of a sweep's member must be its run's.
+    """
+    connection.execute("ALTER TABLE runs ADD COLUMN reads TEXT NOT NULL DEFAULT '[]'")
+    connection.execute("CREATE TABLE last_writer (machine TEXT NOT NULL, host TEXT NOT NULL, wrote_at TEXT NOT NULL)")
+    query = (
+        "SELECT sweep, work, files, config, metadata FROM sweep_members JOIN runs USING (experiment)"
+        " WHERE metadata GLOB '*[A-Z]*'"
+    )
+    for row in connection.execute(query).fetchall():
+        try:
+            files, config, metadata = (json.loads(row[name]) for name in ("files", "config", "metadata"))
+            before, after = _digest_of_names_as_typed(files, config, metadata), digest_of_work(files, config, metadata)
+        except (ValueError, TypeError, AttributeError):  # a damaged row, which `coord ledger check` reports
+            continue
+        if before == row["work"]:
+            values = (after, row["sweep"], before)
+            connection.execute("UPDATE sweep_members SET work = ? WHERE sweep = ? AND work = ?", values)
+
+
+def _digest_of_names_as_typed(files: Any, config: Any, metadata: Any) -> str:
+    """The digest of a run's work as it was before its names had one form."""
+    names = ("id", "id_no", "title", "code_file", "is_private", "keywords")
+    surroundings = {key: value for key, value in metadata.items() if key not in names}
+    text = json.dumps([files, config, surroundings], sort_keys=True)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 # Each entry takes the database from the version of its index to the next; entries are never changed, only appended.
@@ -118,5 +151,6 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     CREATE INDEX sweep_members_by_experiment ON sweep_members (experiment);
     """,
     _states_instead_of_messages,
+    _sources_and_names,
     "ALTER TABLE runs ADD COLUMN launch TEXT NOT NULL DEFAULT '{}'",
 )

@@ -10,6 +10,8 @@ from types import NoneType
 from typing import Any
 
 from coordinator.errors import LedgerError, RunFailed
+from coordinator.kaggle_rules import normal_metadata, normal_name
+from coordinator.kernel import Source
 from coordinator.project import TargetName, parse_target
 from coordinator.results import JSON_MAX, Event, Summary
 from coordinator.target import KernelRef, RunState
@@ -69,6 +71,17 @@ class Run:
     same, later.)"""
     stop_requested: bool = False
     """Its session was asked to stop, and had not ended a while later."""
+    reads: tuple[Source, ...] = ()
+    """The versions of its sources that the ledger knew when it was pushed (see sources.py)."""
+
+    def __post_init__(self) -> None:
+        # Here, because rows, run.json and kernels of an older coord have the names as they were written. (What is of
+        # another type in them is damaged, and left to those that check it.)
+        for name in ("owner", "slug"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, normal_name(value))
+        if isinstance(self.metadata, dict):
+            object.__setattr__(self, "metadata", normal_metadata(self.metadata))
 
     @property
     def is_merged(self) -> bool:
@@ -128,16 +141,26 @@ class Run:
         return KernelRef(self.owner, self.slug, version)
 
     @property
+    def source(self) -> Source:
+        """Its version, as another run reads it. Raises what `ref` does."""
+        return Source(self.ref.address, self.ref.version)
+
+    @property
     def label(self) -> str:
         """As people name it: `smoke local-v3`."""
         return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"
 
     def to_json(self) -> dict[str, Any]:
-        return {name: value.to_json() if name in _PARSED and value else value for name, value in vars(self).items()}
+        return {name: _plain(value) for name, value in vars(self).items()}
 
 
 _NOTHING = Summary.parse({})
-_PARSED: dict[str, Callable[[Any], Any]] = {"last_event": Event.parse, "summary": Summary.parse}
+_PARSED: dict[str, Callable[[Any], Any]] = {
+    "last_event": Event.parse,
+    "summary": Summary.parse,
+    "lacks": tuple,
+    "reads": Source.parse_all,
+}
 """The fields that are values parsed from JSON, and how they are parsed."""
 _JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "config": dict,
@@ -148,8 +171,16 @@ _JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "files": dict,
     "launch": dict,
     "lacks": list,
+    "reads": list,
 }
 _FLAGS = ("never_arrived", "stop_requested")
+
+
+def _plain(value: Any) -> Any:
+    """A field's value as JSON."""
+    if isinstance(value, Event | Summary):
+        return value.to_json()
+    return [vars(each) if isinstance(each, Source) else each for each in value] if isinstance(value, tuple) else value
 
 
 def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,7 +191,7 @@ def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
 def to_column(name: str, value: Any) -> Any:
     """One field's value as its column holds it."""
     if name in _JSON_COLUMNS and value is not None:
-        return json.dumps(value.to_json() if name in _PARSED else value)
+        return json.dumps(_plain(value))
     # A target's message may hold half a character, which SQLite does not take.
     return value.encode("utf-8", "replace").decode("utf-8") if type(value) is str else value
 
@@ -181,7 +212,7 @@ def to_run(row: sqlite3.Row) -> Run:
             values[name] = parse(values[name])
     values |= {name: bool(values[name]) for name in _FLAGS}
     values |= {"target": parse_target(values["target"]), "state": RunState(values["state"])}
-    return Run(**{**values, "lacks": tuple(values["lacks"])})
+    return Run(**values)
 
 
 def blanked(row: sqlite3.Row) -> dict[str, str | None]:
@@ -189,7 +220,10 @@ def blanked(row: sqlite3.Row) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for name, kind in _JSON_COLUMNS.items():
         try:
-            is_sound = isinstance(None if row[name] is None else json.loads(row[name]), kind)
+            value = None if row[name] is None else json.loads(row[name])
+            is_sound = isinstance(value, kind)
+            if is_sound and value is not None and name in _PARSED:
+                _PARSED[name](value)
         except (ValueError, TypeError):
             is_sound = False
         if not is_sound:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from coordinator.errors import LedgerError
 from coordinator.files import held
 from coordinator.ledger.ledger import WRITABLE, Ledger, connect
 from coordinator.ledger.old_messages import fields_of
+from coordinator.ledger.reading import is_refusal, read_only
 from coordinator.ledger.run import blanked, to_row
 
 _TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
@@ -34,12 +35,21 @@ def damage(file: Path) -> list[str]:
     if not file.exists():
         return []
     try:
-        with contextlib.closing(connect(file)) as connection:
-            found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
+        return _integrity(connect, file)
     except sqlite3.Error as error:
-        if _primary_code(error) in _CANNOT_TELL:
-            raise LedgerError(f"the ledger {file} cannot be checked: {error}", hint=WRITABLE) from error
-        return [str(error)]
+        if _primary_code(error) not in _CANNOT_TELL:
+            return [str(error)]
+        try:
+            if is_refusal(error):
+                return _integrity(read_only, file)
+        except sqlite3.Error as second:
+            error = second
+        raise LedgerError(f"the ledger {file} cannot be checked: {error}", hint=WRITABLE) from error
+
+
+def _integrity(opened: Callable[[Path], sqlite3.Connection], file: Path) -> list[str]:
+    with contextlib.closing(opened(file)) as connection:
+        found = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(10)")]
     return [] if found == ["ok"] else found
 
 
@@ -53,6 +63,26 @@ def salvage_ledger(file: Path) -> Path:
                 for row in rows:
                     _copy(connection, table, row)
     return aside
+
+
+def other_copies(file: Path) -> list[Path]:
+    """Files beside the ledger that are another version of it: sync tools leave these when two machines wrote."""
+    ours = (file.name, f"{file.name}-", f"{file.name}.damaged-", f"{file.name}.taken-over-")
+    found = sorted(file.parent.glob(f"{file.stem}*{file.suffix}*"))
+    return [each for each in found if each.name != ours[0] and not each.name.startswith(ours[1:])]
+
+
+def take_over(ledger: Ledger, file: Path, copy: Path) -> None:
+    """Adds the rows of a copy that the ledger lacks, and moves the copy aside."""
+    with _opened(copy) as other:
+        for table in _TABLES:
+            with ledger.transaction() as connection:
+                for row in _rows(other, table):
+                    _copy(connection, table, row)
+    number = 1
+    while (aside := file.with_name(f"{file.name}.taken-over-{number}")).exists():
+        number += 1
+    copy.rename(aside)
 
 
 def _primary_code(error: sqlite3.Error) -> int:

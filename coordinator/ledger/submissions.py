@@ -12,6 +12,7 @@ import uuid
 from typing import Any
 
 from coordinator.errors import LedgerError
+from coordinator.kaggle_rules import normal_name
 from coordinator.ledger.arrival import NEVER_ARRIVED
 from coordinator.ledger.ledger import Ledger
 from coordinator.project import TargetName, parse_target
@@ -46,6 +47,9 @@ class Submission:
     """When coord first saw its score."""
     never_arrived: bool = False
     """It was given up: it did not appear on the target for as long as it may take. (It may all the same, later.)"""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "competition", normal_name(self.competition))
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -89,10 +93,10 @@ def give_up(ledger: Ledger, submission: Submission) -> Submission:
 
 
 def all_submissions(ledger: Ledger, *, target: str | None = None, competition: str | None = None) -> list[Submission]:
-    """Newest first."""
+    """Newest first. (Rows of an older coord have the competition's name as it was typed.)"""
     rows = ledger.statement(
         "SELECT * FROM submissions WHERE (:target IS NULL OR target = :target)"
-        " AND (:competition IS NULL OR competition = :competition) ORDER BY created_at DESC, rowid DESC",
+        " AND (:competition IS NULL OR competition = :competition COLLATE NOCASE) ORDER BY created_at DESC, rowid DESC",
         {"target": target, "competition": competition},
     )
     return [_submission(row) for row in rows]

@@ -1,7 +1,7 @@
 """Which runs do the same work: the same files with the same config and seed, on the same machine, data and image.
 
-The run's name and its kernel's description make no difference. (A new version of an attached data set is not noticed:
-sources are named without a version, unless the experiment pins one.)
+The run's name and its kernel's description make no difference. The versions of attached kernels do, as the ledger knows
+them (see sources.py). A new version of anything else that is attached is not noticed, unless the experiment pins one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from coordinator.target import RunState
 
 def work_of(run: Run) -> str | None:
     """A digest of what a run does; None for a run of an older coord, which did not record its files."""
-    return digest_of_work(run.files, run.config, run.metadata, run.launch) if run.files else None
+    return digest_of_work(run.files, run.config, run.metadata, run.reads, run.launch) if run.files else None
 
 
 def done_before(ledger: Ledger, work: str, target: str) -> Run | None:

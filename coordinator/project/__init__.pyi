@@ -8,10 +8,12 @@ from .experiment import (
     derive as derive,
     experiment_names as experiment_names,
     kernel_titles as kernel_titles,
+    not_read as not_read,
     resolve as resolve,
+    resolve_all as resolve_all,
 )
 from .init import init_project as init_project
-from .launch import AS_FILE as AS_FILE, is_script as is_script
+from .launch import AS_FILE as AS_FILE, Launch as Launch, is_script as is_script
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (
@@ -25,4 +27,5 @@ from .settings import (
     parse_target as parse_target,
 )
 from .shipped import default_template as default_template, shipped as shipped
+from .texts import Texts as Texts, additions_to_search_path as additions_to_search_path
 from .values import leaves as leaves, plain as plain

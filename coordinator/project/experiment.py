@@ -21,15 +21,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from coordinator.errors import ExperimentError, did_you_mean
+from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.files import is_leftover
-from coordinator.project.declaration.declare import ChoiceError, Given, declare
+from coordinator.kaggle_rules import normal_name
+from coordinator.project.declaration.declare import Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.ways import way
 from coordinator.project.launch import Launch, is_script
+from coordinator.project.problem import ConfigProblem
+from coordinator.project.problem_report import ProblemReport, merge_all
 from coordinator.project.project import Project
-from coordinator.project.schema import ConfigProblem, Declared, assignment, check
-from coordinator.project.section import Section
+from coordinator.project.scalar import text_of
+from coordinator.project.schema import Declared, assignment, check
+from coordinator.project.section import ChoiceError, Section
 from coordinator.project.settings import KernelSettings
 from coordinator.project.values import json_like, leaves, merged, plain
 from coordinator.project.yaml_file import YamlFile, read_yaml
@@ -60,7 +64,7 @@ class _File:
     kernel: dict[str, Any] = dataclasses.field(default_factory=dict)
     recorded: tuple[Recorded, ...] = ()
     entry: str | None = None
-    args: tuple[str | int | float, ...] = ()
+    args: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +115,25 @@ class Experiment:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class AllExperiments:
+    """Those that resolve, and by name the errors of those that do not."""
+
+    experiments: tuple[Experiment, ...]
+    errors: dict[str, CoordError]
+
+    @property
+    def left_out(self) -> str:
+        """A sentence about those with problems."""
+        return f"left out, because of problems in their files: {', '.join(self.errors)}; coord experiments shows them"
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """All by name; of an experiment with problems its name and `error` only, which is null for the others."""
+        items = [{**item.to_json(), "error": None} for item in self.experiments]
+        items += [{"name": name, "error": error.what} for name, error in self.errors.items()]
+        return sorted(items, key=lambda item: str(item["name"]))
+
+
 def experiment_names(project: Project) -> list[str]:
     """The names of all experiments, sorted. Raises ExperimentError if the folder is missing."""
     if not project.experiments.is_dir():
@@ -127,9 +150,9 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
 
     Raises ExperimentError with every problem in every file of the chain.
     """
-    report = _Report(project)
+    report = ProblemReport(project)
     chain = _chain(project, name, report)
-    files = [report.parse(file) for file in chain]
+    files = [_parsed(file, report) for file in chain]
     entry, args = _start(project, files, chain, report)
     layers = [json_like(parsed.config) for parsed in files]
     try:
@@ -154,7 +177,7 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
         raise report.error(name)
     config = plain(config)
     base_config = _base_config(project, Given(entry, args, chain[0], layers[:-1], ()), declared)
-    base_kernel, _ = check(KernelSettings, _merge_all(base_layers))
+    base_kernel, _ = check(KernelSettings, merge_all(base_layers))
     kernel = _with_earlier(project, config, kernel)
     return Experiment(
         name=name,
@@ -180,7 +203,7 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
 
 
 def _start(
-    project: Project, files: Sequence[_File], chain: Sequence[YamlFile], report: _Report
+    project: Project, files: Sequence[_File], chain: Sequence[YamlFile], report: ProblemReport
 ) -> tuple[str, tuple[str, ...]]:
     """What runs, and its arguments: those of the settings and of each file. Another entry starts without any."""
     entry, args = project.settings.entry, list(project.settings.args)
@@ -191,8 +214,31 @@ def _start(
                 near = did_you_mean(entry, [each.name for each in project.root.glob("*.py")])
                 report.add_in(file, ConfigProblem("entry", f'there is no script "{entry}"{near}'))
                 raise report.error(file.path.stem)
-        args += map(str, parsed.args)
+        args += parsed.args
     return entry, tuple(args)
+
+
+def resolve_all(project: Project, names: Sequence[str] | None = None) -> AllExperiments:
+    """Every experiment, or those of the names: the problems of one hide no other. Without a folder there are none."""
+    if names is None:
+        names = experiment_names(project) if project.experiments.is_dir() else []
+    found, errors = [], {}
+    for name in names:
+        try:
+            found.append(resolve(project, name))
+        except CoordError as error:
+            errors[name] = error
+    return AllExperiments(tuple(found), errors)
+
+
+def not_read(project: Project) -> list[str]:
+    """What to do with the files that are no experiments only because of the end of their names, as `base.yml`."""
+    if not project.experiments.is_dir():
+        return []
+    endings = {".yaml", ".yml"}
+    found = [file for file in project.experiments.iterdir() if file.suffix.lower() in endings]
+    files = sorted(file for file in found if file.suffix != ".yaml" and not is_leftover(file.name))
+    return [f"{project.relative(file)} is not read: name it {file.stem}.yaml" for file in files]
 
 
 def derive(project: Project, name: str, base: str, overrides: Sequence[str]) -> Experiment:
@@ -227,19 +273,19 @@ def kernel_titles(project: Project) -> dict[str, str]:
         while title is None and at in files and at not in seen:
             seen.add(at)
             kernel = files[at].get("kernel")
-            title = kernel.get("title") if isinstance(kernel, dict) else None
-            at = str(files[at].get("base"))
-        titles[name] = str(title if title is not None else project.settings.kernel.title)
+            title = text_of(kernel.get("title")) if isinstance(kernel, dict) else None
+            at = text_of(files[at].get("base")) or ""
+        titles[name] = title if title is not None else project.settings.kernel.title
     return titles
 
 
-def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
+def _chain(project: Project, name: str, report: ProblemReport) -> list[YamlFile]:
     """The experiment's file and those of its bases, the furthest base first, as far as they can be read."""
     known = experiment_names(project)
     if name not in known:
         raise ExperimentError(
             f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
-            hint=f"Known: {_list(known)}.",
+            hint=". ".join([f"Known: {_list(known)}", *not_read(project)]) + ".",
         )
     chain: list[YamlFile] = []
     wanted = name
@@ -248,15 +294,16 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
             raise ExperimentError(f'"{wanted}" is not a name: letters, digits and _ . = + - only')
         file = read_yaml(project.experiment_file(wanted))
         chain.append(file)
-        base = file.data.get("base")
-        if not isinstance(base, str):
+        base = text_of(file.data.get("base"))
+        if base is None:
             return chain[::-1]
         names = [file.path.stem for file in chain]
         if base in names:
             report.add_in(file, ConfigProblem("base", f"the bases form a circle: {' -> '.join([*names, base])}"))
             return chain[::-1]
         if base not in known:
-            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{did_you_mean(base, known)}'))
+            instead = "".join(f"; {each}" for each in not_read(project)) or did_you_mean(base, known)
+            report.add_in(file, ConfigProblem("base", f'there is no experiment "{base}"{instead}'))
             return chain[::-1]
         wanted = base
 
@@ -268,7 +315,7 @@ def _base_config(project: Project, given: Given, declared: Declared) -> dict[str
             declared = declare(project, given).declared
         except ChoiceError:
             pass
-    values = _merge_all(given.layers)
+    values = merge_all(given.layers)
     value, _ = check(declared, values)
     if value is None and isinstance(declared, Section):  # it lacks what only the experiment gives
         return merged(defaults_of(declared), values)
@@ -281,7 +328,7 @@ def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSet
     earlier = dict(leaves(config)).get(setting) if setting else None
     if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
         return kernel
-    if earlier in (*kernel.kernel_sources, *kernel.dataset_sources):
+    if normal_name(earlier) in (*kernel.kernel_sources, *kernel.dataset_sources):
         return kernel
     return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
 
@@ -293,11 +340,14 @@ def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = ""
     return [Change(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)]
 
 
-def _merge_all(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for layer in layers:
-        result = merged(result, layer)
-    return result
+def _parsed(file: YamlFile, report: ProblemReport) -> _File:
+    for problem in file.problems:
+        report.add_in(file, problem)
+    parsed, problems = check(_File, file.data)
+    for problem in problems:
+        report.add_in(file, problem)
+    # A problem elsewhere in the file must not hide those in its settings.
+    return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
 
 
 def _section(file: YamlFile, key: str) -> dict[str, Any]:
@@ -310,77 +360,6 @@ def _list(names: Sequence[str], most: int = 12) -> str:
     return f"{shown}, and {len(names) - most} more" if len(names) > most else shown or "none"
 
 
-class _Report:
-    """Collects the problems of all files of a chain, each with its file and line."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.problems: list[str] = []
-
-    def add(self, where: str, message: str) -> None:
-        self.problems.append(f"  {where}: {message}")
-
-    def add_in(self, file: YamlFile, problem: ConfigProblem) -> None:
-        line = file.line(problem.path)
-        place = self.project.relative(file.path) + (f":{line}" if line else "")
-        self.add(place, f"{problem.path}: {problem.message}" if problem.path else problem.message)
-
-    def parse(self, file: YamlFile) -> _File:
-        for problem in file.problems:
-            self.add_in(file, problem)
-        parsed, problems = check(_File, file.data)
-        for problem in problems:
-            self.add_in(file, problem)
-        # A problem elsewhere in the file must not hide those in its settings.
-        return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
-
-    def build(
-        self,
-        cls: Declared,
-        section: str,
-        layers: Sequence[Mapping[str, Any]],
-        chain: Sequence[YamlFile],
-        given: Mapping[str, Any],
-    ) -> Any:
-        """The merged section, checked against `cls`; each problem is attributed to the last file that set the value."""
-        value, problems = check(cls, merged(_merge_all(layers), given))
-        given_paths = [path for path, _ in leaves(given)]
-        aliases = cls.aliases if isinstance(cls, Section) else {}
-        short = {path: alias for alias, path in aliases.items()}
-        for problem in problems:
-            if any(problem.path == item or problem.path.startswith(f"{item}.") for item in given_paths):
-                self.add("--set", f"{problem.path}: {problem.message}")
-            else:
-                self.attribute(section, problem, chain, (short.get(problem.path, problem.path),))
-        if value is None:
-            return None
-        # Checked once more as a whole: the declared defaults were not yet, and `lr: 1` becomes `lr: 1.0`.
-        value, problems = check(cls, plain(value))
-        for problem in problems:
-            self.add(f"the defaults of {getattr(cls, '__name__', 'the program')}", f"{problem.path}: {problem.message}")
-        return value
-
-    def attribute(
-        self, section: str, problem: ConfigProblem, chain: Sequence[YamlFile], also: Sequence[str] = ()
-    ) -> None:
-        """Adds a problem of a section with the file that set the value; `also` has other names of it."""
-        path = f"{section}.{problem.path}" if problem.path else section
-        places = [path, *(f"{section}.{each}" for each in also)]
-        setter = next((file for file in reversed(chain) for place in places if place in file.lines), None)
-        if setter is None:
-            # An item of a list, or a whole section: the last file that sets any part of it.
-            setter = next((file for file in reversed(chain) if file.line(path) is not None), chain[-1])
-        self.add_in(setter, ConfigProblem(path, problem.message))
-
-    def error(self, name: str) -> ExperimentError:
-        count = len(self.problems)
-        lines = "\n".join(self.problems)
-        return ExperimentError(f'experiment "{name}" has {count} problem{"s" * (count != 1)}:\n{lines}')
-
-
 def build_command(name: str, overrides: Sequence[str]) -> str:
     """The command that makes an experiment's kernel, quoted for a shell, in one line whatever is in it."""
-    words = ["coord", "build", "--exp", name]
-    for override in overrides:
-        words += ["--set", override]
-    return command_line(words)
+    return command_line("coord", "build", "--exp", name, *(word for each in overrides for word in ("--set", each)))

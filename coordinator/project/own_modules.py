@@ -11,14 +11,45 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+_KEPT = 8
+_imported: dict[tuple[tuple[Path, ...], str], tuple[ModuleType, dict[Path, bytes]]] = {}
+"""Folders and name -> the module, and the files of its package that were imported with it. The newest is the last."""
+
+
+def own_module(folders: tuple[Path, ...], name: str) -> ModuleType:
+    """The module of a project whose modules lie in the folders.
+
+    It is imported again only if it or what it imports from its package has changed: a sweep asks for the same module
+    many times.
+    """
+    known = _imported.pop((folders, name), None)
+    if known is None or any(_content(file) != content for file, content in known[1].items()):
+        package = name.partition(".")[0]
+        with importing_from(folders, package):
+            module = importlib.import_module(name)
+            files = [getattr(each, "__file__", None) for each in _of(package).values()]
+        known = module, {Path(file): _content(Path(file)) for file in files if file}
+    _imported[folders, name] = known
+    if len(_imported) > _KEPT:
+        del _imported[next(iter(_imported))]
+    return known[0]
+
+
+def _content(file: Path) -> bytes:
+    return file.read_bytes() if file.is_file() else b""
+
+
+def _of(package: str) -> dict[str, ModuleType]:
+    """The package and its modules, as far as they are imported."""
+    return {name: each for name, each in sys.modules.items() if name == package or name.startswith(f"{package}.")}
+
 
 @contextlib.contextmanager
 def importing_from(folders: Sequence[Path], package: str) -> Iterator[None]:
     """Imports of `package` come from the folders, leave nothing behind in sys.modules, and write no bytecode there."""
 
-    def forget() -> dict[str, Any]:
-        names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
-        return {name: sys.modules.pop(name) for name in names}
+    def forget() -> dict[str, ModuleType]:
+        return {name: sys.modules.pop(name) for name in _of(package)}
 
     before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
     sys.path[:0] = map(str, folders)

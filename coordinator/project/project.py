@@ -6,7 +6,6 @@ A project is a directory whose `pyproject.toml` has a `[tool.coord]` table.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,11 +15,12 @@ from typing import Any
 from coordinator.errors import NoProject, ProjectError
 from coordinator.names import is_confined, is_plain
 from coordinator.project.launch import is_script
-from coordinator.project.own_modules import importing_from
-from coordinator.project.schema import ConfigProblem, check
+from coordinator.project.own_modules import own_module
+from coordinator.project.ownership import check_owner
+from coordinator.project.problem import ConfigProblem, join
+from coordinator.project.schema import check
 from coordinator.project.settings import Settings, TargetName, kind_of, parse_target
 from coordinator.project.shipped import default_template
-from coordinator.project.values import join
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,8 +162,7 @@ class Project:
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
-            with importing_from(self.module_folders, module_name.partition(".")[0]):
-                return getattr(importlib.import_module(module_name), name)
+            return getattr(own_module(self.module_folders, module_name), name)
         except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",
@@ -187,15 +186,35 @@ def find_project(start: Path | None = None) -> Project:
 
     Raises NoProject if there is none up to the file system's root, ProjectError if its settings have problems.
     """
-    here = (start or Path.cwd()).resolve()
+    try:
+        here = (start or Path.cwd()).resolve()
+    except FileNotFoundError:
+        raise NoProject("the current folder is gone", hint="Change into your project.") from None
     for directory in (here, *here.parents):
         table = _coord_table(directory / "pyproject.toml")
         if table is not None:
-            return Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
+            check_owner(directory, [directory, directory / "pyproject.toml"])
+            project = Project(root=directory, settings=_settings(directory / "pyproject.toml", table))
+            check_owner(directory, _code(project))
+            return project
     raise NoProject(
         f"no project here: neither {here} nor a folder above it has a pyproject.toml with a [tool.coord] table",
         hint="Change into your project, or name it with --project DIR.",
     )
+
+
+def _code(project: Project) -> list[Path]:
+    """What a command may import or run, where it lies: a folder that is open to all may hold other users' files."""
+    settings = project.settings
+    config = settings.config if kind_of(settings.config) == "dataclass" else ""
+    named = [str(config or ""), settings.continue_check or "", settings.entry.removesuffix(".py").replace("/", ".")]
+    places = [(folder, name.partition(":")[0]) for folder in project.module_folders for name in named if name]
+    modules = [folder.joinpath(*name.split(".")) for folder, name in places]
+    above = [folder for module in modules for folder in module.parents if folder.is_relative_to(project.root)]
+    files = [module.with_name(f"{module.name}.py") for module in modules]
+    files += [folder / "__init__.py" for folder in above]
+    folders = [project.experiments, *([project.root / settings.templates] if settings.templates else [])]
+    return [path for path in dict.fromkeys([*above, *files, *modules, *folders]) if path.exists()]
 
 
 def _coord_table(file: Path) -> dict[str, Any] | None:
@@ -205,7 +224,7 @@ def _coord_table(file: Path) -> dict[str, Any] | None:
         tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool")
     except OSError as error:
         raise ProjectError(f"{file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # the former also for bytes that are no text, and too many digits
         raise ProjectError(f"{file} is not valid TOML: {error}") from error
     table: dict[str, Any] | None = tool.get("coord") if isinstance(tool, dict) else None
     return table
@@ -224,13 +243,14 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
 
 
 _USUAL = "model_src"
-"""The model source of a project that names neither one nor an entry."""
+"""The model source of a project that names none, and no entry that lies elsewhere."""
 
 
 def _with_defaults(root: Path, settings: Settings) -> Settings:
     """The settings with what follows from others, and from the folders that there are."""
-    if settings.model_source is None and not settings.entry and (root / _USUAL).is_dir():
-        settings = dataclasses.replace(settings, model_source=_USUAL, entry=f"{_USUAL}.train")
+    entry = settings.entry or f"{_USUAL}.train"
+    if settings.model_source is None and entry.partition(".")[0] == _USUAL and (root / _USUAL).is_dir():
+        settings = dataclasses.replace(settings, model_source=_USUAL, entry=entry)
     if settings.config is None and settings.model_source == _USUAL and (root / _USUAL / "config.py").is_file():
         settings = dataclasses.replace(settings, config=f"{_USUAL}.config:Config")
     if settings.cwd is None:

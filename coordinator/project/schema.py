@@ -16,30 +16,26 @@ Understood types: `bool`, `int`, `float`, `str`, `Literal`, `StrEnum`, `X | None
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import enum
+import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar, Union
 
-import yaml
-
 from coordinator.errors import did_you_mean
+from coordinator.project.problem import ConfigProblem, join
+from coordinator.project.scalar import Written, text_of, truth, untyped, whole
 from coordinator.project.section import REQUIRED, Field, Section
-from coordinator.project.values import join as join, merged
+from coordinator.project.values import merged, plain
+from coordinator.project.yaml_text import parse
 
 T = TypeVar("T")
 Declared = type | Section
 """What declares a config: a dataclass, or a Section."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ConfigProblem:
-    """One thing that is wrong: the dotted path of the value, and what is wrong with it."""
-
-    path: str
-    message: str
 
 
 class _Bad(Exception):
@@ -77,10 +73,15 @@ def assignment(cls: Declared, text: str) -> dict[str, Any]:
     declared: Any = cls
     if isinstance(cls, Section):
         keys = cls.aliases.get(path.strip(), path.strip()).split(".")
-    for depth, key in enumerate(keys):
+    rest, keys = keys, []
+    while rest:
         members = _members(declared)
         if members is None:
-            raise ValueError(f'"{path}": "{".".join(keys[:depth])}" is a value, it has no "{key}"')
+            raise ValueError(f'"{path}": "{".".join(keys)}" is a value, it has no "{rest[0]}"')
+        starts = [".".join(rest[: count + 1]) for count in range(len(rest))]
+        key = next((each for each in starts if each in members), rest[0])  # a name may have dots in it
+        rest = rest[key.count(".") + 1 :]
+        keys.append(key)
         if key not in members and ANY_NAME not in members:
             raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, members)}')
         declared = members.get(key, members.get(ANY_NAME))
@@ -101,7 +102,7 @@ def _members(declared: Any) -> dict[str, Any] | None:
     if isinstance(declared, Section):
         return declared.types
     if dataclasses.is_dataclass(declared):
-        return _hints(declared)
+        return _hints(typing.cast(type, declared))
     if declared is Any:
         return {ANY_NAME: Any}
     args = typing.get_args(declared)
@@ -129,14 +130,13 @@ def _read(declared: Any, text: str) -> Any:
     kinds = set(args) - {type(None)} if typing.get_origin(declared) in (Union, types.UnionType) else {declared}
     if all(_is_text(kind) for kind in kinds):
         return None if type(None) in args and text in ("null", "~") else text
-    if all(_is_list_of_text(kind) for kind in kinds) and text not in ("null", "~"):
-        return _yaml(text, yaml.BaseLoader)
-    return _yaml(text, yaml.SafeLoader)
-
-
-def _is_list_of_text(declared: Any) -> bool:
-    items = [arg for arg in typing.get_args(declared) if arg is not Ellipsis]
-    return typing.get_origin(declared) in (list, tuple) and all(map(_is_text, items))
+    try:
+        parsed = parse(text)
+    except ValueError:
+        return text
+    if parsed.problems:
+        raise ValueError(f'"{text}": {parsed.problems[0].path} {parsed.problems[0].message}')
+    return parsed.data
 
 
 def _is_text(declared: Any) -> bool:
@@ -145,20 +145,13 @@ def _is_text(declared: Any) -> bool:
     return isinstance(declared, type) and issubclass(declared, str)
 
 
-def _yaml(text: str, loader: type[yaml.BaseLoader | yaml.SafeLoader]) -> Any:
-    try:
-        return yaml.load(text, Loader=loader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return text
-
-
 def _dataclass(cls: type, data: Any, path: str) -> Any:
     if not isinstance(data, Mapping):
         raise _Bad(ConfigProblem(path, f"must be a mapping with the keys {', '.join(_names(cls))}, is {_show(data)}"))
     hints = _hints(cls)
     known = _names(cls)
     problems = [
-        ConfigProblem(join(path, str(key)), f'unknown key "{key}"{did_you_mean(str(key), known)}')
+        ConfigProblem(join(path, str(key)), f'unknown key "{key}"{_instead(cls, str(key), known)}')
         for key in data
         if key not in known
     ]
@@ -220,12 +213,24 @@ def _required_by(entry: Field) -> str:
     return f": {entry.where} requires it" if entry.where else ""
 
 
+def _instead(cls: type, key: str, known: list[str]) -> str:
+    """What the key should perhaps be: what the class says of it, the same name in a section below, or a similar one."""
+    said: Mapping[str, str] = getattr(cls, "INSTEAD", {})
+    word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).replace("-", "_").lower()
+    if word in said:
+        return f" (say {said[word]})"
+    sections = {name: kind for name, kind in _hints(cls).items() if dataclasses.is_dataclass(kind)}
+    below = [f'"{name}.{word}"' for name, kind in sections.items() if word in _hints(typing.cast(type, kind))]
+    return f" (did you mean {' or '.join(below)}?)" if below and word not in known else did_you_mean(word, known)
+
+
 def _range_problem(path: str, known: list[str], line: str) -> ConfigProblem:
     first, _, rest = line.partition(" ")
     return ConfigProblem(join(path, first), rest) if first in known else ConfigProblem(path, line)
 
 
-def _hints(cls: Any) -> dict[str, Any]:
+@functools.lru_cache(maxsize=256)  # a sweep checks many configs of the same classes
+def _hints(cls: type) -> dict[str, Any]:
     # A project's config module is not left in sys.modules, where get_type_hints would look for its names.
     # Each class's own __init__ knows the names of the module that declares it; a base may live in another module.
     names: dict[str, Any] = {}
@@ -241,7 +246,7 @@ def _names(cls: type) -> list[str]:
 def _value(declared: Any, value: Any, path: str) -> Any:
     origin, args = typing.get_origin(declared), typing.get_args(declared)
     if declared is Any:
-        return value
+        return _untyped(value, path)
     if isinstance(declared, Section):
         return _section(declared, value, path)
     if dataclasses.is_dataclass(declared):
@@ -249,8 +254,9 @@ def _value(declared: Any, value: Any, path: str) -> Any:
     if origin in (Union, types.UnionType):
         return _union(args, declared, value, path)
     if origin is Literal:
-        if value in args and type(value) in {type(arg) for arg in args}:
-            return value
+        for read in _readings(value):
+            if any(read == arg and type(read) is type(arg) for arg in args):
+                return read
         near = did_you_mean(value, [arg for arg in args if isinstance(arg, str)]) if isinstance(value, str) else ""
         raise _Bad(ConfigProblem(path, f"must be one of {', '.join(map(_show, args))}, is {_show(value)}{near}"))
     if origin in (list, tuple):
@@ -288,16 +294,18 @@ def _items(types_of: tuple[Any, ...], pairs: Iterable[tuple[Any, Any]], path: st
 
 
 def _union(args: tuple[Any, ...], declared: Any, value: Any, path: str) -> Any:
-    if value is None and type(None) in args:
+    if plain(value) is None and type(None) in args:
         return None
     others = [arg for arg in args if arg is not type(None)]
     if len(others) == 1:
         return _value(others[0], value, path)
-    for arg in others:
-        try:
-            return _value(arg, value, path)
-        except _Bad:
-            continue
+    # An unquoted 5 is a number before it is text, whatever the order of the declared types.
+    for read in dict.fromkeys([plain(value), value] if isinstance(value, Written) else []) or [value]:
+        for arg in others:
+            try:
+                return _value(arg, read, path)
+            except _Bad:
+                continue
     raise _Bad(ConfigProblem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
 
 
@@ -309,17 +317,38 @@ def _simple(declared: Any, value: Any, path: str) -> Any:
         if number is not None:
             return number
     elif declared is bool:
-        if isinstance(value, bool):
-            return value
+        read = truth(value) if isinstance(value, Written) else value
+        if isinstance(read, bool):
+            return read
     elif declared is str:
-        if isinstance(value, str):
-            return _text(value, path)
+        text = text_of(value)
+        if text is not None:
+            return _text(text, path)
     elif declared is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
+        read = whole(value) if isinstance(value, Written) else value
+        if isinstance(read, int) and not isinstance(read, bool):
+            return read
     else:
         raise _Bad(ConfigProblem(path, f"is declared as {declared!r}, which coord cannot check"))
     raise _Bad(ConfigProblem(path, f"must be {_type_name(declared)}, is {_show(value)}"))
+
+
+def _readings(value: Any) -> list[Any]:
+    """What an unquoted value may be: text as it is written, or what it is where no type is declared."""
+    return [str(value), untyped(value)] if isinstance(value, Written) else [value]
+
+
+def _untyped(value: Any, path: str) -> Any:
+    """A value for which no type is declared. JSON must be able to hold it: TOML has dates and times, too."""
+    if isinstance(value, Mapping):
+        return dict(zip(value, _items((Any,) * len(value), value.items(), path), strict=True))
+    if isinstance(value, list | tuple):
+        return _items((Any,) * len(value), enumerate(value), path)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise _Bad(
+        ConfigProblem(path, f"must be text, a number, true, false or null, is {_show(value)}: write it in quotes")
+    )
 
 
 def _text(value: str, path: str) -> str:
@@ -330,7 +359,8 @@ def _text(value: str, path: str) -> str:
 
 
 def _number(value: Any) -> float | None:
-    """A float; also from text, because YAML 1.1 reads `1e-3` (no dot) as a string."""
+    """A float; also from text in quotes."""
+    value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -356,6 +386,11 @@ def _type_name(declared: Any) -> str:
 
 
 def _show(value: Any) -> str:
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, Written) and not isinstance(untyped(value), str):
+        return str(value) or "null"
+    value = plain(value)
     text = {True: "true", False: "false", None: "null"}.get(value) if value is None or isinstance(value, bool) else None
     shown = text if text is not None else repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."

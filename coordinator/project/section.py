@@ -62,6 +62,14 @@ class Section:
         return found
 
 
+class ChoiceError(ValueError):
+    """An option is chosen that a group does not have. `path` is where it is chosen."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def list_of(kind: Any) -> Any:
     """The type of a list of values of a type that is known only now."""
     return GenericAlias(list, (kind,))

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
+
+from coordinator.errors import did_you_mean
+from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name
 
 TargetName = Literal["kaggle", "local"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
@@ -15,7 +19,11 @@ def parse_target(text: str) -> TargetName:
     for name in TARGETS:
         if name == text:
             return name
-    raise ValueError(f'there is no target "{text}" (targets are {" and ".join(TARGETS)})')
+    near = did_you_mean(text.lower(), TARGETS)
+    raise ValueError(f'there is no target "{text}"{near} (targets are {" and ".join(TARGETS)})')
+
+
+_SHAPE = 'machine_shape, for example "NvidiaTeslaT4"'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +52,25 @@ class KernelSettings:
     timeout_seconds: int | None = None
     """Kaggle ends the session after this long; null is Kaggle's own limit."""
 
+    INSTEAD: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("enable_gpu", "enable_tpu", "accelerator", "gpu", "tpu"), _SHAPE),
+        **dict.fromkeys(("id", "id_no", "slug"), "title, which gives the address, and owner in [tool.coord]"),
+        **dict.fromkeys(("code_file", "language"), "nothing: coord writes it itself"),
+        **dict.fromkeys(("internet", "internet_enabled"), "enable_internet"),
+        **dict.fromkeys(("private", "public", "is_public"), "is_private"),
+        **dict.fromkeys(("datasets", "data_sources", "dataset_data_sources", "inputs"), "dataset_sources"),
+        **dict.fromkeys(("competitions", "competition", "competition_data_sources"), "competition_sources"),
+        **dict.fromkeys(("kernels", "notebooks", "kernel_data_sources"), "kernel_sources"),
+        **dict.fromkeys(("models", "model_data_sources"), "model_sources"),
+        **dict.fromkeys(("session_timeout_seconds", "timeout"), "timeout_seconds"),
+        **dict.fromkeys(("tags", "category_ids"), "keywords"),
+        **dict.fromkeys(("image", "docker_image_pinning"), "docker_image"),
+    }
+    """Names that kernel-metadata.json, Kaggle's API and its website have for these, and what to say here."""
+
     def __post_init__(self) -> None:
+        for kind in SENT_IN_NORMAL_FORM:
+            object.__setattr__(self, kind, tuple(map(normal_name, getattr(self, kind))))
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:
             raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")
 
@@ -70,8 +96,10 @@ class LocalSettings:
     layout: Literal["2026", "2025"] = "2026"
     """Where inputs are mounted: input/datasets/owner/slug and its like, or input/slug, as before 2026."""
     memory_gib: float = 30.0
-    """Memory of a session, all its processes together. For this limit and the next three, 0 means no limit."""
+    """Memory of a session, all its processes together. For this limit and the next four, 0 means no limit."""
     output_gb: float = 20.0
+    temporary_gb: float = 60.0
+    """Files outside the working directory: the home, /tmp, /kaggle/temp."""
     output_files: float = 10_000
     log_mib: float = 64.0
     gpu_quota_hours: float = 30.0
@@ -99,6 +127,10 @@ class SubmissionSettings:
     """Whether an id may have more rows than in the sample, for example several masks of one image."""
     mode: Literal["max", "min"] | None = None
     """Direction in which the competition's score is better; that of the run's primary metric by default."""
+
+    def __post_init__(self) -> None:
+        if self.competition is not None:
+            object.__setattr__(self, "competition", normal_name(self.competition))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,6 +268,10 @@ class Settings:
     local: LocalSettings = LocalSettings()
     sweep: SweepSettings = SweepSettings()
     metrics: MetricsSettings = MetricsSettings()
+
+    def __post_init__(self) -> None:
+        if self.owner is not None:
+            object.__setattr__(self, "owner", normal_name(self.owner))
 
 
 ConfigKind = Literal["dataclass", "argparse", "files", "hydra", "base"]

@@ -10,6 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from coordinator.project.problem import join
+from coordinator.project.scalar import Written, untyped
+
 
 def plain(value: Any) -> Any:
     """The instance as JSON-like data: dicts, lists, str, int, float, bool, None."""
@@ -21,7 +24,7 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    return value
+    return untyped(value) if isinstance(value, Written) else value
 
 
 def leaves(data: Mapping[str, Any], *, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -41,11 +44,6 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         below = result.get(key)
         result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return result
-
-
-def join(path: str, key: str) -> str:
-    """The dotted path of `key` in the section `path`."""
-    return f"{path}.{key}" if path else key
 
 
 def json_like(value: Any) -> Any:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
-from coordinator.errors import ExperimentError, RunNotFound, UsageError
+from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import Submission, all_submissions, now, remarks_of
-from coordinator.project import Project, Recorded, experiment_names, resolve
+from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
 from coordinator.report.material import About, Score, gather
@@ -51,7 +51,7 @@ class Contents:
 def make_report(workspace: Workspace, contents: Contents) -> Made:
     """The page about these runs. Raises RunNotFound, UsageError."""
     names, target, baseline = contents.names, contents.target, contents.baseline
-    files = experiment_names(workspace.project)
+    files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
     runs = workspace.ledger.runs(target=target)
     candidates = all_candidates(workspace)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
@@ -129,10 +129,6 @@ def _agreements(workspace: Workspace, sent: Iterable[Submission]) -> list[str]:
 
 
 def _recorded(project: Project, names: Sequence[str]) -> tuple[dict[str, tuple[Recorded, ...]], list[str]]:
-    found, warnings = {}, []
-    for name in names:
-        try:
-            found[name] = resolve(project, name).recorded
-        except ExperimentError as error:
-            warnings.append(f"left out the recorded values of {name}: {error.what}")
-    return found, warnings
+    found = resolve_all(project, names)
+    warnings = [f"left out the recorded values of {name}: {error.what}" for name, error in found.errors.items()]
+    return {each.name: each.recorded for each in found.experiments}, warnings

@@ -17,7 +17,11 @@ from .refresh import (
     current_log as current_log,
     refresh_run as refresh_run,
 )
-from .same_work import run_of_same_work as run_of_same_work
+from .same_work import (
+    outdated_now as outdated_now,
+    run_of_same_work as run_of_same_work,
+    work_now as work_now,
+)
 from .status import (
     OpenTargets as OpenTargets,
     Status as Status,

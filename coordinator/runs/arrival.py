@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from coordinator.bundle import script_in, stamp_of
 from coordinator.files import held
-from coordinator.ledger import NEVER_ARRIVED, Run, Unanswered, now
+from coordinator.ledger import NEVER_ARRIVED, Run, Unanswered, is_ahead, now
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -71,7 +71,22 @@ def _unanswered(workspace: Workspace, run: Run) -> Unanswered[Run]:
             run.id, state=RunState.REFUSED, never_arrived=True, message=NEVER_ARRIVED, ended_at=now()
         )
 
-    return Unanswered(datetime.fromisoformat(run.sent_at or run.created_at).timestamp(), find, give_up)
+    return Unanswered(_sent(workspace, run), find, give_up)
+
+
+def _sent(workspace: Workspace, run: Run) -> float:
+    """When the push was last on its way, in seconds since 1970; a time in the future is recorded again."""
+    sent = run.sent_at or run.created_at
+    if not is_ahead(seconds := datetime.fromisoformat(sent).timestamp(), workspace.clock):
+        return seconds
+    if run.state is RunState.PUSHING:
+        workspace.say(
+            f"the push of {run.label} is dated {sent}: the clock was set back, so its time counts from now on"
+        )
+    here = workspace.clock.seconds()
+    again = datetime.fromtimestamp(here, UTC).isoformat(timespec="seconds")
+    workspace.ledger.update(run.id, sent_at=again)
+    return here
 
 
 def _version_of(workspace: Workspace, run: Run) -> int | None:

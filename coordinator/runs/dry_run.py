@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from coordinator.errors import BundleError, ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, too_large
+from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
+from coordinator.text import command_line
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,16 @@ class DryRun:
 
 
 def dry_run_kernel(
-    project: Project, built: Build, *, on_record: Callable[[LogRecord], None], say: Callable[[str], None]
+    project: Project,
+    built: Build,
+    *,
+    given: Sequence[str] = (),
+    on_record: Callable[[LogRecord], None],
+    say: Callable[[str], None],
 ) -> DryRun:
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
+    `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
     missing and cannot be made, BundleError if the program opens files of the project that are not in the kernel.
     """
@@ -44,6 +52,7 @@ def dry_run_kernel(
         )
     warn_of_isolation(project, say)
     settings = project.settings.dry_run
+    overrides = dry_overrides(project, built.experiment, given, say)
     inputs = {}
     if settings.input:
         folder = project.root / settings.input
@@ -55,7 +64,7 @@ def dry_run_kernel(
         built.code_file,
         root,
         inputs=inputs,
-        overrides=json.dumps(settings.overrides),
+        overrides=json.dumps(overrides),
         internet=built.experiment.kernel.enable_internet,
     )
     lines, joined = list[str](), Lines()
@@ -89,8 +98,7 @@ def _prepare(project: Project, folder: Path) -> None:
     try:
         subprocess.run([sys.executable, *command], cwd=project.root, check=True, stdout=sys.stderr)
     except subprocess.CalledProcessError as error:
-        raise ProjectError(
-            f"{shown} is missing, and making it failed: python {' '.join(command)} ended with {error.returncode}"
-        ) from error
+        made = command_line("python", *command)
+        raise ProjectError(f"{shown} is missing, and making it failed: {made} ended with {error.returncode}") from error
     if not folder.is_dir():
         raise ProjectError(f"[tool.coord.dry_run] prepare made no folder {shown}")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from coordinator.bundle import script_in, stamp_of, stamped
+from coordinator.clock import SYSTEM_CLOCK
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
 from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
-from coordinator.ledger import Ledger, Run, new_run_id, now
+from coordinator.ledger import Ledger, Run, claim, is_ahead, new_run_id, now
 from coordinator.project import Project, git
 from coordinator.runs.arrival import settle, wait_for_arrival
 from coordinator.runs.refresh import refresh_run
+from coordinator.runs.same_work import reads_now
 from coordinator.target import Pushed, RunState
 from coordinator.workspace import Workspace
 
@@ -50,6 +53,8 @@ def push_kernel(
         run = _intent(workspace, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
         check_source_size(len(source.encode("utf-8")))
+        if warning := claim(workspace.ledger):
+            workspace.say(warning)
         workspace.ledger.add(run)
         workspace.say(
             f"pushing {metadata.data['id']} to {workspace.target.name}: {len(source.encode('utf-8')):,} bytes, "
@@ -69,6 +74,7 @@ def push_kernel(
                 what = error.what.rstrip(".")
                 workspace.say(f"{what}; trying again when a session has ended (Ctrl-C gives up: nothing is pushed)")
             _wait_for_slot(workspace)
+            run = workspace.ledger.update(run.id, reads=reads_now(workspace, metadata, run.target))
             run = _again(workspace.ledger, run)
 
 
@@ -113,7 +119,15 @@ def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
 
 
 def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, continues: str | None) -> Run:
-    created_at = now()
+    created_at, sent_at = workspace.ledger.moment(), now()
+    if is_ahead(datetime.fromisoformat(created_at).timestamp(), SYSTEM_CLOCK):
+        workspace.say(
+            f"warning: the ledger has entries of {created_at}, and this machine's clock says {sent_at}: was it set "
+            "back? coord ledger check --repair dates them now"
+        )
+    commit = git.read_commit(workspace.project.root, _inputs(workspace.project, built))
+    if commit.is_failure:
+        workspace.say(f"warning: the run names no commit: {commit.why_not}\n{commit.remedy}")
     return Run(
         id=new_run_id(),
         experiment=built.experiment.name,
@@ -126,12 +140,13 @@ def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, contin
         overrides=list(built.experiment.overrides),
         state=RunState.PUSHING,
         created_at=created_at,
-        sent_at=created_at,
+        sent_at=sent_at,
         files={file.path: file.sha256 for file in built.files},
         launch=dict(built.launch),
-        git=git.commit(workspace.project.root, _inputs(workspace.project, built)),
+        git=commit.name,
         timeout_seconds=built.experiment.kernel.timeout_seconds,
         continues=continues,
+        reads=reads_now(workspace, metadata, workspace.target.name),
     )
 
 

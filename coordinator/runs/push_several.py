@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.errors import CoordError, NoSlot
-from coordinator.kernel import build_kernel, work_to_do
+from coordinator.kernel import build_kernel
 from coordinator.ledger import Run, find_experiment
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.runs.push import push_kernel
-from coordinator.runs.same_work import run_of_same_work
+from coordinator.runs.same_work import run_of_same_work, work_now
 from coordinator.workspace import Workspace
 
 
@@ -52,7 +52,8 @@ def _push(workspace: Workspace, name: str, overrides: Sequence[str], *, force: b
     built = build_kernel(workspace.project, find_experiment(workspace.project, name, overrides))
     for message in built.messages:
         workspace.say(message)
-    same = None if force else run_of_same_work(workspace, work_to_do(built), workspace.target.name)
+    target = workspace.target.name
+    same = None if force else run_of_same_work(workspace, work_now(workspace, built, target), target)
     # `push_kernel` refuses a second session of the same kernel, and its message says what to do.
     if same is not None and not (same.state.is_active and same.experiment == name):
         if same.state.is_active:

@@ -95,7 +95,7 @@ def _started_at(run: Run, records: list[LogRecord]) -> str:
     if known and found > known[0] - timedelta(seconds=5):
         return str(run.started_at)
     pushed = datetime.fromisoformat(run.pushed_at) if run.pushed_at else found
-    return max(found, pushed).isoformat(timespec="seconds")
+    return max(found, min(pushed, datetime.now(UTC))).isoformat(timespec="seconds")  # the clock may have been set back
 
 
 def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:

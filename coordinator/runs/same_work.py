@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from coordinator.ledger import Run, at_work, done_before
+from collections.abc import Mapping
+from typing import Any
+
+from coordinator.kernel import Build, KernelMetadata, Source, work_to_do
+from coordinator.ledger import Outdated, Run, at_work, attached_runs, done_before, outdated, sources_now
 from coordinator.runs.refresh import refresh_run
 from coordinator.workspace import Workspace
 
@@ -21,3 +25,32 @@ def run_of_same_work(workspace: Workspace, work: str, target: str) -> Run | None
         return active
     active = refresh_run(workspace, active, look_at_log=False)
     return active if active.state.is_active else done_before(workspace.ledger, work, target)
+
+
+def work_now(workspace: Workspace, built: Build, target: str) -> str:
+    """The digest of a built kernel's work, with the versions that it would read if it was pushed now."""
+    return work_to_do(built, reads_now(workspace, built.metadata, target))
+
+
+def reads_now(workspace: Workspace, metadata: KernelMetadata, target: str) -> tuple[Source, ...]:
+    """The versions of its sources that a kernel would read if it was pushed now.
+
+    If the workspace has its target open, it is asked first whether active runs of these sources have ended.
+    """
+    _refresh(workspace, metadata.data, metadata.slug, target)
+    return sources_now(workspace.ledger, metadata.data, metadata.slug, target)
+
+
+def outdated_now(workspace: Workspace, run: Run) -> tuple[Outdated, ...]:
+    """The sources of a run that have another version now; the target is asked as by `reads_now`."""
+    _refresh(workspace, run.metadata, run.slug, run.target)
+    return outdated(run, workspace.ledger.runs(target=run.target))
+
+
+def _refresh(workspace: Workspace, metadata: Mapping[str, Any], slug: str, target: str) -> None:
+    if workspace.opened is None or not metadata.get("kernel_sources"):
+        return
+    for runs in attached_runs(workspace.ledger.runs(target=target), metadata, slug).values():
+        for run in runs:
+            if run.state.is_active:
+                refresh_run(workspace, run, look_at_log=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
-from coordinator.ledger import Ledger, Run, chain_of, run_times
+from coordinator.ledger import Ledger, Outdated, Run, chain_of, outdated, run_times
 from coordinator.project import Project, TargetName
 from coordinator.runs.arrival import settled
 from coordinator.runs.refresh import Look, look, record
@@ -34,6 +34,8 @@ class Status:
     """By run id; such a run is shown as last known."""
     chains: Mapping[str, tuple[Run, ...]] = field(default_factory=dict)
     """Run id -> its chain (see ledger/chains.py), for the runs that continue another one."""
+    outdated: Mapping[str, tuple[Outdated, ...]] = field(default_factory=dict)
+    """Run id -> what it read that has another version now (see ledger/sources.py), if there is any."""
 
     @property
     def errors(self) -> tuple[CoordError, ...]:
@@ -45,9 +47,28 @@ class Status:
         """The runs with their times; `error` says why a run could not be refreshed."""
         failed = {run_id: error.what for run_id, error in self.failures.items()}
         return [
-            {**run.to_json(), **run_times(run).to_json(), "error": failed.get(run.id), "chain": self._chain(run)}
+            {
+                **run.to_json(),
+                **run_times(run).to_json(),
+                "error": failed.get(run.id),
+                "chain": self._chain(run),
+                "outdated": [each.to_json() for each in self.outdated.get(run.id, ())],
+            }
             for run in self.runs
         ]
+
+    def changes(self, earlier: Status | None) -> list[dict[str, Any]]:
+        """Of `to_json` the runs that are not as they were (but for the time that has passed); at first all of them."""
+        return [
+            item
+            for run, item in zip(self.runs, self.to_json(), strict=True)
+            if earlier is None or not earlier.has(run, item["error"])
+        ]
+
+    def has(self, run: Run, error: str | None) -> bool:
+        """Whether the run is the same here, with the same error."""
+        mine = self.failures.get(run.id)
+        return run in self.runs and (mine.what if mine else None) == error
 
     def _chain(self, run: Run) -> list[str]:
         """The ids of its chain, the first one first; empty for a run that continues none."""
@@ -112,8 +133,14 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
             answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             failures.update(_recorded(targets.project, ledger, [(asked[each], each.result) for each in answered]))
     found = tuple(ledger.get(run.id) for run in runs)
-    known = {run.id: run for run in ledger.runs()} if any(run.continues for run in found) else {}
-    return Status(found, failures, {run.id: chain_of(run, known) for run in found if run.continues})
+    every = ledger.runs() if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
+    known = {run.id: run for run in every}
+    return Status(
+        found,
+        failures,
+        {run.id: chain_of(run, known) for run in found if run.continues},
+        {run.id: sources for run in found if (sources := outdated(run, every))},
+    )
 
 
 def _recorded(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.errors import SubmissionError
+from coordinator.submissions.values import Kind, Values
 
 _SHOWN = 5  # problems of a file
-_NOT_A_VALUE = {"", "nan", "<na>", "null", "inf", "-inf"}
+_AT_ONCE = 50_000  # rows that are in memory
 
 
 @dataclass(frozen=True)
@@ -22,22 +24,26 @@ class Form:
     columns: tuple[str, ...]
     ids: Counter[str]
     """How many rows each id has."""
-    odd: frozenset[tuple[int, str]]
-    """(column from 0, value) of the missing values in the sample itself, which are allowed: empty masks, say."""
+    numbers: frozenset[int]
+    """The columns (from 0) that hold numbers: in the others, any text is a value."""
+    odd: frozenset[tuple[int, Kind]]
+    """What the sample itself has in a column, and is allowed there: missing values for empty masks, say."""
 
 
 def form(sample: Path) -> Form:
     """The form that a sample submission shows. Raises SubmissionError if it is no CSV file with rows."""
+    name = f"the sample submission {sample.name}"
+    _, columns = next(_rows(sample, name), (0, []))
+    numbers = _numbers(sample, name, len(columns))
     ids: Counter[str] = Counter()
-    odd: set[tuple[int, str]] = set()
-    rows = _rows(sample, f"the sample submission {sample.name}")
-    _, columns = next(rows, (0, []))
-    for _, row in rows:
-        ids[row[0].strip()] += 1
-        odd.update((place, value) for place, value in _odd(row))
+    odd: set[tuple[int, Kind]] = set()
+    for _, rows in _pieces(itertools.islice(_rows(sample, name), 1, None)):
+        ids.update(row[0] for row in rows)
+        whole = [row for row in rows if len(row) == len(columns)]
+        odd.update((place, kind) for _, place, kind in (Values(whole).odd(numbers) if whole else ()))
     if not ids:
         raise SubmissionError(f"the sample submission {sample.name} has no rows")
-    return Form(tuple(name.strip() for name in columns), ids, frozenset(odd))
+    return Form(tuple(columns), ids, numbers, frozenset(odd))
 
 
 def check(file: Path, expected: Form | None, *, name: str, several_rows: bool) -> None:
@@ -64,7 +70,7 @@ def check(file: Path, expected: Form | None, *, name: str, several_rows: bool) -
 def _problems(file: Path, expected: Form | None, name: str, *, several_rows: bool) -> Iterator[str]:
     rows = _rows(file, name)
     line, header = next(rows, (1, []))
-    columns = tuple(each.strip() for each in header)
+    columns = tuple(header)
     if not columns:
         yield "it is empty"
         return
@@ -72,32 +78,53 @@ def _problems(file: Path, expected: Form | None, name: str, *, several_rows: boo
         yield f"line {line}: the columns are {', '.join(columns)}, the sample has {', '.join(expected.columns)}"
         return
     seen: Counter[str] = Counter()
-    for line, row in rows:
-        if len(row) != len(columns):
-            yield f"line {line}: {len(row)} values for {len(columns)} columns"
-            continue
-        each = row[0].strip()
-        seen[each] += 1
-        if expected is not None and each not in expected.ids:
-            yield f'line {line}: "{each}" is not an id of the sample'
-        elif expected is not None and seen[each] > expected.ids[each] and not several_rows:
-            times = "more than once" if expected.ids[each] == 1 else f"more than {expected.ids[each]} times"
-            yield f'line {line}: "{each}" is there {times}'
-        for place, value in _odd(row):
-            if expected is None or (place, value) not in expected.odd:
-                yield f"line {line}: {columns[place]} is {value or 'empty'}"
+    numbers = _numbers(file, name, len(columns)) if expected is None else expected.numbers
+    for lines, piece in _pieces(rows):
+        odd = _odd(piece, len(columns), numbers)
+        for number, (line, row) in enumerate(zip(lines, piece, strict=True)):
+            if len(row) != len(columns):
+                yield f"line {line}: {len(row)} values for {len(columns)} columns"
+                continue
+            each = row[0]
+            seen[each] += 1
+            if expected is not None and each not in expected.ids:
+                yield f'line {line}: "{each}" is not an id of the sample'
+            elif expected is not None and seen[each] > expected.ids[each] and not several_rows:
+                times = "more than once" if expected.ids[each] == 1 else f"more than {expected.ids[each]} times"
+                yield f'line {line}: "{each}" is there {times}'
+            for place, kind in odd.get(number, ()):
+                # The sample's own ids are right, whatever they look like.
+                if expected is None or (place and (place, kind) not in expected.odd):
+                    about = f"{row[place]}, which is read as {kind}" if row[place] else "empty"
+                    yield f"line {line}: {columns[place]} is {about}"
     if not seen:
         yield "it has no rows"
     elif expected is not None:
         yield from _missing(seen, expected.ids)
 
 
-def _odd(row: list[str]) -> Iterator[tuple[int, str]]:
-    """(column, value) of each missing value."""
-    for place, value in enumerate(row):
-        plain = value.strip().lower()
-        if plain in _NOT_A_VALUE:
-            yield place, plain
+def _odd(rows: list[list[str]], width: int, numbers: Collection[int]) -> dict[int, list[tuple[int, Kind]]]:
+    """By the row's number, (column, kind) of each value that is missing or infinite."""
+    whole = [number for number, row in enumerate(rows) if len(row) == width]
+    found = defaultdict[int, list[tuple[int, Kind]]](list)
+    for at, place, kind in Values([rows[number] for number in whole]).odd(numbers) if whole else ():
+        found[whole[at]].append((place, kind))
+    return found
+
+
+def _numbers(file: Path, name: str, width: int) -> frozenset[int]:
+    """The columns of a file that hold numbers."""
+    numbers = frozenset(range(width))
+    for _, rows in _pieces(itertools.islice(_rows(file, name), 1, None)):
+        whole = [row for row in rows if len(row) == width]
+        numbers &= Values(whole).numbers() if whole else numbers
+    return numbers
+
+
+def _pieces(rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[list[int], list[list[str]]]]:
+    """(lines, rows), some rows at a time."""
+    while piece := list(itertools.islice(rows, _AT_ONCE)):
+        yield [line for line, _ in piece], [row for _, row in piece]
 
 
 def _missing(seen: Counter[str], expected: Counter[str]) -> Iterator[str]:
@@ -108,7 +135,7 @@ def _missing(seen: Counter[str], expected: Counter[str]) -> Iterator[str]:
 
 
 def _rows(file: Path, name: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, values) of every row that is not blank. Raises SubmissionError."""
+    """(line, stripped values) of every row that is not blank. Raises SubmissionError."""
     csv.field_size_limit(sys.maxsize)  # a mask's run lengths can be long
     reader = None
     try:
@@ -116,7 +143,7 @@ def _rows(file: Path, name: str) -> Iterator[tuple[int, list[str]]]:
             reader = csv.reader(text, strict=True)
             for row in reader:
                 if row:
-                    yield reader.line_num, row
+                    yield reader.line_num, [value.strip() for value in row]
     except UnicodeDecodeError as error:
         raise SubmissionError(f"{name} is not a CSV file: it is not UTF-8 text") from error
     except csv.Error as error:

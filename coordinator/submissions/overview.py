@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from coordinator.errors import CoordError
+from coordinator.kaggle_rules import normal_name
 from coordinator.ledger import Submission, submissions
 from coordinator.project import target_name
 from coordinator.submissions import scores
@@ -50,7 +51,8 @@ def scores_overview(
     recorded score. A target that cannot be asked is an error in the answer.
     """
     project, ledger = workspace.project, workspace.ledger
-    recorded = recorded_scores(project, experiment) if target is None and competition is None else []
+    competition = competition and normal_name(competition)
+    recorded = recorded_scores(project, experiment, say=workspace.say) if target is None and competition is None else []
     if experiment is not None and not recorded:
         ledger.find(experiment, target=target)  # raises RunNotFound
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
 from typing import Any
 
-from coordinator.errors import CoordError
-from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve
+from coordinator.project import Experiment, Project, Recorded, experiment_names, resolve_all
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 
 RECORDED = "recorded"
@@ -41,16 +40,15 @@ class RecordedScore:
         return {name: value for name, value in row.items() if name not in ("n", "score_mode", "note")}
 
 
-def recorded_scores(project: Project, experiment: str | None = None) -> list[RecordedScore]:
-    """Of all experiments, or of one, in the order of their names; a file with problems is left out."""
+def recorded_scores(
+    project: Project, experiment: str | None = None, *, say: Callable[[str], None]
+) -> list[RecordedScore]:
+    """Of all experiments, or of one, in the order of their names; it says which have problems and are left out."""
     names = experiment_names(project) if project.experiments.is_dir() else []
-    found = []
-    for name in names if experiment is None else [each for each in names if each == experiment]:
-        try:
-            found.append(_score(resolve(project, name)))
-        except CoordError:  # commands that use it report its problems
-            continue
-    return [each for each in found if each is not None]
+    found = resolve_all(project, [name for name in names if experiment in (None, name)])
+    if found.errors:
+        say(found.left_out)
+    return [score for each in found.experiments if (score := _score(each)) is not None]
 
 
 def recorded_agreements(found: Iterable[RecordedScore]) -> list[Agreement]:

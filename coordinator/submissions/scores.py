@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from coordinator.errors import CoordError, Later, NoAnswer
-from coordinator.ledger import Ledger, Run, Submission, may_still_arrive, now, submissions
+from coordinator.ledger import Ledger, Run, Submission, is_ahead, may_still_arrive, now, submissions
 from coordinator.project import Project, TargetName
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
 from coordinator.submissions.recorded import RecordedScore
@@ -56,7 +56,8 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
     added if its description names one of the ledger's runs.
     """
     ledger, target = workspace.ledger, workspace.target.name
-    known = {each.id: each for each in submissions.all_submissions(ledger, target=target, competition=competition)}
+    # Of all competitions: ids and numbers belong to the target, whatever name a competition had in an older ledger.
+    known = {each.id: each for each in submissions.all_submissions(ledger, target=target)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
     runs = {run.id for run in ledger.runs(target=target)}
     for standing in workspace.target.competitions.submissions(competition):
@@ -67,17 +68,29 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
         if number in known:
             known[number] = record(ledger, known[number], standing)
     for each in known.values():
-        # Until then its request itself may have been under way: the ledger does not know when that ended.
-        sent = datetime.fromisoformat(each.created_at).timestamp() + _REQUEST_SECONDS
-        if each.state is SubmissionState.SENDING and not may_still_arrive(sent, workspace.clock):
-            submissions.give_up(ledger, each)
+        if each.competition == competition and each.state is SubmissionState.SENDING:
+            _settle(workspace, each)
     return submissions.all_submissions(ledger, target=target, competition=competition)
+
+
+def _settle(workspace: Workspace, each: Submission) -> None:
+    """Gives up a submission that is not there and cannot arrive any more."""
+    sent = datetime.fromisoformat(each.created_at).timestamp()
+    if is_ahead(sent, workspace.clock):
+        workspace.say(
+            f"a submission is dated {each.created_at}: the clock was set back, so its time counts from now on"
+        )
+        here = datetime.fromtimestamp(workspace.clock.seconds(), UTC).isoformat(timespec="seconds")
+        submissions.update(workspace.ledger, each, created_at=here)
+    # Until then its request itself may have been under way: the ledger does not know when that ended.
+    elif not may_still_arrive(sent + _REQUEST_SECONDS, workspace.clock):
+        submissions.give_up(workspace.ledger, each)
 
 
 def unknown(workspace: Workspace, competition: str) -> list[Standing]:
     """The target's submissions of the ledger's runs that the ledger does not have: what `refresh` would add."""
     ledger, target = workspace.ledger, workspace.target.name
-    there = submissions.all_submissions(ledger, target=target, competition=competition)
+    there = submissions.all_submissions(ledger, target=target)
     known = {each.id for each in there}
     refs = {each.ref for each in there if each.ref is not None}
     runs = {run.id for run in ledger.readable() if run.target == target}

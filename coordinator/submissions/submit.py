@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from coordinator.bundle import Guard
 from coordinator.errors import (
     CoordError,
     Later,
@@ -22,8 +23,9 @@ from coordinator.errors import (
     did_you_mean,
 )
 from coordinator.files import held
-from coordinator.ledger import Run, Submission, Unanswered, now, submissions
-from coordinator.runs import output_file, refresh_run
+from coordinator.kaggle_rules import normal_name
+from coordinator.ledger import Run, Submission, Unanswered, claim, submissions
+from coordinator.runs import outdated_now, output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
 from coordinator.target import Competition, Competitions, RunState, SubmissionState
 from coordinator.workspace import Workspace
@@ -44,7 +46,7 @@ class SubmitOptions:
     is_upload: bool = False
     """The file is sent, instead of naming the kernel's version."""
     force: bool = False
-    """Although the same file was submitted before."""
+    """Although the same file was submitted before, or what the run read has another version now."""
 
 
 def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submission:
@@ -54,20 +56,22 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
     exists: the submission whose description names this one is adopted. Nothing is sent twice.
 
     Raises RunFailed if the run is not complete, SubmissionError if it left no such file, or one that is not as it was
-    fetched, would be refused, or was submitted before; Later if the day's submissions are spent; TargetError if the
-    target refused, NoAnswer if it is not known whether it took it.
+    fetched, would be refused, was submitted before, or is outdated; Later if the day's submissions are spent;
+    TargetError if the target refused, NoAnswer if it is not known whether it took it.
     """
     run = refresh_run(workspace, run, look_at_log=False)
     named = (options.competition, workspace.project.settings.submission.competition)
     slug = next((each for each in named if each is not None), None)
-    slug = _competition(run) if slug is None else slug
+    slug = _competition(run) if slug is None else normal_name(slug)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", slug):
         hint = "It is the last part of its address: kaggle.com/competitions/NAME."
         raise UsageError(f'"{slug}" is no competition\'s name', hint=hint)
     _check_run(run, options)
+    _check_sources(workspace, run, force=options.force)
     run, file = output_file.ensure_local(workspace, run, options.file_name)
     if (ended := output_file.status_of(run)) != "complete":
         workspace.say(f"warning: {run.label} reports that it is {ended}")
+    Guard(workspace.project.root).check_texts({"--message": options.message}, "the submission's description")
     description = _message(run, options.message)
     _check_place(workspace, slug, run, options)
     _check_file(workspace, slug, file, f"{options.file_name} of {run.label}")
@@ -82,14 +86,16 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
         is_upload=options.is_upload,
         description=f"{description} {submissions.stamp(run.id, number)}",
         state=SubmissionState.SENDING,
-        created_at=now(),
+        created_at=workspace.ledger.moment(),
     )
     with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
         _check_repeated(workspace, each, force=options.force)
         _check_allowance(workspace, slug)
         competitions = workspace.target.competitions
         token = competitions.upload(slug, file) if each.is_upload else ""
-        each = dataclasses.replace(each, created_at=now())
+        each = dataclasses.replace(each, created_at=workspace.ledger.moment())
+        if warning := claim(workspace.ledger):
+            workspace.say(warning)
         submissions.add(workspace.ledger, each)
         workspace.say(f"submitting {each.file_name} of {run.label} to {slug}")
 
@@ -110,6 +116,15 @@ def _check_run(run: Run, options: SubmitOptions) -> None:
         raise SubmissionError(
             f"{run.label} was merged from the runs of its folds: there is no version of a kernel to submit",
             hint=f"Where a file is taken: --upload. Else run all folds in one: coord push --exp {run.experiment}",
+        )
+
+
+def _check_sources(workspace: Workspace, run: Run, *, force: bool) -> None:
+    found = outdated_now(workspace, run)
+    if found and not force:
+        raise SubmissionError(
+            f"the predictions of {run.label} are outdated: it {', and '.join(map(str, found))}",
+            hint=f"Push it again (coord push --exp {run.experiment}), or submit these with --force.",
         )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from coordinator.errors import ExperimentError, UsageError, did_you_mean
 from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.kernel import kernel_slug, kernel_title
-from coordinator.project import Experiment, Project, assignment, derive, leaves
+from coordinator.project import Experiment, Project, assignment, derive, leaves, resolve
 
 _DIGEST = 6  # characters of a digest in a name
 _MEMBERS_AT_MOST = 200
@@ -81,7 +81,7 @@ def axes(
     settings = project.settings.sweep
     config = dict(leaves(experiment.config))
     if seeds is not None:
-        first = config.get(_setting(config, settings.seed, "seed"))
+        first = config.get(setting_of(config, settings.seed, "seed"))
         if not isinstance(first, int):
             raise UsageError(f"{settings.seed} is {first!r}: --seeds needs one to count from")
         _check_count(seeds)
@@ -92,8 +92,8 @@ def axes(
                 "--split-folds: the project does not say which settings divide a run by its folds",
                 hint='In pyproject.toml: [tool.coord.sweep] fold_count = "folds.n", folds = "folds.run".',
             )
-        count = config.get(_setting(config, settings.fold_count, "fold_count"))
-        chosen = config.get(_setting(config, settings.folds, "folds"))
+        count = config.get(setting_of(config, settings.fold_count, "fold_count"))
+        chosen = config.get(setting_of(config, settings.folds, "folds"))
         if chosen:
             raise UsageError(f"--split-folds: {experiment.name} runs only the folds {chosen} ({settings.folds})")
         if any(each.path == settings.fold_count for each in found):
@@ -101,6 +101,7 @@ def axes(
         if not isinstance(count, int) or count < 1:
             raise UsageError(f"--split-folds: {settings.fold_count} is {count!r}, not a number of folds")
         found.append(Axis(settings.folds, tuple(f"[{number}]" for number in range(count)), "f"))
+    experiment = _with_first_values(project, experiment, found)
     found = [replace(each, path=_declared_path(experiment, each.path)) for each in found]
     paths = [each.path for each in found]
     for path in paths:
@@ -111,6 +112,14 @@ def axes(
             "a sweep of what? vary something", hint="--grid optim.lr=0.001,0.0005, --seeds 5, --split-folds"
         )
     return tuple(found)
+
+
+def _with_first_values(project: Project, experiment: Experiment, varied: Sequence[Axis]) -> Experiment:
+    """The experiment with an option of a group, or a sub-command, that the grid chooses: it may bring other values."""
+    try:
+        return resolve(project, experiment.name, (*experiment.overrides, *(each.overrides[0] for each in varied)))
+    except ExperimentError:  # the axis that has the mistake is told below, or its value later
+        return experiment
 
 
 def _declared_path(experiment: Experiment, path: str) -> str:
@@ -174,7 +183,8 @@ def _check_count(count: int) -> None:
         raise UsageError(f"that is {count} experiments; coord makes at most {_MEMBERS_AT_MOST} at once")
 
 
-def _setting(config: Mapping[str, Any], path: str, name: str) -> str:
+def setting_of(config: Mapping[str, Any], path: str, name: str) -> str:
+    """The path that a setting names. Raises ExperimentError, with the setting, if the config has no such value."""
     if path not in config:
         raise ExperimentError(
             f'[tool.coord.sweep] {name} = "{path}": the config has no such value{did_you_mean(path, config)}'

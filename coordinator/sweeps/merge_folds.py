@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
-from coordinator.ledger import Ledger, Run, Sweep, find_experiment, new_run_id, now, run_of, sweeps_of
+from coordinator.ledger import Ledger, Run, Sweep, find_experiment, new_run_id, run_of, sweeps_of
 from coordinator.project import Project
 from coordinator.results import RUN, SUMMARY, Kept, Results, Summary, identity, merge_summaries, read_summary
 from coordinator.runs import Fetched, provenance
@@ -127,7 +127,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     _check_folds(whole, folders)
     built = assemble(workspace.project, find_experiment(workspace.project, whole))
     known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.is_merged]
-    run_id, moment = (known[0].id if known else new_run_id()), now()
+    run_id, moment = (known[0].id if known else new_run_id()), workspace.ledger.moment()
     summary = merge_summaries(
         summaries,
         of_all,

@@ -14,12 +14,12 @@ from typing import Any
 
 from coordinator.errors import UsageError
 from coordinator.kaggle_rules import MACHINE_SHAPES
-from coordinator.kernel import assemble, kernel_slug, work_to_do
-from coordinator.ledger import Ledger, Member, Run, Sweep, now, sweeps
+from coordinator.kernel import assemble, kernel_slug
+from coordinator.ledger import Ledger, Member, Run, Sweep, sweeps
 from coordinator.project import Experiment, Project, TargetName, kernel_titles, leaves, resolve
-from coordinator.runs import run_of_same_work
+from coordinator.runs import run_of_same_work, work_now
 from coordinator.sweeps import estimates
-from coordinator.sweeps.grid import Combination, Start, axes, combinations, sweep_name
+from coordinator.sweeps.grid import Combination, Start, axes, combinations, setting_of, sweep_name
 from coordinator.workspace import Workspace
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9._+=-]*"
@@ -129,7 +129,7 @@ def plan_sweep(
     runs = workspace.ledger.runs(target=target)
     planned = []
     for each in found:
-        work = work_to_do(assemble(workspace.project, each.experiment))
+        work = work_now(workspace, assemble(workspace.project, each.experiment), target)
         planned.append(
             Planned(
                 each,
@@ -164,7 +164,7 @@ def begin(ledger: Ledger, planned: Plan, *, is_named: bool, force: bool = False)
             )
         number += 1
         name = f"{planned.name}-{number}"
-    sweep = Sweep(name, planned.start.name, planned.target, force, now(), members)
+    sweep = Sweep(name, planned.start.name, planned.target, force, ledger.moment(), members)
     sweeps.add(ledger, sweep)
     return sweep
 
@@ -201,6 +201,6 @@ def _taken(workspace: Workspace) -> dict[str, tuple[str, str, tuple[str, ...]]]:
 def _keeping_folds(project: Project, start: Start, experiment: Experiment) -> Start:
     """Keeps the images of each fold for all seeds, so that only the seed of the training differs."""
     path, config = project.settings.sweep.fold_seed, dict(leaves(experiment.config))
-    if path is None or config.get(path) is not None:
+    if path is None or config.get(setting_of(config, path, "fold_seed")) is not None:
         return start
     return Start(start.name, start.base, (*start.overrides, f"{path}={config[project.settings.sweep.seed]}"))

@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 from coordinator.errors import CoordError, CredentialsError, ExperimentError, Later, NoAnswer, NoSlot
 from coordinator.files import held
-from coordinator.kernel import Build, build_kernel, work_to_do
+from coordinator.kernel import Build, build_kernel
 from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
-from coordinator.project import Project
-from coordinator.runs import push_kernel, wait_for_arrival
+from coordinator.runs import push_kernel, wait_for_arrival, work_now
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -42,7 +41,7 @@ def resume(
             run = settled(workspace, run_of(workspace.ledger, sweep, member))
             if run is not None and run.state is not RunState.REFUSED and not (retry and run.state in FAILED):
                 continue
-            built = _as_begun(workspace.project, sweep, member)
+            built = _as_begun(workspace, sweep, member)
             try:
                 pushed(push_kernel(workspace, built, force=False, wait_for_slot=wait))
             except NoSlot as error:
@@ -67,13 +66,14 @@ def settled(workspace: Workspace, run: Run | None) -> Run | None:
         return wait_for_arrival(workspace, workspace.ledger.get(run.id))
 
 
-def _as_begun(project: Project, sweep: Sweep, member: Member) -> Build:
+def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:
     """The member's kernel. Raises ExperimentError if it would not do the work of when the sweep began."""
-    built = build_kernel(project, sweeps.find_experiment(project, member.experiment))
-    if work_to_do(built) != member.work:
+    built = build_kernel(workspace.project, sweeps.find_experiment(workspace.project, member.experiment))
+    if work_now(workspace, built, sweep.target) != member.work:
         raise ExperimentError(
             f"{member.experiment} is not what it was when the sweep {sweep.name} began: "
-            "the model source, the experiment or the settings have changed, and its runs could not be compared",
+            "the model source, the experiment, the settings or the version of an attached kernel have changed, and its "
+            "runs could not be compared",
             hint="Undo that (coord ledger export has the commit), or begin a new sweep.",
         )
     return built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 
@@ -22,6 +23,17 @@ def is_safe(url: str, *, from_here: bool = True) -> bool:
     except ValueError:
         return False
     return bool(_host(url)) and (scheme == "https" or (scheme == "http" and from_here and is_loopback(url)))
+
+
+def is_address(url: str) -> bool:
+    """Whether it is the address of a server: scheme, host, perhaps a port and a path, and nothing else."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", parts.hostname or "", re.ASCII)) and parts.port != 0
+    except ValueError:
+        return False
+    is_bare = not (parts.query or parts.fragment or "@" in parts.netloc or any(map(str.isspace, url)))
+    return parts.scheme in ("http", "https") and has_host and is_bare and url.isprintable()
 
 
 def _host(url: str) -> str:

@@ -13,7 +13,7 @@ import logging
 import os
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,17 +57,23 @@ class Credentials:
 
 def find_credentials() -> Credentials:
     """The credentials to use. Raises CredentialsError, which says how to get some, if there are none."""
-    for found in _candidates():
+    broken: list[CredentialsError] = []
+    for found in _candidates(broken):
         return found
-    raise CredentialsError(
-        "no Kaggle credentials found",
-        hint="Make a token at https://www.kaggle.com/settings (API, Generate New Token) and either\n"
-        "set KAGGLE_API_TOKEN, or save it as ~/.kaggle/access_token with chmod 600;\n"
-        "to try coord without an account, use --target local.",
+    raise (
+        broken[0]
+        if broken
+        else CredentialsError(
+            "no Kaggle credentials found",
+            hint="Make a token at https://www.kaggle.com/settings (API, Generate New Token) and either\n"
+            "set KAGGLE_API_TOKEN, or save it as ~/.kaggle/access_token with chmod 600;\n"
+            "to try coord without an account, use --target local.",
+        )
     )
 
 
-def _candidates() -> Iterator[Credentials]:
+def _candidates(broken: list[CredentialsError]) -> Iterator[Credentials]:
+    """What is found, in order; `broken` gets the files that were passed over, and perhaps should not have been."""
     if os.environ.get("KAGGLE_KERNEL_RUN_TYPE") and os.environ.get("KAGGLE_DATA_PROXY_URL"):
         # In a session on Kaggle; the file belongs to the session, so its mode is not the user's concern.
         for name in _SESSION_TOKEN:
@@ -82,28 +88,31 @@ def _candidates() -> Iterator[Credentials]:
             yield Credentials(source="KAGGLE_API_TOKEN", token=_sendable(token, "KAGGLE_API_TOKEN"))
     for name in ("access_token", "access_token.txt"):
         yield from _token_file(home / name)
-    username, key = os.environ.get("KAGGLE_USERNAME"), os.environ.get("KAGGLE_KEY")
-    if username and key:
+    given = {name: os.environ.get(f"KAGGLE_{name.upper()}", "").strip() for name in ("username", "key")}
+    if all(given.values()):
         source = "KAGGLE_USERNAME and KAGGLE_KEY"
-        yield Credentials(source=source, username=username, key=_sendable(key.strip(), source))
-    config = os.environ.get("KAGGLE_CONFIG_DIR")
-    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
-    for folder in [Path(config)] if config else [home, xdg]:
-        yield from _api_key_file(folder / "kaggle.json")
+        yield Credentials(source=source, username=given["username"], key=_sendable(given["key"], source))
+    for file in _api_key_files():
+        yield from _api_key_file(file, given, broken)
     yield from _oauth_file(home / "credentials.json")
 
 
 def credential_files() -> list[Path]:
     """The existing files in which credentials are searched, used or not."""
     home = Path.home() / ".kaggle"
-    token, config = os.environ.get("KAGGLE_API_TOKEN", "").strip(), os.environ.get("KAGGLE_CONFIG_DIR")
-    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    token = os.environ.get("KAGGLE_API_TOKEN", "").strip()
     files = [
         *([Path(token)] if 0 < len(token) < 256 else []),
         *(home / name for name in ("access_token", "access_token.txt", "credentials.json")),
-        *(folder / "kaggle.json" for folder in ([Path(config)] if config else [home, xdg])),
+        *_api_key_files(),
     ]
     return [file for file in files if file.is_file()]
+
+
+def _api_key_files() -> list[Path]:
+    config = os.environ.get("KAGGLE_CONFIG_DIR")
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "kaggle"
+    return [folder / "kaggle.json" for folder in ([Path(config)] if config else [Path.home() / ".kaggle", xdg])]
 
 
 def _token_file(file: Path, *, is_ours: bool = True) -> Iterator[Credentials]:
@@ -127,21 +136,32 @@ def _oauth_file(file: Path) -> Iterator[Credentials]:
         yield Credentials(source=str(file), username=data.get("username") or None, oauth_file=file)
 
 
-def _api_key_file(file: Path) -> Iterator[Credentials]:
+def _api_key_file(file: Path, given: Mapping[str, str], broken: list[CredentialsError]) -> Iterator[Credentials]:
+    """The pair of a kaggle.json; each of the two that is `given` by a variable counts instead, as for Kaggle's client.
+
+    A file without a pair may have other settings (`kaggle config set`): Kaggle's client looks elsewhere then.
+    """
     if not file.is_file():
         return
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        username, key = data["username"], data["key"]
-        if not (isinstance(username, str) and isinstance(key, str) and username and key):
+        has_pair = isinstance(data, dict) and bool({"username", "key"} & data.keys())
+        if isinstance(data, dict) and data and not has_pair:
+            return
+        pair = {name: given[name] or data[name] for name in given}
+        if not all(isinstance(value, str) and value for value in pair.values()):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CredentialsError(
+        problem = CredentialsError(
             f'{file} is not {{"username": ..., "key": ...}} ({type(error).__name__})',
             hint="Download it again at https://www.kaggle.com/settings.",
-        ) from error
+        )
+        problem.__cause__ = error
+        broken.append(problem)
+        return
     _point_out(file)
-    yield Credentials(source=str(file), username=username, key=_sendable(key.strip(), str(file)))
+    source = " and ".join([*(f"KAGGLE_{name.upper()}" for name, value in given.items() if value), str(file)])
+    yield Credentials(source=source, username=pair["username"], key=_sendable(pair["key"].strip(), source))
 
 
 def _sendable(secret: str, source: str) -> str:

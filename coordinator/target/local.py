@@ -36,11 +36,20 @@ def _module(name: str) -> ModuleType:
         ) from error
 
 
+@dataclass(frozen=True)
+class Server:
+    """A local Kaggle that answers."""
+
+    endpoint: str
+    token: str = dataclasses.field(repr=False)
+    """The key of any user."""
+
+
 @contextlib.contextmanager
-def local_kaggle(project: Project) -> Iterator[str]:
-    """The address of a local Kaggle that answers while the context is open; sessions go on afterwards."""
+def local_kaggle(project: Project) -> Iterator[Server]:
+    """A local Kaggle that answers while the context is open; sessions go on afterwards."""
     with _explained(), _module("server").running_server(project.local_kaggle, settings=_settings(project)) as server:
-        yield server.url
+        yield Server(server.url, server.token)
 
 
 def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: float) -> None:

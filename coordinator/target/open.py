@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from coordinator.errors import CredentialsError, ProjectError
+from coordinator.kaggle_rules import normal_name
 from coordinator.project import Project, TargetName
 from coordinator.target import local
-from coordinator.target.addresses import is_safe
+from coordinator.target.addresses import is_address, is_safe
 from coordinator.target.credentials import Credentials, find_credentials
 from coordinator.target.protocol import Target
 
@@ -30,9 +29,9 @@ def open_target(project: Project, name: TargetName) -> Iterator[Target]:
     with contextlib.ExitStack() as stack:
         if name == "local":
             owner, website = project.settings.owner or local.OWNER, local.WEBSITE
-            endpoint = stack.enter_context(local.local_kaggle(project))
-            # Any key works, but it must not be a word: secrets are hidden in answers, kernel sources included.
-            credentials = Credentials(source="the local target", username=owner, key=uuid.uuid4().hex)
+            server = stack.enter_context(local.local_kaggle(project))
+            endpoint = server.endpoint
+            credentials = Credentials(source="the local target", username=owner, key=server.token)
         else:
             endpoint, website = kaggle_endpoint(), None
             credentials = find_credentials()
@@ -56,9 +55,9 @@ def _endpoint() -> str | None:
     endpoint = os.environ.get(ENDPOINT_VARIABLE, "").rstrip("/")
     if not endpoint:
         return None
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ProjectError(f'{ENDPOINT_VARIABLE}: "{endpoint}" is not an address like https://host:port')
+    if not is_address(endpoint):
+        # Without the value: it may have a password.
+        raise ProjectError(f"{ENDPOINT_VARIABLE} is not an address like https://host:port")
     if not is_safe(endpoint):
         raise ProjectError(f"{ENDPOINT_VARIABLE}: credentials are sent over https only, except to this machine")
     return endpoint
@@ -71,9 +70,9 @@ def _owner(project: Project, credentials: Credentials) -> str:
             f"the token from {credentials.source} does not name its user",
             hint='Set owner = "your-kaggle-name" in [tool.coord].',
         )
-    if owner and username and owner.lower() != username.lower():
+    if owner and username and owner != normal_name(username):
         raise CredentialsError(
             f'[tool.coord] owner is "{owner}", but the credentials from {credentials.source} are of "{username}"',
             hint="Change one of them.",
         )
-    return owner or str(username)
+    return owner or normal_name(str(username))

@@ -10,6 +10,7 @@ import requests
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import NoAnswer
 from coordinator.target.addresses import is_loopback
+from coordinator.target.proxies import proxy_setting
 
 _TIME_OUT = (5.0, 10.0)  # seconds to connect, and to answer
 _QUESTIONS = 3
@@ -28,17 +29,23 @@ class Reached:
 def reach(endpoint: str, *, clock: Clock = SYSTEM_CLOCK) -> Reached:
     """Requests the front page of the address; any status counts as an answer. Raises NoAnswer."""
     taken, ahead = [], None
+    setting = None if is_loopback(endpoint) else proxy_setting(endpoint)
+    if setting and setting.problem:
+        raise NoAnswer(f"{setting.variable}: {setting.problem}", hint="Correct that variable, or unset it.")
     with requests.Session() as session:
         session.trust_env = not is_loopback(endpoint)
         for _ in range(_QUESTIONS):
             begun, at = clock.monotonic(), clock.seconds()
             try:
                 answer = session.head(endpoint, timeout=_TIME_OUT, allow_redirects=False)
-            except requests.exceptions.RequestException as error:
+            except (requests.exceptions.RequestException, OSError, ValueError) as error:
+                # OSError: REQUESTS_CA_BUNDLE names no file.
                 reason = type(error).__name__
+                through = f", through the proxy that {setting.variable} names" if setting else ""
                 raise NoAnswer(
-                    f"{endpoint} does not answer ({reason})",
-                    hint="Is there a network, a proxy (https_proxy), a firewall? https://www.kaggle.com in a browser?",
+                    f"{endpoint} does not answer ({reason}{through})",
+                    hint="Is there a network, a proxy (https_proxy), a firewall? https://www.kaggle.com in a browser?\n"
+                    "Does REQUESTS_CA_BUNDLE, if set, name a file of certificates?",
                 ) from error
             taken.append(clock.monotonic() - begun)
             ahead = _ahead(answer.headers.get("Date"), at + taken[-1] / 2)

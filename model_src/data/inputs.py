@@ -28,17 +28,18 @@ def find_source(source: str, root: Path) -> Path:
     The layouts of 2026 and of the years before are tried first, then any folder with the name of the slug. Raises
     InputMissing.
     """
-    slug = source.strip("/").split("/")[-1]
+    name = source.strip("/").lower()  # Kaggle compares names without case, and mounts them in lower case
+    slug = name.split("/")[-1]
     mounts = root / "input"
-    if "/" in source.strip("/"):
-        probes = [mounts / "datasets" / source, mounts / "notebooks" / source]
+    if "/" in name:
+        probes = [mounts / kind / each for each in (source, name) for kind in ("datasets", "notebooks")]
     else:
         probes = [mounts / "competitions" / slug]
     for folder in [*probes, mounts / slug]:
         if folder.is_dir():
             return folder
     for path in _below(mounts, SEARCH_DEPTH):
-        if path.name == slug and path.is_dir():
+        if path.name.lower() == slug and path.is_dir():
             return path
     raise InputMissing(f"{source} is not attached: no folder of that name under {mounts}, which holds\n{tree(mounts)}")
 

@@ -80,7 +80,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(LONGEST_VALUE)
     with (
         gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-        if path.suffix == ".gz"
+        if path.suffix.lower() == ".gz"
         else path.open(encoding="utf-8-sig", newline="")
     ) as file:
         reader = csv.reader(file)

@@ -72,7 +72,8 @@ def find_dicoms(folder: Path) -> dict[str, Path]:
     Raises ValueError for two files with the same name.
     """
     found: dict[str, Path] = {}
-    files = [path for path in folder.rglob("*.dcm") if not any(map(is_leftover, path.relative_to(folder).parts))]
+    dicoms = folder.rglob("*.[dD][cC][mM]")
+    files = [path for path in dicoms if not any(map(is_leftover, path.relative_to(folder).parts))]
     for path in sorted(files, key=lambda path: (path.stem, path)):
         if path.stem in found:
             raise ValueError(f"two files of one ImageId: {found[path.stem]} and {path}")

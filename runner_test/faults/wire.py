@@ -18,12 +18,12 @@ class Wire:
         self._server: uvicorn.Server | None = None
         self._coming_back: asyncio.Task[None] | None = None
 
-    def protocol(self) -> type[asyncio.Protocol]:
-        """Uvicorn's protocol class, extended to register its connections here."""
+    def protocol(self, base: type[H11Protocol]) -> type[asyncio.Protocol]:
+        """The protocol class, extended to register its connections here."""
         connections = self._connections
 
-        class Watched(H11Protocol):
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        class Watched(base):  # type: ignore[misc, valid-type]
+            def connection_made(self, transport: asyncio.Transport) -> None:
                 connections[_peer(transport)] = transport
                 super().connection_made(transport)
 

@@ -6,5 +6,6 @@
 from runner_test.http.app import URL_LIFETIME, create_app, url_of
 from runner_test.http.hosts import is_loopback
 from runner_test.http.methods import METHODS
+from runner_test.http.timed import Timed
 
-__all__ = ["METHODS", "URL_LIFETIME", "create_app", "is_loopback", "url_of"]
+__all__ = ["METHODS", "URL_LIFETIME", "Timed", "create_app", "is_loopback", "url_of"]

@@ -21,6 +21,7 @@ from runner_test.http.live_log import log_response
 from runner_test.http.methods import METHODS
 from runner_test.http.page import front_page, kernel_page
 from runner_test.http.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
+from runner_test.http.signing import is_same
 from runner_test.sessions import notebook
 from runner_test.state import Reference
 from runner_test.store import Store
@@ -28,14 +29,15 @@ from runner_test.store import Store
 URL_LIFETIME = 15 * 60.0  # seconds
 MAX_BODY = 16 << 20  # bytes: enough for a source of 1 MiB with every character escaped
 # Text by a kernel's author is never executed by a browser.
-_TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+_TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 _LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream)
 
 
 def create_app(store: Store, *, token_user: str = "local", url_lifetime: float = URL_LIFETIME) -> Starlette:
     """The application.
 
-    `token_user` is the user of every access token; `url_lifetime` is how many seconds a file's address is valid.
+    Every request needs the store's token: as an access token, whose user is `token_user`, or as the key of any user.
+    `url_lifetime` is how many seconds a file's address is valid, which needs no other credentials.
     `app.state.stopping` is a function; open log streams end once it returns True.
     """
     app = Starlette(
@@ -55,6 +57,7 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
         exception_handlers=HANDLERS,
     )
     app.state.store = store
+    app.state.token = store.token()
     app.state.token_user = token_user
     app.state.url_lifetime = url_lifetime
     app.state.stopping = lambda: False
@@ -69,6 +72,9 @@ async def _call(request: Request) -> Response:
     method = METHODS.get(name)
     if method is None:
         raise HTTPException(404)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        # A browser that knows the token (page.py) would send it with another site's request, but not with this type.
+        raise Refusal(415, "The request is not application/json")
     try:
         body = json.loads(await _body(request))
     except (ValueError, RecursionError) as error:
@@ -84,13 +90,15 @@ async def _log_stream(request: Request) -> Response:
 
 
 async def _page(request: Request) -> Response:
-    """A kernel's page, private or not: a user of this machine can read the files anyway."""
+    """A kernel's page, private or not: whoever has the token may act as any user."""
+    _check_user(request)
     html = await run_in_threadpool(_page_html, request.app.state.store, **request.path_params)
     return HTMLResponse(html, headers=_TEXT_ONLY)
 
 
 async def _front_page(request: Request) -> Response:
     """All kernels, the latest version first."""
+    _check_user(request)
     html = await run_in_threadpool(_front_page_html, request.app.state.store)
     return HTMLResponse(html, headers=_TEXT_ONLY)
 
@@ -99,6 +107,15 @@ def _front_page_html(store: Store) -> str:
     newest = [(kernel, store.newest(kernel.reference)) for kernel in store.kernels()]
     rows = [(kernel, version, store.progress(version)) for kernel, version in newest if version]
     return front_page(sorted(rows, key=lambda row: row[1].created, reverse=True))
+
+
+def _check_user(request: Request) -> None:
+    """Raise Refusal for a page without the token. A browser then asks for it, and keeps it for this address alone.
+
+    (It would send a cookie to the servers of other users on this machine, too: cookies know no ports.)
+    """
+    if _caller(request).user is None:
+        raise Refusal(401, "The key is the token: open the address that the server printed when it started")
 
 
 def _page_html(store: Store, owner: str, slug: str) -> str:
@@ -135,7 +152,7 @@ def _caller(request: Request) -> Caller:
     host, port = request.scope["server"]
     return Caller(
         store=state.store,
-        user=_user(request.headers.get("authorization", ""), state.token_user),
+        user=_user(request.headers.get("authorization", ""), state.token, state.token_user),
         token_user=state.token_user,
         url=url_of(host, port),
         url_lifetime=state.url_lifetime,
@@ -147,18 +164,18 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _user(authorization: str, token_user: str) -> str | None:
-    """The user that the credentials name, or None; any key and any token is accepted."""
+def _user(authorization: str, token: str, token_user: str) -> str | None:
+    """The user of the credentials: `token_user` of the token, or whoever has it as the key. None for any others."""
     scheme, _, credentials = authorization.partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return token_user
-    if scheme.lower() != "basic":
+    name, given = token_user, credentials.strip()
+    if scheme.lower() == "basic":
+        try:
+            name, _, given = base64.b64decode(given, validate=True).decode("utf-8").partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    elif scheme.lower() != "bearer":
         return None
-    try:
-        name, colon, key = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return name.lower() if name and colon and key else None
+    return name.lower() or None if is_same(given, token) else None
 
 
 async def _response(request: Request, answer: Answer) -> Response:

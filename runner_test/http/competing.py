@@ -1,6 +1,5 @@
 """CompetitionApiService, the methods that show competitions and their data."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from runner_test.errors import BadName
 from runner_test.http import access
 from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
-from runner_test.state import check_name, competitions, sources
+from runner_test.state import check_name, competitions, sources, tree
 from runner_test.store import Store
 
 MAX_PAGE = 200
@@ -63,7 +62,7 @@ def _competition(caller: Caller, slug: str) -> Any:
 def list_data_files(caller: Caller, request: ApiListDataFilesRequest) -> Answer:
     """One page of a competition's data files, by name."""
     slug, folder = competition_data(caller, request.competition_name)
-    names = _names(folder)
+    found = tree.readable_files(folder)
     start = access.offset(request.page_token)
     size = access.page_size(request.page_size, MAX_PAGE)
     files = [
@@ -71,19 +70,19 @@ def list_data_files(caller: Caller, request: ApiListDataFilesRequest) -> Answer:
             ApiDataFile,
             ref=name,
             name=name,
-            total_bytes=(folder / name).stat().st_size,
+            total_bytes=status.st_size,
             url=access.signed_url(caller, f"data/{slug}", name),
-            creation_date=date((folder / name).stat().st_mtime),
+            creation_date=date(status.st_mtime),
         )
-        for name in names[start : start + size]
+        for name, status in found[start : start + size]
     ]
-    return new(ApiListDataFilesResponse, files=files, next_page_token=access.next_token(start + size, len(names)))
+    return new(ApiListDataFilesResponse, files=files, next_page_token=access.next_token(start + size, len(found)))
 
 
 def download_data_file(caller: Caller, request: ApiDownloadDataFileRequest) -> Answer:
     """A redirect to the address of one data file."""
     slug, folder = competition_data(caller, request.competition_name)
-    if request.file_name not in _names(folder):
+    if tree.file(folder, request.file_name) is None:
         raise Refusal(404, f"{slug} has no file {request.file_name!r}")
     return Redirect(access.signed_url(caller, f"data/{slug}", request.file_name))
 
@@ -97,9 +96,10 @@ def download_data_files(caller: Caller, request: ApiDownloadDataFilesRequest) ->
 def data_file(store: Store, slug: str, name: str) -> Path:
     """The path of the file at such an address. Raises Refusal."""
     folder = sources.competition(store.root, slug)
-    if folder is None or name not in _names(folder):
+    path = tree.file(folder, name) if folder is not None else None
+    if path is None:
         raise Refusal(404, f"There is no file {name!r} any more")
-    return folder / name
+    return path
 
 
 def data_files(store: Store, slug: str) -> list[tuple[str, Path]]:
@@ -107,7 +107,8 @@ def data_files(store: Store, slug: str) -> list[tuple[str, Path]]:
     folder = sources.competition(store.root, slug)
     if folder is None:
         raise Refusal(404, f"There is no competition {slug!r} any more")
-    return [(name, folder / name) for name in _names(folder)]
+    found = ((name, tree.file(folder, name)) for name, _ in tree.readable_files(folder))
+    return [(name, path) for name, path in found if path is not None]
 
 
 def competition_data(caller: Caller, name: str) -> tuple[str, Path]:
@@ -120,9 +121,3 @@ def competition_data(caller: Caller, name: str) -> tuple[str, Path]:
     if folder is None:
         raise Refusal(404, f"There is no competition {slug!r}")
     return slug, folder
-
-
-def _names(folder: Path) -> list[str]:
-    """The names (with slashes) of the files below a folder, without links that lead out of it."""
-    found = (Path(parent, name) for parent, _, files in os.walk(folder) for name in files)
-    return sorted(path.relative_to(folder).as_posix() for path in found if path.resolve().is_relative_to(folder))

@@ -21,7 +21,8 @@ class LoopbackOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             try:
-                address = urlsplit(scope["path"]) if scope["path"].startswith("http://") else None
+                is_whole = scope["raw_path"].startswith(b"http://")  # not `path`, whose escapes are undone
+                address = urlsplit(scope["path"]) if is_whole else None
                 host = address.netloc if address else dict(scope["headers"]).get(b"host", b"").decode("latin-1")
                 name = urlsplit(f"//{host}").hostname
             except ValueError:

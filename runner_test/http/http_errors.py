@@ -14,7 +14,8 @@ from runner_test.http.rpc import Refusal
 
 def error_response(code: int, message: str) -> JSONResponse:
     """An HTTP error in the form that kagglesdk reads."""
-    return JSONResponse({"code": code, "message": message}, status_code=code)
+    headers = {"WWW-Authenticate": 'Basic realm="The local Kaggle"'} if code == 401 else None
+    return JSONResponse({"code": code, "message": message}, status_code=code, headers=headers)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -35,6 +36,12 @@ async def _gone(_: Request, error: Exception) -> Response:
     return Response(status_code=400)
 
 
+async def _vanished(_: Request, error: Exception) -> Response:
+    """A kernel was deleted, or a file of an output removed, after it had been found."""
+    assert isinstance(error, FileNotFoundError)
+    return error_response(503, "Something was deleted while this was being answered: ask again")
+
+
 async def _broken(request: Request, error: Exception) -> Response:
     print("".join(traceback.format_exception(error)), file=sys.stderr)
     return error_response(500, f"{type(error).__name__} in {request.method} {request.url.path}")
@@ -44,5 +51,6 @@ HANDLERS: Mapping[type[Exception], ExceptionHandler] = {
     HTTPException: _unknown,
     Refusal: _refused,
     ClientDisconnect: _gone,
+    FileNotFoundError: _vanished,
     Exception: _broken,
 }

@@ -33,12 +33,13 @@ from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, Intro
 
 from runner_test.http import competing, quota, reading, saving, submitting
 from runner_test.http.rpc import Answer, Caller, Method, new
+from runner_test.http.signing import is_same
 
 
 def introspect_token(caller: Caller, request: IntrospectTokenRequest) -> Answer:
-    """Answer that any access token is valid, and whose it is."""
-    del request
-    return new(IntrospectTokenResponse, active=True, username=caller.token_user)
+    """Whether an access token is valid, and whose it is."""
+    is_valid = is_same(request.token, caller.store.token())
+    return new(IntrospectTokenResponse, active=is_valid, username=caller.token_user if is_valid else None)
 
 
 _KERNELS = {

@@ -66,11 +66,7 @@ def call(method: Method, caller: Caller, body: object) -> Answer:
     """Answer a request whose JSON is `body`. Raises Refusal."""
     if caller.user is None and not method.public:
         raise Refusal(401, "Unauthenticated")
-    request = _parse(method.request, body)
-    try:
-        return method.handler(caller, request)
-    except FileNotFoundError as error:
-        raise Refusal(503, "A kernel was deleted while this was being answered: ask again") from error
+    return method.handler(caller, _parse(method.request, body))
 
 
 def _parse(kind: type[KaggleObject], body: object) -> KaggleObject:

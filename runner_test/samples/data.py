@@ -140,7 +140,7 @@ def _invented(count: int, positive: float, size: int, seed: int, part: str) -> I
 def _from_labels(path: Path, count: int) -> list[Sample]:
     """The first `count` images of a label file, sorted by ImageId, with their rows as they stand."""
     rows: dict[str, list[str]] = {}
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+    with gzip.open(path, "rt") if path.suffix.lower() == ".gz" else path.open(encoding="utf-8") as file:
         for image_id, value in list(csv.reader(file))[1:]:
             rows.setdefault(image_id.strip(), []).append(value)
     # The ids become names of files and folders.

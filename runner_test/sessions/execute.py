@@ -17,15 +17,34 @@ _CHUNK = 65536
 _TICK = 0.2  # seconds between two calls of `stop` and `limit`
 _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 
-# Executes the program after asking the operating system to kill it when its parent ends, even by SIGKILL: then nothing
-# would collect its log. (`preexec_fn` could do that, too, but is unsafe if the caller has threads.)
+# The first process of a session. The operating system kills it when the supervisor ends, even by SIGKILL: then nothing
+# would collect the log. (`preexec_fn` could ask for that, too, but is unsafe if the caller has threads.) It adopts what
+# loses its parent (a daemon forks twice), so that all processes of the session stay its descendants, and can be found,
+# measured and killed. It writes the program's exit code, and lives on until it is killed as the last one.
 _LAUNCHER = """
 import ctypes, os, signal, sys
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the session's supervisor has ended")
-os.execv(sys.argv[2], sys.argv[2:])
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+prctl = ctypes.CDLL(None).prctl
+def follow(parent):
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the session's supervisor has ended")
+supervisor, told = int(sys.argv[1]), int(sys.argv[2])
+follow(supervisor)
+os.set_inheritable(told, False)
+prctl(PR_SET_CHILD_SUBREAPER, 1)
+launcher, program = os.getpid(), os.fork()
+if program == 0:
+    follow(launcher)
+    os.execv(sys.argv[3], sys.argv[3:])
+os.close(1), os.close(2)
+while True:
+    try:
+        ended, status = os.wait()
+    except ChildProcessError:
+        signal.pause()
+    if ended == program:
+        os.write(told, b"%d" % os.waitstatus_to_exitcode(status))
 """
 
 
@@ -100,17 +119,23 @@ def execute(
     becomes the outcome's reason. `on_record` is called with every piece of output as it comes. Any exception,
     KeyboardInterrupt included, ends the program before it goes on.
     """
+    told, tells = os.pipe()
     # __exit__ only closes the pipes: the process has been reaped by then.
-    with subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *command.arguments],
-        cwd=command.cwd,
-        env=dict(command.environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        bufsize=0,
-        start_new_session=True,
-    ) as process:
+    with (
+        os.fdopen(told, "rb") as code,
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), str(tells), *command.arguments],
+            cwd=command.cwd,
+            env=dict(command.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            pass_fds=[tells],
+            start_new_session=True,
+        ) as process,
+    ):
+        os.close(tells)
         assert process.stdout is not None
         assert process.stderr is not None
         begin = time.monotonic()
@@ -126,49 +151,45 @@ def execute(
             # It loads psutil, which takes as long as the program's own start: meanwhile, not before.
             from runner_test.sessions import processes
 
-            stopped, reason = _pump(process.pid, streams, begin, timeout, stop, limit)
+            stopped, reason = _pump(code.fileno(), streams, begin, timeout, stop, lambda: limit(process.pid))
         finally:
             from runner_test.sessions import processes  # again, in case the first import was interrupted
 
-            processes.kill_members(process.pid)
-            process.kill()
+            processes.kill_session(process.pid)
         for stream in streams:
             stream.drain()
-        return Outcome(process.wait(), stopped, reason)
+        # The launcher is killed in any case; if it has written nothing, so was the program.
+        return Outcome(int(code.read() or process.wait()), stopped, reason)
 
 
 def _pump(
-    pid: int,
+    ended: int,
     streams: list[_Stream],
     begin: float,
     timeout: float | None,
     stop: Callable[[], bool],
-    limit: Callable[[int], str | None],
+    limit: Callable[[], str | None],
 ) -> tuple[Stopped | None, str | None]:
-    """Pass output on until process `pid` ends or has to be stopped; why it is stopped, and for LIMIT the reason."""
-    ended = os.pidfd_open(pid)
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(ended, selectors.EVENT_READ)
-            for stream in streams:
-                selector.register(stream.descriptor, selectors.EVENT_READ, stream)
-            next_look = begin
-            while True:
-                now = time.monotonic()
-                if timeout is not None and now - begin >= timeout:
-                    return Stopped.TIMEOUT, None
-                if now >= next_look:
-                    if stop():
-                        return Stopped.CANCELLED, None
-                    if reason := limit(pid):
-                        return Stopped.LIMIT, reason
-                    next_look = now + _TICK
-                wait = next_look - now if timeout is None else min(next_look - now, begin + timeout - now)
-                ready = [key for key, _ in selector.select(wait)]
-                for key in ready:
-                    if isinstance(key.data, _Stream) and not key.data.read():
-                        selector.unregister(key.fileobj)
-                if any(key.fileobj == ended for key in ready):
-                    return None, None
-    finally:
-        os.close(ended)
+    """Pass output on until the program's end is told at `ended`, or it is to be stopped: why, for LIMIT the reason."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(ended, selectors.EVENT_READ)
+        for stream in streams:
+            selector.register(stream.descriptor, selectors.EVENT_READ, stream)
+        next_look = begin
+        while True:
+            now = time.monotonic()
+            if timeout is not None and now - begin >= timeout:
+                return Stopped.TIMEOUT, None
+            if now >= next_look:
+                if stop():
+                    return Stopped.CANCELLED, None
+                if reason := limit():
+                    return Stopped.LIMIT, reason
+                next_look = now + _TICK
+            wait = next_look - now if timeout is None else min(next_look - now, begin + timeout - now)
+            ready = [key for key, _ in selector.select(wait)]
+            for key in ready:
+                if isinstance(key.data, _Stream) and not key.data.read():
+                    selector.unregister(key.fileobj)
+            if any(key.fileobj == ended for key in ready):
+                return None, None

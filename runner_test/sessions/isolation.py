@@ -86,8 +86,9 @@ def warning(settings: Settings) -> str | None:
     if why is None:
         return None
     return (
-        "the local Kaggle's sessions are not isolated on this machine: they run as you, see your files, and have your "
-        f'network. {why[0].upper()}{why[1:]}; isolation = "none" in [tool.coord.local] turns this warning off.'
+        "the local Kaggle's sessions are not isolated on this machine: whatever is pushed to it runs as you, with your "
+        f"files and your network. {why[0].upper()}{why[1:]}; "
+        'isolation = "none" in [tool.coord.local] turns this warning off.'
     )
 
 
@@ -139,8 +140,11 @@ class Container:
             *("--bind", str(self.scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
             *("--bind", str(self.scratch / "home"), HOME),
             *(part for path in visible for part in _read_only(path)),
-            # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output.
+            # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output. The working folder
+            # is a mount of its own, as on Kaggle: else it could be renamed, and a link to any folder of this machine
+            # put in its place.
             *("--bind", str(self.root), str(KAGGLE)),
+            *("--bind", str(self.root / WORKING), str(KAGGLE / WORKING)),
             *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
             *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
             *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING), "--"),

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from runner_test.state import files
+
 
 @dataclass(frozen=True)
 class Record:
@@ -35,16 +37,14 @@ def append(descriptor: int, record: Record) -> None:
 def lines_from(path: Path, offset: int) -> tuple[list[str], int]:
     """The records (JSON) from byte `offset` on, and the offset for the next call.
 
-    A last line that is not complete is left for the next call; a log that does not exist yet is empty.
+    A last line that is not complete is left for the next call; a log that does not exist yet or is no file is empty.
     """
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            new = file.read()
-    except FileNotFoundError:
+        new = files.read_plain(path, offset)
+    except OSError:
         return [], offset
     whole = new[: new.rfind(b"\n") + 1]
-    return whole.decode("ascii").splitlines(), offset + len(whole)
+    return whole.decode("ascii", "backslashreplace").splitlines(), offset + len(whole)
 
 
 def as_array(path: Path) -> str:

@@ -9,9 +9,10 @@ from runner_test.environment import environment
 from runner_test.sessions import isolation, notebook, scratch
 from runner_test.sessions.execute import Command, Outcome, Stopped, execute
 from runner_test.sessions.layout import KAGGLE, NOTEBOOK, SCRIPT, WORKING, lay_out
-from runner_test.sessions.limits import Shortened, Watch
+from runner_test.sessions.limits import Places, Shortened, Watch
 from runner_test.sessions.log import Record
 from runner_test.settings import DEFAULTS, Settings
+from runner_test.state import tree
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Machine:
         options, settings = self.options, self.options.settings
         code = NOTEBOOK if self.is_notebook else SCRIPT
         mounts = lay_out(self.root, source, options.inputs, code, links=not self.is_isolated)
-        watch = Watch(settings, self.root / WORKING)
+        working = self.root / WORKING
         with scratch.folder() as private:
+            watch = Watch(settings, Places(working, others=(self.root, private / "home", private / "tmp")))
             outcome = execute(
                 self._command(code, mounts, private),
                 timeout=options.timeout,
@@ -58,10 +60,11 @@ class Machine:
                 stop=stop,
                 limit=watch.look,
             )
+            if outcome.stopped is None and outcome.exit_code == 0 and (problem := watch.files_problem()):
+                outcome = replace(outcome, stopped=Stopped.LIMIT, reason=problem)
+        tree.open_up(working)
         if self.is_isolated and outcome.exit_code > 128:
             outcome = replace(outcome, exit_code=128 - outcome.exit_code)  # bubblewrap reports signal n as 128 + n
-        if outcome.stopped is None and outcome.exit_code == 0 and (problem := watch.output_problem()):
-            return replace(outcome, stopped=Stopped.LIMIT, reason=problem)
         return outcome
 
     def _command(self, code: PurePosixPath, mounts: Mapping[str, Path], private: Path) -> Command:

@@ -1,8 +1,11 @@
 """The processes of a session: which they are, how much memory they hold together, and how they are killed."""
 
 import os
+import re
+import signal
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -12,8 +15,7 @@ _KILLING = 10.0  # seconds that killed processes are given to end
 def members(leader: int) -> list[psutil.Process]:
     """The living processes of the session that process `leader` leads, and all their descendants.
 
-    A process that starts a session of its own is found as long as its parents live; where the session has a process
-    namespace, they always do.
+    A process that starts a session of its own and loses its parent is found, too: the leader adopts it (execute.py).
     """
     found: dict[int, psutil.Process] = {}
     for pid in psutil.pids():
@@ -47,14 +49,22 @@ def _is_living(process: psutil.Process) -> bool:
         return False
 
 
-def kill_members(leader: int) -> None:
-    """Kill all members with SIGKILL and wait until they have ended, for at most ten seconds.
+def kill_session(leader: int) -> None:
+    """Kill all members with SIGKILL, the leader last, and wait until they have ended, for at most ten seconds.
 
-    To be called before the leader is reaped: until then its number can't be another process's. The process group is
-    not enough: a notebook's kernel has one of its own, as has what a shell starts.
+    The leader is a child of this process that lives on until then, because it adopts the children of those that are
+    killed. It is not reaped here: until it is, its number can't be another process's.
     """
     give_up = time.monotonic() + _KILLING
-    while (living := members(leader)) and time.monotonic() < give_up:
+    _kill_others(leader, give_up)
+    os.kill(leader, signal.SIGKILL)
+    os.waitid(os.P_PID, leader, os.WEXITED | os.WNOWAIT)
+    # What it started meanwhile. (bubblewrap does not end with its parent in its first milliseconds.)
+    _kill_others(leader, give_up)
+
+
+def _kill_others(leader: int, give_up: float) -> None:
+    while (living := [each for each in members(leader) if each.pid != leader]) and time.monotonic() < give_up:
         for process in living:
             try:
                 process.kill()
@@ -69,12 +79,29 @@ def memory_above(limit: float, processes: Iterable[psutil.Process]) -> int | Non
     Counts resident pages, a shared page divided among the processes that share it (PSS), so workers forked from a large
     process add next to nothing. PSS is expensive (the kernel walks page tables), so it is read only if the sum of all
     resident pages, which is never less than it and cheap to read, exceeds the limit.
+
+    Files in the `/dev/shm` of isolated processes are memory, too, whether a process has mapped them or not.
     """
     processes = list(processes)
-    if sum(_resident(process) for process in processes) <= limit:
+    files = _shared_files(processes)
+    if sum(_resident(process) for process in processes) + files <= limit:
         return None
-    held = sum(_proportional(process) for process in processes)
+    pages = [_proportional(process) for process in processes]
+    held = sum(own for own, _ in pages) + max(sum(shared for _, shared in pages), files)
     return held if held > limit else None
+
+
+def _shared_files(processes: Iterable[psutil.Process]) -> int:
+    """Bytes of the files in the processes' `/dev/shm`; 0 if it is this machine's, which others use, too."""
+    for process in processes:
+        folder = f"/proc/{process.pid}/root/dev/shm"
+        try:
+            if os.stat(folder).st_dev != os.stat("/dev/shm").st_dev:  # noqa: PTH116
+                found = os.statvfs(folder)
+                return (found.f_blocks - found.f_bfree) * found.f_frsize
+        except OSError:
+            pass  # it has ended, or gave up its own rights, as bubblewrap does: another one can tell
+    return 0
 
 
 def _resident(process: psutil.Process) -> int:
@@ -84,10 +111,14 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def _proportional(process: psutil.Process) -> int:
+def _proportional(process: psutil.Process) -> tuple[int, int]:
+    """Bytes of the process's share (PSS): of its own pages and files, and of shared memory."""
     try:
-        return int(process.memory_full_info().pss)
-    except psutil.AccessDenied:
-        return _resident(process)  # a process that gave up its own rights, as bubblewrap does
-    except psutil.NoSuchProcess:
-        return 0
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+    except PermissionError:
+        return _resident(process), 0  # a process that gave up its own rights, as bubblewrap does
+    except OSError:
+        return 0, 0  # it has just ended
+    found = dict(re.findall(r"^(Pss|Pss_Shmem): +([0-9]+) kB$", text, re.MULTILINE))
+    shared = int(found.get("Pss_Shmem", 0)) * 1024
+    return int(found.get("Pss", 0)) * 1024 - shared, shared

@@ -8,7 +8,7 @@ It reads both files, checks the submission against the whole solution, and retur
 are some of the ids in the solution's first column. It raises ValueError, with a description, for a submission that the
 competition would refuse. It is called once for the public and once for the private part.
 
-This module needs the standard library and lazy_loader only, because the interpreter is the project's.
+Beside the standard library and lazy_loader, which the project's interpreter must have, it needs pandas to score.
 """
 
 import importlib
@@ -23,6 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from runner_test.sessions.null_values import null_values
 from runner_test.state import Result, Rules, competitions, files, submissions
 
 TIME_LIMIT = 600  # seconds
@@ -51,10 +52,11 @@ def score(root: Path, number: int) -> Result:
         return Result("ERROR", error="The competition no longer exists.")
     solution, parts = competitions.solution_of(root, entry.competition)
     try:
+        submitted = submissions.submitted_file(root, entry)
+        if missing := null_values(submitted, solution):
+            raise ValueError(f"Submission contains null values: {missing}")
         scorer = load(rules)
-        figures = {
-            part: float(scorer(submissions.submitted_file(root, entry), solution, ids)) for part, ids in parts.items()
-        }
+        figures = {part: float(scorer(submitted, solution, ids)) for part, ids in parts.items()}
     except ValueError as error:
         return Result("ERROR", error=_described(error, entry.file_name, submissions.submitted_file(root, entry)))
     except Exception as error:

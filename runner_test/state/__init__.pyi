@@ -8,6 +8,7 @@ from . import (
     slots as slots,
     sources as sources,
     submissions as submissions,
+    tree as tree,
     uploads as uploads,
     usage as usage,
 )

@@ -69,7 +69,7 @@ def _read(path: Path, where: str) -> tuple[list[str], list[list[str]], Mapping[s
     try:
         with (
             gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-            if path.suffix == ".gz"
+            if path.suffix.lower() == ".gz"
             else path.open(encoding="utf-8-sig", newline="")
         ) as file:
             header, *rows = [row for row in csv.reader(file) if row] or [[]]

@@ -40,7 +40,7 @@ def try_hold(path: Path) -> int | None:
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock; a lock file that does not exist is held by none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

@@ -1,8 +1,10 @@
 """The output of a session: the files in its working directory that can be served."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from runner_test.settings import Settings
+from runner_test.state import tree
 
 
 @dataclass(frozen=True)
@@ -14,30 +16,18 @@ class Output:
     modified: float  # seconds since 1970
 
 
-def listed(working: Path) -> list[Output]:
+def listed(working: Path, settings: Settings) -> list[Output]:
     """The files below the folder, sorted by name.
 
-    Without links that lead out of the folder, and without names that are not UTF-8.
+    Without what can't be served (state/tree.py). Where there is more than the limits allow (a sparse file can have any
+    size), the largest files are left out.
     """
-    names = sorted(
-        (Path(folder) / name).relative_to(working).as_posix() for folder, _, files in os.walk(working) for name in files
-    )
-    found = ((name, file(working, name)) for name in names if _is_text(name))
-    return [Output(name, path.stat().st_size, path.stat().st_mtime) for name, path in found if path is not None]
-
-
-def file(working: Path, name: str) -> Path | None:
-    """The path of the file that `listed` gives that name; None for any other name, however malformed."""
-    parts = PurePosixPath(name).parts
-    if not parts or parts[0] == "/" or ".." in parts or "\0" in name:
-        return None
-    path = (working / name).resolve()
-    return path if path.is_relative_to(working.resolve()) and path.is_file() else None
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    found = [Output(name, status.st_size, status.st_mtime) for name, status in tree.readable_files(working)]
+    left = settings.output
+    kept: list[Output] = []
+    for output in sorted(found, key=lambda each: each.size):
+        left -= output.size
+        if left < 0 or len(kept) >= settings.files:
+            break
+        kept.append(output)
+    return sorted(kept, key=lambda each: each.name)

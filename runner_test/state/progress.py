@@ -63,8 +63,13 @@ def read(paths: VersionPaths) -> SessionProgress:
 
 
 def _stored(paths: VersionPaths) -> SessionProgress:
-    fields = json.loads(paths.progress.read_text(encoding="utf-8"))
-    return SessionProgress(**fields | {"state": State(fields["state"])})
+    try:
+        fields = json.loads(files.read_plain(paths.progress))
+        return SessionProgress(**fields | {"state": State(fields["state"])})
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        return SessionProgress(State.ERROR, failure=f"The record of the session's state can't be read: {error}")
 
 
 def _changed(progress: SessionProgress, **changes: object) -> SessionProgress:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from runner_test.errors import BadName, MissingFolder
 from runner_test.settings import Layout
-from runner_test.state import files, progress
+from runner_test.state import files, progress, tree
 from runner_test.state.paths import version_numbers, version_paths
 from runner_test.state.progress import State
 from runner_test.state.reference import Reference, check_name
@@ -51,7 +51,7 @@ def kernel_output(root: Path, reference: Reference) -> Path | None:
     for number in reversed(version_numbers(root, reference)):
         paths = version_paths(root, reference, number)
         if progress.read(paths).state is State.COMPLETE:
-            return paths.working
+            return paths.working if tree.is_own(paths.working) else None
     return None
 
 

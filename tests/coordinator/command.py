@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click import Command
+from click.testing import CliRunner, Result
 
 from coordinator.target.kaggle import Kaggle
 from runner_test.store import Store
@@ -23,7 +25,10 @@ from tests.warm import can_be_warm, run_warm
 DEADLINE = 240.0
 NONE: Mapping[str, str] = {}
 COORD = [sys.executable, "-m", "coordinator"]
-LOADED = ("benchmarks.loaded", "runner_test.server")
+LOADED = (
+    *("benchmarks.loaded", "runner_test.server", "runner_test.sessions.foreground", "runner_test.sessions.processes"),
+    *("anyio._backends._asyncio", "uvicorn.loops.asyncio", "uvicorn.lifespan.off"),  # loaded by a server that starts
+)
 
 
 def run_coord(*arguments: str, cwd: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -55,14 +60,11 @@ class Coord:
         """Runs to the end in this process, which is faster: waits take no time, and tests can read the log records."""
         with contextlib.chdir(self.root), pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # from click, about typer
-            from typer.testing import CliRunner
-
-            from coordinator.cli import app
-
+            command = _command()
             defaults = Kaggle.__init__.__kwdefaults__
             assert defaults
             patch.setitem(defaults, "sleep", lambda seconds: None)
-            done = CliRunner().invoke(app, arguments, env=dict(self.environment))
+            done = CliRunner().invoke(command, arguments, env=dict(self.environment))
         assert done.exit_code == code, f"exit code {done.exit_code}\n{done.output}\n{done.exception!r}"
         return done
 
@@ -88,6 +90,16 @@ class Coord:
     def session_root(self, slug: str, version: int, owner: str = "ada") -> Path:
         """The folder that a session of the local Kaggle has instead of /kaggle."""
         return self.root / f".coord/local-kaggle/kernels/{owner}/{slug}/versions/{version}/kaggle"
+
+
+@functools.cache
+def _command() -> Command:
+    """The tree of all commands: to build it takes longer than most commands."""
+    from typer.main import get_command
+
+    from coordinator.cli import app
+
+    return get_command(app)
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

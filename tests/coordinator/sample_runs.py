@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from coordinator.kernel.work import Source
 from coordinator.ledger.run import Run
 from coordinator.results.events import Event
 from coordinator.results.summary import Summary
@@ -47,6 +48,7 @@ FULL = dataclasses.replace(
     lacks=("ada/x", 'b"/\\ü'),
     never_arrived=True,
     stop_requested=True,
+    reads=(Source("ada/base", 2),),
 )
 COMPLETE = dataclasses.replace(
     BARE, experiment="base", slug="tiny-base", version=1, state=RunState.COMPLETE, ended_at=BARE.created_at

@@ -14,6 +14,7 @@ from tests.warm import TRAINING, run_warm
 
 PROJECT = Path(__file__).parents[2]
 NARROW = Path(__file__).parent / "narrow"
+LOADED = ("tests.model_src.narrow.sitecustomize", *TRAINING)
 
 TINY: dict[str, Any] = {
     "seed": 3,
@@ -74,8 +75,7 @@ def command(root: Path, config: Mapping[str, Any]) -> tuple[list[str], dict[str,
 def train(root: Path, config: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
     """Run the training program to its end."""
     _, settings = command(root, config)
-    loaded = ("tests.model_src.narrow.sitecustomize", *TRAINING)
-    return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=loaded)
+    return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
 
 
 def attach(root: Path, source: Path) -> None:

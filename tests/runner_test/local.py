@@ -36,8 +36,6 @@ print("gone", flush=True)
 # Sessions that are not isolated, so that tests see their processes and files (isolated: test_isolation.py).
 PLAIN = Settings(isolation="none")
 
-ME = ("me", "key")
-
 T = TypeVar("T")
 
 Run: TypeAlias = Callable[..., tuple[int, str]]
@@ -68,9 +66,15 @@ class Local:
     url: str
     store: Store
 
+    @property
+    def me(self) -> tuple[str, str]:
+        """The name and the key of the user `me`."""
+        return ("me", self.store.token())
+
     def http(self, user: str = "me", token: str | None = None) -> KaggleHttpClient:
         """Kaggle's HTTP client, signed in."""
-        client = KaggleHttpClient(env=KaggleEnv.LOCAL, username=user, password="key", api_token=token)
+        key = self.store.token()
+        client = KaggleHttpClient(env=KaggleEnv.LOCAL, username=user, password=key, api_token=token)
         client._endpoint = self.url
         return client
 
@@ -165,7 +169,7 @@ def events(response: requests.Response) -> Iterator[str]:
 def stream(local: Local, slug: str) -> requests.Response:
     """Connect to a kernel's live log."""
     url = f"{local.url}/api/v1/kernels/logs/stream/me/{slug}"
-    return requests.get(url, stream=True, auth=ME, timeout=30)
+    return requests.get(url, stream=True, auth=local.me, timeout=30)
 
 
 def new_version(source: str) -> NewVersion:

@@ -47,7 +47,7 @@ def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
             "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
             "http_proxy": local.url,
         }
-        | (environment or {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": "any"}),
+        | (environment or {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": local.store.token()}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -186,9 +186,11 @@ print(api.competitions_list().competitions)
 
 
 def test_with_an_access_token(local: Local, tmp_path: Path) -> None:
-    """A token works, too; its user is the server's."""
+    """The token works without a name, as itself or as its file; its user is the server's."""
     folder = kernel_folder(tmp_path, id="local/by-token", title="By token", dataset_sources=[])
-    printed = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder), KAGGLE_API_TOKEN="KGAT_anything")
+    printed = kaggle(
+        local, tmp_path, "kernels", "push", "-p", str(folder), KAGGLE_API_TOKEN=str(local.store.token_file)
+    )
     assert "Kernel version 1 successfully pushed" in printed
 
 

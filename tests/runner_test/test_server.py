@@ -10,7 +10,7 @@ import requests
 from runner_test.errors import NotLoopback, StartFailed
 from runner_test.server import running_server
 from runner_test.store import Store
-from tests.runner_test.local import ME, WAITS_FOR_GO, Local, events, eventually, stream
+from tests.runner_test.local import WAITS_FOR_GO, Local, events, eventually, stream
 
 STATUS = "/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
 
@@ -46,7 +46,7 @@ def test_answers_are_quick(refusing: Local) -> None:
         seconds = []
         for _ in range(20):
             started = time.monotonic()
-            session.post(refusing.url + STATUS, json={}, auth=ME, timeout=10)
+            session.post(refusing.url + STATUS, json={}, auth=refusing.me, timeout=10)
             seconds.append(time.monotonic() - started)
     assert min(seconds[1:]) < 0.03
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,17 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.board import FoldMetrics
-from coordinator.ledger import Run, Times, run_times
+from coordinator.ledger import Outdated, Run, Times, run_times
 from coordinator.target import AcceleratorQuota, Quota, RunState
 from coordinator.text import clean
 
 if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
     from coordinator.kernel import Check
     from coordinator.maintenance import Finding
-    from coordinator.project import Change, Experiment, Recorded
+    from coordinator.project import Change, Experiment, Launch, Recorded
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
+NONE_OUTDATED: Mapping[str, Sequence[Outdated]] = {}
 
 _DIFF_LINES = 40
 _BAR = 30
@@ -68,6 +70,8 @@ def _recorded(figures: Sequence[Recorded]) -> str:
 def experiment(item: Experiment) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{item.name}: {item.about}" if item.about else item.name, style="bold")]
     parts.append(Text("bases: " + (" -> ".join(item.bases) or "none")))
+    started = clean(shlex.join([item.launch.entry, *item.launch.args]))
+    parts.append(Text(f"runs: {started}, config by {_delivery(item.launch)}"))
     parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
     parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
     parts.append(Text("The resolved config:\n"))
@@ -80,13 +84,24 @@ def experiment(item: Experiment) -> RenderableType:
     return Group(*parts)
 
 
-def runs(found: Sequence[Run], chains: Mapping[str, Sequence[Run]] = NO_CHAINS) -> RenderableType:
-    """A row for each run: `wait` is the time that it waited for its session so far. `chains` is `Status.chains`."""
+def _delivery(launch: Launch) -> str:
+    """How the config reaches the program, in a word or by the file's name."""
+    kind = str(launch.delivery["kind"])
+    return str(launch.delivery["path"]) if kind == "written" else "COORD_CONFIG" if kind == "file" else kind
+
+
+def runs(
+    found: Sequence[Run],
+    chains: Mapping[str, Sequence[Run]] = NO_CHAINS,
+    outdated: Mapping[str, Sequence[Outdated]] = NONE_OUTDATED,
+) -> RenderableType:
+    """A row for each run: `wait` is the time that it waited for its session so far. See `Status` for the mappings."""
     table = new_table("run", "state", "age", "wait", "last reported, and where")
     for run in found:
         at = run_times(run)
         last = str(run.last_event) if run.last_event else ""
-        lines = [last, clean(run.message), _chain(chains.get(run.id, ()))]
+        sources = [clean(f"outdated: {each}") for each in outdated.get(run.id, ())]
+        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), *sources]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")

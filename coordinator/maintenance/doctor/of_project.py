@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from coordinator.errors import CoordError
+from coordinator.kaggle_rules import SOURCE_KINDS
 from coordinator.kernel import check_collisions, render_metadata
-from coordinator.ledger import Ledger, run_times
+from coordinator.ledger import Ledger, other_writer, run_times
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, experiment_names, git, kernel_titles, resolve
 from coordinator.target import RunState
-
-_SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
 
 
 def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]:
@@ -50,7 +48,7 @@ def attached_sources(experiments: list[Experiment]) -> dict[tuple[str, str], lis
     """(kind, name) of every attached source, with the experiments that attach it."""
     found: dict[tuple[str, str], list[str]] = {}
     for experiment in experiments:
-        for kind in _SOURCE_KINDS:
+        for kind in SOURCE_KINDS:
             for name in getattr(experiment.kernel, kind):
                 found.setdefault((kind, name), []).append(experiment.name)
     return found
@@ -62,12 +60,15 @@ def check_ledger(project: Project) -> Iterator[Finding]:
         return
     try:
         with Ledger(project.ledger) as ledger:
-            runs = ledger.runs()
+            runs, other = ledger.runs(), other_writer(ledger)
     except CoordError as error:
         yield problem("ledger", error, "Move the file away: runs go on without it, and results/ stays as it is.")
         return
     active = sum(run.state.is_active for run in runs)
     yield Finding("ledger", Level.OK, f"{len(runs)} run{'s' * (len(runs) != 1)}, {active} active")
+    if other is not None:
+        what = f"{other.host} wrote last into it, at {other.wrote_at}: locks do not hold between machines"
+        yield Finding("ledger", Level.WARNING, what, "Use one machine at a time, and let the folder be synced first.")
     for run in runs:
         if run.state is RunState.PUSHING:
             what = f"the push of {run.experiment} to {run.target} has no answer yet"
@@ -78,14 +79,9 @@ def check_ledger(project: Project) -> Iterator[Finding]:
 
 
 def check_git(project: Project) -> Iterator[Finding]:
-    commit = git.commit(project.root)
-    if commit is not None:
-        changed = ", with changes that it does not have" if commit.endswith("-dirty") else ""
-        yield Finding("git", Level.OK, commit.removesuffix("-dirty") + changed)
-    elif shutil.which("git") is None:
-        yield Finding(
-            "git", Level.WARNING, "git is not installed", "Install it: runs then name the commit they are of."
-        )
+    commit = git.read_commit(project.root)
+    if commit.name is None:
+        yield Finding("git", Level.WARNING, commit.why_not, commit.remedy)
     else:
-        remedy = "git init, and commit: runs then name the commit they are of."
-        yield Finding("git", Level.WARNING, "the project has no commit", remedy)
+        changed = ", with changes that it does not have" if commit.name.endswith("-dirty") else ""
+        yield Finding("git", Level.OK, commit.name.removesuffix("-dirty") + changed)

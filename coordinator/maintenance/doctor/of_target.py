@@ -10,6 +10,7 @@ from datetime import UTC
 
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, NoAnswer, ProjectError
+from coordinator.kaggle_rules import normal_name
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Project, TargetName
 from coordinator.target import Target, credential_files, find_credentials, kaggle_endpoint, local, open_target
@@ -90,7 +91,7 @@ def _clock(ahead: float | None) -> Finding:
 
 
 def _whose(user: str | None, source: str, owner: str) -> Iterator[Finding]:
-    if user and user.lower() != owner.lower():
+    if user and normal_name(user) != owner:
         what = f'those from {source} are of "{user}", but [tool.coord] owner is "{owner}"'
         yield Finding("credentials", Level.PROBLEM, what, "Change one of them: every push would be refused.")
     else:

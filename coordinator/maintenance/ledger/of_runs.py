@@ -5,21 +5,31 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
 from functools import partial
 
-from coordinator.ledger import Ledger, Run, blank
+from coordinator.ledger import Ledger, Run, blank, now, other_copies, take_over
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import TARGETS, leaves
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
+_TOLERANCE = timedelta(minutes=1)
+_DATED = {
+    "runs": ("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at"),
+    "sweeps": ("created_at",),
+    "submissions": ("created_at", "scored_at"),
+}
+"""The tables in which the order is that of the times, and all times in them."""
 _UNSENT = (RunState.PUSHING, RunState.REFUSED)
 
 
 def check(workspace: Workspace) -> Iterator[Problem]:
     """Yields the problems that can be found with the ledger alone, and repaired with results/."""
     yield from _rows(workspace)
+    yield from _copies(workspace)
+    yield from _times(workspace.ledger)
     yield from _states(workspace.ledger)
     yield from _versions(workspace.ledger)
 
@@ -52,6 +62,41 @@ def check_rows_left(ledger: Ledger, asked: Collection[str]) -> Iterator[Problem]
             f"ask {target}, which may have its kernel" if may_be_told else "empty what does not read of it",
             None if may_be_told else partial(blank, ledger, run_id),
         )
+
+
+def _copies(workspace: Workspace) -> Iterator[Problem]:
+    """Other versions of the ledger, which another machine wrote."""
+    for copy in other_copies(workspace.project.ledger):
+        yield Problem(
+            f"{workspace.project.relative(copy)} is another version of the ledger: two machines wrote in one folder",
+            "add the runs, submissions and sweeps that it has and the ledger lacks, and move it aside",
+            partial(take_over, workspace.ledger, workspace.project.ledger, copy),
+        )
+
+
+def _times(ledger: Ledger) -> Iterator[Problem]:
+    """Entries of the future: runs that are pushed now would have to be dated after them."""
+    here = now()
+    ahead = (datetime.fromisoformat(here) + _TOLERANCE).isoformat(timespec="seconds")
+    tables = {
+        table: ledger.statement(f"SELECT count(*) FROM {table} WHERE created_at > :ahead", {"ahead": ahead})[0][0]
+        for table in _DATED
+    }
+    if not any(tables.values()):
+        return
+    counts = ", ".join(f"{table}: {count}" for table, count in tables.items() if count)
+
+    def date_now() -> None:
+        with ledger.transaction() as connection:
+            for table, columns in _DATED.items():
+                for column in columns:
+                    connection.execute(f"UPDATE {table} SET {column} = :now WHERE {column} > :now", {"now": here})
+
+    yield Problem(
+        f"the ledger has entries of the future ({counts}): this machine's clock was set back, or is slow",
+        "date them now; their order stays",
+        date_now,
+    )
 
 
 def _states(ledger: Ledger) -> Iterator[Problem]:

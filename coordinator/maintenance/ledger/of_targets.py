@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
-from coordinator.bundle import script_in, stamp_of
-from coordinator.errors import CoordError, NoAccess
+from coordinator.bundle import reader, script_in, stamp_of
+from coordinator.errors import BundleError, CoordError, NoAccess
 from coordinator.files import held
 from coordinator.kernel import kernel_slug
 from coordinator.ledger import submissions
@@ -19,6 +19,9 @@ from coordinator.results import Results
 from coordinator.runs import adopt
 from coordinator.submissions import scores
 from coordinator.workspace import Workspace
+
+_ANY = "0experiment0"
+"""Stands for any experiment's name in a slug."""
 
 
 def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
@@ -31,15 +34,42 @@ def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
 
 
 def _kernels(workspace: Workspace) -> Iterator[Problem]:
-    """Versions on the target that the ledger does not have, of the kernels of this project's experiments."""
+    """Versions on the target that the ledger does not have, of the kernels of this project's experiments.
+
+    Also of experiments whose file is gone, and of sweeps, if the ledger is lost, too: their kernels are known by their
+    titles and their content.
+    """
     runs = [run for run in workspace.ledger.readable() if run.target == workspace.target.name]
     slugs = {kernel_slug(title, name) for name, title in kernel_titles(workspace.project).items()}
     slugs |= {run.slug for run in runs if run.owner == workspace.target.owner}
     told = {found.run.id for _, found in fetched(workspace.project) if found is not None}
-    for slug in sorted(slugs & set(workspace.target.kernels())):
+    for slug in sorted(set(workspace.target.kernels())):
+        if slug not in slugs and not _is_of_this_project(workspace, slug):
+            continue
         # What is being pushed at the moment is not lost.
         with held(workspace.project.push_lock(workspace.target.name, slug), wait=True):
             yield from _kernel(workspace, slug, told)
+
+
+def _is_of_this_project(workspace: Workspace, slug: str) -> bool:
+    """Whether a kernel was made of an experiment of this project, which has no file: by its title and its entry."""
+    settings, target = workspace.project.settings, workspace.target
+    before, named, after = kernel_slug(settings.kernel.title, _ANY).partition(_ANY)
+    if not (named and slug.startswith(before) and slug.endswith(after)):
+        return False
+    newest = target.source(target.owner, slug)
+    for version in range(newest[0] if newest else 0, 0, -1):
+        try:
+            found = target.source(target.owner, slug, version)
+        except NoAccess:  # versions can be deleted one by one
+            continue
+        try:
+            kernel = reader.read_kernel((found[1] if found else "").encode("utf-8", "replace"), slug)
+        except BundleError:  # coord did not make this version
+            continue
+        made_here = kernel.entry == settings.entry and kernel_slug(settings.kernel.title, kernel.experiment) == slug
+        return made_here and kernel.stamp.get("run", "-") != "-"
+    return False
 
 
 def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[Problem]:
@@ -80,6 +110,11 @@ def _kernel(workspace: Workspace, slug: str, told: Collection[str]) -> Iterator[
                     f"{where} is of run {run_id}, which the ledger does not have",
                     "add the run, from its kernel: coord status finds out how it stands",
                     partial(ledger.replace, run),
+                )
+            else:
+                yield Problem(
+                    f"{where} is of run {run_id}, which the ledger does not have, and it does not read as a kernel",
+                    "it was edited, or made by a newer coord: see its page",
                 )
         elif known.version is None and known.may_arrive:
             yield Problem(

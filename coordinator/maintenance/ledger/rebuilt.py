@@ -16,7 +16,7 @@ from typing import Any
 from coordinator.bundle import reader
 from coordinator.errors import BundleError, CoordError
 from coordinator.files import is_leftover
-from coordinator.kernel import CODE_FILE, CODE_FILES
+from coordinator.kernel import CODE_FILE, CODE_FILES, Source
 from coordinator.ledger import Run, Sweep, fields_of, from_json
 from coordinator.names import is_confined, is_plain
 from coordinator.project import Project, parse_target
@@ -62,6 +62,7 @@ def _from_results(directory: Path) -> Rebuilt:
         summary=summary,
         continues=values.get("continues"),
         launch=values.get("launch", {}),
+        reads=Source.parse_all(values.get("reads", [])),
     )
     check_rebuilt(run)
     found = values.get("sweeps", [])  # older versions of run.json lack it

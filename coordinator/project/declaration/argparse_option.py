@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from coordinator.project.declaration.options import OWN, Kind, Option
-from coordinator.project.declaration.sources import Computed, Source
+from coordinator.project.declaration.sources import Computed, SourceModule
 from coordinator.project.section import list_of
 
 _CHOICES_AT_MOST = 200
@@ -15,7 +16,7 @@ _TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, 
 _TRUE, _FALSE = ("True", "true", "1", "yes", "y", "t", "on"), ("False", "false", "0", "no", "n", "f", "off")
 
 
-def option_of(node: ast.Call, source: Source) -> Option | None:
+def option_of(node: ast.Call, source: SourceModule) -> Option | None:
     """None for help and version. Raises Computed if its name or kind is."""
     keywords = {each.arg: each.value for each in node.keywords if each.arg}
     if len(keywords) < len(node.keywords) or any(isinstance(each, ast.Starred) for each in node.args):
@@ -64,7 +65,7 @@ def option_of(node: ast.Call, source: Source) -> Option | None:
     return Option(kind=shape, type=kind, default=default, words=words, length=length, **given)
 
 
-def _action(node: ast.expr | None, source: Source) -> str:
+def _action(node: ast.expr | None, source: SourceModule) -> str:
     if node is None:
         return "store"
     if isinstance(node, ast.Name | ast.Attribute):
@@ -72,7 +73,7 @@ def _action(node: ast.expr | None, source: Source) -> str:
     return str(source.value(node))
 
 
-def _name(flags: tuple[str, ...], keywords: Mapping[str, ast.expr], source: Source) -> str:
+def _name(flags: tuple[str, ...], keywords: Mapping[str, ast.expr], source: SourceModule) -> str:
     if "dest" in keywords:
         return str(source.value(keywords["dest"]))
     if not flags:
@@ -81,7 +82,7 @@ def _name(flags: tuple[str, ...], keywords: Mapping[str, ast.expr], source: Sour
     return flag.lstrip("-").replace("-", "_") if flag.startswith("-") else flag
 
 
-def _known(node: ast.expr | None, source: Source) -> Any:
+def _known(node: ast.expr | None, source: SourceModule) -> Any:
     """The value, None if there is none, OWN if it is computed."""
     if node is None:
         return None
@@ -108,7 +109,7 @@ def _flag(default: Any, usual: bool) -> Any:
     return default if isinstance(default, bool) or default is OWN else usual
 
 
-def _type(node: ast.expr | None, source: Source) -> tuple[Any, tuple[str, str]]:
+def _type(node: ast.expr | None, source: SourceModule) -> tuple[Any, tuple[str, str]]:
     """The type, None if there is none, and how true and false are written."""
     usual = ("true", "false")
     if node is None:
@@ -120,7 +121,7 @@ def _type(node: ast.expr | None, source: Source) -> tuple[Any, tuple[str, str]]:
         return _TYPES[text], usual
     found = source.resolve(node)
     code: ast.AST = found[1] if found is not None else node
-    if isinstance(code, ast.ClassDef) or text.startswith(("argparse.FileType", "FileType", "open")):
+    if isinstance(code, ast.ClassDef) or text.startswith(("argparse.FileType", "FileType", "open", "str.", "os.path.")):
         return str, usual
     if _is_boolish(text, code):
         return bool, _words(code)
@@ -156,8 +157,8 @@ def _words(code: ast.AST) -> tuple[str, str]:
 
 def _converted(default: Any, kind: Any, words: tuple[str, str], *, is_list: bool) -> Any:
     """The default as the program has it: argparse converts one that is text."""
-    if isinstance(default, dict) or (isinstance(default, float) and default != default):
-        return OWN
+    if isinstance(default, dict) or (isinstance(default, float) and not math.isfinite(default)):
+        return OWN  # JSON has no such value
     if not isinstance(default, str) or is_list or kind not in (int, float, bool):
         return default
     if kind is bool:
@@ -177,6 +178,9 @@ def _wide_enough(kind: Any, default: Any, *, is_list: bool) -> Any:
             continue
         choices = getattr(kind, "__args__", ()) if getattr(kind, "__origin__", None) is Literal else ()
         if each in choices or (isinstance(kind, type) and type(each) is kind):
+            continue
+        if choices:
+            kind = Literal[(*choices, each)]
             continue
         if isinstance(each, list):
             return kind | list[Any]

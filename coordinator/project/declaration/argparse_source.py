@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from coordinator.errors import ProjectError
 from coordinator.project.declaration.argparse_option import option_of
 from coordinator.project.declaration.options import Option, Options
-from coordinator.project.declaration.sources import Computed, Source, sources_of
+from coordinator.project.declaration.sources import Computed, SourceModule, sources_of
 from coordinator.project.project import Project
 
-_ELSEWHERE = ("HfArgumentParser", "click", "typer", "fire", "tyro", "jsonargparse", "simple_parsing", "absl", "tap")
-"""Libraries and classes that make a program's flags of something else."""
+_ASKED = ("HfArgumentParser", "click", "typer", "simple_parsing", "tap")
+"""Libraries and classes that make a program's flags of something else, and can be asked for them."""
 
 
 @dataclass(eq=False)
@@ -49,12 +50,17 @@ def read_flags(project: Project, entry: str) -> Options:
     options = _options_of(reader.root())
     if not options.options and not options.commands:
         named = {name for source in found.values() for name in _names(source)}
-        other = next((each for each in _ELSEWHERE if each in named), None)
-        raise Computed(f"{top.name}: " + (f"its flags are made by {other}" if other else "no add_argument was found"))
+        other = next((each for each in _ASKED if each in named), None)
+        if other is None:  # a program that parses nothing would just run
+            raise ProjectError(
+                f"{project.said('config', 'argparse')}: {top.name} has no flags of argparse, click or Typer",
+                hint="Name its config files, or leave config out: the base experiment declares the config then.",
+            )
+        raise Computed(f"{top.name}: its flags are made by {other}")
     return options
 
 
-def _names(source: Source) -> set[str]:
+def _names(source: SourceModule) -> set[str]:
     found = {
         alias.name.partition(".")[0]
         for node in ast.walk(source.tree)
@@ -92,12 +98,12 @@ def _combined(first: Option | None, option: Option) -> Option:
 
 
 class _Reader:
-    def __init__(self, top: Source) -> None:
+    def __init__(self, top: SourceModule) -> None:
         self._made: list[_Parser] = []
         self._else = _Parser()
         """Takes the options of parsers that come from where they were not seen to be made: there is only one."""
         self._seen: dict[tuple[int, tuple[tuple[str, int], ...]], _Handle | None] = {}
-        self._envs: dict[Source, _Env] = {}
+        self._envs: dict[SourceModule, _Env] = {}
         self._top = top
         self._module(top)
 
@@ -112,7 +118,7 @@ class _Reader:
                 found.commands += parser.commands
         return found
 
-    def _module(self, source: Source) -> _Env:
+    def _module(self, source: SourceModule) -> _Env:
         """Runs a module's top level, once."""
         if source not in self._envs:
             env = self._envs[source] = {}
@@ -123,7 +129,7 @@ class _Reader:
             self._block(source.tree.body, source, env)
         return self._envs[source]
 
-    def _block(self, body: list[ast.stmt], source: Source, env: _Env, *, inside: bool = False) -> _Handle | None:
+    def _block(self, body: list[ast.stmt], source: SourceModule, env: _Env, *, inside: bool = False) -> _Handle | None:
         """Follows statements in their order; gives the parser that they return, if they return one."""
         returned: _Handle | None = None
         for statement in body:
@@ -155,7 +161,7 @@ class _Reader:
                             self._expression(each, source, env)
         return returned
 
-    def _expression(self, node: ast.AST | None, source: Source, env: _Env) -> _Handle | None:
+    def _expression(self, node: ast.AST | None, source: SourceModule, env: _Env) -> _Handle | None:
         """Follows what an expression calls or names; gives the parser that it is, if it is one."""
         if isinstance(node, ast.Call):
             return self._call(node, source, env)
@@ -179,7 +185,7 @@ class _Reader:
             self._expression(child, source, env)
         return None
 
-    def _call(self, node: ast.Call, source: Source, env: _Env) -> _Handle | None:
+    def _call(self, node: ast.Call, source: SourceModule, env: _Env) -> _Handle | None:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
         keywords = {each.arg: each.value for each in node.keywords if each.arg}
         if name in ("ArgumentParser", "HfArgumentParser", "ArgParser"):
@@ -220,7 +226,7 @@ class _Reader:
         return self._definition(found[0], found[1], bound)
 
     def _of_parser(
-        self, name: str, node: ast.Call, keywords: Mapping[str, ast.expr], source: Source, parser: _Parser
+        self, name: str, node: ast.Call, keywords: Mapping[str, ast.expr], source: SourceModule, parser: _Parser
     ) -> _Handle | None:
         if name == "add_argument":
             if (option := option_of(node, source)) is not None:
@@ -240,7 +246,7 @@ class _Reader:
             return commands
         return parser
 
-    def _parsers(self, node: ast.expr | None, source: Source, env: _Env) -> list[_Parser]:
+    def _parsers(self, node: ast.expr | None, source: SourceModule, env: _Env) -> list[_Parser]:
         if node is None:
             return []
         items = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
@@ -249,7 +255,7 @@ class _Reader:
             raise Computed(f"{source.place(node)}: parents of a parser that are made elsewhere")
         return [parent for each in found if isinstance(each, _Parser) for parent in (*each.parents, each)]
 
-    def _definition(self, source: Source, node: ast.AST, bound: _Env) -> _Handle | None:
+    def _definition(self, source: SourceModule, node: ast.AST, bound: _Env) -> _Handle | None:
         """Follows a function, or all methods of a class and its bases, once for each set of parsers it is given."""
         self._module(source)
         key = (id(node), tuple(sorted((name, id(handle)) for name, handle in bound.items())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +14,13 @@ from typing import Any
 import yaml
 
 from coordinator.errors import ProjectError, did_you_mean
+from coordinator.project.declaration.from_values import NOT_FINITE
+from coordinator.project.problem import join
 from coordinator.project.project import Project
-from coordinator.project.values import join, json_like, leaves
+from coordinator.project.values import json_like, leaves
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TAG = "tag:yaml.org,2002:"
 FORMATS = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml"}
 
 
@@ -30,7 +34,7 @@ class ConfigFile:
     bare_keys: dict[str, str] = field(default_factory=dict)
     """Dotted path -> the key as it is written, of keys that are no text: `0: cat`."""
     bare_values: tuple[str, ...] = ()
-    """Dotted paths of dates, which stand there without quotes."""
+    """Dotted paths of dates, and of .inf and .nan, which stand there without quotes."""
 
 
 def read_config_file(project: Project, name: str) -> ConfigFile:
@@ -42,6 +46,8 @@ def read_config_file(project: Project, name: str) -> ConfigFile:
             f"{where} is neither module:Class, argparse or hydra:FOLDER/NAME, nor a YAML, JSON or TOML file",
             hint="A config in Python: name its dataclass, or leave config out and let the base experiment declare it.",
         )
+    if not file.resolve().is_relative_to(project.root):
+        raise ProjectError(f"{where} is not a path inside the project")
     if not file.is_file():
         near = did_you_mean(file.name, [each.name for each in file.parent.glob("*") if each.suffix in FORMATS])
         raise ProjectError(f"{where}: there is no such file{near}")
@@ -71,47 +77,65 @@ def _yaml(text: str) -> ConfigFile:
     loader = _LOADER(text)
     try:
         node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else {}
-        if data is None:
-            data = {}
+        data = None if node is None else loader.construct_document(node)
+        if node is None or data is None:
+            return ConfigFile({})
         if not isinstance(data, dict):
             raise ValueError(f"it is a {type(data).__name__}, not a mapping")
-        found = ConfigFile(json_like(data))
-        dates: list[str] = []
-        if node is not None:
-            _walk(loader, node, "", found, dates)
-        return ConfigFile(found.values, found.lines, found.bare_keys, tuple(dates))
+        found, bare = ConfigFile({}), list[str]()
+        values = _finite(_read(loader, node, "", found, bare))
+        return ConfigFile(values, found.lines, found.bare_keys, tuple(bare))
     finally:
         loader.dispose()
 
 
-def _walk(loader: Any, node: yaml.Node, path: str, found: ConfigFile, dates: list[str]) -> None:
+def _read(loader: Any, node: yaml.Node, path: str, found: ConfigFile, bare: list[str]) -> Any:
+    """The value as PyYAML reads it, except that names are as they are written: `on` is no `True`."""
     if isinstance(node, yaml.MappingNode):  # anchors that it merges are its own by now
+        values: dict[str, Any] = {}
         for key, value in node.value:
-            name = loader.construct_object(key, deep=True)
-            here = join(path, str(name))
+            is_text = isinstance(loader.construct_object(key, deep=True), str)
+            name = str(key.value)
+            here = join(path, name)
             found.lines[here] = key.start_mark.line + 1
-            if not isinstance(name, str):
-                found.bare_keys[here] = key.value
-            _walk(loader, value, here, found, dates)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            _walk(loader, item, join(path, str(index)), found, dates)
-    elif node.tag == "tag:yaml.org,2002:timestamp":
-        dates.append(path)
+            if not is_text:
+                found.bare_keys[here] = name
+            values[name] = _read(loader, value, here, found, bare)
+        return values
+    if isinstance(node, yaml.SequenceNode):
+        return [_read(loader, item, join(path, str(index)), found, bare) for index, item in enumerate(node.value)]
+    if node.tag == f"{_TAG}timestamp" or (node.tag == f"{_TAG}float" and NOT_FINITE.fullmatch(node.value)):
+        bare.append(path)
+    return json_like(loader.construct_object(node, deep=True))
+
+
+def _is_bare(value: Any) -> bool:
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    return is_endless or isinstance(value, datetime.date | datetime.time)
+
+
+def _finite(value: Any) -> Any:
+    """The values with .inf and .nan as text: JSON has no such numbers."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"inf": ".inf", "-inf": "-.inf"}.get(str(value), ".nan")
+    return value
 
 
 def _json(text: str) -> ConfigFile:
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError(f"it is a {type(data).__name__}, not an object")
-    return ConfigFile(data)
+    return ConfigFile(_finite(data))
 
 
 def _toml(text: str) -> ConfigFile:
     data = tomllib.loads(text)
-    dates = tuple(path for path, value in leaves(data) if isinstance(value, datetime.date | datetime.time))
-    return ConfigFile(json_like(data), bare_values=dates)
+    dates = tuple(path for path, value in leaves(data) if _is_bare(value))
+    return ConfigFile(_finite(json_like(data)), bare_values=dates)
 
 
 _READERS: dict[str, Callable[[str], ConfigFile]] = {"yaml": _yaml, "json": _json, "toml": _toml}

@@ -7,19 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.errors import ProjectError
-from coordinator.project.declaration.argparse_source import read_flags
-from coordinator.project.declaration.asked import run_parser
 from coordinator.project.declaration.config_files import FORMATS, ConfigFile, read_config_file
-from coordinator.project.declaration.foreign_dataclass import foreign_dataclass
 from coordinator.project.declaration.from_values import defaults_of, section_of
-from coordinator.project.declaration.hydra import ChoiceError as ChoiceError, hydra_declaration
-from coordinator.project.declaration.options import flags_of, names_given, section_from
-from coordinator.project.declaration.sources import Computed
 from coordinator.project.launch import AS_FILE
 from coordinator.project.project import Project
 from coordinator.project.schema import Declared
 from coordinator.project.settings import kind_of
-from coordinator.project.values import digest_of_values, json_like, merged
+from coordinator.project.values import digest_of_values, json_like, merged, plain
 from coordinator.project.yaml_file import YamlFile
 
 
@@ -53,6 +47,8 @@ def declare(project: Project, given: Given) -> Declaration:
     kind = kind_of(project.settings.config)
     if kind == "dataclass":
         if project.settings.config_python is not None:
+            from coordinator.project.declaration.foreign_dataclass import foreign_dataclass
+
             return Declaration(foreign_dataclass(project), AS_FILE, str(project.settings.config))
         found = project.config_class()
         return Declaration(found, AS_FILE, found.__name__)
@@ -61,10 +57,12 @@ def declare(project: Project, given: Given) -> Declaration:
     if kind == "files":
         return _files(project)
     if kind == "hydra":
+        from coordinator.project.declaration.hydra import hydra_declaration
+
         declared, delivery = hydra_declaration(project, given.layers, given.overrides)
         return Declaration(declared, delivery, str(project.settings.config))
     config = given.first.data.get("config")
-    values = json_like(config) if isinstance(config, Mapping) else {}
+    values = json_like(plain(config)) if isinstance(config, Mapping) else {}
     place = project.relative(given.first.path)
 
     def where(path: str) -> str:
@@ -75,13 +73,18 @@ def declare(project: Project, given: Given) -> Declaration:
 
 
 def _flags(project: Project, given: Given) -> Declaration:
+    from coordinator.project.declaration.argparse_source import read_flags
+    from coordinator.project.declaration.asked import run_parser
+    from coordinator.project.declaration.options import flags_of, names_given, section_from
+    from coordinator.project.declaration.sources import Computed
+
     try:
         options = read_flags(project, given.entry)
     except Computed as error:
         options = run_parser(project, given.entry, given.args, str(error))
     values: dict[str, Any] = {}
     for layer in given.layers:
-        values = merged(values, layer)
+        values = merged(values, plain(layer))
     for text in given.overrides:
         path, _, value = text.partition("=")
         values[path.strip()] = value.strip()

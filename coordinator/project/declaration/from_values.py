@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from coordinator.project.problem import join
 from coordinator.project.section import REQUIRED, Field, Section
-from coordinator.project.values import join
 
 _SMALL = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+")
 """A number such as 1e-3, which YAML 1.1 reads as text."""
+NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF|nan|NaN|NAN)")
+"""What YAML calls the numbers that JSON does not have."""
 MISSING = "???"
 """What OmegaConf takes for a value that has to be given."""
 
@@ -58,6 +60,8 @@ def _typed(value: Any) -> tuple[Any, Any]:
         return float | None, float(value)
     if value == MISSING:
         return Any, REQUIRED
+    if NOT_FINITE.fullmatch(value):
+        return Any, value
     if "${" in value:  # an interpolation may stand for anything
         return Any, value
     return str | None, value

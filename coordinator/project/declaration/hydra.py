@@ -17,19 +17,11 @@ from coordinator.project.declaration.compose import Composed, compose
 from coordinator.project.declaration.config_files import parsed
 from coordinator.project.declaration.from_values import MISSING, defaults_of, section_of
 from coordinator.project.project import Project
-from coordinator.project.section import REQUIRED, Field, Section
+from coordinator.project.section import REQUIRED, ChoiceError, Field, Section
 from coordinator.project.settings import HYDRA
-from coordinator.project.values import json_like
+from coordinator.project.values import json_like, plain
 
 CHOICES = "defaults"
-
-
-class ChoiceError(ValueError):
-    """An option is chosen that a group does not have. `path` is where it is chosen."""
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(message)
-        self.path = path
 
 
 def hydra_declaration(
@@ -100,7 +92,7 @@ def _groups(folder: Path) -> Iterator[tuple[str, list[str]]]:
 def _chosen(layers: Sequence[Mapping[str, Any]], overrides: Sequence[str], groups: set[str]) -> dict[str, Any]:
     """The options that are chosen, the last of each group: `optimizer: sgd`, `defaults: {optimizer: sgd}`, `--set`."""
     found: dict[str, Any] = {}
-    for layer in layers:
+    for layer in map(plain, layers):
         given = layer.get(CHOICES)
         found |= {key: value for key, value in layer.items() if key in groups and not isinstance(value, Mapping)}
         found |= {key: value for key, value in given.items() if key in groups} if isinstance(given, Mapping) else {}

@@ -141,10 +141,15 @@ def names_given(options: Sequence[Option], args: Sequence[str]) -> set[str]:
     while words:
         word = words.pop(0)
         flag, equals, _ = word.partition("=")
-        if flag in by_flag:
-            option = by_flag[flag]
+        long = [
+            each for each in by_flag if flag.startswith("--") and each.startswith(flag)
+        ]  # argparse takes a beginning
+        short = word[:2] if len(word) > 2 and word[1] != "-" else ""  # -b16
+        name = flag if flag in by_flag else long[0] if len(long) == 1 else short
+        if name in by_flag:
+            option = by_flag[name]
             found.add(option.name)
-            count = 0 if equals or option.kind in ("switch", "count") else option.length or 1
+            count = 0 if equals or name == short or option.kind in ("switch", "count") else option.length or 1
             if option.kind == "list":
                 count = next((at for at, each in enumerate(words) if each.startswith("-")), len(words))
             del words[:count]

@@ -13,6 +13,9 @@ import sys
 import typing
 from pathlib import Path
 
+_COMPLETION = ("install_completion", "show_completion")
+"""Options that Typer adds."""
+
 
 def _json(value: object) -> "dict[str, object]":
     try:
@@ -114,7 +117,7 @@ def described_click(command: object) -> "dict[str, object]":
             found |= {"kind": "count", "type": "int", "default": 0}
         elif parameter.param_type_name != "option":
             found["kind"] = "positional"
-        if found["name"] not in ("help", "install_completion", "show_completion"):
+        if getattr(parameter, "expose_value", True) and found["name"] not in _COMPLETION:
             options.append(found)
     below = getattr(command, "commands", None)
     if not below:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from coordinator.errors import ProjectError
 from coordinator.project.launch import is_script
 from coordinator.project.project import Project
+from coordinator.project.texts import Texts, additions_to_search_path
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -21,30 +23,31 @@ class Computed(Exception):
 
 
 @dataclass(eq=False)
-class Source:
+class SourceModule:
     """One module."""
 
     name: str
     """As messages name it: its path below the project."""
     path: Path
     tree: ast.Module
-    folders: tuple[Path, ...]
+    folders: list[Path]
+    """Where the program looks for modules; what it adds to sys.path, too."""
     package: Path
     defined: dict[str, Definition] = field(default_factory=dict)
     constants: dict[str, ast.expr] = field(default_factory=dict)
-    imported: dict[str, tuple[Source, str]] = field(default_factory=dict)
+    imported: dict[str, tuple[SourceModule, str]] = field(default_factory=dict)
     """Name -> the local module that it comes from, and its name there; empty if it is the module itself."""
-    stars: list[Source] = field(default_factory=list)
+    stars: list[SourceModule] = field(default_factory=list)
     """Modules of which all names are imported."""
 
-    def resolve(self, node: ast.AST) -> tuple[Source, Definition | ast.expr] | None:
+    def resolve(self, node: ast.AST) -> tuple[SourceModule, Definition | ast.expr] | None:
         """What a name, or a name of a local module, stands for: a definition or a constant's expression."""
         if isinstance(node, ast.Attribute):
             module, name = self.imported.get(ast.unparse(node.value), (None, ""))
             return module.look_up(node.attr) if module is not None and not name else None
         return self.look_up(node.id) if isinstance(node, ast.Name) else None
 
-    def look_up(self, name: str, depth: int = 0) -> tuple[Source, Definition | ast.expr] | None:
+    def look_up(self, name: str, depth: int = 0) -> tuple[SourceModule, Definition | ast.expr] | None:
         if name in self.defined:
             return self, self.defined[name]
         if name in self.constants:
@@ -96,7 +99,7 @@ _OPERATIONS: dict[type[ast.operator], Any] = {
 }
 _PURE: dict[str, Any] = {
     **{"float": float, "int": int, "str": str, "list": list, "tuple": list, "sorted": sorted, "Path": str},
-    **{"range": lambda *each: list(range(*each)), "pathlib.Path": str},
+    **{"range": lambda *each: list(range(*each)), "pathlib.Path": str, "os.path.join": posixpath.join},
 }
 
 
@@ -104,7 +107,7 @@ def _refuse() -> Any:
     raise ValueError("too large a number")
 
 
-def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]]:
+def sources_of(project: Project, entry: str) -> tuple[SourceModule, dict[Path, SourceModule]]:
     """The entry, and all local modules that it reaches. Raises ProjectError if the entry is missing or malformed."""
     root = project.root
     modules = project.module_folders
@@ -115,8 +118,8 @@ def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]
         path = next((file for file in files if file.is_file()), places[0])
     if not path.is_file():
         raise ProjectError(f'there is no entry "{entry}" in {root}')
-    folders = tuple(dict.fromkeys([path.parent, *modules[1:], root] if is_script(root, entry) else modules))
-    found: dict[Path, Source] = {}
+    folders = list(dict.fromkeys([path.parent, *modules[1:], root] if is_script(root, entry) else modules))
+    found: dict[Path, SourceModule] = {}
     try:
         top = _read(project, path, folders, found)
     except SyntaxError as error:
@@ -124,12 +127,13 @@ def sources_of(project: Project, entry: str) -> tuple[Source, dict[Path, Source]
     return top, found
 
 
-def _read(project: Project, path: Path, folders: tuple[Path, ...], found: dict[Path, Source]) -> Source:
+def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, SourceModule]) -> SourceModule:
     if path in found:
         return found[path]
     stat = path.stat()
     tree = _tree(path, stat.st_mtime_ns, stat.st_size)
-    source = found[path] = Source(project.relative(path), path, tree, folders, path.parent)
+    source = found[path] = SourceModule(project.relative(path), path, tree, folders, path.parent)
+    folders += [each for each in _added(tree, path, project.root) if each not in folders]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for name, module, there in _imported(node, source):
@@ -152,6 +156,14 @@ def _read(project: Project, path: Path, folders: tuple[Path, ...], found: dict[P
     return source
 
 
+def _added(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
+    """The folders of the project that a module adds to sys.path."""
+    for text in additions_to_search_path(tree, Texts(tree, path, root)):
+        place = (root / text).resolve()
+        if place.is_dir() and place.is_relative_to(root):
+            yield place
+
+
 @functools.lru_cache(maxsize=512)
 def _tree(path: Path, _changed: int, _size: int) -> ast.Module:
     return ast.parse(path.read_bytes(), str(path))
@@ -167,7 +179,7 @@ def _top_level(tree: ast.Module) -> Iterator[ast.stmt]:
             todo += [each for each in ast.iter_child_nodes(statement) if isinstance(each, ast.stmt)]
 
 
-def _imported(node: ast.Import | ast.ImportFrom, source: Source) -> Iterator[tuple[str, Path, str]]:
+def _imported(node: ast.Import | ast.ImportFrom, source: SourceModule) -> Iterator[tuple[str, Path, str]]:
     """(name in this module, file of the local module, name there) of an import statement."""
     if isinstance(node, ast.Import):
         for alias in node.names:
@@ -179,7 +191,7 @@ def _imported(node: ast.Import | ast.ImportFrom, source: Source) -> Iterator[tup
         above = source.package
         for _ in range(node.level - 1):
             above = above.parent
-        folders = (above,)
+        folders = [above]
     for alias in node.names:
         as_module = _file(folders, f"{node.module}.{alias.name}" if node.module else alias.name)
         if as_module:
@@ -188,7 +200,7 @@ def _imported(node: ast.Import | ast.ImportFrom, source: Source) -> Iterator[tup
             yield alias.asname or alias.name, module, alias.name
 
 
-def _file(folders: tuple[Path, ...], module: str) -> Path | None:
+def _file(folders: list[Path], module: str) -> Path | None:
     for folder in folders:
         place = folder.joinpath(*module.split("."))
         for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):

@@ -30,7 +30,7 @@ def read_results(
     """
     own, remarks = None, list[str]()
     if settings.read in (None, "coord"):
-        own, faults = reported(folder / SUMMARY)
+        own, faults = reported(folder / SUMMARY) if _is_plain(folder / SUMMARY) else (None, ())
         # What is wrong in a file of another form is said by the reader of that form.
         remarks += faults if own is None or own.is_coords else ()
         if own is not None and own.is_coords:
@@ -50,6 +50,11 @@ def read_results(
     return None, remarks
 
 
+def _is_plain(file: Path) -> bool:
+    """Whether it is a file, and no link: in a dry run's folder a session may have left anything."""
+    return file.is_file() and not file.is_symlink()
+
+
 def _order(settings: MetricsSettings) -> list[str]:
     if settings.read is not None:
         return [settings.read] if settings.read in _READERS else []
@@ -59,7 +64,8 @@ def _order(settings: MetricsSettings) -> list[str]:
 
 def _read_events(folder: Path, lines: Sequence[str]) -> Reading | None:
     """COORD lines, or the same events in metrics.jsonl: the values of whole folds, or else of their epochs."""
-    events = [event for event in read_events(folder / EVENTS) if event is not None]
+    file = folder / EVENTS
+    events = [event for event in read_events(file) if event is not None] if _is_plain(file) else []
     source = f"events: {EVENTS}"
     if not events:
         events = [event for line in lines if (event := event_of(line)) is not None]

@@ -36,7 +36,7 @@ def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
                 f"{run.label} left no {name}: it reports that it is {ended}",
                 hint=f"Go on with it: coord continue --exp {run.experiment}",
             )
-        others = [str(each) for each in results.fetched() if each.suffix == ".csv"]
+        others = [str(each) for each in results.fetched() if each.suffix.lower() == ".csv"]
         has = f"It left {', '.join(others)}." if others else "It left no CSV file at all."
         raise SubmissionError(f"{run.label} left no {name}" + did_you_mean(name, others), hint=has)
     file = results.directory / path

@@ -27,7 +27,7 @@ from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, Intro
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
-from coordinator.kaggle_rules import WORKER_STATUS
+from coordinator.kaggle_rules import WORKER_STATUS, normal_name
 from coordinator.kernel import KernelMetadata
 from coordinator.project import TargetName
 from coordinator.target.addresses import is_safe
@@ -217,7 +217,7 @@ class Kaggle:
 
     def kernels(self) -> Iterator[str]:
         for page in self._session.kernels():
-            yield from (kernel.ref.rpartition("/")[2] for kernel in page.kernels or [])
+            yield from (normal_name(kernel.ref.rpartition("/")[2]) for kernel in page.kernels or [])
 
     def _output_pages(self, ref: KernelRef, what: str) -> Iterator[Any]:
         return self._session.pages(

@@ -131,17 +131,23 @@ ERROR_TABLE = (
     ErrorRow(
         NotSent,
         "no connection to {endpoint}{detail}",
-        "Is this machine online? Is a proxy needed (HTTPS_PROXY)?",
+        "Is this machine online? Is a proxy needed, or the wrong one set (https_proxy, no_proxy)?",
         failures=frozenset({Failure.CONNECT}),
     ),
     ErrorRow(
         NotSent,
+        "no connection to {endpoint}{detail}",
+        "Correct that variable, or unset it; no_proxy has the hosts that need no proxy.",
+        failures=frozenset({Failure.SETTINGS}),
+    ),
+    ErrorRow(
+        NotSent,
         "there are no trusted certificates to check {endpoint} against{detail}",
-        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE has to name a file or a folder of certificates.",
+        "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, if set, has to name a file or a folder of certificates.",
         failures=frozenset({Failure.UNCHECKED}),
     ),
     ErrorRow(
-        NoAnswer,
+        NotSent,
         "the certificate of {endpoint} is not trusted: the connection may be intercepted",
         "Behind a proxy that decrypts TLS, name its certificate: REQUESTS_CA_BUNDLE=FILE.",
         failures=frozenset({Failure.UNTRUSTED}),

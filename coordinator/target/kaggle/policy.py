@@ -35,9 +35,12 @@ class Failure(StrEnum):
 
     CONNECT = "no connection"
     """Nothing was sent."""
+    SETTINGS = "a setting of the proxy that cannot be used"
+    """Nothing was sent, nor will be before it is corrected."""
     UNCHECKED = "no certificates to check against"
     """Nothing was sent."""
     UNTRUSTED = "certificate not trusted"
+    """Nothing was sent."""
     TIMEOUT = "no answer in time"
     RESET = "connection lost"
     """After something was sent, before the answer."""

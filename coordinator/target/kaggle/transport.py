@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +28,7 @@ from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import parsing, policy
 from coordinator.target.kaggle.connections import Adapter
 from coordinator.target.kaggle.policy import Failed, Failure, Limits
+from coordinator.target.proxies import proxy_setting
 
 PRODUCTION = "https://api.kaggle.com"
 
@@ -153,18 +153,32 @@ class Transport:
         left = max(0.1, until - self._clock.monotonic())
         time_out = (min(policy.CONNECT_SECONDS, left), min(policy.READ_SECONDS, left))
         try:
-            prepared = requests.Request(method, url, **parts).prepare()
+            prepared, way = self._prepared(method, url, parts)
             # By the adapter itself: a session reads the whole body of a redirect, even if it must not follow it.
-            return self._adapter.send(prepared, timeout=time_out, **self._way_to(str(prepared.url)))
+            return self._adapter.send(prepared, timeout=time_out, **way)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             # Without the cause: the messages of requests show headers and addresses with their secrets.
             raise as_failed(error) from None
+
+    def _prepared(
+        self, method: str, url: str, parts: Mapping[str, Any]
+    ) -> tuple[requests.PreparedRequest, dict[str, Any]]:
+        try:
+            prepared = requests.Request(method, url, **parts).prepare()
+            return prepared, self._way_to(str(prepared.url))
+        except (requests.exceptions.RequestException, ValueError):
+            if method != "POST":
+                raise  # the address is from an answer, which is not usable then
+            raise Failed(Failure.SETTINGS, "the address cannot be used") from None
 
     def _way_to(self, url: str) -> dict[str, Any]:
         """The proxies and the certificates for an address. The environment is read once for each host."""
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         if host not in self._ways:
+            setting = None if self._is_local else proxy_setting(url)
+            if setting and setting.problem:
+                raise Failed(Failure.SETTINGS, f"{setting.variable}: {setting.problem}")
             self._ways[host] = self._settings.merge_environment_settings(url, {}, True, None, None)
         return self._ways[host]
 
@@ -216,24 +230,11 @@ def as_failed(error: Exception) -> Failed:
     if isinstance(error, requests.exceptions.SSLError):
         # Another TLS error may happen after something was sent.
         return Failed(Failure.UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(reason) else Failure.RESET)
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return Failed(Failure.CONNECT, "it does not answer")
     if isinstance(error, requests.exceptions.Timeout) or isinstance(reason, urllib3.exceptions.ReadTimeoutError):
         return Failed(Failure.TIMEOUT)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return Failed(Failure.CONNECT, "the proxy refused the connection")
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return Failed(Failure.CONNECT, _system_words(reason))
     if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
         return Failed(Failure.RESET)
     return Failed(Failure.UNUSABLE, type(error).__name__)
-
-
-def _system_words(error: BaseException) -> str:
-    cause = error.__cause__ or error.__context__
-    if isinstance(cause, socket.gaierror):
-        return "the name of the host is not known"
-    return (cause.strerror or "") if isinstance(cause, OSError) else ""
 
 
 def _host(url: str) -> str:

@@ -22,6 +22,8 @@ from coordinator.bundle.program import Program, bundle, module_of, script_at, wr
 from coordinator.bundle.script import Form
 from coordinator.bundle.sources import Selection
 from coordinator.errors import BundleError
+from coordinator.files import is_leftover
+from coordinator.names import is_confined
 from tests.coordinator.bundle.distributions import install
 from tests.coordinator.bundle.programs import Ran, run_kernel, write_files
 from tests.coordinator.command import COORD, run_coord, until
@@ -415,10 +417,14 @@ _PIECES = (
     " ",
 )
 _texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=4), max_size=8).map("".join)
-# Names that a file system takes, one level deep.
+# Names that every file system takes, one level deep, and that no editor leaves behind.
 _names = _texts.map(lambda text: "".join(char for char in text if char.isprintable() and char != "/")[:40]).filter(
     lambda name: (
-        name.strip(".") != "" and not name.startswith(".") and not name.endswith((".py", ".pyc", ".key", ".pem"))
+        name.strip(".") != ""
+        and not name.startswith(".")
+        and not name.endswith((".py", ".pyc", ".key", ".pem"))
+        and is_confined(name)
+        and not is_leftover(name)
     )
 )
 

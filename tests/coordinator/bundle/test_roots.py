@@ -14,8 +14,8 @@ import pytest
 
 from coordinator.bundle.program import bundle, module_of, script_at
 from coordinator.bundle.sources import Selection, collect, gather
-from coordinator.bundle.texts import Texts
 from coordinator.errors import BundleError, UsageError
+from coordinator.project.texts import Texts
 from tests.coordinator.bundle.programs import write_files
 
 Files = Mapping[str, str | bytes]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.bundle.secrets import find_secret
+from coordinator.bundle.secrets import find_secrets
 from coordinator.bundle.sources import collect
 from coordinator.errors import BundleError
 from tests.coordinator.bundle.programs import write_files
@@ -164,7 +164,7 @@ def test_large_code_bases_hold_no_secret(package: str) -> None:
         pytest.skip(f"{package} is not installed")
     files = list(Path(spec.submodule_search_locations[0]).rglob("*.py"))
     assert files
-    assert {str(file): found for file in files if (found := find_secret(file.read_bytes()))} == {}
+    assert {str(file): found for file in files if (found := find_secrets(file.read_bytes()))} == {}
 
 
 def test_what_is_said_of_a_key_is_no_key(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_options_that_nothing_gives(arguments: Sequence[str], missing: Sequence[
     bundle(replace(script_at(tmp_path / "train.py"), arguments=tuple(arguments)), say=said.append)
     assert [line.split()[3].rstrip(":") for line in said if " requires " in line] == missing
     scope: dict[str, argparse.ArgumentParser] = {}
-    exec(PARSER, scope)  # type: ignore[arg-type]  # the sample's text
+    exec(PARSER, scope)  # the sample's text
     if missing:
         with pytest.raises(SystemExit):
             scope["p"].parse_args(list(arguments))

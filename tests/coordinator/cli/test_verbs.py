@@ -304,7 +304,7 @@ def test_a_reader_that_goes_away_is_no_error_to_show(coord: Coord) -> None:
     [
         (["show", "--exp", "crush"], 1, 'there is no experiment "crush" in experiments/ (did you mean "crash"?)'),
         (["push"], 2, "which experiment? name one with --exp"),
-        (["push", "--exp", "base", "--target", "mars"], 1, 'there is no target "mars"'),
+        (["push", "--exp", "base", "--target", "mars"], 2, 'there is no target "mars"'),
         (["push", "--exp", "base", "--target", "kaggle"], 1, "no Kaggle credentials found"),
         (["push", "--exp", "base", "--set", "optim.lt=1"], 1, 'unknown name "lt" (did you mean "lr"?)'),
         (["push", "--exp", "base", "--set", "optim.lr=-1"], 1, "--set: optim.lr: must be > 0, is -1.0"),

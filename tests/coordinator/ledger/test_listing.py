@@ -188,8 +188,8 @@ def test_the_commands(some: Project) -> None:
     assert 'no run of "crasj" (did you mean "crash"?)' in coord.here("runs", "--exp", "crasj").stderr
     assert 'nothing has the tag "basline" (did you mean "baseline"?)' in coord.here("runs", "--tag", "basline").stderr
     assert "no runs match" in coord.here("runs", "--state", "queued").stderr
-    assert 'there is no target "kagle"' in coord.here("runs", "--target", "kagle", code=1).stderr
-    assert 'there is no target "kagle"' in coord.here("best", "--target", "kagle", code=1).stderr
+    assert 'there is no target "kagle"' in coord.here("runs", "--target", "kagle", code=2).stderr
+    assert 'there is no target "kagle"' in coord.here("best", "--target", "kagle", code=2).stderr
     assert "1 config on other data" in coord.here("best").stderr
     assert 'no experiment "slo" (did you mean "slow"?)' in coord.here("note", "--exp", "slo", "x", code=1).stderr
     assert "a local-v2" in coord.here("note", "--exp", "a").stdout

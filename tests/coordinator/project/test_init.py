@@ -98,7 +98,10 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     solution = made.root / ".coord" / "sample-data-solution.csv"
     made.here("local", "add-dataset", "local/siim-sample", str(data))
     made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
-    small = ("data.image_size=64", "train.epochs=1", "evaluate.oracle=false", "model.anchor_sizes=[4, 8, 16, 32, 64]")
+    small = (
+        *("data.image_size=64", "folds.run=[0]", "train.epochs=1", "evaluate.oracle=false"),
+        "model.anchor_sizes=[4, 8, 16, 32, 64]",
+    )
     stopped = (*small, "train.stop_after_steps=1")
     made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
     made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")

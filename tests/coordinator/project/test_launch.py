@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.errors import ExperimentError, ProjectError
+from coordinator.errors import BundleError, ExperimentError, ProjectError
 from coordinator.kernel.build import assemble
 from coordinator.kernel.work import work_to_do
 from coordinator.project.experiment import resolve
@@ -54,6 +54,8 @@ def test_the_usual_model_source_needs_no_settings(tmp_path: Path) -> None:
     assert project.settings.config == "model_src.config:Config"
     assert resolve(project, "base").config == {"seed": 0}
     assert resolve(project, "base").launch == Launch("model_src.train")
+    named = _project(tmp_path, 'entry = "model_src.train"', **files)
+    assert named.settings == project.settings
 
 
 @pytest.mark.parametrize(
@@ -141,3 +143,20 @@ def test_include_and_exclude(tmp_path: Path) -> None:
     project = _project(tmp_path, 'entry = "train.py"\ninclude = ["data/a*"]\nexclude = ["x.py"]', **files)
     built = assemble(project, resolve(project, "base"))
     assert [file.path for file in built.files] == ["data/a.txt", "pack/__init__.py", "train.py"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "experiment"),
+    [
+        ("args = ['--token', 'KEY']", ""),
+        ("", "args: [--token, KEY]"),
+        ("", "args: [--url=https://ada:x@host/?token=KEY]"),
+    ],
+)
+def test_a_secret_among_the_arguments_is_refused(tmp_path: Path, settings: str, experiment: str) -> None:
+    """The kernel, the manifest and the ledger have the arguments."""
+    key = "ghp_" + "aB3dE5gH7jK9mN1pQ3rS5tU7vW9xY1zA3bC5"
+    files = {"experiments/base.yaml": experiment.replace("KEY", key)}
+    project = _project(tmp_path, f'entry = "train.py"\n{settings.replace("KEY", key)}', **files)
+    with pytest.raises(BundleError, match=r"args|launch"):
+        assemble(project, resolve(project, "base"))

@@ -102,11 +102,18 @@ def test_the_config_class_comes_alone(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_edited_config_is_read_again(tmp_path: Path) -> None:
-    """Nothing is remembered between two reads in one process."""
+    """In one process a class is kept for as long as all its files are the same, also those that it imports."""
     project = _project(tmp_path)
-    assert project.config_class()().seed == 0
-    write_files(tmp_path, {"pack/config.py": CONFIG.replace("= 0", "= 12")})
-    assert project.config_class()().seed == 12
+    first = project.config_class()
+    assert first().seed == 0
+    assert project.config_class() is first
+    write_files(tmp_path, {"pack/config.py": "from .parts import SEED\n" + CONFIG.replace("= 0", "= SEED")})
+    for seed in (12, 13):
+        write_files(tmp_path, {"pack/parts.py": f"SEED = {seed}\n"})
+        assert project.config_class()().seed == seed
+    (tmp_path / "pack/parts.py").unlink()
+    with pytest.raises(ProjectError, match="parts"):
+        project.config_class()
 
 
 def test_a_config_spread_over_modules(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from coordinator.project.schema import ConfigProblem, assignment, check
+from coordinator.project.problem import ConfigProblem
+from coordinator.project.schema import assignment, check
 from coordinator.project.values import leaves, merged, plain
 
 

@@ -43,8 +43,8 @@ def test_what_fits(tmp_path: Path, text: str) -> None:
         (FITS + "x,2,3\n", 'line 5: "x" is there more than once'),
         (FITS + "w,2,3\n", 'line 5: "w" is not an id of the sample'),
         (FITS.replace("x,2", "x,"), "line 3: a is empty"),
-        (FITS.replace("x,2", "x,NaN"), "line 3: a is nan"),
-        (FITS.replace("x,2", "x,-inf"), "line 3: a is -inf"),
+        (FITS.replace("x,2", "x,NaN"), "line 3: a is NaN, which is read as missing"),
+        (FITS.replace("x,2", "x,-inf"), "line 3: a is -inf, which is read as infinite"),
         (FITS.replace("x,2,3\n", ""), "2 rows, the sample has 3; missing: x"),
         ('id,a,b\nx,"1\n', "mine.csv is not a CSV file, after line 2: unexpected end of data"),
         (b"id,a,b\n\xff\xfe", "mine.csv is not a CSV file: it is not UTF-8 text"),
@@ -58,7 +58,8 @@ def test_what_would_be_refused(tmp_path: Path, text: str | bytes, problem: str) 
 
 def test_a_quoted_value_counts_its_lines(tmp_path: Path) -> None:
     """The line is that of an editor, although a value goes over two."""
-    assert _problems(tmp_path, 'id,a,b\nx,"1\n2",\ny,null,\nz,1,1\n')[1:] == ["line 4: a is null"]
+    found = _problems(tmp_path, 'id,a,b\nx,"1\n2",\ny,null,\nz,1,1\n')
+    assert found[1:] == ["line 4: a is null, which is read as missing"]
 
 
 def test_only_the_first_problems_are_shown(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_several_rows_of_an_id(tmp_path: Path) -> None:
 def test_without_a_sample(tmp_path: Path) -> None:
     """Only what is wrong in any competition."""
     assert _problems(tmp_path, "q,r\n1,2\n1,2\n", None) == []
-    assert _problems(tmp_path, "q,r\n1,nan\n", None)[1:] == ["line 2: r is nan"]
+    assert _problems(tmp_path, "q,r\n1,nan\n", None)[1:] == ["line 2: r is nan, which is read as missing"]
 
 
 def test_a_sample_that_is_none(tmp_path: Path) -> None:

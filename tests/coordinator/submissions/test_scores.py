@@ -159,7 +159,7 @@ def test_scores_that_files_record_join_in(tiny: Project, ledger: Ledger) -> None
         score = f"{{metric: leaderboard/public, mode: max, value: {public}, note: version 7}}"
         (tiny.experiments / f"{name}.yaml").write_text(f"base: base\nrecorded: [{', '.join([score, *cv])}]\n")
     (tiny.experiments / "broken.yaml").write_text("base: nothing\n")
-    found = recorded_scores(tiny)
+    found = recorded_scores(tiny, say=print)
     assert [(each.experiment, each.cv, each.n, each.public) for each in found] == [
         ("four", None, 0, 0.9),
         ("one", pytest.approx(0.45), 2, 0.801),
@@ -183,7 +183,7 @@ def test_scores_that_files_record_join_in(tiny: Project, ledger: Ledger) -> None
 
 def test_the_diarys_scores_stand_beside_its_losses(repository: Project) -> None:
     """Two experiments have both, the better loss with the better score; one has a score alone."""
-    found = recorded_scores(repository)
+    found = recorded_scores(repository, say=print)
     assert [(each.experiment, each.public) for each in found] == [
         ("lr0005_step3", 0.8042),
         ("lr0005_step4_little", 0.8037),

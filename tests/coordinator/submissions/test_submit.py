@@ -17,7 +17,16 @@ from typing import Any
 import pytest
 
 from coordinator.clock import Clock
-from coordinator.errors import CoordError, Later, NoAccess, NoAnswer, SubmissionError, TargetError, UsageError
+from coordinator.errors import (
+    BundleError,
+    CoordError,
+    Later,
+    NoAccess,
+    NoAnswer,
+    SubmissionError,
+    TargetError,
+    UsageError,
+)
 from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
@@ -129,10 +138,10 @@ def test_from_a_push_to_the_scores(coord: Coord) -> None:
 def _loses_an_answer(project: Project) -> None:
     """The connection is lost after the competition accepted a submission: it is found, and not sent again."""
     faults = Faults([Fault("CreateCodeSubmission", Kind.RESET, when="after")])
-    me = Credentials("the test", username="ada", key="any")
     said: list[str] = []
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running_server(project.local_kaggle, faults=faults))
+        me = Credentials("the test", username="ada", key=server.token)
         ledger = stack.enter_context(Ledger(project.ledger))
         kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada")
         stack.callback(kaggle.close)
@@ -273,7 +282,7 @@ def test_a_file_that_would_be_refused_is_not_sent(case: Case) -> None:
         "submission.csv of base local-v1 has 4 problems:",
         "  line 5: label is empty",
         '  line 7: "m5" is not an id of the sample',
-        "  line 7: label is nan",
+        "  line 7: label is NaN, which is read as missing",
         "  8 rows, the sample has 8; missing: n5",
     ]
     assert case.contest.sent == []
@@ -312,6 +321,15 @@ def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:
         case.submit()
     assert not isinstance(for_good.value, Later)
     assert case.recorded() == []
+
+
+def test_a_secret_in_the_message_is_not_sent(case: Case) -> None:
+    """Nor does it get into the ledger."""
+    with pytest.raises(
+        BundleError, match="--message holds what looks like a Groq key; it would become part of the sub"
+    ):
+        case.submit(message="with gsk_" + "q7Hd2kLm9Xw4ZtRv" * 3 + "q7Hd")
+    assert (case.contest.sent, case.recorded()) == ([], [])
 
 
 def test_a_lost_answer_is_settled_by_asking(case: Case) -> None:

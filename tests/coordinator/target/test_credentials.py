@@ -57,6 +57,7 @@ def test_the_order_is_kaggles(home: Path, tmp_path: Path, monkeypatch: pytest.Mo
         (home / ".kaggle" / name).unlink()
     assert find_credentials() == Credentials("KAGGLE_USERNAME and KAGGLE_KEY", username="eve", key=SECRET)
     monkeypatch.delenv("KAGGLE_KEY")
+    monkeypatch.delenv("KAGGLE_USERNAME")
     assert find_credentials() == Credentials(str(home / ".kaggle" / "kaggle.json"), username="ada", key=SECRET)
     (home / ".kaggle" / "kaggle.json").unlink()
     assert find_credentials().username == "xenia"

@@ -8,11 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.coordinator.command import Coord, until
 
@@ -46,12 +46,12 @@ def _answers(port: int) -> bool:
 
 
 def _kaggle(port: int, cwd: Path, *arguments: str, **variables: str) -> str:
-    """The official command, for the user ada."""
+    """The official command, for the user ada; `cwd` is the project's folder."""
     environment = os.environ | {
         "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
         "http_proxy": f"http://127.0.0.1:{port}",
         "KAGGLE_USERNAME": "ada",
-        "KAGGLE_KEY": "any",
+        "KAGGLE_KEY": (cwd / ".coord/local-kaggle/token").read_text(),
         **variables,
     }
     done = subprocess.run(
@@ -78,6 +78,27 @@ def test_the_official_command_does_its_round(coord: Coord, port: int, tmp_path: 
     pulled = tmp_path / "pulled"
     _kaggle(port, coord.root, "kernels", "pull", "ada/tiny-base", "-p", str(pulled), "-m")
     assert (pulled / "tiny-base.py").read_bytes() == (coord.root / "build" / "base" / "kernel.py").read_bytes()
+
+
+def test_what_is_printed_is_all_that_a_client_needs(coord: Coord) -> None:
+    """The line for the kaggle command, pasted into a shell without a proxy for localhost, and the browser's address."""
+    shell = dict(os.environ) | {"NO_PROXY": "localhost,127.0.0.1"}
+    server = Coord(coord.root, {**coord.environment, **shell}).start("local", "serve", "--port", "0")
+    assert server.stdout is not None
+    try:
+        answers, page, line = (server.stdout.readline() for _ in range(3))
+        assert "only to clients that have its token" in answers
+        command = f"{line.partition(':')[2]}\n{KAGGLE} kernels list --mine"
+        done = subprocess.run(
+            ["sh", "-c", command], cwd="/", env=shell, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "Not found\n"), done.stderr
+        assert "No kernels yet" in requests.get(page.split()[-1], timeout=10).text
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    key = (coord.root / ".coord/local-kaggle/token").read_text()
+    assert (key in page, key in line) == (True, False)
 
 
 def test_a_port_that_is_taken(coord: Coord, port: int) -> None:
@@ -136,12 +157,13 @@ def test_a_competition_that_scores(coord: Coord, tmp_path: Path) -> None:
 
 
 def test_both_see_the_same_kernels_and_pages(coord: Coord, port: int) -> None:
-    """What coord pushed, the official command finds, also with a token, which is the project's owner's.
+    """What coord pushed, the official command finds, also by the token's file, which is the project's owner's.
 
     The URL of the run is a page that a browser can show.
     """
     coord("push", "--exp", "base", "--wait")
-    token = {"KAGGLE_API_TOKEN": "KGAT_anything", "KAGGLE_USERNAME": "", "KAGGLE_KEY": ""}
+    token = {"KAGGLE_API_TOKEN": ".coord/local-kaggle/token", "KAGGLE_USERNAME": "", "KAGGLE_KEY": ""}
     assert "COMPLETE" in _kaggle(port, coord.root, "kernels", "status", "ada/tiny-base", **token)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/code/ada/tiny-base", timeout=10) as page:
-        assert "tiny base" in page.read().decode()
+    key = (coord.root / ".coord/local-kaggle/token").read_text()
+    page = requests.get(f"http://127.0.0.1:{port}/code/ada/tiny-base", auth=("ada", key), timeout=10)
+    assert "tiny base" in page.text

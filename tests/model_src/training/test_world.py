@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import torch
 from model_src.config import TrainConfig
 from model_src.training.checkpoint import load_checkpoint
 from model_src.training.world import processes
-from tests.model_src.session_root import PROJECT, TINY, attach, changed, command, train
+from tests.model_src.session_root import LOADED, PROJECT, TINY, attach, changed, command, train
+from tests.warm import run_warm
 
 PARTED = changed(
     TINY,
@@ -141,9 +141,7 @@ def test_report_names_what_failed_in_another_process(failure: str, code: int, to
     (tmp_path / "other").mkdir()
     (tmp_path / "program.py").write_text(SECOND_FAILS.replace("{failure}", failure))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(PROJECT), os.environ["PYTHONPATH"]])}
-    done = subprocess.run(
-        [sys.executable, "-m", "program"], cwd=tmp_path, env=environment, capture_output=True, timeout=120, check=False
-    )
+    done = run_warm("program", cwd=tmp_path, env=environment, loaded=LOADED)
     assert done.returncode == code, done.stderr
     summary = json.loads((tmp_path / "metrics.json").read_text())
     assert summary["status"] == "error"

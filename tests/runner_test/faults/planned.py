@@ -11,7 +11,7 @@ from runner_test.faults import Faults
 from runner_test.server import running_server
 from runner_test.state import Reference
 from runner_test.store import Store
-from tests.runner_test.local import ME, Local, eventually, new_version
+from tests.runner_test.local import Local, eventually, new_version
 
 NAMED = {"userName": "me", "kernelSlug": "shared"}
 
@@ -26,7 +26,7 @@ class Planned:
     def ask(self, method: str, /, **fields: Any) -> requests.Response:
         """Call a method on a connection of its own; returns the answer."""
         url = f"{self.local.url}/api/v1/kernels.KernelsApiService/{method}"
-        return requests.post(url, json=NAMED | fields, auth=ME, timeout=0.5)
+        return requests.post(url, json=NAMED | fields, auth=self.local.me, timeout=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from starlette.types import Message
 from runner_test.faults import Fault, Kind, faulty
 from runner_test.state import Reference
 from tests.runner_test.faults.planned import Planned
-from tests.runner_test.local import ME, eventually
+from tests.runner_test.local import eventually
 
 
 def failing(call: Callable[[], requests.Response]) -> str:
@@ -181,7 +181,7 @@ def test_an_empty_log(planned: Planned) -> None:
         [Fault("ListKernelSessionOutput", Kind.EMPTY_LOG), Fault("GetKernelSessionLogsStream", Kind.EMPTY_LOG)]
     )
     assert planned.ask("ListKernelSessionOutput", versionLabel="v2").json()["log"] == ""
-    live = requests.get(f"{planned.local.url}/api/v1/kernels/logs/stream/me/shared", auth=ME, timeout=5)
+    live = requests.get(f"{planned.local.url}/api/v1/kernels/logs/stream/me/shared", auth=planned.local.me, timeout=5)
     assert live.text == "data: END_OF_LOG\n\n"
 
 
@@ -189,5 +189,5 @@ def test_through_a_proxys_target(planned: Planned) -> None:
     """Requests to a proxy have whole addresses; they are counted and fail like others."""
     planned.faults.plan([Fault("ListKernels", Kind.STATUS, status=502)])
     url = "http://localhost/api/v1/kernels.KernelsApiService/ListKernels"
-    answer = requests.post(url, json={}, auth=ME, timeout=5, proxies={"http": planned.local.url})
+    answer = requests.post(url, json={}, auth=planned.local.me, timeout=5, proxies={"http": planned.local.url})
     assert answer.status_code == 502

@@ -5,9 +5,10 @@ import base64
 import pytest
 import requests
 
-from tests.runner_test.local import ME, Local
+from tests.runner_test.local import Local
 
 STATUS = "/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
+JSON = {"Content-Type": "application/json"}
 
 
 def test_an_unknown_request_is_named(local: Local, capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,7 +19,7 @@ def test_an_unknown_request_is_named(local: Local, capsys: pytest.CaptureFixture
         ("GET", STATUS),
         ("GET", "/nowhere"),
     ):
-        answer = requests.request(method, local.url + path, json={}, auth=ME, timeout=10)
+        answer = requests.request(method, local.url + path, json={}, auth=local.me, timeout=10)
         assert (answer.status_code, answer.json()["code"]) == (404, 404)
         assert f"{method} {path}" in answer.json()["message"]
         assert f"unknown request: {method} {path}" in capsys.readouterr().err
@@ -50,7 +51,7 @@ def test_no_credentials(refusing: Local, authorization: str | None) -> None:
 )
 def test_a_body_that_is_no_request(refusing: Local, body: bytes, message: str) -> None:
     """A body that the SDK could not have sent is answered with 400 and a reason."""
-    answer = requests.post(refusing.url + STATUS, data=body, auth=ME, timeout=10)
+    answer = requests.post(refusing.url + STATUS, data=body, auth=refusing.me, headers=JSON, timeout=10)
     assert answer.status_code == 400
     assert message in answer.json()["message"]
 
@@ -58,4 +59,4 @@ def test_a_body_that_is_no_request(refusing: Local, body: bytes, message: str) -
 def test_an_endless_body_is_cut_off(local: Local) -> None:
     """A body over the limit is refused, so it can't fill the memory."""
     url = f"{local.url}/api/v1/kernels.KernelsApiService/SaveKernel"
-    assert requests.post(url, data=b" " * (17 << 20), auth=ME, timeout=10).status_code == 400
+    assert requests.post(url, data=b" " * (17 << 20), auth=local.me, headers=JSON, timeout=10).status_code == 400

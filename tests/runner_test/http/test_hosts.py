@@ -22,8 +22,9 @@ def raw(local: Local, head: str) -> str:
 
 def test_the_server_is_a_proxy_for_itself_only(local: Local) -> None:
     """A whole address as the target, as the official command sends it, works for localhost and no other host."""
-    auth = "Authorization: Basic " + base64.b64encode(b"me:key").decode()
-    head = "POST {} HTTP/1.1\nHost: {}\n" + auth + "\nContent-Length: 2\nConnection: close\n\n{{}}"
+    auth = "Authorization: Basic " + base64.b64encode(":".join(local.me).encode()).decode()
+    headers = f"{auth}\nContent-Type: application/json\nContent-Length: 2\nConnection: close"
+    head = "POST {} HTTP/1.1\nHost: {}\n" + headers + "\n\n{{}}"
     assert " 403 " in raw(local, head.format(f"http://evil.example{STATUS}", "evil.example"))
     assert "not this machine" in raw(local, head.format(STATUS, "evil.example"))
     assert " 400 " in raw(local, head.format(STATUS, "["))

@@ -22,11 +22,13 @@ def test_every_method_of_the_clients_is_there() -> None:
     assert {f"{service}/{name}" for service, name in asked} <= METHODS.keys()
 
 
-def test_any_access_token_is_somebody(local: Local) -> None:
-    """The user of a token is a setting of the server, for introspection and for a push."""
-    request = fill(IntrospectTokenRequest(), token="KGAT_x")
-    answer = OAuthClient(local.http(token="KGAT_x")).introspect_token(request)
+def test_the_token_is_somebody(local: Local) -> None:
+    """The user of the token is a setting of the server, for introspection and for a push. Other tokens are nobody's."""
+    token = local.store.token()
+    other = OAuthClient(local.http()).introspect_token(fill(IntrospectTokenRequest(), token="KGAT_x"))
+    assert (other.active, other.username) == (False, "")
+    answer = OAuthClient(local.http(token=token)).introspect_token(fill(IntrospectTokenRequest(), token=token))
     assert (answer.active, answer.username) == (True, "local")
     assert local.push("by-name", "pass", user="local").error == ""
     status = fill(ApiGetKernelSessionStatusRequest(), user_name="local", kernel_slug="by-name")
-    assert local.api(token="KGAT_x").get_kernel_session_status(status).status.name in ("QUEUED", "RUNNING", "COMPLETE")
+    assert local.api(token=token).get_kernel_session_status(status).status.name in ("QUEUED", "RUNNING", "COMPLETE")

@@ -1,6 +1,5 @@
 """SaveKernel with its rules, and the methods that cancel and delete, called with Kaggle's own client over HTTP."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -183,9 +182,8 @@ def test_cancelling_a_session_by_its_id(local: Local) -> None:
     """Only the owner gets a session's id, with its state. The id serves to end the session and to read its log."""
     local.push("waits", WAITS_FOR_GO)
     body = {"userName": "me", "kernelSlug": "waits"}
-    headers = {"Authorization": "Basic " + base64.b64encode(b"me:key").decode()}
     address = f"{local.url}/api/v1/kernels.KernelsApiService/GetKernelSessionStatus"
-    number = requests.post(address, json=body, headers=headers, timeout=30).json()["kernelSessionId"]
+    number = requests.post(address, json=body, auth=local.me, timeout=30).json()["kernelSessionId"]
     request = fill(ApiCancelKernelSessionRequest(), kernel_session_id=number)
     assert "denied" in local.api("anna").cancel_kernel_session(request).error_message
     unknown = fill(ApiCancelKernelSessionRequest(), kernel_session_id=number + 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner_test.sessions.limits import Watch
+from runner_test.sessions.limits import Places, Watch
 from runner_test.settings import Settings
 from tests.runner_test.serving import ISOLATIONS, Serve
 
@@ -53,7 +53,7 @@ def test_too_much_output(serve: Serve, settings: dict[str, float], script: str, 
 def test_output_is_measured_while_a_session_runs(tmp_path: Path) -> None:
     """Too much output is found at the next measurement, and not measured before its time."""
     now = 0.0
-    watch = Watch(Settings(output_files=1, memory_gib=0), tmp_path, clock=lambda: now)
+    watch = Watch(Settings(output_files=1, memory_gib=0), Places(tmp_path, others=()), clock=lambda: now)
     for name in ("a", "b"):
         (tmp_path / name).touch()
     assert watch.look(os.getpid()) is None

@@ -32,7 +32,7 @@ def test_a_submission_waits_for_its_score(contest: Contest) -> None:
     """PENDING as long as the scorer runs; its process outlives the server."""
     with running_server(contest.local.store.root) as server:
         other = Contest(Local(server.url, contest.local.store), contest.folder)
-        ref = other.send([*SOLUTION, ("wait", "")]).ref
+        ref = other.send([*SOLUTION, ("wait", "0")]).ref
         assert other.get(ref).status.name == "PENDING"
     assert contest.limits() == (1, 1, 2)
     (contest.folder / "project" / "go").touch()
@@ -43,9 +43,9 @@ def test_a_submission_waits_for_its_score(contest: Contest) -> None:
     ("rows", "message"),
     [
         (SOLUTION[:5], "mine.csv has no row for n4"),
-        ([*SOLUTION, ("break", "")], "The scorer failed: KeyError: 'oops'"),
-        ([*SOLUTION, ("nan", "")], "The score is not a number"),
-        ([*SOLUTION, ("die", "")], submissions.LOST),
+        ([*SOLUTION, ("break", "0")], "The scorer failed: KeyError: 'oops'"),
+        ([*SOLUTION, ("nan", "0")], "The score is not a number"),
+        ([*SOLUTION, ("die", "0")], submissions.LOST),
     ],
 )
 def test_what_can_not_be_scored(contest: Contest, rows: list[tuple[str, str]], message: str) -> None:

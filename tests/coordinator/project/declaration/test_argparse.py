@@ -79,6 +79,9 @@ def _parsed(project: Project, arguments: list[str], monkeypatch: pytest.MonkeyPa
         ("'folder', nargs='?', default='.'", ".", "folder=x", "x"),
         ("'files', nargs='*'", None, "files=[a, b]", ["a", "b"]),
         ("'--wd', default=0", 0, "wd=5", "5"),
+        ("'--out', type=str.lower, default=os.path.join('a', 'b')", "a/b", "out=c", "c"),
+        ("'--clip', type=float, default=float('inf')", None, "clip=2", 2.0),
+        ("'--opt', choices=['a', 'b'], default=''", "", "opt=b", "b"),
     ],
 )
 def test_each_kind_of_option(
@@ -137,7 +140,7 @@ def test_what_is_required_and_missing_is_named(tmp_path: Path) -> None:
         "experiments/base.yaml:1: config.out: is missing: train.py:3 (--out) requires it",
         "experiments/base.yaml:1: config.data: is missing: train.py:4 requires it",
     ]
-    for args in ("'--out', 'x', 'in'", "'in', '--out=x'"):
+    for args in ("'--out', 'x', 'in'", "'in', '--out=x'", "'--ou', 'x', 'in'"):
         assert words(_one(tmp_path, *options, settings=f"{SETTINGS}\nargs = [{args}]"), "lr=2") == ["--lr", "2.0"]
 
 
@@ -176,6 +179,18 @@ def test_other_modules_are_followed(tmp_path: Path) -> None:
     program = project(tmp_path, SETTINGS, {"train.py": entry, **MODULES})
     assert resolve(program, "base").config == {"lr": 0.5, "arch": None, "pre": True}
     assert words(program, "arch=r34", "pre=false") == ["--arch", "r34", "--pre", "no"]
+
+
+def test_folders_that_are_added_to_the_path(tmp_path: Path) -> None:
+    """Modules below `src` and beside the script's folder, as the program finds them."""
+    flags = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--{}', default='1')\n"
+    entry = (
+        "import os, sys\nsys.path.append('lib')\n"
+        "sys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'more'))\nimport one, two\n"
+    )
+    files = {"scripts/train.py": entry, "lib/one.py": flags.format("a"), "more/two.py": flags.format("b")}
+    program = project(tmp_path, 'entry = "scripts/train.py"\nconfig = "argparse"', files)
+    assert resolve(program, "base").config == {"a": "1", "b": "1"}
 
 
 def test_as_a_module_and_from_a_function(tmp_path: Path) -> None:
@@ -233,8 +248,8 @@ def test_sub_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("parser.add_argument('--a', **{})\n", "train.py:3: an option's settings are computed"),
         ("parser.add_argument(*['--a'])\n", "train.py:3: an option's settings are computed"),
         ("parser.add_argument('--a', nargs=os.cpu_count())\n", "train.py:3: nargs is computed"),
-        ("import tyro\n", "train.py: its flags are made by tyro"),
-        ("print(1)\n", "train.py: no add_argument was found"),
+        ("from transformers import HfArgumentParser\n", "train.py: its flags are made by HfArgumentParser"),
+        ("import click\n", "train.py: its flags are made by click"),
     ],
 )
 def test_what_only_the_running_program_knows(tmp_path: Path, source: str, why: str) -> None:
@@ -243,6 +258,13 @@ def test_what_only_the_running_program_knows(tmp_path: Path, source: str, why: s
     with pytest.raises(Computed) as caught:
         read_flags(program, "train.py")
     assert str(caught.value) == why
+
+
+@pytest.mark.parametrize("source", ["print(1)\n", "import fire\nfire.Fire(print)\n", "import tyro\n"])
+def test_a_program_without_flags_is_not_run(tmp_path: Path, source: str) -> None:
+    """It would not stop at its arguments."""
+    with pytest.raises(ProjectError, match=r"train\.py has no flags of argparse, click or Typer"):
+        resolve(project(tmp_path, SETTINGS, {"train.py": source}), "base")
 
 
 def test_a_source_that_cannot_be_read(tmp_path: Path) -> None:

@@ -99,9 +99,17 @@ def test_click_and_typer(tmp_path: Path, source: str, config: str, arguments: li
 @pytest.mark.parametrize(
     ("source", "settings", "message"),
     [
-        ("import no_such_library\n", "", "and that failed: ModuleNotFoundError: No module named 'no_such_library'"),
-        ("print(1)\n", "", "and that failed: it ended without parsing its arguments"),
-        ("1 / 0\n", 'config_python = "no-such-python"', "no-such-python cannot be started: No such file or directory"),
+        (
+            "import click, no_such_library\n",
+            "",
+            "and that failed: ModuleNotFoundError: No module named 'no_such_library'",
+        ),
+        ("import click\n", "", "and that failed: it ended without parsing its arguments"),
+        (
+            "import click\n",
+            'config_python = "no-such-python"',
+            "no-such-python cannot be started: No such file or directory",
+        ),
     ],
 )
 def test_a_program_that_cannot_be_asked(tmp_path: Path, source: str, settings: str, message: str) -> None:
@@ -109,7 +117,7 @@ def test_a_program_that_cannot_be_asked(tmp_path: Path, source: str, settings: s
     program: Any = _project(tmp_path, source, settings=settings)
     with pytest.raises(ProjectError) as caught:
         resolve(program, "base")
-    assert "train.py: no add_argument was found" in caught.value.what
+    assert "train.py: its flags are made by click" in caught.value.what
     assert message in caught.value.what
 
 

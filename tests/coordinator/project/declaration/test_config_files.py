@@ -25,8 +25,11 @@ copy: {<<: *m, depth: 34}
 classes: {0: cat, 1: dog}
 on: true
 start: 2020-01-05
+patience: .inf
+a.b: {c.d: 1}
 tags: [a, b]
 sizes: [224, 1]
+quoted: ".inf"
 text: "hällo: # \U0001f600 \\x07"
 path: "${oc.env:X}"
 needed: ???
@@ -62,6 +65,13 @@ def test_only_what_is_set_differs(tmp_path: Path) -> None:
     assert found[True] is True
 
 
+def test_a_name_with_dots(tmp_path: Path) -> None:
+    """It is one name."""
+    program = _project(tmp_path)
+    assert resolve(program, "base", ["a.b.c.d=2"]).config["a.b"] == {"c.d": 2}
+    assert problems(program, "a.c=2") == ['--set: "a.c": unknown name "a" (did you mean "a.b"?)']
+
+
 def test_unchanged_values_leave_the_file_alone(tmp_path: Path) -> None:
     """With its comments, and 1e-3 as the program reads it."""
     program = _project(tmp_path, "config: {lambda: 0.5}", **{"configs/a.yaml": YAML.replace("needed: ???\n", "")})
@@ -84,6 +94,7 @@ def test_unchanged_values_leave_the_file_alone(tmp_path: Path) -> None:
         ("sizes=[0.5, 1e-5]", "sizes", [0.5, 1e-05]),
         ("tags=[1, no]", "tags", ["1", "no"]),
         ("path=${a.b}", "path", "${a.b}"),
+        ("patience=5", "patience", 5),
     ],
 )
 def test_values_of_another_kind(tmp_path: Path, override: str, path: str, value: Any) -> None:
@@ -102,8 +113,8 @@ def test_values_of_another_kind(tmp_path: Path, override: str, path: str, value:
         ("{model: {nme: a}}", '1: config.model.nme: unknown key "nme" (did you mean "name"?)'),
         ("{model: 3}", "1: config.model: must be a mapping with the keys name, depth, weights, head, is 3"),
         ("{tags: a}", "1: config.tags: must be a list, is 'a'"),
-        ("{on: 1}", "1: config.True: must be true or false, is 1"),
-        ("{}", "1: config.needed: is missing: configs/a.yaml:13 requires it"),
+        ("{on: 1}", "1: config.on: must be true or false, is 1"),
+        ("{}", "1: config.needed: is missing: configs/a.yaml:16 requires it"),
     ],
 )
 def test_a_mistake_is_told(tmp_path: Path, config: str, message: str) -> None:

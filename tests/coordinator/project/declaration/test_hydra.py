@@ -146,6 +146,11 @@ def test_an_experiment_and_a_grid_over_options(tmp_path: Path) -> None:
         *("base--optimizer=sgd-seed1", "base--optimizer=sgd-seed2"),
     ]
     assert made[2].experiment.config["optimizer"] == AUX
+    varied = axes(
+        program, resolve(program, "base"), ["optimizer=sgd", "optimizer.momentum=0,0.5"], seeds=None, split=False
+    )
+    made = combinations(program, Start("base", "base"), varied, {})
+    assert [each.experiment.config["optimizer"]["momentum"] for each in made] == [0.0, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -256,7 +256,7 @@ def test_every_method_has_its_kind() -> None:
         ((Failure.REFUSED, "", 401), Kind.READ, CredentialsError, "did not accept the credentials from the test"),
         ((Failure.REFUSED, "no", 403), Kind.READ, NoAccess, "kaggle answered with HTTP 403: no"),
         ((Failure.REFUSED, "Title is taken", 200), Kind.WRITE, TargetError, "kaggle refused: Title is taken"),
-        ((Failure.UNTRUSTED, "", 0), Kind.READ, NoAnswer, "certificate of https://kaggle.example is not trusted"),
+        ((Failure.UNTRUSTED, "", 0), Kind.READ, NotSent, "certificate of https://kaggle.example is not trusted"),
     ],
 )
 def test_each_failure_has_a_meaning(
@@ -437,7 +437,7 @@ def test_a_silent_live_log_ends(server: Scripted, connection: str) -> None:
 
 
 def test_what_goes_wrong_with_tls(server: Scripted) -> None:
-    """An untrusted certificate is reported as such; another TLS error may happen after something was sent."""
+    """An untrusted certificate is reported as such, and nothing is sent before TLS stands."""
     plain = Kaggle(
         name="kaggle",
         endpoint=server.url.replace("http:", "https:"),
@@ -445,7 +445,7 @@ def test_what_goes_wrong_with_tls(server: Scripted) -> None:
         owner="ada",
         clock=Clock(sleep=lambda seconds: None),
     )
-    with pytest.raises(NoAnswer, match="was lost before the answer"):
+    with pytest.raises(NotSent, match=r"TLS failed \(wrong version number\)"):
         plain.state(REF)
     assert server.seen == []
     reason = urllib3.exceptions.SSLError(ssl.SSLCertVerificationError("[SSL: CERTIFICATE_VERIFY_FAILED] it is old"))

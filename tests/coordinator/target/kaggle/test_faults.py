@@ -95,7 +95,7 @@ class World:
 
     def kaggle(self, owner: str = "ada", *, token: str | None = None) -> Kaggle:
         """A client, as `open_target` makes it."""
-        credentials = Credentials(source="the test", username=owner, key="any", token=token)
+        credentials = Credentials(source="the test", username=owner, key=self.store.token(), token=token)
         clock = Clock(sleep=self.wait)
         return Kaggle(name="kaggle", endpoint=self.url, credentials=credentials, owner=owner, clock=clock)
 
@@ -213,7 +213,7 @@ def _download(world: World, kaggle: Kaggle) -> bytes:
 
 
 def _user(world: World) -> str | None:
-    with contextlib.closing(world.kaggle(token="any")) as bearer:
+    with contextlib.closing(world.kaggle(token=world.store.token())) as bearer:
         return bearer.user()
 
 

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from runner_test.server import running_server
+from runner_test.store import Store
 from tests.coordinator.command import Coord, until
 from tests.paths import SAMPLES
 
@@ -87,6 +88,7 @@ def _decoded(authorization: str) -> str:
 
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[Proxy]:
+    Store(tmp_path / "kaggle").token_file.write_text(KEY)
     with running_server(tmp_path / "kaggle") as server, Proxy(server.url) as proxy:
         thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

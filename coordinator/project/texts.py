@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ _SAME = frozenset({"str", "Path", "PurePath", "PosixPath", "fspath", "normpath",
 _SAME_METHODS = frozenset({"as_posix", "expanduser", "__str__"})
 _ABSOLUTE = frozenset({"abspath", "realpath", "resolve", "absolute"})
 _DEEPEST = 20
+
+
+_PYTHON_PATH = re.compile(r"sys\.path\b|site\.addsitedir")
 
 
 class Texts:
@@ -165,3 +169,15 @@ class Texts:
 def _join(path: str, more: str) -> str:
     """As os.path.join does: with an empty `more` the path ends with a slash."""
     return more if not path or more.startswith("/") else f"{path.rstrip('/')}/{more}"
+
+
+def additions_to_search_path(tree: ast.Module, texts: Texts) -> Iterator[str]:
+    """The folders that a module adds to sys.path, as far as its source tells them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _PYTHON_PATH.match(ast.unparse(node.func)):
+            for argument in (*node.args, *(each.value for each in node.keywords)):
+                yield from texts.every(argument)
+        elif isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(_PYTHON_PATH.match(ast.unparse(each)) for each in targets):
+                yield from texts.every(node.value)
