@@ -190,7 +190,13 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
             *_changes(base_config, config),
             *_changes(plain(base_kernel or {}), plain(kernel), prefix="kernel"),
         ),
-        launch=Launch(entry, args, project.settings.cwd or "working", way(project, declaration.delivery, config)),
+        launch=Launch(
+            entry,
+            args,
+            project.settings.cwd or "working",
+            way(project, declaration.delivery, config),
+            project.settings.path,
+        ),
         declared=declared,
         overrides=tuple(overrides),
     )
