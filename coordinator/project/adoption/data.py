@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from coordinator.project.adoption.tree import Folder, Tree
+from coordinator.project.adoption.tree import Subtree, Tree
 from coordinator.project.declaration.sources import SourceModule
 
 _INPUT = re.compile(r"(?:^|[\"'=\s])(?:(?:\.\./)+|/kaggle/|\./)?input/((?:[A-Za-z0-9][\w.-]*/?)+)")
@@ -81,7 +81,7 @@ def large_paths(tree: Tree, values: Iterable[tuple[str, object]]) -> list[tuple[
         if folder is not None and not folder.has_code and (folder.size > SMALL or folder.is_cut):
             found.append((f"{name}/", str(folder)))
         elif tree.files.get(name, 0) > SMALL:
-            found.append((name, str(Folder(tree.files[name], 1))))
+            found.append((name, str(Subtree(tree.files[name], 1))))
     return list(dict.fromkeys(found))
 
 
@@ -102,7 +102,7 @@ def ignore_lines(tree: Tree) -> list[str]:
     return lines
 
 
-def _is_data(folder: Folder) -> bool:
+def _is_data(folder: Subtree) -> bool:
     return not folder.has_code and (folder.is_cut or folder.size > _LARGE or folder.files > _DATA_FILES)
 
 

@@ -15,7 +15,7 @@ _MANY = 2_000
 
 
 @dataclass(frozen=True)
-class Folder:
+class Subtree:
     """A folder with everything below it."""
 
     size: int = 0
@@ -37,44 +37,44 @@ class Tree:
 
     root: Path
     files: Mapping[str, int] = field(default_factory=dict)
-    folders: Mapping[str, Folder] = field(default_factory=dict)
+    folders: Mapping[str, Subtree] = field(default_factory=dict)
 
 
 def read_tree(root: Path) -> Tree:
     """Raises UsageError if a folder cannot be read."""
     files: dict[str, int] = {}
-    folders: dict[str, Folder] = {}
+    folders: dict[str, Subtree] = {}
 
-    def visit(folder: Path) -> Folder:
-        here = Folder()
+    def visit(folder: Path) -> Subtree:
+        here = Subtree()
         try:
             with os.scandir(folder) as entries:
                 for count, entry in enumerate(entries):
                     if count >= _MANY:
-                        return Folder(here.size, here.files, here.has_code, True)
+                        return Subtree(here.size, here.files, here.has_code, True)
                     here = _sum(here, _entry(entry))
         except OSError as error:
             raise UsageError(f"{folder} cannot be read: {error.strerror}") from error
         return here
 
-    def _entry(entry: os.DirEntry[str]) -> Folder:
+    def _entry(entry: os.DirEntry[str]) -> Subtree:
         name = Path(entry.path).relative_to(root).as_posix()
         if entry.is_dir(follow_symlinks=False):
             if entry.name.startswith(".") or entry.name in _SKIPPED or Path(entry.path, "pyvenv.cfg").is_file():
-                return Folder()
+                return Subtree()
             folders[name] = visit(Path(entry.path))
             return folders[name]
         if not entry.is_file():  # a link to a folder or to nothing, a pipe
-            return Folder()
+            return Subtree()
         files[name] = entry.stat().st_size
-        return Folder(files[name], 1, entry.name.endswith(".py"))
+        return Subtree(files[name], 1, entry.name.endswith(".py"))
 
     visit(root)
     return Tree(root, dict(sorted(files.items())), dict(sorted(folders.items())))
 
 
-def _sum(one: Folder, other: Folder) -> Folder:
-    return Folder(
+def _sum(one: Subtree, other: Subtree) -> Subtree:
+    return Subtree(
         one.size + other.size,
         one.files + other.files,
         one.has_code or other.has_code,
