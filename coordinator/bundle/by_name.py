@@ -10,10 +10,10 @@ from pathlib import Path
 
 from coordinator.bundle.collection import Collection, Selection
 from coordinator.bundle.exclusions import Module
-from coordinator.bundle.files import entries, existing, has_modules, is_module, located, names_in, resolved
-from coordinator.bundle.folders import CONFIG, CONFIG_DATA, Folder, folder_of
+from coordinator.bundle.files import SourceFile, entries, existing, has_modules, is_module, located, names_in, resolved
+from coordinator.bundle.folders import CONFIG, CONFIG_DATA, folder_of
 from coordinator.bundle.imports import Import, Imports, named_texts
-from coordinator.bundle.named import Named
+from coordinator.bundle.named import Named, named_in_command
 from coordinator.bundle.sizes import NAMED_MAX
 from coordinator.files import is_leftover
 
@@ -26,7 +26,7 @@ class NamedCollection(Collection):
     def __init__(self, root: Path, folders: Sequence[Path], selection: Selection, say: Callable[[str], None]) -> None:
         super().__init__(root, folders, selection, say)
         self._named = selection.named
-        self._folders_taken: set[tuple[Path, frozenset[str] | None]] = set()
+        self._folders_taken: set[tuple[Path, bool]] = set()
         self._computed: deque[tuple[Module, int, set[str]]] = deque()
         """Modules that import a computed name: the line, and what literals they have."""
 
@@ -91,7 +91,7 @@ class NamedCollection(Collection):
                 elif name in words:
                     self._open.discard(name)
                     self.taken.add(name)
-                    self._take_folder(folder / name, where, CONFIG)
+                    self._take_folder(folder / name, where)
                     taken.append(name)
                 elif has_modules(folder / name):
                     passed.append((folder / name).relative_to(self._root).as_posix())
@@ -113,33 +113,40 @@ class NamedCollection(Collection):
         elif existing((self._root,), text):
             self._add_if_small(place, who)
             if place.suffix in CONFIG and place.parent != self._root and place.parent not in self.folders:
-                self._take_folder(place.parent, who, CONFIG)
+                self._take_folder(place.parent, who, whole=False)
             elif place.suffix in CONFIG:  # its folder has the whole program
                 for path in entries(place.parent):
                     if path.suffix in CONFIG_DATA and path.is_file() and not self._rule(path):
                         self._add_if_small(path, who)
 
+        else:
+            self._take_folder_of_config(text, who)
+
     def _take_named_folder(self, base: Path, text: str, where: str) -> None:
         folder = resolved(base, text)
         if folder.is_dir() and folder.is_relative_to(self._root) and not self._root.is_relative_to(folder):
             if not any(each.is_relative_to(folder) for each in self.folders):
-                self._take_folder(folder, where, CONFIG)
+                self._take_folder(folder, where)
         elif folder.is_dir() and not folder.is_relative_to(self._root):
             self.configs_outside.append(folder)
 
-    def _take_folder(self, folder: Path, where: str, suffixes: frozenset[str] | None = None) -> None:
-        """The files of a folder if they are few and small; otherwise those with these suffixes, if those are."""
-        if (folder, suffixes) in self._folders_taken or self._rule(folder, directory=True):
+    def _take_folder(self, folder: Path, where: str, *, whole: bool = True) -> None:
+        """The files of a folder if they are few and small; otherwise, or unless `whole`, its config files and sources.
+
+        Those only if they are few and small, too.
+        """
+        if (folder, whole) in self._folders_taken or self._rule(folder, directory=True):
             return
-        self._folders_taken.add((folder, suffixes))
+        self._folders_taken.add((folder, whole))
         name = folder.relative_to(self._root).as_posix()
-        found: Folder | None = None
-        for kinds in dict.fromkeys((None if suffixes is CONFIG and has_modules(folder) else suffixes, suffixes)):
+        for kinds in (None, CONFIG) if whole else (CONFIG,):
             found = folder_of(folder, kinds, lambda path: self._rule(path, directory=path.is_dir()) is None)
             if found.fits:
                 break
-        if found is None or not found.fits:
-            self._say(f"left out: {name}/, named in {where}: it is large; --include '{name}/**' takes it all the same")
+            if kinds is None or not whole:
+                way = f"--include '{name}/**' takes it all the same"
+                self._say(f"left out: {name}/, named in {where}: it is large; {way}")
+        if not found.fits:
             return
         new = [path for path in found.files if path.relative_to(self._root).as_posix() not in self.files]
         added = [path for path in new if self._add_if_small(path, where, quiet=True)]
@@ -148,11 +155,39 @@ class NamedCollection(Collection):
 
     def _add_named(self, module: Module, text: str, line: int) -> None:
         """A file that a script names, such as "data/words.txt": the script most likely reads it, or starts it."""
+        where = f"{module.source.path}:{line}"
         path = existing((module.folder, self._root), text)
-        if path is not None:
-            self._add_if_small(path, f"{module.source.path}:{line}")
-            if path.suffix == ".py" and path.relative_to(self._root).as_posix() in self.files:
-                self._search_in(str(path.parent))
+        if path is None:
+            self._take_folder_of_config(text, where)
+            return
+        is_new = self._add_if_small(path, where)
+        if path.suffix == ".py" and path.relative_to(self._root).as_posix() in self.files:
+            self._search_in(str(path.parent))
+        elif path.suffix in (".sh", ".bash") and is_new:
+            self._follow_commands(path)
+        elif path.suffix in CONFIG_DATA and not module.package:
+            self._take_folder_of_config(text, where)
+
+    def _take_folder_of_config(self, text: str, where: str) -> None:
+        """Where a text names a config file, with its suffix or without: another run may name the one beside it."""
+        folder = resolved(self._root, text).parent
+        if "/" not in text or len(text) > 255 or not folder.is_relative_to(self._root) or not folder.is_dir():
+            return
+        name = text.rpartition("/")[2]
+        is_named = any((folder / f"{name}{suffix}").is_file() for suffix in ("", *CONFIG_DATA))
+        if name and is_named and not any(each.is_relative_to(folder) for each in (self._root, *self.folders)):
+            self._take_folder(folder, where, whole=False)
+
+    def _follow_commands(self, script: Path) -> None:
+        """The programs that a shell script starts."""
+        name = script.relative_to(self._root).as_posix()
+        source = SourceFile(name, self.files[name].data)
+        for number, command in enumerate(source.data.decode("utf-8", "replace").splitlines(), 1):
+            named = named_in_command(command, number)
+            for text, line in named.programs:
+                self._add_named(Module(source, script.parent, ""), text, line)
+            for text, line in named.modules:
+                self._import(Import(text, line, True), f"{name}:{line}")
 
     def _add_if_small(self, path: Path, where: str, *, quiet: bool = False) -> bool:
         """Adds a file that something names, unless it is too large for data of a program, ignored or a secret."""

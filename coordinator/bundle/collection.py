@@ -8,6 +8,7 @@ folder of the entry script first, then in the other roots; and in folders that t
 from __future__ import annotations
 
 import ast
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,9 @@ LOG_MODULE = "coord_log"
 """The module with which any program may report to coord; it comes with coord, so a bundle brings it."""
 
 
+_ATTACHED = re.compile(r"/kaggle/|(?:\.\./)+input/")
+
+
 @dataclass(frozen=True)
 class Selection:
     """Which files go in besides those that imports and packages bring, and which do not."""
@@ -78,6 +82,8 @@ class Collection:
         """Such folders that do not lie below the root."""
         self.configs_outside: list[Path] = []
         """Folders of config files that do not."""
+        self.attached: list[str] = []
+        """Such folders that only the kernel has: attached sources."""
         self.imports: dict[str, tuple[Import, str]] = {}
         """Every module that is imported, and where; not by chance an optional import."""
         self.taken: set[str] = set()
@@ -220,6 +226,8 @@ class Collection:
 
     def _search_in(self, text: str) -> None:
         """Modules are searched in this folder, too: what was imported and lies in it goes in."""
+        if _ATTACHED.match(text):
+            self.attached.append(text)
         folder = resolved(self._root, text)
         if folder in (*self.folders, *self.added, *self.outside) or not folder.is_dir():
             return

@@ -58,8 +58,10 @@ def fit_to_image(found: Collected, packages: Packages, *, entry: str, image: Ima
             there=(*packed.modules, *extra),
             folders=[folder.relative_to(found.root).as_posix() for folder in found.folders],
             elsewhere={name: each.remedy(found.root) for name, each in found.elsewhere.items()},
+            attached=found.attached,
         )
-        check = partial(check_third_party, found.files, image, entry=entry, installs=packages.are_installed)
+        installs = packages.are_installed or bool(found.attached)
+        check = partial(check_third_party, found.files, image, entry=entry, installs=installs)
         try:
             warnings = check(around=around)
         except BundleError:  # only then it matters which files an import leads to

@@ -80,7 +80,12 @@ def named_in(tree: ast.Module, file: Path, root: Path) -> Named:
             if not whole and "/" in text and not text.endswith("://"):
                 found.folders.append((text.rpartition("/")[0] or "/", node.lineno))
         if isinstance(node, ast.Constant | ast.JoinedStr):
-            _command(node, found)
+            parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+            command = "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in parts)
+            named = named_in_command(command, node.lineno)
+            found.programs += named.programs
+            found.modules += named.modules
+            found.written |= named.written
     found.reads = sorted((read for read in found.reads if read.text not in asked), key=lambda read: read.line)
     found.folders = [
         (text, line)
@@ -156,18 +161,17 @@ def _mode(node: ast.Call, *, is_method: bool) -> str | None:
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else None
 
 
-def _command(node: ast.Constant | ast.JoinedStr, found: Named) -> None:
-    """Scripts in a command that is one text, such as f"python train.py --lr {lr}"."""
-    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-    text = "".join(str(each.value) if isinstance(each, ast.Constant) else "{}" for each in parts)
-    words = text.split()
+def named_in_command(text: str, line: int) -> Named:
+    """Scripts and modules in a command that is one text, such as "python train.py --lr 0.1"."""
+    words = [word.strip("'\"") for word in text.split()]
     if len(words) < 2 or len(text) > 2000:
-        return
-    if any(word.endswith((".py", ".sh")) for word in words):
-        found.programs += [(word, node.lineno) for word in words if word.endswith((".py", ".sh"))]
-    found.modules += _after_m(words, node.lineno)
-    if _WRITING_COMMAND.match(text):
-        found.written.add(text)
+        return Named()
+    programs = [(word, line) for word in words if word.endswith((".py", ".sh"))]
+    return Named(
+        programs=programs,
+        modules=_after_m(words, line),
+        written={text} if _WRITING_COMMAND.match(text) else set(),
+    )
 
 
 def _after_m(words: Sequence[object], line: int) -> list[tuple[str, int]]:

@@ -63,13 +63,13 @@ def gathered(
     for _ in range(_MOST):
         said = list[str]()
         named = paths_named(program.arguments) if program.in_checkout else ()
-        found = gather(
-            program.root,
-            program.entry,
-            replace(selection, path=program.path, named=named),
-            is_script=program.is_script,
-            say=said.append,
-        )
+        chosen = replace(selection, path=program.path, named=named)
+        try:
+            found = gather(program.root, program.entry, chosen, is_script=program.is_script, say=said.append)
+        except BundleError:
+            for line in (*told, *said):  # they may say why
+                say(line)
+            raise
         reason, folder = _above(program, found, image)
         if folder == program.root:
             break

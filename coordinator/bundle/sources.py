@@ -35,6 +35,8 @@ class Collected:
     """Where the program finds its modules."""
     elsewhere: Mapping[str, Misplaced]
     """Modules that it imports and that lie where it does not find them."""
+    attached: tuple[str, ...]
+    """Folders of attached sources that it adds to sys.path."""
     configs_outside: tuple[Path, ...]
     """Folders with config files of the program that do not lie below the root."""
     _strictly: Callable[[], Collection]
@@ -103,6 +105,7 @@ def gather(
             modules,
             (*collection.folders, *collection.added),
             elsewhere(root, collection),
+            tuple(collection.attached),
             tuple(collection.configs_outside),
             strictly,
         )

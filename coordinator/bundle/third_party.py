@@ -41,6 +41,8 @@ class Surroundings:
     """Files to which import statements lead from the entry on; None if all of them are."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Module -> where in the program's tree it lies, and how it gets into the bundle."""
+    attached: Sequence[str] = ()
+    """Folders of attached sources that the program adds to sys.path: what they have is not known here."""
 
 
 ALONE = Surroundings()
@@ -95,13 +97,14 @@ def check_third_party(
     """Raises BundleError if the image lacks what the files import; else returns warnings.
 
     These are about files to which no import leads. With `installs` (the kernel has internet and may install something,
-    or runs another image) all are.
+    runs another image, or searches in attached sources) all are.
     """
     warnings, refused = [], []
     for each in lacking(files, image, entry=entry, there=around.there, folders=around.folders):
         places = tuple(place for place in each.places if _is_reached(place, around.reached))
         if installs:
-            way = around.elsewhere.get(each.module, "the kernel must install it first")
+            attached = f"{around.attached[0]} must have it" if around.attached else ""
+            way = around.elsewhere.get(each.module, attached or "the kernel must install it first")
             warnings.append(f"{each.places[0]} imports {each.module}, which {image} lacks: {way}")
         elif places:
             refused.append(Lacking(each.module, places))

@@ -286,6 +286,10 @@ def test_modules_of_the_bundle_are_not_missing_from_the_image(tmp_path: Path) ->
     write_files(tmp_path, {"losses.py": "import a_library_of_old\n"})
     with pytest.raises(BundleError, match=r"losses\.py:1: a_library_of_old"):
         assemble(project, resolve(project, "base"))
+    attached = {"train.py": "import sys\nsys.path.append('../input/old')\nimport a_library_of_old\n"}
+    write_files(tmp_path, attached)
+    told = assemble(project, resolve(project, "base")).warnings
+    assert told[0].endswith("lacks: ../input/old must have it")
     write_files(tmp_path, {"losses.py": "", "train.py": "import lungs\n", "src/lungs.py": ""})
     with pytest.raises(BundleError) as caught:
         assemble(project, resolve(project, "base"))

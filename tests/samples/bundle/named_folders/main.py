@@ -11,3 +11,5 @@ for name in sys.argv[1:]:
     print((CONFIGS / f"{name}.toml").read_text().strip())
     print(open(os.path.join(HERE, "grids", name + ".yaml")).read().strip())
 print(sorted(path.name for path in CONFIGS.glob("*")))
+for default in ("variants/first",):
+    print(open(os.path.join(HERE, default + ".ini")).read().strip(), sorted(os.listdir(os.path.join(HERE, "variants"))))

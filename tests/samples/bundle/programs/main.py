@@ -8,3 +8,4 @@ n = 2
 if os.system(f"{sys.executable} train.py --n {n}"):
     sys.exit(1)
 subprocess.run(f"'{sys.executable}' -m tools.report --n {n}", shell=True, check=True)
+subprocess.run(["sh", "scripts/all.sh", sys.executable], check=True)
