@@ -1,4 +1,5 @@
 from . import image_probe as image_probe, program as program, reader as reader
+from .arguments import paths_named as paths_named
 from .bootstrap import STAMP as STAMP, digest_of as digest_of, stamp_of as stamp_of
 from .files import SourceFile as SourceFile
 from .fit import Packages as Packages, fit_to_image as fit_to_image
@@ -21,5 +22,6 @@ from .script import (
     stamped as stamped,
 )
 from .secrets import Guard as Guard
-from .sources import Selection as Selection, collect as collect
+from .sources import Collected as Collected, Selection as Selection, gather as gather
 from .syntax import newer_syntax_explained as newer_syntax_explained
+from .told import Told as Told, missing_files as missing_files, missing_inputs as missing_inputs

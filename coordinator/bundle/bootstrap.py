@@ -36,6 +36,8 @@ class StartOptions(NamedTuple):
 
     arguments: Sequence[str] = ()
     """Its arguments; those of the delivery come after them, and then those of this script."""
+    path: Sequence[str] = ()
+    """Folders among the files in which Python finds modules, too, as PYTHONPATH names them."""
     place: Callable[[dict[str, bytes], Path], Path] | None = None
     """Puts the files (path -> content) elsewhere than into the session's directory; see `checkout.check_out`."""
     deliver: Callable[[dict[str, object]], tuple[list[str], dict[str, str], dict[str, str]]] | None = None
@@ -160,15 +162,19 @@ def remove(session: Path, owner: int) -> None:
         shutil.rmtree(session, ignore_errors=True)
 
 
-def start(sources: Path, entry: str, is_script: bool, loaded: Iterable[str] | None) -> None:
-    """Runs the entry as `python -m module` or `python script.py` would in the directory of the sources."""
+def start(sources: Path, entry: str, is_script: bool, folders: list[Path], loaded: Iterable[str] | None) -> None:
+    """Runs the entry as `python -m module` or `python script.py` would in the directory of the sources.
+
+    Modules are searched in the `folders`, after the script's own.
+    """
     path = sources / entry
     if not sys.flags.safe_path:
         del sys.path[0]  # the directory of this script
-    sys.path[:0] = dict.fromkeys([str(path.parent if is_script else sources), str(sources)])
+    searched = [path.parent, *folders] if is_script else folders
+    sys.path[:0] = dict.fromkeys(map(str, searched))
     if loaded is not None:
         # A module that was imported here must not be taken for one of the program's that has the same name.
-        local = {each.name.partition(".")[0] for each in [*path.parent.glob("*"), *sources.iterdir()]}
+        local = {each.name.partition(".")[0] for folder in searched for each in folder.glob("*")}
         for name in set(sys.modules).difference(loaded):
             if name.partition(".")[0] in local:
                 del sys.modules[name]
@@ -232,6 +238,10 @@ def run(
         os.environ["COORD_EXPERIMENT"] = experiment
     os.environ["COORD_RUN_ID"] = stamp_of(script).get("run", "-")
     os.environ["COORD_BUNDLE_DIGEST"] = digest
+    further = [sources / folder for folder in launch.path]
+    is_script = entry in contents
+    # In Python's order: the working directory comes first with `-m`, and is not searched by itself for a script.
+    folders = [*further, sources] if is_script else [sources, *further]
     # PYTHONPATH is for children: spawned workers and torchrun start a fresh interpreter.
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(sources), os.environ.get("PYTHONPATH")]))
-    start(sources, entry, entry in contents, launch.loaded)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*map(str, folders), os.environ.get("PYTHONPATH")]))
+    start(sources, entry, is_script, folders, launch.loaded)

@@ -16,6 +16,7 @@ from coordinator.files import is_leftover
 
 _SKIPPED_NAMES = {"__pycache__", ".git"}
 _SKIPPED_SUFFIXES = (".pyc", ".pyo")
+_LOOKED_AT = 10_000
 MODULE_SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 
 
@@ -84,9 +85,27 @@ def located(folders: Sequence[Path], name: str) -> list[Path]:
         modules = [file for suffix in MODULE_SUFFIXES if (file := folder / f"{name}{suffix}").is_file()]
         if modules:
             return modules
-        if name not in sys.stdlib_module_names and package.is_dir() and any(package.rglob("*.py")):
+        if name not in sys.stdlib_module_names and has_modules(package):
             portions.append(package)
     return portions
+
+
+def has_modules(folder: Path) -> bool:
+    """Whether a folder has Python sources. In a folder with a lot of data only its first entries are looked at."""
+    seen = 0
+    for _, folders, names in os.walk(folder):
+        folders.sort()
+        seen += len(names)
+        if any(name.endswith(".py") for name in names):
+            return True
+        if seen > _LOOKED_AT:
+            return False
+    return False
+
+
+def resolved(base: Path, text: str) -> Path:
+    """The path that a text names in a folder, without `..` in it."""
+    return Path(os.path.normpath(base / text)) if "\0" not in text else base / "?"
 
 
 def existing(bases: Iterable[Path], text: str) -> Path | None:

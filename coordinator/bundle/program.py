@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coordinator.bundle.arguments import paths_named
 from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.imports import check_syntax, is_python_script, is_shebang_of_python
+from coordinator.bundle.rooted import Program as Program, gathered
 from coordinator.bundle.script import Content, Form, Script, render_script
 from coordinator.bundle.sizes import NAMED_MAX
-from coordinator.bundle.sources import PLAIN, Selection, collect
+from coordinator.bundle.sources import PLAIN, Collected, Selection
+from coordinator.bundle.told import missing_files, missing_inputs
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.files import write_atomically
-from coordinator.project import default_template
+from coordinator.project import Project, Settings, default_template, missing_options
 
 if TYPE_CHECKING:
     from coordinator.bundle.image import Image
-
-
-@dataclass(frozen=True)
-class Program:
-    """What is to be bundled."""
-
-    root: Path
-    """Where its modules lie; paths in the bundle are relative to it."""
-    entry: str
-    """A module's dotted name, or a script's path below the root."""
-    is_script: bool
-    arguments: tuple[str, ...] = ()
-    """What it is started with."""
-    in_checkout: bool = True
-    """Whether its files lie in the working directory while it runs; otherwise that holds the output only."""
 
 
 def script_at(path: Path, root: Path | None = None) -> Program:
@@ -55,19 +44,25 @@ def script_at(path: Path, root: Path | None = None) -> Program:
     top = _folder(root) if root else script.parent
     if not script.is_relative_to(top):
         raise UsageError(f"{path} does not lie below --root {root}")
-    return Program(top, script.relative_to(top).as_posix(), is_script=True)
+    return Program(top, script.relative_to(top).as_posix(), is_script=True, has_named_root=root is not None)
 
 
-def module_of(name: str, root: Path | None = None) -> Program:
-    """The program that `python -m NAME` runs in the folder `root` (default: the working directory)."""
+def module_of(name: str, root: Path | None = None, path: Sequence[str] = ()) -> Program:
+    """The program that `python -m NAME` runs in the folder `root` (default: the working directory).
+
+    Its modules may lie in the folders `path` of the root, too.
+    """
     top = _folder(root or Path())
-    place = top.joinpath(*name.split("."))
+    first = top.joinpath(*name.split("."))
     with failures_told(top):
-        if place.is_dir() and not place.with_name(f"{place.name}.py").is_file():
-            place /= "__main__"
-        if not place.with_name(f"{place.name}.py").is_file():
-            raise UsageError(f"there is no module {name} in {top}: {place.relative_to(top)}.py is missing")
-    return Program(top, name, is_script=False)
+        for folder in (top, *(top / each for each in path)):
+            place = folder.joinpath(*name.split("."))
+            if place.with_name(f"{place.name}.py").is_file() or (place / "__main__.py").is_file():
+                return Program(top, name, is_script=False, path=tuple(path), has_named_root=root is not None)
+        missing = f"{first.relative_to(top)}/__main__.py" if first.is_dir() else f"{first.relative_to(top)}.py"
+        src = next((each for each in sorted(top.glob(f"*/{name.partition('.')[0]}")) if each.is_dir()), None)
+        near = f"; {src.relative_to(top)}/ is there: --path {src.parent.name}" if src and src.parent.name else ""
+        raise UsageError(f"there is no module {name} in {top}: {missing} is missing{near}")
 
 
 def bundle(
@@ -88,30 +83,50 @@ def bundle(
     """
     target = Path(os.path.realpath(selection.output)) if selection.output else None
     older = target if target and _is_bundle(target) else None
-    image = None
+    image = functools.cache(lambda: _image_for(program.root))
     explained: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if kaggle:
         from coordinator.bundle.syntax import newer_syntax_explained
 
-        image = _image_for(program.root)
-        explained = newer_syntax_explained(image.python)
+        explained = newer_syntax_explained(image().python)
     with explained:
-        files = collect(
-            program.root, program.entry, replace(selection, output=older), is_script=program.is_script, say=say
-        )
-    if target and target in (program.root / file.path for file in files):
+        program, found = gathered(program, replace(selection, output=older), image, say)
+    if target and target in (program.root / file.path for file in found.files):
         raise BundleError(f"{selection.output} is part of the program", hint="Name another file with -o.")
+    warnings, files = list(_warnings(program, found, selection, kaggle=kaggle)), found.files
     if kaggle or vendor:
         from coordinator.bundle.fit import Packages, fit_to_image
 
-        fitted = fit_to_image(
-            files, Packages(vendor, are_installed=True), root=program.root, entry=program.entry, image=image
-        )
-        for warning in fitted.warnings:
-            say(f"warning: {warning}")
+        packages = Packages(vendor, are_installed=True)
+        fitted = fit_to_image(found, packages, entry=program.entry, image=image() if kaggle else None)
+        warnings += fitted.warnings
         files = fitted.files
-    content = Content(program.entry, files, arguments=program.arguments, in_checkout=program.in_checkout)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    content = Content(
+        program.entry,
+        files,
+        arguments=program.arguments,
+        path=program.path,
+        in_checkout=program.in_checkout,
+    )
     return render_script(default_template("kernel.py.j2"), content, form=form, refuse=kaggle), files
+
+
+def _warnings(program: Program, found: Collected, selection: Selection, *, kaggle: bool) -> Iterator[str]:
+    """What the program will lack where it runs."""
+    root, entry = program.root, program.entry
+    if not kaggle:  # otherwise it is told with what the image lacks
+        for each in found.elsewhere.values():
+            yield f"{each.where} imports {each.name}: {each.remedy(root)}"
+    if program.in_checkout:
+        yield from missing_files(found, entry, paths_named(program.arguments), selection.exclude).warnings
+    if kaggle:
+        yield from missing_inputs(found, entry, None)
+    if any(b"add_argument" in file.data for file in found.files):
+        project = Project(root, Settings(entry=entry, path=program.path))
+        for option in missing_options(project, entry, program.arguments):
+            yield f"{entry} requires {option}: name it after -- (coord bundle ... -- {option} ...)"
 
 
 def write(path: Path, text: str) -> None:

@@ -47,6 +47,7 @@ class Kernel:
     files: tuple[SourceFile, ...]
     """Sorted by path."""
     arguments: tuple[str, ...]
+    path: tuple[str, ...]
     in_checkout: bool
     delivery: dict[str, Any] | None
     """See `script.Content`."""
@@ -94,7 +95,8 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         config=values.config(),
         form="archive" if values.string("archive") else "text",
         files=tuple(files),
-        arguments=values.arguments(),
+        arguments=values.texts("arguments"),
+        path=values.texts("path"),
         in_checkout=values.launch("place") is not None,
         delivery=values.delivery(),
         damaged=damaged,
@@ -162,11 +164,11 @@ class _Values:
         given = {each.arg: each.value for each in call.keywords} if isinstance(call, ast.Call) else {}
         return given.get(name)
 
-    def arguments(self) -> tuple[str, ...]:
-        node = self.launch("arguments")
+    def texts(self, name: str) -> tuple[str, ...]:
+        node = self.launch(name)
         found = [] if node is None else self._literal("launch", node)
         if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
-            raise self.error("launch", "arguments is not a list of strings")
+            raise self.error("launch", f"{name} is not a list of strings")
         return tuple(found)
 
     def delivery(self) -> dict[str, Any] | None:

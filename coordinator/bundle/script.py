@@ -66,6 +66,8 @@ class Content:
     """The command that makes the script again."""
     arguments: Sequence[str] = ()
     """What the program is started with."""
+    path: Sequence[str] = ()
+    """Folders among the files in which Python finds modules, too."""
     in_checkout: bool = False
     """Whether the files lie in the working directory while the program runs; see `checkout`."""
     delivery: Mapping[str, Any] | None = None
@@ -87,9 +89,14 @@ def render_script(
     that JSON cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
     """
     source = template.read_text(encoding="utf-8")
-    used = {"arguments": content.arguments, "checkout": content.in_checkout, "delivery": content.delivery}
-    for name, value in used.items():
-        if value and name not in source:  # a template of the project, older than this
+    used = {
+        "arguments": ("{{ arguments", content.arguments),
+        "path": ("path={{ path", content.path),
+        "checkout": ("checkout", content.in_checkout),
+        "delivery": ("delivery", content.delivery),
+    }
+    for name, (text, value) in used.items():
+        if value and text not in source:  # a template of the project, older than this
             raise BundleError(
                 f"{template} does not use {name}: the program would not be started as the settings say",
                 hint=f"Copy the lines with {name} from coord's own template, or delete this one.",
@@ -104,7 +111,9 @@ def render_script(
         "about": " ".join("".join(char if char.isprintable() else " " for char in content.about).split()),
         "entry": content.entry,
         "arguments": list(content.arguments),
-        "program": command_line(content.entry, *content.arguments),
+        "path": list(content.path),
+        "program": (f"PYTHONPATH={':'.join(content.path)} " if content.path else "")
+        + command_line(content.entry, *content.arguments),
         "command": content.command,
         "config": None if content.config is None else _config_text(content.config),
         "bootstrap": _source_of(bootstrap),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -29,15 +29,40 @@ class Lacking:
     """file:line"""
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What else is known about the modules that a program finds."""
+
+    there: Collection[str] = ()
+    """Modules (or distributions) that are vendored, or come with attached wheels."""
+    folders: Collection[str] = ()
+    """Folders among the files in which it searches for modules, beside the root and the entry's."""
+    reached: Collection[str] | None = None
+    """Files to which import statements lead from the entry on; None if all of them are."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Module -> where in the program's tree it lies, and how it gets into the bundle."""
+    attached: Sequence[str] = ()
+    """Folders of attached sources that the program adds to sys.path: what they have is not known here."""
+
+
+ALONE = Surroundings()
+
+
 def lacking(
-    files: Sequence[SourceFile], image: Image, *, entry: str = "", there: Collection[str] = ()
+    files: Sequence[SourceFile],
+    image: Image,
+    *,
+    entry: str = "",
+    there: Collection[str] = (),
+    folders: Collection[str] = (),
 ) -> tuple[Lacking, ...]:
     """Modules that the files import and that neither the files, the image nor `there` has, sorted by name.
 
     `there` names modules (or distributions) that are vendored or come with attached wheels. Imports that the program
-    can do without are left out. An `entry` that is a script among the files finds what lies beside it, too.
+    can do without are left out. An `entry` that is a script among the files finds what lies beside it, too, and every
+    program what lies in the `folders`.
     """
-    local = _top_level(files, entry) | set(there)
+    local = _top_level(files, entry, folders) | set(there)
     distributions = {normalised(name) for name in there}
     has: dict[str, bool] = {}
 
@@ -66,27 +91,36 @@ def check_third_party(
     image: Image,
     *,
     entry: str = "",
-    there: Collection[str] = (),
+    around: Surroundings = ALONE,
     installs: bool = False,
 ) -> tuple[str, ...]:
-    """Raises BundleError if the image lacks what the files import; else returns nothing.
+    """Raises BundleError if the image lacks what the files import; else returns warnings.
 
-    With `installs` (the kernel has internet and may install something, or runs another image) they are returned as
-    warnings instead.
+    These are about files to which no import leads. With `installs` (the kernel has internet and may install something,
+    runs another image, or searches in attached sources) all are.
     """
-    found = lacking(files, image, entry=entry, there=there)
-    if not found:
-        return ()
-    if installs:
-        return tuple(
-            f"{each.places[0]} imports {each.module}, which {image} lacks: the kernel must install it first"
-            for each in found
-        )
-    lines = [f"  {place}: {each.module}" for each in found for place in each.places]
-    raise BundleError(
-        "\n".join([f"{image} lacks what the sources import:", *lines]),
-        hint="\n".join([*(way for each in found for way in _ways_out(each.module, image)), _NOT_SO]),
-    )
+    warnings, refused = [], []
+    for each in lacking(files, image, entry=entry, there=around.there, folders=around.folders):
+        places = tuple(place for place in each.places if _is_reached(place, around.reached))
+        if installs:
+            attached = f"{around.attached[0]} must have it" if around.attached else ""
+            way = around.elsewhere.get(each.module, attached or "the kernel must install it first")
+            warnings.append(f"{each.places[0]} imports {each.module}, which {image} lacks: {way}")
+        elif places:
+            refused.append(Lacking(each.module, places))
+        else:
+            warnings.append(
+                f"{each.places[0]} imports {each.module}, which {image} lacks; no import leads there from the entry"
+            )
+    if not refused:
+        return tuple(warnings)
+    lines = [f"  {place}: {each.module}" for each in refused for place in each.places]
+    ways = [way for each in refused for way in _ways_out(each.module, image, around.elsewhere)]
+    raise BundleError("\n".join([f"{image} lacks what the sources import:", *lines]), hint="\n".join([*ways, _NOT_SO]))
+
+
+def _is_reached(place: str, reached: Collection[str] | None) -> bool:
+    return reached is None or place.rpartition(":")[0] in reached
 
 
 _NOT_SO = (
@@ -95,7 +129,9 @@ _NOT_SO = (
 )
 
 
-def _ways_out(module: str, image: Image) -> list[str]:
+def _ways_out(module: str, image: Image, elsewhere: Mapping[str, str]) -> list[str]:
+    if module in elsewhere:
+        return [f"{module}: {elsewhere[module]}."]
     removed = removed_in(module)
     if removed is not None:
         return [f"{module}: the standard library has it no longer since Python {removed}."]
@@ -123,9 +159,9 @@ def _installed(module: str) -> Distribution | None:
     return distribution(names[0]) if names else None
 
 
-def _top_level(files: Sequence[SourceFile], entry: str) -> set[str]:
-    """Names that `import` finds among the files: at the bundle's root, and beside an entry that is a script."""
-    roots = {PurePosixPath(".")}
+def _top_level(files: Sequence[SourceFile], entry: str, folders: Collection[str]) -> set[str]:
+    """Names that `import` finds among the files: at the bundle's root, in folders, and beside an entry script."""
+    roots = {PurePosixPath("."), *map(PurePosixPath, folders)}
     if any(file.path == entry for file in files):
         roots.add(PurePosixPath(entry).parent)
     names = set()

@@ -32,6 +32,12 @@ def bundle(
         Path | None,
         typer.Option("--root", help="A folder above the program that also has local modules.", metavar="DIR"),
     ] = None,
+    path_: Annotated[
+        list[str],
+        typer.Option(
+            "--path", help="A folder of the root that has modules, too, as in PYTHONPATH; repeatable.", metavar="DIR"
+        ),
+    ] = [],  # noqa: B006
     include: Annotated[
         list[str],
         typer.Option(
@@ -80,8 +86,8 @@ def bundle(
         raise UsageError("where to? Name the file to write with -o (- is standard output)")
     if output == "-" and as_json:
         raise UsageError("-o - and --json both want standard output")
-    found = verb.module_of(module, root) if module else verb.script_at(path or Path(), root)
-    program = replace(found, arguments=tuple(given), in_checkout=cwd == "checkout")
+    found = verb.module_of(module, root, path_) if module else verb.script_at(path or Path(), root)
+    program = replace(found, arguments=tuple(given), path=tuple(path_), in_checkout=cwd == "checkout")
     file = None if output == "-" else Path(output)
     script, files = verb.bundle(
         program,
@@ -106,6 +112,7 @@ def bundle(
                 "output": output,
                 "entry": program.entry,
                 "arguments": given,
+                "path": path_,
                 "digest": script.digest,
                 "form": script.form,
                 "bytes": size,

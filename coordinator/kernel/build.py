@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.bundle import (
+    Collected,
     Content,
     Guard,
     Notebook,
@@ -21,11 +22,15 @@ from coordinator.bundle import (
     Script,
     Selection,
     SourceFile,
-    collect,
+    Told,
     fit_to_image,
+    gather,
     image_of,
+    missing_files,
+    missing_inputs,
     newer_syntax_explained,
     notebook_of,
+    paths_named,
     render_script,
 )
 from coordinator.files import held, replace_folder
@@ -38,7 +43,7 @@ from coordinator.kernel.metadata import (
     kernel_title,
     render_metadata,
 )
-from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, leaves, plain
+from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, kind_of, leaves, missing_options, plain
 
 MANIFEST = "manifest.json"
 TEMPLATE = "kernel.py.j2"
@@ -58,6 +63,8 @@ class Build:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Files that are included or left out for another reason than an import."""
+    left_out: tuple[str, ...] = ()
+    """Those of the warnings that are about files of the project that the program opens and will not find."""
     launch: Mapping[str, Any] = field(default_factory=dict)
     """What of its start is part of the work; empty if it starts as a model source does."""
 
@@ -105,14 +112,16 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     notes: list[str] = []
     with newer_syntax_explained(image.python):
-        sources = collect(project.root, entry, Selection(settings.include, settings.exclude), say=notes.append)
+        found = gather(project.root, entry, _selection(project, experiment), say=notes.append)
     packages = Packages(
         settings.vendor,
         settings.image_extra,
+        are_whole=experiment.launch.cwd == "working",
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
-    fitted = fit_to_image(sources, packages, root=project.root, entry=entry, image=image)
+    fitted = fit_to_image(found, packages, entry=entry, image=image)
     files = fitted.files
+    warnings, left_out = _told(project, experiment, found)
     content = content_of(experiment, files)
     guard = Guard(project.root)
     guard.check_texts(_texts(experiment))
@@ -141,7 +150,56 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     }
     directory = project.build(experiment.name)
     launch = experiment.launch.work(settings.entry)
-    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes), launch)
+    return Build(
+        experiment,
+        script,
+        files,
+        metadata,
+        manifest,
+        directory,
+        warnings=(*fitted.warnings, *warnings),
+        notes=tuple(notes),
+        left_out=left_out,
+        launch=launch,
+    )
+
+
+def _selection(project: Project, experiment: Experiment) -> Selection:
+    """Which files go in, those that arguments, config and settings name among them where the program finds these."""
+    settings = project.settings
+    return Selection(settings.include, settings.exclude, path=settings.path, named=_named(project, experiment))
+
+
+def _named(project: Project, experiment: Experiment) -> tuple[tuple[str, str], ...]:
+    if experiment.launch.cwd != "checkout":
+        return ()
+    config = project.settings.config or ()
+    names = [config] if isinstance(config, str) else list(config)
+    files = {
+        "files": names,
+        "hydra": [name.removeprefix("hydra:").rpartition("/")[0] for name in names],
+    }.get(kind_of(project.settings.config), [])
+    named = paths_named(experiment.launch.args, leaves(experiment.config))
+    return (*((name, "[tool.coord] config") for name in files), *named)
+
+
+def _told(project: Project, experiment: Experiment, found: Collected) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Warnings about what the program will not find, and those of them that are about files of the project."""
+    launch, kernel = experiment.launch, experiment.kernel
+    sources = (*kernel.dataset_sources, *kernel.competition_sources, *kernel.kernel_sources, *kernel.model_sources)
+    slugs = {part for source in sources for part in source.split("/")[:2]}
+    files = Told()
+    if launch.cwd == "checkout":
+        files = missing_files(found, launch.entry, _named(project, experiment), project.settings.exclude)
+    given = [path for path, _ in leaves(experiment.config)] if launch.delivery["kind"] == "arguments" else []
+    options = []
+    if any(b"add_argument" in file.data for file in found.files) and kind_of(project.settings.config) != "argparse":
+        options = missing_options(project, launch.entry, launch.args, given)
+    required = [
+        f"{launch.entry} requires {option}, which nothing gives: args = [...] in [tool.coord] or in the experiment"
+        for option in options
+    ]
+    return (*files.warnings, *missing_inputs(found, launch.entry, slugs), *required), files.left_out
 
 
 def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
@@ -155,6 +213,7 @@ def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
         experiment.about,
         experiment.build_command,
         arguments=launch.args,
+        path=launch.path,
         in_checkout=launch.cwd == "checkout",
         delivery=None if launch.delivery == AS_FILE else launch.delivery,
     )

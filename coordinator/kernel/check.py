@@ -178,6 +178,7 @@ def _start(what: Kernel | Content) -> dict[str, Any]:
     return {
         "entry": what.entry,
         "args": list(what.arguments),
+        "path": list(what.path),
         "cwd": "checkout" if what.in_checkout else "working",
         "delivery": dict(what.delivery) if what.delivery is not None else dict(AS_FILE),
     }
@@ -204,6 +205,7 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
             built.experiment.about,
             build_command(kernel.experiment, overrides),
             arguments=kernel.arguments,
+            path=kernel.path,
             in_checkout=kernel.in_checkout,
             delivery=kernel.delivery,
         )

@@ -1,4 +1,6 @@
 from . import git as git
+from .adoption.adopt import Adoption as Adoption, Wish as Wish, adopt as adopt, is_repository as is_repository
+from .declaration.required import missing_options as missing_options
 from .experiment import (
     Change as Change,
     Experiment as Experiment,
@@ -12,7 +14,7 @@ from .experiment import (
     resolve_all as resolve_all,
 )
 from .init import init_project as init_project
-from .launch import AS_FILE as AS_FILE, Launch as Launch
+from .launch import AS_FILE as AS_FILE, Launch as Launch, is_script as is_script
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (
@@ -24,7 +26,9 @@ from .settings import (
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,
+    kind_of as kind_of,
     parse_target as parse_target,
 )
 from .shipped import default_template as default_template, shipped as shipped
+from .texts import Texts as Texts, additions_to_search_path as additions_to_search_path
 from .values import leaves as leaves, plain as plain

@@ -190,7 +190,13 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
             *_changes(base_config, config),
             *_changes(plain(base_kernel or {}), plain(kernel), prefix="kernel"),
         ),
-        launch=Launch(entry, args, project.settings.cwd or "working", way(project, declaration.delivery, config)),
+        launch=Launch(
+            entry,
+            args,
+            project.settings.cwd or "working",
+            way(project, declaration.delivery, config),
+            project.settings.path,
+        ),
         declared=declared,
         overrides=tuple(overrides),
     )
@@ -337,7 +343,11 @@ def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = ""
 def _parsed(file: YamlFile, report: ProblemReport) -> _File:
     for problem in file.problems:
         report.add_in(file, problem)
-    parsed, problems = check(_File, file.data)
+    # A section in which every line is a comment has no value.
+    data = {
+        key: {} if key in ("config", "kernel") and value in (None, "") else value for key, value in file.data.items()
+    }
+    parsed, problems = check(_File, data)
     for problem in problems:
         report.add_in(file, problem)
     # A problem elsewhere in the file must not hide those in its settings.

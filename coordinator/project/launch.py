@@ -23,16 +23,27 @@ class Launch:
     """In its checkout, where relative names find the program's files, or in the kernel's working directory."""
     delivery: Mapping[str, Any] = field(default_factory=lambda: AS_FILE)
     """How the config reaches it: JSON-like data for `bundle/delivery.py`."""
+    path: tuple[str, ...] = ()
+    """Folders below the project in which Python finds modules, as PYTHONPATH names them."""
 
     def to_json(self) -> dict[str, Any]:
-        return {"entry": self.entry, "args": list(self.args), "cwd": self.cwd, "delivery": dict(self.delivery)}
+        return {
+            "entry": self.entry,
+            "args": list(self.args),
+            "path": list(self.path),
+            "cwd": self.cwd,
+            "delivery": dict(self.delivery),
+        }
 
     def work(self, usual: str) -> dict[str, Any]:
         """What of it changes the work; empty for the `usual` entry when it is started as a model source is.
 
         (Runs that were recorded before there was a Launch are equal to those, and are known again.)
         """
-        return {} if self == Launch(usual) else self.to_json()
+        found = self.to_json()
+        if not self.path:
+            del found["path"]
+        return {} if self == Launch(usual) else found
 
 
 def is_script(root: Path, entry: str) -> bool:

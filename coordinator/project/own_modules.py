@@ -6,29 +6,30 @@ import builtins
 import contextlib
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _KEPT = 8
-_imported: dict[tuple[Path, str], tuple[ModuleType, dict[Path, bytes]]] = {}
-"""Root and name -> the module, and the files of its package that were imported with it. The newest is the last."""
+_imported: dict[tuple[tuple[Path, ...], str], tuple[ModuleType, dict[Path, bytes]]] = {}
+"""Folders and name -> the module, and the files of its package that were imported with it. The newest is the last."""
 
 
-def own_module(root: Path, name: str) -> ModuleType:
-    """The module of the project in `root`, imported again only if it or what it imports from its package has changed.
+def own_module(folders: tuple[Path, ...], name: str) -> ModuleType:
+    """The module of a project whose modules lie in the folders.
 
-    A sweep asks for the same module many times.
+    It is imported again only if it or what it imports from its package has changed: a sweep asks for the same module
+    many times.
     """
-    known = _imported.pop((root, name), None)
+    known = _imported.pop((folders, name), None)
     if known is None or any(_content(file) != content for file, content in known[1].items()):
         package = name.partition(".")[0]
-        with importing_from(root, package):
+        with importing_from(folders, package):
             module = importlib.import_module(name)
             files = [getattr(each, "__file__", None) for each in _of(package).values()]
         known = module, {Path(file): _content(Path(file)) for file in files if file}
-    _imported[root, name] = known
+    _imported[folders, name] = known
     if len(_imported) > _KEPT:
         del _imported[next(iter(_imported))]
     return known[0]
@@ -44,14 +45,14 @@ def _of(package: str) -> dict[str, ModuleType]:
 
 
 @contextlib.contextmanager
-def importing_from(root: Path, package: str) -> Iterator[None]:
-    """Imports of `package` come from `root`, leave nothing behind in sys.modules, and write no bytecode there."""
+def importing_from(folders: Sequence[Path], package: str) -> Iterator[None]:
+    """Imports of `package` come from the folders, leave nothing behind in sys.modules, and write no bytecode there."""
 
     def forget() -> dict[str, ModuleType]:
         return {name: sys.modules.pop(name) for name in _of(package)}
 
     before, path, bytecode, original = forget(), list(sys.path), sys.dont_write_bytecode, builtins.__import__
-    sys.path.insert(0, str(root))
+    sys.path[:0] = map(str, folders)
     builtins.__import__ = _only_standard_library(package)
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
-from coordinator.names import is_plain
+from coordinator.names import is_confined, is_plain
 from coordinator.project.launch import is_script
 from coordinator.project.own_modules import own_module
 from coordinator.project.ownership import check_owner
@@ -33,6 +33,11 @@ class Project:
 
     root: Path
     settings: Settings
+
+    @property
+    def module_folders(self) -> tuple[Path, ...]:
+        """Where `python -m` finds the program's modules: in the project, and in the folders that `path` names."""
+        return (self.root, *(self.root / folder for folder in self.settings.path))
 
     @property
     def pyproject(self) -> Path:
@@ -164,7 +169,7 @@ class Project:
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
-            return getattr(own_module(self.root, module_name), name)
+            return getattr(own_module(self.module_folders, module_name), name)
         except ImportError as error:
             raise ProjectError(
                 f"{where} cannot be imported: {error}",
@@ -210,7 +215,8 @@ def _code(project: Project) -> list[Path]:
     settings = project.settings
     config = settings.config if kind_of(settings.config) == "dataclass" else ""
     named = [str(config or ""), settings.continue_check or "", settings.entry.removesuffix(".py").replace("/", ".")]
-    modules = [project.root.joinpath(*name.partition(":")[0].split(".")) for name in named if name]
+    places = [(folder, name.partition(":")[0]) for folder in project.module_folders for name in named if name]
+    modules = [folder.joinpath(*name.split(".")) for folder, name in places]
     above = [folder for module in modules for folder in module.parents if folder.is_relative_to(project.root)]
     files = [module.with_name(f"{module.name}.py") for module in modules]
     files += [folder / "__init__.py" for folder in above]
@@ -265,6 +271,9 @@ def _impossible(root: Path, settings: Settings) -> Iterator[ConfigProblem]:
     source = settings.model_source
     if source is not None and not (root / source).is_dir():
         yield ConfigProblem("model_source", f'there is no folder "{source}" in {root}')
+    for folder in settings.path:
+        if not is_confined(folder) or not (root / folder).is_dir():
+            yield ConfigProblem("path", f'there is no folder "{folder}" in {root}')
     if not settings.entry:
         yield ConfigProblem("entry", 'is missing: what runs? entry = "train.py" or "package.train"')
     elif is_script(root, settings.entry):

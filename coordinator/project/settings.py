@@ -253,6 +253,9 @@ class Settings:
     """What runs as `__main__`: a script's path or a module's name; the module train of model_src by default."""
     args: tuple[str, ...] = ()
     """Arguments of the entry in every run."""
+    path: tuple[str, ...] = ()
+    """Folders in which modules are searched, beside the project's and the entry script's: ["src"] does what
+    PYTHONPATH=src does, or `pip install -e .` for a package in src/."""
     cwd: Literal["checkout", "working"] | None = None
     """Where the entry runs: in its checkout, or in the kernel's working directory, which is the default for a project
     with a model_source or a dataclass."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.errors import ProjectError
+from coordinator.errors import BundleError, ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, table_faults, too_large
@@ -43,8 +43,13 @@ def dry_run_kernel(
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
-    missing and cannot be made.
+    missing and cannot be made, BundleError if the program opens files of the project that are not in the kernel.
     """
+    if built.left_out:
+        raise BundleError(
+            "the run would not find files of the project:\n" + "\n".join(f"  {each}" for each in built.left_out),
+            hint='If it does not read one of them, say so: exclude = ["/that/file"] in [tool.coord].',
+        )
     warn_of_isolation(project, say)
     settings = project.settings.dry_run
     overrides = dry_overrides(project, built.experiment, given, say)

@@ -59,7 +59,7 @@ def ask(project: Project, probe: str, arguments: Sequence[str], entry: str, why:
 
 
 def _run(project: Project, command: list[str], why: str) -> str:
-    paths = os.pathsep.join(filter(None, [str(project.root), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [*map(str, reversed(project.module_folders)), os.environ.get("PYTHONPATH")]))
     try:
         done = subprocess.run(
             command,

@@ -13,6 +13,7 @@ from typing import Any
 from coordinator.errors import ProjectError
 from coordinator.project.launch import is_script
 from coordinator.project.project import Project
+from coordinator.project.texts import Texts, additions_to_search_path
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -109,15 +110,15 @@ def _refuse() -> Any:
 def sources_of(project: Project, entry: str) -> tuple[SourceModule, dict[Path, SourceModule]]:
     """The entry, and all local modules that it reaches. Raises ProjectError if the entry is missing or malformed."""
     root = project.root
+    modules = project.module_folders
     path = root / entry
     if not is_script(root, entry):
-        place = root.joinpath(*entry.split("."))
-        path = next(
-            (each for each in (place.with_name(f"{place.name}.py"), place / "__main__.py") if each.is_file()), place
-        )
+        places = [folder.joinpath(*entry.split(".")) for folder in modules]
+        files = [file for place in places for file in (place.with_name(f"{place.name}.py"), place / "__main__.py")]
+        path = next((file for file in files if file.is_file()), places[0])
     if not path.is_file():
         raise ProjectError(f'there is no entry "{entry}" in {root}')
-    folders = list(dict.fromkeys([path.parent, root] if is_script(root, entry) else [root]))
+    folders = list(dict.fromkeys([path.parent, *modules[1:], root] if is_script(root, entry) else modules))
     found: dict[Path, SourceModule] = {}
     try:
         top = _read(project, path, folders, found)
@@ -156,13 +157,11 @@ def _read(project: Project, path: Path, folders: list[Path], found: dict[Path, S
 
 
 def _added(tree: ast.Module, path: Path, root: Path) -> Iterator[Path]:
-    """The folders that a module adds to sys.path: those that a text in the call names, from its own or the root."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sys.path.append", "sys.path.insert"):
-            for each in ast.walk(node):
-                if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                    found = [(base / each.value).resolve() for base in (path.parent, root)]
-                    yield from (place for place in found if place.is_dir() and place.is_relative_to(root))
+    """The folders of the project that a module adds to sys.path."""
+    for text in additions_to_search_path(tree, Texts(tree, path, root)):
+        place = (root / text).resolve()
+        if place.is_dir() and place.is_relative_to(root):
+            yield place
 
 
 @functools.lru_cache(maxsize=512)

@@ -9,19 +9,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from coordinator.bundle.arguments import paths_named
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.script import Content, render_script
 from coordinator.bundle.sources import Selection, collect
 from coordinator.errors import BundleError
 from coordinator.project.shipped import default_template
-from tests.coordinator.bundle.programs import left_in
+from tests.coordinator.bundle.programs import NONE, left_in
 from tests.paths import SAMPLES
 
 PROGRAMS = SAMPLES / "bundle"
@@ -46,6 +47,10 @@ class Sample:
     arguments: tuple[str, ...] = ()
     stdin: str = ""
     torch: bool = False
+    path: tuple[str, ...] = ()
+    """Folders that PYTHONPATH names."""
+    in_checkout_only: bool = False
+    """It uses relative names."""
 
     def __str__(self) -> str:
         return "-".join([self.name, *self.arguments])
@@ -105,6 +110,17 @@ STARTED_IN_A_SPECIAL_WAY = [
     *(Sample("signals", arguments=(f"SIG{name}", "default")) for name in SIGNALS),
     *(Sample("signals", arguments=(name, how)) for name in ("SIGTERM", "SIGINT") for how in ("handled", "ignored")),
     *(Sample("tracebacks", "pack", (kind,)) for kind in TRACEBACKS),
+    Sample("path_additions", "tools/main.py"),
+    *(Sample("relative_additions", arguments=(name,), in_checkout_only=True) for name in ("wide", "default")),
+    Sample("named_folders", arguments=("a",)),
+    Sample(
+        "named_by_arguments",
+        arguments=("--config", "configs/wide.json", "--words=words.txt", "--data-dir", "data"),
+        in_checkout_only=True,
+    ),
+    Sample("programs", in_checkout_only=True),
+    Sample("src_layout", "lungs.train", path=("src",)),
+    Sample("script_of_a_src_layout", "train.py", path=("src",)),
     Sample("stdin", stdin="Ada\nsecond\nthird"),
     Sample("torch_jit", torch=True),
     Sample("torch_workers", "pack.train", torch=True),
@@ -119,7 +135,7 @@ ALL = [
     ),
     *STARTED_IN_A_SPECIAL_WAY,
 ]
-ONE_EACH = list({sample.name: sample for sample in ALL if not sample.torch}.values())
+ONE_EACH = list({each.name: each for each in ALL if not (each.torch or each.in_checkout_only)}.values())
 
 
 def _parameter(sample: Sample) -> Any:
@@ -134,15 +150,19 @@ def _files(folder: Path) -> list[SourceFile]:
 def _kernel(sample: Sample, *, in_checkout: bool = False) -> str:
     folder, included = PROGRAMS / sample.name, INCLUDED.get(sample.name, ())
     is_refused = sample.name in REFUSED
-    files = _files(folder) if is_refused else collect(folder, sample.entry, Selection(include=included))
-    return render_script(default_template("kernel.py.j2"), Content(sample.entry, files, in_checkout=in_checkout)).text
+    selection = Selection(include=included, path=sample.path, named=paths_named(sample.arguments))
+    files = _files(folder) if is_refused else collect(folder, sample.entry, selection)
+    content = Content(sample.entry, files, path=sample.path, in_checkout=in_checkout)
+    return render_script(default_template("kernel.py.j2"), content).text
 
 
-def _run(sample: Sample, command: list[str], working: Path, temporary: Path) -> Outcome:
+def _run(
+    sample: Sample, command: list[str], working: Path, temporary: Path, variables: Mapping[str, str] = NONE
+) -> Outcome:
     done = subprocess.run(
         [*command, *sample.arguments],
         cwd=working,
-        env={**os.environ, "TMPDIR": str(temporary), "HOME": str(temporary), "PYTHONUNBUFFERED": ""},
+        env={**os.environ, "TMPDIR": str(temporary), "HOME": str(temporary), "PYTHONUNBUFFERED": "", **variables},
         input=sample.stdin.encode(),
         capture_output=True,
         timeout=120,
@@ -160,7 +180,9 @@ def _original(sample: Sample) -> Outcome:
         root = Path(directory, "original")
         shutil.copytree(PROGRAMS / sample.name, root, ignore=shutil.ignore_patterns("__pycache__"))
         Path(directory, "t").mkdir()
-        return _run(sample, [sys.executable, *sample.start], root, Path(directory, "t"))
+        paths = [*(str(root / each) for each in sample.path), *filter(None, [os.environ.get("PYTHONPATH")])]
+        variables = {"PYTHONPATH": os.pathsep.join(paths)}
+        return _run(sample, [sys.executable, "-B", *sample.start], root, Path(directory, "t"), variables)
 
 
 @pytest.fixture
@@ -178,7 +200,7 @@ def test_bundled_as_unbundled(sample: Sample, place: Path) -> None:
         pytest.importorskip("torch")
     working, script = place / "working", place / "script.py"
     working.mkdir()
-    for in_checkout in (False, True):
+    for in_checkout in (False, True)[sample.in_checkout_only :]:
         temporary = place / f"t{in_checkout:d}"
         temporary.mkdir()
         script.write_bytes(_kernel(sample, in_checkout=in_checkout).encode())
@@ -187,7 +209,11 @@ def test_bundled_as_unbundled(sample: Sample, place: Path) -> None:
         if in_checkout or (_original(sample).code >= 0 and "hard" not in sample.arguments):
             assert [path for path in left_in(temporary) if path.startswith("coord-")] == []
         assert list(working.iterdir()) == []
-    assert sorted(path.name for path in place.iterdir()) == ["script.py", "t0", "t1", "working"]
+    assert sorted(path.name for path in place.iterdir()) == [
+        "script.py",
+        *(["t1"] if sample.in_checkout_only else ["t0", "t1"]),
+        "working",
+    ]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can be another user")

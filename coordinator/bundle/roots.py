@@ -1,0 +1,81 @@
+"""Where the modules lie that a program imports and does not find: above its root, or in a folder such as src/."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from coordinator.bundle.collection import Collection
+from coordinator.bundle.files import entries, has_modules, is_module
+from coordinator.bundle.imports import imports_of, names_imported, parse
+
+
+@dataclass(frozen=True)
+class Misplaced:
+    """A module that is imported, and lies where the program does not look for it."""
+
+    name: str
+    where: str
+    """The import, as file:line."""
+    folder: Path
+
+    def remedy(self, root: Path) -> str:
+        """Where it lies, and what to do."""
+        place = os.path.relpath(self.folder, root)
+        if self.folder.is_relative_to(root):
+            return f'it lies in {place}/: path = ["{place}"] in [tool.coord], or --path {place} of coord bundle'
+        return f"it lies in {place}: --root {place} of coord bundle; a project's folder must be that one"
+
+
+def elsewhere(root: Path, collection: Collection) -> dict[str, Misplaced]:
+    """The modules that are imported, not found, and lie elsewhere; by their names."""
+    found = {}
+    for name, where, path in _not_found(collection):
+        if name not in found:
+            folder = next((folder for folder in _candidates(root, root / path, collection) if _has(folder, name)), None)
+            if folder:
+                found[name] = Misplaced(name, where, folder)
+    return found
+
+
+def _not_found(collection: Collection) -> Iterator[tuple[str, str, str]]:
+    """(top-level name, file:line, file) of imports without which the program fails."""
+    known = collection.taken | sys.stdlib_module_names
+    for dotted, (imported, where) in collection.imports.items():
+        name = dotted.partition(".")[0]
+        if name not in known and not imported.optional:
+            yield name, where, where.rpartition(":")[0]
+    for path, module in collection.unparsed.items():
+        names = names_imported(module.source.data)
+        if path in collection.broken or (names is not None and names <= known):
+            continue
+        for each in imports_of(parse(module.source.data, path), module.package, module.source.data).imports:
+            if each.name.partition(".")[0] not in known and not each.optional:
+                yield each.name.partition(".")[0], f"{path}:{each.line}", path
+
+
+def _candidates(root: Path, file: Path, collection: Collection) -> Iterator[Path]:
+    """Folders in which the module may lie, the likeliest first."""
+    yield from collection.outside
+    yield from (folder for folder in file.parents if folder.is_relative_to(root))
+    yield from (folder for folder in entries(root) if folder.is_dir() and not folder.is_symlink())
+    yield from above(root)
+
+
+def above(root: Path) -> Iterator[Path]:
+    """Folders above the root, up to the repository's or the working directory; the next two if it lies in neither."""
+    highest = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    here = Path.cwd()
+    if highest is None:
+        highest = here if root.is_relative_to(here) else Path(*root.parts[: max(len(root.parts) - 2, 2)])
+    for folder in root.parents:
+        if not folder.is_relative_to(highest) or folder in (Path.home(), Path(folder.anchor)):
+            return
+        yield folder
+
+
+def _has(folder: Path, name: str) -> bool:
+    return is_module(folder, name) or ((folder / name).is_dir() and has_modules(folder / name))

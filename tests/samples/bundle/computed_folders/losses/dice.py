@@ -1,0 +1,2 @@
+def value(x):
+    return 1 / x

@@ -1,0 +1,3 @@
+import deep_inside
+
+NAME = "common " + deep_inside.NAME

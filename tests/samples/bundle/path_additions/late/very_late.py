@@ -1,0 +1,1 @@
+NAME = "late/very_late"

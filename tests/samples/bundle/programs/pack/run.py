@@ -1,0 +1,3 @@
+from .part import NAME
+
+print("run", NAME)

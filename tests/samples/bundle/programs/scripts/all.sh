@@ -1,0 +1,3 @@
+set -e
+"$1" steps/extra.py
+"$1" -m late.run

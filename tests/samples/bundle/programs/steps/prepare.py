@@ -1,0 +1,3 @@
+import beside_the_step
+
+print("prepare", beside_the_step.NAME)

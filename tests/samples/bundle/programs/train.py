@@ -1,0 +1,3 @@
+import helper
+
+print("train", helper.NAME)

@@ -1,0 +1,2 @@
+LR = 0.1
+NET = "small"

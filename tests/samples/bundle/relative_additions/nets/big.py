@@ -1,0 +1,5 @@
+from shared import Base
+
+
+class Net(Base):
+    width = 64
