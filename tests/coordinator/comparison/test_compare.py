@@ -338,7 +338,10 @@ def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
     project = find_project(tiny.root)
     for name, has_oof in (("a", True), ("same", True), ("other", False)):
         finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
+    for seed in range(3):
+        finished(project, "noisy", 1 + seed, _images(seed=seed), seed=seed, sets=["train.wait_for=ada/noisy"])
     assert len(_compare(project, "a", "same").comparisons) == 1
+    assert _compare(project, "a", "same").floor is None  # the noise of other data
     with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: whether the images are the same"):
         _compare(project, "a", "other")
 

@@ -92,6 +92,14 @@ def test_a_file_is_recorded_before_it_has_its_name(results: Results, directory: 
     assert not killed.is_here(PurePosixPath("other.csv"), None)
 
 
+def test_a_file_that_cannot_be_recorded_does_not_get_its_name(results: Results, directory: Path) -> None:
+    """A file without a record would be a result that nobody knows the digest of."""
+    (directory / PARTS / "fetched.jsonl").mkdir()
+    with pytest.raises(IsADirectoryError):
+        _keep(results, OOF, b"rows")
+    assert not (directory / OOF).exists()
+
+
 def test_a_record_that_was_cut_off_hides_no_other(results: Results, directory: Path) -> None:
     """Each record starts on a new line."""
     first = _keep(results, OOF, b"rows")

@@ -27,6 +27,7 @@ from coordinator.errors import (
     TargetError,
     UsageError,
 )
+from coordinator.files import held
 from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
@@ -37,7 +38,7 @@ from coordinator.target import local
 from coordinator.target.competitions import Standing, SubmissionState
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
-from coordinator.target.protocol import RunState
+from coordinator.target.protocol import KernelRef, RunState
 from coordinator.workspace import Workspace
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.server import running_server
@@ -409,3 +410,22 @@ def test_what_is_no_competitions_name(case: Case, slug: str) -> None:
     """Such a name would become part of a path and of requests."""
     with pytest.raises(UsageError, match="is no competition's name"):
         case.submit(competition=slug)
+
+
+def test_one_process_at_a_time_submits_to_a_competition(case: Case) -> None:
+    """Two that look at the same time would find nothing submitted, and both send the file."""
+    free: list[bool] = []
+
+    def look() -> None:
+        with held(case.project.submit_lock("local", "parity"), wait=False) as ours:
+            free.append(ours)
+
+    class Watched(MemoryCompetitions):
+        def submit_version(self, slug: str, kernel: KernelRef, file_name: str, description: str) -> int | None:
+            look()
+            return super().submit_version(slug, kernel, file_name, description)
+
+    case.contest = Watched(sample_text=SAMPLE)
+    look()
+    case.submit()
+    assert free == [True, False]

@@ -429,6 +429,37 @@ def test_nothing_to_continue_from(tmp_path: Path) -> None:
     assert said == []
 
 
+@pytest.mark.parametrize("name", ["fold0.pth", "resume.pth", "resume.previous.pth"])
+@pytest.mark.parametrize("differs", ["config", "pictures"])
+def test_fold_of_another_run_is_not_gone_on_with(tmp_path: Path, name: str, differs: str) -> None:
+    """Whether it was finished or not: its config or its images are not the same."""
+    config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))
+    identity = {"fold": 0, "suffix": "", "config": config, "pictures": "ab"}
+    history = [{"epoch": epoch, "metrics": {"val/dice": 0.5}} for epoch in (1, 2)]
+    finished = {"finished": True, "epoch": 2, "value": 0.5, "history": history}
+    save_checkpoint(tmp_path / name, {**identity, **finished, "progress": {"epoch": 1, "step": 1}})
+    others: dict[str, dict[str, Any]] = {
+        "config": {"config": changed(config, optim={"lr": 0.1})},
+        "pictures": {"pictures": "cd"},
+    }
+    look = (
+        (lambda wanted: resume.finished_fold(tmp_path, wanted, tmp_path, print))
+        if name == "fold0.pth"
+        else (lambda wanted: resume.unfinished_fold(tmp_path, wanted, print))
+    )
+    assert look(identity)
+    with pytest.raises(ValueError, match=rf"{name} belongs to another run and can't be continued"):
+        look({**identity, **others[differs]})
+
+
+def test_the_state_before_the_last_is_kept(tmp_path: Path) -> None:
+    """A machine that loses power while the last one is written leaves the one before."""
+    for step in (1, 2, 3):
+        resume.save_progress(tmp_path, {"step": step})
+    kept = {path.name: load_checkpoint(path)["step"] for path in tmp_path.iterdir()}
+    assert kept == {"resume.pth": 3, "resume.previous.pth": 2}
+
+
 def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) -> None:
     """This is an error that names the setting to keep it; so is a fold with more epochs than train.epochs."""
     config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))

@@ -11,12 +11,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from coordinator.errors import NoAnswer, TargetError
 from coordinator.target.kaggle import Kaggle, parsing, policy, session
 from coordinator.target.kaggle.policy import Failed
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, SessionState
-from tests.coordinator.scripted import CREDENTIALS, Answer, Scripted, Time, ok, raw, scripted, stream
+from tests.coordinator.scripted import (
+    CREDENTIALS,
+    KEY,
+    Answer,
+    Scripted,
+    Time,
+    causes,
+    ok,
+    raw,
+    reset,
+    said,
+    scripted,
+    stream,
+)
 
 REF = KernelRef("ada", "tiny-base", 3)
 STATUS, OUTPUT, LIVE = "GetKernelSessionStatus", "ListKernelSessionOutput", "GetKernelSessionLogsStream"
@@ -165,6 +179,33 @@ def test_an_error_of_ten_gigabytes(server: Scripted) -> None:
 def test_what_breaks_parsers(server: Scripted, text: bytes) -> None:
     """Without limits deep nesting would overflow the stack, and long numbers would take quadratic time."""
     assert "answer" in refusal(server, STATUS, raw(200, text))
+
+
+def test_an_answer_that_repeats_the_key_does_not_show_it(server: Scripted) -> None:
+    """In an answer, in an error of HTTP, and in an error with the status of a success."""
+    server.script[STATUS] = [ok(status="ERROR", failureMessage=f"no {KEY}")]
+    assert CALLS[STATUS](server.kaggle()).message == "no ***"
+    for answer in (said(418, f"no {KEY}"), ok(code=418, message=f"no {KEY}")):
+        message = refusal(server, STATUS, answer)
+        assert "no ***" in message
+        assert KEY not in message
+
+
+@pytest.mark.parametrize("answer", [reset, raw(200, b"no JSON"), raw(302, b"", Location="https://[")])
+def test_a_traceback_has_only_our_own_texts(server: Scripted, answer: Answer) -> None:
+    """Those of the libraries have headers, addresses and answers, with what is secret in them."""
+    server.script[STATUS] = [answer]
+    with pytest.raises(TargetError) as caught:
+        server.kaggle().state(REF)
+    assert {type(each).__module__.partition(".")[0] for each in causes(caught.value)} == {"coordinator"}
+
+
+def test_a_body_that_breaks_off_shows_no_address(server: Scripted) -> None:
+    """The caller reads it, and requests would name the address with its signature."""
+    session = server.kaggle()._session
+    with pytest.raises(TargetError) as caught, session.explaining("reading it"):
+        raise requests.exceptions.ConnectionError("https://x/a?signature=secret")
+    assert not any("secret" in str(each) for each in causes(caught.value))
 
 
 def test_an_answer_that_drips(server: Scripted) -> None:
