@@ -18,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from tests.paths import ROOT
@@ -29,6 +31,18 @@ LIST = Path(__file__).with_suffix(".txt")
 _EQUIVALENT = "equivalent: "
 _TEST_SECONDS = 60
 _PASSED, _FAILED = 0, 1  # pytest's exit codes; any other says that no test ran
+
+
+class Outcome(StrEnum):
+    """What the tests say of an edit."""
+
+    NOTICED = "noticed"
+    LIVES = "LIVES"
+    SKIPPED = "skipped"
+    """This machine lacks what the tests need."""
+    WRONG = "ERROR"
+    """The line no longer applies, or the tests could not be run."""
+    EQUIVALENT = "equivalent"
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,7 @@ class Copy:
     """A copy of the working tree. Its tests, and the processes that they start, import its own modules."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._folder = folder
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -83,89 +97,86 @@ class Copy:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, folder / name)
         # The tests put this folder into PYTHONPATH: it comes before the place where the checkout is installed.
-        guard = folder / "tests" / "guard" / "sitecustomize.py"
-        with guard.open("a", encoding="utf-8") as file:
-            file.write(f"\nimport sys\n\nsys.path.insert(0, {str(folder)!r})\n")
+        with (folder / "tests" / "guard" / "sitecustomize.py").open("a", encoding="utf-8") as guard:
+            guard.write(f"\nimport sys\n\nsys.path.insert(0, {str(folder)!r})\n")
 
-    def fails(self, mutant: Mutant, moment: float) -> tuple[bool, str]:
-        """Whether a test fails with the edit, and which one. Raises RuntimeError if they could not be run.
+    def try_edit(self, mutant: Mutant, moment: float) -> tuple[Outcome, str]:
+        """What its tests say of an edit, and the first test that noticed it, or why none did.
 
         `moment` is of this edit only: Python takes a compiled module for another edit's if size and time are equal.
         """
-        file = self.folder / mutant.path
+        file = self._folder / mutant.path
         try:
             file.write_text(mutant.edited((ROOT / mutant.path).read_text(encoding="utf-8")), encoding="utf-8")
             os.utime(file, (moment, moment))
-            return self.run(mutant.tests)
+            outcome, said = self.run(mutant.tests)
+        except (ValueError, OSError) as error:
+            return Outcome.WRONG, str(error)
         finally:
-            shutil.copy2(ROOT / mutant.path, file)
+            if (ROOT / mutant.path).is_file():
+                shutil.copy2(ROOT / mutant.path, file)
+        return outcome, said or f"{mutant.path}: {mutant.old} -> {mutant.new}"
 
-    def run(self, tests: Sequence[str]) -> tuple[bool, str]:
-        """Whether one of the tests fails, and which one. Raises RuntimeError if none could be run."""
+    def run(self, tests: Sequence[str]) -> tuple[Outcome, str]:
+        """Whether one of the tests fails (the edit is noticed), and which one."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--timeout={_TEST_SECONDS}"]
         done = subprocess.run(
-            [*command, *dict.fromkeys(tests)], cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [*command, *dict.fromkeys(tests)], cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
-        said = done.stdout.decode("utf-8", "replace")
+        said = done.stdout.decode("utf-8", "replace").strip()
         if done.returncode == _FAILED:
             first = re.search(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
-            return True, first[1] if first else "the time was over"
-        if done.returncode != _PASSED or not re.search(r"\d passed", said):
-            raise RuntimeError(f"no test ran:\n{said.strip()}")
-        return False, ""
+            return Outcome.NOTICED, first[1] if first else "the time of a test was over"
+        if done.returncode != _PASSED:
+            return Outcome.WRONG, f"no test ran:\n{said}"
+        return (Outcome.LIVES, "") if re.search(r"\d passed", said) else (Outcome.SKIPPED, said.splitlines()[-1])
 
 
 def main(arguments: Sequence[str]) -> int:
     """Returns 1 if an edit was not noticed or a line is wrong, else 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.partition("\n")[0])
     parser.add_argument("words", nargs="*", metavar="WORD", help="only the lines that have all these words")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many edits at a time")
     options = parser.parse_args(arguments)
     text = LIST.read_text(encoding="utf-8")
-    lines = text.splitlines()
-    chosen = [
-        each for each in mutants(text) if all(word.lower() in lines[each.line - 1].lower() for word in options.words)
-    ]
-    alive = wrong = 0
-    with tempfile.TemporaryDirectory(prefix="coord-mutants-") as folder:
-        for mutant, problem, said in _noticed([each for each in chosen if each.tests], Path(folder), options.jobs):
-            alive, wrong = alive + (problem == "LIVES"), wrong + (problem == "ERROR")
-            print(f"{problem or 'noticed':8} {mutant.name}: {said}", flush=True)
-    for mutant in chosen:
-        if mutant.why_equivalent:
-            print(f"{'same':8} {mutant.name}: {mutant.why_equivalent}")
-    same = sum(bool(each.why_equivalent) for each in chosen)
-    noticed = len(chosen) - same - alive - wrong
-    print(f"{len(chosen)} edits: {noticed} noticed, {same} equivalent, {alive} alive, {wrong} with an error")
-    return int(not chosen or bool(alive or wrong))
-
-
-def _noticed(chosen: Sequence[Mutant], folder: Path, jobs: int) -> Iterator[tuple[Mutant, str, str]]:
-    """(mutant, problem or "", the first test that failed or the reason) of each, in the order of the list."""
+    lines = [line.lower() for line in text.splitlines()]
+    chosen = [each for each in mutants(text) if all(word.lower() in lines[each.line - 1] for word in options.words)]
     if not chosen:
-        return
+        parser.error(f"no line of {LIST.name} has these words")
+    counts: Counter[Outcome] = Counter()
+    with tempfile.TemporaryDirectory(prefix="coord-mutants-") as folder:
+        for mutant, outcome, said in _tried(chosen, Path(folder), options.jobs):
+            counts[outcome] += 1
+            print(f"{outcome:10} {mutant.name}: {said}", flush=True)
+    print(f"{len(chosen)} edits: " + ", ".join(f"{number} {outcome}" for outcome, number in counts.items()))
+    return int(bool(counts[Outcome.LIVES] or counts[Outcome.WRONG]))
+
+
+def _tried(chosen: Sequence[Mutant], folder: Path, jobs: int) -> Iterator[tuple[Mutant, Outcome, str]]:
+    """Each mutant with what its tests say of it, in the order of the list. Ends the program if they fail anyway."""
     copies: queue.SimpleQueue[Copy] = queue.SimpleQueue()
     for number in range(max(1, min(jobs, len(chosen)))):
         copies.put(Copy(folder / str(number)))
     first = copies.get()
-    fails, test = first.run([test for mutant in chosen for test in mutant.tests])
-    if fails:
-        raise SystemExit(f"{test} fails without any edit")
+    if tests := [test for mutant in chosen for test in mutant.tests]:
+        print("first without an edit", flush=True)
+        outcome, said = first.run(tests)
+        if outcome in (Outcome.NOTICED, Outcome.WRONG):
+            raise SystemExit(f"without any edit: {said}")
     copies.put(first)
     moments = itertools.count(time.time() - 1e9)
 
-    def tried(mutant: Mutant) -> tuple[Mutant, str, str]:
+    def one(mutant: Mutant) -> tuple[Mutant, Outcome, str]:
+        if mutant.why_equivalent:
+            return mutant, Outcome.EQUIVALENT, mutant.why_equivalent
         copy = copies.get()
         try:
-            fails, test = copy.fails(mutant, next(moments))
-        except (RuntimeError, ValueError) as error:
-            return mutant, "ERROR", str(error)
+            return mutant, *copy.try_edit(mutant, next(moments))
         finally:
             copies.put(copy)
-        return mutant, "" if fails else "LIVES", test or f"{mutant.path}: {mutant.old} -> {mutant.new}"
 
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(tried, chosen)
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        yield from pool.map(one, chosen)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,18 @@ def test_other_folds_are_not_paired(tiny: Project) -> None:
         _compare(tiny, "a", "b", paired=True)
 
 
+def test_a_pair_is_one_image(tiny: Project) -> None:
+    """The same values on other images differ, image by image, though nothing differs on the whole."""
+    values = _images(seed=1)
+    finished(tiny, "a", 1, values)
+    finished(tiny, "b", 1, values[2:] + values[:2], sets=["optim.lr=0.2"])
+    (found,) = _compare(tiny, "a", "b").comparisons
+    assert found.images.is_paired
+    assert found.images.interval is not None
+    assert found.images.interval.estimate == pytest.approx(0)
+    assert found.images.interval.high - found.images.interval.low > 0.05
+
+
 @pytest.mark.parametrize("metric", ["cv/dice", "val/loss"])
 def test_which_folds_a_run_had_is_in_its_rows(tiny: Project, metric: str) -> None:
     """Whatever the metric, and whether it has a column or not: all runs of b had other folds than those of a."""

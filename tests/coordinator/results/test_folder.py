@@ -49,6 +49,12 @@ def test_a_new_folder_names_its_run(results: Results, directory: Path) -> None:
     assert Results(directory).run_id() == "run-one"
 
 
+def test_the_origin_of_results_survives_a_power_failure(directory: Path, flushed: list[bytes]) -> None:
+    """run.json is on the disk before it gets its name: a folder without it would be nobody's."""
+    Results(directory).make_room(PROVENANCE)
+    assert flushed == [(directory / RUN).read_bytes()]
+
+
 @pytest.mark.parametrize("content", ["", "[1]", '{"id": 5}', '{"id": "cut'])
 def test_a_folder_that_does_not_name_its_run(directory: Path, content: str) -> None:
     """A run.json that was damaged or edited names no run, and neither does a missing one."""

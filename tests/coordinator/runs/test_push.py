@@ -11,8 +11,9 @@ import pytest
 
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.clock import Clock
-from coordinator.errors import Later, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.errors import Later, MetadataError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
+from coordinator.kaggle_rules import SOURCE_MAX
 from coordinator.kernel.build import Build, build_kernel
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
@@ -285,3 +286,33 @@ def test_a_source_that_was_not_accepted_is_an_error(pusher: Pusher) -> None:
         pusher(Strict(slots=9, session=RUNNING_SESSION))
     (run,) = pusher.ledger.runs()
     assert (run.state, run.lacks, run.is_whole) == (RunState.QUEUED, ("ada/gone",), False)
+
+
+def test_a_push_that_is_sent_again_is_dated_again(pusher: Pusher) -> None:
+    """If this process is killed now, the next one waits for it from here on."""
+    long_ago = "2026-11-01T00:00:00+00:00"
+    dates: list[str | None] = []
+
+    def look() -> None:
+        (run,) = pusher.ledger.runs()
+        dates.append(run.sent_at)
+
+    def waited(_: float) -> None:
+        (run,) = pusher.ledger.runs()
+        pusher.ledger.update(run.id, sent_at=long_ago)
+
+    pusher.event = waited
+    pusher(Watched(slots=9, session=RUNNING_SESSION, push_plan={"tiny-base": [(False, LOST)]}, event=look))
+    assert len(dates) == 2
+    assert long_ago not in dates
+
+
+def test_a_source_that_its_stamp_makes_too_large_is_not_sent(pusher: Pusher) -> None:
+    """Kaggle would cut it off. The ledger has no run that was never sent."""
+    script = pusher.built.script
+    filled = script.text + "#" * (SOURCE_MAX - len(script.text.encode()) - 1) + "\n"
+    pusher.built = dataclasses.replace(pusher.built, script=dataclasses.replace(script, text=filled))
+    target = _target()
+    with pytest.raises(MetadataError, match="bytes"):
+        pusher(target)
+    assert (_pushes(target), pusher.ledger.runs()) == (0, [])

@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from coordinator.results.summary import Summary
 from coordinator.submissions.scores import refresh, wait
 from coordinator.submissions.submit import SubmitOptions, submit_run
 from coordinator.target import local
-from coordinator.target.competitions import Standing, SubmissionState
+from coordinator.target.competitions import Allowance, Standing, SubmissionState
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 from coordinator.target.protocol import KernelRef, RunState
@@ -429,3 +430,16 @@ def test_one_process_at_a_time_submits_to_a_competition(case: Case) -> None:
     look()
     case.submit()
     assert free == [True, False]
+
+
+def test_a_submission_is_dated_when_it_is_sent(case: Case) -> None:
+    """Not when the command began to wait for another process: from its date on, its answer is waited for."""
+    later = datetime.fromtimestamp(time.time() + 40, UTC).isoformat(timespec="seconds")
+
+    class Slow(MemoryCompetitions):
+        def allowance(self, slug: str) -> Allowance:
+            case.ledger.add(_run(2, created_at=later))  # the ledger's time does not go back behind this
+            return super().allowance(slug)
+
+    case.contest = Slow(sample_text=SAMPLE)
+    assert case.submit().created_at == later

@@ -460,6 +460,22 @@ def test_the_state_before_the_last_is_kept(tmp_path: Path) -> None:
     assert kept == {"resume.pth": 3, "resume.previous.pth": 2}
 
 
+def test_state_that_is_carried_over_is_on_the_disk(tmp_path: Path, flushed: list[bytes]) -> None:
+    """Before it gets its name: a third run may continue from it. What this run has replaced is left as it is."""
+    earlier, output = tmp_path / "earlier", tmp_path / "output"
+    earlier.mkdir()
+    output.mkdir()
+    (earlier / "fold0.pth").write_bytes(b"earlier")
+    (earlier / "fold1.pth").write_bytes(b"also earlier")
+    (output / "fold1.pth").write_bytes(b"newer")
+    resume.carry_over(earlier, output)
+    assert flushed == [b"earlier"]
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == {
+        "fold0.pth": b"earlier",
+        "fold1.pth": b"newer",
+    }
+
+
 def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) -> None:
     """This is an error that names the setting to keep it; so is a fold with more epochs than train.epochs."""
     config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))
