@@ -66,6 +66,35 @@ def test_intervals_by_hand() -> None:
     assert welch.high - welch.estimate == pytest.approx(t_quantile(0.975, df) * math.sqrt(1 / 3 + 50), rel=1e-9)
 
 
+def test_an_interval_is_of_the_level_that_was_asked_for() -> None:
+    """Several comparisons are of a higher one: each interval is wider as the quantiles of its distribution are."""
+    a, b, c = [1.0, 2.0, 3.0], [3.0, 5.0, 4.0], [3.0, 5.0]
+    by_fold = [dict(enumerate([value, value + 1] for value in side)) for side in (a, b)]
+
+    def width(found: Interval) -> float:
+        return found.high - found.low
+
+    for level in (0.5, 0.99):
+
+        def wider(df: float, level: float = level) -> float:
+            return t_quantile((1 + level) / 2, df) / t_quantile(0.975, df)
+
+        assert width(t_interval(a, b, level=level)) == pytest.approx(width(t_interval(a, b)) * wider(4))
+        df = (1 / 3 + 1) ** 2 / ((1 / 3) ** 2 / 2 + 1)
+        assert width(welch_interval(a, c, level=level)) == pytest.approx(width(welch_interval(a, c)) * wider(df))
+        one, two = ({str(block): values for block, values in side.items()} for side in by_fold)
+        blocks, spread = blocked_interval(one, two, level=level)
+        assert width(blocks) == pytest.approx(width(blocked_interval(one, two)[0]) * wider(spread.df))
+    values = list(np.random.default_rng(5).normal(size=200))
+    normal = t_quantile(0.75, 1e7) / t_quantile(0.975, 1e7)
+    for paired in (True, False):
+        half, usual = (
+            paired_bootstrap(values, level=level) if paired else unpaired_bootstrap(values, values, level=level)
+            for level in (0.5, 0.95)
+        )
+        assert width(half) / width(usual) == pytest.approx(normal, rel=0.1)
+
+
 def test_blocks() -> None:
     """One block is Student's, a value of each in every block the paired t; and an uneven case by least squares."""
     a, b = [1.0, 2.0, 4.0], [3.0, 5.0]

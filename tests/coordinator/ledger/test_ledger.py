@@ -8,12 +8,14 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.errors import LedgerError, RunNotFound
+from coordinator.files import held
 from coordinator.ledger.ledger import Ledger, Run, connect, new_run_id
 from coordinator.ledger.migrations import MIGRATIONS
 from coordinator.ledger.salvage import salvage_ledger
@@ -361,6 +363,23 @@ def test_a_writer_has_its_lock_before_it_reads(file: Path) -> None:
         second.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             second.execute("BEGIN IMMEDIATE")
+
+
+def test_a_new_ledger_is_made_by_one_process_at_a_time(file: Path) -> None:
+    """SQLite lets one of two fail that turn a new file to WAL at once; once it has that mode, nobody waits."""
+
+    def opened() -> None:
+        with Ledger(file):
+            pass
+
+    thread = threading.Thread(target=opened)
+    with held(file.with_suffix(".lock"), wait=True):
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(30)
+    with held(file.with_suffix(".lock"), wait=True):
+        opened()
 
 
 def test_a_closed_ledger_is_not_used(file: Path) -> None:

@@ -443,3 +443,16 @@ def test_a_submission_is_dated_when_it_is_sent(case: Case) -> None:
 
     case.contest = Slow(sample_text=SAMPLE)
     assert case.submit().created_at == later
+
+
+def test_a_submission_is_known_by_its_number(case: Case) -> None:
+    """Its description may be changed on the target's page: neither is it lost, nor taken in a second time."""
+    sent = case.submit()
+    for description in ("mine", submissions.stamp(case.run.id, "1a2b3c4d")):
+        case.contest.sent = [
+            dataclasses.replace(
+                case.contest.sent[0], description=description, public=0.5, state=SubmissionState.COMPLETE
+            )
+        ]
+        (found,) = refresh(case.workspace, "parity")
+        assert (found.id, found.public) == (sent.id, 0.5)

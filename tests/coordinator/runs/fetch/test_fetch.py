@@ -27,7 +27,7 @@ from coordinator.target.protocol import Download, OutputFile
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.depot import Asked, Depot, running_depot, summary_of
-from tests.coordinator.fetching import fetched
+from tests.coordinator.fetching import SUMMARY, fetched
 from tests.coordinator.sample_runs import ON_KAGGLE
 from tests.coordinator.targets import MemoryTarget, source_of
 
@@ -421,3 +421,12 @@ def test_one_process_at_a_time_fetches_a_run(tiny: Project, ledger: Ledger) -> N
 
     fetched(tiny, ledger, {}, target=Watched(name="kaggle", owner=ON_KAGGLE.owner))
     assert free == [False]
+
+
+def test_another_script_than_the_pushed_one_is_told(tiny: Project, ledger: Ledger) -> None:
+    """It was edited on Kaggle's page, say. Its results are fetched all the same."""
+    summary = {**SUMMARY, "digest": "sha256:other"}
+    found = fetched(tiny, ledger, {"metrics.json": json.dumps(summary).encode()})
+    told = f"the script that ran (sha256:other) is not the one that was pushed ({ON_KAGGLE.digest})"
+    assert told in found.warnings
+    assert found.run.fetched_at
