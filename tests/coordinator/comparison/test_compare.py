@@ -180,6 +180,23 @@ def test_each_seed_is_paired_with_the_same_folds_of_the_other_side(tiny: Project
     assert images.interval.estimate == pytest.approx(0.3)  # not against the mean of both, which would be 0.4
 
 
+def test_each_set_of_folds_counts_the_same(tiny: Project) -> None:
+    """However many runs had it: else its luck would be the config's that had it more often."""
+    late = [at // 30 for at in range(IMAGES)]
+    values = _images(seed=1)
+    for version, folds in enumerate(((), (), late), start=1):
+        shift = 0.3 if folds else 0.0
+        finished(tiny, "a", version, [value + shift for value in values], seed=version, folds=folds)
+    for version, folds in enumerate(((), late), start=1):
+        shift = 0.3 if folds else 0.0
+        finished(
+            tiny, "b", version, [value + shift for value in values], seed=version, folds=folds, sets=["optim.lr=0.2"]
+        )
+    images = _compare(tiny, "a", "b").comparisons[0].images
+    assert images.interval is not None
+    assert images.interval.estimate == pytest.approx(0)
+
+
 def test_repeats_inside_one_run_count(tiny: Project) -> None:
     """A run that went through three seeds has three values, with out-of-fold rows each."""
     finished(tiny, "a", 1, _images(seed=0), repeats={1: _images(seed=1), 2: _images(seed=2)})

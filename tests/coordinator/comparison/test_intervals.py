@@ -138,6 +138,9 @@ def test_how_many_repeats_a_difference_needs() -> None:
     assert repeats_needed(-0.5, 1.0) == 64
     assert repeats_needed(0.001, 1.0, most=50) is None
     assert detectable(1.0, 17) <= 1.0 < detectable(1.0, 16)
+    two, four = (t_quantile(0.975, df) + t_quantile(0.8, df) for df in (2, 4))  # of three pairs, or of three each
+    assert detectable(1.0, 3, paired=True) == pytest.approx(two * math.sqrt(2 / 3))
+    assert detectable(1.0, 3) == pytest.approx(four * math.sqrt(2 / 3))
     assert detectable(2.0, 17) == pytest.approx(2 * detectable(1.0, 17))
 
 
@@ -172,6 +175,9 @@ def test_pairs_are_worth_more_than_two_samples() -> None:
     assert pairs.low == pytest.approx(0.01) == pairs.high
     assert apart.estimate == pytest.approx(0.01)
     assert apart.excludes_zero is False
+    # Each of the two samples has the spread of one.
+    one = paired_bootstrap(values)
+    assert (apart.high - apart.low) / (one.high - one.low) == pytest.approx(math.sqrt(2), rel=0.1)
 
 
 def test_a_large_sample_is_drawn_in_parts() -> None:
