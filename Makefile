@@ -31,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	    || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large: this takes a few minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,local,notebook,train,mlflow,tensorboard,wandb,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,hydra,local,notebook,train,mlflow,tensorboard,wandb,dev]'
 	@# Real labels for the tests. Without its dependencies: the tests read its data file only, and do not import it.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps torchxrayvision
 	@touch $(READY)

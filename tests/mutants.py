@@ -74,10 +74,11 @@ def mutants(text: str) -> list[Mutant]:
         fields = [field.strip() for field in line.split("||")]
         if len(fields) != 5 or not all(fields[:3]) or not fields[4] or fields[2] == fields[3]:
             raise ValueError(f"line {number}: it has to be: name || file || old text || new text || tests")
-        *edit, noticed_by = fields
+        name, path, old, new, noticed_by = fields
         is_equivalent = noticed_by.startswith(_EQUIVALENT)
         tests = () if is_equivalent else tuple(noticed_by.split())
-        found.append(Mutant(number, *edit, tests, noticed_by.removeprefix(_EQUIVALENT) if is_equivalent else ""))
+        why = noticed_by.removeprefix(_EQUIVALENT) if is_equivalent else ""
+        found.append(Mutant(number, name, path, old, new, tests, why))
     return found
 
 

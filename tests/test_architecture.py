@@ -272,10 +272,17 @@ def test_local_kaggle_has_no_circle_of_modules() -> None:
 
 @pytest.mark.parametrize(
     ("name", "others"),
-    [("bundle/bootstrap.py", set()), ("bundle/in_notebook.py", {"IPython"}), ("bundle/image_probe.py", set())],
+    [
+        ("bundle/bootstrap.py", set()),
+        ("bundle/delivery.py", set()),
+        ("bundle/in_notebook.py", {"IPython"}),
+        ("bundle/image_probe.py", set()),
+        ("project/declaration/parser_probe.py", set()),
+        ("project/declaration/dataclass_probe.py", set()),
+    ],
 )
-def test_what_runs_in_the_kernel_needs_the_standard_library_only(name: str, others: set[str]) -> None:
-    """These modules run inside the kernel, where coord is not installed; the kernel of a notebook has IPython."""
+def test_what_runs_elsewhere_needs_the_standard_library_only(name: str, others: set[str]) -> None:
+    """These modules run inside the kernel (that of a notebook has IPython) or in a project's Python, without coord."""
     for _, imported in _imports(ROOT / "coordinator" / name):
         assert imported.partition(".")[0] in STANDARD_LIBRARY | others
 

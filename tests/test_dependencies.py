@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-OWN = {"coordinator", "runner_test", "model_src", "benchmarks", "tests"}
+OWN = {"coordinator", "runner_test", "model_src", "benchmarks", "tests", "coord_log"}
 BASE = "dependencies"
 
 
@@ -86,7 +86,7 @@ def test_the_coordinator_needs_its_base_list_only() -> None:
     found = list(imports("coordinator"))
     assert {each.package for each in found} >= {"kagglesdk", "requests", "typer", "mlflow"}
     assert undeclared([each for each in found if not each.is_lazy], BASE) == []
-    extras = ("submit", "local", "notebook", "train", "mlflow", "tensorboard", "wandb")
+    extras = ("submit", "hydra", "local", "notebook", "train", "mlflow", "tensorboard", "wandb")
     assert undeclared([each for each in found if each.is_lazy], BASE, *extras) == []
 
 

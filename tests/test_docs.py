@@ -52,6 +52,7 @@ def test_every_documented_command_exists_with_its_options() -> None:
         for words in re.findall(
             r"(?:^|`|\$ )coord ([a-z][a-z-]*(?: [^`#\n|;&]*)?)", document.read_text(encoding="utf-8"), flags=re.M
         ):
+            words = words.partition(" -- ")[0]  # what follows are the arguments of another program
             parts = words.split()
             is_alone = parts[0] == GROUP_AND_COMMAND and (*parts, "-")[1].startswith("-")
             command = tuple(parts[:2]) if parts[0] in GROUPS and not is_alone else (parts[0],)

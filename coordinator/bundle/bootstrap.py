@@ -1,6 +1,7 @@
 """Runs first inside the kernel: unpacks the sources, checks them, and runs the entry as `__main__`.
 
-They go to `<temporary directory>/coord-<random>/sources/`, a directory of this process alone.
+They go to `<temporary directory>/coord-<random>/sources/`, a directory of this process alone, or into the working
+directory (see `checkout`).
 
 This code uses the standard library only. It is the end of every kernel (so it has no `from __future__` import), and
 coord imports it as a module, too, for the digest.
@@ -13,10 +14,11 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, TracebackType
+from typing import NamedTuple
 
 STAMP = "# coord: "
 """Begins the script's first line, the only one that its digest leaves out: `# coord: run=... digest=sha256:...`."""
@@ -27,6 +29,23 @@ CONFIG_FILE = "coord_config.json"
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 Packed = dict[str, tuple[str, str, str]]
 """Path -> (SHA-256, encoding, text); see `decoded`."""
+
+
+class StartOptions(NamedTuple):
+    """How the program is started."""
+
+    arguments: Sequence[str] = ()
+    """Its arguments; those of the delivery come after them, and then those of this script."""
+    place: Callable[[dict[str, bytes], Path], Path] | None = None
+    """Puts the files (path -> content) elsewhere than into the session's directory; see `checkout.check_out`."""
+    deliver: Callable[[dict[str, object]], tuple[list[str], dict[str, str], dict[str, str]]] | None = None
+    """(arguments, variables, path -> text of files) that give the program its config; see `delivery.delivered`."""
+    loaded: Iterable[str] | None = None
+    """The names of the modules that Python had loaded before this script imported any."""
+
+
+AS_IT_IS = StartOptions()
+"""Without arguments, from the session's directory."""
 
 
 def digest_of(script: str) -> str:
@@ -96,24 +115,22 @@ def overridden(config: dict[str, object], overrides: dict[str, object]) -> dict[
     return result
 
 
-def unpack(files: Packed, archive: str, directory: Path) -> None:
-    """Writes the files into a new directory, each checked against its SHA-256. Raises OSError."""
+def verified(files: Packed, archive: str) -> dict[str, bytes]:
+    """The content of each file, checked against its SHA-256."""
     try:
         packed = packed_in(files, archive)
         contents = {path: decoded(encoding, text) for path, (_, encoding, text) in packed.items()}
     except Exception as error:  # every encoding has errors of its own
         raise SystemExit(f"coord: the sources are damaged ({error}): build and push again") from None
     digests = {path: sha256 for path, (sha256, _, _) in (files or packed).items()}
-    directory.mkdir()
     for path, data in contents.items():
         if hashlib.sha256(data).hexdigest() != digests.get(path):
             raise SystemExit(f"coord: {path} is not what was bundled (its SHA-256 differs): build and push again")
-        (directory / path).parent.mkdir(parents=True, exist_ok=True)
-        (directory / path).write_bytes(data)
+    return contents
 
 
-def unpack_session(files: Packed, archive: str, config: str) -> Path:
-    """Makes this process's own directory, with the sources in `sources/` and the config; removed when the process ends.
+def new_session(contents: dict[str, bytes], config: str) -> Path:
+    """Makes this process's own directory, with the files in `sources/` and the config; removed when the process ends.
 
     It lies in the first temporary directory that has room for it, and never in the working directory, where everything
     is the kernel's output.
@@ -124,7 +141,10 @@ def unpack_session(files: Packed, archive: str, config: str) -> Path:
         try:
             session.mkdir(0o700)  # only this user may write what is run from there
             atexit.register(remove, session, os.getpid())
-            unpack(files, archive, session / "sources")
+            (session / "sources").mkdir()
+            for path, data in contents.items():
+                (session / "sources" / path).parent.mkdir(parents=True, exist_ok=True)
+                (session / "sources" / path).write_bytes(data)
             if config:
                 (session / CONFIG_FILE).write_text(config, encoding="utf-8")
             return session
@@ -140,10 +160,9 @@ def remove(session: Path, owner: int) -> None:
         shutil.rmtree(session, ignore_errors=True)
 
 
-def start(sources: Path, entry: str, loaded: Iterable[str] | None) -> None:
+def start(sources: Path, entry: str, is_script: bool, loaded: Iterable[str] | None) -> None:
     """Runs the entry as `python -m module` or `python script.py` would in the directory of the sources."""
     path = sources / entry
-    is_script = path.is_file()
     if not sys.flags.safe_path:
         del sys.path[0]  # the directory of this script
     sys.path[:0] = dict.fromkeys([str(path.parent if is_script else sources), str(sources)])
@@ -187,21 +206,26 @@ def run(
     config: dict[str, object] | None,
     entry: str,
     experiment: str,
-    loaded: Iterable[str] | None = None,
+    launch: StartOptions = AS_IT_IS,
 ) -> None:
-    """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources.
-
-    `loaded` has the names of the modules that Python had loaded before this script imported any.
-    """
+    """Unpacks the sources and runs `entry`: a module's name, or the path of a script among the sources."""
     script = Path(__file__).read_text(encoding="utf-8")
-    resolved = ""
     if config is not None:
-        resolved = json.dumps(overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}")), indent=2)
+        config = overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}"))
+    resolved = "" if config is None else json.dumps(config, indent=2)
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
-    session = unpack_session(files, archive, resolved)
-    sources = session / "sources"
+    contents = verified(files, archive)
+    words = list(launch.arguments)
+    if config is not None and launch.deliver is not None:
+        more, variables, texts = launch.deliver(config)
+        words += more
+        os.environ.update(variables)
+        contents.update({path: text.encode("utf-8") for path, text in texts.items()})
+    sys.argv[1:1] = words
+    session = new_session({} if launch.place else contents, resolved)
+    sources = launch.place(contents, session) if launch.place else session / "sources"
     if resolved:
         os.environ["COORD_CONFIG"] = str(session / CONFIG_FILE)
     if experiment:
@@ -210,4 +234,4 @@ def run(
     os.environ["COORD_BUNDLE_DIGEST"] = digest
     # PYTHONPATH is for children: spawned workers and torchrun start a fresh interpreter.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(sources), os.environ.get("PYTHONPATH")]))
-    start(sources, entry, loaded)
+    start(sources, entry, entry in contents, launch.loaded)

@@ -32,6 +32,10 @@ class Program:
     entry: str
     """A module's dotted name, or a script's path below the root."""
     is_script: bool
+    arguments: tuple[str, ...] = ()
+    """What it is started with."""
+    in_checkout: bool = True
+    """Whether its files lie in the working directory while it runs; otherwise that holds the output only."""
 
 
 def script_at(path: Path, root: Path | None = None) -> Program:
@@ -106,7 +110,7 @@ def bundle(
         for warning in fitted.warnings:
             say(f"warning: {warning}")
         files = fitted.files
-    content = Content(program.entry, files)
+    content = Content(program.entry, files, arguments=program.arguments, in_checkout=program.in_checkout)
     return render_script(default_template("kernel.py.j2"), content, form=form, refuse=kaggle), files
 
 

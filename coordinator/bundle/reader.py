@@ -1,7 +1,8 @@
 """Reads a kernel back, from disk or from Kaggle, without running a line of it.
 
-The kernel's call of `run(files=..., archive=..., config=..., entry=..., experiment=...)` says what it holds. Each value
-is taken from the literals that it names, so a project's own template reads back as well as coord's.
+The kernel's call of `run(files=..., archive=..., config=..., entry=..., experiment=...)` says what it holds, and that
+of `StartOptions(...)` inside how the program is started. Each value is taken from the literals that it names, so a
+project's own template reads back as well as coord's.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class Kernel:
     form: Literal["text", "archive"]
     files: tuple[SourceFile, ...]
     """Sorted by path."""
+    arguments: tuple[str, ...]
+    in_checkout: bool
+    delivery: dict[str, Any] | None
+    """See `script.Content`."""
     damaged: Mapping[str, str]
     """Path -> the SHA-256 that the kernel states, for files that have another: such a kernel refuses to run."""
 
@@ -89,6 +94,9 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         config=values.config(),
         form="archive" if values.string("archive") else "text",
         files=tuple(files),
+        arguments=values.arguments(),
+        in_checkout=values.launch("place") is not None,
+        delivery=values.delivery(),
         damaged=damaged,
     )
 
@@ -148,8 +156,35 @@ class _Values:
             raise self.error("config", "it is neither a dictionary nor None")
         return value
 
+    def launch(self, name: str) -> ast.expr | None:
+        """An argument of `StartOptions(...)`; None if it is not given."""
+        call = self._call.get("launch")
+        given = {each.arg: each.value for each in call.keywords} if isinstance(call, ast.Call) else {}
+        return given.get(name)
+
+    def arguments(self) -> tuple[str, ...]:
+        node = self.launch("arguments")
+        found = [] if node is None else self._literal("launch", node)
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            raise self.error("launch", "arguments is not a list of strings")
+        return tuple(found)
+
+    def delivery(self) -> dict[str, Any] | None:
+        """The table that the call of `delivered(config, TABLE)` names."""
+        given = self.launch("deliver")
+        call = given.body if isinstance(given, ast.Lambda) else None
+        if not isinstance(call, ast.Call) or len(call.args) != 2:
+            return None
+        found = self._named("launch", call.args[1])
+        if not isinstance(found, dict):
+            raise self.error("launch", "the delivery is not a dictionary")
+        return found
+
     def value(self, argument: str) -> Any:
-        given = self._call[argument]
+        return self._named(argument, self._call[argument])
+
+    def _named(self, argument: str, given: ast.expr) -> Any:
+        """The value of a literal, or of a name to which literals are assigned."""
         if not isinstance(given, ast.Name):
             return self._literal(argument, given)
         assignments = list(self._assignments(given.id))

@@ -19,15 +19,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import bootstrap
+from coordinator.bundle import bootstrap, checkout, delivery
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
+from coordinator.text import command_line
 
 # Python looks for an encoding in the first two lines, and would find one in an experiment about "label encoding: rle".
 _ENCODING = "# -*- coding: utf-8 -*-\n"
@@ -62,6 +64,12 @@ class Content:
     """What the experiment is about, in a sentence."""
     command: str = ""
     """The command that makes the script again."""
+    arguments: Sequence[str] = ()
+    """What the program is started with."""
+    in_checkout: bool = False
+    """Whether the files lie in the working directory while the program runs; see `checkout`."""
+    delivery: Mapping[str, Any] | None = None
+    """How the config reaches the program, for `delivery`; None if it reads the file that COORD_CONFIG names."""
 
 
 def render_script(
@@ -78,8 +86,16 @@ def render_script(
     Raises BundleError, with the largest files, when the archive would, too (unless `refuse` is False), and for a config
     that JSON cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
     """
+    source = template.read_text(encoding="utf-8")
+    used = {"arguments": content.arguments, "checkout": content.in_checkout, "delivery": content.delivery}
+    for name, value in used.items():
+        if value and name not in source:  # a template of the project, older than this
+            raise BundleError(
+                f"{template} does not use {name}: the program would not be started as the settings say",
+                hint=f"Copy the lines with {name} from coord's own template, or delete this one.",
+            )
     try:
-        compiled = _compiled(template.read_text(encoding="utf-8"))
+        compiled = _compiled(source)
     except jinja2.TemplateError as error:
         raise BundleError(f"{template.name}: {error}") from error
     values = {
@@ -87,9 +103,14 @@ def render_script(
         # It goes into a comment, where a line end or a NUL would end the comment or the script.
         "about": " ".join("".join(char if char.isprintable() else " " for char in content.about).split()),
         "entry": content.entry,
+        "arguments": list(content.arguments),
+        "program": command_line(content.entry, *content.arguments),
         "command": content.command,
         "config": None if content.config is None else _config_text(content.config),
-        "bootstrap": Path(bootstrap.__file__).read_text(encoding="utf-8").strip(),
+        "bootstrap": _source_of(bootstrap),
+        "checkout": _source_of(checkout) if content.in_checkout else "",
+        "delivery": _source_of(delivery) if content.delivery is not None else "",
+        "how": None if content.delivery is None else json.dumps(content.delivery, indent=2, ensure_ascii=False),
     }
     files = sorted(content.files, key=lambda file: file.path)
     packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
@@ -114,6 +135,10 @@ def render_script(
         f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
         hint=_AWAY,
     )
+
+
+def _source_of(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8").strip()
 
 
 @functools.lru_cache(maxsize=8)

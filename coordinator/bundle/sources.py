@@ -41,6 +41,7 @@ from coordinator.bundle.sizes import NAMED_MAX, Sizes
 from coordinator.errors import BundleError
 from coordinator.files import is_leftover
 from coordinator.names import is_confined
+from coordinator.project import shipped
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ class Selection:
 
 PLAIN = Selection()
 
+LOG_MODULE = "coord_log"
+"""The module with which any program may report to coord; it comes with coord, so a bundle brings it."""
+
 
 def collect(
     root: Path,
@@ -71,12 +75,13 @@ def collect(
     """The files that the entry needs, sorted by path.
 
     `entry` is a module (dotted name), or a script below the root (POSIX path); where `is_script` is not given, a script
-    is what ends in ".py". `say` gets a line for what went in, or was left out, for another reason than an import.
+    is a file of this name, or what ends in ".py". `say` gets a line for what went in, or was left out, for another
+    reason than an import.
 
     Raises BundleError if the entry is missing, a module that is imported has a syntax error, the files are too large,
     or one is refused or cannot be read.
     """
-    script = root / entry if (entry.endswith(".py") if is_script is None else is_script) else None
+    script = root / entry if (_is_script(root, entry) if is_script is None else is_script) else None
     with failures_told(root):
         collection = _collected(root, script or entry, selection, say)
         if collection.broken:
@@ -95,6 +100,10 @@ def collect(
         files = tuple(collection.files[path] for path in sorted(collection.files))
         collection.guard.check(files)
         return files
+
+
+def _is_script(root: Path, entry: str) -> bool:
+    return entry.endswith(".py") or (root / entry).is_file()
 
 
 def _collected(root: Path, entry: Path | str, selection: Selection, say: Callable[[str], None]) -> _Collection:
@@ -143,7 +152,7 @@ class _Collection:
         self.modules: list[Module] = []
         self.broken: dict[str, BundleError] = {}
         """Paths of modules that are no Python, and why."""
-        self._open = {name for folder in folders for name in names_in(folder)}
+        self._open = {LOG_MODULE, *(name for folder in folders for name in names_in(folder))}
         """Top-level names that could be imported and are not in the bundle yet."""
         self.left_out = LeftOut(root, say)
 
@@ -253,7 +262,10 @@ class _Collection:
                     )
                 return
         self._open.discard(name)
-        for path in located(self._folders, name):
+        places = located(self._folders, name)
+        if name == LOG_MODULE and not places:
+            self.files[f"{name}.py"] = SourceFile(f"{name}.py", shipped(f"{name}.py").read_bytes())
+        for path in places:
             checked(self._root, path)
             if path.is_dir() and self._reached_only:
                 self._packages.setdefault(name, []).append(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,9 @@ app = typer.Typer()
 @command
 def bundle(
     path: Annotated[Path | None, typer.Argument(help="A script, or a folder with a __main__.py.")] = None,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="The program's own arguments, after --.", metavar="[-- ARGUMENTS]")
+    ] = None,
     module: Annotated[
         str | None, typer.Option("--module", "-m", help="A module in place of PATH, as in python -m.", metavar="NAME")
     ] = None,
@@ -47,6 +51,12 @@ def bundle(
     kaggle: Annotated[
         bool, typer.Option("--kaggle", help="For a kernel: check its image's packages and Python, and the size limit.")
     ] = False,
+    cwd: Annotated[
+        Literal["checkout", "working"],
+        typer.Option(
+            "--cwd", help="Run where the program's files lie, as in a checkout, or where only the output lies."
+        ),
+    ] = "checkout",
     form: Annotated[
         Literal["auto", "text", "archive"],
         typer.Option("--form", help="Readable text, one compressed archive, or what fits into a kernel."),
@@ -55,18 +65,23 @@ def bundle(
 ) -> None:
     """Make one script of any program; no project needed.
 
-    Its local packages are included as a whole, with their data.
+    Its local packages are included as a whole, with their data. What follows -- are the arguments that it is started
+    with.
     """
     from coordinator.bundle import Selection, fits, largest_files, program as verb
     from coordinator.kaggle_rules import SOURCE_MAX
 
-    if (path is None) == (module is None):
+    given = list(arguments or ())
+    if module and path:  # what stands there is the program's first argument
+        given, path = [str(path), *given], None
+    if not path and not module:
         raise UsageError("what is to be bundled? Name a script, a folder with a __main__.py, or a module with -m")
     if not output:
         raise UsageError("where to? Name the file to write with -o (- is standard output)")
     if output == "-" and as_json:
         raise UsageError("-o - and --json both want standard output")
-    program = verb.module_of(module, root) if module else verb.script_at(path or Path(), root)
+    found = verb.module_of(module, root) if module else verb.script_at(path or Path(), root)
+    program = replace(found, arguments=tuple(given), in_checkout=cwd == "checkout")
     file = None if output == "-" else Path(output)
     script, files = verb.bundle(
         program,
@@ -90,6 +105,7 @@ def bundle(
             {
                 "output": output,
                 "entry": program.entry,
+                "arguments": given,
                 "digest": script.digest,
                 "form": script.form,
                 "bytes": size,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,10 @@ from coordinator.cli.common import (
 )
 from coordinator.cli.terminal import answer, complain, say, show_text, transfers
 from coordinator.errors import UsageError
+
+if TYPE_CHECKING:
+    from coordinator.runs import Fetched
+    from coordinator.workspace import Workspace
 
 app = typer.Typer()
 
@@ -39,6 +44,9 @@ def fetch_results(
         list[str], typer.Option("--skip", help="Fetch no files like this, e.g. '*.pth'; repeatable.", metavar="GLOB")
     ] = [],  # noqa: B006
     force: Annotated[bool, typer.Option("--force", help="Transfer again what is here already.")] = False,
+    reread: Annotated[
+        bool, typer.Option("--reread", help="Read the metrics again from the results that are here.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fetch a run's log, metrics and files.
@@ -46,7 +54,6 @@ def fetch_results(
     They go into results/, and the cross-validation table is shown. Files that are here are not transferred again, and
     an interrupted transfer is resumed. When the last fold of a split sweep is here, its folds are merged.
     """
-    from coordinator.cli.tables import results as results_table
     from coordinator.runs import fetch
     from coordinator.sweeps import fetch_and_merge
 
@@ -58,23 +65,18 @@ def fetch_results(
             runs = [run for run in known if run.has_kernel and not run.fetched_at]
         else:
             runs = [find_run(here.ledger, exp, target, version)]
+        if reread:
+            known = here.ledger.runs(experiment=exp, target=target)
+            runs = [run for run in known if run.fetched_at and run.has_kernel] if all_runs else runs
+            _show(here, [fetch.reread(here, run) for run in runs], as_json=as_json)
+            return
         if not runs:
             say("nothing to fetch: every run that has ended is here")
         done = fetch_and_merge(here, runs, display=transfers, force=force, choice=fetch.Choice(only=only, skip=skip))
     not_fetched = done.fetches.not_fetched
     if not all_runs and not_fetched:
         raise not_fetched[0].error
-    if as_json:
-        answer([item.to_json() for item in done.results])
-    for item in done.results:
-        if not as_json:
-            if item.run.summary is not None:
-                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary))
-            left_out = f"; {item.left_out} left out" if item.left_out else ""
-            where = here.project.relative(item.directory)
-            show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
-        for warning in item.warnings:
-            say(f"warning: {warning}")
+    _show(here, done.results, as_json=as_json)
     for each in not_fetched:
         if each.is_active:
             say(each.error.what)
@@ -88,3 +90,19 @@ def fetch_results(
         complain(reason)
     if done.failures:
         raise typer.Exit(worst(done.failures))
+
+
+def _show(here: Workspace, results: Sequence[Fetched], *, as_json: bool) -> None:
+    from coordinator.cli.tables import results as results_table
+
+    if as_json:
+        answer([item.to_json() for item in results])
+    for item in results:
+        if not as_json:
+            if item.run.summary is not None:
+                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary))
+            left_out = f"; {item.left_out} left out" if item.left_out else ""
+            where = here.project.relative(item.directory)
+            show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")
+        for warning in item.warnings:
+            say(f"warning: {warning}")

@@ -93,7 +93,8 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
 
     project = this_project()
     built = _build(project, exp, sets)
-    printer = LogPrinter(Sources(project.root, {file.path: file.sha256 for file in built.files}), to_stderr=True)
+    sources = Sources(project.root, {file.path: file.sha256 for file in built.files})
+    printer = LogPrinter(sources, project.settings.metrics, to_stderr=True)
     done = verb(project, built, given=sets, on_record=printer.record, say=say)
     printer.end()
     summary = done.summary

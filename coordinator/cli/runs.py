@@ -180,15 +180,17 @@ def logs(
 
     with workspace() as here:
         run = find_run(here.ledger, exp, target, version)
-        sources = Sources(here.project.root, run.files)
+        sources, metrics = Sources(here.project.root, run.files), here.project.settings.metrics
         with here.open_target(run.target) as there:
             if not follow:
-                printer = LogPrinter(sources, as_json=as_json, raw=raw)
+                printer = LogPrinter(sources, metrics, as_json=as_json, raw=raw)
                 for record in current_log(there, run):
                     printer.record(record)
                 printer.end()
                 return
-            with LogPrinter(sources, as_json=as_json, raw=raw, label=run.label) as printer:
+            with LogPrinter(
+                sources, here.project.settings.metrics, as_json=as_json, raw=raw, label=run.label
+            ) as printer:
                 for item in verb(there, run):
                     run = printer.item(item) or run
                 printer.end()
@@ -233,7 +235,8 @@ def wait_for(there: Workspace, run: Run) -> Run:
     from coordinator.runs import follow_run
 
     try:
-        with LogPrinter(Sources(there.project.root, run.files), to_stderr=True, label=run.label) as printer:
+        sources, metrics = Sources(there.project.root, run.files), there.project.settings.metrics
+        with LogPrinter(sources, metrics, to_stderr=True, label=run.label) as printer:
             for item in follow_run(there, run):
                 run = printer.item(item) or run
             printer.end()

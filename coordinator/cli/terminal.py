@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from coordinator.ledger import Run
+    from coordinator.project import MetricsSettings
     from coordinator.results import Place, Sources
     from coordinator.runs import Progress
     from coordinator.target import LogRecord
@@ -31,10 +32,17 @@ class LogPrinter:
     """
 
     def __init__(
-        self, sources: Sources, *, as_json: bool = False, raw: bool = False, to_stderr: bool = False, label: str = ""
+        self,
+        sources: Sources,
+        metrics: MetricsSettings,
+        *,
+        as_json: bool = False,
+        raw: bool = False,
+        to_stderr: bool = False,
+        label: str = "",
     ) -> None:
         from coordinator.cli.tables.board import FoldMetrics
-        from coordinator.results import Lines
+        from coordinator.results import LineReader, Lines
 
         self._sources = sources
         self._as_json = as_json
@@ -44,6 +52,7 @@ class LogPrinter:
         self._out = sys.stderr if to_stderr else sys.stdout
         self._is_terminal = self._out.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._lines = Lines()
+        self._reader = LineReader(metrics)
         self._board = FoldMetrics()
         self._is_followed = False
         self._live: Live | None = None
@@ -78,10 +87,8 @@ class LogPrinter:
         self._print(self._lines.end())
 
     def _print(self, lines: list[str]) -> None:
-        from coordinator.results import event_of
-
         for line in lines:
-            event = event_of(line)
+            event = self._reader.event(line)
             place = None if self._raw else self._sources.place(line)
             text = f"» {event}" if event and not self._raw else line
             if self._live is None:

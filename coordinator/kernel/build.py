@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from coordinator.bundle import (
     Notebook,
     Packages,
     Script,
+    Selection,
     SourceFile,
     collect,
     fit_to_image,
@@ -35,7 +38,7 @@ from coordinator.kernel.metadata import (
     kernel_title,
     render_metadata,
 )
-from coordinator.project import Experiment, Project, kernel_titles, leaves, plain
+from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, leaves, plain
 
 MANIFEST = "manifest.json"
 TEMPLATE = "kernel.py.j2"
@@ -55,6 +58,8 @@ class Build:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """Files that are included or left out for another reason than an import."""
+    launch: Mapping[str, Any] = field(default_factory=dict)
+    """What of its start is part of the work; empty if it starts as a model source does."""
 
     @property
     def code_file(self) -> Path:
@@ -92,24 +97,23 @@ def assemble(project: Project, experiment: Experiment) -> Build:
 
     Raises BundleError, MetadataError or ProjectError.
 
-    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), `entry`, `bytes`
-    (of the kernel), the resolved `config`, the `overrides` that were given, and of every file in the bundle its `path`,
-    its `bytes` and its `sha256`. Nothing in it depends on the time, the place or the commit.
+    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), the `entry` with
+    its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that were given,
+    and of every file in the bundle its `path`, its `bytes` and its `sha256`. Nothing in it depends on the time, the
+    place or the commit.
     """
-    settings, image = project.settings, image_of(project)
+    settings, image, entry = project.settings, image_of(project), experiment.launch.entry
     notes: list[str] = []
     with newer_syntax_explained(image.python):
-        sources = collect(project.root, settings.entry, say=notes.append)
+        sources = collect(project.root, entry, Selection(settings.include, settings.exclude), say=notes.append)
     packages = Packages(
         settings.vendor,
         settings.image_extra,
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
-    fitted = fit_to_image(sources, packages, root=project.root, entry=settings.entry, image=image)
+    fitted = fit_to_image(sources, packages, root=project.root, entry=entry, image=image)
     files = fitted.files
-    content = Content(
-        settings.entry, files, experiment.config, experiment.name, experiment.about, experiment.build_command
-    )
+    content = content_of(experiment, files)
     guard = Guard(project.root)
     guard.check_texts(_texts(experiment))
     guard.check(_templates(project))
@@ -128,7 +132,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "experiment": experiment.name,
         "digest": script.digest,
         "form": script.form,
-        "entry": project.settings.entry,
+        **experiment.launch.to_json(),
         "kernel_type": experiment.kernel.kernel_type,
         "bytes": size,
         "config": experiment.config,
@@ -136,7 +140,24 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes))
+    launch = experiment.launch.work(settings.entry)
+    return Build(experiment, script, files, metadata, manifest, directory, fitted.warnings, tuple(notes), launch)
+
+
+def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
+    """What goes into the kernel's script."""
+    launch = experiment.launch
+    return Content(
+        launch.entry,
+        files,
+        experiment.config,
+        experiment.name,
+        experiment.about,
+        experiment.build_command,
+        arguments=launch.args,
+        in_checkout=launch.cwd == "checkout",
+        delivery=None if launch.delivery == AS_FILE else launch.delivery,
+    )
 
 
 def _texts(experiment: Experiment) -> dict[str, str]:
@@ -145,6 +166,8 @@ def _texts(experiment: Experiment) -> dict[str, str]:
     return {
         "experiment": experiment.name,
         "about": experiment.about,
+        "launch": json.dumps(experiment.launch.to_json(), ensure_ascii=False),
+        "args": shlex.join(experiment.launch.args),
         "recorded": json.dumps(plain(experiment.recorded), ensure_ascii=False),
         **{path: json.dumps(value) if not isinstance(value, str) else value for path, value in leaves(values)},
         **{f"--set {given.partition('=')[0]}": given for given in experiment.overrides},

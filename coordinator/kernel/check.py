@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from coordinator.bundle import STAMP, Content, Kernel, SourceFile, read_kernel, render_script
 from coordinator.errors import BundleError
-from coordinator.kernel.build import MANIFEST, TEMPLATE, Build
+from coordinator.kernel.build import MANIFEST, TEMPLATE, Build, content_of
 from coordinator.kernel.metadata import METADATA_FILE
-from coordinator.project import Change, Project, build_command, leaves
+from coordinator.project import AS_FILE, Change, Project, build_command, leaves
 from coordinator.text import command_line
 
 _RECORDS = (MANIFEST, "run.json")
@@ -43,7 +43,7 @@ class Check:
     files: tuple[FileDifference, ...]
     config: tuple[Change, ...]
     settings: tuple[Change, ...]
-    """The experiment's name and the entry."""
+    """The experiment's name, and how the program is started."""
     text: tuple[str, ...]
     """Unified diff of the text around files and config: the header, the project's template, coord's bootstrap."""
     overrides: tuple[str, ...]
@@ -108,8 +108,8 @@ def check_kernel(project: Project, built: Build, file: Path | None = None) -> Ch
     files = tuple(_files(kernel, built.files))
     config = _changes(kernel.config or {}, built.experiment.config)
     settings = _changes(
-        {"experiment": kernel.experiment, "entry": kernel.entry},
-        {"experiment": built.experiment.name, "entry": project.settings.entry},
+        {"experiment": kernel.experiment, **_start(kernel)},
+        {"experiment": built.experiment.name, **_start(content_of(built.experiment, built.files))},
     )
     overrides = _overrides(path)
     text: tuple[str, ...] = ()
@@ -174,6 +174,15 @@ def _files(kernel: Kernel, here: Sequence[SourceFile]) -> list[FileDifference]:
     return found
 
 
+def _start(what: Kernel | Content) -> dict[str, Any]:
+    return {
+        "entry": what.entry,
+        "args": list(what.arguments),
+        "cwd": "checkout" if what.in_checkout else "working",
+        "delivery": dict(what.delivery) if what.delivery is not None else dict(AS_FILE),
+    }
+
+
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
     theirs, ours = dict(leaves(before)), dict(leaves(after))
     # As JSON: to Python, 1 and 1.0 and True are equal.
@@ -194,6 +203,9 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
             kernel.experiment,
             built.experiment.about,
             build_command(kernel.experiment, overrides),
+            arguments=kernel.arguments,
+            in_checkout=kernel.in_checkout,
+            delivery=kernel.delivery,
         )
         same_parts = render_script(project.template(TEMPLATE), content).text
     except BundleError:  # with the text of today it is too large

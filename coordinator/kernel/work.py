@@ -40,23 +40,34 @@ class Source:
         return found
 
 
+_USUAL: Mapping[str, Any] = {}
+"""The start of a model source: its entry, without arguments, in the kernel's working directory."""
+
+
 def work_to_do(built: Build, reads: Sequence[Source] = ()) -> str:
     """The digest of a built kernel's work that reads these versions, equal to `ledger.work.work_of` of its run."""
     files = {file.path: file.sha256 for file in built.files}
-    return digest_of_work(files, built.experiment.config, built.metadata.data, reads)
+    return digest_of_work(files, built.experiment.config, built.metadata.data, reads, built.launch)
 
 
 def digest_of_work(
-    files: Mapping[str, str], config: Mapping[str, Any], metadata: Mapping[str, Any], reads: Sequence[Source] = ()
+    files: Mapping[str, str],
+    config: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    reads: Sequence[Source] = (),
+    launch: Mapping[str, Any] = _USUAL,
 ) -> str:
     """SHA-256 of the files (path -> SHA-256), the config, those metadata that change what a session does, and `reads`.
 
     Metadata name their sources without a version: `reads` has the versions that are known. Without any, the digest is
-    that of a coord which did not know versions.
+    that of a coord which did not know versions. `launch` is what of the program's start changes the work, too (see
+    `Launch.work`).
     """
     surroundings = {key: value for key, value in normal_metadata(metadata).items() if key not in _OTHERWISE}
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])
+    if launch:
+        parts.append(dict(launch))
     text = json.dumps(parts, sort_keys=True)
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

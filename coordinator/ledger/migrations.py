@@ -152,4 +152,5 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     """,
     _states_instead_of_messages,
     _sources_and_names,
+    "ALTER TABLE runs ADD COLUMN launch TEXT NOT NULL DEFAULT '{}'",
 )

@@ -39,6 +39,8 @@ class Run:
     """ISO 8601, UTC, as all times here."""
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     """Path -> SHA-256 of every file that went in; empty for runs that were pushed before this was written down."""
+    launch: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """How its program is started: entry, arguments, folder, delivery of the config; empty if as a model source is."""
     git: str | None = None
     """Commit of the project, with "-dirty" when the working tree differed from it."""
     version: int | None = None
@@ -167,6 +169,7 @@ _JSON_COLUMNS: dict[str, type | tuple[type, ...]] = {
     "last_event": (dict, NoneType),
     "summary": (dict, NoneType),
     "files": dict,
+    "launch": dict,
     "lacks": list,
     "reads": list,
 }

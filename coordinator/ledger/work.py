@@ -13,7 +13,7 @@ from coordinator.target import RunState
 
 def work_of(run: Run) -> str | None:
     """A digest of what a run does; None for a run of an older coord, which did not record its files."""
-    return digest_of_work(run.files, run.config, run.metadata, run.reads) if run.files else None
+    return digest_of_work(run.files, run.config, run.metadata, run.reads, run.launch) if run.files else None
 
 
 def done_before(ledger: Ledger, work: str, target: str) -> Run | None:

@@ -7,8 +7,10 @@ A file says only what differs from its base:
     config:  {schedule: {step_size: 4}}
     kernel:  {machine_shape: NvidiaTeslaT4}
     recorded: [{metric: leaderboard/public, mode: max, value: 0.8061}]
+    args: [--fold, 0]            # after those of the settings and of its bases
+    entry: infer.py              # another program, which gets none of their arguments
 
-A name that the config's dataclasses do not declare is a problem, and all problems of all files are reported together.
+A name that is not declared (see declaration/) is a problem, and all problems of all files are reported together.
 """
 
 from __future__ import annotations
@@ -22,11 +24,18 @@ from typing import Any, Literal
 from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.files import is_leftover
 from coordinator.kaggle_rules import normal_name
+from coordinator.project.declaration.declare import Given, declare
+from coordinator.project.declaration.from_values import defaults_of
+from coordinator.project.declaration.ways import way
+from coordinator.project.launch import Launch, is_script
 from coordinator.project.problem import ConfigProblem
+from coordinator.project.problem_report import ProblemReport, merge_all
 from coordinator.project.project import Project
 from coordinator.project.scalar import text_of
-from coordinator.project.schema import assignment, check, leaves, merged, plain
+from coordinator.project.schema import Declared, assignment, check
+from coordinator.project.section import ChoiceError, Section
 from coordinator.project.settings import KernelSettings
+from coordinator.project.values import json_like, leaves, merged, plain
 from coordinator.project.yaml_file import YamlFile, read_yaml
 from coordinator.text import command_line
 
@@ -54,6 +63,8 @@ class _File:
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     kernel: dict[str, Any] = dataclasses.field(default_factory=dict)
     recorded: tuple[Recorded, ...] = ()
+    entry: str | None = None
+    args: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,11 +85,14 @@ class Experiment:
     bases: tuple[str, ...]
     """The experiments it builds on, nearest first."""
     config: dict[str, Any]
-    """Complete: every value that the config's dataclasses declare, as JSON-like data."""
+    """Complete: every value that is declared, as JSON-like data."""
     kernel: KernelSettings
     recorded: tuple[Recorded, ...]
     changes: tuple[Change, ...]
-    """What differs from the nearest base (or from the dataclasses' defaults), `--set` included."""
+    """What differs from the nearest base (or from the declared defaults), `--set` included."""
+    launch: Launch
+    declared: Declared = dataclasses.field(repr=False, compare=False)
+    """What its config was checked against."""
     overrides: tuple[str, ...] = ()
     """The `--set` texts, as given."""
 
@@ -96,6 +110,7 @@ class Experiment:
             "kernel": plain(self.kernel),
             "recorded": plain(self.recorded),
             "changes": plain(self.changes),
+            "launch": self.launch.to_json(),
             "overrides": list(self.overrides),
         }
 
@@ -135,38 +150,66 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
 
     Raises ExperimentError with every problem in every file of the chain.
     """
-    report = _Report(project)
+    report = ProblemReport(project)
     chain = _chain(project, name, report)
-    files = [report.parse(file) for file in chain]
-    config_class = project.config_class()
+    files = [_parsed(file, report) for file in chain]
+    entry, args = _start(project, files, chain, report)
+    layers = [json_like(parsed.config) for parsed in files]
+    try:
+        declaration = declare(project, Given(entry, args, chain[0], layers, overrides))
+    except ChoiceError as error:
+        report.attribute("config", ConfigProblem(error.path, str(error)), chain, ())
+        raise report.error(name) from error
+    declared = declaration.declared
+    if isinstance(declared, Section):
+        layers = [declared.with_aliases_resolved(layer) for layer in layers]
     given: dict[str, Any] = {}
     for text in overrides:
         try:
-            given = merged(given, assignment(config_class, text))
+            given = merged(given, assignment(declared, text))
         except ValueError as error:
             report.add("--set", str(error))
 
     base_layers = [plain(project.settings.kernel)] + [parsed.kernel for parsed in files[:-1]]
     kernel = report.build(KernelSettings, "kernel", [*base_layers, files[-1].kernel], chain, {})
-    config_layers = [parsed.config for parsed in files]
-    config = report.build(config_class, "config", config_layers, chain, given)
+    config = report.build(declared, "config", layers, chain, json_like(given))
     if report.problems or kernel is None or config is None:
         raise report.error(name)
-    kernel = _with_earlier(project, plain(config), kernel)
-    base_config, base_kernel = _base(config_class, config_layers[:-1], base_layers)
+    config = plain(config)
+    base_config = _base_config(project, Given(entry, args, chain[0], layers[:-1], ()), declared)
+    base_kernel, _ = check(KernelSettings, merge_all(base_layers))
+    kernel = _with_earlier(project, config, kernel)
     return Experiment(
         name=name,
         about=files[-1].about,
         bases=tuple(file.path.stem for file in reversed(chain[:-1])),
-        config=plain(config),
+        config=config,
         kernel=kernel,
         recorded=files[-1].recorded,
         changes=(
-            *_changes(base_config, plain(config)),
-            *_changes(base_kernel, plain(kernel), prefix="kernel"),
+            *_changes(base_config, config),
+            *_changes(plain(base_kernel or {}), plain(kernel), prefix="kernel"),
         ),
+        launch=Launch(entry, args, project.settings.cwd or "working", way(project, declaration.delivery, config)),
+        declared=declared,
         overrides=tuple(overrides),
     )
+
+
+def _start(
+    project: Project, files: Sequence[_File], chain: Sequence[YamlFile], report: ProblemReport
+) -> tuple[str, tuple[str, ...]]:
+    """What runs, and its arguments: those of the settings and of each file. Another entry starts without any."""
+    entry, args = project.settings.entry, list(project.settings.args)
+    for parsed, file in zip(files, chain, strict=True):
+        if parsed.entry is not None and parsed.entry != entry:
+            entry, args = parsed.entry, []
+            if is_script(project.root, entry) and not (project.root / entry).is_file():
+                near = did_you_mean(entry, [each.name for each in project.root.glob("*.py")])
+                report.add_in(file, ConfigProblem("entry", f'there is no script "{entry}"{near}'))
+                raise report.error(file.path.stem)
+        args += parsed.args
+    return entry, tuple(args)
 
 
 def resolve_all(project: Project, names: Sequence[str] | None = None) -> AllExperiments:
@@ -230,7 +273,7 @@ def kernel_titles(project: Project) -> dict[str, str]:
     return titles
 
 
-def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
+def _chain(project: Project, name: str, report: ProblemReport) -> list[YamlFile]:
     """The experiment's file and those of its bases, the furthest base first, as far as they can be read."""
     known = experiment_names(project)
     if name not in known:
@@ -259,11 +302,18 @@ def _chain(project: Project, name: str, report: _Report) -> list[YamlFile]:
         wanted = base
 
 
-def _base(config_class: type, config_layers: Sequence[Any], kernel_layers: Sequence[Any]) -> tuple[Any, Any]:
-    """The config and kernel settings that the experiment starts from: its base's, or the declared defaults."""
-    config, _ = check(config_class, _merge_all(config_layers))
-    kernel, _ = check(KernelSettings, _merge_all(kernel_layers))
-    return plain(config or {}), plain(kernel or {})
+def _base_config(project: Project, given: Given, declared: Declared) -> dict[str, Any]:
+    """The config that the experiment starts from: its base's, or the declared defaults."""
+    if isinstance(declared, Section):
+        try:  # with the options of groups and the sub-command that the base chooses
+            declared = declare(project, given).declared
+        except ChoiceError:
+            pass
+    values = merge_all(given.layers)
+    value, _ = check(declared, values)
+    if value is None and isinstance(declared, Section):  # it lacks what only the experiment gives
+        return merged(defaults_of(declared), values)
+    return dict(plain(value or {}))
 
 
 def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSettings) -> KernelSettings:
@@ -284,11 +334,14 @@ def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = ""
     return [Change(path, before.get(path), after.get(path)) for path in paths if before.get(path) != after.get(path)]
 
 
-def _merge_all(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for layer in layers:
-        result = merged(result, layer)
-    return result
+def _parsed(file: YamlFile, report: ProblemReport) -> _File:
+    for problem in file.problems:
+        report.add_in(file, problem)
+    parsed, problems = check(_File, file.data)
+    for problem in problems:
+        report.add_in(file, problem)
+    # A problem elsewhere in the file must not hide those in its settings.
+    return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
 
 
 def _section(file: YamlFile, key: str) -> dict[str, Any]:
@@ -299,66 +352,6 @@ def _section(file: YamlFile, key: str) -> dict[str, Any]:
 def _list(names: Sequence[str], most: int = 12) -> str:
     shown = ", ".join(names[:most])
     return f"{shown}, and {len(names) - most} more" if len(names) > most else shown or "none"
-
-
-class _Report:
-    """Collects the problems of all files of a chain, each with its file and line."""
-
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.problems: list[str] = []
-
-    def add(self, where: str, message: str) -> None:
-        self.problems.append(f"  {where}: {message}")
-
-    def add_in(self, file: YamlFile, problem: ConfigProblem) -> None:
-        line = file.line(problem.path)
-        place = self.project.relative(file.path) + (f":{line}" if line else "")
-        self.add(place, f"{problem.path}: {problem.message}" if problem.path else problem.message)
-
-    def parse(self, file: YamlFile) -> _File:
-        for problem in file.problems:
-            self.add_in(file, problem)
-        parsed, problems = check(_File, file.data)
-        for problem in problems:
-            self.add_in(file, problem)
-        # A problem elsewhere in the file must not hide those in its settings.
-        return parsed or _File(config=_section(file, "config"), kernel=_section(file, "kernel"))
-
-    def build(
-        self,
-        cls: type,
-        section: str,
-        layers: Sequence[Mapping[str, Any]],
-        chain: Sequence[YamlFile],
-        given: Mapping[str, Any],
-    ) -> Any:
-        """The merged section as a `cls`; each problem is attributed to the last file that set the value."""
-        value: Any
-        value, problems = check(cls, merged(_merge_all(layers), given))
-        given_paths = [path for path, _ in leaves(given)]
-        for problem in problems:
-            path = f"{section}.{problem.path}" if problem.path else section
-            setter = next((file for file in reversed(chain) if path in file.lines), None)
-            if setter is None:
-                # An item of a list, or a whole section: the last file that sets any part of it.
-                setter = next((file for file in reversed(chain) if file.line(path) is not None), chain[-1])
-            if any(problem.path == item or problem.path.startswith(f"{item}.") for item in given_paths):
-                self.add("--set", f"{problem.path}: {problem.message}")
-            else:
-                self.add_in(setter, ConfigProblem(path, problem.message))
-        if value is None:
-            return None
-        # Checked once more as a whole: the dataclasses' defaults were not yet, and `lr: 1` becomes `lr: 1.0`.
-        value, problems = check(cls, plain(value))
-        for problem in problems:
-            self.add(f"the defaults of {cls.__name__}", f"{problem.path}: {problem.message}")
-        return value
-
-    def error(self, name: str) -> ExperimentError:
-        count = len(self.problems)
-        lines = "\n".join(self.problems)
-        return ExperimentError(f'experiment "{name}" has {count} problem{"s" * (count != 1)}:\n{lines}')
 
 
 def build_command(name: str, overrides: Sequence[str]) -> str:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
 from coordinator.names import is_plain
+from coordinator.project.launch import is_script
 from coordinator.project.own_modules import own_module
 from coordinator.project.ownership import check_owner
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.schema import check
-from coordinator.project.settings import Settings, TargetName, parse_target
+from coordinator.project.settings import Settings, TargetName, kind_of, parse_target
 from coordinator.project.shipped import default_template
 
 
@@ -125,9 +126,10 @@ class Project:
 
         Raises ProjectError if it cannot be imported, is no dataclass, or pulls in more than the standard library.
         """
-        found = self._imported("config", self.settings.config)
+        named = str(self.settings.config)
+        found = self._imported("config", named)
         if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-            raise ProjectError(f"{self._said('config', self.settings.config)} is not a dataclass")
+            raise ProjectError(f"{self.said('config', named)} is not a dataclass")
         return found
 
     def continue_check(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] | None:
@@ -140,17 +142,18 @@ class Project:
             return None
         found = self._imported("continue_check", name)
         if not callable(found):
-            raise ProjectError(f"{self._said('continue_check', name)} is not a function")
+            raise ProjectError(f"{self.said('continue_check', name)} is not a function")
         function: Callable[[Mapping[str, Any], Mapping[str, Any]], Sequence[str]] = found
         return function
 
-    def _said(self, setting: str, value: str) -> str:
+    def said(self, setting: str, value: str) -> str:
+        """How a message names a setting."""
         return f'{self.relative(self.pyproject)}: [tool.coord] {setting} = "{value}"'
 
     def _imported(self, setting: str, value: str) -> Any:
         """What a setting of the form module:name names, imported with the standard library alone."""
         module_name, _, name = value.partition(":")
-        where = self._said(setting, value)
+        where = self.said(setting, value)
         if not name:
             raise ProjectError(f"{where} is not of the form module:name")
         try:
@@ -198,7 +201,8 @@ def find_project(start: Path | None = None) -> Project:
 def _code(project: Project) -> list[Path]:
     """What a command may import or run, where it lies: a folder that is open to all may hold other users' files."""
     settings = project.settings
-    named = [settings.config, settings.continue_check or "", settings.entry]
+    config = settings.config if kind_of(settings.config) == "dataclass" else ""
+    named = [str(config or ""), settings.continue_check or "", settings.entry.removesuffix(".py").replace("/", ".")]
     modules = [project.root.joinpath(*name.partition(":")[0].split(".")) for name in named if name]
     above = [folder for module in modules for folder in module.parents if folder.is_relative_to(project.root)]
     files = [module.with_name(f"{module.name}.py") for module in modules]
@@ -223,7 +227,8 @@ def _coord_table(file: Path) -> dict[str, Any] | None:
 def _settings(file: Path, table: dict[str, Any]) -> Settings:
     settings, problems = check(Settings, table)
     if settings is not None:
-        problems = _impossible(file.parent, settings)
+        settings = _with_defaults(file.parent, settings)
+        problems = list(_impossible(file.parent, settings))
     if problems or settings is None:
         places = [join("tool.coord", problem.path).rstrip(".") for problem in problems]
         lines = "\n".join(f"  {place}: {found.message}" for place, found in zip(places, problems, strict=True))
@@ -231,13 +236,35 @@ def _settings(file: Path, table: dict[str, Any]) -> Settings:
     return settings
 
 
-def _impossible(root: Path, settings: Settings) -> list[ConfigProblem]:
-    problems = []
-    if not (root / settings.model_source).is_dir():
-        problems.append(ConfigProblem("model_source", f'there is no folder "{settings.model_source}" in {root}'))
-    if settings.entry.partition(".")[0] != settings.model_source.rstrip("/"):
-        problems.append(ConfigProblem("entry", f'"{settings.entry}" is not a module of "{settings.model_source}"'))
-    return problems
+_USUAL = "model_src"
+"""The model source of a project that names none, and no entry that lies elsewhere."""
+
+
+def _with_defaults(root: Path, settings: Settings) -> Settings:
+    """The settings with what follows from others, and from the folders that there are."""
+    entry = settings.entry or f"{_USUAL}.train"
+    if settings.model_source is None and entry.partition(".")[0] == _USUAL and (root / _USUAL).is_dir():
+        settings = dataclasses.replace(settings, model_source=_USUAL, entry=entry)
+    if settings.config is None and settings.model_source == _USUAL and (root / _USUAL / "config.py").is_file():
+        settings = dataclasses.replace(settings, config=f"{_USUAL}.config:Config")
+    if settings.cwd is None:
+        # A model source was written for coord: its working directory is the output.
+        is_ours = settings.model_source is not None or kind_of(settings.config) == "dataclass"
+        settings = dataclasses.replace(settings, cwd="working" if is_ours else "checkout")
+    return settings
+
+
+def _impossible(root: Path, settings: Settings) -> Iterator[ConfigProblem]:
+    source = settings.model_source
+    if source is not None and not (root / source).is_dir():
+        yield ConfigProblem("model_source", f'there is no folder "{source}" in {root}')
+    if not settings.entry:
+        yield ConfigProblem("entry", 'is missing: what runs? entry = "train.py" or "package.train"')
+    elif is_script(root, settings.entry):
+        if not (root / settings.entry).is_file():
+            yield ConfigProblem("entry", f'there is no script "{settings.entry}" in {root}')
+    elif source is not None and settings.entry.partition(".")[0] != source.rstrip("/"):
+        yield ConfigProblem("entry", f'"{settings.entry}" is not a module of "{source}"')
 
 
 def target_name(project: Project, option: str | None) -> TargetName:

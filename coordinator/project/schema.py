@@ -1,6 +1,7 @@
-"""Checks plain data (from YAML, TOML or `--set`) against a tree of dataclasses, and builds an instance of it.
+"""Checks plain data (from YAML, TOML or `--set`) against a declaration: a tree of dataclasses, or a Section.
 
-Names, types and defaults are declared once, in the dataclasses; any other name is a problem. All problems are reported
+Names, types and defaults are declared once; any other name is a problem. A dataclass gives an instance, a Section (the
+declaration of a program that has no dataclass) a dict. All problems are reported
 at once, each with the dotted path of its value, so that a file can be corrected in one go.
 
 Why no library: cattrs 26.2 takes 65 ms to import, where this module takes 3, and every command reads settings. Of a
@@ -28,9 +29,13 @@ from typing import Any, Literal, TypeVar, Union
 from coordinator.errors import did_you_mean
 from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.scalar import Written, text_of, truth, untyped, whole
+from coordinator.project.section import REQUIRED, Field, Section
+from coordinator.project.values import merged, plain
 from coordinator.project.yaml_text import parse
 
 T = TypeVar("T")
+Declared = type | Section
+"""What declares a config: a dataclass, or a Section."""
 
 
 class _Bad(Exception):
@@ -41,50 +46,22 @@ class _Bad(Exception):
         self.problems = problems
 
 
-def check(cls: type[T], data: Mapping[str, Any], *, path: str = "") -> tuple[T | None, list[ConfigProblem]]:
-    """Builds a `cls` (a dataclass) from plain data.
+@typing.overload
+def check(cls: type[T], data: Mapping[str, Any], *, path: str = "") -> tuple[T | None, list[ConfigProblem]]: ...
+@typing.overload
+def check(cls: Declared, data: Mapping[str, Any], *, path: str = "") -> tuple[Any, list[ConfigProblem]]: ...
+def check(cls: Any, data: Mapping[str, Any], *, path: str = "") -> tuple[Any, list[ConfigProblem]]:
+    """Builds a `cls` (a dataclass) from plain data; a dict if it is a Section.
 
     Returns the instance, or None if there were problems, and the list of all problems.
     """
     try:
-        return typing.cast(T, _dataclass(cls, data, path)), []
+        return _value(cls, data, path), []
     except _Bad as bad:
         return None, list(bad.problems)
 
 
-def plain(value: Any) -> Any:
-    """The instance as JSON-like data: dicts, lists, str, int, float, bool, None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return untyped(value) if isinstance(value, Written) else value
-
-
-def leaves(data: Mapping[str, Any], *, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is not a mapping, with its dotted path. An empty mapping has no leaves."""
-    for key, value in data.items():
-        path = join(prefix, str(key))
-        if isinstance(value, Mapping):
-            yield from leaves(value, prefix=path)
-        else:
-            yield path, value
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`base` changed by `over`: mappings are merged at every depth, everything else is replaced."""
-    result = dict(base)
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-    return result
-
-
-def assignment(cls: type, text: str) -> dict[str, Any]:
+def assignment(cls: Declared, text: str) -> dict[str, Any]:
     """`"optim.lr=0.0005"` as nested data, its value read as the type that `cls` declares at that path.
 
     Raises ValueError with a message if the text has no `=`, the path does not exist, or it names a whole section.
@@ -94,21 +71,57 @@ def assignment(cls: type, text: str) -> dict[str, Any]:
     if not equals or not all(keys):
         raise ValueError(f'"{text}" is not of the form path.to.value=VALUE, for example optim.lr=0.0005')
     declared: Any = cls
-    for depth, key in enumerate(keys):
-        if not dataclasses.is_dataclass(declared):
-            raise ValueError(f'"{path}": "{".".join(keys[:depth])}" is a value, it has no "{key}"')
-        hints = _hints(typing.cast(type, declared))
-        if key not in hints:
-            raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, hints)}')
-        declared = hints[key]
-    if dataclasses.is_dataclass(declared):
-        raise ValueError(
-            f'"{path}" is a section; name one of its values: {", ".join(_hints(typing.cast(type, declared)))}'
-        )
+    if isinstance(cls, Section):
+        keys = cls.aliases.get(path.strip(), path.strip()).split(".")
+    rest, keys = keys, []
+    while rest:
+        members = _members(declared)
+        if members is None:
+            raise ValueError(f'"{path}": "{".".join(keys)}" is a value, it has no "{rest[0]}"')
+        starts = [".".join(rest[: count + 1]) for count in range(len(rest))]
+        key = next((each for each in starts if each in members), rest[0])  # a name may have dots in it
+        rest = rest[key.count(".") + 1 :]
+        keys.append(key)
+        if key not in members and ANY_NAME not in members:
+            raise ValueError(f'"{path}": unknown name "{key}"{did_you_mean(key, members)}')
+        declared = members.get(key, members.get(ANY_NAME))
+    if isinstance(declared, Section) or dataclasses.is_dataclass(declared):
+        raise ValueError(f'"{path}" is a section; name one of its values: {", ".join(_members(declared) or ())}')
     data: Any = _read(declared, value.strip())
     for key in reversed(keys):
         data = {key: data}
     return typing.cast(dict[str, Any], data)
+
+
+ANY_NAME = ""
+"""Among the names in a mapping: any other, too."""
+
+
+def _members(declared: Any) -> dict[str, Any] | None:
+    """The names below it, each with its type; None if it is a value."""
+    if isinstance(declared, Section):
+        return declared.types
+    if dataclasses.is_dataclass(declared):
+        return _hints(typing.cast(type, declared))
+    if declared is Any:
+        return {ANY_NAME: Any}
+    args = typing.get_args(declared)
+    if typing.get_origin(declared) is dict:
+        return {ANY_NAME: args[1]}
+    if typing.get_origin(declared) in (Union, types.UnionType):
+        return next(filter(None, map(_members, args)), None)
+    return None
+
+
+def declared_paths(declared: Any, *, prefix: str = "") -> Iterator[str]:
+    """The dotted path of every declared value."""
+    members = _members(declared) if isinstance(declared, Section) or dataclasses.is_dataclass(declared) else None
+    for name, below in (members or {}).items():
+        path = join(prefix, name)
+        if isinstance(below, Section) or dataclasses.is_dataclass(below):
+            yield from declared_paths(below, prefix=path)
+        else:
+            yield path
 
 
 def _read(declared: Any, text: str) -> Any:
@@ -146,7 +159,9 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
     for field in dataclasses.fields(cls):
         if field.name in data:
             try:
-                values[field.name] = _value(hints[field.name], data[field.name], join(path, field.name))
+                default = field.default_factory() if callable(field.default_factory) else field.default
+                given = _over(default, data[field.name])
+                values[field.name] = _value(hints[field.name], given, join(path, field.name))
             except _Bad as bad:
                 problems.extend(bad.problems)
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
@@ -160,6 +175,44 @@ def _dataclass(cls: type, data: Any, path: str) -> Any:
         raise _Bad(*(_range_problem(path, known, line) for line in str(error).splitlines())) from None
 
 
+def _over(default: Any, value: Any) -> Any:
+    """A mapping on top of the one that a value has by default: like a base's, its other values stay."""
+    return merged(default, value) if isinstance(default, Mapping) and isinstance(value, Mapping) else value
+
+
+def _section(section: Section, data: Any, path: str) -> dict[str, Any]:
+    """The values in the order in which they are declared."""
+    known = list(section.entries)
+    if not isinstance(data, Mapping):
+        raise _Bad(ConfigProblem(path, f"must be a mapping with the keys {', '.join(known)}, is {_show(data)}"))
+    problems = [
+        ConfigProblem(join(path, str(key)), f'unknown key "{key}"{did_you_mean(str(key), known)}')
+        for key in data
+        if key not in section.entries
+    ]
+    values: dict[str, Any] = {}
+    for name, entry in section.entries.items():
+        here = join(path, name)
+        try:
+            if isinstance(entry, Section):
+                values[name] = _section(entry, data.get(name, {}), here)
+            elif name in data:
+                values[name] = _value(entry.type, _over(entry.default, data[name]), here)
+            elif entry.default is REQUIRED:
+                problems.append(ConfigProblem(here, f"is missing{_required_by(entry)}"))
+            else:
+                values[name] = entry.default
+        except _Bad as bad:
+            problems.extend(bad.problems)
+    if problems:
+        raise _Bad(*problems)
+    return values
+
+
+def _required_by(entry: Field) -> str:
+    return f": {entry.where} requires it" if entry.where else ""
+
+
 def _instead(cls: type, key: str, known: list[str]) -> str:
     """What the key should perhaps be: what the class says of it, the same name in a section below, or a similar one."""
     said: Mapping[str, str] = getattr(cls, "INSTEAD", {})
@@ -167,7 +220,7 @@ def _instead(cls: type, key: str, known: list[str]) -> str:
     if word in said:
         return f" (say {said[word]})"
     sections = {name: kind for name, kind in _hints(cls).items() if dataclasses.is_dataclass(kind)}
-    below = [f'"{name}.{word}"' for name, kind in sections.items() if word in _hints(kind)]
+    below = [f'"{name}.{word}"' for name, kind in sections.items() if word in _hints(typing.cast(type, kind))]
     return f" (did you mean {' or '.join(below)}?)" if below and word not in known else did_you_mean(word, known)
 
 
@@ -194,6 +247,8 @@ def _value(declared: Any, value: Any, path: str) -> Any:
     origin, args = typing.get_origin(declared), typing.get_args(declared)
     if declared is Any:
         return _untyped(value, path)
+    if isinstance(declared, Section):
+        return _section(declared, value, path)
     if dataclasses.is_dataclass(declared):
         return _dataclass(typing.cast(type, declared), value, path)
     if origin in (Union, types.UnionType):

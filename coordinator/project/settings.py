@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, get_args
 
@@ -133,6 +134,59 @@ class SubmissionSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class PrimaryMetric:
+    """The metric by which runs are compared."""
+
+    name: str
+    mode: Literal["max", "min"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OutOfFoldSettings:
+    """The table of out-of-fold predictions: a CSV, parquet or npy file of the output, and its columns."""
+
+    file: str = "oof.csv"
+    id: str = "id"
+    fold: str | None = "fold"
+    target: str = "target"
+    prediction: str = "prediction"
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricsSettings:
+    """How metrics are read from what a program leaves, if it does not write coord's metrics.json: docs/metrics.md."""
+
+    primary: PrimaryMetric | None = None
+    modes: dict[str, Literal["max", "min"]] = dataclasses.field(default_factory=dict)
+    """Directions of other metrics, by name."""
+    read: Literal["coord", "events", "json", "csv", "trainer_state", "boosting", "line"] | None = None
+    """The reader; by default the first that finds metrics."""
+    file: str | tuple[str, ...] | None = None
+    """Files of the output with metrics, such as "logs/fold*/metrics.csv"; shell patterns."""
+    line: str | tuple[str, ...] = ()
+    """Regular expressions with named groups, searched in each line of the log: fold, epoch, step and seed say where in
+    the training it is; every other group is a metric, or `name` and `value` together are one."""
+    epoch: Literal["last", "best"] = "last"
+    """Which epoch's values are the fold's. "best" by the primary metric is optimistic: it was chosen by that value."""
+    rows: str = "rows"
+    """What the rows of out-of-fold predictions are, in the plural: "images"."""
+    oof: OutOfFoldSettings | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return (self.line,) if isinstance(self.line, str) else self.line
+
+    def __post_init__(self) -> None:
+        for pattern in self.lines:
+            try:
+                groups = re.compile(pattern).groupindex
+            except re.error as error:
+                raise ValueError(f"line is no regular expression: {error}: {pattern}") from None
+            if not set(groups) - {"fold", "folds", "epoch", "epochs", "step", "seed"}:
+                raise ValueError(f"line needs a named group with a metric, such as (?P<auc>[\\d.]+): {pattern}")
+
+
+@dataclasses.dataclass(frozen=True)
 class SweepSettings:
     """What `coord sweep` has to know about the config, as dotted paths."""
 
@@ -159,12 +213,28 @@ class Settings:
     owner: str | None = None
     """Kaggle user name; without it the credentials' user name is taken."""
     target: TargetName = "kaggle"
-    model_source: str = "model_src"
-    """The package that trains, relative to the project."""
-    entry: str = "model_src.train"
-    """Module that runs as `__main__`."""
-    config: str = "model_src.config:Config"
-    """The config's dataclass, module:name."""
+    model_source: str | None = None
+    """The package that trains, relative to the project; model_src by default, if there is such a folder."""
+    entry: str = ""
+    """What runs as `__main__`: a script's path or a module's name; the module train of model_src by default."""
+    args: tuple[str, ...] = ()
+    """Arguments of the entry in every run."""
+    cwd: Literal["checkout", "working"] | None = None
+    """Where the entry runs: in its checkout, or in the kernel's working directory, which is the default for a project
+    with a model_source or a dataclass."""
+    config: str | tuple[str, ...] | None = None
+    """What declares the config: module:Class (a dataclass), "argparse", paths of config files, "hydra:FOLDER/NAME". By
+    default model_src.config:Config, if there is one, and else the experiments without a base declare it."""
+    config_python: str | None = None
+    """Python with the program's own libraries, for a dataclass that imports them and for computed flags; without it
+    coord reads the dataclass itself, and runs a parser with its own Python."""
+    delivery: str | None = None
+    """How the config reaches the program: "file" (COORD_CONFIG), "arguments", "hydra", "environment", or the path of a
+    YAML, JSON or TOML file of the checkout, which is written. By default what fits the declaration."""
+    include: tuple[str, ...] = ()
+    """Globs of further files that go into the bundle."""
+    exclude: tuple[str, ...] = ()
+    """Patterns, as in .gitignore, of files that do not."""
     scorer: str | None = None
     """The competition's metric, module:function: `function(submission, solution, ids)` gets the paths of two CSV files
     and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
@@ -194,7 +264,23 @@ class Settings:
     submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
     sweep: SweepSettings = SweepSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     def __post_init__(self) -> None:
         if self.owner is not None:
             object.__setattr__(self, "owner", normal_name(self.owner))
+
+
+ConfigKind = Literal["dataclass", "argparse", "files", "hydra", "base"]
+HYDRA = "hydra:"
+
+
+def kind_of(config: str | tuple[str, ...] | None) -> ConfigKind:
+    """What kind of declaration the setting `config` names."""
+    if config is None or config == ():
+        return "base"
+    if config == "argparse":
+        return "argparse"
+    if isinstance(config, str) and config.startswith(HYDRA):
+        return "hydra"
+    return "dataclass" if isinstance(config, str) and ":" in config else "files"

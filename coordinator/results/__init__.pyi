@@ -4,7 +4,6 @@ from .events import (
     Event as Event,
     Lines as Lines,
     event_in as event_in,
-    event_of as event_of,
     log_lines as log_lines,
     read_events as read_events,
 )
@@ -22,6 +21,7 @@ from .folder import (
 from .merging import merge_summaries as merge_summaries
 from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Metric, Repeats as Repeats
 from .oof import OutOfFold as OutOfFold
+from .readers import LineReader as LineReader, read_results as read_results
 from .review import MODES as MODES, reported as reported, too_large as too_large
 from .summary import Summary as Summary, read_summary as read_summary
 from .tracebacks import Place as Place, Sources as Sources

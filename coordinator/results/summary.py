@@ -57,6 +57,11 @@ class Summary:
         return parse(value) if isinstance(value, dict) else None
 
     @property
+    def is_coords(self) -> bool:
+        """Whether it has the form that coord defines (docs/metrics.md), and is not just some metrics.json."""
+        return any(self._value(name) is not None for name in ("schema", "primary", "run_id"))
+
+    @property
     def schema(self) -> int | None:
         return whole(self._value("schema"))
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from coordinator.errors import ProjectError, RunFailed, RunNotFound, UsageError, did_you_mean
 from coordinator.kernel import build_kernel
 from coordinator.ledger import Ledger, Run, find_experiment
-from coordinator.project import Change, Experiment, Project, leaves
+from coordinator.project import Change, Experiment, Project, declared_paths, leaves
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.runs.push import push_kernel
 from coordinator.runs.refresh import refresh_run
@@ -55,7 +55,7 @@ def continuation_of(workspace: Workspace, earlier: Run, overrides: Sequence[str]
     change that is refused, and if a newer version left an output: of an attached kernel, it is always the output of the
     newest complete version.
     """
-    setting = _setting(workspace.project)
+    setting = _setting(workspace.project, earlier)
     earlier = refresh_run(workspace, earlier, look_at_log=False)
     if earlier.state.is_active:
         raise RunFailed(
@@ -116,14 +116,14 @@ def _check(project: Project, earlier: Run, experiment: Experiment) -> None:
         )
 
 
-def _setting(project: Project) -> str:
+def _setting(project: Project, earlier: Run) -> str:
     setting = project.settings.continue_setting
     if setting is None:
         raise ProjectError(
             f"{project.relative(project.pyproject)}: [tool.coord] has no continue_setting",
             hint='Name the config value for the kernel to continue from: continue_setting = "train.resume_from"',
         )
-    known = [path for path, _ in leaves(dataclasses.asdict(project.config_class()()))]
+    known = list(declared_paths(find_experiment(project, earlier.experiment, earlier.overrides).declared))
     if setting not in known:
         raise ProjectError(
             f'{project.relative(project.pyproject)}: [tool.coord] continue_setting names "{setting}", which the config '

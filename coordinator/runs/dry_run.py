@@ -12,7 +12,7 @@ from pathlib import Path
 from coordinator.errors import ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import SUMMARY, Summary, reported, too_large
+from coordinator.results import Lines, Summary, read_results, too_large
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
@@ -62,9 +62,16 @@ def dry_run_kernel(
         overrides=json.dumps(overrides),
         internet=built.experiment.kernel.enable_internet,
     )
-    exit_code = local.run_once(project, session, on_record)
-    working, file = root / "working", local.dry_output(root, SUMMARY)
-    summary, faults = reported(file) if file else (None, ())
+    lines, joined = list[str](), Lines()
+
+    def note(record: LogRecord) -> None:
+        lines.extend(joined.feed(record))
+        on_record(record)
+
+    exit_code = local.run_once(project, session, note)
+    working = root / "working"
+    lines += joined.end()
+    summary, faults = read_results(working, lines, project.settings.metrics, is_complete=exit_code == 0)
     return DryRun(exit_code, working, summary, (*faults, *too_large(working)))
 
 

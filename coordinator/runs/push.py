@@ -142,6 +142,7 @@ def _intent(workspace: Workspace, built: Build, metadata: KernelMetadata, contin
         created_at=created_at,
         sent_at=sent_at,
         files={file.path: file.sha256 for file in built.files},
+        launch=dict(built.launch),
         git=commit.name,
         timeout_seconds=built.experiment.kernel.timeout_seconds,
         continues=continues,

@@ -12,7 +12,8 @@ from typing import Any
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SESSION_MAX
 from coordinator.ledger import Ledger, Run, now
-from coordinator.results import Event, event_of, log_lines
+from coordinator.project import MetricsSettings
+from coordinator.results import Event, LineReader, log_lines
 from coordinator.runs.arrival import settled
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
@@ -40,7 +41,8 @@ def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> 
     run = settled(workspace, run)
     if not run.state.is_active or run.version is None:
         return run
-    return record(workspace.ledger, run, look(workspace.target, run, at_log=look_at_log))
+    seen = look(workspace.target, run, at_log=look_at_log)
+    return record(workspace.ledger, run, seen, workspace.project.settings.metrics)
 
 
 def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
@@ -59,15 +61,18 @@ def look(target: Target, run: Run, *, at_log: bool = True) -> Look:
     return Look(session, [] if session.state.is_active else target.log(run.ref))
 
 
-def record(ledger: Ledger, run: Run, seen: Look) -> Run:
-    """The run after a look, also in the ledger; an end that another process recorded meanwhile stays."""
+def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Run:
+    """The run after a look, also in the ledger; an end that another process recorded meanwhile stays.
+
+    `metrics` says which lines of its log report metrics.
+    """
     current = ledger.get(run.id)
     if not current.state.is_active:
         return current
     state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
     if seen.session.message:
         changes["message"] = seen.session.message
-    reported = _newest_first(seen.records)
+    reported = newest_first(seen.records, metrics)
     newest = next(reported, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
     if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):
@@ -101,16 +106,11 @@ def current_log(workspace: Workspace, run: Run) -> list[LogRecord]:
     return [] if run.state.is_active else workspace.target.log(run.ref)
 
 
-def last_event(records: list[LogRecord]) -> Event | None:
-    """The last event worth showing in a log."""
-    return next(_newest_first(records), None)
-
-
-def _newest_first(records: list[LogRecord]) -> Iterator[Event]:
-    for line in reversed(list(log_lines(records))):
-        event = event_of(line)
-        if event is not None and event.kind in _EVENTS_SHOWN:
-            yield event
+def newest_first(records: list[LogRecord], metrics: MetricsSettings) -> Iterator[Event]:
+    """The events of a log that are worth showing."""
+    reader = LineReader(metrics)
+    events = [event for line in log_lines(records) if (event := reader.event(line)) is not None]
+    yield from (event for event in reversed(events) if event.kind in _EVENTS_SHOWN)
 
 
 class _Tail:

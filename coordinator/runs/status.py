@@ -131,7 +131,7 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
         waiting = set(asked)
         while waiting:
             answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            failures.update(_recorded(ledger, [(asked[each], each.result) for each in answered]))
+            failures.update(_recorded(targets.project, ledger, [(asked[each], each.result) for each in answered]))
     found = tuple(ledger.get(run.id) for run in runs)
     every = ledger.runs() if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
     known = {run.id: run for run in every}
@@ -143,14 +143,16 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
     )
 
 
-def _recorded(ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]) -> dict[str, CoordError]:
+def _recorded(
+    project: Project, ledger: Ledger, answered: Sequence[tuple[Run, Callable[[], Look]]]
+) -> dict[str, CoordError]:
     """Records the answers in one transaction (each waits for the disk); returns the errors by run id."""
     failures: dict[str, CoordError] = {}
     try:
         with ledger.transaction():
             for run, answer in answered:
                 try:
-                    record(ledger, run, answer())
+                    record(ledger, run, answer(), project.settings.metrics)
                 except CoordError as error:
                     failures[run.id] = error
     except LedgerError as error:

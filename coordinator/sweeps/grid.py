@@ -13,13 +13,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coordinator.errors import ExperimentError, UsageError, did_you_mean
 from coordinator.kaggle_rules import TITLE_MAX
 from coordinator.kernel import kernel_slug, kernel_title
-from coordinator.project import Experiment, Project, assignment, derive, leaves
+from coordinator.project import Experiment, Project, assignment, derive, leaves, resolve
 
 _DIGEST = 6  # characters of a digest in a name
 _MEMBERS_AT_MOST = 200
@@ -101,21 +101,35 @@ def axes(
         if not isinstance(count, int) or count < 1:
             raise UsageError(f"--split-folds: {settings.fold_count} is {count!r}, not a number of folds")
         found.append(Axis(settings.folds, tuple(f"[{number}]" for number in range(count)), "f"))
+    experiment = _with_first_values(project, experiment, found)
+    found = [replace(each, path=_declared_path(experiment, each.path)) for each in found]
     paths = [each.path for each in found]
     for path in paths:
         if paths.count(path) > 1:
             raise UsageError(f"{path} is varied twice")
-        try:
-            assignment(project.config_class(), f"{path}=null")
-        except ValueError as error:
-            near = [each for each in config if each.endswith(f".{path}")]
-            hint = f"Its whole path: {' or '.join(near)}" if near else "coord show --exp NAME lists all settings."
-            raise UsageError(f"--grid {error}", hint=hint) from None
     if not found:
         raise UsageError(
             "a sweep of what? vary something", hint="--grid optim.lr=0.001,0.0005, --seeds 5, --split-folds"
         )
     return tuple(found)
+
+
+def _with_first_values(project: Project, experiment: Experiment, varied: Sequence[Axis]) -> Experiment:
+    """The experiment with an option of a group, or a sub-command, that the grid chooses: it may bring other values."""
+    try:
+        return resolve(project, experiment.name, (*experiment.overrides, *(each.overrides[0] for each in varied)))
+    except ExperimentError:  # the axis that has the mistake is told below, or its value later
+        return experiment
+
+
+def _declared_path(experiment: Experiment, path: str) -> str:
+    """The dotted path of a value that may be named by a short name. Raises UsageError."""
+    try:
+        return next(where for where, _ in leaves(assignment(experiment.declared, f"{path}=null")))
+    except ValueError as error:
+        near = [each for each, _ in leaves(experiment.config) if each.endswith(f".{path}")]
+        hint = f"Its whole path: {' or '.join(near)}" if near else "coord show --exp NAME lists all settings."
+        raise UsageError(f"--grid {error}", hint=hint) from None
 
 
 def combinations(

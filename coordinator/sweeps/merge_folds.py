@@ -152,6 +152,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
         state=RunState.COMPLETE,
         created_at=moment,
         files=runs[0].files,
+        launch=runs[0].launch,
         git=runs[0].git,
         message=f"merged from {len(runs)} runs, one a fold",
         pushed_at=min((run.pushed_at for run in runs if run.pushed_at), default=None),

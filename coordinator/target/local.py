@@ -157,12 +157,6 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
     return code
 
 
-def dry_output(root: Path, name: str) -> Path | None:
-    """The file `name` that a dry run in `root` left in its working folder; None for a link out of it, a pipe, ..."""
-    path: Path | None = _module("state").tree.file(root.resolve() / "working", name)
-    return path
-
-
 def has_source(project: Project, kind: str, name: str) -> bool:
     """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
     root, state = project.local_kaggle, _module("state")

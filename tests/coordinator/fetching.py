@@ -10,7 +10,8 @@ from typing import Any
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
-from coordinator.runs.fetch.fetch import EVERYTHING, Choice, Fetched, fetch_run
+from coordinator.runs.fetch.fetch import EVERYTHING, Choice, fetch_run
+from coordinator.runs.fetch.fetched import Fetched
 from coordinator.target.protocol import LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.sample_runs import ON_KAGGLE

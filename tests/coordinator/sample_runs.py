@@ -31,6 +31,7 @@ FULL = dataclasses.replace(
     overrides=["optim.lr=0.1"],
     state=RunState.ERROR,
     files={"model_src/train.py": "0" * 64},
+    launch={"entry": "train.py", "args": ["--fold", "0"], "cwd": "checkout", "delivery": {"kind": "file"}},
     git="0123456789ab-dirty",
     version=3,
     url="https://www.kaggle.com/code/ada/smoke",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,19 +119,19 @@ def test_others_cannot_read_the_token(tmp_path: Path, mode: int) -> None:
     assert Store(tmp_path / "other").token() != store.token()
 
 
-def test_a_folder_of_another_user(tmp_path: Path) -> None:
+def test_a_folder_of_another_user() -> None:
     """Where the folder can't be closed, nothing is served from it. (Shown with the rights of another user.)"""
     if os.getuid() != 0:
         pytest.skip("only root can make a folder of another user")
-    (tmp_path / "kaggle").mkdir(mode=0o777)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        with pytest.raises(MissingFolder, match="others can enter"):
-            Store(tmp_path / "kaggle")
-    finally:
-        os.seteuid(0)
+    with tempfile.TemporaryDirectory() as directory:
+        (Path(directory) / "kaggle").mkdir(mode=0o777)
+        Path(directory).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(MissingFolder, match="others can enter"):
+                Store(Path(directory) / "kaggle")
+        finally:
+            os.seteuid(0)
 
 
 def test_coord_finds_the_token_itself(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from coordinator.cli.terminal import LogPrinter
-from coordinator.results import Sources, event_of, log_lines
-from coordinator.runs.refresh import last_event
+from coordinator.project.settings import MetricsSettings
+from coordinator.results import Sources, log_lines
+from coordinator.results.events import event_of
+from coordinator.runs.refresh import newest_first
 from coordinator.target.protocol import LogRecord
 from model_src.output.report import Report
 
@@ -70,7 +72,7 @@ def test_every_event_is_read_wherever_it_stands(text: str, lines: list[str]) -> 
     """In a log and a live log, however it is cut into records; the text beside it is shown as before."""
     for size in (len(text), 7, 1):
         assert list(log_lines(_records(text, size))) == lines
-    last = last_event(_records(text, 9))
+    last = next(newest_first(_records(text, 9), MetricsSettings()), None)
     assert last == [found for line in lines if (found := event_of(line))][-1]
 
 
@@ -83,7 +85,7 @@ def test_a_text_about_an_event_is_none(line: str) -> None:
 
 def test_a_followed_log_shows_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What `coord logs` prints: the text, and the event in words."""
-    printer = LogPrinter(Sources(tmp_path, {}))
+    printer = LogPrinter(Sources(tmp_path, {}), MetricsSettings())
     for record in _records(f"...{ONE}{TWO}tail\n", 11):
         printer.record(record)
     printer.end()

@@ -16,7 +16,8 @@ import pytest
 from coordinator.errors import ExperimentError, ProjectError
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
-from coordinator.project.schema import assignment, check, plain
+from coordinator.project.schema import assignment, check
+from coordinator.project.values import plain
 from coordinator.project.yaml_text import parse
 from coordinator.sweeps.grid import axis
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from coordinator.text import clean
 if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
     from coordinator.kernel import Check
     from coordinator.maintenance import Finding
-    from coordinator.project import Change, Experiment, Recorded
+    from coordinator.project import Change, Experiment, Launch, Recorded
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
 NONE_OUTDATED: Mapping[str, Sequence[Outdated]] = {}
@@ -69,6 +70,8 @@ def _recorded(figures: Sequence[Recorded]) -> str:
 def experiment(item: Experiment) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{item.name}: {item.about}" if item.about else item.name, style="bold")]
     parts.append(Text("bases: " + (" -> ".join(item.bases) or "none")))
+    started = clean(shlex.join([item.launch.entry, *item.launch.args]))
+    parts.append(Text(f"runs: {started}, config by {_delivery(item.launch)}"))
     parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
     parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
     parts.append(Text("The resolved config:\n"))
@@ -79,6 +82,12 @@ def experiment(item: Experiment) -> RenderableType:
             recorded.add_row(figure.metric, figure.mode, f"{figure.value:g}", figure.note)
         parts.append(recorded)
     return Group(*parts)
+
+
+def _delivery(launch: Launch) -> str:
+    """How the config reaches the program, in a word or by the file's name."""
+    kind = str(launch.delivery["kind"])
+    return str(launch.delivery["path"]) if kind == "written" else "COORD_CONFIG" if kind == "file" else kind
 
 
 def runs(

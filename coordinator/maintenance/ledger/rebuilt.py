@@ -61,6 +61,7 @@ def _from_results(directory: Path) -> Rebuilt:
         **(_told(values) if "state" in values else _guessed(directory, values, summary, written)),
         summary=summary,
         continues=values.get("continues"),
+        launch=values.get("launch", {}),
         reads=Source.parse_all(values.get("reads", [])),
     )
     check_rebuilt(run)
@@ -85,12 +86,12 @@ def check_rebuilt(run: Run) -> None:
     for values, kind in (
         ((run.version, 0 if run.timeout_seconds is None else run.timeout_seconds), int),
         ((run.url, run.digest, run.message, run.created_at, run.git or "", *run.overrides), str),
-        ((run.metadata, run.config), dict),
+        ((run.metadata, run.config, run.launch), dict),
         ((run.overrides,), list),
     ):
         if wrong := [each for each in values if not isinstance(each, kind) or isinstance(each, bool)]:
             raise TypeError(f"{wrong[0]!r} is of another kind than it should")
-    parse_json(json.dumps([run.config, run.metadata]))
+    parse_json(json.dumps([run.config, run.metadata, run.launch]))
 
 
 def _told(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 from . import output_file as output_file
 from .fetch import (
     Choice as Choice,
-    Fetched as Fetched,
     again as again,
     fetch_run as fetch_run,
     provenance as provenance,
 )
+from .fetched import Fetched as Fetched
+from .metrics import reread as reread
 from .progress import Progress as Progress
 from .several import Display as Display, FetchResult as FetchResult, fetch_several as fetch_several

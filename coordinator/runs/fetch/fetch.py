@@ -7,7 +7,7 @@ import fnmatch
 import functools
 import json
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,12 +26,12 @@ from coordinator.results import (
     SUMMARY,
     Results,
     Sources,
-    Summary,
     log_lines,
     reported,
-    too_large,
 )
 from coordinator.runs.fetch import parallel
+from coordinator.runs.fetch.fetched import Fetched
+from coordinator.runs.fetch.metrics import check_origin, no_metrics, with_metrics
 from coordinator.runs.fetch.progress import Progress, Tally
 from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
@@ -49,29 +49,6 @@ _OF_THE_NAME = (
 """Errors of a file system that takes no file of this name, or has a folder of it."""
 _NAME_SHOWN = 80  # characters
 _BAD_FILES = 3  # that are left out before a fetch gives up
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A run's results on this machine."""
-
-    run: Run
-    directory: Path
-    files: tuple[str, ...]
-    size: int
-    """Bytes that were transferred; 0 if everything was here already."""
-    left_out: int = 0
-    """Files of the output that are not here, because a pattern left them out, or the settings."""
-    warnings: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            **self.run.to_json(),
-            "directory": str(self.directory),
-            "files": list(self.files),
-            "transferred": self.size,
-            "left_out": self.left_out,
-        }
 
 
 @dataclass(frozen=True)
@@ -172,19 +149,23 @@ class _Fetch:
         bring = {path: functools.partial(self._bring, transfer, path, refused) for path in missing}
         first = [bring.pop(path) for path in _FIRST if path in bring]
         self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
-        summary, faults = reported(results.directory / SUMMARY)
-        if _checked(run, summary) is not None:
-            run = self.workspace.ledger.update(run.id, summary=summary)
+        # Another run's metrics.json ends the fetch before large files begin.
+        own, _ = reported(results.directory / SUMMARY)
+        if own is not None and own.is_coords:
+            check_origin(run, own)
+            run = self.workspace.ledger.update(run.id, summary=own)
         self._run(transfer, list(bring.values()))
+        run, remarks = with_metrics(self.workspace, run, results.directory, list(log_lines(records)))
         fetched = results.fetched()
         unfit = {PurePosixPath(name) for names in refused.values() for name in names}
         left_out = [path for path in files.keys() - unfit if not results.is_here(path, fetched.get(path))]
         is_complete = not any(map(usual.takes, left_out))
         results.finish(complete=is_complete)
         if is_complete:
-            run = self.workspace.ledger.update(run.id, fetched_at=now(), summary=summary)
-        faults = (*faults, *too_large(results.directory), *_warnings(run, records, files))
-        warnings = (*faults, *_left_alone(left_alone), *_left_alone(refused))
+            run = self.workspace.ledger.update(run.id, fetched_at=now())
+        remarks += [] if remarks or left_out else no_metrics(run)
+        empty = [] if records else [f"{run.label} has an empty log"]
+        warnings = (*remarks, *empty, *_left_alone(left_alone), *_left_alone(refused))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
     def _bring(self, transfer: Transfer, path: PurePosixPath, refused: dict[str, list[str]]) -> None:
@@ -273,7 +254,7 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
         *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
-        *("last_event", "continues", "reads", "lacks", "stop_requested", "config", "metadata"),
+        *("last_event", "continues", "reads", "lacks", "stop_requested", "config", "launch", "metadata"),
     )
     values = run.to_json()
     return {name: values[name] for name in names} | {"sweeps": [each.to_json() for each in sweeps]}
@@ -290,18 +271,6 @@ def _cannot_write(project: Project, run: Run, results: Results, error: OSError) 
     return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")
 
 
-def _checked(run: Run, summary: Summary | None) -> Summary | None:
-    """The summary, if it is this run's: a result must never be attributed to another version."""
-    if summary is not None and summary.run_id != run.id:
-        origin = f"says that it comes from run {summary.run_id}, not from {run.id}"
-        origin = origin if summary.run_id else "does not say which run it comes from"
-        raise TargetError(
-            f"the metrics.json of {run.label} {origin}",
-            hint="Nothing was recorded. Was this kernel pushed by something else, or its id taken over?",
-        )
-    return summary
-
-
 def _left_alone(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for why, each in names.items():
         shown, more = ", ".join(map(_shown, each[:3])), len(each) - 3
@@ -311,15 +280,3 @@ def _left_alone(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
 def _shown(name: str) -> str:
     text = name if name.isprintable() else ascii(name)
     return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}..."
-
-
-def _warnings(run: Run, records: list[LogRecord], files: Container[PurePosixPath]) -> tuple[str, ...]:
-    found = []
-    if run.summary is None:
-        if PurePosixPath(SUMMARY) not in files:  # else it was not wanted
-            found.append(f"{run.label} left no {SUMMARY}: there are no metrics")
-    elif (digest := run.summary.digest) != run.digest:
-        found.append(f"the script that ran ({digest or 'no digest'}) is not the one that was pushed ({run.digest})")
-    if not records:
-        found.append(f"{run.label} has an empty log")
-    return tuple(found)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, NotSent, RunFailed
 from coordinator.ledger import Run
-from coordinator.runs.fetch.fetch import EVERYTHING, Choice, Fetched, again, fetch_run
+from coordinator.runs.fetch.fetch import EVERYTHING, Choice, again, fetch_run
+from coordinator.runs.fetch.fetched import Fetched
 from coordinator.runs.fetch.progress import Progress
 from coordinator.target import RunState
 from coordinator.workspace import Workspace

@@ -22,6 +22,8 @@ from coordinator.bundle.program import Program, bundle, module_of, script_at, wr
 from coordinator.bundle.script import Form
 from coordinator.bundle.sources import Selection
 from coordinator.errors import BundleError
+from coordinator.files import is_leftover
+from coordinator.names import is_confined
 from tests.coordinator.bundle.distributions import install
 from tests.coordinator.bundle.programs import Ran, run_kernel, write_files
 from tests.coordinator.command import COORD, run_coord, until
@@ -167,7 +169,6 @@ def test_as_json(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ((), "what is to be bundled? Name a script, a folder with a __main__.py, or a module with -m"),
-        (("main.py", "-m", "main", "-o", "x.py"), "what is to be bundled?"),
         (("main.py",), "where to? Name the file to write with -o (- is standard output)"),
         (("main.py", "-o", "-", "--json"), "-o - and --json both want standard output"),
         (("gone.py", "-o", "x.py"), "there is no script gone.py"),
@@ -416,10 +417,14 @@ _PIECES = (
     " ",
 )
 _texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=4), max_size=8).map("".join)
-# Names that a file system takes, one level deep.
+# Names that every file system takes, one level deep, and that no editor leaves behind.
 _names = _texts.map(lambda text: "".join(char for char in text if char.isprintable() and char != "/")[:40]).filter(
     lambda name: (
-        name.strip(".") != "" and not name.startswith(".") and not name.endswith((".py", ".pyc", ".key", ".pem"))
+        name.strip(".") != ""
+        and not name.startswith(".")
+        and not name.endswith((".py", ".pyc", ".key", ".pem"))
+        and is_confined(name)
+        and not is_leftover(name)
     )
 )
 

@@ -33,7 +33,7 @@ AS_NOBODY = (
 )
 
 # A path in which sources lie: where the original was copied to, or where the kernel has unpacked them.
-_ROOT = re.compile(r"/[^\s\"']*?/(?:original|coord-[0-9a-f]{16}/sources)(?=/)")
+_ROOT = re.compile(r"/[^\s\"']*?/(?:original|working|coord-[0-9a-f]{16}/sources)(?=/)")
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ def _files(folder: Path) -> list[SourceFile]:
     return [SourceFile(path.relative_to(folder).as_posix(), path.read_bytes()) for path in sorted(paths)]
 
 
-def _kernel(sample: Sample) -> str:
+def _kernel(sample: Sample, *, in_checkout: bool = False) -> str:
     folder, included = PROGRAMS / sample.name, INCLUDED.get(sample.name, ())
     is_refused = sample.name in REFUSED
     files = _files(folder) if is_refused else collect(folder, sample.entry, Selection(include=included))
-    return render_script(default_template("kernel.py.j2"), Content(sample.entry, files)).text
+    return render_script(default_template("kernel.py.j2"), Content(sample.entry, files, in_checkout=in_checkout)).text
 
 
 def _run(sample: Sample, command: list[str], working: Path, temporary: Path) -> Outcome:
@@ -173,21 +173,21 @@ def place() -> Iterator[Path]:
 
 @pytest.mark.parametrize("sample", [_parameter(sample) for sample in ALL])
 def test_bundled_as_unbundled(sample: Sample, place: Path) -> None:
-    """The same exit code and output, at the first start and at the next, and nothing left."""
+    """The same exit code and output, from a temporary directory and in a checkout, and nothing left."""
     if sample.torch:
         pytest.importorskip("torch")
-    working, temporary = place / "working", place / "t"
-    for folder in (working, temporary):
-        folder.mkdir()
-    script = place / "script.py"
-    script.write_bytes(_kernel(sample).encode())
-    for _ in range(1 if sample.torch else 2):
+    working, script = place / "working", place / "script.py"
+    working.mkdir()
+    for in_checkout in (False, True):
+        temporary = place / f"t{in_checkout:d}"
+        temporary.mkdir()
+        script.write_bytes(_kernel(sample, in_checkout=in_checkout).encode())
         assert _run(sample, [sys.executable, str(script)], working, temporary) == _original(sample)
-        # A process that is killed cannot remove its files.
-        if _original(sample).code >= 0 and "hard" not in sample.arguments:
+        # A process that is killed cannot remove its files; in a checkout there is another one that does.
+        if in_checkout or (_original(sample).code >= 0 and "hard" not in sample.arguments):
             assert [path for path in left_in(temporary) if path.startswith("coord-")] == []
         assert list(working.iterdir()) == []
-    assert sorted(path.name for path in place.iterdir()) == ["script.py", "t", "working"]
+    assert sorted(path.name for path in place.iterdir()) == ["script.py", "t0", "t1", "working"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root can be another user")

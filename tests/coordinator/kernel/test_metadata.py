@@ -20,6 +20,8 @@ from coordinator.kernel.metadata import (
     with_owner,
 )
 from coordinator.project.experiment import Experiment
+from coordinator.project.launch import Launch
+from coordinator.project.section import Section
 from coordinator.project.settings import KernelSettings
 from coordinator.project.shipped import default_template
 from tests.coordinator.bundle.programs import write_files
@@ -37,7 +39,17 @@ GOOD: dict[str, Any] = {
 
 def _experiment(name: str = "try", **kernel: Any) -> Experiment:
     settings = KernelSettings(**{"title": "my {experiment}", **kernel})
-    return Experiment(name=name, about="", bases=(), config={"seed": 1}, kernel=settings, recorded=(), changes=())
+    return Experiment(
+        name=name,
+        about="",
+        bases=(),
+        config={"seed": 1},
+        kernel=settings,
+        recorded=(),
+        changes=(),
+        launch=Launch("train.py"),
+        declared=Section({}),
+    )
 
 
 def _render(experiment: Experiment, owner: str | None = "ada", template: Path | None = None) -> KernelMetadata:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from coordinator.project.problem import ConfigProblem
-from coordinator.project.schema import assignment, check, leaves, merged, plain
+from coordinator.project.schema import assignment, check
+from coordinator.project.values import leaves, merged, plain
 
 
 class Kind(StrEnum):

@@ -193,5 +193,5 @@ def test_what_a_hostile_target_says_of_itself_is_clean(tiny: Project, depot: Dep
     done = subprocess.run(
         [*COORD, "fetch-results"], cwd=tiny.root, env={**os.environ, **variables}, capture_output=True, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 0, done.stderr  # the file is left out, with a warning
     assert not set(b"\x1b\x9b\x07\x08\x7f") & set(done.stderr + done.stdout)

@@ -8,9 +8,10 @@ import pytest
 
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
+from coordinator.project.settings import MetricsSettings
 from coordinator.results.events import Event
-from coordinator.runs.refresh import current_log, last_event, refresh_run
-from coordinator.target.protocol import RunState, SessionState
+from coordinator.runs.refresh import current_log, newest_first, refresh_run
+from coordinator.target.protocol import LogRecord, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.sample_runs import BARE
 from tests.coordinator.targets import EPOCHS, RUNNING_SESSION, MemoryTarget, records_of
@@ -114,9 +115,13 @@ def test_the_log_of_a_running_and_of_an_ended_run(tiny: Project, ledger: Ledger)
     assert "log ada/smoke v4" in target.asked
 
 
+def _last_event(records: list[LogRecord]) -> Event | None:
+    return next(newest_first(records, MetricsSettings()), None)
+
+
 def test_the_last_event_worth_showing() -> None:
     """Messages, starts and broken lines are ignored; an empty log has no event."""
-    assert last_event([]) is None
-    assert last_event(records_of("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
-    end = last_event([*EPOCHS, *records_of('COORD {"event": "end", "status": "complete"}', "bye")])
+    assert _last_event([]) is None
+    assert _last_event(records_of("COORD {", 'COORD {"event": "start"}', "COORD 5")) is None
+    end = _last_event([*EPOCHS, *records_of('COORD {"event": "end", "status": "complete"}', "bye")])
     assert end == Event.parse({"event": "end", "status": "complete"})

@@ -118,14 +118,14 @@ def test_the_log_of_a_known_running_run_is_asked_for_without_waiting_for_its_sta
     assert run.last_event == Event.parse({"event": "epoch", "epoch": 2})
 
 
-def test_what_comes_together_is_written_together(ledger: Ledger) -> None:
+def test_what_comes_together_is_written_together(tiny: Project, ledger: Ledger) -> None:
     """Each transaction waits for the disk: 50 of them, one after the other, took two round trips."""
     seen = Look(SessionState(RunState.RUNNING, ""), EPOCHS)
     gone = dataclasses.replace(BARE, id="gone", state=RunState.QUEUED)
     answered = [(run, lambda: seen) for run in [*_add(ledger, 10), gone]]
     statements = list[str]()
     ledger._open.set_trace_callback(statements.append)
-    assert {name: type(error) for name, error in _recorded(ledger, answered).items()} == {"gone": RunNotFound}
+    assert {name: type(error) for name, error in _recorded(tiny, ledger, answered).items()} == {"gone": RunNotFound}
     assert statements.count("COMMIT") == 1
     assert [run.state for run in ledger.runs()] == [RunState.RUNNING] * 10
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coordinator.errors import CoordError, NoAccess, RunFailed, TargetError
 from coordinator.ledger.run import Run
-from coordinator.runs.fetch.fetch import Fetched
+from coordinator.runs.fetch.fetched import Fetched
 from coordinator.runs.fetch.several import FetchResult, NotFetched
 from coordinator.sweeps.fetch import FetchedAndMerged
 from coordinator.target.protocol import RunState

@@ -22,7 +22,8 @@ from coordinator.files import held
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.folder import Results, identity
-from coordinator.runs.fetch.fetch import EVERYTHING, Choice, Fetched, fetch_run
+from coordinator.runs.fetch.fetch import EVERYTHING, Choice, fetch_run
+from coordinator.runs.fetch.fetched import Fetched
 from coordinator.target.protocol import Download, OutputFile
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
@@ -161,7 +162,9 @@ def test_no_metrics_where_none_were_wanted_is_no_warning(here: Here) -> None:
     """--only without metrics.json says nothing about missing metrics; a run without it does."""
     assert here.fetch(Choice(only=["*.png"])).warnings == ()
     del here.depot.files["metrics.json"]
-    assert here.fetch().warnings == ("base kaggle-v3 left no metrics.json: there are no metrics",)
+    assert here.fetch().warnings == (
+        "base kaggle-v3 left no metrics that coord reads; docs/metrics.md says what those are",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,10 @@
+import argparse
+
+import util
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.3)
+parser.add_argument("--width", type=int, default=4)
+args = parser.parse_args()
+for fold in range(2):
+    print(f"fold {fold} auc {util.auc(args.lr, args.width, fold):.4f}", flush=True)

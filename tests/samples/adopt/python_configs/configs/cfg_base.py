@@ -1,0 +1,3 @@
+from default_config import basic_cfg
+
+cfg = basic_cfg

@@ -1,0 +1,11 @@
+def auc(lr, width, fold):
+    """Stands for a training: a number that depends on the options and the fold."""
+    return 0.9 - abs(lr - 0.1) - 1 / width + 0.01 * fold
+
+
+class Model:
+    def __init__(self, cfg):
+        self.cfg = cfg
+
+    def train(self, fold):
+        return auc(self.cfg.lr, self.cfg.width, fold)

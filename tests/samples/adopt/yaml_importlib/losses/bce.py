@@ -1,0 +1,2 @@
+def value(auc):
+    return 1 - auc

@@ -1,0 +1,2 @@
+def value(auc):
+    return 2 - 2 * auc
