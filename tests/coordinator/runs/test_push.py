@@ -269,7 +269,7 @@ def test_a_lost_push_may_arrive_for_a_time_from_when_its_answer_was_lost(pusher:
         (run,) = pusher.ledger.runs()
         pusher.ledger.update(run.id, sent_at="2026-11-01T00:00:00+00:00")
 
-    plan = {"tiny-base": [(False, LOST)]}
+    plan: dict[str, list[tuple[bool, BaseException]]] = {"tiny-base": [(False, LOST)]}
     pusher(Watched(slots=9, session=RUNNING_SESSION, push_plan=plan, event=takes_an_hour))
     assert sum(pusher.waits) >= ARRIVAL_SECONDS
 

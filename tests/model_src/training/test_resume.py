@@ -442,11 +442,12 @@ def test_fold_of_another_run_is_not_gone_on_with(tmp_path: Path, name: str, diff
         "config": {"config": changed(config, optim={"lr": 0.1})},
         "pictures": {"pictures": "cd"},
     }
-    look = (
-        (lambda wanted: resume.finished_fold(tmp_path, wanted, tmp_path, print))
-        if name == "fold0.pth"
-        else (lambda wanted: resume.unfinished_fold(tmp_path, wanted, print))
-    )
+
+    def look(wanted: dict[str, Any]) -> dict[str, Any]:
+        if name == "fold0.pth":
+            return resume.finished_fold(tmp_path, wanted, tmp_path, print)
+        return resume.unfinished_fold(tmp_path, wanted, print)
+
     assert look(identity)
     with pytest.raises(ValueError, match=rf"{name} belongs to another run and can't be continued"):
         look({**identity, **others[differs]})
