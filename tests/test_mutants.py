@@ -35,6 +35,15 @@ def test_every_line_of_the_list_still_applies() -> None:
         assert each.tests or each.why_equivalent
 
 
+def test_the_documents_have_the_number_and_the_reasons() -> None:
+    """How many edits there are, and why no test can notice some of them."""
+    listed = mutants(LIST.read_text(encoding="utf-8"))
+    document = _source("docs/reliability.md")
+    assert f"There are {len(listed)} edits." in document
+    for each in listed:
+        assert not each.why_equivalent or f"- {each.name} (`{each.path}`)" in document
+
+
 @pytest.mark.parametrize(
     "line",
     [
