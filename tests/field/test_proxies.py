@@ -22,7 +22,9 @@ from coordinator.target import reach
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 from coordinator.target.open import ENDPOINT_VARIABLE, kaggle_endpoint
+from coordinator.target.protocol import KernelRef
 from coordinator.target.proxies import proxy_setting
+from tests.coordinator.scripted import ok, scripted
 
 ENDPOINT = "https://kaggle.example"
 DATA = {"id": "ada/sample", "title": "sample", "kernel_type": "script", "language": "python"}
@@ -135,6 +137,15 @@ def test_a_proxy_that_makes_no_connection(
 def test_a_token_that_no_header_can_have() -> None:
     """The library's error would show it."""
     assert "cannot be used" in _push(key=f"{SECRET}\n").what
+
+
+def test_a_server_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the requests itself: a proxy would see them, and could not pass them on."""
+    with scripted() as server, _proxy(b"HTTP/1.1 500 Oops\r\n\r\n") as address:
+        monkeypatch.setenv("http_proxy", f"http://{address}")
+        server.script["GetKernelSessionStatus"] = [ok(status="RUNNING")]
+        assert server.kaggle().state(KernelRef("ada", "sample", 1)).state == "running"
+    assert server.seen == ["GetKernelSessionStatus"]
 
 
 @pytest.mark.parametrize("where", ["proxy", "endpoint"])

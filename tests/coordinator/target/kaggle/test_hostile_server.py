@@ -8,6 +8,7 @@ import json
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -287,6 +288,8 @@ def test_redirects_of_a_download(server: Scripted) -> None:
     for url in ("http://kaggle.example/a", "file:///etc/passwd", "ftp://localhost/a", "https://", "", "//[", "a"):
         with pytest.raises(Failed, match="is not https"):
             kaggle._downloads.get(url)
+    with pytest.raises(Failed, match="is not https"):
+        kaggle._downloads.put("http://kaggle.example/a", Path(__file__))
     far = Kaggle(name="kaggle", endpoint="https://kaggle.example", credentials=CREDENTIALS, owner="ada")
     with pytest.raises(Failed, match="is not https"):
         far._downloads.get(f"{server.url}/file")
