@@ -16,9 +16,11 @@ from .launch import AS_FILE as AS_FILE, Launch as Launch
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (
+    SCORES as SCORES,
     TARGETS as TARGETS,
     KernelSettings as KernelSettings,
     MetricsSettings as MetricsSettings,
+    OutOfFoldSettings as OutOfFoldSettings,
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,
