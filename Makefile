@@ -3,6 +3,7 @@
 #   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (takes minutes)
 #   make test    lint, type check, tests
 #   make bench   speed, as ratios to other programs in the same run
+#   make mutants mistakes made on purpose, one at a time, each of which a test has to notice
 #
 # PIP_ARGS is passed to pip. For example, this installs a smaller torch without CUDA:
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
 SAMPLE := .coord/sample-data
 
-.PHONY: help demo test tests quick lint types format bench clean install
+.PHONY: help demo test tests quick lint types format bench mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -80,6 +81,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.sessions
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
+
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache
