@@ -142,6 +142,8 @@ def hydra_words(config: Table, how: Table) -> Words:
         before = at(known, path)
         if before is not NOTHING and same(value, before):
             continue
+        if before == "???" and value is None:  # the program itself fills it in
+            continue
         group = path.removeprefix("defaults.") if path.startswith("defaults.") else ""
         if group and value is None:
             words.append(f"~{group}")

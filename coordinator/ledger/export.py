@@ -89,7 +89,7 @@ def _row(run: Run) -> dict[str, Any]:
     row |= {"state": run.state.value, "lacks": json.dumps(run.lacks, ensure_ascii=False)}
     row |= {"primary": None, "mode": None, "value": None}
     if primary := run.reported.primary:
-        row |= {"primary": primary.name, "mode": primary.mode or None, "value": primary.value}
+        row |= {"primary": primary.name, "mode": primary.mode or None, "value": run.reported.primary_value}
     row |= {f"metric.{metric.name}": metric.mean for metric in run.reported.metrics if metric.name}
     for name in ("overrides", "config", "metadata"):
         _flatten(row, name, getattr(run, name))

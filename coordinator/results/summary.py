@@ -116,7 +116,8 @@ class Summary:
 
     @property
     def primary_value(self) -> float | None:
-        return self.primary.value if self.primary else None
+        """That over all rows, or else the mean over the folds."""
+        return self.value_of(self.primary_name)
 
     @cached_property
     def metrics(self) -> tuple[Metric, ...]:

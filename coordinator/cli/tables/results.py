@@ -45,21 +45,26 @@ def results(title: str, summary: Summary, rows: str) -> RenderableType:
 def _cross_validation(found: Sequence[Metric], summary: Summary, rows: str) -> Table:
     """A row a fold, a column a metric; the first column counts the `rows` of the first metric."""
     primary = found[0]
-    table = new_table("fold", rows, *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
+    counted = [primary.images, *(each.images for each in primary.folds)] != [None] * (1 + len(primary.folds))
+    table = new_table("fold", *[rows] * counted, *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
     for column in table.columns[1:]:
         column.justify = "right"
+
+    def row(name: str, count: int | None, *values: str) -> None:
+        table.add_row(name, *[_count(count)] * counted, *values)
+
     values = [metric.by_fold for metric in found]
     for each in primary.folds:
-        table.add_row(each.fold, _count(each.images), *(_figure(value.get(each.fold)) for value in values))
+        row(each.fold, each.images, *(_figure(value.get(each.fold)) for value in values))
     table.add_section()
-    table.add_row("mean", _count(primary.images), *(_figure(metric.mean) for metric in found))
-    table.add_row("sd", "", *(_figure(metric.sd) for metric in found))
-    if primary.name == summary.primary_name:
-        table.add_row(f"all {rows}", _count(primary.images), _figure(summary.primary_value))
+    row("mean", primary.images, *(_figure(metric.mean) for metric in found))
+    row("sd", None, *(_figure(metric.sd) for metric in found))
+    if summary.primary is not None and primary.name == summary.primary.name and summary.primary.value is not None:
+        row(f"all {rows}", primary.images, _figure(summary.primary.value))
     scores = [{each.name: each.value for each in summary.baselines_in(metric.name)} for metric in found]
     for name in dict.fromkeys(name for score in scores for name in score):
         shown = [_figure(score[name]) if name in score else "" for score in scores]
-        table.add_row(f"baseline {name}", "", *shown, style="dim")
+        table.add_row(f"baseline {name}", *[""] * counted, *shown, style="dim")
     return table
 
 
@@ -115,7 +120,7 @@ def _spread(found: Repeats) -> str:
 
 
 def _better(mode: str) -> str:
-    return {"max": "(max)", "min": "(min)"}.get(mode, f"({mode})")
+    return f"({mode})" if mode else ""
 
 
 def _figure(value: float | None) -> str:

@@ -122,8 +122,10 @@ def sources_of(project: Project, entry: str) -> tuple[SourceModule, dict[Path, S
     found: dict[Path, SourceModule] = {}
     try:
         top = _read(project, path, folders, found)
-    except SyntaxError as error:
-        raise ProjectError(f"{error.filename}:{error.lineno}: {error.msg}") from error
+    except (SyntaxError, ValueError) as error:  # the latter: a NUL in the source, before Python 3.12
+        place = f":{error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise ProjectError(f"{project.relative(path)}{place}: {what}") from error
     return top, found
 
 
