@@ -3,6 +3,7 @@
 #   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (takes minutes)
 #   make test    lint, type check, tests
 #   make bench   speed, as ratios to other programs in the same run
+#   make mutants mistakes made on purpose, one at a time, each of which a test has to notice
 #
 # PIP_ARGS is passed to pip. For example, this installs a smaller torch without CUDA:
 #   make demo PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
 SAMPLE := .coord/sample-data
 
-.PHONY: help demo test tests quick lint types format bench clean install
+.PHONY: help demo test tests quick lint types format bench mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -30,7 +31,7 @@ $(READY): pyproject.toml constraints.txt
 	    || { echo "this Python cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (torch is large: this takes a few minutes)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,hydra,local,notebook,train,mlflow,tensorboard,wandb,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt -e '.[submit,hydra,local,notebook,train,mlflow,tensorboard,wandb,adopt,dev]'
 	@# Real labels for the tests. Without its dependencies: the tests read its data file only, and do not import it.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt --no-deps torchxrayvision
 	@touch $(READY)
@@ -80,6 +81,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.sessions
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
+
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) .coord results dist .mypy_cache .ruff_cache .pytest_cache

@@ -57,6 +57,19 @@ def _harmless(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COORD_TRUST", str(GUARD.parents[1]))  # in a container the checkout may be another user's
 
 
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What was in each file that a test's code wrote through to the disk, at that moment."""
+    found, fsync = list[bytes](), os.fsync
+
+    def watched(descriptor: int) -> None:
+        found.append(Path(f"/proc/self/fd/{descriptor}").read_bytes())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    return found
+
+
 def pytest_collection_finish() -> None:
     """What the test modules have loaded stays until the end: no search for unreachable objects looks at it again."""
     gc.freeze()

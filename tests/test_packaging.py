@@ -106,7 +106,7 @@ def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
     assert not any("__pycache__" in name for name in names)
     assert {f"coordinator/report/report.{ending}" for ending in ("html.j2", "css", "js")} <= set(names)
     tops = {name.partition("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test", "coord_log.py"}
 
 
 def test_the_base_install_is_light(installed: Path) -> None:

@@ -39,7 +39,7 @@ def compare(
     ],
     metric: Metric = None,
     paired: Annotated[
-        bool, typer.Option("--paired", help="Compare image by image: fail unless the folds are the same.")
+        bool, typer.Option("--paired", help="Compare row by row: fail unless the folds are the same.")
     ] = False,
     as_json: Json = False,
     as_csv: Csv = False,

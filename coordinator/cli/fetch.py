@@ -100,7 +100,8 @@ def _show(here: Workspace, results: Sequence[Fetched], *, as_json: bool) -> None
     for item in results:
         if not as_json:
             if item.run.summary is not None:
-                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary))
+                rows = here.project.settings.metrics.rows
+                answer(None, functools.partial(results_table.results, item.run.label, item.run.summary, rows))
             left_out = f"; {item.left_out} left out" if item.left_out else ""
             where = here.project.relative(item.directory)
             show_text(f"{item.run.label}: {item.run.state}, {len(item.files)} files in {where}/{left_out}")

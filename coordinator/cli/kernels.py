@@ -103,7 +103,7 @@ def dry_run(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: 
             {"exit_code": done.exit_code, "directory": str(done.directory), "summary": summary and summary.to_json()}
         )
     elif summary is not None:
-        answer(None, lambda: results_table.results(f"{exp} dry run", summary))
+        answer(None, lambda: results_table.results(f"{exp} dry run", summary, project.settings.metrics.rows))
     for warning in done.warnings:
         say(f"warning: {warning}")
     if done.exit_code != 0:

@@ -145,7 +145,8 @@ def merge(name: Name, as_json: Json = False) -> None:
         answer([run.to_json() for run in merged])
         return
     for run in merged:
-        answer(None, functools.partial(results_table.results, run.label, run.reported))
+        rows = here.project.settings.metrics.rows
+        answer(None, functools.partial(results_table.results, run.label, run.reported, rows))
         results = here.project.results(run.experiment, run.target, run.results_version)
         show_text(f"{run.label}: {run.message}, in {here.project.relative(results)}/")
 

@@ -37,7 +37,7 @@ class Comparison:
     """The folds of one run of each side: of the newest two with the same folds, if there are any."""
     fold_runs: tuple[str, str]
     are_folds_shared: bool
-    """Whether the images of the folds shown are known to be the same."""
+    """Whether the rows of the folds shown are known to be the same."""
     images: Images
     seeds: Interval | None
     """b - a over seeds, or by the project's noise floor; None if neither is known."""
@@ -111,7 +111,7 @@ def compare_experiments(
 ) -> Report:
     """Compares each name with the first; see `find_candidate` for what a name may be.
 
-    With `paired`, the images and their folds must be the same. Raises NotComparable if a difference would have no
+    With `paired`, the rows and their folds must be the same. Raises NotComparable if a difference would have no
     meaning, RunNotFound, UsageError.
     """
     repeated = {name for name in names if names.count(name) > 1}
@@ -121,7 +121,7 @@ def compare_experiments(
     _check_apart(candidates)
     chosen, mode = common_metric(candidates, metric)
     sides = tuple(side_of(workspace.project, each, chosen) for each in candidates)
-    measured = [images.with_rows(each, chosen) for each in sides]
+    measured = [images.with_rows(workspace.project, each, chosen) for each in sides]
     images.check_data(workspace.project, measured)
     floor = noise_floor(workspace.project, all_candidates(workspace), chosen, sides)
     level = 1 - ALPHA / max(len(sides) - 1, 1)
@@ -134,7 +134,7 @@ def compare_experiments(
                 f"{each.a.name} and {each.b.name} cannot be paired: {each.images.why}",
                 hint="Without --paired they are compared as they are.",
             )
-    notes = [note for side in sides for note in side.notes]
+    notes = [note for side in sides for note in side.notes] + [fault for each in measured for fault in each.faults]
     if any(side.is_recorded for side in sides):
         notes.append("recorded values were measured elsewhere: whether their data and folds are the same is not known")
     if len(comparisons) > 1:
@@ -147,7 +147,7 @@ def _compare(project: Project, a: Measured, b: Measured, *, mode: str, level: fl
     on_images = images.difference(a, b, level)
     shared = images.sharing(a, b)
     first, second = shared or (a.side.repeats[0], b.side.repeats[0])
-    seeds, verdict = judge(a.sample, b.sample, mode=mode, level=level, floor=floor, images=on_images.interval)
+    seeds, verdict = judge(a.sample, b.sample, mode=mode, level=level, floor=floor, images=on_images)
     return Comparison(
         a=a.side,
         b=b.side,
@@ -214,7 +214,7 @@ def _comparison_json(each: Comparison) -> dict[str, Any]:
         "folds": [dataclasses.asdict(fold) for fold in each.folds],
         "fold_runs": list(each.fold_runs),
         "folds_shared": each.are_folds_shared,
-        "images": dataclasses.asdict(each.images),
+        "images": each.images.to_json(),
         "seeds": dataclasses.asdict(each.seeds) if each.seeds else None,
         "verdict": dataclasses.asdict(each.verdict),
     }

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 10_000
+LEAST = 200
+"""Resamples, however many rows there are."""
+_DRAWS = 100_000_000
+"""Rows drawn in all: 10 000 resamples of up to 10 000 rows, 1000 of 100 000; so a bootstrap takes seconds."""
 POWER = 0.8
 _PRECISION = 1e-14
 _ROUNDING = 1e-12  # relative to the largest value
@@ -185,29 +189,41 @@ def repeats_needed(
 
 
 def paired_bootstrap(
-    differences: Sequence[float], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    differences: Sequence[float],
+    *,
+    level: float = 0.95,
+    resamples: int | None = None,
+    seed: int = 0,
+    of: str = "rows",
 ) -> Interval:
-    """The percentile interval of the mean of `differences`, shape (images,): one paired difference an image.
+    """The percentile interval of the mean of `differences`, shape (rows,): one paired difference a row.
 
-    Images are drawn with replacement: Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Rows (`of` has what they are) are drawn with replacement, by default as often as `resamples_of` says: Efron &
+    Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     import numpy as np
 
     values = np.asarray(differences, dtype=np.float64)
-    means = _resampled_means(values, resamples, np.random.default_rng(seed))
-    return _percentiles(float(values.mean()), means, level, "paired percentile bootstrap over images")
+    means = _resampled_means(values, resamples or resamples_of(len(values)), np.random.default_rng(seed))
+    return percentiles(float(values.mean()), means, level, f"paired percentile bootstrap over {of}")
 
 
 def unpaired_bootstrap(
-    a: Sequence[float], b: Sequence[float], *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+    a: Sequence[float], b: Sequence[float], *, level: float = 0.95, seed: int = 0, of: str = "rows"
 ) -> Interval:
-    """The percentile interval of mean(b) - mean(a), each drawn with replacement apart: (images,) and (images,)."""
+    """The percentile interval of mean(b) - mean(a), each drawn with replacement apart: (rows,) and (rows,)."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     first, second = (np.asarray(values, dtype=np.float64) for values in (a, b))
+    resamples = resamples_of(max(len(a), len(b)))
     means = _resampled_means(second, resamples, rng) - _resampled_means(first, resamples, rng)
-    return _percentiles(float(second.mean() - first.mean()), means, level, "unpaired percentile bootstrap over images")
+    return percentiles(float(second.mean() - first.mean()), means, level, f"unpaired percentile bootstrap over {of}")
+
+
+def resamples_of(rows: int, *, most: int = RESAMPLES, draws: int = _DRAWS) -> int:
+    """How many resamples are drawn of so many rows: `most` of a small table, fewer of a large one."""
+    return max(LEAST, min(most, draws // max(rows, 1)))
 
 
 def _resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -221,7 +237,8 @@ def _resampled_means(values: NDArray[np.float64], resamples: int, rng: np.random
     return np.concatenate(found)
 
 
-def _percentiles(estimate: float, means: NDArray[np.float64], level: float, method: str) -> Interval:
+def percentiles(estimate: float, means: NDArray[np.float64], level: float, method: str) -> Interval:
+    """The percentile interval of values from resamples."""
     import numpy as np
 
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])

@@ -23,11 +23,13 @@ class Repeat:
     seed: int | None
     value: float
     images: int | None = None
-    """The number of images that it was measured on."""
+    """The number of rows (images, say) that it was measured on."""
     folds: tuple[FoldValue, ...] = ()
     """As far as the run reports them for this seed."""
     oof: Path | None = None
     """The file of its out-of-fold rows, which need not exist."""
+    output: Path | None = None
+    """The folder of the run's results, if the predictions there are of this seed."""
     note: str = ""
 
 
@@ -41,6 +43,8 @@ class Side:
     """Path -> SHA-256 of the sources; empty if not known."""
     repeats: tuple[Repeat, ...]
     is_recorded: bool
+    is_primary: bool = True
+    """Whether the metric is the one that its runs name first."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -72,7 +76,8 @@ def side_of(project: Project, candidate: Candidate, metric: str) -> Side:
             Repeat(RECORDED, None, each.value, note=each.note) for each in candidate.recorded if each.metric == metric
         ]
     files = candidate.runs[0].files if candidate.runs and not is_recorded else {}
-    return Side(candidate.name, candidate.config, files, tuple(repeats), is_recorded, tuple(notes))
+    is_primary = metric == candidate.primary
+    return Side(candidate.name, candidate.config, files, tuple(repeats), is_recorded, is_primary, tuple(notes))
 
 
 def summarize(side: Side) -> dict[str, Any]:
@@ -98,6 +103,7 @@ def _measured(project: Project, run: Run, metric: str) -> list[Repeat]:
         images=table.images if table is not None else None,
         folds=table.folds if table is not None else (),
         oof=folder and folder / "oof.csv",
+        output=folder,
     )
     repeats = run.reported.repeats
     by_seed = {each.seed: each.value for each in repeats.values} if repeats and repeats.metric == metric else {}

@@ -1,7 +1,7 @@
 """The verdict on a difference, in words: better, within the noise, or not known.
 
-The spread over seeds decides. All runs have the same out-of-fold images, so their bootstrap shows how certain the
-advantage of one run over another is on these images, not whether the config would win again with another seed.
+The spread over seeds decides. All runs have the same out-of-fold rows, so their bootstrap shows how certain the
+advantage of one run over another is on these rows, not whether the config would win again with another seed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from coordinator.comparison import intervals as statistics
+from coordinator.comparison.images import Images
 from coordinator.comparison.intervals import Interval, Spread
 from coordinator.comparison.noise import Floor
 from coordinator.comparison.seeds import OverSeeds, Sample, over_seeds
@@ -44,12 +45,12 @@ def judge(
     mode: str,
     level: float = 1 - ALPHA,
     floor: Floor | None = None,
-    images: Interval | None = None,
+    images: Images | None = None,
 ) -> tuple[Interval | None, Verdict]:
     """The interval of b - a, and the verdict.
 
     With repeats of both sides, a t interval over them. Else the noise floor of other configs is used in place of the
-    unknown spread, and the verdict is at most `likely`. `images` is the difference on images.
+    unknown spread, and the verdict is at most `likely`. `images` is the difference on the out-of-fold rows.
     """
     if len(a.values) > 1 and len(b.values) > 1:
         return _by_repeats(a, b, mode, level)
@@ -131,12 +132,12 @@ def _apart(best: str, estimate: float) -> str:
     return "they have the same value" if estimate == 0 else f"{best} is ahead by {figure(abs(estimate))}"
 
 
-def _on_images(best: str, estimate: float, images: Interval | None, level: float) -> str:
+def _on_images(best: str, estimate: float, images: Images | None, level: float) -> str:
     unknown = "without repeats you can't tell whether the config is better: run both with other seeds"
-    if images is None:
+    if images is None or images.interval is None:
         return f"{_apart(best, estimate)}; {unknown}"
-    differ = "differ" if images.excludes_zero else "do not clearly differ"
-    return f"these two runs {differ} on these images (by {_interval(images, level)}); {unknown}"
+    differ = "differ" if images.interval.excludes_zero else "do not clearly differ"
+    return f"these two runs {differ} on these {images.rows} (by {_interval(images.interval, level)}); {unknown}"
 
 
 def _interval(found: Interval, level: float) -> str:

@@ -1,4 +1,5 @@
 from . import git as git
+from .adoption.adopt import Adoption as Adoption, Wish as Wish, adopt as adopt, is_repository as is_repository
 from .declaration.required import missing_options as missing_options
 from .experiment import (
     Change as Change,
@@ -17,9 +18,11 @@ from .launch import AS_FILE as AS_FILE, Launch as Launch, is_script as is_script
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
 from .settings import (
+    SCORES as SCORES,
     TARGETS as TARGETS,
     KernelSettings as KernelSettings,
     MetricsSettings as MetricsSettings,
+    OutOfFoldSettings as OutOfFoldSettings,
     Settings as Settings,
     SweepSettings as SweepSettings,
     TargetName as TargetName,

@@ -343,7 +343,11 @@ def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = ""
 def _parsed(file: YamlFile, report: ProblemReport) -> _File:
     for problem in file.problems:
         report.add_in(file, problem)
-    parsed, problems = check(_File, file.data)
+    # A section in which every line is a comment has no value.
+    data = {
+        key: {} if key in ("config", "kernel") and value in (None, "") else value for key, value in file.data.items()
+    }
+    parsed, problems = check(_File, data)
     for problem in problems:
         report.add_in(file, problem)
     # A problem elsewhere in the file must not hide those in its settings.

@@ -40,7 +40,7 @@ _PARTS: dict[Template, dict[str, str]] = {
 _RENDERED = ".j2"
 _OWNER_LINE = re.compile(r'^# owner = "your-kaggle-name".*$', re.MULTILINE)
 _TITLE_LINE = re.compile(r'^title = ".*"$', re.MULTILINE)
-_TITLE_ROOM = 20
+TITLE_ROOM = 20
 """Characters of a kernel's title that are left for the experiment's name."""
 _COMPETITION = "sample-competition"
 
@@ -65,18 +65,19 @@ def init_project(
     Either all of them are written or none. `competition` is the slug that the minimal template's kernels attach.
     Raises UsageError if the folder is not empty, or a name is not valid on Kaggle.
     """
-    _check_names(owner, competition)
+    check_names(owner, competition)
     if competition is not None and template != "minimal":
         raise UsageError(f"--competition is for the minimal template; {template} has its data in experiments/base.yaml")
     name = directory.resolve().name
-    title = slugify(name, max_length=TITLE_MAX - _TITLE_ROOM) or "kernel"
+    title = slugify(name, max_length=TITLE_MAX - TITLE_ROOM) or "kernel"
     values = _Values(name=name, title=title, owner=owner, competition=competition or _COMPETITION)
     files = {path: data for source, to in _PARTS[template].items() for path, data in _contents(source, to, values)}
     write_folder(directory, files)
     return tuple(sorted(map(str, files)))
 
 
-def _check_names(owner: str | None, competition: str | None) -> None:
+def check_names(owner: str | None, competition: str | None) -> None:
+    """Raises UsageError if one of them is no name on Kaggle."""
     for option, value in (("--owner", owner), ("--competition", competition)):
         if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
             hint = "The slug is the last part of its address, https://www.kaggle.com/competitions/SLUG."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,12 @@ class Project:
     @property
     def experiments(self) -> Path:
         return self.root / self.settings.experiments
+
+    @property
+    def own_python(self) -> str:
+        """The Python with the program's own libraries: `config_python`, or else coord's."""
+        python = self.settings.config_python or sys.executable
+        return str(self.root / Path(python).expanduser()) if os.sep in python else python
 
     @property
     def image_table(self) -> Path:

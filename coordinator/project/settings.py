@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, get_args
 
 from coordinator.errors import did_you_mean
@@ -133,6 +134,10 @@ class SubmissionSettings:
             object.__setattr__(self, "competition", normal_name(self.competition))
 
 
+SCORES = ("auc", "rmse", "mae", "logloss", "accuracy", "qwk")
+"""The scores that coord computes itself; `results/scores.py` has their formulas."""
+
+
 @dataclasses.dataclass(frozen=True)
 class PrimaryMetric:
     """The metric by which runs are compared."""
@@ -141,15 +146,30 @@ class PrimaryMetric:
     mode: Literal["max", "min"]
 
 
+def _check_below(setting: str, patterns: str | tuple[str, ...]) -> None:
+    """Raises ValueError unless these are files of the output."""
+    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
+        path = PurePosixPath(pattern)
+        if not pattern or path.is_absolute() or ".." in path.parts:
+            raise ValueError(f'{setting} must be below the output, as "oof.csv" or "logs/*.csv", is "{pattern}"')
+
+
 @dataclasses.dataclass(frozen=True)
 class OutOfFoldSettings:
-    """The table of out-of-fold predictions: a CSV, parquet or npy file of the output, and its columns."""
+    """The table of out-of-fold predictions: CSV, parquet or npy files of the output, and their columns."""
 
     file: str = "oof.csv"
+    """A shell pattern such as "oof_fold*.csv" is one table in several files."""
     id: str = "id"
-    fold: str | None = "fold"
+    """An empty name is the column without a name (an index of pandas); without that one, rows are counted."""
+    fold: str | None = None
+    """By default the column "fold", if there is one."""
     target: str = "target"
-    prediction: str = "prediction"
+    prediction: str | tuple[str, ...] = ("prediction", "prediction_*")
+    """One column or several, also by shell patterns, such as "prob_*"."""
+
+    def __post_init__(self) -> None:
+        _check_below("file", self.file)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,12 +191,26 @@ class MetricsSettings:
     rows: str = "rows"
     """What the rows of out-of-fold predictions are, in the plural: "images"."""
     oof: OutOfFoldSettings | None = None
+    """Where out-of-fold predictions are; by default in oof.csv, with columns as coord_log writes them."""
+    score: str | None = None
+    """How a whole table of predictions is scored in the primary metric: auc, rmse, mae, logloss, accuracy, qwk, or the
+    project's own "module:function", which gets (targets, predictions) and returns a float."""
+
+    @property
+    def table(self) -> OutOfFoldSettings | None:
+        """Where the predictions are that are scored; None if coord's own oof.csv has a value of each row."""
+        return self.oof or (OutOfFoldSettings() if self.score else None)
 
     @property
     def lines(self) -> tuple[str, ...]:
         return (self.line,) if isinstance(self.line, str) else self.line
 
     def __post_init__(self) -> None:
+        if self.file is not None:
+            _check_below("file", self.file)
+        if self.score is not None and self.score not in SCORES and not re.fullmatch(r"[\w.]+:\w+", self.score):
+            near = did_you_mean(self.score, SCORES)
+            raise ValueError(f'score "{self.score}" is none of {", ".join(SCORES)}{near}, and no module:function')
         for pattern in self.lines:
             try:
                 groups = re.compile(pattern).groupindex

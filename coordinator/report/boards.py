@@ -32,7 +32,7 @@ from coordinator.project import Project
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
 _WORDS = {"noise": "within the noise", "unknown": "not known"}
-_BOOTSTRAPS = 8  # at most so many configs are compared image by image: each takes a moment
+_BOOTSTRAPS = 8  # at most so many configs are compared row by row: each takes a moment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +143,7 @@ def boards(
             # Overrides are shown in the table of settings.
             notes = tuple(note for note in values.notes if " with --set " not in note)
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
-            entry = Entry(values.name, each.runs, _measured(values, each.primary))
+            entry = Entry(values.name, each.runs, _measured(project, values, each.primary))
             grouped.setdefault((each.primary, each.modes[each.primary]), []).append(entry)
     return [
         _board(project, (metric, mode), alike, everything, baseline)
@@ -178,9 +178,9 @@ def _compared(entry: Entry, baseline: Entry, board: Board) -> Entry:
     if entry is baseline:
         return dataclasses.replace(entry, is_baseline=True)
     first, second, level, floor = baseline.measured.sample, entry.measured.sample, board.level, board.floor
-    # Images count only if nothing else is known: that takes a bootstrap.
+    # Rows count only if nothing else is known: that takes a bootstrap.
     is_needed = len(board.entries) <= _BOOTSTRAPS and floor is None and 1 in (len(first.values), len(second.values))
-    by_image = images.difference(baseline.measured, entry.measured, level).interval if is_needed else None
+    by_image = images.difference(baseline.measured, entry.measured, level) if is_needed else None
     interval, verdict = judge(first, second, mode=board.mode, level=level, floor=floor, images=by_image)
     apart = entry.mean - baseline.mean
     # The same values summed in another order are not 1e-16 apart.
@@ -226,9 +226,9 @@ def _count(values: Side) -> int | None:
     return values.repeats[0].images
 
 
-def _measured(values: Side, metric: str) -> Measured:
+def _measured(project: Project, values: Side, metric: str) -> Measured:
     """With its out-of-fold rows; without them if a file cannot be read, about which `coord compare` complains."""
     try:
-        return images.with_rows(values, metric)
+        return images.with_rows(project, values, metric)
     except TargetError:
         return Measured(values, {})

@@ -94,6 +94,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         recorded=recorded,
         settings=settings(workspace.project, ranked, items),
         agreements=_agreements(workspace, sent),
+        rows=workspace.project.settings.metrics.rows,
         made_at=now(),
         version=__version__,
     )

@@ -36,6 +36,8 @@ class Page:
     settings: views.SettingsTable | None
     agreements: Sequence[str]
     """How well CV ranks submissions, a sentence for each metric and score."""
+    rows: str
+    """What a metric is measured on, in the plural: images."""
     made_at: str
     version: str
     """Of coord."""
@@ -62,6 +64,7 @@ def render(page: Page) -> str:
         items=items,
         item_of=by_id,
         boards=boards,
+        rows=page.rows,
         without=[item for item in items if item.run.id not in shown],
         recorded=elsewhere(page.recorded),
         settings=page.settings,

@@ -23,6 +23,8 @@ from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Met
 from .oof import OutOfFold as OutOfFold
 from .readers import LineReader as LineReader, read_results as read_results
 from .review import MODES as MODES, reported as reported, too_large as too_large
+from .scoring import Scorer as Scorer, said as said, scorer_of as scorer_of, table_faults as table_faults
 from .summary import Summary as Summary, read_summary as read_summary
+from .table import Column as Column, Table as Table, read_table as read_table
 from .tracebacks import Place as Place, Sources as Sources
 from .untrusted import JSON_MAX as JSON_MAX, parse_json as parse_json

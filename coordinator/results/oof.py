@@ -1,4 +1,4 @@
-"""Reads oof.csv: the out-of-fold value of one metric for each image, and the fold that the image was in."""
+"""Reads oof.csv: the out-of-fold value of one metric for each row (an image, say), and the fold that it was in."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from coordinator.errors import TargetError
 from coordinator.results.untrusted import number
+
+if TYPE_CHECKING:
+    from coordinator.results.table import Table
 
 _OUT_OF_FOLD = ("", "cv", "oof")  # what a metric's name begins with
 OOF_MAX = 1 << 28  # bytes
@@ -21,12 +24,15 @@ _LONGEST_CELL = 2**26  # characters; run lengths of a mask may exceed the 128 Ki
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """The rows of one oof.csv."""
+    """The rows of one run."""
 
     folds: dict[str, str]
     """Image -> its fold, for every row."""
     values: dict[str, float]
     """Image -> its value, for the rows with a finite one; empty if there is no such column."""
+    table: Table | None = None
+    """The predictions, if they are scored as a whole."""
+    are_folds_known: bool = True
 
     @functools.cached_property
     def assignment(self) -> str:
@@ -44,7 +50,7 @@ def read(file: Path, metric: str) -> OutOfFold | None:
     place, _, column = metric.rpartition("/")
     column = column if place in _OUT_OF_FOLD else ""
     try:
-        with _opened(file) as text:
+        with opened(file) as text:
             rows = csv.DictReader(text)
             names = list(rows.fieldnames or ())
             if "fold" not in names:
@@ -66,12 +72,12 @@ def read(file: Path, metric: str) -> OutOfFold | None:
 
 def cells(file: Path) -> list[list[str]]:
     """The rows of the file, its header first. Raises TargetError as `read` does, or if there is no file."""
-    with _opened(file) as text:
+    with opened(file) as text:
         return [row for row in csv.reader(text) if row]
 
 
 @contextlib.contextmanager
-def _opened(file: Path) -> Iterator[TextIO]:
+def opened(file: Path) -> Iterator[TextIO]:
     """The file, for a reader of CSV, whose errors become a TargetError; but for that of a file that is not there."""
     before = csv.field_size_limit(_LONGEST_CELL)
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from coordinator.errors import BundleError, ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
-from coordinator.results import Lines, Summary, read_results, too_large
+from coordinator.results import Lines, Summary, read_results, table_faults, too_large
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
@@ -77,7 +77,7 @@ def dry_run_kernel(
     working = root / "working"
     lines += joined.end()
     summary, faults = read_results(working, lines, project.settings.metrics, is_complete=exit_code == 0)
-    return DryRun(exit_code, working, summary, (*faults, *too_large(working)))
+    return DryRun(exit_code, working, summary, (*faults, *too_large(working), *table_faults(project, working)))
 
 
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:

@@ -124,7 +124,7 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     summaries = [_summary(run, folder) for run, folder in zip(runs, folders, strict=True)]
     of_all = frozenset(workspace.project.settings.sweep.of_all_folds)
     oof = merged_oof(whole, folders, of_all)
-    _check_folds(whole, folders)
+    _check_folds(whole, folders, workspace.project.settings.metrics.rows)
     built = assemble(workspace.project, find_experiment(workspace.project, whole))
     known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.is_merged]
     run_id, moment = (known[0].id if known else new_run_id()), workspace.ledger.moment()
@@ -230,11 +230,11 @@ def _summary(run: Run, folder: Path) -> Summary:
     return summary
 
 
-def _check_folds(whole: str, folders: Sequence[Path]) -> None:
-    """Raises RunFailed unless all runs divided the images into the same folds."""
+def _check_folds(whole: str, folders: Sequence[Path], rows: str) -> None:
+    """Raises RunFailed unless all runs divided the rows into the same folds."""
     divisions = {(folder / FOLDS).read_bytes() for folder in folders if (folder / FOLDS).is_file()}
     if len(divisions) > 1:
         raise RunFailed(
-            f"{whole} cannot be merged: its runs divided the images into folds in different ways",
+            f"{whole} cannot be merged: its runs divided the {rows} into folds in different ways",
             hint="Were the runs made with other seeds, or on other data?",
         )

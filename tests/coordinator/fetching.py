@@ -33,6 +33,7 @@ def fetched(
     *,
     choice: Choice = EVERYTHING,
     records: list[LogRecord] | None = None,
+    target: MemoryTarget | None = None,
 ) -> Fetched:
     """Fetches ON_KAGGLE, which is added to the ledger if it is not there; without a metrics.json it gets SUMMARY."""
     if not any(run.id == ON_KAGGLE.id for run in ledger.runs()):
@@ -40,6 +41,7 @@ def fetched(
     output = {"metrics.json": json.dumps(SUMMARY).encode(), **output}
     records = records_of("hello") if records is None else records
     session = SessionState(RunState.COMPLETE)
-    target = MemoryTarget(name="kaggle", session=session, output=output, records=records)
+    target = target or MemoryTarget(name="kaggle", owner=ON_KAGGLE.owner)
+    target.session, target.output, target.records = session, output, records
     run = ledger.get(ON_KAGGLE.id)
     return fetch_run(Workspace(project, ledger, target), run, force=False, show=lambda _: None, choice=choice)

@@ -113,6 +113,14 @@ def scripted() -> Iterator[Scripted]:
             thread.join()
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all others that its traceback would show."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+
+
 def raw(status: int, content: bytes, content_type: str = "application/json", **headers: str) -> Answer:
     """An answer with these bytes; in names of headers `_` stands for `-`."""
 

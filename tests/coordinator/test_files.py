@@ -102,12 +102,13 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_what_is_written(tmp_path: Path, durable: bool) -> None:
+def test_what_is_written(tmp_path: Path, durable: bool, flushed: list[bytes]) -> None:
     """Text as UTF-8, bytes as they are, line ends as they are; the mode is that of any new file of the user's."""
     write_atomically(tmp_path / "a", "ä\r\n", durable=durable)
     write_atomically(tmp_path / "b", b"\xff", durable=durable, private=True)
     assert (tmp_path / "a").read_bytes() == "ä\r\n".encode()
     assert (tmp_path / "b").read_bytes() == b"\xff"
+    assert flushed == (["ä\r\n".encode(), b"\xff"] if durable else [])
     (tmp_path / "usual").touch()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
     assert (tmp_path / "b").stat().st_mode & 0o777 == 0o600

@@ -9,6 +9,7 @@ import contextlib
 import importlib.util
 import socket
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from coordinator.target import reach
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
 from coordinator.target.open import ENDPOINT_VARIABLE, kaggle_endpoint
+from coordinator.target.protocol import KernelRef
 from coordinator.target.proxies import proxy_setting
+from tests.coordinator.scripted import ok, scripted
 
 ENDPOINT = "https://kaggle.example"
 DATA = {"id": "ada/sample", "title": "sample", "kernel_type": "script", "language": "python"}
@@ -29,18 +32,19 @@ METADATA = KernelMetadata("", DATA | {"is_private": True, "enable_internet": Fal
 SECRET = "hunt3r-twenty-two"  # of the proxy
 
 
-def _push(endpoint: str = ENDPOINT) -> NotSent:
+def _push(endpoint: str = ENDPOINT, key: str = "k" * 32) -> NotSent:
     """The error of a push, which has to be that nothing was sent."""
     kaggle = Kaggle(
         name="kaggle",
         endpoint=endpoint,
-        credentials=Credentials("the test", username="ada", key="k" * 32),
+        credentials=Credentials("the test", token=key),
         owner="ada",
         clock=Clock(sleep=lambda seconds: None),
     )
     with contextlib.closing(kaggle), pytest.raises(NotSent) as caught:
         kaggle.push(METADATA, "print()", timeout_seconds=None)
     assert SECRET not in f"{caught.value.what} {caught.value.hint}"
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
     return caught.value
 
 
@@ -128,6 +132,20 @@ def test_a_proxy_that_makes_no_connection(
     assert "by the proxy that https_proxy names" in error.what
     assert scheme == "https" or words in error.what
     assert "https_proxy" in str(error.hint)
+
+
+def test_a_token_that_no_header_can_have() -> None:
+    """The library's error would show it."""
+    assert "cannot be used" in _push(key=f"{SECRET}\n").what
+
+
+def test_a_server_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets the requests itself: a proxy would see them, and could not pass them on."""
+    with scripted() as server, _proxy(b"HTTP/1.1 500 Oops\r\n\r\n") as address:
+        monkeypatch.setenv("http_proxy", f"http://{address}")
+        server.script["GetKernelSessionStatus"] = [ok(status="RUNNING")]
+        assert server.kaggle().state(KernelRef("ada", "sample", 1)).state == "running"
+    assert server.seen == ["GetKernelSessionStatus"]
 
 
 @pytest.mark.parametrize("where", ["proxy", "endpoint"])

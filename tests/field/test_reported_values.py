@@ -71,7 +71,7 @@ def show_each(runs: Sequence[Run]) -> None:
     console = Console(file=io.StringIO(), width=100)
     console.print(runs_table.runs(runs, {}))
     for run in runs:
-        console.print(results_table.results(run.label, run.reported))
+        console.print(results_table.results(run.label, run.reported, "images"))
 
 
 def use_everything(project: Project, ledger: Ledger) -> None:

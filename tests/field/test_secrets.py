@@ -309,6 +309,9 @@ def test_what_is_none_is_allowed_by_place_and_digest(tmp_path: Path) -> None:
     write_files(tmp_path, {"pack/a b.py": f"X = '{GROQ[:-1]}Z'; Y = '{HUB}'\n"})
     with pytest.raises(BundleError, match=r"pack/a b\.py:1"):
         build_kernel(project, resolve(project, "base"))
+    write_files(tmp_path, {"pack/a b.py": "", "pack/c.py": f"X = '{GROQ}'\n"})
+    with pytest.raises(BundleError, match=r"pack/c\.py:1"):  # the same text at another place
+        build_kernel(project, resolve(project, "base"))
 
 
 @pytest.mark.parametrize("verb", ["note", "tag"])

@@ -21,6 +21,7 @@ from coordinator.report import material
 from coordinator.results import oof
 from coordinator.results.events import EVENTS_MAX, LINE_MAX, event_of, log_lines, read_events
 from coordinator.results.oof import OOF_MAX
+from coordinator.results.summary import read_summary
 from coordinator.results.tracebacks import Sources
 from coordinator.results.untrusted import JSON_MAX
 from coordinator.sweeps.merged_output import merged_oof
@@ -125,6 +126,18 @@ def sparse(file: Path, start: bytes, size: int) -> Path:
         content.write(start)
         content.truncate(size)
     return file
+
+
+def test_a_metrics_json_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
+    """Its size is known before: not one byte of it gets into memory."""
+    file = sparse(tmp_path / "metrics.json", b"{}", JSON_MAX * 8)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TargetError, match=f"at most {JSON_MAX:,} are read"):
+            read_summary(file)
+        assert tracemalloc.get_traced_memory()[1] < MIB
+    finally:
+        tracemalloc.stop()
 
 
 def test_events_behind_the_first_part_of_the_file(tmp_path: Path) -> None:

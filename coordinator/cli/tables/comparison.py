@@ -68,13 +68,17 @@ def _comparison(found: Comparison) -> list[RenderableType]:
             folds.add_row(fold.fold, _value(fold.a), _value(fold.b), *([apart] if found.are_folds_shared else []))
         parts += [Text(f"fold by fold, {found.fold_runs[0]} and {found.fold_runs[1]}"), folds]
         if not found.are_folds_shared:
-            parts.append(Text("whether both have the same folds is not known: the images of a fold may differ"))
+            parts.append(
+                Text(f"whether both have the same folds is not known: the {found.images.rows} of a fold may differ")
+            )
     how = "paired" if found.images.is_paired else "not paired"
     if found.images.interval is not None:
         why = f": {found.images.why}" if found.images.why else ""
-        parts.append(Text(f"on {found.images.images} images, {how}{why}: {_interval(found.images.interval)}"))
+        parts.append(
+            Text(f"on {found.images.images} {found.images.rows}, {how}{why}: {_interval(found.images.interval)}")
+        )
     else:
-        parts.append(Text(f"no difference on images: {found.images.why}"))
+        parts.append(Text(f"no difference on {found.images.rows}: {found.images.why}"))
     if found.seeds is not None:
         over = "over seeds" if len(found.a.values) > 1 and len(found.b.values) > 1 else "by the noise floor"
         parts.append(Text(f"{over}: {_interval(found.seeds)}"))

@@ -14,22 +14,25 @@ from coordinator.results import Ablated, Bottlenecks, Metric, Repeats, Summary
 _COLUMNS = 3  # metrics side by side: a terminal has 80 characters
 
 
-def results(title: str, summary: Summary) -> RenderableType:
-    """The cross-validation table of a metrics.json, the baseline below it, and where the time went."""
+def results(title: str, summary: Summary, rows: str) -> RenderableType:
+    """The cross-validation table of a metrics.json, the baseline below it, and where the time went.
+
+    `rows` is what the metrics are means over, in the plural: images.
+    """
     parts: list[RenderableType] = []
     found = summary.primary_first
     if found:
         parts.append(Text(f"{title}, cross-validation", style="bold"))
-        # What was measured apart from the folds has images of its own.
+        # What was measured apart from the folds has rows of its own.
         for group in ([each for each in found if each.folds], [each for each in found if not each.folds]):
             for start in range(0, len(group), _COLUMNS):
-                parts.append(_cross_validation(group[start : start + _COLUMNS], summary))
+                parts.append(_cross_validation(group[start : start + _COLUMNS], summary, rows))
     if summary.repeats is not None:
         parts.append(Text(_spread(summary.repeats)))
     if summary.ablation:
-        parts += _ablation(summary.ablation)
+        parts += _ablation(summary.ablation, rows)
     if summary.bottlenecks is not None and summary.bottlenecks.alone:
-        parts += _bottlenecks(summary.bottlenecks)
+        parts += _bottlenecks(summary.bottlenecks, rows)
     parts.append(Text(_seconds(summary)))
     if summary.status not in ("complete", "error"):
         reported = f"the run reports that it is {summary.status}" if summary.status else "the run reports no status"
@@ -39,10 +42,10 @@ def results(title: str, summary: Summary) -> RenderableType:
     return Group(*parts)
 
 
-def _cross_validation(found: Sequence[Metric], summary: Summary) -> Table:
-    """A row a fold, a column a metric; `images` counts those of the first metric."""
+def _cross_validation(found: Sequence[Metric], summary: Summary, rows: str) -> Table:
+    """A row a fold, a column a metric; the first column counts the `rows` of the first metric."""
     primary = found[0]
-    table = new_table("fold", "images", *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
+    table = new_table("fold", rows, *(f"{metric.name}\n{_better(metric.mode)}" for metric in found))
     for column in table.columns[1:]:
         column.justify = "right"
     values = [metric.by_fold for metric in found]
@@ -52,7 +55,7 @@ def _cross_validation(found: Sequence[Metric], summary: Summary) -> Table:
     table.add_row("mean", _count(primary.images), *(_figure(metric.mean) for metric in found))
     table.add_row("sd", "", *(_figure(metric.sd) for metric in found))
     if primary.name == summary.primary_name:
-        table.add_row("all images", _count(primary.images), _figure(summary.primary_value))
+        table.add_row(f"all {rows}", _count(primary.images), _figure(summary.primary_value))
     scores = [{each.name: each.value for each in summary.baselines_in(metric.name)} for metric in found]
     for name in dict.fromkeys(name for score in scores for name in score):
         shown = [_figure(score[name]) if name in score else "" for score in scores]
@@ -60,9 +63,9 @@ def _cross_validation(found: Sequence[Metric], summary: Summary) -> Table:
     return table
 
 
-def _ablation(found: Sequence[Ablated]) -> list[RenderableType]:
+def _ablation(found: Sequence[Ablated], rows: str) -> list[RenderableType]:
     """A row a value of a setting, a section a setting; `*` marks what the run predicts with."""
-    table = new_table("setting", "value", "metric", "images", "as set", "chosen", "nested")
+    table = new_table("setting", "value", "metric", rows, "as set", "chosen", "nested")
     for column in table.columns[3:]:
         column.justify = "right"
     for place, row in enumerate(found):
@@ -82,12 +85,12 @@ def _ablation(found: Sequence[Ablated]) -> list[RenderableType]:
     ]
 
 
-def _bottlenecks(found: Bottlenecks) -> list[RenderableType]:
+def _bottlenecks(found: Bottlenecks, rows: str) -> list[RenderableType]:
     """What perfect stages would bring, and what each kind of error takes."""
     stages = new_table("with a perfect", found.metric, "gain")
     for stage in found.alone:
         stages.add_row(stage.name, _figure(stage.value), "-" if stage.gain is None else f"{stage.gain:+.4f}")
-    losses = new_table("kind of error", f"takes from {found.metric}", "images")
+    losses = new_table("kind of error", f"takes from {found.metric}", rows)
     for share in found.losses:
         losses.add_row(share.kind.replace("_", " "), _figure(share.loss), _count(share.images))
     for table in (stages, losses):

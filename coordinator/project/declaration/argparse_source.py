@@ -39,7 +39,14 @@ class _Commands:
     parsers: dict[str, _Parser] = field(default_factory=dict)
 
 
-_Handle = _Parser | _Commands
+@dataclass(eq=False)
+class _Adder:
+    """A parser's add_argument under a name of its own: `arg = parser.add_argument`."""
+
+    parser: _Parser
+
+
+_Handle = _Parser | _Commands | _Adder
 _Env = dict[str, _Handle]
 
 
@@ -169,6 +176,9 @@ class _Reader:
             handle = env.get(ast.unparse(node)) or self._module(source).get(ast.unparse(node))
             if handle is not None:
                 return handle
+            if isinstance(node, ast.Attribute) and node.attr == "add_argument":
+                receiver = self._expression(node.value, source, env)
+                return _Adder(receiver if isinstance(receiver, _Parser) else self._else)
             found = source.resolve(node)
             if found is not None and not isinstance(found[1], ast.expr):
                 self._definition(found[0], found[1], {})
@@ -213,6 +223,8 @@ class _Reader:
                 command = _Parser(parents=parents)
                 receiver.parsers[str(source.value(node.args[0]))] = command
                 return command
+        elif isinstance(adder := env.get(name) or self._module(source).get(name), _Adder):
+            return self._of_parser("add_argument", node, keywords, source, adder.parser)
         arguments = [self._expression(each, source, env) for each in node.args]
         named = {name: self._expression(each, source, env) for name, each in keywords.items()}
         for each in node.keywords:

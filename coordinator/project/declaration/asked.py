@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,9 +32,7 @@ def run_parser(project: Project, entry: str, args: Sequence[str], why: str) -> O
 
 def ask(project: Project, probe: str, arguments: Sequence[str], entry: str, why: str) -> dict[str, Any]:
     """What the probe writes as JSON. Raises ProjectError with the end of what the program said."""
-    python = project.settings.config_python or sys.executable
-    if os.sep in python:
-        python = str(project.root / Path(python).expanduser())
+    python = project.own_python
     sources = {
         str(path): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (*sources_of(project, entry)[1], Path(probe))

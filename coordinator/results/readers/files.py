@@ -70,7 +70,7 @@ def read_json(folder: Path, settings: MetricsSettings) -> Reading | None:
         left = [str(key) for key, value in found.items() if not isinstance(value, dict) and number_of(value) is None]
         if left:
             remarks.append(f"{_below(folder, file)}: these are no numbers and are not read: {', '.join(left[:8])}")
-        fold = _fold_of(file)
+        fold = fold_of(file)
         place = {name: numbers.pop(name) for name in PLACES if name in numbers}
         fold = int(place["fold"]) if fold is None and "fold" in place else fold
         if not numbers:
@@ -121,7 +121,7 @@ def _rows(rows: csv.DictReader[str]) -> Iterator[dict[str, Any]]:
 
 def _folds(files: Sequence[Path]) -> list[int | None]:
     """The fold of each file by its path; by their order if they are Lightning's versions without other names."""
-    folds = [_fold_of(file) for file in files]
+    folds = [fold_of(file) for file in files]
     if len(files) > 1 and folds == [None] * len(files):
         versions = [_VERSION.search(file.parent.name) for file in files]
         if all(versions):
@@ -129,7 +129,8 @@ def _folds(files: Sequence[Path]) -> list[int | None]:
     return folds
 
 
-def _fold_of(file: Path) -> int | None:
+def fold_of(file: Path) -> int | None:
+    """The fold that the path names, as in fold0/metrics.csv or log_fold_1.csv."""
     found = [match for part in file.parts[-4:] for match in _FOLD.findall(part)]
     return int(found[-1]) if found else None
 
@@ -139,7 +140,7 @@ def _files(folder: Path, patterns: str | Sequence[str], remarks: list[str]) -> l
     wanted = [patterns] if isinstance(patterns, str) else patterns
     found = {path for pattern in wanted for path in folder.glob(pattern) if path.is_file() and not path.is_symlink()}
     result = []
-    for path in sorted(found, key=_natural):
+    for path in sorted(found, key=natural):
         if path.stat().st_size <= LARGEST:
             result.append(path)
         elif path.suffix != ".csv":
@@ -147,7 +148,8 @@ def _files(folder: Path, patterns: str | Sequence[str], remarks: list[str]) -> l
     return result
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def natural(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names as numbers."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coordinator.errors import RunNotFound, TargetError
 from coordinator.ledger import Run
-from coordinator.results import LOG_TEXT, Results, Summary, folder_of, read_results, too_large
+from coordinator.results import LOG_TEXT, Results, Summary, folder_of, read_results, table_faults, too_large
 from coordinator.runs.fetch.fetched import Fetched
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
@@ -24,7 +24,7 @@ def with_metrics(workspace: Workspace, run: Run, directory: Path, lines: Sequenc
         check_origin(run, summary)
         remarks += _other_script(run, summary)
         run = workspace.ledger.update(run.id, summary=summary)
-    return run, [*remarks, *too_large(directory)]
+    return run, [*remarks, *too_large(directory), *table_faults(workspace.project, directory)]
 
 
 def no_metrics(run: Run) -> list[str]:

@@ -136,6 +136,18 @@ def test_other_folds_are_not_paired(tiny: Project) -> None:
         _compare(tiny, "a", "b", paired=True)
 
 
+def test_a_pair_is_one_image(tiny: Project) -> None:
+    """The same values on other images differ, image by image, though nothing differs on the whole."""
+    values = _images(seed=1)
+    finished(tiny, "a", 1, values)
+    finished(tiny, "b", 1, values[2:] + values[:2], sets=["optim.lr=0.2"])
+    (found,) = _compare(tiny, "a", "b").comparisons
+    assert found.images.is_paired
+    assert found.images.interval is not None
+    assert found.images.interval.estimate == pytest.approx(0)
+    assert found.images.interval.high - found.images.interval.low > 0.05
+
+
 @pytest.mark.parametrize("metric", ["cv/dice", "val/loss"])
 def test_which_folds_a_run_had_is_in_its_rows(tiny: Project, metric: str) -> None:
     """Whatever the metric, and whether it has a column or not: all runs of b had other folds than those of a."""
@@ -166,6 +178,23 @@ def test_each_seed_is_paired_with_the_same_folds_of_the_other_side(tiny: Project
     assert images.is_paired
     assert images.interval is not None
     assert images.interval.estimate == pytest.approx(0.3)  # not against the mean of both, which would be 0.4
+
+
+def test_each_set_of_folds_counts_the_same(tiny: Project) -> None:
+    """However many runs had it: else its luck would be the config's that had it more often."""
+    late = [at // 30 for at in range(IMAGES)]
+    values = _images(seed=1)
+    for version, folds in enumerate(((), (), late), start=1):
+        shift = 0.3 if folds else 0.0
+        finished(tiny, "a", version, [value + shift for value in values], seed=version, folds=folds)
+    for version, folds in enumerate(((), late), start=1):
+        shift = 0.3 if folds else 0.0
+        finished(
+            tiny, "b", version, [value + shift for value in values], seed=version, folds=folds, sets=["optim.lr=0.2"]
+        )
+    images = _compare(tiny, "a", "b").comparisons[0].images
+    assert images.interval is not None
+    assert images.interval.estimate == pytest.approx(0)
 
 
 def test_repeats_inside_one_run_count(tiny: Project) -> None:
@@ -338,7 +367,10 @@ def test_other_sources_of_data_take_rows_to_be_compared(tiny: Project) -> None:
     project = find_project(tiny.root)
     for name, has_oof in (("a", True), ("same", True), ("other", False)):
         finished(project, name, 1, _images(seed=0), sets=[f"train.wait_for=ada/{name}"], has_oof=has_oof)
+    for seed in range(3):
+        finished(project, "noisy", 1 + seed, _images(seed=seed), seed=seed, sets=["train.wait_for=ada/noisy"])
     assert len(_compare(project, "a", "same").comparisons) == 1
+    assert _compare(project, "a", "same").floor is None  # the noise of other data
     with pytest.raises(NotComparable, match="a reads ada/a, other ada/other: whether the images are the same"):
         _compare(project, "a", "other")
 

@@ -66,6 +66,35 @@ def test_intervals_by_hand() -> None:
     assert welch.high - welch.estimate == pytest.approx(t_quantile(0.975, df) * math.sqrt(1 / 3 + 50), rel=1e-9)
 
 
+def test_an_interval_is_of_the_level_that_was_asked_for() -> None:
+    """Several comparisons are of a higher one: each interval is wider as the quantiles of its distribution are."""
+    a, b, c = [1.0, 2.0, 3.0], [3.0, 5.0, 4.0], [3.0, 5.0]
+    by_fold = [dict(enumerate([value, value + 1] for value in side)) for side in (a, b)]
+
+    def width(found: Interval) -> float:
+        return found.high - found.low
+
+    for level in (0.5, 0.99):
+
+        def wider(df: float, level: float = level) -> float:
+            return t_quantile((1 + level) / 2, df) / t_quantile(0.975, df)
+
+        assert width(t_interval(a, b, level=level)) == pytest.approx(width(t_interval(a, b)) * wider(4))
+        df = (1 / 3 + 1) ** 2 / ((1 / 3) ** 2 / 2 + 1)
+        assert width(welch_interval(a, c, level=level)) == pytest.approx(width(welch_interval(a, c)) * wider(df))
+        one, two = ({str(block): values for block, values in side.items()} for side in by_fold)
+        blocks, spread = blocked_interval(one, two, level=level)
+        assert width(blocks) == pytest.approx(width(blocked_interval(one, two)[0]) * wider(spread.df))
+    values = list(np.random.default_rng(5).normal(size=200))
+    normal = t_quantile(0.75, 1e7) / t_quantile(0.975, 1e7)
+    for paired in (True, False):
+        half, usual = (
+            paired_bootstrap(values, level=level) if paired else unpaired_bootstrap(values, values, level=level)
+            for level in (0.5, 0.95)
+        )
+        assert width(half) / width(usual) == pytest.approx(normal, rel=0.1)
+
+
 def test_blocks() -> None:
     """One block is Student's, a value of each in every block the paired t; and an uneven case by least squares."""
     a, b = [1.0, 2.0, 4.0], [3.0, 5.0]
@@ -109,6 +138,9 @@ def test_how_many_repeats_a_difference_needs() -> None:
     assert repeats_needed(-0.5, 1.0) == 64
     assert repeats_needed(0.001, 1.0, most=50) is None
     assert detectable(1.0, 17) <= 1.0 < detectable(1.0, 16)
+    two, four = (t_quantile(0.975, df) + t_quantile(0.8, df) for df in (2, 4))  # of three pairs, or of three each
+    assert detectable(1.0, 3, paired=True) == pytest.approx(two * math.sqrt(2 / 3))
+    assert detectable(1.0, 3) == pytest.approx(four * math.sqrt(2 / 3))
     assert detectable(2.0, 17) == pytest.approx(2 * detectable(1.0, 17))
 
 
@@ -143,6 +175,9 @@ def test_pairs_are_worth_more_than_two_samples() -> None:
     assert pairs.low == pytest.approx(0.01) == pairs.high
     assert apart.estimate == pytest.approx(0.01)
     assert apart.excludes_zero is False
+    # Each of the two samples has the spread of one.
+    one = paired_bootstrap(values)
+    assert (apart.high - apart.low) / (one.high - one.low) == pytest.approx(math.sqrt(2), rel=0.1)
 
 
 def test_a_large_sample_is_drawn_in_parts() -> None:

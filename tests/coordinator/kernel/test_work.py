@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coordinator.kernel.build import assemble
-from coordinator.kernel.work import digest_of_work, work_to_do
+from coordinator.kernel.work import Source, digest_of_work, work_to_do
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
 
@@ -55,6 +55,8 @@ def test_files_and_config_are_the_work() -> None:
         (FILES, {**CONFIG, "seed": 2}),
         (FILES, {**CONFIG, "optim": {"lr": 0.1, "betas": [0.999, 0.9]}}),
     ]
+    reads = [Source("ada/one", 1), Source("ada/two", 2)]
+    assert digest_of_work(FILES, CONFIG, METADATA, reads) == digest_of_work(FILES, CONFIG, METADATA, reads[::-1])
     found = {digest_of_work(files, config, METADATA) for files, config in others}
     assert len({SAME, *found}) == len(others) + 1
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from coordinator.errors import LedgerError, RunNotFound
-from coordinator.ledger.ledger import Ledger, Run, new_run_id
+from coordinator.files import held
+from coordinator.ledger.ledger import Ledger, Run, connect, new_run_id
 from coordinator.ledger.migrations import MIGRATIONS
 from coordinator.ledger.salvage import salvage_ledger
 from coordinator.ledger.submissions import all_submissions
@@ -330,6 +333,53 @@ def test_a_run_is_added_once(file: Path) -> None:
         with pytest.raises(LedgerError, match="cannot be written: UNIQUE"):
             ledger.add(dataclasses.replace(FULL, id=BARE.id))
         assert ledger.runs() == [BARE]
+
+
+def test_a_transaction_that_fails_leaves_nothing(file: Path) -> None:
+    """Nor do the parts of it that had succeeded."""
+
+    def half(ledger: Ledger) -> None:
+        with ledger.transaction():
+            ledger.add(BARE)
+            raise ValueError("half of it")
+
+    with Ledger(file) as ledger:
+        with pytest.raises(ValueError, match="half"):
+            half(ledger)
+        assert ledger.runs() == []
+    with Ledger(file) as ledger:
+        assert ledger.runs() == []
+
+
+def test_what_was_recorded_survives_a_power_failure(file: Path) -> None:
+    """SQLite waits for the disk at each commit (2 is FULL), in every connection that coord makes."""
+    with Ledger(file) as ledger:
+        assert [tuple(row) for row in ledger.statement("PRAGMA synchronous", {})] == [(2,)]
+
+
+def test_a_writer_has_its_lock_before_it_reads(file: Path) -> None:
+    """Else two transactions could read the same, and both write what follows of it."""
+    with Ledger(file) as first, contextlib.closing(connect(file)) as second, first.transaction():
+        second.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            second.execute("BEGIN IMMEDIATE")
+
+
+def test_a_new_ledger_is_made_by_one_process_at_a_time(file: Path) -> None:
+    """SQLite lets one of two fail that turn a new file to WAL at once; once it has that mode, nobody waits."""
+
+    def opened() -> None:
+        with Ledger(file):
+            pass
+
+    thread = threading.Thread(target=opened)
+    with held(file.with_suffix(".lock"), wait=True):
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(30)
+    with held(file.with_suffix(".lock"), wait=True):
+        opened()
 
 
 def test_a_closed_ledger_is_not_used(file: Path) -> None:

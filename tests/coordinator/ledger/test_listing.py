@@ -17,7 +17,7 @@ from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import remarks
 from coordinator.ledger.ledger import Ledger
 from coordinator.ledger.listing import Filter, rows
-from coordinator.project.project import Project
+from coordinator.project.project import Project, find_project
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord
@@ -91,6 +91,20 @@ def test_the_best_comes_first_by_the_metrics_direction(some: Project) -> None:
             best(Workspace(some, ledger), metric="cv/dic")
         with pytest.raises(RunNotFound, match="no run is complete and fetched"):
             best(Workspace(some, ledger), target="kaggle")
+
+
+def test_configs_that_read_other_data_are_left_out(tiny: Project) -> None:
+    """The data of the newest config count, also where the number of images is the same."""
+    file = tiny.root / "pyproject.toml"
+    file.write_text(file.read_text().replace("[tool.coord]\n", '[tool.coord]\nattached = ["train.wait_for"]\n', 1))
+    project = find_project(tiny.root)
+    for version, (name, data) in enumerate((("easy", "easy"), ("a", "data"), ("b", "data")), start=1):
+        sets = [f"train.wait_for=ada/{data}", f"optim.lr={version}"]
+        finished(project, name, version, [1 - version / 10] * 4, sets=sets, has_oof=False)
+    with Ledger(project.ledger) as ledger:
+        found, notes = best(Workspace(project, ledger))
+    assert [row["run"] for row in found] == ["a local-v2", "b local-v3"]
+    assert notes == ["1 config on other data, or on a part of it, left out"]
 
 
 def test_a_metric_that_is_better_the_other_way_round_is_left_out(some: Project) -> None:

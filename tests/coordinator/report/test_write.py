@@ -25,7 +25,11 @@ def test_a_page_is_written(tiny: Project, tmp_path: Path) -> None:
     (file,) = folder.iterdir()
     assert (written.file, written.size) == (file, file.stat().st_size)
     assert (written.runs, written.configs) == ((run.id,), 1)
-    assert "<title>A title of its own" in file.read_text(encoding="utf-8")
+    page = file.read_text(encoding="utf-8")
+    assert "<title>A title of its own" in page
+    # Were text of a run to become markup: it could load nothing, and send nothing.
+    policy = page.partition('http-equiv="Content-Security-Policy" content="')[2].partition('"')[0]
+    assert policy.split("; ")[:2] == ["default-src 'none'", "img-src data:"]
 
 
 def test_a_page_that_cannot_be_written(tiny: Project, tmp_path: Path) -> None:

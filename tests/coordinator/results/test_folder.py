@@ -49,6 +49,12 @@ def test_a_new_folder_names_its_run(results: Results, directory: Path) -> None:
     assert Results(directory).run_id() == "run-one"
 
 
+def test_the_origin_of_results_survives_a_power_failure(directory: Path, flushed: list[bytes]) -> None:
+    """run.json is on the disk before it gets its name: a folder without it would be nobody's."""
+    Results(directory).make_room(PROVENANCE)
+    assert flushed == [(directory / RUN).read_bytes()]
+
+
 @pytest.mark.parametrize("content", ["", "[1]", '{"id": 5}', '{"id": "cut'])
 def test_a_folder_that_does_not_name_its_run(directory: Path, content: str) -> None:
     """A run.json that was damaged or edited names no run, and neither does a missing one."""
@@ -90,6 +96,14 @@ def test_a_file_is_recorded_before_it_has_its_name(results: Results, directory: 
     (directory / DEEP).write_bytes(b"cut")
     assert not killed.is_here(DEEP, deep)
     assert not killed.is_here(PurePosixPath("other.csv"), None)
+
+
+def test_a_file_that_cannot_be_recorded_does_not_get_its_name(results: Results, directory: Path) -> None:
+    """A file without a record would be a result that nobody knows the digest of."""
+    (directory / PARTS / "fetched.jsonl").mkdir()
+    with pytest.raises(IsADirectoryError):
+        _keep(results, OOF, b"rows")
+    assert not (directory / OOF).exists()
 
 
 def test_a_record_that_was_cut_off_hides_no_other(results: Results, directory: Path) -> None:

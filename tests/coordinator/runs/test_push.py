@@ -11,7 +11,9 @@ import pytest
 
 from coordinator.bundle.bootstrap import stamp_of
 from coordinator.clock import Clock
-from coordinator.errors import Later, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.errors import Later, MetadataError, NoAnswer, NoSlot, NotSent, TargetError
+from coordinator.files import held
+from coordinator.kaggle_rules import SOURCE_MAX
 from coordinator.kernel.build import Build, build_kernel
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.arrival import ARRIVAL_SECONDS, NEVER_ARRIVED
@@ -234,3 +236,83 @@ def test_the_session_limit_is_later_if_nobody_waits(pusher: Pusher) -> None:
         pusher(_target((False, FULL_UP)))
     assert caught.value.exit_code == 75
     assert pusher.waits == []
+
+
+@dataclass
+class Watched(MemoryTarget):
+    """Calls `event` while a push is under way."""
+
+    event: Callable[[], object] = lambda: None
+
+    def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+        self.event()
+        return super().push(metadata, source, timeout_seconds=timeout_seconds)
+
+
+def test_one_process_at_a_time_pushes_to_a_kernel(pusher: Pusher) -> None:
+    """Two that look at the same time would find no session, and both start one."""
+    free: list[bool] = []
+
+    def look() -> None:
+        with held(pusher.project.push_lock("local", "tiny-base"), wait=False) as ours:
+            free.append(ours)
+
+    look()
+    pusher(Watched(slots=9, session=RUNNING_SESSION, event=look))
+    assert free == [True, False]
+
+
+def test_a_lost_push_may_arrive_for_a_time_from_when_its_answer_was_lost(pusher: Pusher) -> None:
+    """Not from when it was sent: until its time-out, a request may take longer than that."""
+
+    def takes_an_hour() -> None:
+        (run,) = pusher.ledger.runs()
+        pusher.ledger.update(run.id, sent_at="2026-11-01T00:00:00+00:00")
+
+    plan: dict[str, list[tuple[bool, BaseException]]] = {"tiny-base": [(False, LOST)]}
+    pusher(Watched(slots=9, session=RUNNING_SESSION, push_plan=plan, event=takes_an_hour))
+    assert sum(pusher.waits) >= ARRIVAL_SECONDS
+
+
+def test_a_source_that_was_not_accepted_is_an_error(pusher: Pusher) -> None:
+    """The session has started without it: the run says so, and is not taken for one that has read it."""
+
+    class Strict(MemoryTarget):
+        def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+            pushed = super().push(metadata, source, timeout_seconds=timeout_seconds)
+            return dataclasses.replace(pushed, refused_sources=("ada/gone",))
+
+    with pytest.raises(TargetError, match="base local-v1 has started without ada/gone, which local did not accept"):
+        pusher(Strict(slots=9, session=RUNNING_SESSION))
+    (run,) = pusher.ledger.runs()
+    assert (run.state, run.lacks, run.is_whole) == (RunState.QUEUED, ("ada/gone",), False)
+
+
+def test_a_push_that_is_sent_again_is_dated_again(pusher: Pusher) -> None:
+    """If this process is killed now, the next one waits for it from here on."""
+    long_ago = "2026-11-01T00:00:00+00:00"
+    dates: list[str | None] = []
+
+    def look() -> None:
+        (run,) = pusher.ledger.runs()
+        dates.append(run.sent_at)
+
+    def waited(_: float) -> None:
+        (run,) = pusher.ledger.runs()
+        pusher.ledger.update(run.id, sent_at=long_ago)
+
+    pusher.event = waited
+    pusher(Watched(slots=9, session=RUNNING_SESSION, push_plan={"tiny-base": [(False, LOST)]}, event=look))
+    assert len(dates) == 2
+    assert long_ago not in dates
+
+
+def test_a_source_that_its_stamp_makes_too_large_is_not_sent(pusher: Pusher) -> None:
+    """Kaggle would cut it off. The ledger has no run that was never sent."""
+    script = pusher.built.script
+    filled = script.text + "#" * (SOURCE_MAX - len(script.text.encode()) - 1) + "\n"
+    pusher.built = dataclasses.replace(pusher.built, script=dataclasses.replace(script, text=filled))
+    target = _target()
+    with pytest.raises(MetadataError, match="bytes"):
+        pusher(target)
+    assert (_pushes(target), pusher.ledger.runs()) == (0, [])

@@ -56,6 +56,31 @@ def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: 
     assert refresh_run(Workspace(tiny, ledger, target), RUNNING) == ledger.get("run") == ended
 
 
+def test_an_end_that_is_recorded_meanwhile_stays(tiny: Project, ledger: Ledger) -> None:
+    """Between the look into the ledger and the update another process has recorded the end."""
+
+    class Raced(Ledger):
+        def get(self, run_id: str) -> Run:
+            found = super().get(run_id)
+            ledger.update(run_id, state=RunState.CANCELLED, message="stopped")
+            return found
+
+    ledger.add(RUNNING)
+    with Raced(tiny.ledger) as raced:
+        found = refresh_run(Workspace(tiny, raced, MemoryTarget(session=RUNNING_SESSION)), RUNNING)
+    assert (found.state, found.message) == (RunState.CANCELLED, "stopped")
+
+
+@pytest.mark.parametrize(("state", "shown"), [(RunState.RUNNING, NINTH), (RunState.COMPLETE, SECOND)])
+def test_a_live_log_that_was_not_read_far_enough_hides_no_event(
+    tiny: Project, ledger: Ledger, state: RunState, shown: Event
+) -> None:
+    """It is replayed from its start: what was shown before stays, until the whole log says otherwise."""
+    target = MemoryTarget(session=SessionState(state), records=EPOCHS)
+    run = _refreshed(tiny, ledger, target, dataclasses.replace(RUNNING, last_event=NINTH))
+    assert run.last_event == shown
+
+
 def test_a_state_is_asked_for_by_version(tiny: Project, ledger: Ledger) -> None:
     """Two versions of one kernel: each run gets the state and the log of its own version."""
     states = SessionState(RunState.COMPLETE, "of v4"), SessionState(RunState.ERROR, "of v5")

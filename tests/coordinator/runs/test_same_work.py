@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from coordinator.kernel.work import work_to_do
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.results.events import Event
+from coordinator.results.summary import Summary
 from coordinator.runs.same_work import run_of_same_work
 from coordinator.target.protocol import RunState, SessionState
 from coordinator.workspace import Workspace
@@ -64,3 +67,21 @@ def test_an_open_target_is_asked_about_an_active_run(
         ledger.add(run)
         same = run_of_same_work(Workspace(tiny, ledger, MemoryTarget(session=SessionState(state_now))), work, "local")
     assert (same.state if same else None) is found
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"lacks": ("ada/images",)},
+        {"stop_requested": True},
+        {"summary": Summary.parse({"status": "incomplete"})},
+        {"last_event": Event.parse({"event": "end", "status": "incomplete"})},
+    ],
+    ids=["without a source", "asked to stop", "stopped early", "stopped early, by its log"],
+)
+def test_a_complete_run_that_has_not_done_all_of_it_does_not_count(tiny: Project, changes: dict[str, Any]) -> None:
+    """The work is to be done: its predictions are of other data, or of a model that was not finished."""
+    run, work = _run(tiny, "r1", RunState.COMPLETE, second=1)
+    with Ledger(tiny.ledger) as ledger:
+        ledger.add(dataclasses.replace(run, **changes))
+        assert run_of_same_work(Workspace(tiny, ledger), work, "local") is None

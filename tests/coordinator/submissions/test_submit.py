@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from coordinator.errors import (
     TargetError,
     UsageError,
 )
+from coordinator.files import held
 from coordinator.ledger import submissions
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project, find_project
@@ -34,10 +36,10 @@ from coordinator.results.summary import Summary
 from coordinator.submissions.scores import refresh, wait
 from coordinator.submissions.submit import SubmitOptions, submit_run
 from coordinator.target import local
-from coordinator.target.competitions import Standing, SubmissionState
+from coordinator.target.competitions import Allowance, Standing, SubmissionState
 from coordinator.target.credentials import Credentials
 from coordinator.target.kaggle import Kaggle
-from coordinator.target.protocol import RunState
+from coordinator.target.protocol import KernelRef, RunState
 from coordinator.workspace import Workspace
 from runner_test.faults import Fault, Faults, Kind
 from runner_test.server import running_server
@@ -409,3 +411,48 @@ def test_what_is_no_competitions_name(case: Case, slug: str) -> None:
     """Such a name would become part of a path and of requests."""
     with pytest.raises(UsageError, match="is no competition's name"):
         case.submit(competition=slug)
+
+
+def test_one_process_at_a_time_submits_to_a_competition(case: Case) -> None:
+    """Two that look at the same time would find nothing submitted, and both send the file."""
+    free: list[bool] = []
+
+    def look() -> None:
+        with held(case.project.submit_lock("local", "parity"), wait=False) as ours:
+            free.append(ours)
+
+    class Watched(MemoryCompetitions):
+        def submit_version(self, slug: str, kernel: KernelRef, file_name: str, description: str) -> int | None:
+            look()
+            return super().submit_version(slug, kernel, file_name, description)
+
+    case.contest = Watched(sample_text=SAMPLE)
+    look()
+    case.submit()
+    assert free == [True, False]
+
+
+def test_a_submission_is_dated_when_it_is_sent(case: Case) -> None:
+    """Not when the command began to wait for another process: from its date on, its answer is waited for."""
+    later = datetime.fromtimestamp(time.time() + 40, UTC).isoformat(timespec="seconds")
+
+    class Slow(MemoryCompetitions):
+        def allowance(self, slug: str) -> Allowance:
+            case.ledger.add(_run(2, created_at=later))  # the ledger's time does not go back behind this
+            return super().allowance(slug)
+
+    case.contest = Slow(sample_text=SAMPLE)
+    assert case.submit().created_at == later
+
+
+def test_a_submission_is_known_by_its_number(case: Case) -> None:
+    """Its description may be changed on the target's page: neither is it lost, nor taken in a second time."""
+    sent = case.submit()
+    for description in ("mine", submissions.stamp(case.run.id, "1a2b3c4d")):
+        case.contest.sent = [
+            dataclasses.replace(
+                case.contest.sent[0], description=description, public=0.5, state=SubmissionState.COMPLETE
+            )
+        ]
+        (found,) = refresh(case.workspace, "parity")
+        assert (found.id, found.public) == (sent.id, 0.5)

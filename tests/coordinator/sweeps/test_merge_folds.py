@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import pytest
 
 from coordinator.errors import RunFailed
+from coordinator.files import held
 from coordinator.ledger.ledger import Ledger
-from coordinator.project.project import find_project
+from coordinator.project.project import Project, find_project
 from coordinator.sweeps.merge_folds import merge
 from coordinator.sweeps.merged_output import merged_oof
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
+from tests.coordinator.finished_runs import finished
 
 CONFIG = """
 
@@ -243,3 +246,32 @@ def test_only_what_was_split_can_be_merged(coord: Coord) -> None:
     (coord.root / "experiments" / "half.yaml").write_text("base: base\nconfig: {folds: {run: [0]}}\n")
     done = coord.here("sweep", "--exp", "half", "--split-folds", code=2)
     assert "half runs only the folds [0] (folds.run)" in done.stderr
+
+
+def test_folds_of_different_sources_are_not_merged(tiny: Project) -> None:
+    """Nothing is read of them: their mean would be of no model."""
+    folds = [
+        finished(tiny, f"base--f{fold}", 1, [0.5], folds=[fold], files={"tiny_model/train.py": f"{fold}" * 64})
+        for fold in (0, 1)
+    ]
+    with Ledger(tiny.ledger) as ledger, pytest.raises(RunFailed, match="its folds were not run from the same files"):
+        merge(Workspace(tiny, ledger), "base", folds)
+
+
+def test_one_process_at_a_time_merges_an_experiment(tiny: Project) -> None:
+    """Two would replace each other's results; here there are none, so that the error shows when it begins."""
+    folds = [finished(tiny, f"base--f{fold}", 1, [0.5], folds=[fold], has_oof=False) for fold in (0, 1)]
+    errors: list[str] = []
+
+    def merged() -> None:
+        with Ledger(tiny.ledger) as ledger, pytest.raises(RunFailed) as caught:
+            merge(Workspace(tiny, ledger), "base", folds)
+        errors.append(caught.value.what)
+
+    thread = threading.Thread(target=merged)
+    with held(tiny.fetch_lock("local-base"), wait=True):
+        thread.start()
+        thread.join(0.3)
+        assert errors == []
+    thread.join(30)
+    assert errors == ["base--f0 local-v1 has no metrics.json here"]

@@ -62,6 +62,41 @@ def train(
     return train_epoch(learner, parts, EpochSteps(lambda _: 0.01), MetricLogger("test", every=10))
 
 
+class Bright(nn.Module):
+    """Its loss is the mean over the images of (weight x brightness - 1)^2, times a random number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([3.0, -2.0]))
+
+    def forward(self, images: Sequence[Tensor], _: object) -> dict[str, Tensor]:
+        bright = torch.stack([image.mean() for image in images])
+        return {"loss_mask": (bright[:, None] * self.weight - 1).square().sum(1).mean() * torch.rand(())}
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_a_step_is_that_of_the_mean_over_its_images(clip_norm: float | None) -> None:
+    """However they are divided into parts: the gradients of a part add up, and those of a step do not."""
+    pictures, targets = batch()
+    steps = [[([pictures[0]], targets[:1]), (pictures, targets)], [(pictures, targets), ([pictures[1]], targets[1:])]]
+    model, alone = Bright(), Bright()
+    optimizer, expected = (torch.optim.SGD(each.parameters(), lr=0.01, momentum=0.9) for each in (model, alone))
+    learner = Learner(model, optimizer, choose_precision("auto", CPU), CPU, clip_norm)
+    torch.manual_seed(5)
+    train_epoch(learner, steps, EpochSteps(lambda _: 0.01, seeds=(7,)), MetricLogger("test", every=10))
+    for number, parts in enumerate(steps):
+        total = torch.zeros(())
+        for place, part in enumerate(parts):
+            torch.manual_seed(seed_of(7, number, place))
+            total = total + alone(*on_device(part, CPU))["loss_mask"] * len(part[0]) / 3
+        expected.zero_grad()
+        torch.autograd.backward(total)
+        if clip_norm is not None:
+            nn.utils.clip_grad_norm_(alone.parameters(), clip_norm)
+        expected.step()
+    assert torch.allclose(model.weight, alone.weight, rtol=1e-6)
+
+
 @pytest.mark.parametrize("term", ["rpn_cls", "rpn_box", "cls", "box", "mask"])
 def test_loss_that_is_not_finite_is_named_and_keeps_off_the_weights(term: str) -> None:
     """With a NaN in the module of a loss, the training stops before the step with the name of the loss."""

@@ -429,6 +429,54 @@ def test_nothing_to_continue_from(tmp_path: Path) -> None:
     assert said == []
 
 
+@pytest.mark.parametrize("name", ["fold0.pth", "resume.pth", "resume.previous.pth"])
+@pytest.mark.parametrize("differs", ["config", "pictures"])
+def test_fold_of_another_run_is_not_gone_on_with(tmp_path: Path, name: str, differs: str) -> None:
+    """Whether it was finished or not: its config or its images are not the same."""
+    config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))
+    identity = {"fold": 0, "suffix": "", "config": config, "pictures": "ab"}
+    history = [{"epoch": epoch, "metrics": {"val/dice": 0.5}} for epoch in (1, 2)]
+    finished = {"finished": True, "epoch": 2, "value": 0.5, "history": history}
+    save_checkpoint(tmp_path / name, {**identity, **finished, "progress": {"epoch": 1, "step": 1}})
+    others: dict[str, dict[str, Any]] = {
+        "config": {"config": changed(config, optim={"lr": 0.1})},
+        "pictures": {"pictures": "cd"},
+    }
+
+    def look(wanted: dict[str, Any]) -> dict[str, Any]:
+        if name == "fold0.pth":
+            return resume.finished_fold(tmp_path, wanted, tmp_path, print)
+        return resume.unfinished_fold(tmp_path, wanted, print)
+
+    assert look(identity)
+    with pytest.raises(ValueError, match=rf"{name} belongs to another run and can't be continued"):
+        look({**identity, **others[differs]})
+
+
+def test_the_state_before_the_last_is_kept(tmp_path: Path) -> None:
+    """A machine that loses power while the last one is written leaves the one before."""
+    for step in (1, 2, 3):
+        resume.save_progress(tmp_path, {"step": step})
+    kept = {path.name: load_checkpoint(path)["step"] for path in tmp_path.iterdir()}
+    assert kept == {"resume.pth": 3, "resume.previous.pth": 2}
+
+
+def test_state_that_is_carried_over_is_on_the_disk(tmp_path: Path, flushed: list[bytes]) -> None:
+    """Before it gets its name: a third run may continue from it. What this run has replaced is left as it is."""
+    earlier, output = tmp_path / "earlier", tmp_path / "output"
+    earlier.mkdir()
+    output.mkdir()
+    (earlier / "fold0.pth").write_bytes(b"earlier")
+    (earlier / "fold1.pth").write_bytes(b"also earlier")
+    (output / "fold1.pth").write_bytes(b"newer")
+    resume.carry_over(earlier, output)
+    assert flushed == [b"earlier"]
+    assert {path.name: path.read_bytes() for path in output.iterdir()} == {
+        "fold0.pth": b"earlier",
+        "fold1.pth": b"newer",
+    }
+
+
 def test_finished_fold_without_its_last_state_is_not_trained_on(tmp_path: Path) -> None:
     """This is an error that names the setting to keep it; so is a fold with more epochs than train.epochs."""
     config = settings.to_dict(settings.Config(train=settings.TrainConfig(epochs=2)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner_test.server import running_server
-from runner_test.sessions import isolation
+from runner_test.sessions import isolation, notebook
 from runner_test.sessions.isolation import warning
 from runner_test.sessions.processes import members
 from runner_test.settings import Settings
@@ -68,9 +68,9 @@ def test_what_an_isolated_script_finds(isolated: Local, tmp_path: Path, monkeypa
     assert (found["uid"], found["user"]) == (1000, "kaggle")
     assert found["host"] == ["kaggle", "127.0.0.1"]
     assert found["processes"] == 2  # the first process, and the script
-    # The interpreter may be there: it is mounted at its own path.
-    interpreters = [Path(sys.prefix), Path(sys.base_prefix)]
-    assert set(found["tmp"]) <= {each.parts[2] for each in interpreters if each.is_relative_to("/tmp")}
+    # The interpreter and the program for notebooks may be there: they are mounted at their own paths.
+    mounted = [Path(sys.prefix), Path(sys.base_prefix), Path(notebook.PROGRAM)]
+    assert set(found["tmp"]) <= {each.parts[2] for each in mounted if each.is_relative_to("/tmp")}
     assert found["seen"] == []
     assert all(found["refused"])
     environ = found["environ"]

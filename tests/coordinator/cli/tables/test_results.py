@@ -14,7 +14,7 @@ from tests.coordinator.results.sample_summary import SUMMARY
 
 def _shown(summary: dict[str, Any], width: int = 80) -> str:
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(results_table.results("try", Summary.parse(summary)))
+    console.print(results_table.results("try", Summary.parse(summary), "images"))
     return console.export_text()
 
 

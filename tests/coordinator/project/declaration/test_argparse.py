@@ -193,6 +193,17 @@ def test_folders_that_are_added_to_the_path(tmp_path: Path) -> None:
     assert resolve(program, "base").config == {"a": "1", "b": "1"}
 
 
+def test_add_argument_under_a_shorter_name(tmp_path: Path) -> None:
+    """`arg = parser.add_argument`, of a parser or of a group, at the top or in a function."""
+    source = (
+        "import argparse\nparser = argparse.ArgumentParser()\narg = parser.add_argument\narg('--lr', type=float)\n"
+        "def more(p):\n    add = p.add_argument_group('x').add_argument\n    add('--fold', type=int, default=0)\n"
+        "more(parser)\nparser.parse_args()\n"
+    )
+    program = project(tmp_path, SETTINGS, {"train.py": source})
+    assert resolve(program, "base").config == {"lr": None, "fold": 0}
+
+
 def test_as_a_module_and_from_a_function(tmp_path: Path) -> None:
     """`python -m src.train`, with `parser = get_parser()` of a module beside it."""
     files = {

@@ -18,15 +18,19 @@ import pytest
 
 from coordinator.clock import Clock
 from coordinator.errors import CoordError, NoAnswer, TargetError
+from coordinator.files import held
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.project import Project
 from coordinator.results.folder import Results, identity
 from coordinator.runs.fetch.fetch import EVERYTHING, Choice, fetch_run
 from coordinator.runs.fetch.fetched import Fetched
+from coordinator.target.protocol import Download, OutputFile
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.depot import Asked, Depot, running_depot, summary_of
+from tests.coordinator.fetching import SUMMARY, fetched
 from tests.coordinator.sample_runs import ON_KAGGLE
+from tests.coordinator.targets import MemoryTarget, source_of
 
 BIG = random.Random(0).randbytes(300_000)
 
@@ -386,3 +390,46 @@ def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(tiny: Project, depot: Depo
     (rest,) = depot.asked
     assert rest.range is not None
     assert (tiny.results("base", "kaggle", 3) / "fold0.pth").read_bytes() == BIG
+
+
+def test_a_fetch_that_breaks_off_is_not_complete(here: Here) -> None:
+    """Even if the run was here as a whole before: some of it is to come again."""
+    here.fetch()
+    here.depot.faults = {"fold0.pth": ["cut 0"] * 4}
+    with pytest.raises(NoAnswer):
+        here.fetch(force=True)
+    assert here.run.fetched_at is None
+    here.fetch()
+    here.check()
+
+
+@pytest.mark.parametrize(("stamp", "is_saved"), [(ON_KAGGLE.id, True), ("somebody", False), ("", False)])
+def test_the_kernel_that_is_saved_is_the_runs_own(tiny: Project, ledger: Ledger, stamp: str, is_saved: bool) -> None:
+    """A deleted kernel counts its versions from 1 again: the version may be another run's, or by hand."""
+    texts = [source_of(stamp) if stamp else "print()\n"] * 3
+    target = MemoryTarget(name="kaggle", owner=ON_KAGGLE.owner, sources={ON_KAGGLE.slug: texts})
+    found = fetched(tiny, ledger, {}, target=target)
+    assert (found.directory / ON_KAGGLE.metadata["code_file"]).is_file() is is_saved
+
+
+def test_one_process_at_a_time_fetches_a_run(tiny: Project, ledger: Ledger) -> None:
+    """Two would write into the same parts."""
+    free: list[bool] = []
+
+    class Watched(MemoryTarget):
+        def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
+            with held(tiny.fetch_lock(ON_KAGGLE.id), wait=False) as ours:
+                free.append(ours)
+            return super().open_output(file, offset=offset)
+
+    fetched(tiny, ledger, {}, target=Watched(name="kaggle", owner=ON_KAGGLE.owner))
+    assert free == [False]
+
+
+def test_another_script_than_the_pushed_one_is_told(tiny: Project, ledger: Ledger) -> None:
+    """It was edited on Kaggle's page, say. Its results are fetched all the same."""
+    summary = {**SUMMARY, "digest": "sha256:other"}
+    found = fetched(tiny, ledger, {"metrics.json": json.dumps(summary).encode()})
+    told = f"the script that ran (sha256:other) is not the one that was pushed ({ON_KAGGLE.digest})"
+    assert told in found.warnings
+    assert found.run.fetched_at

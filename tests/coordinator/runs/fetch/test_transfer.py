@@ -92,10 +92,11 @@ def make(tmp_path: Path) -> Make:
     return lambda server: Case(tmp_path / "v1", server)
 
 
-def test_a_file_comes_whole(make: Make) -> None:
-    """It gets its final name, its size and digest are recorded, there is no wait, and the connection is closed."""
+def test_a_file_comes_whole(make: Make, flushed: list[bytes]) -> None:
+    """It is on the disk before it gets its name, its size and digest are recorded, and the connection is closed."""
     case = make(Server())
     assert case.bring() == CONTENT
+    assert CONTENT in flushed
     assert case.results.fetched() == {FILE: Kept(100, hashlib.sha256(CONTENT).hexdigest())}
     assert (case.server.offsets, case.server.closed, case.waits, case.tally.moved) == ([0], 1, [], 100)
 
@@ -104,6 +105,7 @@ def test_tries_that_bring_something_are_not_counted(make: Make) -> None:
     """Each try starts at the last byte that was received, and there is no wait between them."""
     case = make(Server(pieces=[2] * 9))
     assert case.bring() == CONTENT
+    assert case.results.fetched()[FILE].sha256 == hashlib.sha256(CONTENT).hexdigest()
     assert case.server.offsets[:4] == [0, 19, 38, 57]
     assert case.waits == []
     assert case.server.closed == len(case.server.offsets)

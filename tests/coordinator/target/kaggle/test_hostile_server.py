@@ -8,15 +8,30 @@ import json
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from coordinator.errors import NoAnswer, TargetError
 from coordinator.target.kaggle import Kaggle, parsing, policy, session
 from coordinator.target.kaggle.policy import Failed
 from coordinator.target.protocol import KernelRef, LogRecord, OutputFile, SessionState
-from tests.coordinator.scripted import CREDENTIALS, Answer, Scripted, Time, ok, raw, scripted, stream
+from tests.coordinator.scripted import (
+    CREDENTIALS,
+    KEY,
+    Answer,
+    Scripted,
+    Time,
+    causes,
+    ok,
+    raw,
+    reset,
+    said,
+    scripted,
+    stream,
+)
 
 REF = KernelRef("ada", "tiny-base", 3)
 STATUS, OUTPUT, LIVE = "GetKernelSessionStatus", "ListKernelSessionOutput", "GetKernelSessionLogsStream"
@@ -167,6 +182,33 @@ def test_what_breaks_parsers(server: Scripted, text: bytes) -> None:
     assert "answer" in refusal(server, STATUS, raw(200, text))
 
 
+def test_an_answer_that_repeats_the_key_does_not_show_it(server: Scripted) -> None:
+    """In an answer, in an error of HTTP, and in an error with the status of a success."""
+    server.script[STATUS] = [ok(status="ERROR", failureMessage=f"no {KEY}")]
+    assert CALLS[STATUS](server.kaggle()).message == "no ***"
+    for answer in (said(418, f"no {KEY}"), ok(code=418, message=f"no {KEY}")):
+        message = refusal(server, STATUS, answer)
+        assert "no ***" in message
+        assert KEY not in message
+
+
+@pytest.mark.parametrize("answer", [reset, raw(200, b"no JSON"), raw(302, b"", Location="https://[")])
+def test_a_traceback_has_only_our_own_texts(server: Scripted, answer: Answer) -> None:
+    """Those of the libraries have headers, addresses and answers, with what is secret in them."""
+    server.script[STATUS] = [answer]
+    with pytest.raises(TargetError) as caught:
+        server.kaggle().state(REF)
+    assert {type(each).__module__.partition(".")[0] for each in causes(caught.value)} == {"coordinator"}
+
+
+def test_a_body_that_breaks_off_shows_no_address(server: Scripted) -> None:
+    """The caller reads it, and requests would name the address with its signature."""
+    session = server.kaggle()._session
+    with pytest.raises(TargetError) as caught, session.explaining("reading it"):
+        raise requests.exceptions.ConnectionError("https://x/a?signature=secret")
+    assert not any("secret" in str(each) for each in causes(caught.value))
+
+
 def test_an_answer_that_drips(server: Scripted) -> None:
     """Each byte arrives in time, but the answer would never end: the deadline of the call ends it."""
     time = Time()
@@ -246,6 +288,8 @@ def test_redirects_of_a_download(server: Scripted) -> None:
     for url in ("http://kaggle.example/a", "file:///etc/passwd", "ftp://localhost/a", "https://", "", "//[", "a"):
         with pytest.raises(Failed, match="is not https"):
             kaggle._downloads.get(url)
+    with pytest.raises(Failed, match="is not https"):
+        kaggle._downloads.put("http://kaggle.example/a", Path(__file__))
     far = Kaggle(name="kaggle", endpoint="https://kaggle.example", credentials=CREDENTIALS, owner="ada")
     with pytest.raises(Failed, match="is not https"):
         far._downloads.get(f"{server.url}/file")

@@ -1,0 +1,1 @@
+"""Tests of `coord init` in an existing repository."""
