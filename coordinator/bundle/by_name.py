@@ -35,7 +35,7 @@ class NamedCollection(Collection):
             self._add_argument(text, who)
 
     def follow_names(self, module: Module, tree: ast.Module, named: Named, found: Imports) -> None:
-        path, at_top = module.source.path, not module.package
+        path, at_top = module.source.path, self.names_files(module)
         for base, folders in ((self._root, named.folders), (module.folder, named.beside)):
             for text, line in folders if at_top or base != self._root else ():
                 self._take_named_folder(base, text, f"{path}:{line}")
@@ -165,7 +165,7 @@ class NamedCollection(Collection):
             self._search_in(str(path.parent))
         elif path.suffix in (".sh", ".bash") and is_new:
             self._follow_commands(path)
-        elif path.suffix in CONFIG_DATA and not module.package:
+        elif path.suffix in CONFIG_DATA and self.names_files(module):
             self._take_folder_of_config(text, where)
 
     def _take_folder_of_config(self, text: str, where: str) -> None:

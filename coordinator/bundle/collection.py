@@ -67,6 +67,8 @@ class Selection:
     """Folders below the root in which modules are searched, too, as PYTHONPATH names them."""
     named: Sequence[tuple[str, str]] = ()
     """(text, what says it): arguments and config values that may be the paths of files."""
+    in_checkout: bool = False
+    """Whether the program runs where its files lie: relative names in the entry's package are those of the root."""
 
 
 class Collection:
@@ -101,6 +103,9 @@ class Collection:
         """Files that were asked for, and the folders that they lie in."""
         self._sizes = Sizes(root)
         self._reached_only = selection.reached_only
+        self._in_checkout = selection.in_checkout
+        self._own = ""
+        """The package whose modules name files of the root, as scripts do."""
         self._packages: dict[str, list[Path]] = {}
         """Folders of top-level packages of which only the modules that imports reach go in."""
         self._reached: set[str] = set()
@@ -151,6 +156,7 @@ class Collection:
                 f'there is no entry module "{entry}": {places[0].relative_to(self._root)} is missing',
                 hint='Set entry = "package.module" in [tool.coord]; path = ["src"] there names a folder of packages.',
             )
+        self._own = parts[0] if self._in_checkout else ""
         self._take(parts[0], Import(entry, 0, False), "the entry")
         self._reach(entry)
 
@@ -189,7 +195,7 @@ class Collection:
 
     def _follow(self, module: Module) -> None:
         path, data = module.source.path, module.source.data
-        at_top = not module.package
+        at_top = self.names_files(module)
         is_plain = not at_top and not self._reached_only
         may_name = MAY_NAME.search(data) is not None
         if is_plain and not may_import(data, self._open) and not may_run_files(data) and not may_name:
@@ -207,6 +213,10 @@ class Collection:
         for imported in found.imports:
             self._import(imported, f"{path}:{imported.line}")
         self.follow_names(module, tree, named, found)
+
+    def names_files(self, module: Module) -> bool:
+        """Whether literals of the module may name files of the root."""
+        return not module.package or module.package.partition(".")[0] == self._own
 
     def follow_arguments(self) -> None:
         """Adds what arguments name: nothing here."""

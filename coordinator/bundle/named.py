@@ -44,6 +44,8 @@ class Read:
     line: int
     whole: bool
     """Whether that is the whole path; otherwise its beginning."""
+    chosen: bool
+    """Whether it is in a branch of an `if`, and another run may not read it."""
 
 
 @dataclass
@@ -70,9 +72,9 @@ def named_in(tree: ast.Module, file: Path, root: Path) -> Named:
     texts = Texts(tree, file, root)
     found = Named(additions=list(additions_to_search_path(tree, texts)))
     asked: set[str] = set()
-    for node, guarded in _nodes(tree):
+    for node, guarded, chosen in _nodes(tree):
         if isinstance(node, ast.Call):
-            _call(node, texts, found, asked, guarded=guarded)
+            _call(node, texts, found, asked, guarded=guarded, chosen=chosen)
         elif isinstance(node, ast.List | ast.Tuple):
             found.modules += _after_m([each.value for each in node.elts if isinstance(each, ast.Constant)], node.lineno)
         if isinstance(node, ast.JoinedStr | ast.BinOp | ast.Call):
@@ -95,16 +97,17 @@ def named_in(tree: ast.Module, file: Path, root: Path) -> Named:
     return found
 
 
-def _nodes(tree: ast.AST) -> Iterator[tuple[ast.AST, bool]]:
-    """Every node below, and whether a `try` around it goes on where a file is missing."""
-    todo = [(tree, False)]
+def _nodes(tree: ast.AST) -> Iterator[tuple[ast.AST, bool, bool]]:
+    """(node, whether a `try` around it goes on where a file is missing, whether it is in a branch of an `if`)."""
+    todo = [(tree, False, False)]
     while todo:
-        node, guarded = todo.pop()
-        yield node, guarded
+        node, guarded, chosen = todo.pop()
+        yield node, guarded, chosen
         goes_on = isinstance(node, ast.Try) and any(_goes_on(handler) for handler in node.handlers)
+        is_choice = isinstance(node, ast.If | ast.IfExp) and "__name__" not in ast.unparse(node.test)
         for child in ast.iter_child_nodes(node):
             inner = goes_on and isinstance(node, ast.Try) and child in node.body
-            todo.append((child, guarded or inner))
+            todo.append((child, guarded or inner, chosen or is_choice))
 
 
 def _goes_on(handler: ast.ExceptHandler) -> bool:
@@ -112,7 +115,7 @@ def _goes_on(handler: ast.ExceptHandler) -> bool:
     return any(kind is None or ast.unparse(kind).rpartition(".")[2] in _MISSING_FILE for kind in kinds)
 
 
-def _call(node: ast.Call, texts: Texts, found: Named, asked: set[str], *, guarded: bool) -> None:
+def _call(node: ast.Call, texts: Texts, found: Named, asked: set[str], *, guarded: bool, chosen: bool) -> None:
     function = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
     receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
     name = node.func.attr if isinstance(node.func, ast.Attribute) else function
@@ -135,7 +138,7 @@ def _call(node: ast.Call, texts: Texts, found: Named, asked: set[str], *, guarde
     elif path is not None and mode is not None and not guarded:
         text, whole = texts.beginning(path)
         if text and "://" not in text:
-            found.reads.append(Read(text, node.lineno, whole))
+            found.reads.append(Read(text, node.lineno, whole, chosen))
 
 
 def _path_read(node: ast.Call, function: str, receiver: ast.expr | None) -> ast.expr | None:

@@ -93,7 +93,7 @@ def bundle(
         program, found = gathered(program, replace(selection, output=older), image, say)
     if target and target in (program.root / file.path for file in found.files):
         raise BundleError(f"{selection.output} is part of the program", hint="Name another file with -o.")
-    warnings, files = list(_warnings(program, found, selection, kaggle=kaggle)), found.files
+    warnings, files = list(_warnings(program, found, selection.exclude, None if kaggle else image)), found.files
     if kaggle or vendor:
         from coordinator.bundle.fit import Packages, fit_to_image
 
@@ -113,15 +113,17 @@ def bundle(
     return render_script(default_template("kernel.py.j2"), content, form=form, refuse=kaggle), files
 
 
-def _warnings(program: Program, found: Collected, selection: Selection, *, kaggle: bool) -> Iterator[str]:
-    """What the program will lack where it runs."""
+def _warnings(
+    program: Program, found: Collected, exclude: Sequence[str], image: Callable[[], Image] | None
+) -> Iterator[str]:
+    """What the program will lack where it runs. `image` is None for a kernel: what that lacks is told elsewhere."""
     root, entry = program.root, program.entry
-    if not kaggle:  # otherwise it is told with what the image lacks
-        for each in found.elsewhere.values():
+    if image:
+        for each in (each for name, each in found.elsewhere.items() if not image().has_module(name)):
             yield f"{each.where} imports {each.name}: {each.remedy(root)}"
     if program.in_checkout:
-        yield from missing_files(found, entry, paths_named(program.arguments), selection.exclude).warnings
-    if kaggle:
+        yield from missing_files(found, entry, paths_named(program.arguments), exclude).warnings
+    if not image:
         yield from missing_inputs(found, entry, None)
     if any(b"add_argument" in file.data for file in found.files):
         project = Project(root, Settings(entry=entry, path=program.path))

@@ -63,7 +63,7 @@ def gathered(
     for _ in range(_MOST):
         said = list[str]()
         named = paths_named(program.arguments) if program.in_checkout else ()
-        chosen = replace(selection, path=program.path, named=named)
+        chosen = replace(selection, path=program.path, named=named, in_checkout=program.in_checkout)
         try:
             found = gather(program.root, program.entry, chosen, is_script=program.is_script, say=said.append)
         except BundleError:

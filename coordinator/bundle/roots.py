@@ -61,7 +61,9 @@ def _candidates(root: Path, file: Path, collection: Collection) -> Iterator[Path
     """Folders in which the module may lie, the likeliest first."""
     yield from collection.outside
     yield from (folder for folder in file.parents if folder.is_relative_to(root))
-    yield from (folder for folder in entries(root) if folder.is_dir() and not folder.is_symlink())
+    yield from (
+        folder for folder in entries(root) if folder.name[0] != "." and folder.is_dir() and not folder.is_symlink()
+    )
     yield from above(root)
 
 

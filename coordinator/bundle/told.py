@@ -74,7 +74,7 @@ def missing_files(found: Collected, entry: str, named: Sequence[tuple[str, str]]
         is_own = not module.package or module.package.partition(".")[0] == entry.partition(".")[0]
         for read in each.reads:
             if is_own or (read.whole and resolved(found.root, read.text).is_file()):
-                is_sure = read.whole and (is_own or module.source.path in found.reached)
+                is_sure = read.whole and not read.chosen and (is_own or module.source.path in found.reached)
                 tell(read.text, f"{module.source.path}:{read.line}", "opens", whole=read.whole, is_sure=is_sure)
     for text, who in named:
         tell(text, who, "names", whole=True, is_sure=PurePosixPath(text).suffix in _READABLE)

@@ -167,7 +167,13 @@ def assemble(project: Project, experiment: Experiment) -> Build:
 def _selection(project: Project, experiment: Experiment) -> Selection:
     """Which files go in, those that arguments, config and settings name among them where the program finds these."""
     settings = project.settings
-    return Selection(settings.include, settings.exclude, path=settings.path, named=_named(project, experiment))
+    return Selection(
+        settings.include,
+        settings.exclude,
+        path=settings.path,
+        named=_named(project, experiment),
+        in_checkout=experiment.launch.cwd == "checkout",
+    )
 
 
 def _named(project: Project, experiment: Experiment) -> tuple[tuple[str, str], ...]:

@@ -119,6 +119,7 @@ STARTED_IN_A_SPECIAL_WAY = [
         in_checkout_only=True,
     ),
     Sample("programs", in_checkout_only=True),
+    Sample("names_of_a_module", "pack.train", in_checkout_only=True),
     Sample("src_layout", "lungs.train", path=("src",)),
     Sample("script_of_a_src_layout", "train.py", path=("src",)),
     Sample("stdin", stdin="Ada\nsecond\nthird"),
@@ -150,7 +151,9 @@ def _files(folder: Path) -> list[SourceFile]:
 def _kernel(sample: Sample, *, in_checkout: bool = False) -> str:
     folder, included = PROGRAMS / sample.name, INCLUDED.get(sample.name, ())
     is_refused = sample.name in REFUSED
-    selection = Selection(include=included, path=sample.path, named=paths_named(sample.arguments))
+    selection = Selection(
+        include=included, path=sample.path, named=paths_named(sample.arguments), in_checkout=in_checkout
+    )
     files = _files(folder) if is_refused else collect(folder, sample.entry, selection)
     content = Content(sample.entry, files, path=sample.path, in_checkout=in_checkout)
     return render_script(default_template("kernel.py.j2"), content).text

@@ -116,6 +116,21 @@ def test_a_file_that_is_nowhere_and_files_with_computed_names(tmp_path: Path) ->
     assert told.nowhere == (("lists/train.txt", "train.py:2"),)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nif os.path.exists('/kaggle'):\n    open('/kaggle/input/x/y')\nelse:\n    open('data/big.csv')",
+        "import sys\nopen('data/big.csv') if len(sys.argv) > 1 else None",
+    ],
+)
+def test_a_file_that_only_some_runs_read(source: str, tmp_path: Path) -> None:
+    """In a branch of an `if` it is only a warning: this run may take the other one."""
+    told = _told(tmp_path, source, {"data/big.csv": LARGE})
+    assert (told.left_out, len(told.warnings)) == ((), 1)
+    main = "if __name__ == '__main__':\n    open('data/big.csv')\n"
+    assert len(_told(tmp_path, main, {}).left_out) == 1
+
+
 def test_a_file_beside_a_script_in_a_folder(tmp_path: Path) -> None:
     """The program runs in the root: there the name leads to nothing."""
     write_files(tmp_path, {"src/train.py": "open('words.txt')\n", "src/words.txt": "a\n"})

@@ -1,0 +1,3 @@
+def words():
+    with open("words.txt") as file:
+        return file.read().split()
