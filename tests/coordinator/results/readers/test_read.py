@@ -84,7 +84,7 @@ def test_what_libraries_leave(
     assert summary is not None
     assert summary.primary is not None
     assert (summary.primary.name, summary.primary.mode) == (settings.primary.name, "max")  # type: ignore[union-attr]
-    assert summary.primary.value == pytest.approx(value)
+    assert summary.primary_value == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
