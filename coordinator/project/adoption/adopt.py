@@ -24,6 +24,7 @@ from coordinator.project.init import check_names
 from coordinator.project.project import find_project
 
 _BASE = "base"
+_MADE = (".coord", "build", "results")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def adopt(directory: Path, wish: Wish) -> Adoption:
     entry = find_entry(tree, wish.entry)
     config = program_config(tree, entry)
     files, result = _plan(tree, entry, config, wish, before)
-    _write(root, files)
+    # What coord makes there later is no part of the repository.
+    made = [name for name in _MADE if not (root / name).exists()]
+    _write(root, {**{f"{name}/.gitignore": b"# Made by coord.\n*\n" for name in made}, **files})
     return Adoption(directory, _BASE, tuple(files), *result)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -270,3 +271,15 @@ def test_a_parser_that_cannot_be_asked(tmp_path: Path) -> None:
     assert settings["args"] == ["--lr", "1"]
     assert any("config_python" in line for line in found.unknown)
     assert '# config = "argparse"' in (tmp_path / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_git_sees_only_what_the_owner_may_keep(tmp_path: Path) -> None:
+    """What coord makes later is ignored, without a change of the repository's own .gitignore."""
+    write_files(tmp_path, {"train.py": "print('fold 0 auc 0.5')\n"})
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    adopt(tmp_path, Wish())
+    write_files(tmp_path, {"build/base/kernel.py": "", "results/base/x": "", ".coord/locks/x": ""})
+    shown = subprocess.run(
+        ["git", "status", "--short", "-uall"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert shown == "?? .coordignore\n?? experiments/base.yaml\n?? pyproject.toml\n?? train.py\n"
