@@ -180,7 +180,8 @@ def _goes_all_the_way(coord: Coord, style: Style, tmp_path: Path) -> None:
     assert [line for line in _lines(style, printed) if line not in _lines(style, log)] == []
     primary = base["summary"]["primary"]
     assert primary["name"] == style.metric, base["summary"]
-    assert primary["value"] is not None
+    means = {metric["name"]: metric["mean"] for metric in base["summary"]["metrics"]}
+    assert means[style.metric] is not None
     table = coord.here("fetch-results", "--exp", "base").output
     if style.folds:
         assert "cross-validation" in table
