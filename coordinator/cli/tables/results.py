@@ -59,8 +59,10 @@ def _cross_validation(found: Sequence[Metric], summary: Summary, rows: str) -> T
     table.add_section()
     row("mean", primary.images, *(_figure(metric.mean) for metric in found))
     row("sd", None, *(_figure(metric.sd) for metric in found))
-    if summary.primary is not None and primary.name == summary.primary.name and summary.primary.value is not None:
-        row(f"all {rows}", primary.images, _figure(summary.primary.value))
+    whole = summary.primary_value
+    # Without counts it may be the mean again, and not measured over all rows.
+    if primary.name == summary.primary_name and (counted or whole != primary.mean):
+        row(f"all {rows}", primary.images, _figure(whole))
     scores = [{each.name: each.value for each in summary.baselines_in(metric.name)} for metric in found]
     for name in dict.fromkeys(name for score in scores for name in score):
         shown = [_figure(score[name]) if name in score else "" for score in scores]

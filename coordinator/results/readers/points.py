@@ -127,7 +127,7 @@ def _metric(
         "mean": final.get(name) if mean is None else mean,
         "sd": statistics.stdev(numbers) if len(numbers) > 1 else None,
         "n": None,
-        "value": final.get(name, values.get(None, {}).get(name)),
+        "value": final.get(name, mean),  # where the program states none, the mean over its folds
     }
 
 
