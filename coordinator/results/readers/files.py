@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.project import MetricsSettings
-from coordinator.results.readers.points import PLACES, Point, Reading, number_of, numbers_in
+from coordinator.results.readers.points import PLACES, Point, Reading, number_of, numbers_in, whole_of
 from coordinator.results.untrusted import mappings, parse_json
 
 LARGEST = 32 * 2**20
@@ -72,7 +72,7 @@ def read_json(folder: Path, settings: MetricsSettings) -> Reading | None:
             remarks.append(f"{_below(folder, file)}: these are no numbers and are not read: {', '.join(left[:8])}")
         fold = fold_of(file)
         place = {name: numbers.pop(name) for name in PLACES if name in numbers}
-        fold = int(place["fold"]) if fold is None and "fold" in place else fold
+        fold = whole_of(place.get("fold")) if fold is None else fold
         if not numbers:
             continue
         files.append(file)
@@ -105,11 +105,7 @@ def _csv_points(file: Path, *, named: bool) -> list[Point]:
                 if name not in places.values() and name and (value := number_of(text_value)) is not None
             }
             found.setdefault(key, {}).update(metrics)
-    return [
-        Point(metrics, fold=None if fold is None else int(fold), epoch=epoch)
-        for (fold, epoch), metrics in found.items()
-        if metrics
-    ]
+    return [Point(metrics, fold=whole_of(fold), epoch=epoch) for (fold, epoch), metrics in found.items() if metrics]
 
 
 def _rows(rows: csv.DictReader[str]) -> Iterator[dict[str, Any]]:
@@ -150,7 +146,7 @@ def _files(folder: Path, patterns: str | Sequence[str], remarks: list[str]) -> l
 
 def natural(path: Path) -> list[tuple[int, str]]:
     """A key that sorts numbers in names as numbers."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
 def _json(file: Path, remarks: list[str]) -> dict[str, Any]:

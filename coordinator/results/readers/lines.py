@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from coordinator.project import MetricsSettings
 from coordinator.results.events import Event, event_of
-from coordinator.results.readers.points import PLACES, Point, number_of
+from coordinator.results.readers.points import PLACES, Point, number_of, whole_of
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)"
 # LightGBM: "[100]\tvalid_0's auc: 0.81\tvalid_0's binary_logloss: 0.31 + 0.02"; XGBoost: "[10]\tvalid-auc:0.81".
@@ -42,7 +42,9 @@ class LineReader:
             return None
         kind = "fold" if point.epoch is None and point.fold is not None else "epoch"
         place = {"fold": point.fold, "epoch": point.epoch, "seed": point.seed}
-        whole = {name: int(value) for name, value in place.items() if value is not None and value == int(value)}
+        whole = {
+            name: number for name, value in place.items() if (number := whole_of(value)) is not None and number == value
+        }
         return Event.parse({"event": kind, **whole, "metrics": dict(point.metrics)})
 
     def point(self, line: str) -> Point | None:
@@ -57,13 +59,13 @@ class LineReader:
         if match is None:
             self._best_follows = _BEST in line.lower()
             return None
-        at = int(match[1] or match[2])
+        at = whole_of(match[1] or match[2])
         metrics = {
-            name.strip().replace("'s ", "/"): float(value)
+            name.strip().replace("'s ", "/"): number
             for name, value in _BOOSTED.findall(match[3])
-            if name.strip() not in _NO_METRICS
+            if name.strip() not in _NO_METRICS and (number := number_of(value)) is not None
         }
-        if not metrics:
+        if not metrics or at is None:
             return None
         training = self._boosted.setdefault(tuple(metrics), _Training())
         training.goes_on(at, ends=self._best_follows)
@@ -106,5 +108,5 @@ def _point(match: re.Match[str]) -> Point | None:
     place = {name: numbers.pop(name) for name in PLACES if name in numbers}
     if not numbers:
         return None
-    whole = {name: int(place[name]) for name in ("fold", "seed") if name in place}
-    return Point(numbers, epoch=place.get("epoch", place.get("step")), **whole)
+    epoch = place.get("epoch", place.get("step"))
+    return Point(numbers, fold=whole_of(place.get("fold")), epoch=epoch, seed=whole_of(place.get("seed")))

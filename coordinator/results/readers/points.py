@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coordinator.project import MetricsSettings
+from coordinator.results.untrusted import float_of
 
 PLACES = ("fold", "folds", "epoch", "epochs", "step", "seed")
 """Names of numbers that say where in a training a point is, and are no metrics."""
@@ -82,13 +83,20 @@ def numbers_in(found: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def number_of(value: object) -> float | None:
-    """The number, also of a text that is one; None for anything else, and for booleans."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except (ValueError, OverflowError):
-        return None
+    """The number, also of a text that is one; None for anything else, for NaN, and beyond 1e100 (see `float_of`)."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    found = float_of(value)
+    return None if math.isnan(found) else found
+
+
+def whole_of(value: object) -> int | None:
+    """The number without what follows its point; None for what `number_of` refuses, infinity, and beyond 2^53."""
+    found = number_of(value)
+    return int(found) if found is not None and abs(found) <= 2**53 else None
 
 
 def _by_fold(points: Iterable[Point], settings: MetricsSettings) -> dict[int | None, dict[str, float]]:

@@ -185,6 +185,37 @@ def test_no_file_is_an_error(tmp_path: Path, name: str, text: str) -> None:
     assert summary is None or summary.primary is None
 
 
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "1e400", "inf", "nan", "10" * 400, "1_0"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("history.csv", "fold,epoch,val_auc\n0,1,{0}\n1,1,{0}\n"),
+        ("history.csv", "fold,epoch,val_auc\n{0},{0},{0}\n"),
+        ("metrics.json", '{{"val_auc": "{0}", "fold": {0}}}'),
+        ("trainer_state.json", '{{"global_step": {0}, "log_history": [{{"epoch": {0}, "val_auc": {0}}}]}}'),
+        ("log", "fold 0: auc {0}\nfold 1: auc {0}\n"),
+        ("boosting", "[1]\tauc: {0}\n[2]\tauc: {0}\n"),
+    ],
+)
+def test_values_that_nothing_can_be_computed_with(tmp_path: Path, name: str, text: str, value: str) -> None:
+    """They are no error, and no value."""
+    pattern = of("auc", line=r"fold (?P<fold>\d+): auc (?P<auc>\S+)") if name == "log" else None
+    content = text.format(value)
+    is_log = name in ("log", "boosting")
+    summary, _ = read(tmp_path, {} if is_log else {name: content}, content if is_log else "", pattern)
+    assert summary is None or summary.primary_value is None or value == "1_0"
+
+
+@pytest.mark.parametrize("line", ["[{}]\tauc: 0.5", "{}:\tlearn: 0.5", "fold {} auc 0.5", "epoch {} auc 0.5"])
+@pytest.mark.parametrize("digits", ["9" * 5000, "9" * 300, "9" * 17])
+def test_places_that_are_no_places(line: str, digits: str) -> None:
+    """A number of a fold or an epoch that is too large is none."""
+    pattern = r"(?:fold (?P<fold>\d+)|epoch (?P<epoch>\d+)) auc (?P<auc>\S+)"
+    for settings in (MetricsSettings(), of("auc", line=pattern)):
+        event = LineReader(settings).event(line.format(digits))
+        assert event is None or (event.fold, event.epoch) == (None, None)
+
+
 def test_a_program_that_failed_is_not_complete(tmp_path: Path) -> None:
     read(tmp_path, {"history.csv": KERAS})
     summary, _ = read_results(tmp_path, [], MetricsSettings(primary=AUC), is_complete=False)
