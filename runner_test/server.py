@@ -4,6 +4,7 @@ It listens on the loopback only, and answers only requests that name a loopback 
 it runs what it is sent.
 """
 
+import asyncio
 import math
 import os
 import shlex
@@ -140,6 +141,18 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which leaves open what it could not end in time: a client that does not read, or came late."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, and then abort the connections that are left."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # in which they are closed
+
+
 def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
     wire = Wire()
     config = uvicorn.Config(
@@ -154,7 +167,7 @@ def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=1,  # seconds, for downloads whose client does not read
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     wire.attach(server)
     app.state.stopping = lambda: server.should_exit
     return server

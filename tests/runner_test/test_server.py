@@ -1,14 +1,19 @@
 """A server that starts, answers quickly, and stops without leaving anything behind."""
 
+import gc
+import socket
 import threading
 import time
+import warnings
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from starlette.applications import Starlette
 
 from runner_test.errors import NotLoopback, StartFailed
-from runner_test.server import running_server
+from runner_test.http import Timed
+from runner_test.server import _server, running_server
 from runner_test.store import Store
 from tests.runner_test.local import WAITS_FOR_GO, Local, events, eventually, stream
 
@@ -59,3 +64,23 @@ def test_it_listens_on_the_loopback_only(store: Store) -> None:
         port = urlsplit(server.url).port or 0
         with pytest.raises(StartFailed, match=f"port {port}"), running_server(store.root, address=("127.0.0.1", port)):
             pass
+
+
+def test_no_connection_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that came after the others were closed: Python would warn of it later, in whatever runs then."""
+    monkeypatch.setattr(Timed, "shutdown", lambda self: None)  # as if it came too late for it
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _server(Starlette())
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    with socket.create_connection(listener.getsockname()) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(5) == b"HTTP/"
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        del server, thread
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            gc.collect()
+    assert [str(each.message) for each in caught] == []
