@@ -11,7 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
-JOBS ?= 3
+JOBS ?= 4
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
