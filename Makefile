@@ -11,7 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
-JOBS ?= 4
+JOBS ?= 3
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed

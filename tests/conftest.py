@@ -76,5 +76,18 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts slow tests first, so that at the end no process waits for a slow test that has just started."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Lets each process begin with its share of the slow tests, so that at the end no other waits for them.
+
+    With `--dist worksteal` each process gets one part of the list, in its order, and takes over only from the end of
+    another part: with all slow tests at the beginning of the list, a single process would run them.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    others = [item for item in items if not item.get_closest_marker("slow")]
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ordered: list[pytest.Item] = []
+    for process in range(count):
+        share = slow[process::count]
+        size = max((len(items) - len(ordered)) // (count - process), len(share))
+        ordered += [*share, *others[: size - len(share)]]
+        del others[: size - len(share)]
+    items[:] = ordered
