@@ -125,10 +125,18 @@ def _warnings(
         yield from missing_files(found, entry, paths_named(program.arguments), exclude).warnings
     if not image:
         yield from missing_inputs(found, entry, None)
-    if any(b"add_argument" in file.data for file in found.files):
+    start = next((file.data for file in found.files if file.path in _files_of(entry)), b"arg")
+    # Reading the flags takes as long as all the rest: not for a program that takes no arguments.
+    if b"arg" in start and any(b"add_argument" in file.data for file in found.files):
         project = Project(root, Settings(entry=entry, path=program.path))
         for option in missing_options(project, entry, program.arguments):
             yield f"{entry} requires {option}: name it after -- (coord bundle ... -- {option} ...)"
+
+
+def _files_of(entry: str) -> tuple[str, ...]:
+    """The file of an entry: a script's path, or what a module may be."""
+    module = entry.replace(".", "/")
+    return entry, f"{module}.py", f"{module}/__main__.py"
 
 
 def write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.bundle.collection import Collection
-from coordinator.bundle.files import entries, has_modules, is_module
+from coordinator.bundle.files import entries, has_modules, is_module, names_in
 from coordinator.bundle.imports import imports_of, names_imported, parse
 
 
@@ -33,7 +34,7 @@ class Misplaced:
 def elsewhere(root: Path, collection: Collection) -> dict[str, Misplaced]:
     """The modules that are imported, not found, and lie elsewhere; by their names."""
     found = {}
-    for name, where, path in _not_found(collection):
+    for name, where, path in _not_found(collection, _names_elsewhere(root, collection)):
         if name not in found:
             folder = next((folder for folder in _candidates(root, root / path, collection) if _has(folder, name)), None)
             if folder:
@@ -41,7 +42,19 @@ def elsewhere(root: Path, collection: Collection) -> dict[str, Misplaced]:
     return found
 
 
-def _not_found(collection: Collection) -> Iterator[tuple[str, str, str]]:
+def _names_elsewhere(root: Path, collection: Collection) -> set[str]:
+    """Names in all folders that `_candidates` may give: only modules that import one of these are parsed."""
+    paths = {*collection.unparsed, *(where.rpartition(":")[0] for _, where in collection.imports.values())}
+    parents = {folder for path in paths for folder in (root / path).parents if folder.is_relative_to(root)}
+    children = (folder for folder in entries(root) if folder.is_dir())
+    names: set[str] = set()
+    for folder in {*collection.outside, *parents, *children, *above(root)}:
+        with contextlib.suppress(OSError):
+            names.update(names_in(folder))
+    return names
+
+
+def _not_found(collection: Collection, elsewhere: set[str]) -> Iterator[tuple[str, str, str]]:
     """(top-level name, file:line, file) of imports without which the program fails."""
     known = collection.taken | sys.stdlib_module_names
     for dotted, (imported, where) in collection.imports.items():
@@ -50,7 +63,7 @@ def _not_found(collection: Collection) -> Iterator[tuple[str, str, str]]:
             yield name, where, where.rpartition(":")[0]
     for path, module in collection.unparsed.items():
         names = names_imported(module.source.data)
-        if path in collection.broken or (names is not None and names <= known):
+        if path in collection.broken or (names is not None and not (names - known) & elsewhere):
             continue
         for each in imports_of(parse(module.source.data, path), module.package, module.source.data).imports:
             if each.name.partition(".")[0] not in known and not each.optional:

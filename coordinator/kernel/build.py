@@ -199,7 +199,9 @@ def _told(project: Project, experiment: Experiment, found: Collected) -> tuple[t
         files = missing_files(found, launch.entry, _named(project, experiment), project.settings.exclude)
     given = [path for path, _ in leaves(experiment.config)] if launch.delivery["kind"] == "arguments" else []
     options = []
-    if any(b"add_argument" in file.data for file in found.files) and kind_of(project.settings.config) != "argparse":
+    # A model source is written for coord: its config is its declaration, and flags are for use by hand.
+    takes_flags = launch.cwd == "checkout" and any(b"add_argument" in file.data for file in found.files)
+    if takes_flags and kind_of(project.settings.config) != "argparse":
         options = missing_options(project, launch.entry, launch.args, given)
     required = [
         f"{launch.entry} requires {option}, which nothing gives: args = [...] in [tool.coord] or in the experiment"
