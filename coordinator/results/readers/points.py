@@ -60,12 +60,17 @@ def summary_of(reading: Reading, settings: MetricsSettings, *, status: str) -> t
         )
     modes = {**settings.modes, **({primary.name: primary.mode} if primary else {})}
     metrics = [_metric(name, modes.get(name, ""), values, reading.final) for name in names]
-    shown = next((each for each in metrics if primary and each["name"] == primary.name), None)
+    means = {each["name"]: each["mean"] for each in metrics}
+    chosen = None
+    if primary is not None:
+        # Where the program states no value of the whole, the mean over its folds stands for it.
+        value = reading.final.get(primary.name, means[primary.name])
+        chosen = {"name": primary.name, "mode": primary.mode, "value": value}
     return {
         "schema": 1,
         "status": status,
-        "primary": {"name": shown["name"], "mode": shown["mode"], "value": shown["value"]} if shown else None,
-        "metrics": [{key: value for key, value in each.items() if key != "value"} for each in metrics],
+        "primary": chosen,
+        "metrics": metrics,
         "read_from": reading.source,
     }, remarks
 
@@ -135,7 +140,6 @@ def _metric(
         "mean": final.get(name) if mean is None else mean,
         "sd": statistics.stdev(numbers) if len(numbers) > 1 else None,
         "n": None,
-        "value": final.get(name, mean),  # where the program states none, the mean over its folds
     }
 
 

@@ -185,7 +185,7 @@ def test_no_file_is_an_error(tmp_path: Path, name: str, text: str) -> None:
     assert summary is None or summary.primary is None
 
 
-@pytest.mark.parametrize("value", ["1e308", "-1e308", "1e400", "inf", "nan", "10" * 400, "1_0"])
+@pytest.mark.parametrize("value", ["1e308", "-1e308", "1e400", "inf", "nan", "10" * 400])
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -203,7 +203,7 @@ def test_values_that_nothing_can_be_computed_with(tmp_path: Path, name: str, tex
     content = text.format(value)
     is_log = name in ("log", "boosting")
     summary, _ = read(tmp_path, {} if is_log else {name: content}, content if is_log else "", pattern)
-    assert summary is None or summary.primary_value is None or value == "1_0"
+    assert summary is None or summary.primary_value is None
 
 
 @pytest.mark.parametrize("line", ["[{}]\tauc: 0.5", "{}:\tlearn: 0.5", "fold {} auc 0.5", "epoch {} auc 0.5"])
