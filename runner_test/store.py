@@ -90,13 +90,15 @@ class Store:
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
     ) -> None:
-        """Register `folder` as the data of a competition, which accepts submissions if it has a solution and rules.
+        """Register `folder` as the data of a competition, in place of an earlier registration.
 
-        Raises BadName, MissingFolder and BadCompetition.
+        It accepts submissions if it has a solution and rules. Raises BadName, MissingFolder and BadCompetition.
         """
         sources.check_folder(f"competition {slug}", folder)
         if solution is not None and rules is not None:
             competitions.register(self.root, slug, folder, solution, rules)
+        else:
+            competitions.unregister(self.root, slug)
         sources.add_competition(self.root, slug, folder)
 
     # Writing

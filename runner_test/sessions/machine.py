@@ -11,6 +11,7 @@ from runner_test.sessions.execute import Command, Outcome, Stopped, execute
 from runner_test.sessions.layout import KAGGLE, NOTEBOOK, SCRIPT, WORKING, lay_out
 from runner_test.sessions.limits import Places, Shortened, Watch
 from runner_test.sessions.log import Record
+from runner_test.sessions.shared import Shared
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.state import tree
 
@@ -31,6 +32,10 @@ class SessionOptions:
     """Its limits, and whether it is isolated where this machine allows it."""
     internet: bool = False
     """Whether an isolated session has a network."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables besides those of every session."""
+    shared: Shared | None = None
+    """What an isolated session has together with another one."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Machine:
         temporary.mkdir()
         if self.is_isolated:
             container = isolation.Container(
-                self.root, private, mounts, options.python, options.internet, options.settings.memory
+                self.root, private, mounts, options.python, options.internet, options.settings.memory, options.shared
             )
             arguments = container.enclose(self._arguments(KAGGLE, code))
             variables = environment(PurePosixPath(isolation.HOME), PurePosixPath("/tmp"), None)
@@ -84,7 +89,7 @@ class Machine:
             variables = environment(home, temporary, self.root)
         if options.overrides is not None:
             variables["COORD_OVERRIDES"] = options.overrides
-        return Command(arguments, self.root / WORKING, variables)
+        return Command(arguments, self.root / WORKING, variables | dict(options.variables))
 
     def _arguments(self, kaggle: Path | PurePosixPath, code: PurePosixPath) -> list[str]:
         python = self.options.python

@@ -1,6 +1,7 @@
 """A competition on a running local Kaggle, for tests that submit to it."""
 
 import csv
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 )
 
 from runner_test.state import Rules
+from tests.paths import SAMPLES
 from tests.runner_test.local import Local, eventually, fill
 
 # The scorer: the share of the ids with the right label.
@@ -130,3 +132,61 @@ def contest(local: Local, tmp_path: Path) -> Contest:
         rules(tmp_path / "project", daily_limit=3),
     )
     return Contest(local, tmp_path)
+
+
+GATEWAY = SAMPLES / "gateway"  # a competition with a gateway: README.md there
+
+PREDICTS = """
+import csv, os, sys
+root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
+data = root + "/input/competitions/parity"
+again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+rows = list(csv.DictReader(open(data + "/test.csv")))
+print(len(rows), "rows", os.environ.get("KAGGLE_IS_COMPETITION_RERUN"), flush=True)
+def write(rows, name="submission.csv"):
+    with open(name, "w", newline="") as file:
+        csv.writer(file).writerows([("id", "label"), *((row["id"], int(row["value"]) % 2) for row in rows)])
+"""
+"""The start of a kernel that reads the rows to predict; `again` is whether it runs with the hidden data."""
+
+SERVES = """
+import os, sys
+root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
+data = root + "/input/competitions/parity"
+again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+sys.path.insert(0, data)
+from kaggle_evaluation.parity_inference_server import ParityInferenceServer
+def predict(row):
+    return int(row["value"]) % 2
+def main(server):
+    if again:
+        server.serve()
+    else:
+        server.run_local_gateway((data,))
+"""
+"""The start of a kernel with an inference server; `main` runs it as kernels do."""
+
+
+@pytest.fixture
+def code_contest(local: Local, tmp_path: Path) -> Contest:
+    """`parity` as a code competition: three visible rows, thirty hidden ones, ten of them public; a gateway if asked."""
+    return hide(local, tmp_path)
+
+
+def hide(local: Local, folder: Path, **changes: Any) -> Contest:
+    """Register `parity` with the hidden data of tests/samples/gateway, whose kit is in both folders."""
+    for name in ("visible", "hidden"):
+        shutil.copytree(GATEWAY / name, folder / name, dirs_exist_ok=True)
+        shutil.copytree(GATEWAY / "kit", folder / name, dirs_exist_ok=True)
+    (folder / "project").mkdir(exist_ok=True)
+    (folder / "project" / "metric.py").write_text(SCORER)
+    given = rules(folder / "project", kernels_only=True, hidden=str(folder / "hidden"), **changes)
+    local.store.add_competition("parity", folder / "visible", GATEWAY / "solution.csv", given)
+    return Contest(local, folder)
+
+
+def submitted(contest: Contest, text: str, slug: str = "solver", **fields: Any) -> int:
+    """Run a kernel on the visible data and submit it; the number of the submission."""
+    status = contest.local.run(slug, text, competition_data_sources=["parity"], enable_internet=False)
+    assert status.status.name == "COMPLETE", contest.local.log_text(slug)
+    return int(contest.code(slug, **fields).ref)

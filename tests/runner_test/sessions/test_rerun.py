@@ -1,0 +1,199 @@
+"""Reruns of submitted kernels with hidden data: what they find, how they are scored, and how they fail."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from kagglesdk.competitions.types.competition_api_service import ApiDownloadSubmissionRequest
+
+from runner_test.sessions import isolation
+from runner_test.state import Failure, Result, reruns, submissions
+from tests.runner_test.contest import PREDICTS, SERVES, Contest, hide, submitted
+from tests.runner_test.local import Local, alive, eventually, fill
+
+needs_isolation = pytest.mark.skipif(isolation.problem() is not None, reason=str(isolation.problem()))
+
+
+def _result(contest: Contest, ref: int) -> Result:
+    """The result of a submission, with what only the host sees."""
+    contest.scored(ref)
+    root = contest.local.store.root
+    entry = submissions.entry_of(root, ref)
+    assert entry is not None
+    return submissions.result_of(root, entry)
+
+
+def _paths(contest: Contest, ref: int) -> reruns.RerunPaths:
+    return reruns.rerun_paths(submissions.submission_folder(contest.local.store.root, ref))
+
+
+def _log(contest: Contest, ref: int) -> str:
+    return _paths(contest, ref).kernel.log.read_text()
+
+
+def test_the_hidden_rows_are_scored(code_contest: Contest) -> None:
+    """A kernel that wrote three rows writes thirty in the rerun, which count; nobody is given them, or the log."""
+    ref = submitted(code_contest, PREDICTS + "write(rows)")
+    assert code_contest.scored(ref) == ("COMPLETE", "1.00000", "1.00000", "")
+    assert "30 rows 1" in _log(code_contest, ref)
+    assert "3 rows None" in code_contest.local.log_text("solver")
+    assert (code_contest.local.working("solver") / "submission.csv").read_text().count("\n") == 4
+    assert code_contest.get(ref).total_bytes == 0
+    with pytest.raises(requests.HTTPError, match="can't be downloaded"):
+        code_contest.api().download_submission(fill(ApiDownloadSubmissionRequest(), submission_id=ref))
+
+
+@pytest.mark.parametrize(
+    ("text", "failure", "detail"),
+    [
+        ("write(rows)\nopen(data + '/train.csv')", Failure.EXCEPTION, "The script ended with exit code 1."),
+        ("write(rows)\nimport time\ntime.sleep(60 * again)", Failure.TIMEOUT, "its time limit of 2 seconds"),
+        ("again or write(rows)", Failure.NO_FILE, "There is no submission.csv."),
+        ("write(rows[:3])", Failure.FORMAT, "submission.csv has no row for n10"),
+        (
+            "write(rows)\nagain and print('break', file=open('submission.csv', 'a'))",
+            Failure.FORMAT,
+            "The scorer failed",
+        ),
+    ],
+)
+def test_a_kernel_that_only_the_rerun_breaks(
+    local: Local, tmp_path: Path, text: str, failure: Failure, detail: str
+) -> None:
+    """ERROR with Kaggle's name for it; only the host is told more. It counts against the day's limit."""
+    contest = hide(local, tmp_path, time_limit=2)
+    ref = submitted(contest, PREDICTS + text)
+    assert contest.scored(ref) == ("ERROR", "", "", failure.message)
+    assert detail in (_result(contest, ref).detail or "")
+    assert contest.limits() == (1, 1, 4)
+    log = _log(contest, ref)
+    named = reruns.only_visible(log, tmp_path / "visible", tmp_path / "hidden")
+    assert named == (["train.csv"] if failure is Failure.EXCEPTION else [])
+
+
+def test_a_parquet_file(code_contest: Contest) -> None:
+    """The scorer gets it as it is. (This one reads any text.)"""
+    ref = submitted(code_contest, PREDICTS + "write(rows, 'submission.parquet')", file_name="submission.parquet")
+    assert code_contest.scored(ref)[:2] == ("COMPLETE", "1.00000")
+
+
+def test_a_rerun_reads_what_its_version_read(code_contest: Contest) -> None:
+    """The version of an attached kernel that the submitted version had, although there is a newer one."""
+    contest, local = code_contest, code_contest.local
+    local.run("base", "open('word.txt', 'w').write('first')")
+    read = "write(rows)\nprint('read', open(root + '/input/notebooks/me/base/word.txt').read())"
+    local.run("solver", PREDICTS + read, competition_data_sources=["parity"], kernel_data_sources=["me/base"])
+    local.run("base", "open('word.txt', 'w').write('second')")
+    with pytest.raises(requests.HTTPError, match="requires the internet to be off"):
+        contest.code("solver")
+    local.run(
+        "offline",
+        PREDICTS + read,
+        competition_data_sources=["parity"],
+        kernel_data_sources=["me/base"],
+        enable_internet=False,
+    )
+    local.run("base", "open('word.txt', 'w').write('third')")
+    ref = contest.code("offline").ref
+    assert contest.scored(ref)[0] == "COMPLETE"
+    assert "read second" in _log(contest, ref)
+
+
+WAITS = """
+write(rows)
+import time
+print("ready", os.getpid(), flush=True)
+while again:
+    time.sleep(0.01)
+"""
+
+
+def test_a_rerun_whose_process_dies(code_contest: Contest) -> None:
+    """It is Kaggle's error, which costs nothing; the kernel has ended, and the next rerun runs."""
+    contest = code_contest
+    ref = submitted(contest, PREDICTS + WAITS)
+    assert contest.get(ref).status.name == "PENDING"
+    log = _paths(contest, ref).kernel.log
+    eventually(lambda: log.exists() and "ready" in log.read_text(), "it runs")
+    pid = int(log.read_text().rpartition("ready ")[2].partition("\\n")[0])
+    launcher = psutil.Process(pid).parent()
+    assert launcher is not None
+    supervisor = launcher.ppid()
+    assert "runner_test.sessions.rerun" in psutil.Process(supervisor).cmdline()
+    os.kill(supervisor, signal.SIGKILL)
+    assert contest.scored(ref) == ("ERROR", "", "", submissions.LOST_RERUN)
+    eventually(lambda: not alive(pid), "the kernel has ended")
+    assert contest.limits()[0] == 0
+    assert contest.scored(submitted(contest, PREDICTS + "write(rows)", "other"))[0] == "COMPLETE"
+
+
+GOOD = "main(ParityInferenceServer(predict))"
+BROKEN = SERVES + "def predict(row):\n    {}\n" + GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "failure", "detail"),
+    [
+        (SERVES + GOOD, None, None),
+        (BROKEN.format("return 1 // (not again)"), Failure.EXCEPTION, "SERVER_RAISED_EXCEPTION: ZeroDivisionError"),
+        (BROKEN.format("return os._exit(3) if again else 1"), Failure.EXCEPTION, "ended with exit code 3"),
+        (BROKEN.format("return 'odd' if again else 1"), Failure.FORMAT, "'odd' is no label"),
+        (SERVES + "again or " + GOOD, Failure.NEVER_STARTED, "SERVER_NEVER_STARTED"),
+        (SERVES + "other = predict\ndef other(row): pass\nmain(ParityInferenceServer(other if again else predict))",
+         Failure.SERVER_ERROR, "No listener for predict"),
+    ],
+)  # fmt: skip
+def test_a_gateway(local: Local, tmp_path: Path, text: str, failure: Failure | None, detail: str | None) -> None:
+    """It sends the hidden rows and writes the file. What goes wrong is told apart. Without isolation, too."""
+    contest = hide(local, tmp_path, gateway=str(tmp_path / "visible" / "kaggle_evaluation" / "parity_gateway.py"))
+    ref = submitted(contest, text)
+    if failure is None:
+        assert contest.scored(ref) == ("COMPLETE", "1.00000", "1.00000", "")
+    else:
+        assert contest.scored(ref) == ("ERROR", "", "", failure.message)
+        assert (detail or "") in (_result(contest, ref).detail or "")
+
+
+def test_a_gateway_that_fails(local: Local, tmp_path: Path) -> None:
+    """The fault is the host's: it costs the participant nothing, and the host has its log."""
+    program = tmp_path / "gateway.py"
+    program.write_text("raise SystemExit('no data')")
+    contest = hide(local, tmp_path, gateway=str(program))
+    ref = submitted(contest, SERVES + GOOD)
+    assert contest.scored(ref) == ("ERROR", "", "", Failure.KAGGLE.message)
+    assert "exit code 1" in (_result(contest, ref).detail or "")
+    assert "no data" in _paths(contest, ref).gateway.log.read_text()
+    assert contest.limits()[0] == 0
+
+
+LOOKS = """
+import socket
+def reachable(host):
+    try:
+        return bool(socket.create_connection((host, 53), timeout=1))
+    except OSError:
+        return False
+def predict(row):
+    if again:
+        print("seen", sorted(os.listdir("/kaggle/input/competitions/parity")), reachable("8.8.8.8"), flush=True)
+        print(os.path.exists({hidden!r}), os.listdir("/kaggle/shared"), len(open(data + "/test.csv").readlines()))
+    return int(row["value"]) % 2
+"""
+
+
+@needs_isolation
+def test_an_isolated_gateway(isolated: Local, tmp_path: Path) -> None:
+    """The gateway finds the server by its name; the kernel sees neither the hidden data nor a network."""
+    gateway = str(tmp_path / "hidden" / "kaggle_evaluation" / "parity_gateway.py")
+    contest = hide(isolated, tmp_path, gateway=gateway)
+    ref = submitted(contest, SERVES + LOOKS.format(hidden=str(tmp_path / "hidden")) + GOOD)
+    assert contest.scored(ref) == ("COMPLETE", "1.00000", "1.00000", ""), _result(contest, ref)
+    log = _log(contest, ref)
+    assert "'train.csv'] False" in log
+    assert "False [] 4" in log
+    never = submitted(contest, SERVES + "again or " + GOOD, "never")
+    assert contest.scored(never) == ("ERROR", "", "", Failure.NEVER_STARTED.message)
+    assert "Name or service not known" in (_result(contest, never).detail or "")
