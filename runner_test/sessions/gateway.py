@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runner_test.sessions import isolation, run_gateway
-from runner_test.sessions.execute import Outcome
+from runner_test.sessions.execute import Outcome, Stopped
 from runner_test.sessions.layout import INPUT, KAGGLE
 from runner_test.sessions.log import Record
 from runner_test.sessions.machine import Machine, SessionOptions
@@ -139,6 +139,7 @@ def judged(outcome: Outcome, result: dict[str, Any], of_kernel: Failure | None) 
         return of_kernel, said or None
     if name:
         return _FAILURES.get(name, Failure.KAGGLE), said
-    if outcome.stopped is not None:
+    if outcome.stopped is Stopped.CANCELLED:
         return Failure.NEVER_STARTED, "The kernel ended before the gateway had all its answers."
-    return Failure.KAGGLE, f"The gateway ended with exit code {outcome.exit_code}: see its log."
+    why = outcome.reason or f"exit code {outcome.exit_code}"
+    return Failure.KAGGLE, f"The gateway failed ({why}): see its log."

@@ -17,14 +17,14 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runner_test.environment import inherited
 from runner_test.state import files, sources
 from runner_test.state.paths import VersionPaths
 from runner_test.state.version import Version, write_version
 
-_PATH = re.compile(r"""["'](?P<path>[^"'\n]{1,500})["']""")
+_BETWEEN_PATHS = re.compile(r"""["'\n]""")
 
 
 class Failure(StrEnum):
@@ -173,12 +173,13 @@ def only_visible(log: str, visible: Path, hidden: Path) -> list[str]:
 
     A path in quotes, as Python's errors have them, is compared by its end: its start depends on the mount.
     """
-    found = set()
-    for match in _PATH.finditer(log):
-        parts = Path(match["path"]).parts
-        for start in range(1, len(parts)):
-            name = Path(*parts[start:])
-            if ".." not in parts and os.path.lexists(visible / name):
-                found |= set() if os.path.lexists(hidden / name) else {str(name)}
-                break
+    found: set[str] = set()
+    for text in _BETWEEN_PATHS.split(log):
+        parts = PurePosixPath(text).parts
+        if "/input/" not in text or ".." in parts:
+            continue
+        ends = (str(PurePosixPath(*parts[start:])) for start in range(1, len(parts)))
+        name = next((end for end in ends if os.path.lexists(visible / end)), None)
+        if name is not None and not os.path.lexists(hidden / name):
+            found.add(name)
     return sorted(found)

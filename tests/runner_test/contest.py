@@ -169,7 +169,7 @@ def main(server):
 
 @pytest.fixture
 def code_contest(local: Local, tmp_path: Path) -> Contest:
-    """`parity` as a code competition: three visible rows, thirty hidden ones, ten of them public; a gateway if asked."""
+    """`parity` as a code competition: three visible rows, thirty hidden ones, ten of them public."""
     return hide(local, tmp_path)
 
 

@@ -25,7 +25,8 @@ class ParityGateway(BaseGateway):
                 raise GatewayRuntimeError(GatewayRuntimeErrorType.INVALID_SUBMISSION, f"{label!r} is no label")
             labels.append(label)
         with Path("submission.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([["id", "label"], *([row["id"], label] for row, label in zip(rows, labels))])
+            csv.writer(file).writerow(["id", "label"])
+            csv.writer(file).writerows((row["id"], label) for row, label in zip(rows, labels, strict=True))
 
 
 if __name__ == "__main__":
