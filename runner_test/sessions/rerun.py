@@ -149,8 +149,9 @@ class Rerun:
         """Why the sessions of a rerun with a gateway have this machine's network, as a sentence, or None."""
         if not self.is_isolated:
             return (
-                "without isolation, the two sessions have this machine's network, and only Python's own functions know "
-                "the name inference_server; gRPC needs the line `127.0.0.1 inference_server` in /etc/hosts."
+                "without bubblewrap, the two sessions have this machine's network. Python's own functions are told "
+                "where inference_server is; gRPC needs the line `127.0.0.1 inference_server` in /etc/hosts, and a "
+                "gateway with paths below /kaggle finds nothing there."
             )
         if why := shared.problem():
             return f"the two sessions have this machine's network: {why}"

@@ -12,6 +12,7 @@ import pytest
 
 from runner_test.state import Rules
 from tests.paths import ROOT
+from tests.runner_test.contest import PREDICTS, Contest
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
 
 METADATA = {
@@ -136,6 +137,20 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
         ("2", "mine", "1.00000", "0.00000"),
         ("1", "all empty", "0.00000", "1.00000"),
     ]
+
+
+def test_a_code_competition(code_contest: Contest, tmp_path: Path) -> None:
+    """A kernel that is submitted with `-k` and `-v` runs again with the hidden data; its file is scored."""
+    submitted = ("submit", "parity", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "hidden")
+    code_contest.local.run(
+        "solver", PREDICTS + "write(rows)", competition_data_sources=["parity"], enable_internet=False
+    )
+    assert "Successfully" in kaggle(code_contest.local, tmp_path, "competitions", *submitted)
+    assert code_contest.scored(1)[0] == "COMPLETE"
+    (row,) = csv.DictReader(
+        io.StringIO(kaggle(code_contest.local, tmp_path, "competitions", "submissions", "parity", "-v", "-q"))
+    )
+    assert (row["description"], row["publicScore"], row["privateScore"]) == ("hidden", "1.00000", "1.00000")
 
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:
