@@ -78,9 +78,9 @@ def add_competition(
         float | None, typer.Option("--time-limit", help="Hours that such a rerun may take.", metavar="HOURS")
     ] = None,
 ) -> None:
-    """Add a folder to the local Kaggle, as a competition's data, in place of an earlier one.
+    """Add a folder to the local Kaggle, as a competition's data.
 
-    With a solution it scores submissions.
+    With a solution it scores submissions. What was added with that slug before is replaced.
     """
     from coordinator.target import local
 
@@ -126,7 +126,7 @@ def rerun_log(
     ],
     of_gateway: Annotated[bool, typer.Option("--gateway", help="The gateway's log instead of the kernel's.")] = False,
 ) -> None:
-    """Print the log of a kernel that was run again with hidden data.
+    """Print the log of a rerun with hidden data.
 
     On Kaggle only the competition's host sees it, and why the submission failed: the participant gets no more than the
     error that `coord scores` shows.
