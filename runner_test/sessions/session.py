@@ -76,6 +76,8 @@ def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: 
         python=version.python,
         settings=version.settings,
         internet=version.enable_internet,
+        machine_shape=version.machine_shape,
+        modules=sources.competition_mounts(version),
     )
     is_notebook = version.kernel_type == "notebook"
     machine = Machine(paths.session, options, is_isolated=version.isolated, is_notebook=is_notebook)
@@ -83,7 +85,7 @@ def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: 
     file = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         source = paths.source.read_bytes()
-        outcome = machine.run(source, on_record=lambda record: log.append(file, record), stop=stop)
+        outcome = machine.run(source, on_records=lambda records: log.append(file, records), stop=stop)
     finally:
         os.close(file)
     state, failure = _verdict(outcome, version)
