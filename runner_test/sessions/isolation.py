@@ -213,5 +213,6 @@ def _library_folders() -> list[str]:
 def _installation(installed: Interpreter) -> list[Path]:
     """The folders of the interpreter itself, which stay where they are: its program knows its own path."""
     there = (*_SYSTEM, *_LINKS_OR_FOLDERS)
-    found = dict.fromkeys([installed.base, installed.executable.parent])
+    program = installed.executable.parent
+    found = [installed.base] if program.is_relative_to(installed.base) else [installed.base, program]
     return [path for path in found if not any(path.is_relative_to(folder) for folder in there)]

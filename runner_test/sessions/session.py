@@ -15,7 +15,7 @@ from signal import strsignal
 
 from runner_test.environment import inherited
 from runner_test.errors import LocalKaggleError, StartFailed
-from runner_test.sessions import log
+from runner_test.sessions import attached, log
 from runner_test.sessions.execute import Outcome, Stopped
 from runner_test.sessions.machine import Machine, SessionOptions
 from runner_test.state import SessionProgress, State, Version, VersionPaths, progress, read_version, slots, sources
@@ -71,7 +71,7 @@ def supervise(paths: VersionPaths) -> None:
 
 def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: Callable[[], bool]) -> SessionProgress:
     options = SessionOptions(
-        inputs=sources.mounts(paths.root, version),
+        inputs=attached.mounts(paths.root, version),
         timeout=version.timeout,
         python=version.python,
         settings=version.settings,
