@@ -10,9 +10,7 @@ from pathlib import PurePath
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ")
 _KEPT_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_")
 
-_IMAGE_PATH = (
-    "/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-)
+_IMAGE_PATH = "/usr/local/nvidia/bin:/usr/local/cuda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The variables that programs look at on Kaggle (seen in public code, November 2026). The tokens open nothing, and the
 # proxy for data is an address that refuses at once: nothing is sent to Kaggle.

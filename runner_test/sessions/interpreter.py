@@ -103,8 +103,14 @@ class Layer:
         packages.mkdir(parents=True)
         (self.folder / "lib64").symlink_to("lib")
         # "no" is neither of the two values that pip knows: so it does not refuse --user, which it would with "false".
-        lines = {"home": installed.executable.parent, "include-system-site-packages": "no", "version": installed.version}
-        (self.folder / "pyvenv.cfg").write_text("".join(f"{name} = {value}\n" for name, value in lines.items()), "utf-8")
+        lines = {
+            "home": installed.executable.parent,
+            "include-system-site-packages": "no",
+            "version": installed.version,
+        }
+        (self.folder / "pyvenv.cfg").write_text(
+            "".join(f"{name} = {value}\n" for name, value in lines.items()), "utf-8"
+        )
         # Read by every interpreter when it starts, whatever options it has. A folder's own .pth files count, too.
         below = [f"site.addsitedir({str(self._seen(path))!r})" for path in installed.packages]
         first = map(str, [self.home / user_packages(installed), *self.search])

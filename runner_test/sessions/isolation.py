@@ -133,6 +133,7 @@ class Container:
         etc.mkdir()
         for name, text in _OWN_ETC.items():
             (etc / name).write_text(text, encoding="ascii")
+        visible: list[str | Path] = [*_installation(self.installed), *_library_folders()]
         mounts = [(str(folder), str(KAGGLE / INPUT / mount)) for mount, folder in self.inputs.items()]
         arguments = [
             *_namespaces(internet=self.internet),
@@ -142,7 +143,7 @@ class Container:
             *_kernel_folders(self.memory),
             *("--bind", str(self.scratch / "tmp"), str(TEMPORARY), "--symlink", str(TEMPORARY), "/var/tmp"),
             *("--bind", str(self.scratch / "home"), str(HOME)),
-            *(part for path in (*_installation(self.installed), *_library_folders()) for part in _read_only(path)),
+            *(part for path in visible for part in _read_only(path)),
             *("--bind", str(self.scratch / "python"), str(PYTHON)),
             *("--ro-bind", str(self.scratch / "kaggle"), str(MODULES)),
             *("--ro-bind", notebook.PROGRAM, str(NOTEBOOK_PROGRAM)),

@@ -108,12 +108,17 @@ class Machine:
         return Command(enclosed, self.root / WORKING, variables, descriptors=[file])
 
     def _surroundings(self, private: Path) -> Surroundings:
-        modules, is_notebook = self.options.modules, self.is_notebook
-        if self.is_isolated:
-            home, temporary, python = isolation.HOME, isolation.TEMPORARY, isolation.PYTHON
-            return Surroundings(KAGGLE, home, temporary, python / "bin", modules, True, is_notebook)
-        folders = [private / name for name in ("home", "tmp", "python/bin")]
-        return Surroundings(self.root, *folders, modules, False, is_notebook)
+        is_isolated = self.is_isolated
+        python = isolation.PYTHON if is_isolated else private / "python"
+        return Surroundings(
+            kaggle=KAGGLE if is_isolated else self.root,
+            home=isolation.HOME if is_isolated else private / "home",
+            temporary=isolation.TEMPORARY if is_isolated else private / "tmp",
+            programs=python / "bin",
+            modules=self.options.modules,
+            is_isolated=is_isolated,
+            is_notebook=self.is_notebook,
+        )
 
     def _arguments(self, python: str, kaggle: PurePath, code: PurePath) -> list[str]:
         if self.is_notebook:

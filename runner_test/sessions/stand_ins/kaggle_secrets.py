@@ -1,4 +1,4 @@
-"""The local Kaggle's stand-in for the module of Kaggle's image with this name: secrets come from a file of the project."""
+"""The local Kaggle's stand-in for the module of Kaggle's image with this name: secrets come from a file."""
 
 import os
 from datetime import datetime
@@ -51,7 +51,9 @@ class UserSecretsClient:
         """The secret with that label. Raises ValidationError, BackendError if there is none, and ConnectionError."""
         if not label:
             raise ValidationError("Label must be non-empty.")
-        secret: str = self.web_client.make_post_request({"Label": label}, self.GET_USER_SECRET_BY_LABEL_ENDPOINT)["secret"]
+        secret: str = self.web_client.make_post_request({"Label": label}, self.GET_USER_SECRET_BY_LABEL_ENDPOINT)[
+            "secret"
+        ]
         return secret
 
     def get_gcloud_credential(self) -> str:

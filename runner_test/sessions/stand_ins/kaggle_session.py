@@ -15,4 +15,5 @@ class UserSessionClient:
 
     def get_exportable_ipynb(self) -> dict[str, Any]:
         """Raises BackendError, or ConnectionError: the local Kaggle does not export notebooks."""
-        return self.web_client.make_post_request({"UseDraft": True}, self.GET_SOURCE_ENDPOINT)
+        found: dict[str, Any] = self.web_client.make_post_request({"UseDraft": True}, self.GET_SOURCE_ENDPOINT)
+        return found
