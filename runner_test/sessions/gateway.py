@@ -8,7 +8,7 @@ Kaggle's kits (`kaggle_evaluation`) find the server by the name `inference_serve
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -59,7 +59,6 @@ class Gateway:
         below = KAGGLE / INPUT if is_isolated else PurePosixPath(root / INPUT)
         variables = {
             **options.variables,
-            "PYTHONPATH": str(below / at),
             "COORD_GATEWAY": str(below / at / self.program.relative_to(kit)),
             "COORD_GATEWAY_DATA": str(below / data),
         }
@@ -72,15 +71,16 @@ class Gateway:
             settings=options.settings,
             variables=variables,
             shared=options.shared,
+            modules=[str(at)],
         )
         return Machine(root, mine, is_isolated=is_isolated, is_notebook=False)
 
     def run(
-        self, machine: Machine, *, on_record: Callable[[Record], None], stop: Callable[[], bool]
+        self, machine: Machine, *, on_records: Callable[[Sequence[Record]], None], stop: Callable[[], bool]
     ) -> tuple[Outcome, dict[str, Any]]:
         """Run the gateway; how it ended, and its result.json (empty if it left none)."""
         machine.root.mkdir(parents=True, exist_ok=True)
-        outcome = machine.run(Path(run_gateway.__file__).read_bytes(), on_record=on_record, stop=stop)
+        outcome = machine.run(Path(run_gateway.__file__).read_bytes(), on_records=on_records, stop=stop)
         return outcome, _result(machine.root / "working")
 
     def name_hosts(self, *, with_server: bool) -> None:

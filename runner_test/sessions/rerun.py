@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -108,10 +108,10 @@ class Rerun:
         )
 
         def ask(stop: Callable[[], bool]) -> tuple[Outcome, dict[str, Any]]:
-            with _logging(paths.gateway) as on_record:
+            with _logging(paths.gateway) as on_records:
                 if why := self._open_network():
-                    on_record(Record("stderr", 0.0, f"note: {why}\n"))
-                return gateway.run(machine, on_record=on_record, stop=lambda: stop() or self._is_gone())
+                    on_records([Record("stderr", 0.0, f"note: {why}\n")])
+                return gateway.run(machine, on_records=on_records, stop=lambda: stop() or self._is_gone())
 
         kernel, outcome, result = run_both(
             lambda stop: self._kernel(options, stop), ask, lambda: gateway.name_hosts(with_server=False)
@@ -127,9 +127,9 @@ class Rerun:
         is_notebook = self.version.kernel_type == "notebook"
         machine = Machine(paths.session, options, is_isolated=self.is_isolated, is_notebook=is_notebook)
         paths.session.mkdir(exist_ok=True)
-        with _logging(paths) as on_record:
+        with _logging(paths) as on_records:
             source = paths.source.read_bytes()
-            return machine.run(source, on_record=on_record, stop=lambda: stop() or self._is_gone())
+            return machine.run(source, on_records=on_records, stop=lambda: stop() or self._is_gone())
 
     def _options(self, data: Path | None) -> SessionOptions:
         """The kernel's options, with `data` in the place of the competition's data."""
@@ -143,6 +143,8 @@ class Rerun:
             python=self.version.python,
             settings=self.version.settings,
             variables={"KAGGLE_IS_COMPETITION_RERUN": "1"},
+            machine_shape=self.version.machine_shape,
+            modules=sources.competition_mounts(self.version),
         )
 
     def _open_network(self) -> str | None:
@@ -169,12 +171,12 @@ def _failure(outcome: Outcome) -> Failure | None:
 
 
 @contextmanager
-def _logging(paths: VersionPaths) -> Iterator[Callable[[Record], None]]:
-    """A function that appends a record to the session's log, while the block runs."""
+def _logging(paths: VersionPaths) -> Iterator[Callable[[Sequence[Record]], None]]:
+    """A function that appends records to the session's log, while the block runs."""
     paths.folder.mkdir(exist_ok=True)
     file = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        yield lambda record: log.append(file, record)
+        yield lambda records: log.append(file, records)
     finally:
         os.close(file)
 

@@ -154,7 +154,6 @@ import os, sys
 root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
 data = root + "/input/competitions/parity"
 again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
-sys.path.insert(0, data)
 from kaggle_evaluation.parity_inference_server import ParityInferenceServer
 def predict(row):
     return int(row["value"]) % 2
