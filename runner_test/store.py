@@ -6,7 +6,7 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
-    <root>/uploads, submissions                                files on their way in, submissions and their scores
+    <root>/uploads, submissions                                files on their way in, submissions, reruns and scores
     <root>/queue, slots                                        the queue of sessions (slots.py)
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)

@@ -66,7 +66,7 @@ class Gateway:
             variables["COORD_GATEWAY_HOSTS"] = str(self.hosts)
         mine = SessionOptions(
             inputs=inputs,
-            timeout=options.timeout,
+            timeout=None,  # it ends with the kernel, which has one
             python=options.python,
             settings=options.settings,
             variables=variables,

@@ -56,6 +56,8 @@ class Rerun:
     rules: Rules
     version: Version
     """The submitted version, with the time limit of the rerun."""
+    has_own_network: bool = False
+    """Whether this process has no network but a loopback, which only the sessions have with it."""
 
     @property
     def root(self) -> Path:
@@ -85,7 +87,8 @@ class Rerun:
         if failure is None and file is None:
             failure = Failure.KAGGLE if self.rules.gateway else Failure.NO_FILE
             detail = f"There is no {' and no '.join(dict.fromkeys(names))}."
-        return RerunEnd(failure, detail, time.monotonic() - begin, kernel.exit_code, None if failure else file)
+        code = None if kernel.stopped is Stopped.CANCELLED else kernel.exit_code  # its gateway's end is not its own
+        return RerunEnd(failure, detail, time.monotonic() - begin, code, None if failure else file)
 
     def _alone(self) -> tuple[Outcome, Failure | None, str | None]:
         outcome = self._kernel(self._options(Path(self.rules.hidden)), lambda: False)
@@ -155,9 +158,7 @@ class Rerun:
                 "where inference_server is; gRPC needs the line `127.0.0.1 inference_server` in /etc/hosts, and a "
                 "gateway with paths below /kaggle finds nothing there."
             )
-        if why := shared.problem():
-            return f"the two sessions have this machine's network: {why}"
-        return None
+        return None if self.has_own_network else f"the two sessions have this machine's network: {shared.problem()}"
 
     def _is_gone(self) -> bool:
         return not self.submission.exists()
@@ -237,7 +238,7 @@ def main(arguments: list[str]) -> None:
     if arguments[0] == "run":
         rerun = _read(submission)
         assert rerun is not None
-        reruns.write_end(rerun.paths, rerun.perform())
+        reruns.write_end(rerun.paths, replace(rerun, has_own_network=True).perform())
         return
     lock = int(arguments[2])
     os.set_inheritable(lock, False)  # else the kernel would keep the lock after the supervisor's end

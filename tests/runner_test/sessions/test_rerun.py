@@ -121,12 +121,22 @@ def test_a_rerun_whose_process_dies(code_contest: Contest) -> None:
 GOOD = "main(ParityInferenceServer(predict))"
 
 
-def test_a_server_that_breaks_in_the_rerun(local: Local, tmp_path: Path) -> None:
-    """The gateway finds the server without isolation, too, and what the server raises is the notebook's exception."""
-    contest = hide(local, tmp_path, gateway=str(tmp_path / "visible" / "kaggle_evaluation" / "parity_gateway.py"))
-    ref = submitted(contest, SERVES + "def predict(row):\n    return 1 // (not again)\n" + GOOD)
-    assert contest.scored(ref) == ("ERROR", "", "", Failure.EXCEPTION.message)
-    assert "SERVER_RAISED_EXCEPTION: ZeroDivisionError" in (_result(contest, ref).detail or "")
+@pytest.mark.parametrize(
+    ("body", "time_limit", "failure", "detail"),
+    [
+        ("return 1 // (not again)", 0, Failure.EXCEPTION, "SERVER_RAISED_EXCEPTION: ZeroDivisionError"),
+        ("return __import__('time').sleep(60) if again else 1", 3, Failure.TIMEOUT, "its time limit of 3 seconds"),
+    ],
+)
+def test_a_server_that_breaks_in_the_rerun(
+    local: Local, tmp_path: Path, body: str, time_limit: float, failure: Failure, detail: str
+) -> None:
+    """The gateway finds the server without isolation, too. What the server does wrong is the notebook's failure."""
+    gateway = str(tmp_path / "visible" / "kaggle_evaluation" / "parity_gateway.py")
+    contest = hide(local, tmp_path, gateway=gateway, time_limit=time_limit)
+    ref = submitted(contest, f"{SERVES}def predict(row):\n    {body}\n{GOOD}")
+    assert contest.scored(ref) == ("ERROR", "", "", failure.message)
+    assert detail in (_result(contest, ref).detail or "")
 
 
 def test_a_gateway_that_fails(local: Local, tmp_path: Path) -> None:
