@@ -8,7 +8,7 @@ import pytest
 
 from runner_test.server import running_server
 from runner_test.store import Store
-from tests.runner_test.contest import code_contest as code_contest, contest as contest
+from tests.runner_test.contest import contest as contest
 from tests.runner_test.local import PLAIN, Local
 from tests.runner_test.serving import serve as serve
 

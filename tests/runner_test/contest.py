@@ -150,26 +150,19 @@ def write(rows, name="submission.csv"):
 """The start of a kernel that reads the rows to predict; `again` is whether it runs with the hidden data."""
 
 SERVES = """
-import os, sys
+import os
 root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
 data = root + "/input/competitions/parity"
 again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
 from kaggle_evaluation.parity_inference_server import ParityInferenceServer
 def predict(row):
     return int(row["value"]) % 2
-def main(server):
-    if again:
-        server.serve()
-    else:
-        server.run_local_gateway((data,))
+if again:
+    exec(open(data + "/again.py").read())
+server = ParityInferenceServer(predict)
+server.serve() if again else server.run_local_gateway((data,))
 """
-"""The start of a kernel with an inference server; `main` runs it as kernels do."""
-
-
-@pytest.fixture
-def code_contest(local: Local, tmp_path: Path) -> Contest:
-    """`parity` as a code competition: three visible rows, thirty hidden ones, ten of them public."""
-    return hide(local, tmp_path)
+"""A kernel with an inference server. In the rerun it executes again.py of the visible data before it serves."""
 
 
 def hide(local: Local, folder: Path, **changes: Any) -> Contest:
@@ -179,13 +172,6 @@ def hide(local: Local, folder: Path, **changes: Any) -> Contest:
         shutil.copytree(GATEWAY / "kit", folder / name, dirs_exist_ok=True)
     (folder / "project").mkdir(exist_ok=True)
     (folder / "project" / "metric.py").write_text(SCORER)
-    given = rules(folder / "project", kernels_only=True, hidden=str(folder / "hidden"), **changes)
+    given = rules(folder / "project", kernels_only=True, hidden=str(folder / "hidden"), daily_limit=99, **changes)
     local.store.add_competition("parity", folder / "visible", GATEWAY / "solution.csv", given)
     return Contest(local, folder)
-
-
-def submitted(contest: Contest, text: str, slug: str = "solver", **fields: Any) -> int:
-    """Run a kernel on the visible data and submit it; the number of the submission."""
-    status = contest.local.run(slug, text, competition_data_sources=["parity"], enable_internet=False)
-    assert status.status.name == "COMPLETE", contest.local.log_text(slug)
-    return int(contest.code(slug, **fields).ref)

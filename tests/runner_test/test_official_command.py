@@ -12,7 +12,7 @@ import pytest
 
 from runner_test.state import Rules
 from tests.paths import ROOT
-from tests.runner_test.contest import PREDICTS, Contest
+from tests.runner_test.contest import PREDICTS, hide
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
 
 METADATA = {
@@ -139,18 +139,13 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
     ]
 
 
-def test_a_code_competition(code_contest: Contest, tmp_path: Path) -> None:
+def test_a_code_competition(local: Local, tmp_path: Path) -> None:
     """A kernel that is submitted with `-k` and `-v` runs again with the hidden data; its file is scored."""
-    submitted = ("submit", "parity", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "hidden")
-    code_contest.local.run(
-        "solver", PREDICTS + "write(rows)", competition_data_sources=["parity"], enable_internet=False
-    )
-    assert "Successfully" in kaggle(code_contest.local, tmp_path, "competitions", *submitted)
-    assert code_contest.scored(1)[0] == "COMPLETE"
-    (row,) = csv.DictReader(
-        io.StringIO(kaggle(code_contest.local, tmp_path, "competitions", "submissions", "parity", "-v", "-q"))
-    )
-    assert (row["description"], row["publicScore"], row["privateScore"]) == ("hidden", "1.00000", "1.00000")
+    contest = hide(local, tmp_path)
+    local.run("solver", PREDICTS + "write(rows)", competition_data_sources=["parity"], enable_internet=False)
+    submit = ("submit", "parity", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "hidden")
+    assert "Successfully submitted to parity" in kaggle(local, tmp_path, "competitions", *submit)
+    assert contest.scored(1) == ("COMPLETE", "1.00000", "1.00000", "")
 
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -10,24 +12,72 @@ import pytest
 import requests
 from kagglesdk.competitions.types.competition_api_service import ApiDownloadSubmissionRequest
 
+from runner_test.server import running_server
 from runner_test.sessions import isolation
 from runner_test.sessions.execute import Outcome, Stopped
 from runner_test.sessions.gateway import judged
 from runner_test.sessions.log import lines_from
-from runner_test.state import Failure, Result, locks, reruns, submissions
-from tests.runner_test.contest import PREDICTS, SERVES, Contest, hide, submitted
-from tests.runner_test.local import Local, alive, eventually, fill
+from runner_test.settings import DEFAULTS, Settings
+from runner_test.state import Failure, Reference, Result, locks, reruns, submissions
+from runner_test.store import Store
+from tests.runner_test.contest import PREDICTS, SERVES, Contest, hide
+from tests.runner_test.local import PLAIN, Local, alive, eventually, fill, new_version
 
 needs_isolation = pytest.mark.skipif(isolation.problem() is not None, reason=str(isolation.problem()))
 
+# In the rerun it executes again.py of the hidden data: one session on the visible data is enough for all cases.
+SOLVES = PREDICTS + "exec(open(data + '/again.py').read()) if again else write(rows)"
+
+
+def _contest(folder: Path, settings: Settings, text: str) -> Iterator[Contest]:
+    """`parity`, and a complete kernel `me/solver` that can be submitted to it."""
+    store = Store(folder / "kaggle", settings=settings)
+    with running_server(store.root, settings=settings) as server:
+        contest = hide(Local(server.url, store), folder)
+        _complete(store, "solver", text)
+        yield contest
+
+
+def _complete(store: Store, slug: str, text: str, *kernels: str) -> None:
+    """Save a version and wait for its end."""
+    pushed = replace(new_version(text), title=slug, competition_sources=("parity",), kernel_sources=kernels)
+    version = store.save(Reference("me", slug), pushed)
+    eventually(lambda: store.progress(version).state.final, f"{slug} has ended")
+    assert store.progress(version).exit_code == 0, store.paths(version).log.read_text()
+
+
+@pytest.fixture(scope="module")
+def contest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contest]:
+    """A code competition with hidden data, and a kernel whose rerun does what again.py of the hidden data says."""
+    yield from _contest(tmp_path_factory.mktemp("hidden"), PLAIN, SOLVES)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contest]:
+    """The same with a kernel that serves, and with again.py in the visible data, where such a kernel reads it."""
+    yield from _contest(tmp_path_factory.mktemp("served"), PLAIN, SERVES)
+
+
+def _again(contest: Contest, text: str, **fields: object) -> int:
+    """Submit the kernel, whose rerun executes `text`; the number of the submission."""
+    for name in ("visible", "hidden"):
+        (contest.folder / name / "again.py").write_text(text)
+    return int(contest.code("solver", **fields).ref)
+
 
 def _result(contest: Contest, ref: int) -> Result:
-    """The result of a submission, with what only the host sees."""
-    contest.scored(ref)
+    """The result of a submission, with what only the host sees. Waits for it without requests, which take more time."""
     root = contest.local.store.root
     entry = submissions.entry_of(root, ref)
     assert entry is not None
+    eventually(lambda: submissions.result_of(root, entry).status != "PENDING", "it has run again and is scored")
     return submissions.result_of(root, entry)
+
+
+def _scored(contest: Contest, ref: int) -> tuple[str, str, str, str]:
+    """What the participant sees in the end."""
+    _result(contest, ref)
+    return contest.scored(ref)
 
 
 def _paths(contest: Contest, ref: int) -> reruns.RerunPaths:
@@ -39,71 +89,58 @@ def _log(contest: Contest, ref: int) -> str:
     return "".join(json.loads(line)["data"] for line in lines)
 
 
-def test_the_hidden_rows_are_scored(code_contest: Contest) -> None:
+def test_the_hidden_rows_are_scored(contest: Contest) -> None:
     """A kernel that wrote three rows writes thirty in the rerun, which count; nobody is given them, or the log."""
-    ref = submitted(code_contest, PREDICTS + "write(rows)")
-    assert code_contest.scored(ref) == ("COMPLETE", "1.00000", "1.00000", "")
-    assert "30 rows 1" in _log(code_contest, ref)
-    assert "3 rows None" in code_contest.local.log_text("solver")
-    assert (code_contest.local.working("solver") / "submission.csv").read_text().count("\n") == 4
-    assert code_contest.get(ref).total_bytes == 0
+    ref = _again(contest, "write(rows)")
+    assert _scored(contest, ref) == ("COMPLETE", "1.00000", "1.00000", "")
+    assert "30 rows 1" in _log(contest, ref)
+    assert "3 rows None" in contest.local.log_text("solver")
+    assert (contest.local.working("solver") / "submission.csv").read_text().count("\n") == 4
+    assert contest.get(ref).total_bytes == 0
     with pytest.raises(requests.HTTPError, match="can't be downloaded"):
-        code_contest.api().download_submission(fill(ApiDownloadSubmissionRequest(), submission_id=ref))
+        contest.api().download_submission(fill(ApiDownloadSubmissionRequest(), submission_id=ref))
 
 
 @pytest.mark.parametrize(
     ("text", "failure", "detail"),
     [
-        ("write(rows)\nopen(data + '/train.csv')", Failure.EXCEPTION, "The script ended with exit code 1."),
-        ("write(rows)\nimport time\ntime.sleep(60 * again)", Failure.TIMEOUT, "its time limit of 2 seconds"),
-        ("again or write(rows)", Failure.NO_FILE, "There is no submission.csv."),
+        ("open(data + '/train.csv')", Failure.EXCEPTION, "The script ended with exit code 1."),
+        ("import time; time.sleep(60)", Failure.TIMEOUT, "its time limit of 1 seconds"),
+        ("print('no file')", Failure.NO_FILE, "There is no submission.csv."),
         ("write(rows[:3])", Failure.FORMAT, "submission.csv has no row for n10"),
     ],
 )
-def test_a_kernel_that_only_the_rerun_breaks(
-    local: Local, tmp_path: Path, text: str, failure: Failure, detail: str
-) -> None:
+def test_a_kernel_that_only_the_rerun_breaks(contest: Contest, text: str, failure: Failure, detail: str) -> None:
     """ERROR with Kaggle's name for it; only the host is told more. It counts against the day's limit."""
-    contest = hide(local, tmp_path, time_limit=2)
-    ref = submitted(contest, PREDICTS + text)
-    assert contest.scored(ref) == ("ERROR", "", "", failure.message)
+    hide(contest.local, contest.folder, time_limit=1 if failure is Failure.TIMEOUT else 0)
+    before = contest.limits()[0]
+    ref = _again(contest, text)
+    assert _scored(contest, ref) == ("ERROR", "", "", failure.message)
     assert detail in (_result(contest, ref).detail or "")
-    assert contest.limits() == (1, 1, 4)
-    log = _log(contest, ref)
-    named = reruns.only_visible(log, tmp_path / "visible", tmp_path / "hidden")
+    assert contest.limits()[0] == before + 1
+    named = reruns.only_visible(_log(contest, ref), contest.folder / "visible", contest.folder / "hidden")
     assert named == (["train.csv"] if failure is Failure.EXCEPTION else [])
 
 
-def test_a_rerun_reads_what_its_version_read(code_contest: Contest) -> None:
+def test_a_rerun_reads_what_its_version_read(contest: Contest) -> None:
     """The version of an attached kernel that the submitted version had, although there is a newer one.
 
     The scorer gets a parquet file as it is. (This one reads any text.)
     """
-    contest, local = code_contest, code_contest.local
-    local.run("the-base", "open('word.txt', 'w').write('first')")
+    store = contest.local.store
     reads = "print('read', open(root + '/input/notebooks/me/the-base/word.txt').read())"
-    text = f"{PREDICTS}write(rows, 'submission.parquet')\n{reads}"
-    attached = {"competition_data_sources": ["parity"], "kernel_data_sources": ["me/the-base"]}
-    local.run("solver", text, enable_internet=False, **attached)
-    local.run("the-base", "open('word.txt', 'w').write('second')")
-    ref = contest.code("solver", file_name="submission.parquet").ref
-    assert contest.scored(ref)[:2] == ("COMPLETE", "1.00000")
+    _complete(store, "the-base", "open('word.txt', 'w').write('first')")
+    _complete(store, "reads-base", f"{PREDICTS}write(rows, 'submission.parquet')\n{reads}", "me/the-base")
+    _complete(store, "the-base", "open('word.txt', 'w').write('second')")
+    ref = contest.code("reads-base", file_name="submission.parquet").ref
+    assert _scored(contest, ref)[:2] == ("COMPLETE", "1.00000")
     assert "read first" in _log(contest, ref)
 
 
-WAITS = """
-write(rows)
-import time
-print("ready", os.getpid(), flush=True)
-while again:
-    time.sleep(0.01)
-"""
-
-
-def test_a_rerun_whose_process_dies(code_contest: Contest) -> None:
+def test_a_rerun_whose_process_dies(contest: Contest) -> None:
     """It is Kaggle's error, which costs nothing; the kernel has ended, and the next rerun can run."""
-    contest = code_contest
-    ref = submitted(contest, PREDICTS + WAITS)
+    before = contest.limits()[0]
+    ref = _again(contest, "import time; print('ready', os.getpid(), flush=True); time.sleep(60)")
     assert contest.get(ref).status.name == "PENDING"
     eventually(lambda: "ready" in _log(contest, ref), "it runs")
     pid = int(_log(contest, ref).split()[-1])
@@ -112,43 +149,41 @@ def test_a_rerun_whose_process_dies(code_contest: Contest) -> None:
     supervisor = launcher.ppid()
     assert "runner_test.sessions.rerun" in psutil.Process(supervisor).cmdline()
     os.kill(supervisor, signal.SIGKILL)
-    assert contest.scored(ref) == ("ERROR", "", "", submissions.LOST_RERUN)
+    assert _scored(contest, ref) == ("ERROR", "", "", submissions.LOST_RERUN)
     eventually(lambda: not alive(pid), "the kernel has ended")
-    assert contest.limits()[0] == 0
+    assert contest.limits()[0] == before
     assert not locks.is_held(contest.local.store.root / "slots" / "rerun.lock")
 
 
-GOOD = "main(ParityInferenceServer(predict))"
-
-
 @pytest.mark.parametrize(
-    ("body", "time_limit", "failure", "detail"),
+    ("text", "time_limit", "failure", "detail"),
     [
-        ("return 1 // (not again)", 0, Failure.EXCEPTION, "SERVER_RAISED_EXCEPTION: ZeroDivisionError"),
-        ("return __import__('time').sleep(60) if again else 1", 3, Failure.TIMEOUT, "its time limit of 3 seconds"),
+        ("def predict(row): return 1 / 0", 0, Failure.EXCEPTION, "SERVER_RAISED_EXCEPTION: ZeroDivisionError"),
+        ("import time\ndef predict(row): time.sleep(60)", 2, Failure.TIMEOUT, "its time limit of 2 seconds"),
     ],
 )
 def test_a_server_that_breaks_in_the_rerun(
-    local: Local, tmp_path: Path, body: str, time_limit: float, failure: Failure, detail: str
+    served: Contest, text: str, time_limit: float, failure: Failure, detail: str
 ) -> None:
     """The gateway finds the server without isolation, too. What the server does wrong is the notebook's failure."""
-    gateway = str(tmp_path / "visible" / "kaggle_evaluation" / "parity_gateway.py")
-    contest = hide(local, tmp_path, gateway=gateway, time_limit=time_limit)
-    ref = submitted(contest, f"{SERVES}def predict(row):\n    {body}\n{GOOD}")
-    assert contest.scored(ref) == ("ERROR", "", "", failure.message)
-    assert detail in (_result(contest, ref).detail or "")
+    program = served.folder / "visible" / "kaggle_evaluation" / "parity_gateway.py"
+    hide(served.local, served.folder, gateway=str(program), time_limit=time_limit)
+    ref = _again(served, text)
+    assert _scored(served, ref) == ("ERROR", "", "", failure.message)
+    assert detail in (_result(served, ref).detail or "")
 
 
-def test_a_gateway_that_fails(local: Local, tmp_path: Path) -> None:
+def test_a_gateway_that_fails(served: Contest) -> None:
     """The fault is the host's: it costs the participant nothing, and the host has its log."""
-    program = tmp_path / "gateway.py"
+    before = served.limits()[0]
+    program = served.folder / "gateway.py"
     program.write_text("raise SystemExit('no data')")
-    contest = hide(local, tmp_path, gateway=str(program))
-    ref = submitted(contest, SERVES + GOOD)
-    assert contest.scored(ref) == ("ERROR", "", "", Failure.KAGGLE.message)
-    assert "exit code 1" in (_result(contest, ref).detail or "")
-    assert "no data" in _paths(contest, ref).gateway.log.read_text()
-    assert contest.limits()[0] == 0
+    hide(served.local, served.folder, gateway=str(program))
+    ref = _again(served, "")
+    assert _scored(served, ref) == ("ERROR", "", "", Failure.KAGGLE.message)
+    assert "exit code 1" in (_result(served, ref).detail or "")
+    assert "no data" in _paths(served, ref).gateway.log.read_text()
+    assert served.limits()[0] == before
 
 
 ENDED, FAILED = Outcome(0, None), Outcome(1, None)
@@ -187,23 +222,23 @@ def reachable(host):
     except OSError:
         return False
 def predict(row):
-    if again:
-        print("seen", sorted(os.listdir("/kaggle/input/competitions/parity")), reachable("8.8.8.8"), flush=True)
-        print(os.path.exists({hidden!r}), os.listdir("/kaggle/shared"), len(open(data + "/test.csv").readlines()))
+    print(sorted(os.listdir(data)), reachable("8.8.8.8"), os.path.exists({hidden!r}), os.listdir("/kaggle/shared"))
     return int(row["value"]) % 2
 """
 
 
 @needs_isolation
-def test_an_isolated_gateway(isolated: Local, tmp_path: Path) -> None:
-    """The gateway finds the server by its name; the kernel sees neither the hidden data nor a network."""
-    gateway = str(tmp_path / "hidden" / "kaggle_evaluation" / "parity_gateway.py")
-    contest = hide(isolated, tmp_path, gateway=gateway)
-    ref = submitted(contest, SERVES + LOOKS.format(hidden=str(tmp_path / "hidden")) + GOOD)
-    assert contest.scored(ref) == ("COMPLETE", "1.00000", "1.00000", ""), _result(contest, ref)
-    log = _log(contest, ref)
-    assert "'train.csv'] False" in log
-    assert "False [] 4" in log
-    never = submitted(contest, SERVES + "again or " + GOOD, "never")
-    assert contest.scored(never) == ("ERROR", "", "", Failure.NEVER_STARTED.message)
-    assert "name resolution" in (_result(contest, never).detail or "")
+def test_an_isolated_gateway(tmp_path: Path) -> None:
+    """The gateway finds the server by its name; the kernel sees neither the hidden data nor a network.
+
+    A kernel that ends without serving takes its name with it.
+    """
+    for contest in _contest(tmp_path, DEFAULTS, SERVES):
+        gateway = str(tmp_path / "hidden" / "kaggle_evaluation" / "parity_gateway.py")
+        hide(contest.local, tmp_path, gateway=gateway)
+        ref = _again(contest, LOOKS.format(hidden=str(tmp_path / "hidden")))
+        assert _scored(contest, ref) == ("COMPLETE", "1.00000", "1.00000", ""), _result(contest, ref)
+        assert "'train.csv'] False False []" in _log(contest, ref)
+        never = _again(contest, "raise SystemExit")
+        assert _scored(contest, never) == ("ERROR", "", "", Failure.NEVER_STARTED.message)
+        assert "name resolution" in (_result(contest, never).detail or "")
