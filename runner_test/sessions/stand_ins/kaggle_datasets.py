@@ -25,5 +25,5 @@ class KaggleDatasets:
             return str(folder / dataset_dir)
         found = [path for path in folder.iterdir() if path.is_dir()]
         if len(found) != 1:
-            raise Exception("Could not infer dataset_dir: that needs exactly one attached data set.")  # noqa: TRY002
+            raise Exception("Could not infer dataset_dir: that needs exactly one attached data set.")
         return str(found[0])
