@@ -59,6 +59,9 @@ WORKER_STATUS = {
     "NEW_SCRIPT": "queued",
 }
 
+# What the data of many code competitions hold beside files: a kit, which Python finds in the mount. 2026-11
+COMPETITION_MODULES = ("kaggle_evaluation",)
+
 
 def normal_name(name: str) -> str:
     """The form in which coord keeps and compares the name of a user, kernel, competition, data set or model.
