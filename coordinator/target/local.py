@@ -221,13 +221,14 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
     with _explained():
         if session.root.exists():
             _module("state").remove_tree(session.root)
-        sessions = _module("sessions")
+        sessions, rules = _module("sessions"), _module("state").rules
+        shape = rules.given_shape(session.machine_shape, enable_gpu=False, enable_tpu=False) or ""
         options = sessions.SessionOptions(
             session.inputs,
             session.overrides,
             settings=_settings(project),
             internet=session.internet,
-            machine_shape=session.machine_shape,
+            machine_shape=shape,
             modules=session.modules,
         )
         code: int = sessions.run_once(session.script, session.root, pass_on, options)

@@ -5,7 +5,6 @@ second folder, whose files are hard links. It is made when a session needs it fi
 """
 
 import errno
-import html
 import json
 import os
 import shutil
@@ -73,5 +72,7 @@ def _of_kaggle(paths: VersionPaths) -> Iterator[tuple[str, str]]:
 
 
 def _page(text: str) -> str:
+    import html  # here, because loading its table of entities would delay each session
+
     head = '<!DOCTYPE html>\n<meta charset="utf-8">\n<link rel="stylesheet" href="custom.css">\n'
     return f"{head}<pre>{html.escape(text)}</pre>\n"

@@ -23,8 +23,14 @@ print(json.dumps([base, sys.prefix, sys.base_prefix, list(sys.version_info[:2]),
 _PACKAGES = ("site-packages", "dist-packages")
 _OWN_PROGRAMS = ("python", "pip", "activate", "Activate", "deactivate")  # of each environment: starts of their names
 _SYSTEM_PROGRAMS = (Path("/usr/bin"), Path("/bin"), Path("/usr/sbin"))  # on the path in any case, and thousands
-_LONGEST_SCRIPT = 1 << 16  # bytes: scripts that pip makes have a few hundred
+_RUNS = ".run"
 _PIP = "#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
+# All scripts of the installation are links to this one, which runs the script of its own name: their first lines name
+# the installed interpreter, which does not know the session's packages.
+_OTHERS = """#!{python}
+import os, runpy, sys
+runpy.run_path(os.path.join({folder!r}, os.path.basename(sys.argv[0])), run_name="__main__")
+"""
 
 
 @dataclass(frozen=True)
@@ -124,13 +130,11 @@ class Layer:
         for name in ("python", "python3", f"python{installed.version}"):
             (programs / name).symlink_to(installed.executable)
         for name in ("pip", "pip3", f"pip{installed.version}"):
-            _write_program(programs / name, _PIP.format(python=self.python).encode())
-        for path in _other_programs(installed):
-            script = _redirected(path, installed, self.python)
-            if script is None:
-                (programs / path.name).symlink_to(self._seen(path))
-            else:
-                _write_program(programs / path.name, script)
+            _write_program(programs / name, _PIP.format(python=self.python))
+        _write_program(programs / _RUNS, _OTHERS.format(python=self.python, folder=str(self._seen(installed.programs))))
+        here, there = os.fspath(programs), os.fspath(self._seen(installed.programs))
+        for name, is_script in _other_programs(installed):
+            os.symlink(_RUNS if is_script else f"{there}/{name}", f"{here}/{name}")  # noqa: PTH211  # there are many
 
     def _seen(self, path: Path) -> PurePath:
         """A path of the installation as the session sees it."""
@@ -152,33 +156,21 @@ def _pip_wheel(installed: Interpreter) -> Iterator[str]:
         yield from map(str, folder.glob("pip-*.whl"))
 
 
-def _other_programs(installed: Interpreter) -> Iterator[Path]:
-    """The programs that came with the installed packages (torchrun, jupyter, ...)."""
+def _other_programs(installed: Interpreter) -> Iterator[tuple[str, bool]]:
+    """The programs that came with the installed packages (torchrun, jupyter, ...), and whether each is a script of
+    this interpreter. (If its path is long, the script is one of the shell, which starts the interpreter.)"""
     folder = installed.programs
     if folder in _SYSTEM_PROGRAMS or not folder.is_dir():
         return
-    for path in folder.iterdir():
-        if not path.name.startswith(_OWN_PROGRAMS) and path.is_file():
-            yield path
+    python = os.fsencode(folder / "python")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(_OWN_PROGRAMS) and entry.is_file():
+                with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123
+                    head = file.read(512)
+                yield entry.name, head.startswith(b"#!") and python in head
 
 
-def _redirected(path: Path, installed: Interpreter, python: PurePath) -> bytes | None:
-    """A script that runs with the installed interpreter, changed to run with `python`; None for any other program."""
-    with path.open("rb") as file:
-        start = file.read(2)
-        if start != b"#!" or os.fstat(file.fileno()).st_size > _LONGEST_SCRIPT:
-            return None
-        head, end, rest = (start + file.read()).partition(b"\n")
-    own = os.fsencode(installed.programs / "python")
-    if head[2:].strip().startswith(own):
-        return b"#!" + os.fsencode(python) + end + rest
-    # A long path makes it a script of the shell that starts Python with itself: its second line.
-    second, end2, rest = rest.partition(b"\n")
-    if head == b"#!/bin/sh" and own in second:
-        return b"#!" + os.fsencode(python) + end + b"#" + end2 + rest.partition(b"\n")[2]
-    return None
-
-
-def _write_program(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+def _write_program(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o755)

@@ -190,7 +190,7 @@ def moved(installed: Interpreter) -> dict[Path, PurePosixPath]:
 def _namespaces(*, internet: bool) -> list[str]:
     """All kinds of namespaces; their processes end with the first one, which ends with bubblewrap."""
     return [
-        # Without capabilities: with them, which bubblewrap leaves to a real root, the user inside could undo the mounts.
+        # Without capabilities, which bubblewrap leaves to a real root: the user inside could undo the mounts.
         *("--unshare-user", "--uid", _USER, "--gid", _USER, "--cap-drop", "ALL"),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", _HOST, "--unshare-cgroup-try"),
         *(() if internet else ("--unshare-net",)),
