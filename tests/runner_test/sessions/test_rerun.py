@@ -58,7 +58,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contest]:
     yield from _contest(tmp_path_factory.mktemp("served"), PLAIN, SERVES)
 
 
-def _again(contest: Contest, text: str, **fields: object) -> int:
+def _again(contest: Contest, text: str, **fields: str) -> int:
     """Submit the kernel, whose rerun executes `text`; the number of the submission."""
     for name in ("visible", "hidden"):
         (contest.folder / name / "again.py").write_text(text)
