@@ -25,11 +25,18 @@ _OWN_PROGRAMS = ("python", "pip", "activate", "Activate", "deactivate")  # of ea
 _SYSTEM_PROGRAMS = (Path("/usr/bin"), Path("/bin"), Path("/usr/sbin"))  # on the path in any case, and thousands
 _RUNS = ".run"
 _PIP = "#!{python}\nimport sys\nfrom pip._internal.cli.main import main\nsys.exit(main())\n"
-# All scripts of the installation are links to this one, which runs the script of its own name: their first lines name
-# the installed interpreter, which does not know the session's packages.
+# All programs of the installation are links to this one. The first lines of its scripts name the installed interpreter,
+# which does not know the session's packages: so they are run with the session's. (If that name is long, the script is
+# one of the shell, which starts the interpreter.)
 _OTHERS = """#!{python}
 import os, runpy, sys
-runpy.run_path(os.path.join({folder!r}, os.path.basename(sys.argv[0])), run_name="__main__")
+path = os.path.join({folder!r}, os.path.basename(sys.argv[0]))
+with open(path, "rb") as file:
+    head = file.read(512)
+if head.startswith(b"#!") and {own!r} in head:
+    runpy.run_path(path, run_name="__main__")
+else:
+    os.execv(path, [path, *sys.argv[1:]])
 """
 
 
@@ -131,10 +138,11 @@ class Layer:
             (programs / name).symlink_to(installed.executable)
         for name in ("pip", "pip3", f"pip{installed.version}"):
             _write_program(programs / name, _PIP.format(python=self.python))
-        _write_program(programs / _RUNS, _OTHERS.format(python=self.python, folder=str(self._seen(installed.programs))))
-        here, there = os.fspath(programs), os.fspath(self._seen(installed.programs))
-        for name, is_script in _other_programs(installed):
-            os.symlink(_RUNS if is_script else f"{there}/{name}", f"{here}/{name}")  # noqa: PTH211  # there are many
+        folder, own = str(self._seen(installed.programs)), os.fsencode(installed.programs / "python")
+        _write_program(programs / _RUNS, _OTHERS.format(python=self.python, folder=folder, own=own))
+        here = os.fspath(programs)
+        for name in _other_programs(installed):
+            os.symlink(_RUNS, f"{here}/{name}")  # noqa: PTH211  # there are many
 
     def _seen(self, path: Path) -> PurePath:
         """A path of the installation as the session sees it."""
@@ -156,19 +164,15 @@ def _pip_wheel(installed: Interpreter) -> Iterator[str]:
         yield from map(str, folder.glob("pip-*.whl"))
 
 
-def _other_programs(installed: Interpreter) -> Iterator[tuple[str, bool]]:
-    """The programs that came with the installed packages (torchrun, jupyter, ...), and whether each is a script of
-    this interpreter. (If its path is long, the script is one of the shell, which starts the interpreter.)"""
+def _other_programs(installed: Interpreter) -> Iterator[str]:
+    """The names of the programs that came with the installed packages (torchrun, jupyter, ...)."""
     folder = installed.programs
     if folder in _SYSTEM_PROGRAMS or not folder.is_dir():
         return
-    python = os.fsencode(folder / "python")
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(_OWN_PROGRAMS) and entry.is_file():
-                with open(entry.path, "rb", buffering=0) as file:  # noqa: PTH123
-                    head = file.read(512)
-                yield entry.name, head.startswith(b"#!") and python in head
+            if not entry.name.startswith(_OWN_PROGRAMS) and not entry.is_dir(follow_symlinks=False):
+                yield entry.name
 
 
 def _write_program(path: Path, text: str) -> None:

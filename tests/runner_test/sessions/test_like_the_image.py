@@ -254,3 +254,11 @@ def test_a_missing_gpu_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("runner_test.sessions.machine._GPUS", ("no-such-device",))
     code, printed = _run(tmp_path, "pass", {}, settings, machine_shape="NvidiaTeslaT4")
     assert (code, printed.count("\n"), "this machine has no GPU" in printed) == (0, 1, True)
+
+
+@pytest.mark.parametrize("isolated", ISOLATIONS)
+def test_what_is_installed_counts(tmp_path: Path, isolated: str) -> None:
+    """Packages are files that a session writes elsewhere than in its output: `temporary_gb` has them, too."""
+    script = "import sys\nopen(sys.prefix + '/big', 'wb').truncate(3_000_000)"
+    code, printed = _run(tmp_path, script, {}, Settings(isolation=isolated, temporary_gb=0.002))  # type: ignore[arg-type]
+    assert (code, "outside /kaggle/working, with a limit of 0.002 GB" in printed) == (1, True), printed
