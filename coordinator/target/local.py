@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
 from coordinator.project import Project
@@ -84,6 +84,8 @@ class Scoring:
     daily_limit: int
     kernels_only: bool
     """A code competition: it takes kernels without the internet, and no files."""
+    mode: Literal["max", "min"] = "max"
+    """Which score is the better one on its leaderboard."""
 
 
 def add_competition(project: Project, slug: str, directory: Path, scoring: Scoring | None = None) -> None:
@@ -107,6 +109,7 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             public_share=scoring.public_share,
             daily_limit=scoring.daily_limit,
             kernels_only=scoring.kernels_only,
+            mode=scoring.mode,
         )
         store = _module("store").Store(project.local_kaggle)
         store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)

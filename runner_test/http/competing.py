@@ -11,6 +11,8 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiGetCompetitionRequest,
     ApiListCompetitionsRequest,
     ApiListCompetitionsResponse,
+    ApiListCompetitionTopicsRequest,
+    ApiListCompetitionTopicsResponse,
     ApiListDataFilesRequest,
     ApiListDataFilesResponse,
 )
@@ -91,6 +93,12 @@ def download_data_files(caller: Caller, request: ApiDownloadDataFilesRequest) ->
     """A redirect to the address of an archive of all data files."""
     slug, _ = competition_data(caller, request.competition_name)
     return Redirect(access.signed_url(caller, "archives/competitions", f"{slug}.zip"))
+
+
+def list_competition_topics(caller: Caller, request: ApiListCompetitionTopicsRequest) -> Answer:
+    """No topics: nobody discusses a competition here."""
+    competition_data(caller, request.competition_name)
+    return new(ApiListCompetitionTopicsResponse, topics=[], total_count=0)
 
 
 def data_file(store: Store, slug: str, name: str) -> Path:
