@@ -20,7 +20,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from runner_test.errors import BadName
 from runner_test.http import access
 from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
-from runner_test.state import check_name, competitions, sources, tree
+from runner_test.state import check_name, competitions, leaderboard, sources, tree
 from runner_test.store import Store
 
 MAX_PAGE = 200
@@ -47,6 +47,7 @@ def list_competitions(caller: Caller, request: ApiListCompetitionsRequest) -> An
 
 def _competition(caller: Caller, slug: str) -> Any:
     rules = competitions.rules_of(caller.store.root, slug)
+    users = [team.user for team in leaderboard.leaderboard(caller.store.root, slug)] if rules else []
     return new(
         ApiCompetition,
         id=1 + sources.competitions(caller.store.root).index(slug),
@@ -54,6 +55,8 @@ def _competition(caller: Caller, slug: str) -> Any:
         url=f"{caller.url}/competitions/{slug}",
         title=slug,
         user_has_entered=True,
+        team_count=len(users),
+        user_rank=users.index(caller.user) + 1 if caller.user in users else None,
         max_daily_submissions=rules.daily_limit if rules else None,
         evaluation_metric=rules.scorer if rules else None,
         is_kernels_submissions_only=rules.kernels_only if rules else None,

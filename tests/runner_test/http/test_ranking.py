@@ -9,6 +9,7 @@ import pytest
 import requests
 from kagglesdk.competitions.types.competition_api_service import (
     ApiDownloadLeaderboardRequest,
+    ApiGetCompetitionRequest,
     ApiGetLeaderboardRequest,
     ApiListCompetitionTopicsRequest,
 )
@@ -49,6 +50,9 @@ def test_the_best_public_score_of_each_user_counts(contest: Contest) -> None:
     assert board(contest) == (places, "")
     assert board(contest, page_size=2) == (places[:2], "2")
     assert board(contest, page_size=2, page_token="2") == (places[2:], "")
+
+    found = contest.api("bob").get_competition(fill(ApiGetCompetitionRequest(), competition_name="parity"))
+    assert (found.team_count, found.user_rank) == (3, 2)
 
     whole = contest.api().download_leaderboard(fill(ApiDownloadLeaderboardRequest(), competition_name="parity"))
     with zipfile.ZipFile(io.BytesIO(whole.content)) as archive:
