@@ -158,7 +158,11 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     try:
         declaration = declare(project, Given(entry, args, chain[0], layers, overrides))
     except ChoiceError as error:
-        report.attribute("config", ConfigProblem(error.path, str(error)), chain, ())
+        # An option that `--set` chooses wins over those of the files.
+        if any(text.partition("=")[0].strip().removeprefix("defaults.") == error.path for text in overrides):
+            report.add("--set", f"{error.path}: {error}")
+        else:
+            report.attribute("config", ConfigProblem(error.path, str(error)), chain, ())
         raise report.error(name) from error
     declared = declaration.declared
     if isinstance(declared, Section):

@@ -204,6 +204,9 @@ class MetricsSettings:
 
     @property
     def lines(self) -> tuple[str, ...]:
+        """The expressions of `line` that are searched: none if the lines of boosting libraries are to be read."""
+        if self.read == "boosting":
+            return ()
         return (self.line,) if isinstance(self.line, str) else self.line
 
     def __post_init__(self) -> None:
@@ -212,7 +215,7 @@ class MetricsSettings:
         if self.score is not None and self.score not in SCORES and not re.fullmatch(r"[\w.]+:\w+", self.score):
             near = did_you_mean(self.score, SCORES)
             raise ValueError(f'score "{self.score}" is none of {", ".join(SCORES)}{near}, and no module:function')
-        for pattern in self.lines:
+        for pattern in (self.line,) if isinstance(self.line, str) else self.line:
             try:
                 groups = re.compile(pattern).groupindex
             except re.error as error:
