@@ -58,7 +58,11 @@ class KernelMetadata:
 
     text: str
     data: dict[str, Any]
-    warnings: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said of a machine that coord does not know."""
+        return _machine_warnings(self.data.get("machine_shape"))
 
     @property
     def slug(self) -> str:
@@ -113,7 +117,7 @@ def render_metadata(
     problems = _broken_rules(data) or _not_attached(data, experiment.config, attached)
     if problems:
         raise _error(experiment.name, problems)
-    return KernelMetadata(text=text, data=data, warnings=_machine_warnings(data.get("machine_shape")))
+    return KernelMetadata(text=text, data=data)
 
 
 @functools.lru_cache(maxsize=8)
@@ -129,7 +133,7 @@ def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
     problems = _broken_rules(data)
     if problems:
         raise MetadataError("; ".join(problems))
-    return KernelMetadata(text=_written(data), data=data, warnings=metadata.warnings)
+    return KernelMetadata(text=_written(data), data=data)
 
 
 def _written(data: Mapping[str, Any]) -> str:
@@ -253,7 +257,6 @@ def _machine_problems(name: Any) -> list[str]:
 
 
 def _machine_warnings(name: str | None) -> tuple[str, ...]:
-    """What is to be said of a machine that is asked for and that coord does not know."""
     if name is None or name in MACHINE_SHAPES:
         return ()
     current = [known for known, entry in MACHINE_SHAPES.items() if not entry.runs_as]

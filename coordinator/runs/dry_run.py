@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.errors import BundleError, ProjectError
-from coordinator.kaggle_rules import without_version
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, table_faults, too_large
@@ -84,7 +83,7 @@ def dry_run_kernel(
 def _mounts(project: Project, kernel: KernelSettings) -> list[str]:
     """Where the attached sources are mounted, relative to the input folder."""
     attached = {
-        "datasets": [without_version("dataset_sources", name) for name in kernel.dataset_sources],
+        "datasets": kernel.dataset_sources,
         "competitions": kernel.competition_sources,
         "notebooks": kernel.kernel_sources,
     }

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
+from coordinator.kaggle_rules import without_version
 from coordinator.project import Project
 from coordinator.target.protocol import LogRecord
 
@@ -124,6 +125,8 @@ def isolation_warning(project: Project) -> str | None:
 
 def mount_path(project: Project, kind: str, source: str) -> str:
     """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
+    if kind == "datasets":  # every version has the same place
+        source = without_version("dataset_sources", source)
     path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
 
