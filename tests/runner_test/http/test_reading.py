@@ -22,7 +22,7 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsLi
 
 from runner_test.http.access import session_id
 from runner_test.state import Reference
-from tests.runner_test.contest import SOLUTION, Contest
+from tests.runner_test.contest import Contest
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, fill, http_code
 
 
@@ -147,10 +147,8 @@ def test_filters_and_orders_of_the_list(contest: Contest) -> None:
         with pytest.raises(requests.HTTPError, match="is none of all, "):
             listed(**fields)
 
-    for slug, rows in (("third", SOLUTION), ("net-one", [*SOLUTION[:2], ("n1", "0"), *SOLUTION[3:]])):
-        text = "".join(f"{','.join(row)}\n" for row in rows)
-        local.run(slug, f"open('submission.csv', 'w').write({text!r})")
-        contest.scored(contest.code(slug).ref)
+    for slug, score in (("third", 1.0), ("net-one", 0.5), ("third", 0.25)):
+        contest.record("me", score, kernel=f"me/{slug}/1")
     scored: dict[str, Any] = {"sort_by": KernelsListSortType.SCORE_DESCENDING}
     assert listed(**scored) == ["me/third", "me/net-one", "me/net-one-more"]
     assert listed(competition="siim", **scored) == []
