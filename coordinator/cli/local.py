@@ -95,18 +95,19 @@ def add_competition(
         raise UsageError(f"{without} is for a code competition", hint="Add --code-only.")
     if time_limit is not None and not 0 < time_limit < math.inf:
         raise UsageError(f"--time-limit must be more than 0 hours, is {time_limit:g}")
-    scoring = None
+    project, scoring = this_project(), None
     if solution is not None:
+        primary = project.settings.metrics.primary
         scoring = local.Scoring(
             solution,
             public_share=0.3 if public_share is None else public_share,
             daily_limit=5 if daily_limit is None else daily_limit,
             kernels_only=code_only,
+            mode=project.settings.submission.mode or (primary.mode if primary else "max"),
             hidden=hidden,
             gateway=gateway,
             time_limit=(time_limit or 0) * 3600,
         )
-    project = this_project()
     local.add_competition(project, slug, directory, scoring)
     say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if scoring else ""))
     if hidden is not None:

@@ -158,7 +158,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         metadata,
         manifest,
         directory,
-        warnings=(*fitted.warnings, *warnings),
+        warnings=(*fitted.warnings, *metadata.warnings, *warnings),
         notes=tuple(notes),
         left_out=left_out,
         launch=launch,

@@ -18,6 +18,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from runner_test.environment import inherited
 from runner_test.errors import BadCompetition
@@ -39,6 +40,7 @@ class Rules:
     public_share: float = PUBLIC_SHARE
     daily_limit: int = DAILY_LIMIT
     kernels_only: bool = False  # a code competition: accepts only kernels with the internet off
+    mode: Literal["max", "min"] = "max"  # whether the higher or the lower score is the better one
     # Fields of competitions whose submissions are run again.
     hidden: str = ""  # the folder that takes the place of the competition's data in a rerun
     gateway: str = ""  # the program that sends the hidden data to the kernel's inference server, and has its answers
