@@ -9,7 +9,7 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/competitions/<slug>                                 links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
     <root>/uploads, arriving                                   files on their way in, data sets that are being made
-    <root>/submissions                                         submissions and their scores
+    <root>/submissions                                         submissions, reruns and scores
     <root>/queue, slots                                        the queue of sessions (slots.py)
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
@@ -39,6 +39,7 @@ from runner_test.state import (
     Reference,
     Rules,
     SessionProgress,
+    State,
     Usage,
     Version,
     VersionPaths,
@@ -100,25 +101,28 @@ class Store:
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
     ) -> None:
-        """Register `folder` as the data of a competition, which accepts submissions if it has a solution and rules.
+        """Register `folder` as the data of a competition, in place of an earlier registration.
 
-        Raises BadName, MissingFolder and BadCompetition.
+        It accepts submissions if it has a solution and rules. Raises BadName, MissingFolder and BadCompetition.
         """
         sources.check_folder(f"competition {slug}", folder)
         if solution is not None and rules is not None:
             competitions.register(self.root, slug, folder, solution, rules)
+        else:
+            competitions.unregister(self.root, slug)
         sources.add_competition(self.root, slug, folder)
 
     # Writing
 
     def save(self, reference: Reference, pushed: NewVersion) -> Version:
-        """Save a new version of a kernel, new or not, and start its session.
+        """Save a new version of a kernel, new or not, and start its session if it is to run.
 
         If this process is killed meanwhile, there is no new version, or one whose session is reported as lost. Raises
         TooManySessions and StartFailed.
         """
         with locks.writing(self.root), self._staging() as staging:
-            self._check_sessions(reference.owner, pushed.machine_shape)
+            if pushed.runs:
+                self._check_sessions(reference.owner, pushed.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
             if kernel is None:
@@ -136,8 +140,11 @@ class Store:
             made = VersionPaths(staging / "versions" / str(version.number))
             made.folder.mkdir(parents=True)
             made.source.write_text(pushed.source, encoding="utf-8", newline="")
-            progress.write(made, SessionProgress())
+            progress.write(made, SessionProgress(State.QUEUED if pushed.runs else State.NEW_SCRIPT))
             write_version(made, version)
+            if not pushed.runs:
+                self._publish(kernel, staging, made)
+                return version
             # Held from before the version becomes visible until its supervisor ends.
             lock = locks.try_hold(made.alive)
             assert lock is not None
@@ -205,6 +212,11 @@ class Store:
         """The newest version of the kernel, or None if there is none."""
         numbers = self.numbers(reference)
         return self.version(reference, numbers[-1]) if numbers else None
+
+    def last_run(self, reference: Reference) -> Version | None:
+        """The newest version that was not only saved, or None if there is none."""
+        found = (self.version(reference, number) for number in reversed(self.numbers(reference)))
+        return next((each for each in found if each and self.progress(each).state is not State.NEW_SCRIPT), None)
 
     def paths(self, version: Version) -> VersionPaths:
         """The paths of a version."""

@@ -54,17 +54,20 @@ def dry_run_kernel(
     warn_of_isolation(project, say)
     settings = project.settings.dry_run
     overrides = dry_overrides(project, built.experiment, given, say)
+    kernel = built.experiment.kernel
     folder = project.root / settings.input if settings.input else None
     if folder is not None and not folder.is_dir():
         _prepare(project, folder)
-    inputs = _mounts(project, built.experiment.kernel, folder)
+    inputs = _mounts(project, kernel, folder)
     root = project.dry_run(built.experiment.name)
     session = local.DrySession(
         built.code_file,
         root,
         inputs=inputs,
         overrides=json.dumps(overrides),
-        internet=built.experiment.kernel.enable_internet,
+        internet=kernel.enable_internet,
+        machine_shape=kernel.machine_shape or "",
+        modules=tuple(local.mount_path(project, "competitions", slug) for slug in kernel.competition_sources),
     )
     lines, joined = list[str](), Lines()
 

@@ -2,10 +2,12 @@ from . import (
     competitions as competitions,
     datasets as datasets,
     files as files,
+    leaderboard as leaderboard,
     locks as locks,
     models as models,
     outputs as outputs,
     progress as progress,
+    reruns as reruns,
     rules as rules,
     slots as slots,
     sources as sources,
@@ -27,6 +29,7 @@ from .files import (
     replacing as replacing,
     unfinished_folder as unfinished_folder,
 )
+from .leaderboard import Team as Team
 from .models import ModelSource as ModelSource
 from .outputs import Output as Output
 from .paths import (
@@ -42,6 +45,7 @@ from .reference import (
     check_name as check_name,
     file_name_problem as file_name_problem,
 )
+from .reruns import Failure as Failure, RerunEnd as RerunEnd, RerunPaths as RerunPaths
 from .sources import mount_path as mount_path
 from .submissions import Entry as Entry, NewSubmission as NewSubmission, Result as Result
 from .uploads import Receiver as Receiver, Upload as Upload

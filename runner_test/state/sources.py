@@ -108,6 +108,12 @@ def _folder_of(root: Path, version: Version, source: DatasetSource) -> Path | No
     return found.files_folder if found is not None and not is_another else None
 
 
+def competition_mounts(version: Version) -> tuple[str, ...]:
+    """Where the competitions of a version are mounted, below `input/`: Python finds modules there, too."""
+    layout = version.settings.layout
+    return tuple(mount_path(layout, "competitions", slug) for slug in version.competition_sources)
+
+
 def _competition_link(root: Path, slug: str) -> Path:
     return root / "competitions" / slug
 

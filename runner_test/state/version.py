@@ -28,6 +28,7 @@ class NewVersion:
     kernel_type: str  # "script" or "notebook"
     dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order
     model_sources: tuple[str, ...] = ()  # each with its version
+    runs: bool = True  # False: it is saved, and has no session
 
 
 @dataclass(frozen=True)

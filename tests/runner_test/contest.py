@@ -1,9 +1,11 @@
 """A competition on a running local Kaggle, for tests that submit to it."""
 
 import csv
+import json
+import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiStartSubmissionUploadRequest,
 )
 
-from runner_test.state import Rules
+from runner_test.state import Entry, Result, Rules
+from tests.paths import SAMPLES
 from tests.runner_test.local import Local, eventually, fill
 
 # The scorer: the share of the ids with the right label.
@@ -94,6 +97,16 @@ class Contest:
         found = self.get(ref)
         return found.status.name, found.public_score, found.private_score, found.error_description
 
+    def record(self, user: str, score: float | None, kernel: str = "") -> None:
+        """A submission that has been scored, as `submit` and the scorer's process leave it; None: it was malformed."""
+        folder = self.local.store.root / "submissions"
+        number = 1 + sum(1 for _ in folder.glob("*"))
+        entry = Entry("parity", user, "", "a.csv", kernel, number=number, size=1, created=1e9 + number)
+        result = Result("ERROR", error="malformed") if score is None else Result("COMPLETE", score, 0.25)
+        (folder / str(number)).mkdir(parents=True)
+        for name, value in (("submission.json", entry), ("result.json", result)):
+            (folder / str(number) / name).write_text(json.dumps(asdict(value)))
+
     def limits(self, user: str = "me") -> tuple[int, int, int]:
         answer = self.api(user).get_submission_limits(fill(ApiGetSubmissionLimitsRequest(), competition_name="parity"))
         return answer.num_today, answer.num_total, answer.num_allowed_now
@@ -130,3 +143,46 @@ def contest(local: Local, tmp_path: Path) -> Contest:
         rules(tmp_path / "project", daily_limit=3),
     )
     return Contest(local, tmp_path)
+
+
+GATEWAY = SAMPLES / "gateway"  # a competition with a gateway: README.md there
+
+PREDICTS = """
+import csv, os, sys
+root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
+data = root + "/input/competitions/parity"
+again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+rows = list(csv.DictReader(open(data + "/test.csv")))
+print(len(rows), "rows", os.environ.get("KAGGLE_IS_COMPETITION_RERUN"), flush=True)
+def write(rows, name="submission.csv"):
+    with open(name, "w", newline="") as file:
+        csv.writer(file).writerows([("id", "label"), *((row["id"], int(row["value"]) % 2) for row in rows)])
+"""
+"""The start of a kernel that reads the rows to predict; `again` is whether it runs with the hidden data."""
+
+SERVES = """
+import os
+root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
+data = root + "/input/competitions/parity"
+again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+from kaggle_evaluation.parity_inference_server import ParityInferenceServer
+def predict(row):
+    return int(row["value"]) % 2
+if again:
+    exec(open(data + "/again.py").read())
+server = ParityInferenceServer(predict)
+server.serve() if again else server.run_local_gateway((data,))
+"""
+"""A kernel with an inference server. In the rerun it executes again.py of the visible data before it serves."""
+
+
+def hide(local: Local, folder: Path, **changes: Any) -> Contest:
+    """Register `parity` with the hidden data of tests/samples/gateway, whose kit is in both folders."""
+    for name in ("visible", "hidden"):
+        shutil.copytree(GATEWAY / name, folder / name, dirs_exist_ok=True)
+        shutil.copytree(GATEWAY / "kit", folder / name, dirs_exist_ok=True)
+    (folder / "project").mkdir(exist_ok=True)
+    (folder / "project" / "metric.py").write_text(SCORER)
+    given = rules(folder / "project", kernels_only=True, hidden=str(folder / "hidden"), daily_limit=99, **changes)
+    local.store.add_competition("parity", folder / "visible", GATEWAY / "solution.csv", given)
+    return Contest(local, folder)

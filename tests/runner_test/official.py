@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tests.runner_test.local import Local
 
+COMMAND = os.environ.get("OFFICIAL_KAGGLE") or str(Path(sys.executable).with_name("kaggle"))
+"""The command that is tested: the variable may name that of another installation, with another version."""
+
 # Runs several commands in one process, because most of a command's time is its start: a JSON list of their arguments.
 SEVERAL = """
 import json, sys
@@ -21,7 +24,7 @@ for arguments in json.loads(sys.argv[1]):
 
 def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
     """Run the command with a home of its own; returns its output, and fails if it fails."""
-    return run(local, tmp_path, str(Path(sys.executable).with_name("kaggle")), *arguments, **environment)
+    return run(local, tmp_path, COMMAND, *arguments, **environment)
 
 
 def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
