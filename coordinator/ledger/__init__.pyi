@@ -22,6 +22,7 @@ from .sources import (
     Outdated as Outdated,
     attached_runs as attached_runs,
     outdated as outdated,
+    runs_read as runs_read,
     sources_now as sources_now,
 )
 from .submissions import Submission as Submission, all_submissions as all_submissions

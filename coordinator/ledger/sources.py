@@ -6,7 +6,7 @@ that were pushed from elsewhere, the ledger knows no versions: nothing is said a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,16 @@ def outdated(run: Run, runs: Iterable[Run]) -> tuple[Outdated, ...]:
         ):
             found.append(Outdated(newest.source, read.get(name)))
     return tuple(found)
+
+
+def runs_read(run: Run, runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs whose output a run read, in the order of its `reads`; `runs` are the ledger's, newest first.
+
+    Of a version that there was twice (the kernel was deleted in between), it is the one before the run.
+    """
+    before = [each for each in runs if each.target == run.target and each.has_kernel and each.created_at <= run.created_at]
+    found = (next((each for each in before if each.source == source), None) for source in run.reads)
+    return tuple(each for each in found if each is not None)
 
 
 def _newest(runs: Iterable[Run]) -> Run | None:

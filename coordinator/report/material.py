@@ -26,10 +26,12 @@ Curve = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Score:
-    """The scores of a run's submission."""
+    """The scores of a run's submission, or of a submission that is paired with its CV."""
 
     public: float | None = None
     private: float | None = None
+    of: str = ""
+    """The run that was submitted, if it is another one: it read this one's output."""
 
 
 @dataclass(frozen=True)
