@@ -145,6 +145,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "kernel_type": experiment.kernel.kernel_type,
         "bytes": size,
         "config": experiment.config,
+        "needs": [need.to_json() for need in experiment.needs],
         "overrides": list(experiment.overrides),
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
