@@ -37,4 +37,4 @@ from .sweeps import (
     sweeps_of as sweeps_of,
 )
 from .times import Times as Times, run_times as run_times
-from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early
+from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early, work_of as work_of

@@ -70,7 +70,8 @@ def runs_read(run: Run, runs: Sequence[Run]) -> tuple[Run, ...]:
 
     Of a version that there was twice (the kernel was deleted in between), it is the one before the run.
     """
-    before = [each for each in runs if each.target == run.target and each.has_kernel and each.created_at <= run.created_at]
+    known = (each for each in runs if each.target == run.target and each.has_kernel)
+    before = [each for each in known if each.created_at <= run.created_at]
     found = (next((each for each in before if each.source == source), None) for source in run.reads)
     return tuple(each for each in found if each is not None)
 

@@ -112,7 +112,7 @@ def _entries(ranked: Sequence[Board]) -> list[Entry]:
 
 
 def _runs_of(score: SubmissionScore) -> list[str]:
-    """Ids of the runs that a score is shown with: the one that was submitted, and the one whose CV it is paired with."""
+    """Ids of the runs that a score is shown with: that which was submitted, and that whose CV it is paired with."""
     return [score.submission.run_id, *([score.cv_run.id] if score.cv_run else [])]
 
 

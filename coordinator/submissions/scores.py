@@ -55,14 +55,17 @@ class SubmissionScore:
         return self.paired.run
 
     def to_json(self) -> dict[str, Any]:
-        names = (
-            {"experiment": None, "version": None}
-            if self.run is None
-            else {"experiment": self.run.experiment, "version": self.run.version}
-        )
-        cv_run = self.cv_run.label if self.cv_run else None
-        paired = {"metric": self.metric, "mode": self.mode, "cv": self.cv, "cv_run": cv_run, "cv_note": self.paired.note}
-        return {**names, **paired, **self.submission.to_json()}
+        run, cv_run = self.run, self.cv_run
+        return {
+            "experiment": run.experiment if run else None,
+            "version": run.version if run else None,
+            "metric": self.metric,
+            "mode": self.mode,
+            "cv": self.cv,
+            "cv_run": cv_run.label if cv_run else None,
+            "cv_note": self.paired.note,
+            **self.submission.to_json(),
+        }
 
 
 def refresh(workspace: Workspace, competition: str) -> list[Submission]:

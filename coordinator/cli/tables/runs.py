@@ -23,12 +23,15 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.kernel import Check
     from coordinator.maintenance import Finding
     from coordinator.project import Change, Experiment, Launch, Recorded
+    from coordinator.runs import Step
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
 NONE_OUTDATED: Mapping[str, Sequence[Outdated]] = {}
 
 _DIFF_LINES = 40
 _BAR = 30
+_ACTIONS = {"push": "push", "wait": "wait for it", "nothing": "nothing", "stop": "STOP"}
+_ACTION_COLOURS = {"push": "cyan", "stop": "red"}
 _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
 _COLOURS = {
@@ -112,6 +115,16 @@ def runs(
         state = Text("STUCK", style="red") if at.is_stuck else Text(run.state.upper(), style=_COLOURS[run.state])
         queued = "" if at.queued is None else duration(at.queued)
         table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
+    return table
+
+
+def chain(steps: Sequence[Step]) -> RenderableType:
+    """A row for each experiment of a chain, in the order in which they run."""
+    table = new_table("experiment", "needs", "what", "why")
+    for step in steps:
+        needs = ", ".join(f"{each.name}: {each}" if each.name != each.experiment else str(each) for each in step.needs)
+        what = Text(_ACTIONS[step.action], style=_ACTION_COLOURS.get(step.action, ""))
+        table.add_row(step.experiment, needs, what, clean(step.why))
     return table
 
 
