@@ -77,10 +77,9 @@ def written_needs(chain: Sequence[YamlFile]) -> tuple[Need, ...]:
     return tuple(need for need, _ in layers.found.values())
 
 
-def is_swept(name: str, known: Sequence[str]) -> bool:
-    """Whether a name is that of a sweep's experiment, which has no file: only the ledger knows whether it is there."""
-    base, separator, _ = name.partition(_SWEPT)
-    return bool(separator) and base in known
+def base_in(name: str) -> str:
+    """The experiment that a sweep's experiment starts from, which has no file of its own: in its name."""
+    return name.partition(_SWEPT)[0]
 
 
 class _Layers:
@@ -140,7 +139,7 @@ def _problems(project: Project, name: str, need: Need, others: Sequence[Need], k
     """What is wrong with one need beside those before it."""
     if need.experiment == name:
         yield "an experiment can't need itself; coord continue goes on from its run"
-    elif need.experiment not in known and not is_swept(need.experiment, known):
+    elif need.experiment not in known and base_in(need.experiment) not in known:
         yield f'there is no experiment "{need.experiment}"{did_you_mean(need.experiment, known)}'
     elif way := _way_back(project, [name, need.experiment], known, set()):
         yield f"the needs form a circle: {' -> '.join(way)}"
@@ -166,7 +165,7 @@ def _way_back(project: Project, way: list[str], known: Sequence[str], seen: set[
 def _needed_by(project: Project, name: str, known: Sequence[str]) -> list[str]:
     """The experiments that one needs, as far as its files can be read: their own problems are told elsewhere."""
     chain: list[YamlFile] = []
-    base: str | None = name if name in known else name.partition(_SWEPT)[0]
+    base: str | None = name if name in known else base_in(name)
     while base is not None and base in known and base not in [file.path.stem for file in chain]:
         try:
             chain.append(read_yaml(project.experiment_file(base)))
