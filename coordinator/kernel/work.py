@@ -32,7 +32,8 @@ class Source:
     def parse_all(cls, data: Any) -> tuple[Source, ...]:
         """What `to_json` of a run wrote. Raises TypeError if it is anything else."""
         try:
-            found = tuple(cls(each["reference"], each["version"]) for each in data)
+            # A kernel that is needed by two names is there twice.
+            found = tuple(dict.fromkeys(cls(each["reference"], each["version"]) for each in data))
         except (KeyError, TypeError, IndexError) as error:
             raise TypeError(f"a source is not of the form reference and version: {error}") from error
         if not all(type(each.reference) is str and type(each.version) is int for each in found):

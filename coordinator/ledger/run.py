@@ -21,6 +21,21 @@ _MERGED = 0
 
 
 @dataclasses.dataclass(frozen=True)
+class Read:
+    """What a run read of another kernel, and what it calls it."""
+
+    name: str
+    """That of the need; empty if the kernel is attached and no need."""
+    source: Source
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.source}" if self.name else str(self.source)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, **vars(self.source)}
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """One row of the ledger: one kernel version doing one experiment."""
 
@@ -95,8 +110,12 @@ class Run:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it has, as far as is known, every source that it was pushed with, and was not asked to stop."""
-        return not self.lacks and not self.stop_requested
+        """Whether it has, as far as is known, every source that it was pushed with, and was not asked to stop.
+
+        Its needs do not count: without one of them, its kernel ends with an error before the program starts.
+        """
+        needs = self.needs.values()
+        return not self.stop_requested and all(normal_name(name) in needs for name in self.lacks)
 
     @property
     def may_arrive(self) -> bool:
@@ -111,6 +130,20 @@ class Run:
     def sources(self) -> tuple[str, ...]:
         """What its kernel has attached: data sets, models, other kernels, competitions, by the names of the target."""
         return tuple(name for key, names in self.metadata.items() if key.endswith("_sources") for name in names or ())
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Name -> owner/slug of the kernels that it needs (see project/need.py)."""
+        found = self.launch.get("needs")
+        slugs = found if isinstance(found, dict) else {}
+        return {str(name): normal_name(f"{self.owner}/{slug}") for name, slug in slugs.items()}
+
+    @property
+    def named_reads(self) -> tuple[Read, ...]:
+        """What it read, by the names of its needs: first these in their order, then other kernels."""
+        known, needs = {each.reference: each for each in self.reads}, self.needs
+        named = [Read(name, known[reference]) for name, reference in needs.items() if reference in known]
+        return (*named, *(Read("", each) for each in self.reads if each.reference not in needs.values()))
 
     @property
     def reported(self) -> Summary:
@@ -151,7 +184,8 @@ class Run:
         return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"
 
     def to_json(self) -> dict[str, Any]:
-        return {name: _plain(value) for name, value in vars(self).items()}
+        values = {name: _plain(value) for name, value in vars(self).items()}
+        return values | {"reads": [each.to_json() for each in self.named_reads]}
 
 
 _NOTHING = Summary.parse({})

@@ -246,6 +246,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("digest", run.digest),
         ("git", run.git or "not known"),
         ("overrides", " ".join(run.overrides)),
+        ("reads", ", ".join(map(str, run.named_reads))),
         ("pushed", run.pushed_at or ""),
         ("started", run.started_at or ""),
         ("ended", run.ended_at or ""),

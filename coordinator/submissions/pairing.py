@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from coordinator.errors import CoordError
 from coordinator.ledger import Run, runs_read
-from coordinator.runs.fetch import Choice, fetch_run
+from coordinator.runs import fetch
 from coordinator.workspace import Workspace
 
-_WITH_METRICS = Choice(only=("metrics.json*", "*.json", "*.csv"))
+_WITH_METRICS = fetch.Choice(only=("metrics.json*", "*.json", "*.csv"))
 """The files of a run that readers take metrics from, without weights and pictures."""
 
 
@@ -80,7 +80,7 @@ def fetched_cv(workspace: Workspace, run: Run) -> PairedCV:
             tried.add(each.id)
             workspace.say(f"fetching the metrics of {each.label}, which {run.label} read")
             try:
-                fetch_run(workspace, each, force=False, show=lambda _: None, choice=_WITH_METRICS)
+                fetch.fetch_run(workspace, each, force=False, show=lambda _: None, choice=_WITH_METRICS)
             except CoordError as error:
                 workspace.say(f"warning: they can't be fetched, so its CV is not known: {error.what}")
 

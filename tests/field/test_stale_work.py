@@ -45,8 +45,9 @@ def second(tiny: Project) -> Project:
 
 def stage(day: int, state: RunState = RunState.COMPLETE, **changes: Any) -> Run:
     """A version of the attached kernel, numbered by the day of November on which it was pushed."""
+    at = f"2026-11-{day:02}T00:00:00+00:00"
     made = {"id": f"stage-{day}", "experiment": "stage-1", "slug": "stage-1", "version": day, "state": state}
-    return dataclasses.replace(BARE, **{**made, "created_at": f"2026-11-{day:02}T00:00:00+00:00", **changes})
+    return dataclasses.replace(BARE, **{**made, "created_at": at, "fetched_at": at, **changes})
 
 
 def pushed(project: Project, ledger: Ledger, target: MemoryTarget) -> Run:

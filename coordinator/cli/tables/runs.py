@@ -70,7 +70,8 @@ def _recorded(figures: Sequence[Recorded]) -> str:
     return f"recorded: {', '.join(shown)}" if shown else ""
 
 
-def experiment(item: Experiment) -> RenderableType:
+def experiment(item: Experiment, newest: Run | None = None) -> RenderableType:
+    """Everything about it; `newest` is its newest run that read something."""
     parts: list[RenderableType] = [Text(f"{item.name}: {item.about}" if item.about else item.name, style="bold")]
     parts.append(Text("bases: " + (" -> ".join(item.bases) or "none")))
     started = clean(shlex.join([item.launch.entry, *item.launch.args]))
@@ -78,6 +79,8 @@ def experiment(item: Experiment) -> RenderableType:
     if item.needs:
         named = (f"{need.name}: {need}" if need.name != need.experiment else str(need) for need in item.needs)
         parts.append(Text(f"needs: {', '.join(named)}"))
+    if newest is not None:
+        parts.append(Text(f"{newest.label} read {', '.join(map(str, newest.named_reads))}"))
     parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
     parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
     parts.append(Text("The resolved config:\n"))
