@@ -1,7 +1,7 @@
 """Finds the output of other kernels that the program needs, and tells the program where it is.
 
-It is a part of the kernels that have needs, and uses the standard library only (so it has no
-`from __future__` import). A need is found by its kernel's slug, whoever owns it: so the kernel's text is the same for every owner.
+It is a part of the kernels that have needs, and uses the standard library only (so it has no `from __future__` import).
+A need is found by the slug of its kernel, whoever owns it: so the text of this kernel is the same for every owner.
 """
 
 import os

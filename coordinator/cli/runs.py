@@ -15,6 +15,7 @@ from coordinator.cli.common import (
     TargetOption,
     Version,
     Wait,
+    WaitForNeeds,
     WaitForSlot,
     check_success,
     command,
@@ -51,6 +52,7 @@ def push(
     target: TargetOption = None,
     wait: Wait = False,
     wait_for_slot: WaitForSlot = False,
+    wait_for_needs: WaitForNeeds = False,
     force: Annotated[
         bool, typer.Option("--force", help="Push although a run of this experiment is active, or has done the same.")
     ] = False,
@@ -86,8 +88,13 @@ def push(
             steps = plan_chain(there, chain_of_needs(there.project, names, sets, force=force))
             answer([step.to_json() for step in steps] if as_json else None, lambda: _chain_table(steps))
             return
-        verb = push_chain if with_needs else push_several
-        for result in verb(there, names, sets, force=force, wait_for_slot=wait_for_slot):
+        if with_needs:
+            results = push_chain(there, names, sets, force=force, wait_for_slot=wait_for_slot)
+        else:
+            results = push_several(
+                there, names, sets, force=force, wait_for_slot=wait_for_slot, wait_for_needs=wait_for_needs
+            )
+        for result in results:
             if result.run is not None:
                 pushed.append(result.run)
                 if not as_json:
