@@ -98,7 +98,6 @@ def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool, going: 
 
 def _pushed(chain: _Chain, step: Step, place: str, *, wait_for_slot: bool) -> Run:
     workspace, link = chain.workspace, step.link
-    workspace.say(f"{place}: to be pushed, {step.why}")
     built = build_kernel(workspace.project, link.experiment)
     for message in built.messages:
         workspace.say(message)
@@ -107,7 +106,7 @@ def _pushed(chain: _Chain, step: Step, place: str, *, wait_for_slot: bool) -> Ru
     except CoordError as error:
         hint = "\n".join(filter(None, [error.hint, f"Then go on with: {chain.again}"]))
         raise type(error)(error.what, hint=hint) from error
-    workspace.say(f"{place}: pushed {run.label}")
+    workspace.say(f"{place}: pushed {run.label}: {step.why}")
     return run
 
 

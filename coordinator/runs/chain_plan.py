@@ -64,7 +64,7 @@ class Step:
     link: Link
     action: Action
     reason: str
-    """In a word: new, changed, outdated or forced; running or busy; complete; failed, incomplete or version."""
+    """In a word: new, changed, outdated, forced; running, busy; complete; failed, incomplete, version, stopped."""
     why: str
     run: Run | None = None
     """Its run, if it has one that matters for this."""
@@ -161,11 +161,17 @@ def plan_chain(workspace: Workspace, links: Sequence[Link]) -> tuple[Step, ...]:
 
     Raises what `kernel.assemble` does.
     """
-    steps: list[Step] = []
+    steps: dict[str, Step] = {}
     for link in links:
-        fresh = {step.link.name for step in steps if step.is_fresh}
-        steps.append(judge(workspace, link, assemble(workspace.project, link.experiment), fresh))
-    return tuple(steps)
+        before = [steps[need.experiment] for need in link.needs]
+        stopped = next((step for step in before if step.action is Action.STOP), None)
+        if stopped is not None:
+            why = f"its need {stopped.experiment} stops the chain"
+            steps[link.name] = Step(link, Action.STOP, "stopped", why)
+            continue
+        fresh = {step.experiment for step in before if step.is_fresh}
+        steps[link.name] = judge(workspace, link, assemble(workspace.project, link.experiment), fresh)
+    return tuple(steps.values())
 
 
 def judge(workspace: Workspace, link: Link, built: Build, fresh: Collection[str] = ()) -> Step:

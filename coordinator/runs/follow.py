@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import Later, NoAnswer, RunFailed
@@ -78,7 +77,7 @@ def wait_for_end(workspace: Workspace, run: Run) -> Run:
             silent += pace.wait
         if not run.state.is_active:
             return run
-        at = run_times(run, datetime.fromtimestamp(workspace.clock.seconds(), UTC))
+        at = run_times(run)
         if at.is_stuck:
             raise RunFailed(
                 f"{run.label} is reported as running, but a session ends after {at.limit}",
