@@ -112,7 +112,7 @@ def _problem(workspace: Workspace, found: NeededRuns) -> CoordError | None:
         instead, earlier = "", ""
         if newest is not None:
             instead = f", and v{newest.version} would be read"
-            earlier = f", or say needs: {found.need.experiment}@v{newest.version} to read that one"
+            earlier = f", or name the version that is there, {found.need.experiment}@v{newest.version}"
         return Later(f"{found.called}: {_at_work(awaited)}{instead}", hint=f"Wait for it: --wait-for-needs{earlier}.")
     if found.is_given:
         return None
@@ -138,7 +138,7 @@ def _other_version(workspace: Workspace, found: NeededRuns) -> CoordError:
     """The error for a version that is asked for, and is not the newest complete one."""
     need, newest = found.need, found.newest
     wanted = next((run for run in found.runs if run.version == need.version), None)
-    push, drop = _command(workspace, "push", found), f"or say needs: {need.experiment} for the newest one"
+    push, drop = _command(workspace, "push", found), f"or leave out @v{need.version} to read the newest one"
     there = "it has no complete version" if newest is None else f"the newest complete one is v{newest.version}"
     if wanted is not None and wanted.state is not RunState.COMPLETE:
         what = f"{wanted.label} {wanted.state.phrase}, and has no output to attach; {there}"
