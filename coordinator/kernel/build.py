@@ -95,15 +95,20 @@ def build_kernel(project: Project, experiment: Experiment) -> Build:
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
     built = assemble(project, experiment)
+    write_build(project, built)
+    return built
+
+
+def write_build(project: Project, built: Build) -> None:
+    """Writes a build's folder, all files at once."""
     contents = {
-        built.code_file.name: _on_disk(experiment, built.script.text),
+        built.code_file.name: _on_disk(built.experiment, built.script.text),
         METADATA_FILE: built.metadata.text,
         MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
     }
     # Of two builds at the same time, neither may move away the files of the other.
-    with held(project.build_lock(experiment.name), wait=True):
+    with held(project.build_lock(built.experiment.name), wait=True):
         replace_folder(built.directory, {Path(name): text.encode("utf-8") for name, text in contents.items()})
-    return built
 
 
 def assemble(project: Project, experiment: Experiment) -> Build:

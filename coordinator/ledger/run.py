@@ -114,8 +114,7 @@ class Run:
 
         Its needs do not count: without one of them, its kernel ends with an error before the program starts.
         """
-        needs = self.needs.values()
-        return not self.stop_requested and all(normal_name(name) in needs for name in self.lacks)
+        return not self.stop_requested and all(normal_name(name) in self._needed.values() for name in self.lacks)
 
     @property
     def may_arrive(self) -> bool:
@@ -130,20 +129,6 @@ class Run:
     def sources(self) -> tuple[str, ...]:
         """What its kernel has attached: data sets, models, other kernels, competitions, by the names of the target."""
         return tuple(name for key, names in self.metadata.items() if key.endswith("_sources") for name in names or ())
-
-    @property
-    def needs(self) -> dict[str, str]:
-        """Name -> owner/slug of the kernels that it needs (see project/need.py)."""
-        found = self.launch.get("needs")
-        slugs = found if isinstance(found, dict) else {}
-        return {str(name): normal_name(f"{self.owner}/{slug}") for name, slug in slugs.items()}
-
-    @property
-    def named_reads(self) -> tuple[Read, ...]:
-        """What it read, by the names of its needs: first these in their order, then other kernels."""
-        known, needs = {each.reference: each for each in self.reads}, self.needs
-        named = [Read(name, known[reference]) for name, reference in needs.items() if reference in known]
-        return (*named, *(Read("", each) for each in self.reads if each.reference not in needs.values()))
 
     @property
     def reported(self) -> Summary:
@@ -179,16 +164,22 @@ class Run:
         return Source(self.ref.address, self.ref.version)
 
     @property
-    def needs_read(self) -> dict[str, Source]:
-        """The versions that it read of the kernels that it needs, by the names of its needs; without unknown ones."""
-        slugs = {source.reference.rpartition("/")[2]: source for source in self.reads}
-        return {name: slugs[slug] for name, slug in self.needs.items() if slug in slugs}
-
-    @property
     def needs(self) -> dict[str, str]:
         """Name -> slug of the kernels whose output it needs."""
         found = self.launch.get("needs")
         return dict(found) if isinstance(found, dict) else {}
+
+    @property
+    def named_reads(self) -> tuple[Read, ...]:
+        """What it read, by the names of its needs: first these in their order, then other kernels."""
+        known, needed = {each.reference: each for each in self.reads}, self._needed
+        named = [Read(name, known[address]) for name, address in needed.items() if address in known]
+        return (*named, *(Read("", each) for each in self.reads if each.reference not in needed.values()))
+
+    @property
+    def _needed(self) -> dict[str, str]:
+        """Name -> owner/slug of its needs."""
+        return {name: normal_name(f"{self.owner}/{slug}") for name, slug in self.needs.items()}
 
     @property
     def label(self) -> str:

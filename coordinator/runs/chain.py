@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from coordinator.errors import CoordError, ExperimentError, RunFailed
-from coordinator.kernel import assemble, build_kernel, work_to_do
+from coordinator.kernel import Build, assemble, work_to_do, write_build
 from coordinator.ledger import Run
 from coordinator.runs.arrival import arrived
 from coordinator.runs.chain_plan import Action, Link, Step, chain_of_needs, judge, kernel_runs, why_useless
@@ -87,7 +87,7 @@ def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool, going: 
         if step.action is Action.STOP:
             raise _stopped(chain, step)
         if step.action is Action.PUSH:
-            return _pushed(chain, step, place, wait_for_slot=wait_for_slot or bool(going))
+            return _pushed(chain, step, built, place, wait_for_slot=wait_for_slot or bool(going))
         if step.run is None:
             raise RuntimeError(f"{step} has no run")
         workspace.say(f"{place}: {step.why}")
@@ -96,13 +96,13 @@ def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool, going: 
         _ended(chain, step.run)
 
 
-def _pushed(chain: _Chain, step: Step, place: str, *, wait_for_slot: bool) -> Run:
-    workspace, link = chain.workspace, step.link
-    built = build_kernel(workspace.project, link.experiment)
+def _pushed(chain: _Chain, step: Step, built: Build, place: str, *, wait_for_slot: bool) -> Run:
+    workspace = chain.workspace
+    write_build(workspace.project, built)
     for message in built.messages:
         workspace.say(message)
     try:
-        run = push_kernel(workspace, built, force=link.is_forced, wait_for_slot=wait_for_slot)
+        run = push_kernel(workspace, built, force=step.link.is_forced, wait_for_slot=wait_for_slot)
     except CoordError as error:
         hint = "\n".join(filter(None, [error.hint, f"Then go on with: {chain.again}"]))
         raise type(error)(error.what, hint=hint) from error
