@@ -173,7 +173,8 @@ def _readme(run: Run, directory: Path) -> str:
     went_on = (
         f"\nIt went on from the output of run {run.continues}, which is not in this folder.\n" if run.continues else ""
     )
-    read = f"\nIt read {', '.join(map(str, run.named_reads))}: not in this folder.\n" if run.reads else ""
+    reads, are = ", ".join(map(str, run.named_reads)), "is" if len(run.reads) == 1 else "are"
+    read = f"\nIt read {reads}, which {are} not in this folder.\n" if reads else ""
     return f"""# {run.label}: {figure}
 
 Kernel {run.metadata["id"]}, version {run.version}, run {run.id}{at}, {run.digest}.
