@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -44,7 +45,7 @@ class Chained:
 
     @property
     def here(self) -> Workspace:
-        clock = Clock(seconds=lambda: 2e9 + self.passed, sleep=self._sleep)
+        clock = Clock(seconds=lambda: time.time() + self.passed, sleep=self._sleep)
         return Workspace(self.project, self.ledger, self.target, clock=clock, say=self.said.append)
 
     def _sleep(self, seconds: float) -> None:

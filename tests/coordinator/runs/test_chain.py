@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -13,6 +14,7 @@ from coordinator.results.summary import Summary
 from coordinator.runs.chain_plan import chain_of_needs
 from coordinator.runs.push_several import push_several
 from coordinator.target.protocol import RunState
+from tests.coordinator.command import Coord
 from tests.coordinator.runs.chained import SLUGS, Chained
 
 
@@ -287,3 +289,50 @@ def test_a_target_that_is_silent_for_a_while(chained: Chained) -> None:
     (run,) = chained.push()
     assert run.experiment == "infer"
     chained.check_nothing_doubled()
+
+
+INFER = """
+import os
+from pathlib import Path
+
+Path("submission.csv").write_text("id,label\\nn0,1\\nn1,1\\n")
+print("read", (Path(os.environ["COORD_NEED_WEIGHTS"]) / "metrics.json").stat().st_size > 0)
+"""
+
+
+def test_train_infer_and_submit_here(coord: Coord) -> None:
+    """Two programs on the local Kaggle: the plan, the chain, the mount, the submission and whose CV it is beside."""
+    files = {
+        "tiny_model/infer.py": INFER,
+        "metric.py": "def score(submission, solution, ids):\n    return 0.5\n",
+        "experiments/infer.yaml": (
+            "base: base\nentry: tiny_model.infer\nneeds: {weights: base}\nkernel: {competition_sources: [parity]}\n"
+        ),
+        "pyproject.toml": (coord.root / "pyproject.toml")
+        .read_text()
+        .replace("[tool.coord]\n", '[tool.coord]\nscorer = "metric:score"\n'),
+        "data/sample_submission.csv": "id,label\nn0,0\nn1,0\n",
+        "solution.csv": "id,label,Usage\nn0,1,Public\nn1,1,Private\n",
+    }
+    (coord.root / "data").mkdir()
+    for name, text in files.items():
+        (coord.root / name).write_text(text)
+    coord.here("local", "add-competition", "parity", "data", "--solution", "solution.csv")
+
+    push = ("push", "--exp", "infer", "--with-needs")
+    plan = coord.here(*push, "--plan").output
+    assert "its need base will have a new version" in " ".join(plan.split())
+    assert [step["action"] for step in json.loads(coord.here(*push, "--plan", "--json").stdout)] == ["push", "push"]
+    done = coord.here(*push, "--wait")
+    assert "read True" in done.stderr
+    assert [line.rpartition("/")[2] for line in done.stdout.splitlines()] == ["tiny-infer"]
+    (again,) = json.loads(coord.here(*push, "--json").stdout)
+    assert (again["version"], again["reads"]) == (1, [{"name": "weights", "reference": "ada/tiny-base", "version": 1}])
+    assert (
+        "--plan is for an experiment and what it needs" in coord.here("push", "--exp", "base", "--plan", code=2).output
+    )
+
+    done = coord.here("submit", "--exp", "infer", "--wait", "--json")
+    sent = json.loads(done.stdout)
+    assert sent["description"].startswith("infer local-v1, cv/dice 0.7550 of base local-v1 (coord ")
+    assert (sent["cv_run"], sent["cv"], sent["public"]) == ("base local-v1", 0.755, 0.5)
