@@ -5,7 +5,7 @@ A kernel that is attached gives its newest complete version: no other one can be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,7 +73,8 @@ def ready_needs(workspace: Workspace, experiment: Experiment, *, wait: bool = Fa
     """
     if not experiment.needs:
         return ()
-    found = _waited_for(workspace, experiment) if wait else _look(workspace, experiment)
+    slugs = needed_slugs(experiment.needs, kernel_titles(workspace.project))
+    found = _waited_for(workspace, experiment, slugs) if wait else _look(workspace, experiment, slugs)
     problems, texts = list[CoordError](), list[str]()
     for each in found:
         if each.runs or not _is_elsewhere(workspace, each):
@@ -87,9 +88,9 @@ def ready_needs(workspace: Workspace, experiment: Experiment, *, wait: bool = Fa
     return tuple(texts)
 
 
-def _look(workspace: Workspace, experiment: Experiment) -> list[NeededRuns]:
+def _look(workspace: Workspace, experiment: Experiment, slugs: Mapping[str, str]) -> list[NeededRuns]:
     """Each need with its runs, after the target was asked about the active ones."""
-    owner, slugs = normal_name(workspace.target.owner), needed_slugs(experiment.needs, kernel_titles(workspace.project))
+    owner = normal_name(workspace.target.owner)
     runs = workspace.ledger.runs(target=workspace.target.name)
     found = []
     for need in experiment.needs:
@@ -169,7 +170,7 @@ def _told(workspace: Workspace, found: NeededRuns) -> Iterator[str]:
         yield f"warning: {newest.label} is outdated: it {each}"
 
 
-def _waited_for(workspace: Workspace, experiment: Experiment) -> list[NeededRuns]:
+def _waited_for(workspace: Workspace, experiment: Experiment, slugs: Mapping[str, str]) -> list[NeededRuns]:
     """Waits until no run has to be waited for. Nothing is written but what the target answers.
 
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes.
@@ -180,7 +181,7 @@ def _waited_for(workspace: Workspace, experiment: Experiment) -> list[NeededRuns
     try:
         while True:
             try:
-                found, silent = _look(workspace, experiment), 0.0
+                found, silent = _look(workspace, experiment, slugs), 0.0
             except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
                 if silent >= PATIENCE:
                     raise
