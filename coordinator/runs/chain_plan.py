@@ -6,7 +6,7 @@ the work that its experiment says now; a run of the same work under another name
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,11 +15,13 @@ from coordinator.errors import ExperimentError, UsageError
 from coordinator.kaggle_rules import normal_name
 from coordinator.kernel import Build, assemble
 from coordinator.ledger import Run, chain_of, find_experiment, outdated, stopped_early, work_of
-from coordinator.project import Experiment, Need, Project
+from coordinator.project import Experiment, Need, Project, leaves
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import run_of_same_work, work_now
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
+
+_NAMES = 3  # of what differs that are shown
 
 
 @dataclass(frozen=True)
@@ -262,9 +264,15 @@ def _why_pushed(workspace: Workspace, newest: Run | None, built: Build) -> tuple
     if stopped_early(newest):
         return "changed", f"{newest.label} ended before it was finished"
     parts = {
-        "files": newest.files != {file.path: file.sha256 for file in built.files},
-        "config": newest.config != built.experiment.config,
-        "start": newest.launch != dict(built.launch),
+        "files": _differing(newest.files, {file.path: file.sha256 for file in built.files}),
+        "config": _differing(dict(leaves(newest.config)), dict(leaves(built.experiment.config))),
+        "start": _differing(newest.launch, built.launch),
     }
-    differing = [part for part, differs in parts.items() if differs] or ["settings"]
+    differing = [f"{part} ({', '.join(names)})" for part, names in parts.items() if names] or ["settings"]
     return "changed", f"{newest.label} had other {' and '.join(differing)}"
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The first names of what differs."""
+    names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+    return [*names[:_NAMES], *(["..."] if len(names) > _NAMES else [])]

@@ -114,7 +114,7 @@ NEW, GOES = ("push", "new", "it has no complete run yet"), ("push", "new", "its 
         (Chained.done, IS_DONE, ("nothing", "complete", "infer local-v1 is complete")),
         (
             trained_with_other_values,
-            ("push", "changed", "base local-v2 had other config"),
+            ("push", "changed", "base local-v2 had other config (optim.lr)"),
             ("push", "outdated", "its need base will have a new version"),
         ),
         (
@@ -124,7 +124,7 @@ NEW, GOES = ("push", "new", "it has no complete run yet"), ("push", "new", "its 
         ),
         (
             changed,
-            ("push", "changed", "base local-v1 had other files"),
+            ("push", "changed", "base local-v1 had other files (tiny_model/engine.py)"),
             ("push", "outdated", "its need base will have a new version"),
         ),
         (failed, ("stop", "failed", "base local-v1 has failed"), STOPPED),
