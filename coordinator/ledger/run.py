@@ -164,6 +164,12 @@ class Run:
         return Source(self.ref.address, self.ref.version)
 
     @property
+    def needs_read(self) -> dict[str, Source]:
+        """The versions that it read of the kernels that it needs, by the names of its needs; without unknown ones."""
+        known = {each.reference: each for each in self.reads}
+        return {name: known[address] for name, address in self._needed.items() if address in known}
+
+    @property
     def needs(self) -> dict[str, str]:
         """Name -> slug of the kernels whose output it needs."""
         found = self.launch.get("needs")
@@ -172,9 +178,8 @@ class Run:
     @property
     def named_reads(self) -> tuple[Read, ...]:
         """What it read, by the names of its needs: first these in their order, then other kernels."""
-        known, needed = {each.reference: each for each in self.reads}, self._needed
-        named = [Read(name, known[address]) for name, address in needed.items() if address in known]
-        return (*named, *(Read("", each) for each in self.reads if each.reference not in needed.values()))
+        others = [each for each in self.reads if each not in self.needs_read.values()]
+        return (*(Read(*each) for each in self.needs_read.items()), *(Read("", each) for each in others))
 
     @property
     def _needed(self) -> dict[str, str]:

@@ -138,7 +138,7 @@ def _chain(links: Sequence[Run]) -> str:
 
 def _read(run: Run) -> str:
     """`reads weights v3, folds v1`: the versions that it read of what it needs."""
-    read = [f"{each.name} v{each.source.version}" for each in run.named_reads if each.name]
+    read = [f"{name} v{source.version}" for name, source in run.needs_read.items()]
     return f"reads {', '.join(read)}" if read else ""
 
 

@@ -132,7 +132,7 @@ def test_the_work_of_a_push_is_that_of_its_run(tmp_path: Path) -> None:
     )
     work = work_to_do(built, reads)
     assert work_of(run) == work
-    assert [(each.name, each.source) for each in run.named_reads if each.name] == [("weights", reads[0])]
+    assert run.needs_read == {"weights": reads[0]}
     others = [dataclasses.replace(run, reads=(Source("ada/try-train", 2),)), dataclasses.replace(run, reads=())]
     for needs in ({"weights": "try-cv5"}, {"other": "try-train"}, {}):
         others.append(dataclasses.replace(run, launch={**run.launch, "needs": needs}))

@@ -291,6 +291,16 @@ def test_a_target_that_is_silent_for_a_while(chained: Chained) -> None:
     chained.check_nothing_doubled()
 
 
+def test_a_session_that_does_not_end(chained: Chained) -> None:
+    """It is not waited for longer than the target's own limit."""
+    (run,) = chained.push("base")
+    chained.ledger.update(run.id, state=RunState.RUNNING, started_at="2026-01-01T00:00:00+00:00")
+    chained.target.slots = 3
+    with pytest.raises(RunFailed, match=r"running, but a session ends after 12:00:00") as caught:
+        chained.push()
+    assert "coord cancel --exp base --version 1" in str(caught.value.hint)
+
+
 INFER = """
 import os
 from pathlib import Path
