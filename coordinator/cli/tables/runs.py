@@ -48,7 +48,7 @@ def experiments(found: Sequence[Experiment]) -> RenderableType:
     for item in found:
         base = f"  (base: {item.bases[0]})" if item.bases else ""
         parts.append(Text.assemble((item.name, "bold"), (base, "dim")))
-        below = filter(None, (item.about, _needs(item), _recorded(item.recorded)))
+        below = filter(None, (item.about, _recorded(item.recorded)))
         parts.extend(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in below)
     return Group(*parts)
 
@@ -73,7 +73,8 @@ def experiment(item: Experiment) -> RenderableType:
     started = clean(shlex.join([item.launch.entry, *item.launch.args]))
     parts.append(Text(f"runs: {started}, config by {_delivery(item.launch)}"))
     if item.needs:
-        parts.append(Text(_needs(item)))
+        named = (f"{need.name}: {need}" if need.name != need.experiment else str(need) for need in item.needs)
+        parts.append(Text(f"needs: {', '.join(named)}"))
     parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
     parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
     parts.append(Text("The resolved config:\n"))
@@ -84,12 +85,6 @@ def experiment(item: Experiment) -> RenderableType:
             recorded.add_row(figure.metric, figure.mode, f"{figure.value:g}", figure.note)
         parts.append(recorded)
     return Group(*parts)
-
-
-def _needs(item: Experiment) -> str:
-    """`needs: weights = train@v3, cv5`"""
-    named = (str(need) if need.name == need.experiment else f"{need.name} = {need}" for need in item.needs)
-    return f"needs: {', '.join(named)}" if item.needs else ""
 
 
 def _delivery(launch: Launch) -> str:
