@@ -6,6 +6,7 @@ complete is not pushed again, what is running is waited for, and a push without 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -53,10 +54,12 @@ def push_chain(
     by_name, going = {link.name: link for link in links}, dict[str, Run]()
     for number, link in enumerate(links, start=1):
         place = f"{number}/{len(links)} {link.name}"
-        for need in link.needs:
-            if need.experiment in going:
-                _wait_for_need(chain, place, by_name[need.experiment], going.pop(need.experiment))
-        run = _done(chain, link, place, wait_for_slot=wait_for_slot, going=list(going.values()))
+        with _telling_how_to_go_on(chain):
+            for need in link.needs:
+                if need.experiment in going:
+                    _wait_for_need(chain, place, by_name[need.experiment], going.pop(need.experiment))
+            # A need that runs gives its session free in the end: that is worth waiting for.
+            run = _done(chain, link, place, wait_for_slot=wait_for_slot or bool(going))
         if link.is_needed and run.state.is_active:
             going[link.name] = run
         if link.is_named:
@@ -70,42 +73,49 @@ def _command(workspace: Workspace, names: Sequence[str], overrides: Sequence[str
     return command_line("coord", "push", *named, *given, "--with-needs", "--target", workspace.target.name)
 
 
-def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool, going: Sequence[Run]) -> Run:
-    """The run that does the link's work: one that is there, or a new one. `going` are the needs that still run."""
+@contextlib.contextmanager
+def _telling_how_to_go_on(chain: _Chain) -> Iterator[None]:
+    try:
+        yield
+    except CoordError as error:
+        hint = "\n".join(filter(None, [error.hint, f"Then go on with: {chain.again}"]))
+        raise type(error)(error.what, hint=hint) from error
+    except KeyboardInterrupt as interrupt:
+        what = str(interrupt) or "interrupted; what was pushed goes on"
+        raise KeyboardInterrupt(f"{what}. Go on with: {chain.again}") from None
+
+
+def _done(chain: _Chain, link: Link, place: str, *, wait_for_slot: bool) -> Run:
+    """The run that does the link's work: one that is there, or a new one."""
     workspace = chain.workspace
     while True:
         built = assemble(workspace.project, link.experiment)
         if work_to_do(built) != chain.works[link.name]:
             raise ExperimentError(
                 f"{link.name} is not what it was when the chain began: its sources, config or settings have changed",
-                hint=f"Undo that, or go on with what is there now: {chain.again}",
+                hint="Undo that, or keep it: what it changes runs again.",
             )
         for run in kernel_runs(workspace, built):
             if run.state is RunState.PUSHING:
                 arrived(workspace, run)
         step = judge(workspace, link, built)
         if step.action is Action.STOP:
-            raise _stopped(chain, step)
+            raise RunFailed(step.why, hint=step.remedy)
         if step.action is Action.PUSH:
-            return _pushed(chain, step, built, place, wait_for_slot=wait_for_slot or bool(going))
+            return _pushed(workspace, step, built, place, wait_for_slot=wait_for_slot)
         if step.run is None:
             raise RuntimeError(f"{step} has no run")
         workspace.say(f"{place}: {step.why}")
         if step.reason != "busy":
             return step.run
-        _ended(chain, step.run)
+        _ended(workspace, step.run)
 
 
-def _pushed(chain: _Chain, step: Step, built: Build, place: str, *, wait_for_slot: bool) -> Run:
-    workspace = chain.workspace
+def _pushed(workspace: Workspace, step: Step, built: Build, place: str, *, wait_for_slot: bool) -> Run:
     write_build(workspace.project, built)
     for message in built.messages:
         workspace.say(message)
-    try:
-        run = push_kernel(workspace, built, force=step.link.is_forced, wait_for_slot=wait_for_slot)
-    except CoordError as error:
-        hint = "\n".join(filter(None, [error.hint, f"Then go on with: {chain.again}"]))
-        raise type(error)(error.what, hint=hint) from error
+    run = push_kernel(workspace, built, force=step.link.is_forced, wait_for_slot=wait_for_slot)
     workspace.say(f"{place}: pushed {run.label}: {step.why}")
     return run
 
@@ -113,16 +123,12 @@ def _pushed(chain: _Chain, step: Step, built: Build, place: str, *, wait_for_slo
 def _wait_for_need(chain: _Chain, place: str, link: Link, run: Run) -> None:
     """Raises RunFailed unless the run of a need is complete in the end."""
     chain.workspace.say(f"{place}: waiting for {run.label}")
-    if (problem := why_useless(link, _ended(chain, run))) is not None:
-        raise _stopped(chain, problem)
+    if (problem := why_useless(link, _ended(chain.workspace, run))) is not None:
+        raise RunFailed(problem.why, hint=problem.remedy)
 
 
-def _ended(chain: _Chain, run: Run) -> Run:
+def _ended(workspace: Workspace, run: Run) -> Run:
     try:
-        return wait_for_end(chain.workspace, run)
+        return wait_for_end(workspace, run)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped waiting; {run.label} goes on. Go on with: {chain.again}") from None
-
-
-def _stopped(chain: _Chain, step: Step) -> RunFailed:
-    return RunFailed(step.why, hint=f"{step.remedy}\nThen go on with: {chain.again}")
+        raise KeyboardInterrupt(f"stopped waiting; {run.label} goes on") from None

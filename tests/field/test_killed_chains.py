@@ -71,17 +71,20 @@ def test_an_answer_that_is_lost(tiny: Project, ledger: Ledger, slug: str, arrive
     resumed(tiny, chained, is_over=True)
 
 
-def test_interrupted(tiny: Project, ledger: Ledger) -> None:
-    """Ctrl-C says what goes on, and how to go on with the chain."""
+@pytest.mark.parametrize(
+    ("others", "what"),
+    [([], "stopped waiting; base local-v1 goes on"), (["a", "b"], "interrupted; what was pushed goes on")],
+)
+def test_interrupted(tiny: Project, ledger: Ledger, others: list[str], what: str) -> None:
+    """Ctrl-C, while it waits for a need or for a free session, says how to go on with the chain."""
     chained = Chained(tiny, ledger)
+    chained.target.running = others
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     chained.waits = interrupt
     with pytest.raises(KeyboardInterrupt) as caught:
-        chained.push(sets=["seed=5"])
-    assert str(caught.value) == (
-        "stopped waiting; base local-v1 goes on. "
-        "Go on with: coord push --exp infer --set seed=5 --with-needs --target local"
-    )
+        chained.push(sets=["seed=5"], wait_for_slot=True)
+    again = "coord push --exp infer --set seed=5 --with-needs --target local"
+    assert str(caught.value) == f"{what}. Go on with: {again}"
