@@ -21,7 +21,7 @@ _MERGED = 0
 
 
 @dataclasses.dataclass(frozen=True)
-class Read:
+class NamedSource:
     """What a run read of another kernel, and what it calls it."""
 
     name: str
@@ -176,10 +176,10 @@ class Run:
         return dict(found) if isinstance(found, dict) else {}
 
     @property
-    def named_reads(self) -> tuple[Read, ...]:
+    def named_reads(self) -> tuple[NamedSource, ...]:
         """What it read, by the names of its needs: first these in their order, then other kernels."""
         others = [each for each in self.reads if each not in self.needs_read.values()]
-        return (*(Read(*each) for each in self.needs_read.items()), *(Read("", each) for each in others))
+        return (*(NamedSource(*each) for each in self.needs_read.items()), *(NamedSource("", each) for each in others))
 
     @property
     def _needed(self) -> dict[str, str]:
