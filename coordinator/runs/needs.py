@@ -207,10 +207,12 @@ def _waited_for(workspace: Workspace, experiment: Experiment, slugs: Mapping[str
 def _joined(experiment: Experiment, problems: list[CoordError]) -> CoordError:
     """One error that says all; Later only if there is nothing else."""
     first = min(problems, key=lambda each: isinstance(each, Later))
-    if len(problems) == 1:
-        return type(first)(f"{experiment.name} needs {first.what}", hint=first.hint)
-    lines = "\n".join(f"  {each.what}" for each in problems)
     hints = dict.fromkeys(each.hint for each in problems if each.hint)
+    if isinstance(first, RunNotFound):
+        hints[f"Or all of it: {command_line('coord', 'push', '--exp', experiment.name, '--with-needs')}"] = None
+    if len(problems) == 1:
+        return type(first)(f"{experiment.name} needs {first.what}", hint="\n".join(hints))
+    lines = "\n".join(f"  {each.what}" for each in problems)
     return type(first)(
         f"{experiment.name} has {len(problems)} needs that can't be read:\n{lines}", hint="\n".join(hints)
     )

@@ -133,7 +133,12 @@ def test_outdated_predictions_are_not_submitted(
 def test_what_its_source_read_counts_too(tiny: Project, ledger: Ledger) -> None:
     """The hint has the pushes in their order."""
     ledger.add(stage(1, id="s1", created_at="2026-10-01T00:00:00+00:00"))
-    two = {"experiment": "stage-2", "slug": "stage-2", "metadata": READS, "reads": (Source("ada/stage-1", 1),)}
+    two: dict[str, Any] = {
+        "experiment": "stage-2",
+        "slug": "stage-2",
+        "metadata": READS,
+        "reads": (Source("ada/stage-1", 1),),
+    }
     ledger.add(stage(1, id="t1", created_at="2026-10-02T00:00:00+00:00", **two))
     metadata = {"kernel_sources": ["ada/stage-2"], "competition_sources": ["parity"]}
     run = fetched_run(tiny, ledger, metadata=metadata, reads=(Source("ada/stage-2", 1),))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from coordinator.clock import Clock
 from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound, TargetError
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger, Run
@@ -31,8 +32,8 @@ COMPLETE, RUNNING, ERROR, CANCELLED = RunState.COMPLETE, RunState.RUNNING, RunSt
 
 
 @dataclass
-class Clock:
-    """Time passes only while somebody sleeps; `during` is called then."""
+class Time:
+    """It passes only while somebody sleeps; `during` is called then."""
 
     now: float = 1_000_000.0
     during: Callable[[float], None] = lambda now: None
@@ -65,9 +66,10 @@ class Here:
         infer(project, needs)
         for run in runs:
             ledger.add(run)
-        self.said, self.target, self.clock = list[str](), target or MemoryTarget(slots=9), Clock()
+        self.said, self.target, self.clock = list[str](), target or MemoryTarget(slots=9), Time()
         self.ledger, self.project = ledger, project
-        self.workspace = Workspace(project, ledger, self.target, self.clock, self.said.append)
+        clock = Clock(self.clock.seconds, sleep=self.clock.sleep)
+        self.workspace = Workspace(project, ledger, self.target, clock, self.said.append)
 
     def ready(self, *, wait: bool = False) -> tuple[str, ...]:
         return ready_needs(self.workspace, resolve(self.project, "infer"), wait=wait)
