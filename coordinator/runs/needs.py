@@ -84,7 +84,7 @@ def ready_needs(workspace: Workspace, experiment: Experiment, *, wait: bool = Fa
         else:
             texts.append(f"warning: {each.called} has a kernel on {workspace.target.name}, but no run in this ledger")
     if problems:
-        raise _joined(experiment, problems)
+        raise _joined(workspace, experiment, problems)
     return tuple(texts)
 
 
@@ -108,7 +108,7 @@ def _is_elsewhere(workspace: Workspace, found: NeededRuns) -> bool:
 def _problem(workspace: Workspace, found: NeededRuns) -> CoordError | None:
     """Why the experiment cannot be pushed now; None if this need is as it should be."""
     newest, awaited = found.newest, found.awaited
-    push = _command(workspace, "push", found)
+    push = _command(workspace, "push", found.need.experiment)
     if awaited is not None:
         instead, earlier = "", ""
         if newest is not None:
@@ -128,7 +128,7 @@ def _problem(workspace: Workspace, found: NeededRuns) -> CoordError | None:
         )
     last = found.runs[0]
     about = f" ({last.message})" if last.message else ""
-    see = f"See why: {_command(workspace, 'logs', found)}\n" if last.has_kernel else ""
+    see = f"See why: {_command(workspace, 'logs', found.need.experiment)}\n" if last.has_kernel else ""
     return RunFailed(
         f"{found.called}: {last.label} {last.state.phrase}{about}, and no version of it is complete",
         hint=f"{see}Push it again: {push}",
@@ -139,7 +139,10 @@ def _other_version(workspace: Workspace, found: NeededRuns) -> CoordError:
     """The error for a version that is asked for, and is not the newest complete one."""
     need, newest = found.need, found.newest
     wanted = next((run for run in found.runs if run.version == need.version), None)
-    push, drop = _command(workspace, "push", found), f"or leave out @v{need.version} to read the newest one"
+    push, drop = (
+        _command(workspace, "push", found.need.experiment),
+        f"or leave out @v{need.version} to read the newest one",
+    )
     there = "it has no complete version" if newest is None else f"the newest complete one is v{newest.version}"
     if wanted is not None and wanted.state is not RunState.COMPLETE:
         what = f"{wanted.label} {wanted.state.phrase}, and has no output to attach; {there}"
@@ -204,12 +207,12 @@ def _waited_for(workspace: Workspace, experiment: Experiment, slugs: Mapping[str
         ) from None
 
 
-def _joined(experiment: Experiment, problems: list[CoordError]) -> CoordError:
+def _joined(workspace: Workspace, experiment: Experiment, problems: list[CoordError]) -> CoordError:
     """One error that says all; Later only if there is nothing else."""
     first = min(problems, key=lambda each: isinstance(each, Later))
     hints = dict.fromkeys(each.hint for each in problems if each.hint)
     if isinstance(first, RunNotFound):
-        hints[f"Or all of it: {command_line('coord', 'push', '--exp', experiment.name, '--with-needs')}"] = None
+        hints[f"Or all of it: {_command(workspace, 'push', experiment.name, '--with-needs')}"] = None
     if len(problems) == 1:
         return type(first)(f"{experiment.name} needs {first.what}", hint="\n".join(hints))
     lines = "\n".join(f"  {each.what}" for each in problems)
@@ -218,11 +221,11 @@ def _joined(experiment: Experiment, problems: list[CoordError]) -> CoordError:
     )
 
 
-def _command(workspace: Workspace, verb: str, found: NeededRuns) -> str:
-    """`coord VERB --exp NEED`, with the target where it is not the one that is taken without."""
+def _command(workspace: Workspace, verb: str, experiment: str, *options: str) -> str:
+    """`coord VERB --exp EXPERIMENT`, with the target where it is not the one that is taken without."""
     name = workspace.target.name
     where = () if target_name(workspace.project, None) == name else ("--target", name)
-    return command_line("coord", verb, "--exp", found.need.experiment, *where)
+    return command_line("coord", verb, "--exp", experiment, *options, *where)
 
 
 def _at_work(run: Run) -> str:

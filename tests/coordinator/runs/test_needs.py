@@ -230,7 +230,10 @@ def test_a_target_other_than_the_usual_one_is_named(tiny: Project, ledger: Ledge
     here.target.name = "kaggle"
     with pytest.raises(RunNotFound) as refused:
         here.push()
-    assert refused.value.hint == "Make one: coord push --exp base --target kaggle"
+    assert str(refused.value.hint).splitlines() == [
+        "Make one: coord push --exp base --target kaggle",
+        "Or all of it: coord push --exp infer --with-needs --target kaggle",
+    ]
 
 
 def test_a_kernel_that_another_machine_pushed(tiny: Project, ledger: Ledger) -> None:
