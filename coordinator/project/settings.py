@@ -103,6 +103,8 @@ class LocalSettings:
     """Files outside the working directory: the home, /tmp, /kaggle/temp."""
     output_files: float = 10_000
     log_mib: float = 64.0
+    secrets: str = ".coord/secrets.toml"
+    """TOML file, relative to the project, of the secrets that `kaggle_secrets` gives; chmod 600. It may be missing."""
     gpu_quota_hours: float = 30.0
     """Hours in a week; a push for a GPU is refused when they are spent."""
     tpu_quota_hours: float = 20.0

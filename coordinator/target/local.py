@@ -138,6 +138,10 @@ class DrySession:
     """JSON, for the variable COORD_OVERRIDES."""
     internet: bool
     """Whether the session has a network, if it is isolated."""
+    machine_shape: str
+    """The machine that it would have on Kaggle; "" is one without an accelerator."""
+    modules: tuple[str, ...]
+    """Those of the inputs in which Python finds modules, too: the competitions'."""
 
 
 def run_once(project: Project, session: DrySession, on_record: Callable[[LogRecord], None]) -> int:
@@ -149,9 +153,15 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
     with _explained():
         if session.root.exists():
             _module("state").remove_tree(session.root)
-        sessions = _module("sessions")
+        sessions, rules = _module("sessions"), _module("state").rules
+        shape = rules.given_shape(session.machine_shape, enable_gpu=False, enable_tpu=False) or ""
         options = sessions.SessionOptions(
-            session.inputs, session.overrides, settings=_settings(project), internet=session.internet
+            session.inputs,
+            session.overrides,
+            settings=_settings(project),
+            internet=session.internet,
+            machine_shape=shape,
+            modules=session.modules,
         )
         code: int = sessions.run_once(session.script, session.root, pass_on, options)
     return code
@@ -169,7 +179,8 @@ def has_source(project: Project, kind: str, name: str) -> bool:
 
 
 def _settings(project: Project) -> Any:
-    return _module("settings").Settings(**dataclasses.asdict(project.settings.local))
+    chosen = dataclasses.asdict(project.settings.local)
+    return _module("settings").Settings(**chosen | {"secrets": str(project.root / chosen["secrets"])})
 
 
 def _register(project: Project, function: str, name: str, directory: Path) -> None:

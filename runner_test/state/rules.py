@@ -7,8 +7,6 @@ of invalid sources in the answer to a push that runs nevertheless.
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from slugify import slugify
-
 MAX_SOURCE: Final = 1 << 20  # bytes
 MIN_TITLE, MAX_TITLE = 5, 50  # characters
 LANGUAGES: Final = ("python", "r", "rmarkdown")
@@ -37,6 +35,8 @@ _SHAPES: Final = {
 
 def slug_of(title: str) -> str:
     """The slug that Kaggle derives from a title."""
+    from slugify import slugify  # here, because a session needs this module and never a slug
+
     return str(slugify(title))
 
 
