@@ -5,6 +5,7 @@ LocalKaggleError
 ├── MissingFolder   a folder to register or to mount that does not exist
 ├── RootInUse       a session root that still holds an earlier session's folders
 ├── NoJupyter       a notebook to run, but Jupyter is not installed
+├── BadSecrets      a file of secrets that others may read, or that is none
 ├── NotLoopback     an address that other machines could reach
 ├── BadCompetition  a competition whose submissions could not be scored
 ├── BadPlan         an invalid plan of faults
@@ -33,6 +34,10 @@ class RootInUse(LocalKaggleError):
 
 class NoJupyter(LocalKaggleError):
     """A notebook to run, but Jupyter is not installed."""
+
+
+class BadSecrets(LocalKaggleError):
+    """A file of secrets that others may read, or that is none."""
 
 
 class NotLoopback(LocalKaggleError):

@@ -30,6 +30,9 @@ class Settings:
     """Number of files in the working directory. Kaggle's listings fail for very many; the limit is not documented."""
     log_mib: float = 64.0
     """Size of the log; output beyond it is dropped."""
+    secrets: str = ".coord/secrets.toml"
+    """TOML file of the secrets that a session gets by `kaggle_secrets`; only its owner may read it. The paths of a
+    store's settings are absolute. There need not be such a file."""
     gpu_quota_hours: float = 30.0
     """Hours a week of sessions on machines with GPUs."""
     tpu_quota_hours: float = 20.0

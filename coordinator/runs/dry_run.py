@@ -55,12 +55,12 @@ def dry_run_kernel(
     warn_of_isolation(project, say)
     settings = project.settings.dry_run
     overrides = dry_overrides(project, built.experiment, given, say)
-    inputs = {}
+    kernel, inputs = built.experiment.kernel, {}
     if settings.input:
         folder = project.root / settings.input
         if not folder.is_dir():
             _prepare(project, folder)
-        inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
+        inputs = dict.fromkeys(_mounts(project, kernel), folder)
     for need in built.experiment.needs:
         folder, told = stand_in(project, built.experiment.name, need)
         say(told)
@@ -72,7 +72,9 @@ def dry_run_kernel(
         root,
         inputs=inputs,
         overrides=json.dumps(overrides),
-        internet=built.experiment.kernel.enable_internet,
+        internet=kernel.enable_internet,
+        machine_shape=kernel.machine_shape or "",
+        modules=tuple(local.mount_path(project, "competitions", slug) for slug in kernel.competition_sources),
     )
     lines, joined = list[str](), Lines()
 

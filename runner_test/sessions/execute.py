@@ -1,6 +1,5 @@
 """Runs a program as a session of processes and turns its output into log records as it comes."""
 
-import codecs
 import os
 import selectors
 import subprocess
@@ -12,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from runner_test.sessions.log import Record
+from runner_test.sessions.records import Stream
 
 _CHUNK = 65536
 _TICK = 0.2  # seconds between two calls of `stop` and `limit`
@@ -65,23 +65,21 @@ class Outcome:
     reason: str | None = None  # for LIMIT: which limit was exceeded, as a sentence
 
 
-class _Stream:
-    """One of a program's two output streams: a pipe, and a decoder that waits for the rest of a split character."""
+class _Pipe:
+    """The end of a pipe, from which one of a program's two output streams is read."""
 
-    def __init__(self, name: str, descriptor: int, emit: Callable[[str, str], None]) -> None:
+    def __init__(self, descriptor: int, stream: Stream) -> None:
         self.descriptor = descriptor
-        self._name = name
-        self._emit = emit
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.stream = stream
 
     def read(self) -> int:
-        """Read once and emit the text; the number of bytes, 0 at the end. Raises BlockingIOError like `os.read`."""
+        """Read once and pass the text on; the number of bytes, 0 at the end. Raises BlockingIOError like `os.read`."""
         chunk = os.read(self.descriptor, _CHUNK)
-        self._send(self._decoder.decode(chunk))
+        self.stream.feed(chunk)
         return len(chunk)
 
     def drain(self) -> None:
-        """Emit what the pipe holds now, without waiting: a process that was not found may keep it open."""
+        """Pass on what the pipe holds now, without waiting: a process that was not found may keep it open."""
         os.set_blocking(self.descriptor, False)
         left = _PIPE_LIMIT
         try:
@@ -89,11 +87,7 @@ class _Stream:
                 left -= count
         except BlockingIOError:
             pass  # empty, but not closed
-        self._send(self._decoder.decode(b"", final=True))
-
-    def _send(self, text: str) -> None:
-        if text:
-            self._emit(self._name, text)
+        self.stream.end()
 
 
 @dataclass(frozen=True)
@@ -103,20 +97,22 @@ class Command:
     arguments: Sequence[str]
     cwd: Path
     environment: Mapping[str, str]
+    descriptors: Sequence[int] = ()
+    """Open files that it inherits. They are closed here once it has started."""
 
 
 def execute(
     command: Command,
     *,
     timeout: float | None,
-    on_record: Callable[[Record], None],
+    on_records: Callable[[Sequence[Record]], None],
     stop: Callable[[], bool],
     limit: Callable[[int], str | None],
 ) -> Outcome:
     """Run a program until it ends, `timeout` seconds have passed, or `stop()` is true; then end all that it started.
 
     `limit` is called with the id of the process that leads the session; a text that it returns ends the session and
-    becomes the outcome's reason. `on_record` is called with every piece of output as it comes. Any exception,
+    becomes the outcome's reason. `on_records` is called with the lines that it prints, as they come. Any exception,
     KeyboardInterrupt included, ends the program before it goes on.
     """
     told, tells = os.pipe()
@@ -131,40 +127,41 @@ def execute(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
-            pass_fds=[tells],
+            pass_fds=[tells, *command.descriptors],
             start_new_session=True,
         ) as process,
     ):
-        os.close(tells)
+        for descriptor in (tells, *command.descriptors):
+            os.close(descriptor)
         assert process.stdout is not None
         assert process.stderr is not None
         begin = time.monotonic()
 
-        def emit(name: str, text: str) -> None:
-            on_record(Record(name, round(time.monotonic() - begin, 6), text))
+        def since() -> float:
+            return time.monotonic() - begin
 
-        streams = [
-            _Stream("stdout", process.stdout.fileno(), emit),
-            _Stream("stderr", process.stderr.fileno(), emit),
+        pipes = [
+            _Pipe(process.stdout.fileno(), Stream("stdout", on_records, since)),
+            _Pipe(process.stderr.fileno(), Stream("stderr", on_records, since)),
         ]
         try:
             # It loads psutil, which takes as long as the program's own start: meanwhile, not before.
             from runner_test.sessions import processes
 
-            stopped, reason = _pump(code.fileno(), streams, begin, timeout, stop, lambda: limit(process.pid))
+            stopped, reason = _pump(code.fileno(), pipes, begin, timeout, stop, lambda: limit(process.pid))
         finally:
             from runner_test.sessions import processes  # again, in case the first import was interrupted
 
             processes.kill_session(process.pid)
-        for stream in streams:
-            stream.drain()
+        for pipe in pipes:
+            pipe.drain()
         # The launcher is killed in any case; if it has written nothing, so was the program.
         return Outcome(int(code.read() or process.wait()), stopped, reason)
 
 
 def _pump(
     ended: int,
-    streams: list[_Stream],
+    pipes: list[_Pipe],
     begin: float,
     timeout: float | None,
     stop: Callable[[], bool],
@@ -173,8 +170,8 @@ def _pump(
     """Pass output on until the program's end is told at `ended`, or it is to be stopped: why, for LIMIT the reason."""
     with selectors.DefaultSelector() as selector:
         selector.register(ended, selectors.EVENT_READ)
-        for stream in streams:
-            selector.register(stream.descriptor, selectors.EVENT_READ, stream)
+        for pipe in pipes:
+            selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
         next_look = begin
         while True:
             now = time.monotonic()
@@ -189,7 +186,9 @@ def _pump(
             wait = next_look - now if timeout is None else min(next_look - now, begin + timeout - now)
             ready = [key for key, _ in selector.select(wait)]
             for key in ready:
-                if isinstance(key.data, _Stream) and not key.data.read():
+                if isinstance(key.data, _Pipe) and not key.data.read():
                     selector.unregister(key.fileobj)
+            for pipe in pipes:
+                pipe.stream.settle()
             if any(key.fileobj == ended for key in ready):
                 return None, None

@@ -1,31 +1,37 @@
 """Isolation: a session in namespaces of its own, made by bubblewrap, which look like Kaggle's machine.
 
 They have a read-only root with the system's programs and the interpreter that runs the session, a `/kaggle`, a private
-home, `/tmp`, `/dev/shm` and `/proc`, a user and a host name of their own, and with the internet off no network but the
-loopback. The rest of this machine (homes, projects, credentials, other processes) is not visible.
+home, `/tmp`, `/dev/shm` and `/proc`, a host name of their own, and with the internet off no network but the loopback.
+Their user is root, as on Kaggle, but only inside: he has the rights of whoever started the session, and less. The rest
+of this machine (homes, projects, credentials, other processes) is not visible.
 
 Kaggle gives a session a container; this needs no daemon, no image, and no rights but making user namespaces. (`unshare`
 of util-linux makes the namespaces, too, but it neither mounts the folders nor brings up a loopback.)
 """
 
 import functools
-import json
 import math
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runner_test.sessions import notebook
+from runner_test.sessions.interpreter import Interpreter
 from runner_test.sessions.layout import INPUT, KAGGLE, SRC, WORKING
 from runner_test.settings import Settings
 from runner_test.state import files
 
-HOME = "/home/kaggle"
-_USER = "1000"
+HOME = PurePosixPath("/root")
+TEMPORARY = PurePosixPath("/tmp")
+IMAGE = PurePosixPath("/image")
+"""Where a session sees what stands for Kaggle's image: its Python, the installed packages, Kaggle's own modules."""
+PYTHON = IMAGE / "python"
+MODULES = IMAGE / "kaggle"
+NOTEBOOK_PROGRAM = IMAGE / "run_notebook.py"
+_USER = "0"
 _HOST = "kaggle"
 _PROBE_SECONDS = 10.0
 
@@ -41,15 +47,12 @@ _ETC = (
 _DEVICES = ("nvidia*", "dri", "kfd", "accel*", "vfio", "dxg")  # GPUs and TPUs: patterns in /dev
 
 _OWN_ETC = {
-    "passwd": f"root:x:0:0::/root:/usr/sbin/nologin\nkaggle:x:{_USER}:{_USER}::{HOME}:/bin/sh\n",
-    "group": f"root:x:0:\nkaggle:x:{_USER}:\n",
+    "passwd": f"root:x:0:0:root:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "group": "root:x:0:\nnogroup:x:65534:\n",
     # The host's name leads to the loopback: programs that find their peers by it, such as torch's process groups, would
     # get an address of the network that is missing here.
     "hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
 }
-
-# Prints where another interpreter's files are.
-_ASKS = "import json, sys; print(json.dumps([sys.prefix, sys.base_prefix, sys.path]))"
 
 
 @functools.cache
@@ -110,36 +113,41 @@ class Container:
     root: Path
     """The session's folders (layout.py), which become `/kaggle`."""
     scratch: Path
-    """Has the folders `home` and `tmp`, which become the home and `/tmp`."""
+    """Has the folders `home`, `tmp`, `python` and `kaggle`, for the home, `/tmp`, the session's own Python and Kaggle's
+    own modules."""
     inputs: Mapping[str, Path]
     """Folders to mount, by path below `/kaggle/input`."""
-    python: str
+    installed: Interpreter
     """The interpreter that must be there."""
     internet: bool
     memory: float
     """Bytes that `/dev/shm` may hold."""
 
-    def enclose(self, program: Sequence[str]) -> list[str]:
-        """The command that runs the command `program` in the namespaces.
+    def enclose(self, program: Sequence[str]) -> tuple[list[str], int]:
+        """The command that runs the command `program` in the namespaces, and an open file that it must inherit.
 
-        Its exit code is the program's, or 128 + n where signal n ended it.
+        Its exit code is the program's, or 128 + n where signal n ended it. The file has bubblewrap's arguments: its
+        command line, which the session can read, would show it this machine's folders.
         """
         etc = self.scratch / "etc"
         etc.mkdir()
         for name, text in _OWN_ETC.items():
             (etc / name).write_text(text, encoding="ascii")
-        visible: list[str | Path] = [*_interpreter(self.python), *_library_folders(), notebook.PROGRAM]
+        visible: list[str | Path] = [*_installation(self.installed), *_library_folders()]
         mounts = [(str(folder), str(KAGGLE / INPUT / mount)) for mount, folder in self.inputs.items()]
-        return [
-            shutil.which("bwrap") or "bwrap",
+        arguments = [
             *_namespaces(internet=self.internet),
             *_system(),
             *(part for name in _ETC for part in _read_only(f"/etc/{name}")),
             *(part for name in _OWN_ETC for part in ("--ro-bind", str(etc / name), f"/etc/{name}")),
             *_kernel_folders(self.memory),
-            *("--bind", str(self.scratch / "tmp"), "/tmp", "--symlink", "/tmp", "/var/tmp"),
-            *("--bind", str(self.scratch / "home"), HOME),
+            *("--bind", str(self.scratch / "tmp"), str(TEMPORARY), "--symlink", str(TEMPORARY), "/var/tmp"),
+            *("--bind", str(self.scratch / "home"), str(HOME)),
             *(part for path in visible for part in _read_only(path)),
+            *("--bind", str(self.scratch / "python"), str(PYTHON)),
+            *("--ro-bind", str(self.scratch / "kaggle"), str(MODULES)),
+            *("--ro-bind", notebook.PROGRAM, str(NOTEBOOK_PROGRAM)),
+            *(part for folder, at in moved(self.installed).items() for part in ("--ro-bind", str(folder), str(at))),
             # Writable: a program may make folders below /kaggle, as on Kaggle; they are not output. The working folder
             # is a mount of its own, as on Kaggle: else it could be renamed, and a link to any folder of this machine
             # put in its place.
@@ -147,15 +155,28 @@ class Container:
             *("--bind", str(self.root / WORKING), str(KAGGLE / WORKING)),
             *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
             *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
-            *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING), "--"),
-            *program,
+            *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING)),
         ]
+        file = os.memfd_create("arguments")
+        os.write(file, b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
+        os.lseek(file, 0, os.SEEK_SET)
+        return [shutil.which("bwrap") or "bwrap", "--args", str(file), "--", *program], file
+
+
+def moved(installed: Interpreter) -> dict[Path, PurePosixPath]:
+    """The folders of packages and programs that a session sees below IMAGE: those that lie in somebody's project."""
+    found = {path: IMAGE / f"packages-{number}" for number, path in enumerate(installed.packages)}
+    if installed.programs.is_dir():
+        found[installed.programs] = IMAGE / "programs"
+    stay = (*map(Path, (*_SYSTEM, *_LINKS_OR_FOLDERS)), installed.base)
+    return {path: at for path, at in found.items() if not any(path.is_relative_to(folder) for folder in stay)}
 
 
 def _namespaces(*, internet: bool) -> list[str]:
     """All kinds of namespaces; their processes end with the first one, which ends with bubblewrap."""
     return [
-        *("--unshare-user", "--uid", _USER, "--gid", _USER),
+        # Without capabilities, which bubblewrap leaves to a real root: the user inside could undo the mounts.
+        *("--unshare-user", "--uid", _USER, "--gid", _USER, "--cap-drop", "ALL"),
         *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", _HOST, "--unshare-cgroup-try"),
         *(() if internet else ("--unshare-net",)),
         "--die-with-parent",
@@ -191,21 +212,9 @@ def _library_folders() -> list[str]:
     return [path for path in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if path.startswith("/")]
 
 
-def _interpreter(python: str) -> list[Path]:
-    """The folders of an interpreter: its own, those of the links that lead to it, and its site-packages elsewhere.
-
-    Without the source trees in `sys.path` (installed with `pip install --editable`): Kaggle has none of them.
-    """
-    if python == sys.executable:
-        prefix, base, search = sys.prefix, sys.base_prefix, sys.path
-    else:
-        asked = subprocess.run([python, "-c", _ASKS], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True)
-        prefix, base, search = json.loads(asked.stdout)
-    found = [Path(prefix), Path(base), Path(python).parent]
-    link = Path(python)
-    while link.is_symlink():
-        link = link.parent / link.readlink()
-        found.append(link.parent)
-    found += [Path(path) for path in search if Path(path).name in ("site-packages", "dist-packages")]
+def _installation(installed: Interpreter) -> list[Path]:
+    """The folders of the interpreter itself, which stay where they are: its program knows its own path."""
     there = (*_SYSTEM, *_LINKS_OR_FOLDERS)
-    return [path for path in dict.fromkeys(found) if not any(path.is_relative_to(folder) for folder in there)]
+    program = installed.executable.parent
+    found = [installed.base] if program.is_relative_to(installed.base) else [installed.base, program]
+    return [path for path in found if not any(path.is_relative_to(folder) for folder in there)]

@@ -10,6 +10,8 @@ KAGGLE = PurePosixPath("/kaggle")
 SRC = PurePosixPath("src")
 INPUT = PurePosixPath("input")
 WORKING = PurePosixPath("working")
+OTHERS = (PurePosixPath("temp"), PurePosixPath("lib"))
+"""Folders of a session that are neither its input nor its output."""
 SCRIPT = SRC / "script.py"
 NOTEBOOK = SRC / "__notebook__.ipynb"
 
@@ -17,19 +19,20 @@ NOTEBOOK = SRC / "__notebook__.ipynb"
 def lay_out(
     root: Path, source: bytes, inputs: Mapping[str, Path], code: PurePosixPath, *, links: bool
 ) -> dict[str, Path]:
-    """Fill `root` with the script or notebook `code`, read-only, `input/` and an empty `working/`.
+    """Fill `root` with the script or notebook `code`, read-only, `input/`, and an empty `working/`, `temp/` and `lib/`.
 
     `inputs` maps mount paths below `input/`, such as `datasets/owner/slug`, to folders. With `links` there are symbolic
     links to them, otherwise empty folders as mount points. Returns `inputs` with resolved paths. Raises RootInUse,
     MissingFolder and BadName.
     """
     root.mkdir(exist_ok=True)
-    for name in (SRC, INPUT, WORKING):
+    for name in (SRC, INPUT, WORKING, *OTHERS):
         if (root / name).exists():
             raise RootInUse(f"{root} already holds a session's {name}/: give a fresh folder")
     mounts = {_mount_path(mount): _folder(mount, folder) for mount, folder in inputs.items()}
 
-    (root / WORKING).mkdir()
+    for name in (WORKING, *OTHERS):
+        (root / name).mkdir()
     for mount, folder in mounts.items():
         at = root / INPUT / mount
         at.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ limit for a moment before it is ended.
 import errno
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,19 +115,31 @@ def _unread(error: OSError) -> None:
 
 
 class Shortened:
-    """Passes records on until the log's limit is reached, then adds one record that says so and drops the rest."""
+    """Passes records on until the log's limit is reached, then adds a line that says so and drops the rest."""
 
-    def __init__(self, settings: Settings, on_record: Callable[[Record], None]) -> None:
+    def __init__(self, settings: Settings, on_records: Callable[[Sequence[Record]], None]) -> None:
         self._limit = settings.log_mib
         self._left = settings.log
-        self._on_record = on_record
+        self._on_records = on_records
+        self._is_line_open = False
 
-    def __call__(self, record: Record) -> None:
-        """Pass a record on, or drop it."""
-        if self._left <= 0:
+    def __call__(self, records: Sequence[Record]) -> None:
+        """Pass records on, or drop them."""
+        kept = []
+        for record in records:
+            if self._left <= 0:
+                break
+            self._left -= len(record.data.encode("utf-8"))
+            kept.append(record)
+        if not kept:
             return
-        self._left -= len(record.data.encode("utf-8"))
-        self._on_record(record)
+        self._is_line_open = not kept[-1].data.endswith("\n")
+        self._on_records(kept)
         if self._left <= 0:
-            text = f"\nThe log has reached {self._limit:g} MiB: the rest is left out.\n"
-            self._on_record(Record("stderr", record.time, text))
+            self.add(f"The log has reached {self._limit:g} MiB: the rest is left out.", kept[-1].time)
+
+    def add(self, sentence: str, time: float) -> None:
+        """Add a line of the local Kaggle's own, whatever the limit. What was printed last may be half a line."""
+        ends = [Record("stderr", time, "\n")] if self._is_line_open else []
+        self._is_line_open = False
+        self._on_records([*ends, Record("stderr", time, f"{sentence}\n")])

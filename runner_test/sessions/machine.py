@@ -1,18 +1,21 @@
 """One run of a script or notebook: its folders, its processes, its limits, and how it ended."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 
-from runner_test.environment import environment
-from runner_test.sessions import isolation, notebook, scratch
+from runner_test.environment import Surroundings, environment
+from runner_test.sessions import isolation, kaggle_modules, notebook, scratch
 from runner_test.sessions.execute import Command, Outcome, Stopped, execute
+from runner_test.sessions.interpreter import Layer, interpreter, user_packages
 from runner_test.sessions.layout import KAGGLE, NOTEBOOK, SCRIPT, WORKING, lay_out
 from runner_test.sessions.limits import Places, Shortened, Watch
 from runner_test.sessions.log import Record
 from runner_test.settings import DEFAULTS, Settings
-from runner_test.state import tree
+from runner_test.state import rules, tree
+
+_GPUS, _TPUS = ("nvidia[0-9]*", "kfd", "dxg"), ("accel*", "vfio/[0-9]*")  # devices in /dev
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class SessionOptions:
     """Its limits, and whether it is isolated where this machine allows it."""
     internet: bool = False
     """Whether an isolated session has a network."""
+    machine_shape: str = ""
+    """The machine that was asked for; "" is one without an accelerator."""
+    modules: Sequence[str] = ()
+    """Those of the inputs in which Python finds modules, too: the competitions'."""
 
 
 @dataclass(frozen=True)
@@ -42,21 +49,29 @@ class Machine:
     is_isolated: bool
     is_notebook: bool
 
-    def run(self, source: bytes, *, on_record: Callable[[Record], None], stop: Callable[[], bool]) -> Outcome:
+    def run(
+        self, source: bytes, *, on_records: Callable[[Sequence[Record]], None], stop: Callable[[], bool]
+    ) -> Outcome:
         """Lay the session out, run it, and clean up; it ends early once `stop()` is true.
 
-        Raises RootInUse, MissingFolder and BadName.
+        Raises RootInUse, MissingFolder, BadName and BadSecrets.
         """
         options, settings = self.options, self.options.settings
+        secrets = kaggle_modules.read_secrets(Path(settings.secrets))
         code = NOTEBOOK if self.is_notebook else SCRIPT
         mounts = lay_out(self.root, source, options.inputs, code, links=not self.is_isolated)
         working = self.root / WORKING
         with scratch.folder() as private:
-            watch = Watch(settings, Places(working, others=(self.root, private / "home", private / "tmp")))
+            kaggle_modules.provide(private / "kaggle", secrets, internet=options.internet)
+            written = [private / name for name in ("home", "tmp", "python")]
+            watch = Watch(settings, Places(working, others=(self.root, *written)))
+            say = Shortened(settings, on_records)
+            if note := _missing_device(options.machine_shape):
+                say.add(note, 0.0)
             outcome = execute(
                 self._command(code, mounts, private),
                 timeout=options.timeout,
-                on_record=Shortened(settings, on_record),
+                on_records=say,
                 stop=stop,
                 limit=watch.look,
             )
@@ -67,27 +82,55 @@ class Machine:
             outcome = replace(outcome, exit_code=128 - outcome.exit_code)  # bubblewrap reports signal n as 128 + n
         return outcome
 
-    def _command(self, code: PurePosixPath, mounts: Mapping[str, Path], private: Path) -> Command:
+    def _command(self, code: PurePath, mounts: Mapping[str, Path], private: Path) -> Command:
         """The command that runs the script or the notebook, in namespaces of its own if isolated."""
-        options = self.options
-        home, temporary = private / "home", private / "tmp"
-        home.mkdir()
-        temporary.mkdir()
-        if self.is_isolated:
-            container = isolation.Container(
-                self.root, private, mounts, options.python, options.internet, options.settings.memory
-            )
-            arguments = container.enclose(self._arguments(KAGGLE, code))
-            variables = environment(PurePosixPath(isolation.HOME), PurePosixPath("/tmp"), None)
-        else:
-            arguments = self._arguments(self.root, code)
-            variables = environment(home, temporary, self.root)
+        options, installed = self.options, interpreter(self.options.python)
+        around = self._surroundings(private)
+        layer = Layer(
+            private / "python",
+            around.programs.parent,
+            around.home,
+            search=[isolation.MODULES if self.is_isolated else private / "kaggle"],
+            moved=isolation.moved(installed) if self.is_isolated else {},
+        )
+        layer.make(installed)
+        (private / "home" / user_packages(installed)).mkdir(parents=True)
+        (private / "tmp").mkdir()
+        variables = environment(around)
         if options.overrides is not None:
             variables["COORD_OVERRIDES"] = options.overrides
-        return Command(arguments, self.root / WORKING, variables)
+        arguments = self._arguments(str(layer.python), around.kaggle, code)
+        if not self.is_isolated:
+            return Command(arguments, self.root / WORKING, variables)
+        memory = options.settings.memory
+        container = isolation.Container(self.root, private, mounts, installed, options.internet, memory)
+        enclosed, file = container.enclose(arguments)
+        return Command(enclosed, self.root / WORKING, variables, descriptors=[file])
 
-    def _arguments(self, kaggle: Path | PurePosixPath, code: PurePosixPath) -> list[str]:
-        python = self.options.python
+    def _surroundings(self, private: Path) -> Surroundings:
+        is_isolated = self.is_isolated
+        python = isolation.PYTHON if is_isolated else private / "python"
+        return Surroundings(
+            kaggle=KAGGLE if is_isolated else self.root,
+            home=isolation.HOME if is_isolated else private / "home",
+            temporary=isolation.TEMPORARY if is_isolated else private / "tmp",
+            programs=python / "bin",
+            modules=self.options.modules,
+            is_isolated=is_isolated,
+            is_notebook=self.is_notebook,
+        )
+
+    def _arguments(self, python: str, kaggle: PurePath, code: PurePath) -> list[str]:
         if self.is_notebook:
-            return notebook.command(python, kaggle / code, kaggle / WORKING)
+            program = str(isolation.NOTEBOOK_PROGRAM) if self.is_isolated else notebook.PROGRAM
+            return notebook.command(python, program, kaggle / code, kaggle / WORKING)
         return [python, str(kaggle / code)]
+
+
+def _missing_device(shape: str) -> str | None:
+    """A line for the log of a session that asked for a device which this machine lacks, or None."""
+    kinds = {"GPU": (rules.is_gpu(shape), _GPUS), "TPU": (rules.is_tpu(shape), _TPUS)}
+    for kind, (asked, patterns) in kinds.items():
+        if asked and not any(True for pattern in patterns for _ in Path("/dev").glob(pattern)):
+            return f"The local Kaggle: this machine has no {kind}. The session asked for {shape}, and runs without it."
+    return None

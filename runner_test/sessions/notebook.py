@@ -29,10 +29,13 @@ def missing() -> str | None:
     return None
 
 
-def command(python: str, notebook: PurePath, working: PurePath) -> list[str]:
-    """The command that runs a notebook and writes the executed copy into the working directory, under Kaggle's name."""
+def command(python: str, program: str, notebook: PurePath, working: PurePath) -> list[str]:
+    """The command that runs a notebook with PROGRAM, which is at `program`.
+
+    It writes the executed copy into the working directory, under Kaggle's name.
+    """
     # -P: else the modules beside run_notebook.py would hide others with the same names.
-    return [python, "-P", PROGRAM, str(notebook), str(working / "__notebook__.ipynb")]
+    return [python, "-P", program, str(notebook), str(working / "__notebook__.ipynb")]
 
 
 def as_text(source: str) -> str:

@@ -15,7 +15,7 @@ from signal import strsignal
 
 from runner_test.environment import inherited
 from runner_test.errors import LocalKaggleError, StartFailed
-from runner_test.sessions import log
+from runner_test.sessions import attached, log
 from runner_test.sessions.execute import Outcome, Stopped
 from runner_test.sessions.machine import Machine, SessionOptions
 from runner_test.state import SessionProgress, State, Version, VersionPaths, progress, read_version, slots, sources
@@ -71,11 +71,13 @@ def supervise(paths: VersionPaths) -> None:
 
 def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: Callable[[], bool]) -> SessionProgress:
     options = SessionOptions(
-        inputs=sources.mounts(paths.root, version),
+        inputs=attached.mounts(paths.root, version),
         timeout=version.timeout,
         python=version.python,
         settings=version.settings,
         internet=version.enable_internet,
+        machine_shape=version.machine_shape,
+        modules=sources.competition_mounts(version),
     )
     is_notebook = version.kernel_type == "notebook"
     machine = Machine(paths.session, options, is_isolated=version.isolated, is_notebook=is_notebook)
@@ -83,7 +85,7 @@ def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: 
     file = os.open(paths.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         source = paths.source.read_bytes()
-        outcome = machine.run(source, on_record=lambda record: log.append(file, record), stop=stop)
+        outcome = machine.run(source, on_records=lambda records: log.append(file, records), stop=stop)
     finally:
         os.close(file)
     state, failure = _verdict(outcome, version)

@@ -102,6 +102,6 @@ def _remove_tree(path: Path) -> None:
                 if entry.is_dir(follow_symlinks=False):
                     left.append(Path(entry.path))
                 else:
-                    Path(entry.path).unlink()
+                    os.unlink(entry.path)  # noqa: PTH108  # a Path takes three times as long
     for folder in reversed(emptied):
         folder.rmdir()

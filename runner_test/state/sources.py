@@ -90,6 +90,12 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     return mounted
 
 
+def competition_mounts(version: Version) -> tuple[str, ...]:
+    """Where the competitions of a version are mounted, below `input/`: Python finds modules there, too."""
+    layout = version.settings.layout
+    return tuple(mount_path(layout, "competitions", slug) for slug in version.competition_sources)
+
+
 def _dataset_link(root: Path, reference: Reference) -> Path:
     return root / "datasets" / reference.owner / reference.slug
 

@@ -148,7 +148,7 @@ def test_whoever_it_leaves_behind(tmp_path: Path, way: str, *, goes_on: bool) ->
     outcome = execute(
         Command([sys.executable, "-c", script], tmp_path, dict(os.environ)),
         timeout=20,
-        on_record=lambda record: printed.append(record.data),
+        on_records=lambda records: printed.extend(record.data for record in records),
         stop=lambda: False,
         limit=found if goes_on else lambda leader: None,
     )
@@ -164,7 +164,7 @@ def test_a_session_that_is_stopped_while_it_starts(tmp_path: Path, isolated: str
         options = SessionOptions(timeout=20, settings=Settings(isolation=isolated))  # type: ignore[arg-type]
         machine = Machine(root, options, is_isolated=isolated == "auto", is_notebook=False)
         source = b"import time; time.sleep(60)"
-        machine.run(source, on_record=lambda record: None, stop=lambda: True)
+        machine.run(source, on_records=lambda records: None, stop=lambda: True)
     started = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     assert [each for each in started if str(tmp_path) in " ".join(each)] == []
 
@@ -185,7 +185,7 @@ def test_a_session_that_is_stopped_while_it_starts(tmp_path: Path, isolated: str
 def test_the_exit_code_is_the_programs_own(tmp_path: Path, script: str, code: int) -> None:
     """The process that adopts the others passes the program's exit code on, not that of another one."""
     command = Command([sys.executable, "-c", script], tmp_path, dict(os.environ))
-    outcome = execute(command, timeout=20, on_record=print, stop=lambda: False, limit=lambda leader: None)
+    outcome = execute(command, timeout=20, on_records=print, stop=lambda: False, limit=lambda leader: None)
     assert (outcome.exit_code, outcome.stopped) == (code, None)
 
 

@@ -88,7 +88,7 @@ def test_a_notebook_is_ended_with_all_that_it_started(local: Local, end: str) ->
     """The kernel and the processes that its cells started are ended, also those with a process group of their own."""
     code = "import os, subprocess, sys\nother = subprocess.Popen([sys.executable, '-c', 'input()'], process_group=0, \
 stdin=subprocess.PIPE)\nprint('other', other.pid, flush=True)"
-    limit: dict[str, Any] = {"session_timeout_seconds": 3} if end == "time limit" else {}
+    limit: dict[str, Any] = {"session_timeout_seconds": 5} if end == "time limit" else {}
     local.push("endless", notebook(code, WAITS_FOR_GO), kernel_type="notebook", **limit)
     pid = local.pid("endless")
     found = re.search(r"other (\d+)", local.log_text("endless"))
