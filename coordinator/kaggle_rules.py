@@ -1,11 +1,12 @@
 """Known facts about Kaggle's rules, in one place, each with the date when it was last read or measured.
 
-In one place they are easy to update. Sources: `kaggle` 2.2.4 and `kagglesdk` 0.1.37 (read), issue
+In one place they are easy to update. Sources: `kaggle` 2.2.4 and 2.2.5, `kagglesdk` 0.1.37 and 0.1.38 (read), issue
 threads of Kaggle/kaggle-cli, and one author's measurement of the source limit.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +21,7 @@ LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 
 SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")
 """The keys of kernel-metadata.json that name what a kernel has attached. 2026-11"""
+_DATASETS = SOURCE_KINDS[0]
 SENT_IN_NORMAL_FORM = SOURCE_KINDS[:-1]
 """Those whose names are sent without capitals. A model's name is sent as it was written: Kaggle writes some of its
 frameworks with capitals (pyTorch), and whether it takes them without is not known. 2026-11"""
@@ -33,20 +35,31 @@ class MachineShape:
     """An accelerator that can be requested, and the one that Kaggle gives."""
 
     kind: Literal["gpu", "tpu"]
-    runs_as: str
+    runs_as: str = ""
     """The machine that Kaggle gives instead; empty if it is the requested one."""
 
 
-# 2026-11
+# Some are only for participants of certain competitions. Kaggle adds machines without notice. 2026-09
 MACHINE_SHAPES = {
-    "NvidiaTeslaT4": MachineShape("gpu", ""),  # these are two T4s; one alone is not offered
+    "NvidiaTeslaT4": MachineShape("gpu"),  # these are two T4s; one alone is not offered
+    "NvidiaTeslaT4Highmem": MachineShape("gpu"),
+    "NvidiaTeslaA100": MachineShape("gpu"),
+    "NvidiaL4": MachineShape("gpu"),
+    "NvidiaL4X1": MachineShape("gpu"),
+    "NvidiaH100": MachineShape("gpu"),
+    "NvidiaRtxPro6000": MachineShape("gpu"),
+    "TpuV5E8": MachineShape("tpu"),
+    "TpuV6E8": MachineShape("tpu"),
     "NvidiaTeslaP100": MachineShape("gpu", "NvidiaTeslaT4"),
-    "TpuV5E8": MachineShape("tpu", ""),
     "TpuV38": MachineShape("tpu", "TpuV5E8"),
     "Tpu1VmV38": MachineShape("tpu", "TpuV5E8"),
     "TpuV232": MachineShape("tpu", "a CPU"),
     "TpuV2256": MachineShape("tpu", "a CPU"),
 }
+
+_SHORT_NAMES = {"gpu": "NvidiaTeslaT4", "tpu": "TpuV5E8", "": None, "none": None, "cpu": None}
+"""Names of no machine: the default ones, and what Kaggle answers for a machine without an accelerator. 2026-11"""
+_SPELLINGS = {name.lower(): name for name in MACHINE_SHAPES} | _SHORT_NAMES
 
 # Kaggle's worker statuses, and the state of a run for each. 2026-11
 WORKER_STATUS = {
@@ -58,6 +71,8 @@ WORKER_STATUS = {
     "CANCEL_ACKNOWLEDGED": "cancelled",
     "NEW_SCRIPT": "queued",
 }
+NEVER_RUN_STATUS = "NEW_SCRIPT"
+"""The status of a version without a session: it was only saved (`kaggle kernels push --no-run`). 2026-11"""
 
 
 def normal_name(name: str) -> str:
@@ -68,12 +83,52 @@ def normal_name(name: str) -> str:
     return name.lower()
 
 
-def normal_metadata(data: Mapping[str, Any], kinds: Sequence[str] = SOURCE_KINDS) -> dict[str, Any]:
-    """The content of a kernel-metadata.json with its sources' names in that form; what is no name stays as it is."""
+def normal_source(kind: str, name: str) -> str:
+    """The same for the name of a source of that kind. A data set's version is owner/slug/3. 2026-11
 
-    def normal(value: Any) -> Any:
-        if isinstance(value, list | tuple):
-            return [normal_name(each) if isinstance(each, str) else each for each in value]
+    On the website, and in what coord took before, it is owner/slug/versions/3.
+    """
+    return (
+        re.sub(r"^([^/]+/[^/]+)/versions/(?=\d+$)", r"\1/", normal_name(name))
+        if kind == _DATASETS
+        else normal_name(name)
+    )
+
+
+def without_version(kind: str, name: str) -> str:
+    """The name of a source, with no version if it is a data set: it is mounted in the same place. 2026-11"""
+    return "/".join(name.split("/")[:2]) if kind == _DATASETS else name
+
+
+def normal_shape(name: str | None) -> str | None:
+    """A machine's name as Kaggle writes it, which ignores capitals and spaces; None for one without an accelerator.
+
+    A name that coord does not know stays as it is.
+    """
+    return _SPELLINGS.get("".join((name or "").split()).lower(), name)
+
+
+def kind_of_shape(name: str | None) -> Literal["cpu", "gpu", "tpu"]:
+    """What a machine has, by its name. One that coord does not know has a TPU if its name begins with that."""
+    shape = normal_shape(name)
+    if shape is None:
+        return "cpu"
+    return (
+        MACHINE_SHAPES[shape].kind if shape in MACHINE_SHAPES else "tpu" if shape.lower().startswith("tpu") else "gpu"
+    )
+
+
+def normal_metadata(data: Mapping[str, Any], kinds: Sequence[str] = SOURCE_KINDS) -> dict[str, Any]:
+    """The content of a kernel-metadata.json with the names of its sources and its machine in the forms above.
+
+    What is no name stays as it is.
+    """
+
+    def normal(key: str, value: Any) -> Any:
+        if key == "machine_shape" and isinstance(value, str):
+            return normal_shape(value)
+        if key in kinds and isinstance(value, list | tuple):
+            return [normal_source(key, each) if isinstance(each, str) else each for each in value]
         return value
 
-    return {key: normal(value) if key in kinds else value for key, value in data.items()}
+    return {key: normal(key, value) for key, value in data.items()}

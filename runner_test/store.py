@@ -36,6 +36,7 @@ from runner_test.state import (
     Reference,
     Rules,
     SessionProgress,
+    State,
     Usage,
     Version,
     VersionPaths,
@@ -102,13 +103,14 @@ class Store:
     # Writing
 
     def save(self, reference: Reference, pushed: NewVersion) -> Version:
-        """Save a new version of a kernel, new or not, and start its session.
+        """Save a new version of a kernel, new or not, and start its session if it is to run.
 
         If this process is killed meanwhile, there is no new version, or one whose session is reported as lost. Raises
         TooManySessions and StartFailed.
         """
         with locks.writing(self.root), self._staging() as staging:
-            self._check_sessions(reference.owner, pushed.machine_shape)
+            if pushed.runs:
+                self._check_sessions(reference.owner, pushed.machine_shape)
             numbers = version_numbers(self.root, reference)
             kernel = self.kernel(reference)
             if kernel is None:
@@ -126,8 +128,11 @@ class Store:
             made = VersionPaths(staging / "versions" / str(version.number))
             made.folder.mkdir(parents=True)
             made.source.write_text(pushed.source, encoding="utf-8", newline="")
-            progress.write(made, SessionProgress())
+            progress.write(made, SessionProgress(State.QUEUED if pushed.runs else State.NEW_SCRIPT))
             write_version(made, version)
+            if not pushed.runs:
+                self._publish(kernel, staging, made)
+                return version
             # Held from before the version becomes visible until its supervisor ends.
             lock = locks.try_hold(made.alive)
             assert lock is not None
@@ -195,6 +200,11 @@ class Store:
         """The newest version of the kernel, or None if there is none."""
         numbers = self.numbers(reference)
         return self.version(reference, numbers[-1]) if numbers else None
+
+    def last_run(self, reference: Reference) -> Version | None:
+        """The newest version that was not only saved, or None if there is none."""
+        found = (self.version(reference, number) for number in reversed(self.numbers(reference)))
+        return next((each for each in found if each and self.progress(each).state is not State.NEW_SCRIPT), None)
 
     def paths(self, version: Version) -> VersionPaths:
         """The paths of a version."""

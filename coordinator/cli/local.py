@@ -74,14 +74,15 @@ def add_competition(
     chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None}
     if solution is None and (without := [option for option, value in chosen.items() if value is not None]):
         raise UsageError(f"{without[0]} is for a competition that scores", hint="Give its --solution, too.")
-    scoring = None
+    project, scoring = this_project(), None
     if solution is not None:
+        primary = project.settings.metrics.primary
         scoring = local.Scoring(
             solution,
             public_share=0.3 if public_share is None else public_share,
             daily_limit=5 if daily_limit is None else daily_limit,
             kernels_only=code_only,
+            mode=project.settings.submission.mode or (primary.mode if primary else "max"),
         )
-    project = this_project()
     local.add_competition(project, slug, directory, scoring)
     say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if scoring else ""))

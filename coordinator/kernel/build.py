@@ -174,7 +174,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         metadata,
         manifest,
         directory,
-        warnings=(*fitted.warnings, *warnings, *unused(experiment, needs, files)),
+        warnings=(*fitted.warnings, *metadata.warnings, *warnings, *unused(experiment, needs, files)),
         notes=tuple(notes),
         left_out=left_out,
         launch=launch,

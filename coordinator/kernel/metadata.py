@@ -22,8 +22,11 @@ from coordinator.kaggle_rules import (
     SOURCE_PREFIXES,
     TITLE_MAX,
     TITLE_MIN,
+    kind_of_shape,
     normal_metadata,
     normal_name,
+    normal_source,
+    without_version,
 )
 from coordinator.project import Experiment, leaves, plain
 
@@ -36,13 +39,13 @@ _OWNER_PLACEHOLDER = "OWNER"
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
 _KEYS = (
-    *("id", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_tpu"),
+    *("id", "id_no", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_tpu"),
     *("enable_internet", "machine_shape", "docker_image", "docker_image_pinning_type", "keywords"),
     *("dataset_sources", "competition_sources", "kernel_sources", "model_sources"),
 )
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _SOURCE_FORMS = {
-    "dataset_sources": (re.compile(rf"{_PART}/{_PART}(/versions/\d+)?"), "owner/slug"),
+    "dataset_sources": (re.compile(rf"{_PART}/{_PART}(/[1-9]\d*)?"), "owner/slug[/version]"),
     "competition_sources": (re.compile(_PART), "slug"),
     "kernel_sources": (re.compile(rf"{_PART}/{_PART}"), "owner/slug"),
     "model_sources": (re.compile(rf"{_PART}(/{_PART}){{3}}(/\d+)?"), "owner/model/framework/variation[/version]"),
@@ -58,6 +61,11 @@ class KernelMetadata:
     data: dict[str, Any]
     needs: tuple[str, ...] = ()
     """The slugs of the owner's kernels whose output it needs; `kernel_sources` has them, with the owner."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is to be said of a machine that coord does not know."""
+        return _machine_warnings(self.data.get("machine_shape"))
 
     @property
     def slug(self) -> str:
@@ -94,7 +102,6 @@ def render_metadata(
     Raises MetadataError with every broken rule.
     """
     settings = experiment.kernel
-    shape = MACHINE_SHAPES.get(settings.machine_shape or "")
     values = {
         "kernel": plain(settings),
         "config": experiment.config,
@@ -104,7 +111,7 @@ def render_metadata(
         # A build needs no credentials: the owner may not be known before the push.
         "owner": owner or _OWNER_PLACEHOLDER,
         "code_file": CODE_FILES[settings.kernel_type],
-        "machine": shape.kind if shape else "cpu",
+        "machine": kind_of_shape(settings.machine_shape),
     }
     try:
         text = _compiled(template.read_text(encoding="utf-8")).render(values)
@@ -143,7 +150,8 @@ def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
 
 
 def _slug_of(source: str) -> str:
-    return source.rpartition("/")[2]
+    """That of slug, owner/slug or owner/slug/version."""
+    return source.split("/")[:2][-1]
 
 
 def _written(data: Mapping[str, Any]) -> str:
@@ -188,11 +196,10 @@ def _broken_rules(data: Any) -> list[str]:
         problems.append(f'title "{title}" must have {TITLE_MIN} to {TITLE_MAX} characters{length}')
     elif slug != slugify(title):
         problems.append(f'the slug of the title "{title}" is "{slugify(title)}", but the id says "{slug}"')
-    if "id_no" in data:
-        problems.append("id_no wins over id and may name another kernel; leave it out")
-    problems.extend(
-        f'unknown key "{key}"{did_you_mean(key, _KEYS)}' for key in data if key not in _KEYS and key != "id_no"
-    )
+    number = data.get("id_no", 1)
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        problems.append(f"id_no must be the kernel's number on Kaggle, is {json.dumps(number)}; it can be left out")
+    problems.extend(f'unknown key "{key}"{did_you_mean(key, _KEYS)}' for key in data if key not in _KEYS)
     if data.get("language") != "python":
         problems.append(f'language must be "python", is "{data.get("language")}"')
     code_file = CODE_FILES.get(str(data.get("kernel_type")))
@@ -231,7 +238,10 @@ def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: 
 
     A path (`.`, `/kaggle/...`) is no source: it is in the session.
     """
-    sources = [normal_name(str(source)) for key in _SOURCE_FORMS for source in data.get(key, [])]
+    sources = set[str]()
+    for key in _SOURCE_FORMS:
+        named = [normal_name(str(source)) for source in data.get(key, [])]
+        sources |= {*named, *(without_version(key, source) for source in named)}
     values = dict(leaves(config))
     problems = []
     for path in attached:
@@ -252,27 +262,39 @@ def _names_a_source(value: Any) -> bool:
 def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], description: str) -> list[str]:
     problems = []
     for source in sources:
-        prefix = next((prefix for prefix in SOURCE_PREFIXES if str(source).startswith(prefix)), None)
-        if prefix is not None and form.fullmatch(str(source).removeprefix(prefix)):
-            problems.append(f'{key}: write "{str(source).removeprefix(prefix)}", without "{prefix}"')
+        prefix = next((prefix for prefix in SOURCE_PREFIXES if str(source).startswith(prefix)), "")
+        bare = normal_source(key, str(source).removeprefix(prefix)) if prefix else str(source)
+        if prefix and form.fullmatch(bare):
+            problems.append(f'{key}: write "{bare}", without "{prefix}"')
+        elif key == "kernel_sources" and (versioned := re.fullmatch(rf"({_PART}/{_PART})/v?\d+", str(source))):
+            newest = "Kaggle always attaches a kernel's newest complete version"
+            problems.append(f'{key}: write "{versioned[1]}", without the version of "{source}": {newest}')
         elif not isinstance(source, str) or not form.fullmatch(source):
             problems.append(f'{key}: "{source}" is not of the form {description}')
-    named = sorted(normal_name(source) for source in sources if isinstance(source, str))
+    named = sorted(without_version(key, normal_name(source)) for source in sources if isinstance(source, str))
     problems.extend(f'{key}: "{one}" is named twice' for one, next_ in pairwise(named) if one == next_)
     return problems
 
 
 def _machine_problems(name: Any) -> list[str]:
-    if name is None:
-        return []
-    shape = MACHINE_SHAPES.get(str(name))
-    if shape is None:
-        current = [known for known, entry in MACHINE_SHAPES.items() if not entry.runs_as]
-        near = did_you_mean(str(name), current)
-        return [f'machine_shape "{name}" is not known{near}; known: {", ".join(current)}, or null for a CPU']
-    if shape.runs_as:
+    if name is not None and not isinstance(name, str):
+        return [f"machine_shape must be a machine's name, or null for a CPU, is {json.dumps(name)}"]
+    shape = MACHINE_SHAPES.get(name or "")
+    if shape is not None and shape.runs_as:
         return [f'machine_shape "{name}" is retired: Kaggle would run it on {shape.runs_as}; ask for what you mean']
     return []
+
+
+def _machine_warnings(name: str | None) -> tuple[str, ...]:
+    if name is None or name in MACHINE_SHAPES:
+        return ()
+    current = [known for known, entry in MACHINE_SHAPES.items() if not entry.runs_as]
+    near = did_you_mean(name, current)
+    known = f"coord knows {', '.join(current)}"
+    return (
+        f'machine_shape "{name}" is not known{near}: it is sent as it is, and taken for a '
+        f"{kind_of_shape(name).upper()}; {known}",
+    )
 
 
 def _error(experiment: str, problems: list[str]) -> MetadataError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from coordinator.kaggle_rules import MACHINE_SHAPES, SESSION_MAX, TPU_SESSION_MAX
+from coordinator.kaggle_rules import SESSION_MAX, TPU_SESSION_MAX, kind_of_shape
 from coordinator.ledger.ledger import Run
 from coordinator.target import RunState
 
@@ -57,8 +57,8 @@ def run_times(run: Run, now: datetime | None = None) -> Times:
 
 def limit(run: Run) -> timedelta:
     """The time limit of the run's session: what was asked for, at most Kaggle's own limit for its machine."""
-    shape = MACHINE_SHAPES.get(str(run.metadata.get("machine_shape") or ""))
-    is_tpu = shape.kind == "tpu" if shape else bool(run.metadata.get("enable_tpu"))
+    shape = run.metadata.get("machine_shape")
+    is_tpu = kind_of_shape(str(shape)) == "tpu" if shape else bool(run.metadata.get("enable_tpu"))
     most = TPU_SESSION_MAX if is_tpu else SESSION_MAX
     return timedelta(seconds=min(run.timeout_seconds or most, most))
 

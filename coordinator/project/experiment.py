@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from coordinator.errors import CoordError, ExperimentError, did_you_mean
 from coordinator.files import is_leftover
-from coordinator.kaggle_rules import normal_name
+from coordinator.kaggle_rules import normal_name, without_version
 from coordinator.project.declaration.declare import Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.ways import way
@@ -166,7 +166,11 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     try:
         declaration = declare(project, Given(entry, args, chain[0], layers, overrides))
     except ChoiceError as error:
-        report.attribute("config", ConfigProblem(error.path, str(error)), chain, ())
+        # An option that `--set` chooses wins over those of the files.
+        if any(text.partition("=")[0].strip().removeprefix("defaults.") == error.path for text in overrides):
+            report.add("--set", f"{error.path}: {error}")
+        else:
+            report.attribute("config", ConfigProblem(error.path, str(error)), chain, ())
         raise report.error(name) from error
     declared = declaration.declared
     if isinstance(declared, Section):
@@ -337,7 +341,8 @@ def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSet
     earlier = dict(leaves(config)).get(setting) if setting else None
     if not isinstance(earlier, str) or not _KERNEL.fullmatch(earlier):
         return kernel
-    if normal_name(earlier) in (*kernel.kernel_sources, *kernel.dataset_sources):
+    datasets = (without_version("dataset_sources", name) for name in kernel.dataset_sources)
+    if normal_name(earlier) in (*kernel.kernel_sources, *datasets):
         return kernel
     return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
 

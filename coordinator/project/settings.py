@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, get_args
 
 from coordinator.errors import did_you_mean
-from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name
+from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name, normal_shape, normal_source
 
 TargetName = Literal["kaggle", "local"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
@@ -38,9 +38,9 @@ class KernelSettings:
     is_private: bool = True
     enable_internet: bool = False
     machine_shape: str | None = None
-    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s); null is a CPU."""
+    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s) or "gpu", Kaggle's default one; null is a CPU."""
     dataset_sources: tuple[str, ...] = ()
-    """owner/slug"""
+    """owner/slug[/version]"""
     competition_sources: tuple[str, ...] = ()
     """slug"""
     kernel_sources: tuple[str, ...] = ()
@@ -71,7 +71,8 @@ class KernelSettings:
 
     def __post_init__(self) -> None:
         for kind in SENT_IN_NORMAL_FORM:
-            object.__setattr__(self, kind, tuple(map(normal_name, getattr(self, kind))))
+            object.__setattr__(self, kind, tuple(normal_source(kind, name) for name in getattr(self, kind)))
+        object.__setattr__(self, "machine_shape", normal_shape(self.machine_shape))
         if self.timeout_seconds is not None and self.timeout_seconds <= 0:
             raise ValueError(f"timeout_seconds must be > 0, is {self.timeout_seconds}")
 
@@ -205,6 +206,9 @@ class MetricsSettings:
 
     @property
     def lines(self) -> tuple[str, ...]:
+        """The expressions of `line` that are searched: none if the lines of boosting libraries are to be read."""
+        if self.read == "boosting":
+            return ()
         return (self.line,) if isinstance(self.line, str) else self.line
 
     def __post_init__(self) -> None:
@@ -213,7 +217,7 @@ class MetricsSettings:
         if self.score is not None and self.score not in SCORES and not re.fullmatch(r"[\w.]+:\w+", self.score):
             near = did_you_mean(self.score, SCORES)
             raise ValueError(f'score "{self.score}" is none of {", ".join(SCORES)}{near}, and no module:function')
-        for pattern in self.lines:
+        for pattern in (self.line,) if isinstance(self.line, str) else self.line:
             try:
                 groups = re.compile(pattern).groupindex
             except re.error as error:

@@ -37,7 +37,7 @@ def reported(file: Path) -> tuple[Summary | None, tuple[str, ...]]:
         summary = read_summary(file)
     except TargetError as error:
         what = error.what.replace(str(file), file.name)  # the same words, wherever the file is
-        return None, (f"{what}: it stays a file, and there are no metrics",)
+        return None, (f"{what}: it stays a file, and no metrics are read from it",)
     found = [] if summary is None else [f"{file.name}: {fault}" for fault in faults(summary)]
     more = len(found) - _SHOWN
     return summary, (*found[:_SHOWN], *([f"{file.name} has {more} more faults of such kinds"] if more > 0 else []))

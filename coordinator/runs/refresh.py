@@ -23,6 +23,7 @@ from coordinator.workspace import Workspace
 _QUIET_SECONDS = (0.05, 0.7)
 _IDLE_SECONDS = 0.7
 _LOOK_SECONDS = 5.0
+_SESSION_COMES = timedelta(minutes=10)
 _EVENTS_SHOWN = ("epoch", "fold", "end")
 _ACTIVE = tuple(state for state in RunState if state.is_active)
 
@@ -69,9 +70,10 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     current = ledger.get(run.id)
     if not current.state.is_active:
         return current
-    state, changes = seen.session.state, dict[str, Any](state=seen.session.state)
-    if seen.session.message:
-        changes["message"] = seen.session.message
+    session = _given_up(current) if seen.session.is_only_saved else seen.session
+    state, changes = session.state, dict[str, Any](state=session.state)
+    if session.message:
+        changes["message"] = session.message
     reported = newest_first(seen.records, metrics)
     newest = next(reported, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
@@ -84,6 +86,14 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
     if all(getattr(current, name) == value for name, value in changes.items()):
         return current
     return ledger.update(run.id, only_in=_ACTIVE, **changes)
+
+
+def _given_up(run: Run) -> SessionState:
+    """The state of a run whose version has no session: it may still get one, for some minutes after its push."""
+    pushed = datetime.fromisoformat(run.pushed_at) if run.pushed_at else datetime.now(UTC)
+    if datetime.now(UTC) - pushed < _SESSION_COMES:
+        return SessionState(RunState.QUEUED)
+    return SessionState(RunState.ERROR, "its version was saved without being run (Quick Save): there is no session")
 
 
 def _started_at(run: Run, records: list[LogRecord]) -> str:

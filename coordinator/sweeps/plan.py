@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.errors import UsageError
-from coordinator.kaggle_rules import MACHINE_SHAPES
+from coordinator.kaggle_rules import kind_of_shape
 from coordinator.kernel import assemble, kernel_slug
 from coordinator.ledger import Ledger, Member, Run, Sweep, sweeps
 from coordinator.project import Experiment, Project, TargetName, kernel_titles, leaves, resolve
@@ -77,8 +77,7 @@ class Plan:
     @property
     def kind(self) -> str:
         """cpu, gpu or tpu"""
-        shape = MACHINE_SHAPES.get(self.machine or "")
-        return shape.kind if shape else "cpu"
+        return kind_of_shape(self.machine)
 
     @property
     def session_seconds(self) -> float | None:

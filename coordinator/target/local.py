@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
+from coordinator.kaggle_rules import without_version
 from coordinator.project import Project
 from coordinator.target.protocol import LogRecord
 
@@ -84,6 +85,8 @@ class Scoring:
     daily_limit: int
     kernels_only: bool
     """A code competition: it takes kernels without the internet, and no files."""
+    mode: Literal["max", "min"] = "max"
+    """Which score is the better one on its leaderboard."""
 
 
 def add_competition(project: Project, slug: str, directory: Path, scoring: Scoring | None = None) -> None:
@@ -107,6 +110,7 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             public_share=scoring.public_share,
             daily_limit=scoring.daily_limit,
             kernels_only=scoring.kernels_only,
+            mode=scoring.mode,
         )
         store = _module("store").Store(project.local_kaggle)
         store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)
@@ -121,6 +125,8 @@ def isolation_warning(project: Project) -> str | None:
 
 def mount_path(project: Project, kind: str, source: str) -> str:
     """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
+    if kind == "datasets":  # every version has the same place
+        source = without_version("dataset_sources", source)
     path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
 

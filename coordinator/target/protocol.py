@@ -65,6 +65,8 @@ class SessionState:
     state: RunState
     message: str = ""
     """Why it failed, if the target says so."""
+    is_only_saved: bool = False
+    """The target has the version, and no session for it: not yet, or because somebody saved it without running it."""
 
 
 @dataclass(frozen=True)

@@ -35,15 +35,19 @@ def may_see(caller: Caller, kernel: Kernel) -> bool:
 
 
 def version(caller: Caller, kernel: Kernel, label: str) -> Version:
-    """The version with the label ("v3" or "3"), or the newest if `label` is empty. Raises Refusal."""
-    if not label:
-        found = caller.store.newest(kernel.reference)
-    elif number := re.fullmatch(r"v?([0-9]{1,9})", label, re.ASCII):
+    """The version with the label ("v3"), or the newest if `label` is empty. Raises Refusal.
+
+    As on Kaggle, a number alone is no label (Kaggle/kaggle-cli, 2.2.5).
+    """
+    number = re.fullmatch(r"v([0-9]{1,9})", label, re.ASCII)
+    if label and not number:
+        raise Refusal(404 if label.isdecimal() else 400, f"{label!r} is not a version label such as 'v3'")
+    if number:
         found = caller.store.version(kernel.reference, int(number[1]))
     else:
-        raise Refusal(400, f"{label!r} is not a version label such as 'v3'")
+        found = caller.store.newest(kernel.reference)
     if found is None:
-        raise Refusal(404, f"{kernel.reference} has no version {label or 'at all'}")
+        raise Refusal(404, f"{kernel.reference} has no version {number[1] if number else 'at all'}")
     return found
 
 

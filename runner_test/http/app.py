@@ -22,6 +22,7 @@ from runner_test.http.methods import METHODS
 from runner_test.http.page import front_page, kernel_page
 from runner_test.http.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
 from runner_test.http.signing import is_same
+from runner_test.http.unserved import is_kaggles
 from runner_test.sessions import notebook
 from runner_test.state import Reference
 from runner_test.store import Store
@@ -49,6 +50,7 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/submissions/{number:int}/{name:path}", files.submission_file),
             Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
             Route("/archives/competitions/{name}", files.data_archive),
+            Route("/archives/leaderboards/{name}", files.leaderboard_archive),
             Route("/uploads/{token}", files.upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),
             Route("/", _front_page),
@@ -71,6 +73,8 @@ async def _call(request: Request) -> Response:
     name = f"{request.path_params['service']}/{request.path_params['method']}"
     method = METHODS.get(name)
     if method is None:
+        if await run_in_threadpool(is_kaggles, name):
+            raise Refusal(501, f"The local Kaggle does not serve {name}")
         raise HTTPException(404)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         # A browser that knows the token (page.py) would send it with another site's request, but not with this type.
@@ -84,7 +88,11 @@ async def _call(request: Request) -> Response:
 
 
 async def _log_stream(request: Request) -> Response:
-    body = {"userName": request.path_params["owner"], "kernelSlug": request.path_params["slug"]}
+    body = {
+        "userName": request.path_params["owner"],
+        "kernelSlug": request.path_params["slug"],
+        "versionLabel": request.query_params.get("versionLabel", ""),
+    }
     answer = await run_in_threadpool(call, _LOG_STREAM, _caller(request), body)
     return await _response(request, answer)
 

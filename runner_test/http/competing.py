@@ -11,6 +11,8 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiGetCompetitionRequest,
     ApiListCompetitionsRequest,
     ApiListCompetitionsResponse,
+    ApiListCompetitionTopicsRequest,
+    ApiListCompetitionTopicsResponse,
     ApiListDataFilesRequest,
     ApiListDataFilesResponse,
 )
@@ -18,7 +20,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 from runner_test.errors import BadName
 from runner_test.http import access
 from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
-from runner_test.state import check_name, competitions, sources, tree
+from runner_test.state import check_name, competitions, leaderboard, sources, tree
 from runner_test.store import Store
 
 MAX_PAGE = 200
@@ -45,6 +47,7 @@ def list_competitions(caller: Caller, request: ApiListCompetitionsRequest) -> An
 
 def _competition(caller: Caller, slug: str) -> Any:
     rules = competitions.rules_of(caller.store.root, slug)
+    users = [team.user for team in leaderboard.leaderboard(caller.store.root, slug)] if rules else []
     return new(
         ApiCompetition,
         id=1 + sources.competitions(caller.store.root).index(slug),
@@ -52,6 +55,8 @@ def _competition(caller: Caller, slug: str) -> Any:
         url=f"{caller.url}/competitions/{slug}",
         title=slug,
         user_has_entered=True,
+        team_count=len(users),
+        user_rank=users.index(caller.user) + 1 if caller.user in users else None,
         max_daily_submissions=rules.daily_limit if rules else None,
         evaluation_metric=rules.scorer if rules else None,
         is_kernels_submissions_only=rules.kernels_only if rules else None,
@@ -91,6 +96,12 @@ def download_data_files(caller: Caller, request: ApiDownloadDataFilesRequest) ->
     """A redirect to the address of an archive of all data files."""
     slug, _ = competition_data(caller, request.competition_name)
     return Redirect(access.signed_url(caller, "archives/competitions", f"{slug}.zip"))
+
+
+def list_competition_topics(caller: Caller, request: ApiListCompetitionTopicsRequest) -> Answer:
+    """No topics: nobody discusses a competition here."""
+    competition_data(caller, request.competition_name)
+    return new(ApiListCompetitionTopicsResponse, topics=[], total_count=0)
 
 
 def data_file(store: Store, slug: str, name: str) -> Path:

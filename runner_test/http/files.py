@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from runner_test.http import access, competing, reading, submitting
+from runner_test.http import access, competing, ranking, reading, submitting
 from runner_test.http.archives import archive
 from runner_test.http.rpc import Refusal
 from runner_test.state import replacing, uploads
@@ -43,6 +43,12 @@ async def data_archive(request: Request) -> Response:
     """An archive of a competition's whole data."""
     slug = request.path_params["name"].removesuffix(".zip")
     return await _signed(request, lambda store: archive(competing.data_files(store, slug)), temporary=True)
+
+
+async def leaderboard_archive(request: Request) -> Response:
+    """An archive of a competition's leaderboard."""
+    slug = request.path_params["name"].removesuffix(".zip")
+    return await _signed(request, lambda store: ranking.leaderboard_archive(store, slug), temporary=True)
 
 
 async def _signed(request: Request, open_file: Callable[..., Path], *, temporary: bool = False, **of: Any) -> Response:

@@ -5,11 +5,14 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiCreateSubmissionRequest,
     ApiDownloadDataFileRequest,
     ApiDownloadDataFilesRequest,
+    ApiDownloadLeaderboardRequest,
     ApiDownloadSubmissionRequest,
     ApiGetCompetitionRequest,
+    ApiGetLeaderboardRequest,
     ApiGetSubmissionLimitsRequest,
     ApiGetSubmissionRequest,
     ApiListCompetitionsRequest,
+    ApiListCompetitionTopicsRequest,
     ApiListDataFilesRequest,
     ApiListSubmissionsRequest,
     ApiStartSubmissionUploadRequest,
@@ -31,7 +34,7 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from runner_test.http import competing, quota, reading, saving, submitting
+from runner_test.http import competing, listing, quota, ranking, reading, saving, submitting
 from runner_test.http.rpc import Answer, Caller, Method, new
 from runner_test.http.signing import is_same
 
@@ -45,7 +48,7 @@ def introspect_token(caller: Caller, request: IntrospectTokenRequest) -> Answer:
 _KERNELS = {
     "SaveKernel": Method(ApiSaveKernelRequest, saving.save_kernel),
     "GetKernel": Method(ApiGetKernelRequest, reading.get_kernel),
-    "ListKernels": Method(ApiListKernelsRequest, reading.list_kernels),
+    "ListKernels": Method(ApiListKernelsRequest, listing.list_kernels),
     "ListKernelFiles": Method(ApiListKernelFilesRequest, reading.list_kernel_files),
     "GetKernelSessionStatus": Method(ApiGetKernelSessionStatusRequest, reading.get_kernel_session_status),
     "ListKernelSessionOutput": Method(ApiListKernelSessionOutputRequest, reading.list_kernel_session_output),
@@ -72,6 +75,9 @@ _COMPETITIONS = {
     "GetSubmission": Method(ApiGetSubmissionRequest, submitting.get_submission),
     "ListSubmissions": Method(ApiListSubmissionsRequest, submitting.list_submissions),
     "GetSubmissionLimits": Method(ApiGetSubmissionLimitsRequest, submitting.get_submission_limits),
+    "GetLeaderboard": Method(ApiGetLeaderboardRequest, ranking.get_leaderboard),
+    "DownloadLeaderboard": Method(ApiDownloadLeaderboardRequest, ranking.download_leaderboard),
+    "ListCompetitionTopics": Method(ApiListCompetitionTopicsRequest, competing.list_competition_topics),
     "DownloadSubmission": Method(ApiDownloadSubmissionRequest, submitting.download_submission),
 }
 

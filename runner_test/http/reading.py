@@ -19,10 +19,8 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiListKernelFilesResponse,
     ApiListKernelSessionOutputRequest,
     ApiListKernelSessionOutputResponse,
-    ApiListKernelsRequest,
-    ApiListKernelsResponse,
 )
-from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsListViewType, KernelWorkerStatus
+from kagglesdk.kernels.types.kernels_enums import KernelWorkerStatus
 
 from runner_test.http import access
 from runner_test.http.rpc import Answer, Caller, LogOf, Redirect, Refusal, date, new
@@ -30,16 +28,14 @@ from runner_test.sessions import log
 from runner_test.state import Kernel, Reference, Version, rules
 from runner_test.store import Store
 
-MAX_KERNELS_PAGE = 100
 MAX_FILES_PAGE = 200
 LOG_WAIT, MAX_LOG_WAIT = 60, 300  # seconds to wait for a session's start before a request for its log is refused
 
 
 def get_kernel(caller: Caller, request: ApiGetKernelRequest) -> Answer:
-    """The metadata and the source of a version; `kaggle kernels pull` sends the version as a part of the slug."""
-    slug, _, number = request.kernel_slug.partition("/")
-    kernel = access.kernel(caller, request.user_name, slug)
-    version = access.version(caller, kernel, request.version_label or number)
+    """The metadata and the source of a version."""
+    kernel = access.kernel(caller, request.user_name, request.kernel_slug)
+    version = access.version(caller, kernel, request.version_label)
     blob = new(
         ApiKernelBlob,
         source=caller.store.paths(version).source.read_bytes().decode("utf-8"),
@@ -47,10 +43,12 @@ def get_kernel(caller: Caller, request: ApiGetKernelRequest) -> Answer:
         kernel_type=version.kernel_type,
         slug=kernel.slug,
     )
-    return new(ApiGetKernelResponse, metadata=_metadata(caller, kernel, version), blob=blob)
+    return new(ApiGetKernelResponse, metadata=metadata(caller, kernel, version), blob=blob)
 
 
-def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMetadata:
+def metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMetadata:
+    """What is known of a kernel and one of its versions."""
+    ran = caller.store.last_run(kernel.reference)
     return new(
         ApiKernelMetadata,
         id=kernel.id,
@@ -58,7 +56,7 @@ def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMeta
         title=kernel.title,
         author=kernel.owner,
         slug=kernel.slug,
-        last_run_time=date(version.created),
+        last_run_time=date(ran.created) if ran else None,
         language="python",
         kernel_type=version.kernel_type,
         is_private=kernel.is_private,
@@ -73,46 +71,6 @@ def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMeta
         docker_image=version.docker_image,
         machine_shape=version.machine_shape,
     )
-
-
-def list_kernels(caller: Caller, request: ApiListKernelsRequest) -> Answer:
-    """The kernels that the caller may see, the latest version first."""
-    views = KernelsListViewType
-    if request.group not in (
-        views.KERNELS_LIST_VIEW_TYPE_UNSPECIFIED,
-        views.PROFILE,
-        views.EVERYONE,
-        views.PUBLIC_AND_USERS_PRIVATE,
-    ):
-        kernels = []  # there are no votes, forks or collaborators here
-    else:
-        kernels = [kernel for kernel in caller.store.kernels() if access.may_see(caller, kernel)]
-    if request.group is views.PROFILE:
-        kernels = [kernel for kernel in kernels if kernel.owner == caller.user]
-    if request.user:
-        kernels = [kernel for kernel in kernels if kernel.owner == request.user.lower()]
-    wanted = request.search.lower()
-    kernels = [kernel for kernel in kernels if wanted in kernel.title.lower() or wanted in kernel.slug]
-    newest = [(kernel, caller.store.newest(kernel.reference)) for kernel in kernels]
-    rows = [(kernel, version) for kernel, version in newest if version and _uses(version, request)]
-    by_creation = request.sort_by is KernelsListSortType.DATE_CREATED
-    rows.sort(key=lambda row: row[0].created if by_creation else row[1].created, reverse=True)
-    size = access.page_size(request.page_size, MAX_KERNELS_PAGE)
-    start = access.offset(request.page_token) if request.page_token else (max(request.page, 1) - 1) * size
-    return new(
-        ApiListKernelsResponse,
-        kernels=[_metadata(caller, kernel, version) for kernel, version in rows[start : start + size]],
-        next_page_token=access.next_token(start + size, len(rows)),
-    )
-
-
-def _uses(version: Version, request: ApiListKernelsRequest) -> bool:
-    filters = [
-        (request.dataset, version.dataset_sources),
-        (request.competition, version.competition_sources),
-        (request.parent_kernel, ()),
-    ]
-    return all(not wanted or wanted in has for wanted, has in filters)
 
 
 def get_kernel_session_status(caller: Caller, request: ApiGetKernelSessionStatusRequest) -> Answer:
@@ -169,8 +127,7 @@ def list_kernel_files(caller: Caller, request: ApiListKernelFilesRequest) -> Ans
 def download_kernel_output(caller: Caller, request: ApiDownloadKernelOutputRequest) -> Answer:
     """A redirect to the address of one file, or of an archive of all files if none is named."""
     kernel = access.kernel(caller, request.owner_slug, request.kernel_slug)
-    label = str(request.version_number) if request.version_number else ""
-    version = access.version(caller, kernel, label)
+    version = access.version(caller, kernel, f"v{request.version_number}" if request.version_number else "")
     if not request.file_path:
         return _archive(caller, version)
     if all(output.name != request.file_path for output in caller.store.outputs(version)):

@@ -20,30 +20,31 @@ from runner_test.http.rpc import Answer, Caller, Refusal, new
 from runner_test.sessions import notebook
 from runner_test.state import Kernel, NewVersion, Reference, check_name, rules, sources
 
+_INTERACTIVE = "The local Kaggle has no interactive sessions: save a version"
+
 
 def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
-    """Save a version and start its session. A push that breaks a rule is answered with `error`."""
+    """Save a version and start its session, unless it is only to be saved (QUICK_SAVE).
+
+    A push that breaks a rule is answered with `error`. What a request leaves out is as the documentation says: the
+    title of the existing kernel, private, without an accelerator and without the internet.
+    """
     source = request.text.encode("utf-8", "surrogatepass")
     if len(source) > rules.MAX_SOURCE or source != request.text.encode("utf-8", "replace"):
         raise Refusal(400, "Bad Request")  # Kaggle says no more than that
     reference, existing = _target(caller, request)
     title = request.new_title or (existing.title if existing else "")
     shape = rules.given_shape(request.machine_shape, enable_gpu=request.enable_gpu, enable_tpu=request.enable_tpu)
-    quick_save = request.kernel_execution_type not in (
-        None,
-        KernelExecutionType.KERNEL_EXECUTION_TYPE_UNSPECIFIED,
-        KernelExecutionType.SAVE_AND_RUN_ALL,
-    )
+    runs = request.kernel_execution_type is not KernelExecutionType.QUICK_SAVE
     error = (
         ("The kernel has no source." if not source else None)
         or rules.title_problem(title)
         or rules.kind_problem(request.language, request.kernel_type)
         or _type_problem(caller, existing, request)
-        or (f"There is no machine shape {request.machine_shape!r}." if shape is None else None)
-        or ("The local Kaggle runs what it saves: no other execution type." if quick_save else None)
-        or quota.problem(caller, shape or "")
+        or (_INTERACTIVE if request.kernel_execution_type is KernelExecutionType.INTER_ACTIVE else None)
+        or (quota.problem(caller, shape) if runs else None)
     )
-    if error or shape is None:
+    if error:
         return new(ApiSaveKernelResponse, error=error)
     if existing is None:
         # A new kernel's slug comes from its title. If another slug was requested, only the answer's `ref` shows it, and
@@ -63,13 +64,14 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         is_private=request.is_private or "is_private" not in request,
         machine_shape=shape,
         timeout=rules.session_limit(shape, request.session_timeout_seconds),
-        enable_internet=request.enable_internet or "enable_internet" not in request,
+        enable_internet=request.enable_internet,
         keywords=tuple(request.category_ids),
         dataset_sources=datasets,
         competition_sources=competitions,
         kernel_sources=kernels,
         docker_image=request.docker_image,
         kernel_type=request.kernel_type,
+        runs=runs,
     )
     try:
         version = caller.store.save(reference, pushed)
@@ -162,7 +164,7 @@ def delete_kernel(caller: Caller, request: ApiDeleteKernelRequest) -> Answer:
 def create_kernel_session(caller: Caller, request: ApiCreateKernelSessionRequest) -> Answer:
     """Refuse: on Kaggle it opens a notebook in the editor, which does not exist here."""
     access.kernel(caller, *_split_slug(request.slug))
-    error = new(Operation.Status, code=501, message="The local Kaggle has no interactive sessions: save a version")
+    error = new(Operation.Status, code=501, message=_INTERACTIVE)
     return new(Operation, name="operations/none", done=True, error=error)
 
 

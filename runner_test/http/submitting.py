@@ -72,7 +72,7 @@ def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionReque
     kernel = access.kernel(caller, request.kernel_owner, request.kernel_slug)
     if kernel.owner != caller.user:
         raise access.denied("kernels.update")
-    version = access.version(caller, kernel, str(request.kernel_version or ""))
+    version = access.version(caller, kernel, f"v{request.kernel_version}" if request.kernel_version else "")
     label = f"{kernel.reference} version {version.number}"
     state = caller.store.progress(version).state
     if state is not State.COMPLETE:

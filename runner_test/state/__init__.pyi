@@ -1,6 +1,7 @@
 from . import (
     competitions as competitions,
     files as files,
+    leaderboard as leaderboard,
     locks as locks,
     outputs as outputs,
     progress as progress,
@@ -18,6 +19,7 @@ from .files import (
     replacing as replacing,
     unfinished_folder as unfinished_folder,
 )
+from .leaderboard import Team as Team
 from .outputs import Output as Output
 from .paths import (
     VersionPaths as VersionPaths,

@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from runner_test.environment import inherited
 from runner_test.errors import BadCompetition
@@ -36,6 +37,7 @@ class Rules:
     public_share: float = PUBLIC_SHARE
     daily_limit: int = DAILY_LIMIT
     kernels_only: bool = False  # a code competition: accepts only kernels with the internet off
+    mode: Literal["max", "min"] = "max"  # whether the higher or the lower score is the better one
 
 
 def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) -> None:

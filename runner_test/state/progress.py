@@ -23,11 +23,13 @@ class State(StrEnum):
     ERROR = "ERROR"
     CANCEL_REQUESTED = "CANCEL_REQUESTED"
     CANCEL_ACKNOWLEDGED = "CANCEL_ACKNOWLEDGED"
+    NEW_SCRIPT = "NEW_SCRIPT"
+    """The version was saved and not run: it has no session."""
 
     @property
     def final(self) -> bool:
-        """Whether the session has ended."""
-        return self in (State.COMPLETE, State.ERROR, State.CANCEL_ACKNOWLEDGED)
+        """Whether nothing changes any more: the session has ended, or there is none."""
+        return self in (State.COMPLETE, State.ERROR, State.CANCEL_ACKNOWLEDGED, State.NEW_SCRIPT)
 
 
 @dataclass(frozen=True)

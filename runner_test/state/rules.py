@@ -15,21 +15,19 @@ KERNEL_TYPES: Final = ("script", "notebook")
 MAX_SESSION: Final = 12 * 3600  # seconds
 MAX_TPU_SESSION: Final = 9 * 3600  # seconds
 
-# Requested shape -> shape that the session gets. "" is a machine without an accelerator.
+# Requested shape -> shape that the session gets. "" is a machine without an accelerator. Kaggle's client ignores
+# capitals and spaces, and so do the names here.
 _SHAPES: Final = {
-    "": "",
-    "None": "",
-    "NvidiaTeslaT4": "NvidiaTeslaT4",
-    "NvidiaTeslaP100": "NvidiaTeslaT4",  # retired
-    "NvidiaTeslaA100": "NvidiaTeslaA100",
-    "NvidiaL4": "NvidiaL4",
-    "NvidiaL4X1": "NvidiaL4X1",
-    "NvidiaH100": "NvidiaH100",
-    "TpuV5E8": "TpuV5E8",
-    "TpuV38": "TpuV5E8",
-    "Tpu1VmV38": "TpuV5E8",
-    "TpuV232": "",
-    "TpuV2256": "",
+    **{
+        each.lower(): each
+        for each in (
+            *("NvidiaTeslaT4", "NvidiaTeslaT4Highmem", "NvidiaTeslaA100", "NvidiaL4", "NvidiaL4X1", "NvidiaH100"),
+            *("NvidiaRtxPro6000", "TpuV5E8", "TpuV6E8"),
+        )
+    },
+    **dict.fromkeys(("nvidiateslap100", "gpu"), "NvidiaTeslaT4"),  # the one is retired, the other the default
+    **dict.fromkeys(("tpuv38", "tpu1vmv38", "tpu"), "TpuV5E8"),
+    **dict.fromkeys(("tpuv232", "tpuv2256", "none", "cpu", ""), ""),
 }
 
 
@@ -60,24 +58,24 @@ def kind_problem(language: str, kernel_type: str) -> str | None:
     return None
 
 
-def given_shape(asked: str, *, enable_gpu: bool, enable_tpu: bool) -> str | None:
-    """The machine shape that a request gets, or None if there is no such shape.
+def given_shape(asked: str, *, enable_gpu: bool, enable_tpu: bool) -> str:
+    """The machine shape that a request gets. Kaggle adds shapes without notice: an unknown one is given as it is.
 
     The two flags are the older form of the request and count only if no shape is named.
     """
     if not asked:
-        asked = "TpuV5E8" if enable_tpu else "NvidiaTeslaT4" if enable_gpu else ""
-    return _SHAPES.get(asked)
+        asked = "tpu" if enable_tpu else "gpu" if enable_gpu else ""
+    return _SHAPES.get("".join(asked.split()).lower(), asked)
 
 
 def is_gpu(shape: str) -> bool:
-    """Whether sessions on the machine count against the GPU quota."""
-    return shape.startswith("Nvidia")
+    """Whether sessions on the machine count against the GPU quota, as those on an unknown one do."""
+    return bool(shape) and not is_tpu(shape)
 
 
 def is_tpu(shape: str) -> bool:
     """Whether sessions on the machine count against the TPU quota."""
-    return shape.startswith("Tpu")
+    return shape.lower().startswith("tpu")
 
 
 def session_limit(shape: str, asked: int | None) -> float:

@@ -89,14 +89,16 @@ def _start(folder: Path, rules: Rules, lock: int) -> None:
         )
 
 
-def entries(root: Path, competition: str, user: str) -> list[Entry]:
-    """A user's submissions to a competition, newest first."""
+def entries(root: Path, competition: str | None = None, user: str | None = None) -> list[Entry]:
+    """The submissions to a competition by a user, newest first; None is any competition, any user."""
     folder = root / "submissions"
     if not folder.is_dir():
         return []
     numbers = sorted((int(each.name) for each in folder.iterdir() if each.name.isdecimal()), reverse=True)
     found = [entry_of(root, number) for number in numbers]
-    return [entry for entry in found if entry and (entry.competition, entry.user) == (competition, user)]
+    return [
+        entry for entry in found if entry and competition in (None, entry.competition) and user in (None, entry.user)
+    ]
 
 
 def entry_of(root: Path, number: int) -> Entry | None:

@@ -26,6 +26,7 @@ class NewVersion:
     kernel_sources: tuple[str, ...]
     docker_image: str
     kernel_type: str  # "script" or "notebook"
+    runs: bool = True  # False: it is saved, and has no session
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Scripted(ThreadingHTTPServer):
         self.script: dict[str, list[Answer]] = {}
         self.seen: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.sent = 0
         """Bytes of response bodies that were accepted by the connection."""
 
@@ -73,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.do_GET()
 
     def do_PUT(self) -> None:

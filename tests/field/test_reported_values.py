@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_read_stays_a_file(tiny: Project, ledger: Ledger, 
     found = fetched(tiny, ledger, {"metrics.json": text.encode(), "a.pth": b"weights"})
     assert found.run.fetched_at
     assert found.run.summary is None
-    assert "it stays a file, and there are no metrics" in found.warnings[0]
+    assert "it stays a file, and no metrics are read from it" in found.warnings[0]
     assert (found.directory / "metrics.json").read_bytes() == text.encode()
     here = Workspace(tiny, ledger)
     assert [each for each in of_results.check(here) if isinstance(each, Problem)] == []

@@ -55,7 +55,7 @@ def test_a_large_metrics_json_stays_a_file(tiny: Project, ledger: Ledger, text: 
         tracemalloc.stop()
     assert peak < len(content) + 16 * MIB
     assert {"metrics.json", "a.txt"} <= set(found.files)
-    assert "it stays a file, and there are no metrics" in found.warnings[0]
+    assert "it stays a file, and no metrics are read from it" in found.warnings[0]
     assert (found.run.summary, found.run.fetched_at is not None) == (None, True)
     row = ledger.statement("SELECT * FROM runs", {})[0]
     assert len(json.dumps(dict(row))) < 10_000

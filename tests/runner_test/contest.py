@@ -1,9 +1,10 @@
 """A competition on a running local Kaggle, for tests that submit to it."""
 
 import csv
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiStartSubmissionUploadRequest,
 )
 
-from runner_test.state import Rules
+from runner_test.state import Entry, Result, Rules
 from tests.runner_test.local import Local, eventually, fill
 
 # The scorer: the share of the ids with the right label.
@@ -93,6 +94,16 @@ class Contest:
         eventually(lambda: self.get(ref).status.name != "PENDING", "it is scored")
         found = self.get(ref)
         return found.status.name, found.public_score, found.private_score, found.error_description
+
+    def record(self, user: str, score: float | None, kernel: str = "") -> None:
+        """A submission that has been scored, as `submit` and the scorer's process leave it; None: it was malformed."""
+        folder = self.local.store.root / "submissions"
+        number = 1 + sum(1 for _ in folder.glob("*"))
+        entry = Entry("parity", user, "", "a.csv", kernel, number=number, size=1, created=1e9 + number)
+        result = Result("ERROR", error="malformed") if score is None else Result("COMPLETE", score, 0.25)
+        (folder / str(number)).mkdir(parents=True)
+        for name, value in (("submission.json", entry), ("result.json", result)):
+            (folder / str(number) / name).write_text(json.dumps(asdict(value)))
 
     def limits(self, user: str = "me") -> tuple[int, int, int]:
         answer = self.api(user).get_submission_limits(fill(ApiGetSubmissionLimitsRequest(), competition_name="parity"))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from runner_test.state import Rules
 from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
+
+COMMAND = os.environ.get("OFFICIAL_KAGGLE") or str(Path(sys.executable).with_name("kaggle"))
+"""The command that is tested: the variable may name that of another installation, with another version."""
 
 METADATA = {
     "id": "me/by-command",
@@ -31,7 +35,7 @@ METADATA = {
 
 def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
     """Run the command with a home of its own; returns its output, and fails if it fails."""
-    return run(local, tmp_path, str(Path(sys.executable).with_name("kaggle")), *arguments, **environment)
+    return run(local, tmp_path, COMMAND, *arguments, **environment)
 
 
 def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
@@ -92,7 +96,20 @@ def test_every_command_for_kernels(local: Local, tmp_path: Path) -> None:
     metadata = json.loads((pulled / "kernel-metadata.json").read_text())
     assert (metadata["id"], metadata["title"], metadata["is_private"]) == ("me/by-command", "By command", True)
 
-    assert "me/by-command" in kaggle(local, tmp_path, "kernels", "list", "--mine")
+    # Official forms: the kernel by its number, machines in any spelling, values that are left out.
+    named = {key: value for key, value in METADATA.items() if key not in ("id", "title", "is_private", "enable_gpu")}
+    number = {"id_no": metadata["id_no"], "machine_shape": "nvidia L4", "dataset_sources": []}
+    (folder / "kernel-metadata.json").write_text(json.dumps(named | number))
+    assert "Kernel version 2 successfully pushed" in kaggle(local, tmp_path, "kernels", "push", "-p", str(folder))
+    second = local.version("by-command", 2)
+    assert (second.machine_shape, local.store.kernels()[0].title) == ("NvidiaL4", "By command")
+    assert local.store.kernels()[0].is_private
+
+    found = kaggle(
+        *(local, tmp_path, "kernels", "list", "--mine", "--language", "python", "--kernel-type", "script"),
+        *("--output-type", "data", "--page-size", "200", "--sort-by", "dateRun", "-s", "by command"),
+    )
+    assert "me/by-command" in found
     assert "30.00h" in kaggle(local, tmp_path, "quota")
     kaggle(local, tmp_path, "kernels", "delete", "me/by-command", "-y")
     assert local.store.kernels() == []
@@ -136,6 +153,25 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
         ("2", "mine", "1.00000", "0.00000"),
         ("1", "all empty", "0.00000", "1.00000"),
     ]
+    assert contest("leaderboard", "siim", "-s", "-v").splitlines()[1].split(",")[1::2] == ["me", "1.00000"]
+    contest("leaderboard", "siim", "-d", "-p", str(tmp_path / "board"))
+    with zipfile.ZipFile(tmp_path / "board" / "siim.zip") as archive:
+        assert b"1,1,me," in archive.read(archive.namelist()[0])
+
+
+def test_saving_without_running(local: Local, tmp_path: Path) -> None:
+    """push --no-run, and the live log of an earlier version; both came with 2.2.5."""
+    folder = kernel_folder(tmp_path, dataset_sources=[])
+    if "--no-run" not in kaggle(local, tmp_path, "kernels", "push", "--help"):
+        pytest.skip("this kaggle has no --no-run: 2.2.5 has it (OFFICIAL_KAGGLE may name one)")
+    local.run("by-command", "print('one')")
+    printed = kaggle(local, tmp_path, "kernels", "push", "-p", str(folder), "--no-run")
+    assert "Kernel version 2 successfully saved without running" in printed
+    assert "NEW_SCRIPT" in kaggle(local, tmp_path, "kernels", "status", "me/by-command")
+    assert "COMPLETE" in kaggle(local, tmp_path, "kernels", "status", "me/by-command/1")
+    assert kaggle(local, tmp_path, "kernels", "logs", "me/by-command/1", "--follow") == "one\n"
+    kaggle(local, tmp_path, "kernels", "pull", "me/by-command/1", "-p", str(tmp_path / "pulled"))
+    assert (tmp_path / "pulled" / "by-command.py").read_text() == "print('one')"
 
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def points_in(lines: Iterator[str] | Sequence[str], settings: MetricsSettings) -
     """The points of a log that COORD lines do not report."""
     reader = LineReader(settings)
     points = [point for line in lines if (point := reader.point(line)) is not None]
-    if {point.fold for point in points} == {0} and not settings.line:  # one training: no folds
+    if {point.fold for point in points} == {0} and not settings.lines:  # one training: no folds
         return [Point(point.metrics, epoch=point.epoch) for point in points]
     return points
 

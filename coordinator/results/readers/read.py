@@ -87,7 +87,7 @@ def _last_metrics(events: Sequence[Event]) -> dict[str, float]:
 
 def _read_lines(lines: Sequence[str], settings: MetricsSettings) -> Reading | None:
     points = tuple(points_in(lines, settings))
-    name = "line" if settings.line else "boosting"
+    name = "line" if settings.lines else "boosting"
     return Reading(f"{name}: the log", points) if points else None
 
 

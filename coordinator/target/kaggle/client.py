@@ -26,8 +26,8 @@ from kagglesdk.security.services.oauth_service import OAuthClient
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
-from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, TargetError
-from coordinator.kaggle_rules import WORKER_STATUS, normal_name
+from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, NotSent, TargetError
+from coordinator.kaggle_rules import NEVER_RUN_STATUS, WORKER_STATUS, normal_name
 from coordinator.kernel import KernelMetadata
 from coordinator.project import TargetName
 from coordinator.target.addresses import is_safe
@@ -100,6 +100,9 @@ class Kaggle:
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
         data = metadata.data
         request = ApiSaveKernelRequest()
+        if number := data.get("id_no"):
+            self._check_number(data["id"], number)
+            request.id = number
         request.slug = data["id"]
         request.new_title = data["title"]
         request.text = source
@@ -137,6 +140,25 @@ class Kaggle:
         url = self.url(ref.owner, ref.slug) if self._website or not answer.url else parsing.shown(answer.url)
         return Pushed(ref=ref, url=url, refused_sources=tuple(map(parsing.shown, refused)))
 
+    def _check_number(self, address: str, number: int) -> None:
+        """Raises TargetError unless that is the kernel's number: Kaggle would save a version of another kernel."""
+        request = ApiGetKernelRequest()
+        request.user_name, _, request.kernel_slug = address.partition("/")
+        remedy = "Correct id_no in your kernel-metadata.json.j2, or leave it out."
+        try:
+            with self._session.explaining(f"asking for the number of {address}"):
+                metadata = self._kernels.get_kernel(request).metadata
+        except NoAccess:
+            self._session.check_access()
+            raise TargetError(
+                f"id_no {number} is another kernel's: {address} does not exist yet", hint=remedy
+            ) from None
+        except NoAnswer as error:  # nothing has been sent yet
+            raise NotSent(error.what, hint=error.hint) from error
+        if metadata is None or metadata.id != number:
+            known = f": its number is {metadata.id}" if metadata else ""
+            raise TargetError(f"id_no {number} is another kernel's than {address}{known}", hint=remedy)
+
     def source(self, owner: str, slug: str, version: int | None = None) -> tuple[int, str] | None:
         request = ApiGetKernelRequest()
         request.user_name, request.kernel_slug = owner, slug
@@ -161,7 +183,8 @@ class Kaggle:
         known = WORKER_STATUS.get(answer.status.name)
         if known is None:
             raise TargetError(f"{self.name} reports {ref} as {answer.status.name}, which coord does not know")
-        return SessionState(RunState(known), parsing.shown(answer.failure_message))
+        is_only_saved = answer.status.name == NEVER_RUN_STATUS
+        return SessionState(RunState(known), parsing.shown(answer.failure_message), is_only_saved)
 
     def log(self, ref: KernelRef) -> list[LogRecord]:
         page = next(self._output_pages(ref, f"the log of {ref}"))

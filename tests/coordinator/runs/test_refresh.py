@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -46,6 +47,25 @@ def test_an_end_is_recorded_with_its_reason(tiny: Project, ledger: Ledger, state
     target.asked.clear()
     assert refresh_run(Workspace(tiny, ledger, target), run) == run
     assert target.asked == []
+
+
+def test_a_version_that_was_saved_without_being_run(tiny: Project, ledger: Ledger) -> None:
+    """Its session may come for some minutes; then nothing is waited for any more."""
+    target = MemoryTarget(session=SessionState(RunState.QUEUED, is_only_saved=True))
+    pushed = datetime.now(UTC)
+    fresh = dataclasses.replace(RUNNING, pushed_at=(pushed - timedelta(minutes=9)).isoformat())
+    assert _refreshed(tiny, ledger, target, fresh).state is RunState.QUEUED
+    old = dataclasses.replace(RUNNING, id="old", pushed_at=(pushed - timedelta(minutes=11)).isoformat())
+    run = _refreshed(tiny, ledger, target, old)
+    assert (run.state, run.message) == (
+        RunState.ERROR,
+        "its version was saved without being run (Quick Save): there is no session",
+    )
+    assert run.ended_at is not None
+    # A queued session is waited for as long as it takes.
+    slow = dataclasses.replace(old, id="slow")
+    queued = MemoryTarget(session=SessionState(RunState.QUEUED))
+    assert _refreshed(tiny, ledger, queued, slow).state is RunState.QUEUED
 
 
 def test_an_older_look_does_not_bring_a_run_back_to_life(tiny: Project, ledger: Ledger) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from coordinator.errors import ProjectError
-from coordinator.project.project import find_project
+from coordinator.project.project import Project, find_project
+from coordinator.target import local
 from tests.coordinator.command import Coord
 
 
@@ -23,10 +24,18 @@ def test_a_push_when_the_quota_is_spent(coord: Coord) -> None:
     """No version is saved, coord says when there will be hours again, and the exit code is that of "later"."""
     _set(coord, "gpu_quota_hours = 0")
     with (coord.root / "experiments" / "gpu.yaml").open("w", encoding="utf-8") as file:
-        file.write("base: base\nkernel: {machine_shape: NvidiaTeslaT4}\n")
+        file.write("base: base\nkernel: {machine_shape: NvidiaB200}\n")
     refused = coord("push", "--exp", "gpu", code=75)
     assert "You've exceeded the number of hours allowed to use GPU. Your quota will reset to 0 hours" in refused.stderr
     assert coord.states() == ["refused"]
+    # A machine that coord does not know is one with a GPU here and there.
+    assert 'warning: machine_shape "NvidiaB200" is not known' in refused.stderr
+
+
+def test_every_version_of_a_data_set_has_one_place(tiny: Project) -> None:
+    """In a dry run, too, where the version that is named is stood in for."""
+    assert local.mount_path(tiny, "datasets", "ada/rows/3") == local.mount_path(tiny, "datasets", "ada/rows")
+    assert local.mount_path(tiny, "notebooks", "ada/rows") == "notebooks/ada/rows"
 
 
 def test_a_push_at_the_session_limit(coord: Coord) -> None:

@@ -56,3 +56,15 @@ def test_the_log_of_a_queued_session_is_waited_for(local: Local) -> None:
     local.go("waits-one")
     follower.join(30)
     assert found[-1] == "END_OF_LOG"
+
+
+def test_the_stream_of_a_version(local: Local) -> None:
+    """`kaggle kernels logs me/streamed/1 -f` asks for the version by its label, as a parameter."""
+    local.run("streamed", "print('one')")
+    local.run("streamed", "print('two')")
+    url = f"{local.url}/api/v1/kernels/logs/stream/me/streamed"
+    for parameters, word in (({"versionLabel": "v1"}, "one"), ({"versionLabel": "v2"}, "two"), ({}, "two")):
+        records = requests.get(url, params=parameters, auth=local.me, timeout=30).json()
+        assert "".join(record["data"] for record in records) == f"{word}\n"
+    assert requests.get(url, params={"versionLabel": "v3"}, auth=local.me, timeout=30).status_code == 404
+    assert requests.get(f"{url}/1", auth=local.me, timeout=30).status_code == 404

@@ -5,6 +5,7 @@ import json
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -21,6 +22,7 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsLi
 
 from runner_test.http.access import session_id
 from runner_test.state import Reference
+from tests.runner_test.contest import Contest
 from tests.runner_test.local import WAITS_FOR_GO, Local, alive, fill, http_code
 
 
@@ -67,15 +69,17 @@ def test_a_version_label_pins_the_version(local: Local) -> None:
         log = api.get_kernel_session_logs_stream(fill(ApiGetKernelSessionLogsStreamRequest(), **named))
         assert log.headers["Content-Type"] == "application/json"
         assert "".join(record["data"] for record in log.json()) == f"{word}\n"
-    # `kaggle kernels pull me/pinned/1` sends the version as a part of the slug.
+    # A version in the slug is refused, as on Kaggle.
     request = fill(ApiGetKernelRequest(), user_name="me", kernel_slug="pinned/1")
-    assert "one" in api.get_kernel(request).blob.source
+    with pytest.raises(requests.HTTPError) as error:
+        api.get_kernel(request)
+    assert http_code(error) == 403
 
 
 def test_a_version_that_does_not_exist(local: Local) -> None:
     """An unknown version is answered with 404 and an invalid label with 400, never with another version."""
     local.push("pinned", "pass")
-    for label, code in [("v9", 404), ("v0", 404), ("newest", 400), ("v1/../2", 400)]:
+    for label, code in [("v9", 404), ("v0", 404), ("1", 404), ("newest", 400), ("v1/../2", 400)]:
         with pytest.raises(requests.HTTPError) as error:
             local.status("pinned", label)
         assert http_code(error) == code, label
@@ -108,6 +112,47 @@ def test_list_kernels(local: Local) -> None:
     second, end = list_kernels(local, group=profile, page_size=1, page_token=token)
     assert (first, second, end) == (["me/alpha"], ["me/beta-net"], "")
     assert list_kernels(local, group=profile, page_size=1, page=2)[0] == ["me/beta-net"]
+
+
+def test_filters_and_orders_of_the_list(contest: Contest) -> None:
+    """By language, type, output, words, sources and scores; what nothing here has is an empty list, not an error."""
+    local = contest.local
+    local.store.add_dataset("ada/rows", contest.folder / "data")
+    local.run("net-one", "open('a.csv', 'w').close()", dataset_data_sources=["ada/rows"])
+    local.run("net-one-more", "open('a.png', 'w').close()", competition_data_sources=["parity"])
+    local.run("third", "pass")
+    every = ["me/third", "me/net-one-more", "me/net-one"]
+
+    def listed(**fields: Any) -> list[str]:
+        return list_kernels(local, **fields)[0]
+
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        ({"language": "all", "kernel_type": "all", "output_type": "all"}, every),
+        ({"language": "python", "kernel_type": "script"}, every),
+        ({"language": "julia"}, []),
+        ({"kernel_type": "notebook"}, []),
+        ({"output_type": "data"}, every[1:]),
+        ({"output_type": "visualization"}, ["me/net-one-more"]),
+        ({"search": "one NET"}, every[1:]),
+        ({"search": "net one", "sort_by": KernelsListSortType.RELEVANCE}, ["me/net-one", "me/net-one-more"]),
+        ({"dataset": "Ada/Rows"}, ["me/net-one"]),
+        ({"competition": "Parity"}, ["me/net-one-more"]),
+        ({"parent_kernel": "me/third"}, []),
+        ({"page_size": 200}, every),
+        ({"page_size": 2, "page": 2}, every[2:]),
+    ]
+    for fields, expected in cases:
+        assert listed(**fields) == expected, fields
+    for fields in ({"language": "cobol"}, {"kernel_type": "poem"}, {"output_type": "smoke"}):
+        with pytest.raises(requests.HTTPError, match="is none of all, "):
+            listed(**fields)
+
+    for slug, score in (("third", 1.0), ("net-one", 0.5), ("third", 0.25)):
+        contest.record("me", score, kernel=f"me/{slug}/1")
+    scored: dict[str, Any] = {"sort_by": KernelsListSortType.SCORE_DESCENDING}
+    assert listed(**scored) == ["me/third", "me/net-one", "me/net-one-more"]
+    assert listed(competition="siim", **scored) == []
+    assert listed(sort_by=KernelsListSortType.SCORE_ASCENDING) == ["me/net-one", "me/third", "me/net-one-more"]
 
 
 def test_output_comes_in_pages(local: Local) -> None:

@@ -1,6 +1,7 @@
 """SaveKernel with its rules, and the methods that cancel and delete, called with Kaggle's own client over HTTP."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,16 @@ from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
     ApiCreateKernelSessionRequest,
     ApiDeleteKernelRequest,
+    ApiGetKernelRequest,
     ApiGetKernelSessionLogsStreamRequest,
+    ApiListKernelFilesRequest,
 )
 from kagglesdk.kernels.types.kernels_enums import KernelExecutionType
 
+from runner_test.server import running_server
 from runner_test.state import Reference, rules
-from tests.runner_test.local import WAITS_FOR_GO, Local, alive, fill, http_code
+from runner_test.store import Store
+from tests.runner_test.local import PLAIN, WAITS_FOR_GO, Local, alive, fill, http_code
 
 
 def test_a_push_runs_and_completes(local: Local) -> None:
@@ -44,8 +49,7 @@ def test_a_push_runs_and_completes(local: Local) -> None:
         ({"kernel_type": "poem"}, "script, notebook"),
         ({"language": "r", "kernel_type": "notebook"}, "Python only"),
         ({"kernel_type": "notebook"}, "not a notebook"),
-        ({"machine_shape": "Abacus"}, "no machine shape 'Abacus'"),
-        ({"kernel_execution_type": KernelExecutionType.QUICK_SAVE}, "runs what it saves"),
+        ({"kernel_execution_type": KernelExecutionType.INTER_ACTIVE}, "no interactive sessions"),
     ],
 )
 def test_a_push_that_breaks_a_rule(refusing: Local, fields: dict[str, Any], message: str) -> None:
@@ -107,6 +111,50 @@ def test_a_new_kernels_slug_comes_from_its_title(local: Local) -> None:
     # A kernel's id takes precedence over its slug.
     by_id = local.push("ignored-name", "pass", id=answer.kernel_id)
     assert (by_id.ref, by_id.version_number) == ("me/something-else-0-5", 3)
+
+
+def test_a_version_that_is_only_saved(local: Local) -> None:
+    """QUICK_SAVE: it has no session and takes no quota; what was run before stays the newest run."""
+    quick = {"kernel_execution_type": KernelExecutionType.QUICK_SAVE, "machine_shape": "gpu"}
+    spent = Store(local.store.root, settings=replace(PLAIN, gpu_quota_hours=0))
+    with running_server(spent.root, settings=spent.settings) as server:
+        other = Local(server.url, spent)
+        assert "Quota Exceeded" in other.push("saved-only", "pass", machine_shape="gpu").error
+        answer = other.push("saved-only", "print('never')", **quick)
+    assert (answer.error, answer.version_number) == ("", 1)
+    assert (local.state("saved-only"), local.status("saved-only").failure_message) == ("NEW_SCRIPT", "")
+    named = {"user_name": "me", "kernel_slug": "saved-only"}
+    output = local.output("saved-only")
+    assert (output.files, json.loads(output.log)) == ([], [])
+    assert local.api().list_kernel_files(fill(ApiListKernelFilesRequest(), **named)).files == []
+    assert (
+        local.api().get_kernel_session_logs_stream(fill(ApiGetKernelSessionLogsStreamRequest(), **named)).json() == []
+    )
+    assert "never" in local.api().get_kernel(fill(ApiGetKernelRequest(), **named)).blob.source
+    # Nothing to attach, and nothing to submit.
+    assert local.push("reads-it", "pass", kernel_data_sources=["me/saved-only"]).invalid_kernel_sources
+
+    local.run("saved-only", "open('made', 'w').close()")
+    ran = local.api().get_kernel(fill(ApiGetKernelRequest(), **named)).metadata.last_run_time
+    local.push("saved-only", "print('again')", **quick)
+    assert [local.state("saved-only", f"v{n}") for n in (1, 2, 3)] == ["NEW_SCRIPT", "COMPLETE", "NEW_SCRIPT"]
+    found = local.api().get_kernel(fill(ApiGetKernelRequest(), **named)).metadata
+    assert (found.current_version_number, found.last_run_time) == (3, ran)
+    assert local.push("reads-it", "pass", kernel_data_sources=["me/saved-only"]).invalid_kernel_sources == []
+    local.api().delete_kernel(fill(ApiDeleteKernelRequest(), **named))
+
+
+def test_what_a_push_leaves_out(local: Local) -> None:
+    """The documented defaults: private, without accelerator and internet, and an existing kernel's title."""
+    local.push("named-once", "pass", is_private=False, enable_internet=True)
+    answer = local.push("ignored", "pass", id=local.push("named-once", "pass").kernel_id, new_title=None)
+    assert (answer.ref, answer.error, answer.version_number) == ("me/named-once", "", 3)
+    request = fill(ApiGetKernelRequest(), user_name="me", kernel_slug="named-once")
+    found = local.api().get_kernel(request).metadata
+    assert (found.title, found.is_private, found.enable_gpu, found.enable_tpu, found.enable_internet) == (
+        *("named once", True),
+        *(False, False, False),
+    )
 
 
 def test_refused_sources_are_named_and_the_rest_is_mounted(local: Local, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from coordinator.kaggle_rules import MACHINE_SHAPES, kind_of_shape, normal_shape
 from runner_test.state import rules
 
 
@@ -17,12 +18,27 @@ from runner_test.state import rules
         ("TpuV38", (True, False), "TpuV5E8"),
         ("TpuV2256", (False, False), ""),
         ("TpuV232", (False, False), ""),
-        ("Gpu", (False, False), None),
+        ("Gpu", (False, False), "NvidiaTeslaT4"),
+        (" nvidia tesla t4 highmem", (False, False), "NvidiaTeslaT4Highmem"),
+        ("cpu", (False, False), ""),
+        ("None", (True, False), ""),
+        ("NvidiaB200", (False, False), "NvidiaB200"),
     ],
 )
-def test_machine_shapes(asked: str, flags: tuple[bool, bool], given: str | None) -> None:
-    """Retired shapes are replaced as on Kaggle, and the old flags count only if no shape is named."""
+def test_machine_shapes(asked: str, flags: tuple[bool, bool], given: str) -> None:
+    """Retired shapes are replaced as on Kaggle, unknown ones kept; the old flags count only if no shape is named."""
     assert rules.given_shape(asked, enable_gpu=flags[0], enable_tpu=flags[1]) == given
+
+
+@pytest.mark.parametrize("name", [*MACHINE_SHAPES, "gpu", "tpu", "cpu", "none", "NvidiaB200", "TPUv9", "abacus"])
+def test_machines_are_those_of_coord(name: str) -> None:
+    """What `coord build` makes of a name, and what the local Kaggle gives for it, is one machine of one kind."""
+    built = normal_shape(name)
+    shape = MACHINE_SHAPES.get(built or "")
+    meant = built if shape is None or not shape.runs_as else shape.runs_as.replace("a CPU", "")
+    assert rules.given_shape(name.upper(), enable_gpu=False, enable_tpu=False).lower() == (meant or "").lower()
+    given = rules.given_shape(name, enable_gpu=False, enable_tpu=False)
+    assert (rules.is_gpu(given), rules.is_tpu(given)) == tuple(kind_of_shape(meant) == kind for kind in ("gpu", "tpu"))
 
 
 def test_session_limits() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coordinator.errors import ProjectError
+from coordinator.errors import ExperimentError, ProjectError
 from coordinator.project.declaration import hydra
 from coordinator.project.experiment import Change, resolve
 from coordinator.project.project import Project
@@ -97,6 +97,19 @@ def test_overrides_that_the_program_gets(tmp_path: Path, overrides: tuple[str, .
     """Options of groups and values that differ from what Hydra composes by itself; text is quoted where it must be."""
     found = words(_project(tmp_path), *overrides)
     assert [word for word in found if word != "++data.root=in"] == arguments
+
+
+@pytest.mark.parametrize("name", ["optimizer", " defaults.optimizer "])
+def test_a_mistake_of_the_command_line_is_told_as_its_own(tmp_path: Path, name: str) -> None:
+    """Whatever the files say of that group; what is wrong in a file stays the file's."""
+    program = _project(tmp_path, "config: {optimizer: sgd, data: {root: in}}")
+    with pytest.raises(ExperimentError) as caught:
+        resolve(program, "base", [f"{name}=sdg"])
+    told = '--set: optimizer: there is no "sdg" in conf/optimizer (did you mean "sgd"?)'
+    assert caught.value.what.splitlines()[1:] == [f"  {told}"]
+    program = _project(tmp_path, "config: {optimizer: sdg, data: {root: in}}")
+    with pytest.raises(ExperimentError, match=r"experiments/base.yaml:1: config.optimizer: there is no"):
+        resolve(program, "base", ["seed=2"])
 
 
 @pytest.mark.parametrize(

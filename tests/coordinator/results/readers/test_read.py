@@ -216,6 +216,26 @@ def test_places_that_are_no_places(line: str, digits: str) -> None:
         assert event is None or (event.fold, event.epoch) == (None, None)
 
 
+def test_the_reader_of_boosting_libraries_searches_no_expression(tmp_path: Path) -> None:
+    """With `read = "boosting"` and `line`, the chosen reader wins, for the log that grows too."""
+    settings = of("valid/auc", read="boosting", line=r"score (?P<auc>\S+)")
+    log = "score 0.1\n[1]\tvalid-auc:0.6\n[2]\tvalid-auc:0.7\n"
+    summary, remarks = read(tmp_path, {}, log, of("valid-auc", read="boosting", line=settings.line))
+    assert (summary is not None and summary.primary_value, remarks) == (0.7, [])
+    assert LineReader(settings).event("score 0.1") is None
+    assert LineReader(settings).event("[1]\tvalid-auc:0.6") is not None
+
+
+def test_a_broken_file_does_not_hide_events(tmp_path: Path) -> None:
+    """What is said of metrics.json is about that file: metrics come from the events beside it."""
+    event = '{"event": "epoch", "epoch": 1, "metrics": {"val_auc": 0.7}}\n'
+    summary, remarks = read(tmp_path, {"metrics.json": "{", "metrics.jsonl": event})
+    assert summary is not None
+    assert summary.primary_value == 0.7
+    assert [remark for remark in remarks if "no metrics are read from it" in remark]
+    assert not [remark for remark in remarks if "there are no metrics" in remark]
+
+
 def test_a_program_that_failed_is_not_complete(tmp_path: Path) -> None:
     read(tmp_path, {"history.csv": KERAS})
     summary, _ = read_results(tmp_path, [], MetricsSettings(primary=AUC), is_complete=False)

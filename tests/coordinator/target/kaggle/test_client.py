@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import json
 import re
 import ssl
 import threading
@@ -338,6 +339,33 @@ def test_a_missing_kernel_differs_from_an_expired_token(server: Scripted) -> Non
         server.script["ListKernels"] = [answer]
         with pytest.raises(error):
             server.kaggle().source("ada", "tiny-base")
+
+
+def test_a_number_of_the_kernel_is_checked_before_the_push(server: Scripted, metadata: KernelMetadata) -> None:
+    """`id_no` wins over `id` on Kaggle: with another kernel's number, that kernel would get the version."""
+    numbered = KernelMetadata(text="", data={**metadata.data, "id_no": 5})
+    server.script.update({"SaveKernel": [SAVED], "ListKernels": [ok(kernels=[])]})
+    for answer, error, message in (
+        (ok(metadata={"id": 12}), TargetError, "id_no 5 is another kernel's than ada/tiny-base: its number is 12"),
+        (ok(), TargetError, "id_no 5 is another kernel's than ada/tiny-base"),
+        (said(403), TargetError, "id_no 5 is another kernel's: ada/tiny-base does not exist yet"),
+        (said(503), NotSent, "asking for the number of ada/tiny-base"),
+    ):
+        server.script["GetKernel"] = [answer]
+        with pytest.raises(error) as caught:
+            push(server.kaggle(), numbered)
+        assert type(caught.value) is error
+        assert message in caught.value.what
+        assert caught.value.hint
+    assert "SaveKernel" not in server.seen
+    server.script["GetKernel"] = [ok(metadata={"id": 5})]
+    assert push(server.kaggle(), numbered).ref.version == 4
+    assert json.loads(server.bodies[-1])["id"] == 5
+    # Without a number nothing is asked.
+    asked = server.seen.count("GetKernel")
+    push(server.kaggle(), metadata)
+    assert server.seen.count("GetKernel") == asked
+    assert "id" not in json.loads(server.bodies[-1])
 
 
 def test_threads_do_not_wait_for_each_other(server: Scripted) -> None:
