@@ -1,0 +1,1 @@
+from .push import push_folder as push_folder
