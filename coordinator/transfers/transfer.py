@@ -65,6 +65,8 @@ class Transfer:
     tally: Tally
     stop: threading.Event
     clock: Clock = SYSTEM_CLOCK
+    most: int = OUTPUT_MAX
+    """Bytes of a file that are taken at most."""
 
     def bring(self, path: PurePosixPath) -> None:
         """Brings a file. Tries again as long as that brings something, and a few times where it does not.
@@ -114,8 +116,8 @@ class Transfer:
         return part is not None and part[0] == _identity(download)
 
     def _receive(self, path: PurePosixPath, file: OutputFile, download: Download) -> None:
-        if download.size is not None and download.size > OUTPUT_MAX:
-            raise TargetError(f"{file.name} is said to be of {download.size:,} bytes, more than a session can leave")
+        if download.size is not None and download.size > self.most:
+            raise TargetError(f"{file.name} is said to be of {download.size:,} bytes, more than there can be")
         part = self.results.part_file(path, _identity(download))
         size = download.start
         self.tally.opened(path, size, download.size)
@@ -129,8 +131,8 @@ class Transfer:
                 digest.update(chunk)
                 size += len(chunk)
                 self.tally.came(path, len(chunk))
-                if size > OUTPUT_MAX:
-                    raise TargetError(f"{file.name} does not end: more came than a session can leave")
+                if size > self.most:
+                    raise TargetError(f"{file.name} does not end: more came than there can be")
             out.truncate()
             out.flush()
             os.fsync(out.fileno())
