@@ -5,4 +5,8 @@ from .overview import (
     dataset_status as dataset_status,
 )
 from .push import push_folder as push_folder
-from .ready import refresh_attached as refresh_attached, wait_for_attached as wait_for_attached
+from .ready import (
+    refresh_attached as refresh_attached,
+    unknown_version as unknown_version,
+    wait_for_attached as wait_for_attached,
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from coordinator.bundle import Guard
 from coordinator.datasets.contents import Contents, read_contents
-from coordinator.datasets.ready import refresh, stamps_of, unanswered, wait_until_ready
+from coordinator.datasets.ready import refresh, stamped_newest, unanswered, wait_until_ready
 from coordinator.datasets.reference import Reference
 from coordinator.datasets.upload import Journal, Upload
 from coordinator.errors import CoordError, Later, NoAnswer, NotSent, TargetError, UsageError
@@ -99,29 +99,12 @@ def _sent_before(workspace: Workspace, place: Reference, contents: Contents) -> 
 
 def _newest(workspace: Workspace, there: Dataset, rows: list[DatasetVersion]) -> DatasetVersion | None:
     """The target's newest version, which is recorded if the ledger lacks it; None if nothing tells its content."""
-    stamp = stamps_of(there).get(there.newest)
-    taken = [each for each in rows if each.version == there.newest and each.state is not DatasetState.REFUSED]
-    if stamp is None:
+    found = stamped_newest(workspace, there)
+    if found is None:
+        taken = [each for each in rows if each.version == there.newest and each.state is not DatasetState.REFUSED]
         return taken[0] if taken else None
-    digest, number = stamp
-    known = next((each for each in rows if each.id == number), None)
-    if known is not None:
-        return known
-    return add_dataset_version(
-        workspace.ledger,
-        DatasetVersion(
-            id=number,
-            target=workspace.target.name,
-            reference=there.reference,
-            digest=digest,
-            files=0,
-            size=there.size,
-            state=DatasetState.PROCESSING,
-            created_at=workspace.ledger.moment(),
-            version=there.newest,
-            before=there.newest - 1,
-        ),
-    )
+    known = next((each for each in rows if each.id == found.id), None)
+    return add_dataset_version(workspace.ledger, found) if known is None else known
 
 
 def _send(

@@ -33,6 +33,36 @@ def stamps_of(there: Dataset) -> dict[int, tuple[str, str]]:
     return {**({1: first} if first else {}), **found}
 
 
+def stamped_newest(workspace: Workspace, there: Dataset) -> DatasetVersion | None:
+    """The newest version as a row for the ledger, if coord pushed it, from here or elsewhere."""
+    stamp = stamps_of(there).get(there.newest)
+    if stamp is None:
+        return None
+    digest, number = stamp
+    return DatasetVersion(
+        id=number,
+        target=workspace.target.name,
+        reference=there.reference,
+        digest=digest,
+        files=0,
+        size=there.size,
+        state=DatasetState.PROCESSING,
+        created_at=workspace.ledger.moment(),
+        version=there.newest,
+        before=there.newest - 1,
+    )
+
+
+def unknown_version(workspace: Workspace, reference: str) -> DatasetVersion | None:
+    """The newest version of a data set, if coord pushed it and the ledger does not have it."""
+    there = workspace.target.datasets.dataset(reference)
+    found = None if there is None else stamped_newest(workspace, there)
+    if found is None:
+        return None
+    known = {each.id for each in dataset_versions(workspace.ledger, target=found.target, reference=reference)}
+    return None if found.id in known else found
+
+
 def unanswered(workspace: Workspace, each: DatasetVersion) -> Unanswered[DatasetVersion]:
     """A version whose request got no answer."""
     sent = datetime.fromisoformat(each.sent_at or each.created_at).timestamp()
