@@ -1,4 +1,4 @@
-from .fetch import FetchedDataset as FetchedDataset, fetch_dataset as fetch_dataset
+from .fetch import fetch_dataset as fetch_dataset
 from .overview import (
     DatasetStatus as DatasetStatus,
     all_datasets as all_datasets,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.bundle import Guard
-from coordinator.datasets.contents import Contents, read_contents
+from coordinator.datasets.contents import FolderContents, read_contents
 from coordinator.datasets.ready import refresh, stamped_newest, unanswered, wait_until_ready
 from coordinator.datasets.reference import Reference
 from coordinator.datasets.upload import Journal, Upload
@@ -59,9 +59,6 @@ def push_folder(
     contents = read_contents(folder)
     for remark in contents.remarks():
         workspace.say(remark)
-    guard = Guard(workspace.project.root)
-    guard.check(contents.files, f"the data set {place}")
-    guard.check_texts({"--message": message}, "the data set's notes")
     with held(workspace.project.dataset_lock(workspace.target.name, place.owner, place.slug), wait=True):
         each = _sent_before(workspace, place, contents)
         if each is None:
@@ -69,7 +66,7 @@ def push_folder(
     return wait_until_ready(workspace, each) if wait else each
 
 
-def _sent_before(workspace: Workspace, place: Reference, contents: Contents) -> DatasetVersion | None:
+def _sent_before(workspace: Workspace, place: Reference, contents: FolderContents) -> DatasetVersion | None:
     """The data set's newest version, if it has the same content."""
     rows = dataset_versions(workspace.ledger, target=workspace.target.name, reference=str(place))
     for each in rows:
@@ -110,11 +107,14 @@ def _newest(workspace: Workspace, there: Dataset, rows: list[DatasetVersion]) ->
 def _send(
     workspace: Workspace,
     place: Reference,
-    contents: Contents,
+    contents: FolderContents,
     message: str,
     show: Callable[[Progress], None],
 ) -> DatasetVersion:
     """Uploads the files, records the intent, and makes the version of them."""
+    guard = Guard(workspace.project.root)
+    guard.check(contents.files, f"the data set {place}")
+    guard.check_texts({"--message": message}, "the data set's notes")
     datasets, target = workspace.target.datasets, workspace.target.name
     files = f"{len(contents.files):,} file{'s' * (len(contents.files) != 1)}, {contents.size:,} bytes"
     workspace.say(f"sending {files} to {place} on {target}")

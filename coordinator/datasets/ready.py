@@ -107,12 +107,12 @@ def refresh(workspace: Workspace, each: DatasetVersion) -> DatasetVersion:
     number = next((number for number, (_, own) in stamps.items() if own == each.id), each.version)
     if number != each.version:  # another one was made at the same time
         each = update_dataset_version(workspace.ledger, each, version=number)
-    if there.newest < (number or 0):
-        return each
     if state is DatasetState.FAILED and there.newest == number:
         return update_dataset_version(
             workspace.ledger, each, state=state, message=f"{workspace.target.name} could not process its files"
         )
+    if there.current < (number or 0):
+        return each
     return update_dataset_version(workspace.ledger, each, state=DatasetState.READY, ready_at=now())
 
 
