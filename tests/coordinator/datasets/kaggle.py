@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.clock import Clock
@@ -33,7 +32,6 @@ class Depot:
     faults: Faults
     folder: Path
     said: list[str]
-    waits: list[float] = field(default_factory=list)
 
     def push(self, name: str = NAME, *, message: str = "", wait: bool = True) -> DatasetVersion:
         return push_folder(self.workspace, self.folder, name, message=message, wait=wait)
@@ -54,9 +52,7 @@ class Depot:
         return dataset_versions(self.workspace.ledger)
 
 
-def depot(
-    project: Project, ledger: Ledger, stack: contextlib.ExitStack, settings: Settings | None = None
-) -> Depot:
+def depot(project: Project, ledger: Ledger, stack: contextlib.ExitStack, settings: Settings | None = None) -> Depot:
     """The local Kaggle of the project. Waits pass quickly, and count as long as they were to be."""
     faults, said, passed = Faults(), list[str](), [0.0]
     settings = settings or Settings(isolation="none", dataset_seconds=0.0)
@@ -67,18 +63,13 @@ def depot(
         passed[0] += seconds
         time.sleep(min(seconds, 0.02))
 
-    clock = Clock(
-        seconds=lambda: time.time() + passed[0], monotonic=lambda: time.monotonic() + passed[0], sleep=sleep
-    )
+    clock = Clock(seconds=lambda: time.time() + passed[0], monotonic=lambda: time.monotonic() + passed[0], sleep=sleep)
     kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada", clock=clock)
     stack.callback(kaggle.close)
     folder = project.root / "weights"
     (folder / "sub" / "deep").mkdir(parents=True)
-    (folder / "model.bin").write_bytes(bytes(range(256)) * 200)
+    (folder / "model.bin").write_bytes(bytes(range(256)) * 5500)
     (folder / "sub" / "deep" / "folds.csv").write_text("id,fold\na,0\n")
     (folder / "sub" / "none.txt").write_bytes(b"")
-    return Depot(Workspace(project, ledger, kaggle, clock=clock, say=said.append), project.local_kaggle, faults, folder, said)
-
-
-Make = Callable[[], Depot]
-Each = Iterator[Depot]
+    workspace = Workspace(project, ledger, kaggle, clock=clock, say=said.append)
+    return Depot(workspace, project.local_kaggle, faults, folder, said)
