@@ -13,7 +13,7 @@ from tests.coordinator.command import run_coord
 from tests.paths import ROOT
 
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
-GROUPS = ("image", "ledger", "local", "sweep")
+GROUPS = ("data", "image", "ledger", "local", "sweep")
 GROUP_AND_COMMAND = "sweep"
 """A group that can be used without a command after it, too."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -139,6 +139,10 @@ class Transport:
         return self._put_part(url, piece, span, size, policy.PIECE)
 
     def _put_part(self, url: str, piece: bytes, span: str, size: int, limits: Limits) -> int:
+        if self._is_local and is_loopback(url):
+            # Each server of the local Kaggle has another port: an upload goes on at the one that answers now.
+            url = urlsplit(url)._replace(netloc=urlsplit(self._endpoint).netloc).geturl()
+
         def once(until: float) -> tuple[int, int]:
             if not is_safe(url, from_here=self._is_local):
                 raise Failed(Failure.UNUSABLE, "the address for the file is not https")
