@@ -7,7 +7,7 @@ ledger knows no versions: nothing is said about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,12 +82,16 @@ def outdated(run: Run, runs: Iterable[Run], datasets: Iterable[DatasetVersion] =
             newest.results_version != read[name] if name in read else newest.created_at > run.created_at
         ):
             found.append(Outdated(newest.source, read.get(name)))
+    return (*found, *_outdated_datasets(run, datasets))
+
+
+def _outdated_datasets(run: Run, datasets: Iterable[DatasetVersion]) -> Iterator[Outdated]:
+    read = {source.reference: source.version for source in run.reads}
     for each in attached_datasets(datasets, run.metadata, run.target):
         source = _source(each)
-        known_version = read.get(source.reference)
-        if source.version != known_version if source.reference in read else each.created_at > run.created_at:
-            found.append(Outdated(source, known_version))
-    return tuple(found)
+        known = read.get(source.reference)
+        if source.version != known if source.reference in read else each.created_at > run.created_at:
+            yield Outdated(source, known)
 
 
 def _source(each: DatasetVersion) -> Source:
