@@ -14,7 +14,7 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
     <root>/told-isolation                                      the warning that was shown already (isolation.py)
-    <root>/lock, counter, secret                               writers' lock, last kernel id, key of signed URLs
+    <root>/lock, counter, counter-datasets, secret             writers' lock, last ids, key of signed URLs
     <root>/token                                               what a client must know
 """
 
@@ -123,7 +123,7 @@ class Store:
             kernel = self.kernel(reference)
             if kernel is None:
                 kernel = Kernel(
-                    id=next_id(self.root),
+                    id=next_id(self.root, "kernels"),
                     owner=reference.owner,
                     slug=reference.slug,
                     title=pushed.title,

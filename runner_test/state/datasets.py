@@ -134,7 +134,7 @@ def create(root: Path, settings: Settings, new: Dataset, first: NewDatasetVersio
             if dataset(root, new.reference) is not None:
                 raise BadDataset(f"there is a data set {new.reference} already")
             _check_unused(root, new.reference, first)
-            with_id = replace(new, id=next_id(root))
+            with_id = replace(new, id=next_id(root, "datasets"))
             _write(staging, with_id)
             _write_version(made, 1, first, settings)
             path = _folder(root, new.reference)
@@ -179,7 +179,7 @@ def register(root: Path, reference: Reference, folder: Path) -> None:
             _publish(root, reference, made, NewDatasetVersion(()), None)
             return
         title = reference.slug
-        _write(staging, Dataset(next_id(root), reference.owner, reference.slug, title, False, time.time()))
+        _write(staging, Dataset(next_id(root, "datasets"), reference.owner, reference.slug, title, False, time.time()))
         _write_version(made, 1, NewDatasetVersion(()), None)
         path = _folder(root, reference)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,7 @@ def _publish(
 def _convert(root: Path, reference: Reference) -> Dataset:
     """Turn a data set that is a mere link into a folder with one version. The caller holds the writers' lock."""
     path = _folder(root, reference)
-    (old,), found = versions(root, reference), replace(_of_link(path, reference), id=next_id(root))
+    (old,), found = versions(root, reference), replace(_of_link(path, reference), id=next_id(root, "datasets"))
     with files.unfinished_folder(path) as made:
         version_folder = made / "versions" / "1"
         version_folder.mkdir(parents=True)
