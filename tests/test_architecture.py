@@ -28,7 +28,7 @@ LAYERS = [
     {"results"},
     {"target"},
     {"kernel"},
-    {"bundle"},
+    {"bundle", "wheels"},
     {"project"},
     {"__init__", "clock", "errors", "files", "kaggle_rules", "names", "text"},
 ]

@@ -15,7 +15,7 @@ from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.imports import check_syntax, is_python_script, is_shebang_of_python
 from coordinator.bundle.rooted import Program as Program, gathered
-from coordinator.bundle.script import Content, Form, Script, render_script
+from coordinator.bundle.script import AUTOMATIC, Content, Form, Script, render_script
 from coordinator.bundle.sizes import NAMED_MAX
 from coordinator.bundle.sources import PLAIN, Collected, Selection
 from coordinator.bundle.told import missing_files, missing_inputs
@@ -110,7 +110,7 @@ def bundle(
         path=program.path,
         in_checkout=program.in_checkout,
     )
-    return render_script(default_template("kernel.py.j2"), content, form=form, refuse=kaggle), files
+    return render_script(default_template("kernel.py.j2"), content, form=form or AUTOMATIC, refuse=kaggle), files
 
 
 def _warnings(

@@ -169,11 +169,11 @@ def _fits(specifier: SpecifierSet | str, version: str) -> bool:
 
 def _applies(need: Requirement, image: Image | None, extra: str) -> bool:
     """Whether the requirement's marker holds in the image; without one, here."""
-    environment = _environment(image) if image else {}
+    environment = marker_environment(image) if image else {}
     return need.marker is None or need.marker.evaluate({**environment, "extra": extra})
 
 
-def _environment(image: Image) -> dict[str, str]:
+def marker_environment(image: Image) -> dict[str, str]:
     """The variables of markers (PEP 508) in the image."""
     return {
         "implementation_name": "cpython",
