@@ -19,14 +19,14 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import attached, beside, bootstrap, checkout, delivery, installed
+from coordinator.bundle import attached, beside, bootstrap, checkout, delivery, installed, needed
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
@@ -106,6 +106,8 @@ class Content:
     """Whether the files lie in the working directory while the program runs; see `checkout`."""
     delivery: Mapping[str, Any] | None = None
     """How the config reaches the program, for `delivery`; None if it reads the file that COORD_CONFIG names."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Name -> slug of the kernels whose output it reads, for `needed`."""
     wheels: Wheels | None = None
 
 
@@ -129,6 +131,7 @@ def render_script(
         "path": ("path={{ path", content.path),
         "checkout": ("checkout", content.in_checkout),
         "delivery": ("delivery", content.delivery),
+        "needs": ("with_needs", content.needs),
         "wheels": ("install(", content.wheels),
         "large": ("archive_in(", "dataset" in form),
     }
@@ -156,6 +159,8 @@ def render_script(
         "bootstrap": _source_of(bootstrap),
         "checkout": _source_of(checkout) if content.in_checkout else "",
         "delivery": _source_of(delivery) if content.delivery is not None else "",
+        "needed": _source_of(needed) if content.needs else "",
+        "needs": json.dumps(dict(content.needs), indent=2, ensure_ascii=False) if content.needs else "",
         "how": None if content.delivery is None else json.dumps(content.delivery, indent=2, ensure_ascii=False),
         "wheels": content.wheels,
     }

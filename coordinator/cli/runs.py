@@ -15,6 +15,7 @@ from coordinator.cli.common import (
     TargetOption,
     Version,
     Wait,
+    WaitForNeeds,
     WaitForSlot,
     check_success,
     command,
@@ -51,6 +52,7 @@ def push(
     target: TargetOption = None,
     wait: Wait = False,
     wait_for_slot: WaitForSlot = False,
+    wait_for_needs: WaitForNeeds = False,
     force: Annotated[
         bool, typer.Option("--force", help="Push although a run of this experiment is active, or has done the same.")
     ] = False,
@@ -71,7 +73,9 @@ def push(
     pushed: list[Run] = []
     errors: list[CoordError] = []
     with workspace() as here, here.open_target(target) as there:
-        for result in push_several(there, names, sets, force=force, wait_for_slot=wait_for_slot):
+        for result in push_several(
+            there, names, sets, force=force, wait_for_slot=wait_for_slot, wait_for_needs=wait_for_needs
+        ):
             if result.run is not None:
                 pushed.append(result.run)
                 if not as_json:

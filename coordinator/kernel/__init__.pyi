@@ -12,4 +12,5 @@ from .metadata import (
     render_metadata as render_metadata,
     with_owner as with_owner,
 )
+from .needs import needed_slugs as needed_slugs
 from .work import Source as Source, digest_of_work as digest_of_work, work_to_do as work_to_do

@@ -64,6 +64,10 @@ def digest_of_work(
     `Launch.work`).
     """
     surroundings = {key: value for key, value in normal_metadata(metadata).items() if key not in _OTHERWISE}
+    if needs := launch.get("needs"):  # they are part of the launch, without the owner, who is known at a push only
+        slugs = tuple(f"/{slug}" for slug in needs.values())
+        sources = surroundings.get("kernel_sources") or ()
+        surroundings["kernel_sources"] = [name for name in sources if not name.endswith(slugs)]
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])

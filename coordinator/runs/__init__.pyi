@@ -10,6 +10,7 @@ from .fetch import (
 )
 from .follow import follow_run as follow_run
 from .isolation import warn_of_isolation as warn_of_isolation
+from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
 from .push_several import push_several as push_several
 from .refresh import (

@@ -13,7 +13,7 @@ from coordinator.target import LogRecord, RunState
 from coordinator.workspace import Workspace
 
 _IDLE_SECONDS = 20.0
-_PATIENCE = 600.0
+PATIENCE = 600.0
 """Seconds of waiting, all in all, for a target that gives no answer: a router takes less to restart."""
 
 
@@ -59,7 +59,7 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
                 return
             silent = 0.0
         except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
-            if silent >= _PATIENCE:
+            if silent >= PATIENCE:
                 raise
             silent += pace.wait
         pace.sleep()

@@ -72,6 +72,9 @@ def experiment(item: Experiment) -> RenderableType:
     parts.append(Text("bases: " + (" -> ".join(item.bases) or "none")))
     started = clean(shlex.join([item.launch.entry, *item.launch.args]))
     parts.append(Text(f"runs: {started}, config by {_delivery(item.launch)}"))
+    if item.needs:
+        named = (f"{need.name}: {need}" if need.name != need.experiment else str(need) for need in item.needs)
+        parts.append(Text(f"needs: {', '.join(named)}"))
     parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
     parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
     parts.append(Text("The resolved config:\n"))
