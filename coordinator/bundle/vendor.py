@@ -61,7 +61,7 @@ def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, ex
     if problems:
         raise BundleError(
             "\n".join(["what vendor names cannot go into the bundle:", *(f"  {problem}" for problem in problems)]),
-            hint="Add what is missing to vendor, or attach a data set of wheels instead (image_extra).",
+            hint="Add what is missing to vendor, or bring all as wheels: requirements in [tool.coord], coord wheels.",
         )
     files: dict[str, SourceFile] = {}
     modules: set[str] = set()

@@ -1,4 +1,10 @@
-from .build import TEMPLATE as TEMPLATE, Build as Build, assemble as assemble, build_kernel as build_kernel
+from .build import (
+    TEMPLATE as TEMPLATE,
+    Build as Build,
+    OwnDataset as OwnDataset,
+    assemble as assemble,
+    build_kernel as build_kernel,
+)
 from .check import Check as Check, check_kernel as check_kernel
 from .metadata import (
     CODE_FILE as CODE_FILE,

@@ -109,7 +109,10 @@ def check_kernel(project: Project, built: Build, file: Path | None = None) -> Ch
     config = _changes(kernel.config or {}, built.experiment.config)
     settings = _changes(
         {"experiment": kernel.experiment, **_start(kernel)},
-        {"experiment": built.experiment.name, **_start(content_of(built.experiment, built.files, built.needs))},
+        {
+            "experiment": built.experiment.name,
+            **_start(content_of(built.experiment, built.files, built.needs, built.wheels)),
+        },
     )
     overrides = _overrides(path)
     text: tuple[str, ...] = ()

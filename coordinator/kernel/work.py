@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ if TYPE_CHECKING:  # it imports the template engine, which most commands do not 
 
 _OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keywords"})
 """Keys of kernel-metadata.json that do not change what a session does: names, and who may see it."""
+
+_OWN = re.compile(r"/coord-(?:sources|wheels)-[0-9a-f]{12}$")
+"""Data sets that are named by their content."""
 
 
 @dataclass(frozen=True, order=True)
@@ -68,6 +72,9 @@ def digest_of_work(
         slugs = tuple(f"/{slug}" for slug in needs.values())
         sources = surroundings.get("kernel_sources") or ()
         surroundings["kernel_sources"] = [name for name in sources if not name.endswith(slugs)]
+    # Those that coord makes of the sources and of the wheels: the files and the launch say what is in them.
+    if any(map(_OWN.search, sources := surroundings.get("dataset_sources") or ())):
+        surroundings["dataset_sources"] = [name for name in sources if not _OWN.search(name)]
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])

@@ -42,7 +42,8 @@ def dry_run_kernel(
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
-    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
+    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for the kernel's own data sets
+    (sources, wheels). Raises ProjectError if it is
     missing and cannot be made, BundleError if the program opens files of the project that are not in the kernel.
     """
     if built.left_out:
@@ -59,6 +60,8 @@ def dry_run_kernel(
         if not folder.is_dir():
             _prepare(project, folder)
         inputs = dict.fromkeys(_mounts(project, built.experiment.kernel), folder)
+    owner = project.settings.owner or local.OWNER
+    inputs |= {local.mount_path(project, "datasets", f"{owner}/{own.slug}"): own.content for own in built.datasets}
     root = project.dry_run(built.experiment.name)
     session = local.DrySession(
         built.code_file,
