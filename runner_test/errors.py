@@ -7,6 +7,7 @@ LocalKaggleError
 ├── NoJupyter       a notebook to run, but Jupyter is not installed
 ├── NotLoopback     an address that other machines could reach
 ├── BadCompetition  a competition whose submissions could not be scored
+├── BadDataset      a data set, or a version of one, that can't be made of what was sent
 ├── BadPlan         an invalid plan of faults
 ├── UnusedFaults    planned faults that never happened
 ├── TooManySessions more sessions than Kaggle runs at a time
@@ -41,6 +42,10 @@ class NotLoopback(LocalKaggleError):
 
 class BadCompetition(LocalKaggleError):
     """A competition whose submissions could not be scored."""
+
+
+class BadDataset(LocalKaggleError):
+    """A data set, or a version of one, that can't be made of what was sent."""
 
 
 class BadPlan(LocalKaggleError):

@@ -164,7 +164,7 @@ def has_source(project: Project, kind: str, name: str) -> bool:
         if kind == "competition_sources":
             return state.sources.competition(root, name) is not None
         if kind == "dataset_sources":
-            return state.sources.dataset(root, state.Reference.parse("/".join(name.split("/")[:2]))) is not None
+            return state.sources.dataset(root, state.DatasetSource.parse(name)) is not None
         return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
 
 

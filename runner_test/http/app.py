@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from runner_test.errors import BadName
-from runner_test.http import files, reading
+from runner_test.http import files, reading, uploading
 from runner_test.http.hosts import LoopbackOnly
 from runner_test.http.http_errors import HANDLERS
 from runner_test.http.live_log import log_response
@@ -49,7 +49,7 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/submissions/{number:int}/{name:path}", files.submission_file),
             Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
             Route("/archives/competitions/{name}", files.data_archive),
-            Route("/uploads/{token}", files.upload, methods=["PUT"]),
+            Route("/uploads/{token}", uploading.upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),
             Route("/", _front_page),
         ],

@@ -1,7 +1,4 @@
-"""Downloads of outputs, data and submissions, and uploads of submissions.
-
-None needs credentials: a download's address is signed and expires, an upload's address has a token.
-"""
+"""Downloads of outputs, data and submissions. None needs credentials: an address is signed, and expires."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +7,10 @@ from typing import Any
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 
 from runner_test.http import access, competing, reading, submitting
 from runner_test.http.archives import archive
-from runner_test.http.rpc import Refusal
-from runner_test.state import replacing, uploads
 
 
 async def file(request: Request) -> Response:
@@ -61,24 +56,3 @@ async def _signed(request: Request, open_file: Callable[..., Path], *, temporary
     path = await run_in_threadpool(checked)
     gone = BackgroundTask(path.unlink) if temporary else None
     return FileResponse(path, media_type="application/octet-stream", background=gone)
-
-
-async def upload(request: Request) -> Response:
-    """Receive an announced file at its address. If it is not complete, nothing is kept."""
-    root = request.app.state.store.root
-    token = request.path_params["token"]
-    upload = await run_in_threadpool(uploads.upload_of, root, token)
-    if upload is None:
-        raise Refusal(404, "There is no such upload: it has expired, or was never started")
-    content = uploads.upload_content(root, token)
-    size = 0
-    with replacing(content) as partial:
-        with partial.open("wb") as file:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > upload.size:
-                    break
-                file.write(chunk)
-        if size != upload.size:
-            raise Refusal(400, f"{upload.file_name!r} was announced with {upload.size:,} bytes, not {size:,}")
-    return JSONResponse({})

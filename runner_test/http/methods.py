@@ -1,5 +1,6 @@
 """The table of methods of Kaggle's services, by their names in the request's path."""
 
+from kagglesdk.blobs.types.blob_api_service import ApiStartBlobUploadRequest
 from kagglesdk.competitions.types.competition_api_service import (
     ApiCreateCodeSubmissionRequest,
     ApiCreateSubmissionRequest,
@@ -13,6 +14,13 @@ from kagglesdk.competitions.types.competition_api_service import (
     ApiListDataFilesRequest,
     ApiListSubmissionsRequest,
     ApiStartSubmissionUploadRequest,
+)
+from kagglesdk.datasets.types.dataset_api_service import (
+    ApiCreateDatasetRequest,
+    ApiCreateDatasetVersionByIdRequest,
+    ApiCreateDatasetVersionRequest,
+    ApiGetDatasetRequest,
+    ApiGetDatasetStatusRequest,
 )
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
@@ -31,7 +39,16 @@ from kagglesdk.kernels.types.kernels_api_service import (
 )
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
-from runner_test.http import competing, quota, reading, saving, submitting
+from runner_test.http import (
+    competing,
+    dataset_reading,
+    dataset_writing,
+    quota,
+    reading,
+    saving,
+    submitting,
+    uploading,
+)
 from runner_test.http.rpc import Answer, Caller, Method, new
 from runner_test.http.signing import is_same
 
@@ -75,8 +92,20 @@ _COMPETITIONS = {
     "DownloadSubmission": Method(ApiDownloadSubmissionRequest, submitting.download_submission),
 }
 
+_DATASETS = {
+    "CreateDataset": Method(ApiCreateDatasetRequest, dataset_writing.create_dataset),
+    "CreateDatasetVersion": Method(ApiCreateDatasetVersionRequest, dataset_writing.create_dataset_version),
+    "CreateDatasetVersionById": Method(
+        ApiCreateDatasetVersionByIdRequest, dataset_writing.create_dataset_version_by_id
+    ),
+    "GetDataset": Method(ApiGetDatasetRequest, dataset_reading.get_dataset),
+    "GetDatasetStatus": Method(ApiGetDatasetStatusRequest, dataset_reading.get_dataset_status),
+}
+
 METHODS = {
     **{f"kernels.KernelsApiService/{name}": method for name, method in _KERNELS.items()},
     **{f"competitions.CompetitionApiService/{name}": method for name, method in _COMPETITIONS.items()},
+    **{f"datasets.DatasetApiService/{name}": method for name, method in _DATASETS.items()},
+    "blobs.BlobApiService/StartBlobUpload": Method(ApiStartBlobUploadRequest, uploading.start_blob_upload),
     "security.OAuthService/IntrospectToken": Method(IntrospectTokenRequest, introspect_token, public=True),
 }

@@ -1,5 +1,6 @@
 from . import (
     competitions as competitions,
+    datasets as datasets,
     files as files,
     locks as locks,
     outputs as outputs,
@@ -13,6 +14,13 @@ from . import (
     usage as usage,
 )
 from .competitions import Rules as Rules
+from .counter import next_id as next_id
+from .datasets import (
+    Dataset as Dataset,
+    DatasetVersion as DatasetVersion,
+    NewDatasetVersion as NewDatasetVersion,
+    NewFile as NewFile,
+)
 from .files import (
     remove_tree as remove_tree,
     replacing as replacing,
@@ -26,9 +34,15 @@ from .paths import (
     version_paths as version_paths,
 )
 from .progress import SessionProgress as SessionProgress, State as State
-from .reference import Reference as Reference, check_name as check_name
+from .reference import (
+    DatasetSource as DatasetSource,
+    Reference as Reference,
+    check_name as check_name,
+    file_name_problem as file_name_problem,
+)
 from .sources import mount_path as mount_path
 from .submissions import Entry as Entry, NewSubmission as NewSubmission, Result as Result
+from .uploads import Receiver as Receiver, Upload as Upload
 from .usage import Usage as Usage
 from .version import (
     Kernel as Kernel,

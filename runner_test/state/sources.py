@@ -1,7 +1,6 @@
-"""The sources of sessions: registered data sets and competitions, and the outputs of other kernels.
+"""The sources of sessions: data sets, registered competitions, and the outputs of other kernels.
 
-A registration is a symbolic link, `<root>/datasets/<owner>/<slug>` or `<root>/competitions/<slug>`, to a folder, which
-is not copied.
+The registration of a competition is a symbolic link, `<root>/competitions/<slug>`, to a folder, which is not copied.
 """
 
 from pathlib import Path
@@ -9,17 +8,11 @@ from typing import Literal
 
 from runner_test.errors import BadName, MissingFolder
 from runner_test.settings import Layout
-from runner_test.state import files, progress, tree
+from runner_test.state import datasets, files, progress, tree
 from runner_test.state.paths import version_numbers, version_paths
 from runner_test.state.progress import State
-from runner_test.state.reference import Reference, check_name
+from runner_test.state.reference import DatasetSource, Reference, check_name
 from runner_test.state.version import Version
-
-
-def add_dataset(root: Path, reference: str, folder: Path) -> None:
-    """Register `folder` as the data set `owner/slug`, in place of an earlier one. Raises BadName and MissingFolder."""
-    parsed = Reference.parse(reference)
-    _register(_dataset_link(root, parsed), f"data set {parsed}", folder)
 
 
 def add_competition(root: Path, slug: str, folder: Path) -> None:
@@ -28,9 +21,10 @@ def add_competition(root: Path, slug: str, folder: Path) -> None:
     _register(_competition_link(root, name), f"competition {name}", folder)
 
 
-def dataset(root: Path, reference: Reference) -> Path | None:
-    """The folder of a data set, or None if it is not registered or its folder no longer exists."""
-    return _registered(_dataset_link(root, reference))
+def dataset(root: Path, source: DatasetSource) -> Path | None:
+    """The folder of a data set's version, the newest that is ready without a number; None if it does not exist."""
+    version = datasets.version(root, source.reference, source.number)
+    return version.files_folder if version is not None else None
 
 
 def competition(root: Path, slug: str) -> Path | None:
@@ -58,8 +52,10 @@ def kernel_output(root: Path, reference: Reference) -> Path | None:
 def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks"], source: str) -> str:
     """The path below `input/` where Kaggle mounts a source: `datasets/owner/slug` since 2026, `slug` before.
 
-    `source` is owner/slug, or a competition's slug.
+    `source` is owner/slug, with a version or without, or a competition's slug. Raises BadName.
     """
+    if kind == "datasets":
+        source = str(DatasetSource.parse(source).reference)
     return f"{kind}/{source}" if layout == "2026" else source.rpartition("/")[2]
 
 
@@ -72,10 +68,7 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     layout = version.settings.layout
     found = [
         *((mount_path(layout, "competitions", slug), competition(root, slug)) for slug in version.competition_sources),
-        *(
-            (mount_path(layout, "datasets", name), dataset(root, Reference.parse(name)))
-            for name in version.dataset_sources
-        ),
+        *((mount_path(layout, "datasets", str(each)), dataset(root, each)) for each in _attached(version)),
         *(
             (mount_path(layout, "notebooks", name), kernel_output(root, Reference.parse(name)))
             for name in version.kernel_sources
@@ -90,8 +83,13 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     return mounted
 
 
-def _dataset_link(root: Path, reference: Reference) -> Path:
-    return root / "datasets" / reference.owner / reference.slug
+def _attached(version: Version) -> list[DatasetSource]:
+    """The data sets of a version, each with the number that it had when the version was saved."""
+    parsed = [DatasetSource.parse(name) for name in version.dataset_sources]
+    if not version.dataset_versions:  # saved before data sets had versions
+        return parsed
+    numbered = zip(parsed, version.dataset_versions, strict=True)
+    return [DatasetSource(source.reference, number) for source, number in numbered]
 
 
 def _competition_link(root: Path, slug: str) -> Path:

@@ -26,6 +26,7 @@ class NewVersion:
     kernel_sources: tuple[str, ...]
     docker_image: str
     kernel_type: str  # "script" or "notebook"
+    dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Version:
     kernel_type: str = "script"  # "script" or "notebook"
     settings: Settings = DEFAULTS
     isolated: bool = False  # whether its session has namespaces of its own; decided when it is saved
+    dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order; without them, the newest
 
     @property
     def reference(self) -> Reference:
