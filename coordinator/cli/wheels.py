@@ -69,7 +69,7 @@ def _lines(lock: Lock, name: str) -> list[str]:
     if not lock.wheels:
         return [f"the image has all that is required, for Python {lock.python}: {name}"]
     widest = max(len(f"{wheel.name} {wheel.version}") for wheel in lock.wheels)
-    lines = [f"{len(lock.wheels)} wheels, {lock.bytes:,} bytes, for Python {lock.python}: {name}"]
+    lines = [f"{lock.shown}, for Python {lock.python}: {name}"]
     lines += [
         f"  {f'{wheel.name} {wheel.version}':{widest}}  {wheel.bytes:>13,} bytes  import {', '.join(wheel.modules)}"
         for wheel in lock.wheels

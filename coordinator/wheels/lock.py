@@ -60,8 +60,10 @@ class Lock:
         return frozenset(name for wheel in self.wheels for name in (wheel.name, *wheel.modules))
 
     @property
-    def bytes(self) -> int:
-        return sum(wheel.bytes for wheel in self.wheels)
+    def shown(self) -> str:
+        """How many wheels these are."""
+        size = sum(wheel.bytes for wheel in self.wheels)
+        return f"{len(self.wheels)} wheel{'s' * (len(self.wheels) != 1)}, {size:,} bytes"
 
     def for_kernel(self) -> Wheels | None:
         """What a kernel installs; None if that is nothing."""

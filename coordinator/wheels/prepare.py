@@ -17,7 +17,7 @@ from coordinator.errors import ProjectError
 from coordinator.files import held, write_atomically
 from coordinator.project import Project, plain
 from coordinator.wheels.lock import MANIFEST, Lock, Wheel, parsed, read_lock, why_outdated
-from coordinator.wheels.resolve import Found, resolve
+from coordinator.wheels.resolve import named, resolve
 from coordinator.wheels.run_pip import run_pip
 
 
@@ -52,10 +52,9 @@ def prepare_wheels(project: Project, *, upgrade: bool, say: Callable[[str], None
         if lock is not None and why is None and not upgrade:
             return Prepared(lock, _folder_of(project, image, lock, say), is_new=False)
         say(f"resolving {', '.join(requirements)} for {image}")
-        resolution = resolve(wanted, image, say)
         with _new_folder(project) as new:
-            _download(image, resolution.wheels, new, say)
-            lock = Lock(requirements, image.python, resolution.image, tuple(_wheels(resolution.wheels, new)))
+            of_image = resolve(wanted, image, new, say)
+            lock = Lock(requirements, image.python, of_image, tuple(map(_wheel, sorted(new.iterdir()))))
             folder = _kept(project, lock, new)
         write_atomically(project.wheels_lock, lock.to_json())
         for warning in _told(lock.wheels, folder) if folder else ():
@@ -69,8 +68,7 @@ def _folder_of(project: Project, image: Image, lock: Lock, say: Callable[[str], 
     if not lock.wheels or folder.is_dir():
         return folder if lock.wheels else None
     with _new_folder(project) as new:
-        found = [Found(each.name, each.version, each.file, each.sha256) for each in lock.wheels]
-        _download(image, found, new, say)
+        _download(image, lock, new, say)
         return _kept(project, lock, new)
 
 
@@ -86,39 +84,17 @@ def _new_folder(project: Project) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _download(image: Image, wheels: Sequence[Found], folder: Path, say: Callable[[str], None]) -> None:
-    """Puts the wheels into the folder: those that are here already, and the others from the index."""
-    missing = [wheel for wheel in wheels if not _found_here(wheel, folder)]
-    if not missing:
-        return
-    say(f"downloading {len(missing)} wheels: {', '.join(f'{wheel.name} {wheel.version}' for wheel in missing)}")
-    has_all = all(wheel.sha256 for wheel in missing)
-    lines = [
-        f"{wheel.name}=={wheel.version}" + (f" --hash=sha256:{wheel.sha256}" if has_all else "") for wheel in missing
-    ]
+def _download(image: Image, lock: Lock, folder: Path, say: Callable[[str], None]) -> None:
+    """Puts the locked wheels into the folder. Raises ProjectError if the index has others now."""
+    say(f"downloading {lock.shown}")
     with tempfile.TemporaryDirectory(prefix="coord-wheels-") as temporary:
-        file = Path(temporary, "requirements.txt")
-        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        run_pip(image, Path(temporary), ["download", "--no-deps", "--dest", str(folder), "-r", str(file)], [])
-    for wheel in missing:
-        path = folder / wheel.file
-        if not path.is_file() or wheel.sha256 not in (None, _sha256(path)):
-            raise ProjectError(
-                f"the index gave another {wheel.name} {wheel.version} than {wheel.file}",
-                hint="Resolve anew: coord wheels --upgrade",
-            )
-
-
-def _found_here(wheel: Found, folder: Path) -> bool:
-    """Whether an earlier set has the wheel; it is then in the folder, too."""
-    for path in sorted(folder.parent.glob(f"*/{wheel.file}")):
-        if wheel.sha256 and path.parent != folder and _sha256(path) == wheel.sha256:
-            try:
-                (folder / wheel.file).hardlink_to(path)
-            except OSError:
-                shutil.copyfile(path, folder / wheel.file)
-            return True
-    return False
+        listed = Path(temporary, "requirements.txt")
+        lines = [f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in lock.wheels]
+        listed.write_text("".join(lines), encoding="utf-8")
+        run_pip(image, Path(temporary), ["download", "--no-deps", "--dest", str(folder), "--requirement", str(listed)])
+    for wheel in lock.wheels:
+        if not (folder / wheel.file).is_file() or _sha256(folder / wheel.file) != wheel.sha256:
+            raise ProjectError(f"the index has no {wheel.file} any more", hint="Resolve anew: coord wheels --upgrade")
 
 
 def _kept(project: Project, lock: Lock, new: Path) -> Path | None:
@@ -135,11 +111,9 @@ def _kept(project: Project, lock: Lock, new: Path) -> Path | None:
     return folder
 
 
-def _wheels(found: Sequence[Found], folder: Path) -> Iterator[Wheel]:
-    for each in found:
-        file = folder / each.file
-        modules = tuple(sorted({name for path in _paths(file) if (name := _module(path))}))
-        yield Wheel(each.file, each.name, each.version, file.stat().st_size, _sha256(file), modules)
+def _wheel(file: Path) -> Wheel:
+    modules = tuple(sorted({name for path in _paths(file) if (name := _module(path))}))
+    return Wheel(file.name, *named(file), file.stat().st_size, _sha256(file), modules)
 
 
 def _paths(file: Path) -> list[PurePosixPath]:

@@ -7,17 +7,14 @@ package that the requirements name themselves in another version than the image'
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import Requirement
+from packaging.utils import parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from coordinator.bundle import Image, normalised
@@ -26,79 +23,54 @@ from coordinator.wheels.run_pip import PLATFORMS, run_pip
 _NO_EXTRA = re.compile(r"^WARNING: (\S+) \S+ does not provide the extra", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Found:
-    """A wheel that is needed."""
+def resolve(
+    requirements: Sequence[Requirement], image: Image, folder: Path, say: Callable[[str], None]
+) -> dict[str, str | None]:
+    """Downloads the wheels that the image lacks into the empty folder.
 
-    name: str
-    """Normalised."""
-    version: str
-    file: str
-    sha256: str | None
-    """None if the index does not say."""
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """All that the requirements need."""
-
-    wheels: tuple[Found, ...]
-    """What the image lacks."""
-    image: dict[str, str | None]
-    """Packages of the image that are needed, or replaced."""
-
-
-def resolve(requirements: Sequence[Requirement], image: Image, say: Callable[[str], None]) -> Resolution:
-    """Resolves the requirements. Raises the errors of `run_pip`."""
+    Returns the packages of the image that are needed or replaced, with their versions. Raises the errors of `run_pip`.
+    """
     versions = {name: version for name, version in image.packages.items() if version and _is_version(version)}
     # Their own requirements are unknown, and so are those of their extras: then the index has to say.
     open_ = {name for each in requirements if each.extras and (name := normalised(each.name)) in versions}
-    while True:
-        report, missing = _asked(requirements, image, versions, open_)
-        if missing <= open_:
-            break
+    while (missing := _download(requirements, image, folder, versions, open_)) - open_:
         open_ |= missing
-    found, image_has = [], {}
-    for item in report["install"]:
-        name, version = normalised(item["metadata"]["name"]), item["metadata"]["version"]
-        url = urlsplit(item["download_info"]["url"])
-        file = unquote(url.path).rpartition("/")[2]
+        for file in folder.iterdir():
+            file.unlink()
+    of_image = {}
+    for file in sorted(folder.iterdir()):
+        name, version = named(file)
         if name in image.packages:
-            image_has[name] = image.packages[name]
+            of_image[name] = image.packages[name]
         if _is_stub(file) or (name in versions and _public(versions[name]) == _public(version)):
-            continue
-        hashes = item["download_info"].get("archive_info", {}).get("hashes", {})
-        found.append(Found(name, version, file, hashes.get("sha256")))
-        if name in image.packages:
-            has = f"the image has {image.packages[name] or 'it in a version that its table does not know'}"
-            say(f"{name} {version} will be used before the image's: {has}")
-    return Resolution(tuple(sorted(found, key=lambda each: each.file)), dict(sorted(image_has.items())))
+            file.unlink()
+        elif name in image.packages:
+            has = image.packages[name] or "it in a version that its table does not know"
+            say(f"{name} {version} will be used before the image's: the image has {has}")
+    return of_image
 
 
-def _asked(
-    requirements: Sequence[Requirement], image: Image, versions: dict[str, str], open_: Collection[str]
-) -> tuple[dict[str, Any], set[str]]:
-    """(pip's report, packages of the image whose extras something needs)."""
+def named(file: Path) -> tuple[str, str]:
+    """(name as PEP 503 says, version) of a wheel's file."""
+    name, version, *_ = parse_wheel_filename(file.name)
+    return str(name), str(version)
+
+
+def _download(
+    requirements: Sequence[Requirement], image: Image, folder: Path, versions: dict[str, str], open_: Collection[str]
+) -> set[str]:
+    """Fills the folder; returns the packages of the image whose extras something needs."""
     with tempfile.TemporaryDirectory(prefix="coord-wheels-") as temporary:
-        folder = Path(temporary)
-        links, constraints, report = folder / "image", folder / "constraints.txt", folder / "report.json"
+        links, constraints = Path(temporary, "image"), Path(temporary, "constraints.txt")
         links.mkdir()
         for name, version in versions.items():
             if name not in open_:
                 _write_stub(links, image, name, version)
         kept = _constraints(requirements, versions, open_)
         constraints.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        output = run_pip(
-            image,
-            folder,
-            [
-                *("install", "--dry-run", "--report", str(report), "--target", str(folder / "target")),
-                *("--find-links", str(links), "--constraint", str(constraints)),
-            ],
-            [str(requirement) for requirement in requirements],
-        )
-        missing = {normalised(name) for name in _NO_EXTRA.findall(output)} & set(versions)
-        return json.loads(report.read_text(encoding="utf-8")), missing
+        options = ["--dest", str(folder), "--find-links", str(links), "--constraint", str(constraints)]
+        output = run_pip(image, Path(temporary), ["download", *options, *map(str, requirements)])
+        return {normalised(name) for name in _NO_EXTRA.findall(output)} & set(versions)
 
 
 def _constraints(requirements: Sequence[Requirement], versions: dict[str, str], open_: Collection[str]) -> list[str]:
@@ -143,5 +115,5 @@ def _write_stub(links: Path, image: Image, name: str, version: str) -> None:
         wheel.writestr(f"{stem}.dist-info/RECORD", "")
 
 
-def _is_stub(file: str) -> bool:
-    return f"-{_BUILD}-" in file
+def _is_stub(file: Path) -> bool:
+    return f"-{_BUILD}-" in file.name

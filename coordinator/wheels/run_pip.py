@@ -36,8 +36,8 @@ sys.exit(main())
 _UNREACHABLE = ("Retrying (", "Could not fetch URL", "Failed to establish a new connection", "ConnectionError")
 
 
-def run_pip(image: Image, folder: Path, command: Sequence[str], requirements: Sequence[str]) -> str:
-    """The output of `pip COMMAND REQUIREMENTS...`; `folder` is for what it needs meanwhile.
+def run_pip(image: Image, folder: Path, command: Sequence[str]) -> str:
+    """The output of `pip COMMAND...`; `folder` is for what it needs meanwhile.
 
     Raises DependencyError if this Python has no pip, NoAnswer if no index can be reached, ProjectError if it fails.
     """
@@ -56,7 +56,6 @@ def run_pip(image: Image, folder: Path, command: Sequence[str], requirements: Se
         # Only major and minor are known; the image has one of the last micro versions.
         *("--only-binary", ":all:", "--implementation", "cp", "--python-version", f"{image.python}.99"),
         *(word for platform in PLATFORMS for word in ("--platform", platform)),
-        *requirements,
     ]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
