@@ -5,6 +5,7 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>/dataset.json, versions/<n>/ (datasets.py)
+    <root>/models/...                                          links to registered folders (models.py)
     <root>/competitions/<slug>                                 links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
     <root>/uploads, arriving                                   files on their way in, data sets that are being made
@@ -46,6 +47,7 @@ from runner_test.state import (
     files,
     kernel_folder,
     locks,
+    models,
     next_id,
     outputs,
     progress,
@@ -90,6 +92,10 @@ class Store:
     def add_dataset(self, reference: str, folder: Path) -> None:
         """Register `folder` as the newest version of data set `owner/slug`. Raises BadName and MissingFolder."""
         datasets.register(self.root, Reference.parse(reference), folder)
+
+    def add_model(self, reference: str, folder: Path) -> None:
+        """Register `folder` as `owner/model/framework/variation/version`. Raises BadName and MissingFolder."""
+        models.register(self.root, reference, folder)
 
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
@@ -285,6 +291,7 @@ class Store:
             keywords=pushed.keywords,
             dataset_sources=pushed.dataset_sources,
             dataset_versions=pushed.dataset_versions,
+            model_sources=pushed.model_sources,
             competition_sources=pushed.competition_sources,
             kernel_sources=pushed.kernel_sources,
             docker_image=pushed.docker_image,

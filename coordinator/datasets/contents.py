@@ -22,7 +22,9 @@ from coordinator.names import confined, same_file
 _LEFT_OUT = frozenset({".git", ".hg", ".svn", "__pycache__"})
 _FOR_THE_CLIENT = frozenset({"dataset-metadata.json", "datapackage.json"})
 """Files at the top that tell Kaggle's own command what to do, and that it does not send either."""
-_SEARCHED = 16 << 20  # bytes of a file that are searched for secrets: what is larger is hardly text
+_SEARCHED, _SEARCHED_IN_BINARY = 4 << 20, 1 << 16
+"""Bytes at the beginning of a file that are searched for secrets. A search takes up to 0.3 s a MiB, and weights and
+images are most of what is sent."""
 _SHOWN = 5  # names in a message
 
 
@@ -46,7 +48,8 @@ class DataFile:
     def data(self) -> bytes:
         """Its beginning, in which secrets are looked for."""
         with self.file.open("rb") as content:
-            return content.read(_SEARCHED)
+            head = content.read(_SEARCHED_IN_BINARY)
+            return head if b"\0" in head else head + content.read(_SEARCHED - len(head))
 
     def check_unchanged(self) -> None:
         """Raises UsageError if it was written since its digest was taken."""
@@ -56,7 +59,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Contents:
+class FolderContents:
     files: tuple[DataFile, ...]
     """Sorted by their paths."""
     left_out: tuple[str, ...]
@@ -76,7 +79,7 @@ class Contents:
             yield f"left out: {_some(self.left_out)}"
         packed = [str(each.name) for each in self.files if each.name.name.lower().endswith(ARCHIVES)]
         if packed:
-            yield f"Kaggle unpacks archives when they arrive, into a folder of their name: {_some(packed)}"
+            yield f"Kaggle unpacks archives when they arrive: {_some(packed)}"
 
 
 def digest_of(files: Iterable[tuple[str, int, str]]) -> str:
@@ -85,7 +88,7 @@ def digest_of(files: Iterable[tuple[str, int, str]]) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_contents(folder: Path) -> Contents:
+def read_contents(folder: Path) -> FolderContents:
     """Raises UsageError, which names them all, for links and for names that a data set cannot have; OSError."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="Name the folder whose content becomes the data set.")
@@ -101,7 +104,7 @@ def read_contents(folder: Path) -> Contents:
         raise UsageError("\n  ".join([f"{folder} cannot become a data set:", *problems[:_SHOWN], *more]))
     if not found:
         raise UsageError(f"{folder} has no files to send" + (f" ({_some(left_out)} left out)" if left_out else ""))
-    return Contents(tuple(_data_file(name, file) for name, file in found), tuple(sorted(left_out)))
+    return FolderContents(tuple(_data_file(name, file) for name, file in found), tuple(sorted(left_out)))
 
 
 def _walk(

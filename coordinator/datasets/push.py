@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from coordinator.bundle import Guard
-from coordinator.datasets.contents import Contents, read_contents
-from coordinator.datasets.ready import refresh, stamps_of, unanswered, wait_until_ready
+from coordinator.datasets.contents import FolderContents, read_contents
+from coordinator.datasets.ready import refresh, stamped_newest, unanswered, wait_until_ready
 from coordinator.datasets.reference import Reference
 from coordinator.datasets.upload import Journal, Upload
 from coordinator.errors import CoordError, Later, NoAnswer, NotSent, TargetError, UsageError
@@ -59,9 +59,6 @@ def push_folder(
     contents = read_contents(folder)
     for remark in contents.remarks():
         workspace.say(remark)
-    guard = Guard(workspace.project.root)
-    guard.check(contents.files, f"the data set {place}")
-    guard.check_texts({"--message": message}, "the data set's notes")
     with held(workspace.project.dataset_lock(workspace.target.name, place.owner, place.slug), wait=True):
         each = _sent_before(workspace, place, contents)
         if each is None:
@@ -69,7 +66,7 @@ def push_folder(
     return wait_until_ready(workspace, each) if wait else each
 
 
-def _sent_before(workspace: Workspace, place: Reference, contents: Contents) -> DatasetVersion | None:
+def _sent_before(workspace: Workspace, place: Reference, contents: FolderContents) -> DatasetVersion | None:
     """The data set's newest version, if it has the same content."""
     rows = dataset_versions(workspace.ledger, target=workspace.target.name, reference=str(place))
     for each in rows:
@@ -99,39 +96,25 @@ def _sent_before(workspace: Workspace, place: Reference, contents: Contents) -> 
 
 def _newest(workspace: Workspace, there: Dataset, rows: list[DatasetVersion]) -> DatasetVersion | None:
     """The target's newest version, which is recorded if the ledger lacks it; None if nothing tells its content."""
-    stamp = stamps_of(there).get(there.newest)
-    taken = [each for each in rows if each.version == there.newest and each.state is not DatasetState.REFUSED]
-    if stamp is None:
+    found = stamped_newest(workspace, there)
+    if found is None:
+        taken = [each for each in rows if each.version == there.newest and each.state is not DatasetState.REFUSED]
         return taken[0] if taken else None
-    digest, number = stamp
-    known = next((each for each in rows if each.id == number), None)
-    if known is not None:
-        return known
-    return add_dataset_version(
-        workspace.ledger,
-        DatasetVersion(
-            id=number,
-            target=workspace.target.name,
-            reference=there.reference,
-            digest=digest,
-            files=0,
-            size=there.size,
-            state=DatasetState.PROCESSING,
-            created_at=workspace.ledger.moment(),
-            version=there.newest,
-            before=there.newest - 1,
-        ),
-    )
+    known = next((each for each in rows if each.id == found.id), None)
+    return add_dataset_version(workspace.ledger, found) if known is None else known
 
 
 def _send(
     workspace: Workspace,
     place: Reference,
-    contents: Contents,
+    contents: FolderContents,
     message: str,
     show: Callable[[Progress], None],
 ) -> DatasetVersion:
     """Uploads the files, records the intent, and makes the version of them."""
+    guard = Guard(workspace.project.root)
+    guard.check(contents.files, f"the data set {place}")
+    guard.check_texts({"--message": message}, "the data set's notes")
     datasets, target = workspace.target.datasets, workspace.target.name
     files = f"{len(contents.files):,} file{'s' * (len(contents.files) != 1)}, {contents.size:,} bytes"
     workspace.say(f"sending {files} to {place} on {target}")

@@ -33,6 +33,36 @@ def stamps_of(there: Dataset) -> dict[int, tuple[str, str]]:
     return {**({1: first} if first else {}), **found}
 
 
+def stamped_newest(workspace: Workspace, there: Dataset) -> DatasetVersion | None:
+    """The newest version as a row for the ledger, if coord pushed it, from here or elsewhere."""
+    stamp = stamps_of(there).get(there.newest)
+    if stamp is None:
+        return None
+    digest, number = stamp
+    return DatasetVersion(
+        id=number,
+        target=workspace.target.name,
+        reference=there.reference,
+        digest=digest,
+        files=0,
+        size=there.size,
+        state=DatasetState.PROCESSING,
+        created_at=workspace.ledger.moment(),
+        version=there.newest,
+        before=there.newest - 1,
+    )
+
+
+def unknown_version(workspace: Workspace, reference: str) -> DatasetVersion | None:
+    """The newest version of a data set, if coord pushed it and the ledger does not have it."""
+    there = workspace.target.datasets.dataset(reference)
+    found = None if there is None else stamped_newest(workspace, there)
+    if found is None:
+        return None
+    known = {each.id for each in dataset_versions(workspace.ledger, target=found.target, reference=reference)}
+    return None if found.id in known else found
+
+
 def unanswered(workspace: Workspace, each: DatasetVersion) -> Unanswered[DatasetVersion]:
     """A version whose request got no answer."""
     sent = datetime.fromisoformat(each.sent_at or each.created_at).timestamp()
@@ -77,12 +107,12 @@ def refresh(workspace: Workspace, each: DatasetVersion) -> DatasetVersion:
     number = next((number for number, (_, own) in stamps.items() if own == each.id), each.version)
     if number != each.version:  # another one was made at the same time
         each = update_dataset_version(workspace.ledger, each, version=number)
-    if there.newest < (number or 0):
-        return each
     if state is DatasetState.FAILED and there.newest == number:
         return update_dataset_version(
             workspace.ledger, each, state=state, message=f"{workspace.target.name} could not process its files"
         )
+    if there.current < (number or 0):
+        return each
     return update_dataset_version(workspace.ledger, each, state=DatasetState.READY, ready_at=now())
 
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from coordinator.clock import Clock
-from coordinator.datasets.contents import Contents, DataFile
+from coordinator.datasets.contents import DataFile, FolderContents
 from coordinator.errors import Expired, Later, NoAnswer, TargetError
 from coordinator.kaggle_rules import UPLOAD_DAYS
-from coordinator.target import Datasets, Place
+from coordinator.target import Datasets, UploadPlace
 from coordinator.transfers import Progress, Stopped, Tally, parallel
 
 _PIECE = 16 << 20  # bytes; Google's storage takes multiples of 256 KiB
@@ -29,7 +29,7 @@ _DAY = 24 * 3600.0
 
 @dataclass(frozen=True)
 class _Begun:
-    place: Place
+    place: UploadPlace
     is_whole: bool
 
 
@@ -49,7 +49,7 @@ class Journal:
     def begun(self, each: DataFile) -> _Begun | None:
         return self._begun.get(_key(each))
 
-    def note(self, each: DataFile, place: Place, *, is_whole: bool) -> None:
+    def note(self, each: DataFile, place: UploadPlace, *, is_whole: bool) -> None:
         key = _key(each)
         values = {"file": key, "token": place.token, "address": place.address, "at": self._clock.seconds()}
         # On a line of its own, even after a line that a killed process did not finish.
@@ -88,7 +88,7 @@ class Journal:
             try:
                 each = json.loads(line)
                 if each["at"] >= self._oldest:
-                    yield each["file"], _Begun(Place(each["token"], each["address"]), bool(each["is_whole"]))
+                    yield each["file"], _Begun(UploadPlace(each["token"], each["address"]), bool(each["is_whole"]))
             except (ValueError, KeyError, TypeError):  # the last line of a process that was killed
                 continue
 
@@ -108,13 +108,13 @@ class Upload:
     tally: Tally
 
     @classmethod
-    def of(cls, datasets: Datasets, journal: Journal, clock: Clock, contents: Contents) -> Upload:
+    def of(cls, datasets: Datasets, journal: Journal, clock: Clock, contents: FolderContents) -> Upload:
         tally = Tally(len(contents.files))
         for each in contents.files:  # all sizes are known
             tally.opened(each.name, 0, each.size)
         return cls(datasets, journal, clock, threading.Event(), tally)
 
-    def all(self, contents: Contents, show: Callable[[Progress], None]) -> dict[PurePosixPath, str]:
+    def all(self, contents: FolderContents, show: Callable[[Progress], None]) -> dict[PurePosixPath, str]:
         """Sends what is not there yet; returns the token of each file.
 
         Raises TargetError, or UsageError if a file changes meanwhile. What was sent is kept for a later try.
@@ -169,7 +169,7 @@ class Upload:
         self.journal.note(each, place, is_whole=True)
         return place.token
 
-    def _pieces(self, each: DataFile, place: Place, position: int) -> None:
+    def _pieces(self, each: DataFile, place: UploadPlace, position: int) -> None:
         self.tally.opened(each.name, position, each.size)
         with each.file.open("rb") as content:
             while position < each.size or not each.size:

@@ -17,8 +17,7 @@ if TYPE_CHECKING:  # it imports the template engine, which most commands do not 
 _OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keywords"})
 """Keys of kernel-metadata.json that do not change what a session does: names, and who may see it."""
 
-_OWN = re.compile(r"/coord-(?:sources|wheels)-[0-9a-f]{12}$")
-"""Data sets that are named by their content."""
+_OF_CONTENT = re.compile(r"/coord-(?:sources|wheels)-[0-9a-f]{12}$")
 
 
 @dataclass(frozen=True, order=True)
@@ -26,7 +25,7 @@ class Source:
     """One version of what a run reads: of another kernel's output, or of a data set."""
 
     reference: str
-    """owner/slug, in the form of `normal_name`."""
+    """owner/slug, in the form of `normal_name`; datasets/owner/slug for a data set."""
     version: int
 
     def __str__(self) -> str:
@@ -46,6 +45,11 @@ class Source:
 
 _USUAL: Mapping[str, Any] = {}
 """The start of a model source: its entry, without arguments, in the kernel's working directory."""
+
+
+def is_of_content(reference: object) -> bool:
+    """Whether a data set (owner/slug) is one that coord has named by its content: sources, or wheels."""
+    return _OF_CONTENT.search(str(reference)) is not None
 
 
 def work_to_do(built: Build, reads: Sequence[Source] = ()) -> str:
@@ -73,8 +77,8 @@ def digest_of_work(
         sources = surroundings.get("kernel_sources") or ()
         surroundings["kernel_sources"] = [name for name in sources if not name.endswith(slugs)]
     # Those that coord makes of the sources and of the wheels: the files and the launch say what is in them.
-    if any(map(_OWN.search, sources := surroundings.get("dataset_sources") or ())):
-        surroundings["dataset_sources"] = [name for name in sources if not _OWN.search(name)]
+    if any(map(is_of_content, sources := surroundings.get("dataset_sources") or ())):
+        surroundings["dataset_sources"] = [name for name in sources if not is_of_content(name)]
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])

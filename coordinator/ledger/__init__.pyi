@@ -13,7 +13,6 @@ from .datasets import (
     dataset_versions as dataset_versions,
     give_up_dataset_version as give_up_dataset_version,
     new_dataset_version_id as new_dataset_version_id,
-    newest_of_each as newest_of_each,
     stamped_dataset as stamped_dataset,
     update_dataset_version as update_dataset_version,
 )

@@ -8,10 +8,9 @@ from .competitions import (
 from .credentials import credential_files as credential_files, find_credentials as find_credentials
 from .datasets import (
     Dataset as Dataset,
-    DatasetFile as DatasetFile,
     Datasets as Datasets,
     DatasetState as DatasetState,
-    Place as Place,
+    UploadPlace as UploadPlace,
 )
 from .open import kaggle_endpoint as kaggle_endpoint, open_target as open_target
 from .protocol import (

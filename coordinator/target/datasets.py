@@ -46,7 +46,9 @@ class Dataset:
     """owner/slug"""
     url: str
     newest: int
-    """The number of its newest version; sessions may still get an older one until that is ready."""
+    """The number of its newest version, ready or not; 0 as long as there is none."""
+    current: int
+    """The number of the version that sessions get; 0 as long as there is none."""
     description: str
     versions: tuple[Published, ...]
     """Newest first; empty where the target does not tell them."""
@@ -65,7 +67,7 @@ class DatasetFile:
 
 
 @dataclass(frozen=True)
-class Place:
+class UploadPlace:
     """Where the target takes one file. Whoever knows the address can write there."""
 
     token: str
@@ -88,18 +90,18 @@ class Datasets(Protocol):
         """PROCESSING, READY or FAILED: the state of its newest version."""
         ...
 
-    def place(self, name: str, size: int, modified: float) -> Place:
+    def place(self, name: str, size: int, modified: float) -> UploadPlace:
         """A new place for a file of that many bytes, last changed at `modified` (seconds since 1970).
 
         Nothing is changed by one that is not used.
         """
         ...
 
-    def received(self, place: Place, name: str, size: int) -> int:
+    def received(self, place: UploadPlace, name: str, size: int) -> int:
         """How many bytes of the file the target has; `size` only if it has all. Raises Expired for an old place."""
         ...
 
-    def send(self, place: Place, name: str, piece: bytes, extent: tuple[int, int]) -> int:
+    def send(self, place: UploadPlace, name: str, piece: bytes, extent: tuple[int, int]) -> int:
         """Sends the bytes from extent[0] on, of extent[1] bytes in all; returns how many the target has now.
 
         It is not repeated after a failure: `received` says where to go on.

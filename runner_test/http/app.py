@@ -28,6 +28,7 @@ from runner_test.store import Store
 
 URL_LIFETIME = 15 * 60.0  # seconds
 MAX_BODY = 16 << 20  # bytes: enough for a source of 1 MiB with every character escaped
+_MODEL = "{owner}/{model}/{framework}/{variation}/{number:int}"
 # Text by a kernel's author is never executed by a browser.
 _TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 _LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream)
@@ -46,8 +47,12 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
             Route("/files/{owner}/{slug}/{number:int}/{name:path}", files.file),
             Route("/data/{slug}/{name:path}", files.data_file),
+            Route("/dataset-files/{owner}/{slug}/{number:int}/{name:path}", files.dataset_file),
+            Route(f"/model-files/{_MODEL}/{{name:path}}", files.model_file),
             Route("/submissions/{number:int}/{name:path}", files.submission_file),
             Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
+            Route("/archives/datasets/{owner}/{slug}/{number:int}/{name}", files.dataset_archive),
+            Route(f"/archives/models/{_MODEL}/{{name}}", files.model_archive),
             Route("/archives/competitions/{name}", files.data_archive),
             Route("/uploads/{token}", uploading.upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),

@@ -1,7 +1,7 @@
-"""DatasetApiService, the methods that make data sets and versions of them."""
+"""DatasetApiService, the methods that make data sets and versions of them, describe them, and delete them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,6 +12,10 @@ from kagglesdk.datasets.types.dataset_api_service import (
     ApiCreateDatasetVersionByIdRequest,
     ApiCreateDatasetVersionRequest,
     ApiCreateDatasetVersionRequestBody,
+    ApiDeleteDatasetRequest,
+    ApiDeleteDatasetResponse,
+    ApiUpdateDatasetMetadataRequest,
+    ApiUpdateDatasetMetadataResponse,
 )
 
 from runner_test.errors import BadDataset, BadName
@@ -58,8 +62,9 @@ def create_dataset(caller: Caller, request: ApiCreateDatasetRequest) -> Answer:
         keywords=tuple(request.category_ids),
     )
     try:
-        first = NewDatasetVersion(_files(caller, request), "Initial release")
-        datasets.create(root, caller.store.settings, made, first)
+        files, descriptions = _files(caller, request)
+        made = replace(made, descriptions=descriptions)
+        datasets.create(root, caller.store.settings, made, NewDatasetVersion(files, "Initial release"))
     except BadDataset as error:
         return _error(str(error))
     return _made(caller, reference)
@@ -82,42 +87,74 @@ def create_dataset_version_by_id(caller: Caller, request: ApiCreateDatasetVersio
 def _add(caller: Caller, dataset: Dataset, body: ApiCreateDatasetVersionRequestBody | None) -> Answer:
     if body is None:
         raise Refusal(400, "The request has no body")
-    changed = replace(
-        dataset,
-        subtitle=body.subtitle or dataset.subtitle,
-        description=body.description or dataset.description,
-        keywords=tuple(body.category_ids) or dataset.keywords,
-    )
     try:
-        added = NewDatasetVersion(_files(caller, body), body.version_notes, body.delete_old_versions)
+        files, descriptions = _files(caller, body)
+        changed = replace(
+            dataset,
+            subtitle=body.subtitle or dataset.subtitle,
+            description=body.description or dataset.description,
+            keywords=tuple(body.category_ids) or dataset.keywords,
+            descriptions={**dataset.descriptions, **descriptions},
+        )
+        added = NewDatasetVersion(files, body.version_notes, body.delete_old_versions)
         datasets.add_version(caller.store.root, caller.store.settings, changed, added)
     except BadDataset as error:
         return _error(str(error))
     return _made(caller, dataset.reference)
 
 
-def _files(caller: Caller, request: Any) -> Sequence[NewFile]:
-    """The uploaded files that a request names, with their folders. Raises BadDataset."""
+def _files(caller: Caller, request: Any) -> tuple[Sequence[NewFile], Mapping[str, str]]:
+    """The uploaded files that a request names, with their folders, and their descriptions. Raises BadDataset."""
     found = list(_below(caller, request, PurePosixPath()))
-    if not found:
+    files = [file for file, _ in found]
+    if not files:
         raise BadDataset("a data set needs a file at least")
-    if len({each.upload.token for each in found}) < len(found):
+    if len({each.upload.token for each in files}) < len(files):
         raise BadDataset("a file is named twice")
-    return found
+    return files, {str(file.folder / file.upload.file_name): text for file, text in found if text}
 
 
-def _below(caller: Caller, parent: Any, folder: PurePosixPath) -> Iterator[NewFile]:
+def _below(caller: Caller, parent: Any, folder: PurePosixPath) -> Iterator[tuple[NewFile, str]]:
     for file in parent.files:
         upload = uploads.upload_of(caller.store.root, file.token)
         if upload is None or (upload.user, upload.purpose) != (caller.user, uploads.DATASET):
             raise BadDataset("there is no such upload: it has expired, was used already, or was never started")
-        yield NewFile(upload, folder)
+        yield NewFile(upload, folder), file.description
     if len(folder.parts) >= _DEPTH:
         raise BadDataset(f"there are more than {_DEPTH} folders in each other")
     for directory in parent.directories:
         if problem := file_name_problem(directory.name):
             raise BadDataset(f"a folder can't be called {directory.name!r}: {problem}")
         yield from _below(caller, directory, folder / directory.name)
+
+
+def update_dataset_metadata(caller: Caller, request: ApiUpdateDatasetMetadataRequest) -> Answer:
+    """Change what describes a data set of the caller; its versions stay. What is wrong is in the answer."""
+    found = access.own_dataset(caller, request.owner_slug, request.dataset_slug)
+    settings = request.settings
+    if settings is None:
+        raise Refusal(400, "The request has no settings")
+    title = settings.title or found.title
+    if problem := rules.dataset_title_problem(title):
+        return new(ApiUpdateDatasetMetadataResponse, errors=[problem])
+    changed = replace(
+        found,
+        title=title,
+        subtitle=settings.subtitle,
+        description=settings.description,
+        is_private=settings.is_private,
+        keywords=tuple(settings.keywords or ()),
+        license=next((each.name for each in settings.licenses or () if each.name), found.license),
+        descriptions={each.name: each.description for each in settings.data or () if each.description},
+    )
+    datasets.change(caller.store.root, changed)
+    return new(ApiUpdateDatasetMetadataResponse)
+
+
+def delete_dataset(caller: Caller, request: ApiDeleteDatasetRequest) -> Answer:
+    """Delete a data set of the caller with all its versions."""
+    datasets.delete(caller.store.root, access.own_dataset(caller, request.owner_slug, request.dataset_slug).reference)
+    return new(ApiDeleteDatasetResponse)
 
 
 def _made(caller: Caller, reference: Reference) -> Answer:

@@ -1,4 +1,4 @@
-"""Downloads of outputs, data and submissions. None needs credentials: an address is signed, and expires."""
+"""Downloads of outputs, data, models and submissions. None needs credentials: an address is signed, and expires."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from runner_test.http import access, competing, reading, submitting
-from runner_test.http.archives import archive
+from runner_test.http import access, competing, dataset_reading, model_reading, reading, submitting
+from runner_test.http.archives import archive, tape
 
 
 async def file(request: Request) -> Response:
@@ -23,6 +23,17 @@ async def data_file(request: Request) -> Response:
     return await _signed(request, competing.data_file, **request.path_params)
 
 
+async def dataset_file(request: Request) -> Response:
+    """A file of a data set's version."""
+    return await _signed(request, dataset_reading.dataset_file, **request.path_params)
+
+
+async def model_file(request: Request) -> Response:
+    """A file of a model's version."""
+    name = request.path_params["name"]
+    return await _signed(request, model_reading.model_file, source=_model(request), name=name)
+
+
 async def submission_file(request: Request) -> Response:
     """A submitted file."""
     return await _signed(request, submitting.submission_file, number=request.path_params["number"])
@@ -30,8 +41,28 @@ async def submission_file(request: Request) -> Response:
 
 async def output_archive(request: Request) -> Response:
     """An archive of a version's whole output."""
+    return await _archive(request, reading.output_files)
+
+
+async def dataset_archive(request: Request) -> Response:
+    """An archive of all files of a data set's version."""
+    return await _archive(request, dataset_reading.all_files)
+
+
+async def model_archive(request: Request) -> Response:
+    """An archive of all files of a model's version."""
+    source = _model(request)
+    return await _signed(request, lambda store: tape(model_reading.all_files(store, source)), temporary=True)
+
+
+def _model(request: Request) -> str:
+    return "/".join(str(value) for name, value in request.path_params.items() if name != "name")
+
+
+async def _archive(request: Request, list_files: Callable[..., list[tuple[str, Path]]]) -> Response:
+    """An archive of the files that are listed for the parts of the address."""
     whole = {name: value for name, value in request.path_params.items() if name != "name"}
-    return await _signed(request, lambda store: archive(reading.output_files(store, **whole)), temporary=True)
+    return await _signed(request, lambda store: archive(list_files(store, **whole)), temporary=True)
 
 
 async def data_archive(request: Request) -> Response:

@@ -27,7 +27,7 @@ from kagglesdk.kernels.types.kernels_enums import KernelsListSortType, KernelsLi
 from runner_test.http import access
 from runner_test.http.rpc import Answer, Caller, LogOf, Redirect, Refusal, date, new
 from runner_test.sessions import log
-from runner_test.state import Kernel, Reference, Version, rules
+from runner_test.state import DatasetSource, Kernel, Reference, Version, rules
 from runner_test.store import Store
 
 MAX_KERNELS_PAGE = 100
@@ -69,6 +69,7 @@ def _metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMeta
         dataset_data_sources=list(version.dataset_sources),
         competition_data_sources=list(version.competition_sources),
         kernel_data_sources=list(version.kernel_sources),
+        model_data_sources=list(version.model_sources),
         current_version_number=max(caller.store.numbers(kernel.reference), default=version.number),
         docker_image=version.docker_image,
         machine_shape=version.machine_shape,
@@ -108,7 +109,7 @@ def list_kernels(caller: Caller, request: ApiListKernelsRequest) -> Answer:
 
 def _uses(version: Version, request: ApiListKernelsRequest) -> bool:
     filters = [
-        (request.dataset, version.dataset_sources),
+        (request.dataset, [str(DatasetSource.parse(name).reference) for name in version.dataset_sources]),
         (request.competition, version.competition_sources),
         (request.parent_kernel, ()),
     ]

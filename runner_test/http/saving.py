@@ -18,7 +18,18 @@ from runner_test.errors import BadName, StopFailed, TooManySessions
 from runner_test.http import access, quota
 from runner_test.http.rpc import Answer, Caller, Refusal, new
 from runner_test.sessions import notebook
-from runner_test.state import DatasetSource, Kernel, NewVersion, Reference, check_name, datasets, rules, sources
+from runner_test.state import (
+    DatasetSource,
+    Kernel,
+    ModelSource,
+    NewVersion,
+    Reference,
+    check_name,
+    datasets,
+    models,
+    rules,
+    sources,
+)
 
 
 def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
@@ -57,6 +68,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         request.competition_data_sources, lambda name: _has_competition(caller, name)
     )
     kernels, bad_kernels = _split(request.kernel_data_sources, lambda name: _has_output(caller, name))
+    found_models, bad_models = _find_models(caller, request.model_data_sources)
     pushed = NewVersion(
         title=title,
         source=request.text,
@@ -71,6 +83,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         kernel_sources=kernels,
         docker_image=request.docker_image,
         kernel_type=request.kernel_type,
+        model_sources=found_models,
     )
     try:
         version = caller.store.save(reference, pushed)
@@ -86,7 +99,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         invalid_dataset_sources=bad_datasets,
         invalid_competition_sources=bad_competitions,
         invalid_kernel_sources=bad_kernels,
-        invalid_model_sources=list(request.model_data_sources),  # there are no models here
+        invalid_model_sources=bad_models,
     )
 
 
@@ -168,6 +181,22 @@ def _version_to_mount(caller: Caller, source: DatasetSource) -> int | None:
         raise Refusal(409, f"Version {wanted[-1].number} of dataset {source.reference} is still being processed")
     ready = [each for each in wanted if each.is_ready and each.files_folder is not None]
     return ready[-1].number if ready else None
+
+
+def _find_models(caller: Caller, names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The models that can be mounted, each with its version, and the names that are refused."""
+    good: dict[str, None] = {}
+    bad: list[str] = []
+    for name in names:
+        try:
+            found = models.newest(caller.store.root, ModelSource.parse(name))
+        except BadName:
+            found = None
+        if found is None:
+            bad.append(name)
+        else:
+            good[str(found)] = None
+    return tuple(good), bad
 
 
 def _has_competition(caller: Caller, name: str) -> bool:

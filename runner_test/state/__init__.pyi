@@ -3,6 +3,7 @@ from . import (
     datasets as datasets,
     files as files,
     locks as locks,
+    models as models,
     outputs as outputs,
     progress as progress,
     rules as rules,
@@ -13,19 +14,20 @@ from . import (
     uploads as uploads,
     usage as usage,
 )
+from .assembling import NewFile as NewFile
 from .competitions import Rules as Rules
 from .counter import next_id as next_id
 from .datasets import (
     Dataset as Dataset,
     DatasetVersion as DatasetVersion,
     NewDatasetVersion as NewDatasetVersion,
-    NewFile as NewFile,
 )
 from .files import (
     remove_tree as remove_tree,
     replacing as replacing,
     unfinished_folder as unfinished_folder,
 )
+from .models import ModelSource as ModelSource
 from .outputs import Output as Output
 from .paths import (
     VersionPaths as VersionPaths,

@@ -13,22 +13,18 @@ later, as on Kaggle, where it is processed meanwhile.
 import json
 import os
 import secrets
-import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from runner_test.errors import BadDataset, MissingFolder
 from runner_test.settings import Settings
-from runner_test.state import files, locks, unpacking, uploads
+from runner_test.state import files, locks, uploads
+from runner_test.state.assembling import NewFile, assemble
 from runner_test.state.counter import next_id
 from runner_test.state.reference import Reference
-from runner_test.state.unpacking import Room
-from runner_test.state.uploads import Upload
-
-MAX_FILES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class Dataset:
     subtitle: str = ""
     description: str = ""
     keywords: tuple[str, ...] = ()
+    descriptions: Mapping[str, str] = field(default_factory=dict)  # of files, by name
 
     @property
     def reference(self) -> Reference:
@@ -71,14 +68,6 @@ class DatasetVersion:
     def files_folder(self) -> Path | None:
         """The folder with its files, or None if it was registered and no longer exists."""
         return self.folder.resolve() if self.folder.is_dir() else None
-
-
-@dataclass(frozen=True)
-class NewFile:
-    """An uploaded file of a new version, and the folder that it belongs in."""
-
-    upload: Upload
-    folder: PurePosixPath
 
 
 @dataclass(frozen=True)
@@ -139,7 +128,7 @@ def create(root: Path, settings: Settings, new: Dataset, first: NewDatasetVersio
     """Make a data set with its first version. Its id is given here. Raises BadDataset."""
     with _arriving(root) as staging:
         made = staging / "versions" / "1"
-        _fill(root, made, first, settings)
+        assemble(root, made / "data", first.files, settings)
         with locks.writing(root):
             if dataset(root, new.reference) is not None:
                 raise BadDataset(f"there is a data set {new.reference} already")
@@ -159,12 +148,10 @@ def add_version(root: Path, settings: Settings, changed: Dataset, new: NewDatase
     reference = changed.reference
     with _arriving(root) as staging:
         made = staging / "version"
-        _fill(root, made, new, settings)
+        assemble(root, made / "data", new.files, settings)
         with locks.writing(root):
-            if dataset(root, reference) is None:
-                raise BadDataset(f"there is no data set {reference} any more")
             _use(root, new)
-            update(root, changed)
+            _change(root, changed)
             added = _publish(root, reference, made, new.notes, settings)
             _end(root, new)
         if new.delete_old:
@@ -198,11 +185,19 @@ def register(root: Path, reference: Reference, folder: Path) -> None:
         staging.rename(path)
 
 
-def update(root: Path, changed: Dataset) -> None:
-    """Change a data set's title and the like. The caller holds the writers' lock, or accepts that the last one wins."""
+def change(root: Path, changed: Dataset) -> None:
+    """Change a data set's title and the like; its versions stay. Raises BadDataset if it is gone."""
+    with locks.writing(root):
+        _change(root, changed)
+
+
+def _change(root: Path, changed: Dataset) -> None:
+    """The caller holds the writers' lock."""
     path = _folder(root, changed.reference)
+    if dataset(root, changed.reference) is None:
+        raise BadDataset(f"there is no data set {changed.reference} any more")
     if path.is_symlink():
-        _convert(root, changed.reference)
+        changed = replace(changed, id=_convert(root, changed.reference).id)
     _write(path, changed)
 
 
@@ -230,60 +225,19 @@ def _publish(root: Path, reference: Reference, made: Path, notes: str, settings:
     return added
 
 
-def _convert(root: Path, reference: Reference) -> None:
+def _convert(root: Path, reference: Reference) -> Dataset:
     """Turn a data set that is a mere link into a folder with one version. The caller holds the writers' lock."""
     path = _folder(root, reference)
-    (old,), was = versions(root, reference), dataset(root, reference)
-    assert was is not None
+    (old,), found = versions(root, reference), replace(_of_link(path, reference), id=next_id(root))
     with files.unfinished_folder(path) as made:
         version_folder = made / "versions" / "1"
         version_folder.mkdir(parents=True)
         (version_folder / "data").symlink_to(path.readlink())
         _write_record(version_folder, replace(old, folder=version_folder / "data"))
-        _write(made, replace(was, id=next_id(root)))
+        _write(made, found)
         path.unlink()
         made.rename(path)
-
-
-def _fill(root: Path, made: Path, new: NewDatasetVersion, settings: Settings) -> None:
-    """Put the files of a version in `made/data`, archives unpacked. Raises BadDataset."""
-    data = made / "data"
-    data.mkdir(parents=True)
-    room = Room(settings.dataset, MAX_FILES)
-    is_sole = len(new.files) == 1
-    for each in new.files:
-        content = uploads.upload_content(root, each.upload.token)
-        if not content.is_file():
-            raise BadDataset(f"the upload of {each.upload.file_name!r} is not complete")
-        folder = data / each.folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _place(content, each.upload.file_name, folder, room, is_sole=is_sole)
-        except FileExistsError as error:
-            raise BadDataset(f"there are two files {str(each.folder / each.upload.file_name)!r}") from error
-    _close(data)
-
-
-def _close(data: Path) -> None:
-    """Make the files and folders read-only: a session that is not isolated could change them for all that follow."""
-    for folder, _, names in os.walk(data, topdown=False):
-        for name in names:
-            Path(folder, name).chmod(0o444)
-        Path(folder).chmod(0o555)
-
-
-def _place(content: Path, name: str, folder: Path, room: Room, *, is_sole: bool) -> None:
-    """Put an uploaded file in its folder; unpack an archive to a folder with its name, the only one to the top."""
-    packed = unpacking.folder_name(name)
-    if packed is not None and unpacking.unpack(content, name, folder if is_sole else folder / packed, room):
-        return
-    room.take(files=1, size=content.stat().st_size)
-    try:
-        (folder / name).hardlink_to(content)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        shutil.copyfile(content, folder / name)
+    return found
 
 
 def _use(root: Path, new: NewDatasetVersion) -> None:

@@ -1,4 +1,4 @@
-"""The sources of sessions: data sets, registered competitions, and the outputs of other kernels.
+"""The sources of sessions: data sets, models, registered competitions, and the outputs of other kernels.
 
 The registration of a competition is a symbolic link, `<root>/competitions/<slug>`, to a folder, which is not copied.
 """
@@ -8,7 +8,8 @@ from typing import Literal
 
 from runner_test.errors import BadName, MissingFolder
 from runner_test.settings import Layout
-from runner_test.state import datasets, files, progress, tree
+from runner_test.state import datasets, files, models, progress, tree
+from runner_test.state.models import ModelSource
 from runner_test.state.paths import version_numbers, version_paths
 from runner_test.state.progress import State
 from runner_test.state.reference import DatasetSource, Reference, check_name
@@ -49,11 +50,15 @@ def kernel_output(root: Path, reference: Reference) -> Path | None:
     return None
 
 
-def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks"], source: str) -> str:
+def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks", "models"], source: str) -> str:
     """The path below `input/` where Kaggle mounts a source: `datasets/owner/slug` since 2026, `slug` before.
 
-    `source` is owner/slug, with a version or without, or a competition's slug. Raises BadName.
+    `source` is owner/slug, with a version or without, a competition's slug, or a model with its version. Raises
+    BadName.
     """
+    if kind == "models":
+        source = str(ModelSource.parse(source))
+        return f"models/{source}" if layout == "2026" else source.partition("/")[2]
     if kind == "datasets":
         source = str(DatasetSource.parse(source).reference)
     return f"{kind}/{source}" if layout == "2026" else source.rpartition("/")[2]
@@ -69,6 +74,10 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     found = [
         *((mount_path(layout, "competitions", slug), competition(root, slug)) for slug in version.competition_sources),
         *((mount_path(layout, "datasets", str(each)), dataset(root, each)) for each in _attached(version)),
+        *(
+            (mount_path(layout, "models", name), models.folder(root, ModelSource.parse(name)))
+            for name in version.model_sources
+        ),
         *(
             (mount_path(layout, "notebooks", name), kernel_output(root, Reference.parse(name)))
             for name in version.kernel_sources

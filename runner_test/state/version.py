@@ -27,6 +27,7 @@ class NewVersion:
     docker_image: str
     kernel_type: str  # "script" or "notebook"
     dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order
+    model_sources: tuple[str, ...] = ()  # each with its version
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Version:
     settings: Settings = DEFAULTS
     isolated: bool = False  # whether its session has namespaces of its own; decided when it is saved
     dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order; without them, the newest
+    model_sources: tuple[str, ...] = ()  # each with its version
 
     @property
     def reference(self) -> Reference:

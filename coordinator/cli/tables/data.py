@@ -23,7 +23,10 @@ def status(found: DatasetStatus, target: str) -> RenderableType:
     there, lines = found.there, []
     if there is not None and found.state is not None:
         seen = "private" if there.is_private else "public"
-        lines.append(f"{found.reference} v{there.newest} on {target}: {found.state}, {seen}, {there.size:,} bytes")
+        older = f" (sessions get v{there.current})" if 0 < there.current < there.newest else ""
+        lines.append(
+            f"{found.reference} v{there.newest} on {target}: {found.state}{older}, {seen}, {there.size:,} bytes"
+        )
         lines.append(clean(there.url))
     if found.pushed is not None:
         lines.append(f"pushed from here: {_pushed(found.pushed)}, {found.pushed.digest[:19]}")

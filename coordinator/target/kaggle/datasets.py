@@ -28,7 +28,7 @@ from kagglesdk.datasets.types.dataset_enums import DatabundleVersionStatus, Data
 
 from coordinator.errors import NoAccess
 from coordinator.kaggle_rules import DATASET_LICENCE, normal_name
-from coordinator.target.datasets import Dataset, DatasetFile, DatasetState, Place, Published, Tokens
+from coordinator.target.datasets import Dataset, DatasetFile, DatasetState, Published, Tokens, UploadPlace
 from coordinator.target.download import Download
 from coordinator.target.kaggle import parsing
 from coordinator.target.kaggle.downloads import open_download
@@ -76,7 +76,7 @@ class KaggleDatasets:
         with self._about(reference, f"asking for the state of {reference}"):
             return _STATES.get(self._api.get_dataset_status(request).status, DatasetState.PROCESSING)
 
-    def place(self, name: str, size: int, modified: float) -> Place:
+    def place(self, name: str, size: int, modified: float) -> UploadPlace:
         request = ApiStartBlobUploadRequest()
         request.type = ApiBlobType.DATASET
         request.name = name
@@ -86,13 +86,13 @@ class KaggleDatasets:
             answer = self._blobs.start_blob_upload(request)
             if not answer.token or not answer.create_url:
                 raise Failed(Failure.UNUSABLE, "it has no address for the file")
-        return Place(token=answer.token, address=answer.create_url)
+        return UploadPlace(token=answer.token, address=answer.create_url)
 
-    def received(self, place: Place, name: str, size: int) -> int:
+    def received(self, place: UploadPlace, name: str, size: int) -> int:
         with self._session.explaining(f"uploading {name}"):
             return self._http.received(place.address, size)
 
-    def send(self, place: Place, name: str, piece: bytes, extent: tuple[int, int]) -> int:
+    def send(self, place: UploadPlace, name: str, piece: bytes, extent: tuple[int, int]) -> int:
         with self._session.explaining(f"uploading {name}"):
             return self._http.put_piece(place.address, piece, extent)
 
@@ -159,7 +159,8 @@ class KaggleDatasets:
         return Dataset(
             reference=normal_name(parsing.shown(answer.ref)),
             url=f"{self._session.website}/datasets/{normal_name(parsing.shown(answer.ref))}",
-            newest=answer.current_version_number,
+            newest=max([answer.current_version_number, *(each.number for each in versions)]),
+            current=answer.current_version_number,
             description=answer.description or "",
             versions=tuple(sorted(versions, key=lambda each: -each.number)),
             is_private=answer.is_private,
