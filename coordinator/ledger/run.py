@@ -146,6 +146,18 @@ class Run:
         return Source(self.ref.address, self.ref.version)
 
     @property
+    def needs_read(self) -> dict[str, Source]:
+        """The versions that it read of the kernels that it needs, by the names of its needs; without unknown ones."""
+        slugs = {source.reference.rpartition("/")[2]: source for source in self.reads}
+        return {name: slugs[slug] for name, slug in self.needs.items() if slug in slugs}
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Name -> slug of the kernels whose output it needs."""
+        found = self.launch.get("needs")
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
     def label(self) -> str:
         """As people name it: `smoke local-v3`."""
         return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"

@@ -96,14 +96,17 @@ def _outdated(
     """`way` has the runs from the first one to the one that read this run."""
     read = {source.reference: source.version for source in run.reads}
     through = tuple(each.source for each in (*way, run)[1:])
+    before = {each.ref.address for each in way}
     for name, known in attached_runs(of_target, run.metadata, run.slug).items():
+        if name in before:  # two kernels may attach each other
+            continue
         newest = _newest(known)
         # Without a record, only a version that was pushed after the run is certainly another one.
         if newest is not None and (
             newest.results_version != read[name] if name in read else newest.created_at > run.created_at
         ):
             yield Outdated(newest.source, read.get(name), through)
-        elif newest is not None and newest not in (*way, run):  # two kernels may attach each other
+        elif newest is not None:
             yield from _outdated(newest, of_target, datasets, (*way, run))
     for each in attached_datasets(datasets, run.metadata, run.target):
         source = _source(each)

@@ -5,7 +5,7 @@ A kernel that is attached gives its newest complete version: no other one can be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,7 +73,8 @@ def ready_needs(workspace: Workspace, experiment: Experiment, *, wait: bool = Fa
     """
     if not experiment.needs:
         return ()
-    found = _waited_for(workspace, experiment) if wait else _look(workspace, experiment)
+    slugs = needed_slugs(experiment.needs, kernel_titles(workspace.project))
+    found = _waited_for(workspace, experiment, slugs) if wait else _look(workspace, experiment, slugs)
     problems, texts = list[CoordError](), list[str]()
     for each in found:
         if each.runs or not _is_elsewhere(workspace, each):
@@ -87,9 +88,9 @@ def ready_needs(workspace: Workspace, experiment: Experiment, *, wait: bool = Fa
     return tuple(texts)
 
 
-def _look(workspace: Workspace, experiment: Experiment) -> list[NeededRuns]:
+def _look(workspace: Workspace, experiment: Experiment, slugs: Mapping[str, str]) -> list[NeededRuns]:
     """Each need with its runs, after the target was asked about the active ones."""
-    owner, slugs = normal_name(workspace.target.owner), needed_slugs(experiment.needs, kernel_titles(workspace.project))
+    owner = normal_name(workspace.target.owner)
     runs = workspace.ledger.runs(target=workspace.target.name)
     found = []
     for need in experiment.needs:
@@ -112,7 +113,7 @@ def _problem(workspace: Workspace, found: NeededRuns) -> CoordError | None:
         instead, earlier = "", ""
         if newest is not None:
             instead = f", and v{newest.version} would be read"
-            earlier = f", or say needs: {found.need.experiment}@v{newest.version} to read that one"
+            earlier = f", or name the version that is there, {found.need.experiment}@v{newest.version}"
         return Later(f"{found.called}: {_at_work(awaited)}{instead}", hint=f"Wait for it: --wait-for-needs{earlier}.")
     if found.is_given:
         return None
@@ -138,7 +139,7 @@ def _other_version(workspace: Workspace, found: NeededRuns) -> CoordError:
     """The error for a version that is asked for, and is not the newest complete one."""
     need, newest = found.need, found.newest
     wanted = next((run for run in found.runs if run.version == need.version), None)
-    push, drop = _command(workspace, "push", found), f"or say needs: {need.experiment} for the newest one"
+    push, drop = _command(workspace, "push", found), f"or leave out @v{need.version} to read the newest one"
     there = "it has no complete version" if newest is None else f"the newest complete one is v{newest.version}"
     if wanted is not None and wanted.state is not RunState.COMPLETE:
         what = f"{wanted.label} {wanted.state.phrase}, and has no output to attach; {there}"
@@ -169,7 +170,7 @@ def _told(workspace: Workspace, found: NeededRuns) -> Iterator[str]:
         yield f"warning: {newest.label} is outdated: it {each}"
 
 
-def _waited_for(workspace: Workspace, experiment: Experiment) -> list[NeededRuns]:
+def _waited_for(workspace: Workspace, experiment: Experiment, slugs: Mapping[str, str]) -> list[NeededRuns]:
     """Waits until no run has to be waited for. Nothing is written but what the target answers.
 
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes.
@@ -180,7 +181,7 @@ def _waited_for(workspace: Workspace, experiment: Experiment) -> list[NeededRuns
     try:
         while True:
             try:
-                found, silent = _look(workspace, experiment), 0.0
+                found, silent = _look(workspace, experiment, slugs), 0.0
             except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
                 if silent >= PATIENCE:
                     raise

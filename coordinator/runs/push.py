@@ -252,7 +252,7 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
 
 def _what_to_check(workspace: Workspace, run: Run) -> str:
     """What to do about attached sources that were not accepted; the kernels of needs are pushed, not added."""
-    needed = [name for name in run.lacks if name.rpartition("/")[2] in run.launch.get("needs", {}).values()]
+    needed = [name for name in run.lacks if name.rpartition("/")[2] in run.needs.values()]
     runs = workspace.ledger.runs(target=run.target)
     names = dict.fromkeys(each.experiment for each in runs if each.has_kernel and each.ref.address in needed)
     lines = [

@@ -137,7 +137,7 @@ def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
     assert now.to_json()[0]["outdated"] == []
     ledger.add(stage(2))
     now = current_status(OpenTargets(tiny), ledger, [run])
-    assert now.to_json()[0]["outdated"] == [{"reference": "ada/stage-1", "read": 1, "newest": 2}]
+    assert now.to_json()[0]["outdated"] == [{"reference": "ada/stage-1", "read": 1, "newest": 2, "through": []}]
     from rich.console import Console
 
     console = Console(width=160)

@@ -104,7 +104,7 @@ def runs(
         at = run_times(run)
         last = str(run.last_event) if run.last_event else ""
         sources = [clean(f"outdated: {each}") for each in outdated.get(run.id, ())]
-        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), *sources]
+        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), clean(_read(run)), *sources]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")
@@ -118,6 +118,12 @@ def runs(
 def _chain(links: Sequence[Run]) -> str:
     """`continues v1, v2`: the runs that led to the last one."""
     return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
+
+
+def _read(run: Run) -> str:
+    """`reads weights v3, folds v1`: the versions that it read of what it needs."""
+    read = [f"{name} v{source.version}" for name, source in run.needs_read.items()]
+    return f"reads {', '.join(read)}" if read else ""
 
 
 def _stuck(run: Run, at: Times) -> str:
