@@ -16,7 +16,6 @@ from .notebook import Notebook as Notebook, notebook_of as notebook_of, script_i
 from .reader import Kernel as Kernel, read_kernel as read_kernel
 from .script import (
     AUTOMATIC as AUTOMATIC,
-    Beside as Beside,
     Content as Content,
     Script as Script,
     Wheels as Wheels,

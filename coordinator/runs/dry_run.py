@@ -45,8 +45,8 @@ def dry_run_kernel(
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for a need by its own output
     (see dry_needs.py), for the kernel's own data sets (sources, wheels), and for models that the local Kaggle has
-    (`coord local add-model`). Raises ProjectError if one is missing and cannot be made, BundleError if the program opens
-    files of the project that are not in the kernel.
+    (`coord local add-model`). Raises ProjectError if one is missing and cannot be made, BundleError if the program
+    opens files of the project that are not in the kernel.
     """
     if built.left_out:
         raise BundleError(

@@ -54,9 +54,7 @@ class Depot:
         return dataset_versions(self.workspace.ledger)
 
 
-def depot(
-    project: Project, ledger: Ledger, stack: contextlib.ExitStack, settings: Settings | None = None
-) -> Depot:
+def depot(project: Project, ledger: Ledger, stack: contextlib.ExitStack, settings: Settings | None = None) -> Depot:
     """The local Kaggle of the project. Waits pass quickly, and count as long as they were to be."""
     faults, said, passed = Faults(), list[str](), [0.0]
     settings = settings or Settings(isolation="none", dataset_seconds=0.0)
@@ -67,9 +65,7 @@ def depot(
         passed[0] += seconds
         time.sleep(min(seconds, 0.02))
 
-    clock = Clock(
-        seconds=lambda: time.time() + passed[0], monotonic=lambda: time.monotonic() + passed[0], sleep=sleep
-    )
+    clock = Clock(seconds=lambda: time.time() + passed[0], monotonic=lambda: time.monotonic() + passed[0], sleep=sleep)
     kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada", clock=clock)
     stack.callback(kaggle.close)
     folder = project.root / "weights"
@@ -77,7 +73,9 @@ def depot(
     (folder / "model.bin").write_bytes(bytes(range(256)) * 200)
     (folder / "sub" / "deep" / "folds.csv").write_text("id,fold\na,0\n")
     (folder / "sub" / "none.txt").write_bytes(b"")
-    return Depot(Workspace(project, ledger, kaggle, clock=clock, say=said.append), project.local_kaggle, faults, folder, said)
+    return Depot(
+        Workspace(project, ledger, kaggle, clock=clock, say=said.append), project.local_kaggle, faults, folder, said
+    )
 
 
 Make = Callable[[], Depot]

@@ -58,7 +58,7 @@ def test_a_compiled_wheel_in_an_isolated_session_without_a_network(index: Path, 
     The image's numpy is not downloaded; what the wheel needs in turn is.
     """
     extension = compiled(tmp_path)
-    files = {"fast/__init__.py": "from fast._fast import twice", "fast/_fast.so": extension}
+    files: dict[str, str | bytes] = {"fast/__init__.py": "from fast._fast import twice", "fast/_fast.so": extension}
     write_wheel(index, "fast", files=files, requires=["pure>=1", "numpy>=1"], tag=f"{CP}-{CP}-linux_x86_64")
     write_wheel(
         index,
