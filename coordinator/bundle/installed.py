@@ -1,8 +1,8 @@
 """Installs the wheels of an attached data set, without a network, before the program starts.
 
 They are unpacked into a folder of this process, which Python searches before its own site-packages, in child processes,
-too; nothing else is changed. The kernel lists their SHA-256. (pip would take seconds to start, would need twice the
-space, and refuses all of them if one is for another Python.)
+too; nothing else is changed. The kernel lists their SHA-256. (pip would need twice the time and the space, may be
+missing, and refuses all of them if one is for another Python.)
 
 This code uses the standard library only. It is a part of the kernels that need it, and coord imports it as a module for
 its tests.
