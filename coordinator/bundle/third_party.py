@@ -138,8 +138,8 @@ def _ways_out(module: str, elsewhere: Mapping[str, str]) -> list[str]:
     found = _installed(module)
     if found is None:
         return [
-            f"{module}: no distribution installed here has it. If you know which one does, requirements = "
-            '["NAME"] in [tool.coord] and then coord wheels bring it.',
+            f"{module}: no distribution installed here has it. Name the one that does: "
+            'requirements = ["..."] in [tool.coord], then coord wheels.',
         ]
     name = normalised(found.name)
     why_not = why_not_pure(found)

@@ -134,6 +134,22 @@ def test_where_the_files_of_a_wheel_go(path: str, at: str) -> None:
     assert place(PurePosixPath(path)) == at
 
 
+def test_the_cells_of_a_notebook_install_nothing(tmp_path: Path) -> None:
+    """The script that the last cell starts does."""
+    script = _script(write_wheel(tmp_path / "wheels", "extra"))
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(
+        script.text.partition("# ---------------------------------------------------------------- coord's start")[0],
+        names,
+    )
+    before = list(sys.path)
+    names["install"](SLUG, names["WHEELS"])
+    assert sys.path == before
+    names["__file__"] = "script.py"
+    with pytest.raises(SystemExit, match="is not attached"):
+        names["install"](SLUG, names["WHEELS"])
+
+
 def test_it_reads_back(tmp_path: Path) -> None:
     """`coord build --check` compares the wheels of a kernel with those of the lock."""
     wheel = write_wheel(tmp_path / "wheels", "extra")
