@@ -21,7 +21,7 @@ from coordinator.bundle.sources import PLAIN, Collected, Selection
 from coordinator.bundle.told import missing_files, missing_inputs
 from coordinator.errors import BundleError, NoProject, UsageError, did_you_mean
 from coordinator.files import write_atomically
-from coordinator.project import Project, Settings, default_template, missing_options
+from coordinator.project import default_template
 
 if TYPE_CHECKING:
     from coordinator.bundle.image import Image
@@ -128,6 +128,8 @@ def _warnings(
     start = next((file.data for file in found.files if file.path in _files_of(entry)), b"arg")
     # Reading the flags takes as long as all the rest: not for a program that takes no arguments.
     if b"arg" in start and any(b"add_argument" in file.data for file in found.files):
+        from coordinator.project import Project, Settings, missing_options
+
         project = Project(root, Settings(entry=entry, path=program.path))
         for option in missing_options(project, entry, program.arguments):
             yield f"{entry} requires {option}: name it after -- (coord bundle ... -- {option} ...)"

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from coordinator.bundle.arguments import paths_named
-from coordinator.bundle.image import Image
 from coordinator.bundle.roots import above
 from coordinator.bundle.sources import Collected, Selection, gather
 from coordinator.bundle.told import missing_files
 from coordinator.errors import BundleError
+
+if TYPE_CHECKING:  # it reads settings, which takes as long as a small bundle
+    from coordinator.bundle.image import Image
 
 _MOST = 5
 """So many roots are tried."""

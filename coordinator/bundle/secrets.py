@@ -306,15 +306,31 @@ _Hit = tuple[int, bytes, str]
 """Its position, the secret itself, what it looks like."""
 
 
+# For speed, long runs are found by a plain search in a text in which all characters of keys are the same.
+_RUN = 20
+"""Bytes of the shortest run that `patterns.LONG` or `patterns.VALUE` find."""
+_ALIKE = bytes(ord("a") if re.match(rb"[\w+/=.~-]", bytes([each])) else ord(" ") for each in range(256))
+
+
+def _runs(text: bytes) -> Iterator[tuple[int, int]]:
+    """Start and end of each long run of characters that keys are made of."""
+    alike, end = text.translate(_ALIKE), 0
+    while (start := alike.find(b"a" * _RUN, end)) >= 0:
+        end = alike.find(b" ", start)
+        end = len(alike) if end < 0 else end
+        yield start, end
+
+
 def _search(text: bytes) -> Iterator[_Hit]:
-    long = b" ".join(patterns.LONG.findall(text))
+    runs = list(_runs(text))
+    long = b" ".join(word for run in runs for word in patterns.LONG.findall(text, *run))
     for table, words in ((patterns.KEYS, long), (patterns.OTHERS, text)):
         for word, pattern, what in table:
             if word in words:
                 for hit in pattern.finditer(text):
                     yield hit.start(hit.lastindex or 0), hit[hit.lastindex or 0], what
     yield from _passwords(text)
-    for value in patterns.VALUE.finditer(text):
+    for value in (each for run in runs for each in patterns.VALUE.finditer(text, *run)):
         before = text[max(0, value.start() - 160) : value.start()]
         named = _named(value[0], before, text[value.end() : value.end() + 120])
         if named:
@@ -345,7 +361,9 @@ def _named(value: bytes, before: bytes, after: bytes) -> str | None:
 
 def _passwords(text: bytes) -> Iterator[_Hit]:
     if b"://" in text or b":\\/\\/" in text:
-        for hit in patterns.IN_ADDRESS.finditer(text):
+        beginnings = re.finditer(rb":(?:\\?/){2}", text)
+        hits = (patterns.IN_ADDRESS.match(text, begin.start() - 1) for begin in beginnings if begin.start())
+        for hit in filter(None, hits):
             if hit[2] != hit[1] and not _is_plain(unquote_to_bytes(hit[2])):
                 yield hit.start(), hit[2], "a password in an address"
     lower = text.lower()
