@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +25,7 @@ _FOR_THE_CLIENT = frozenset({"dataset-metadata.json", "datapackage.json"})
 _SEARCHED, _SEARCHED_IN_BINARY = 4 << 20, 1 << 16
 """Bytes at the beginning of a file that are searched for secrets. A search takes up to 0.3 s a MiB, and weights and
 images are most of what is sent."""
+_LONG = 10**9  # bytes, which take some seconds to read
 _SHOWN = 5  # names in a message
 
 
@@ -88,8 +89,8 @@ def digest_of(files: Iterable[tuple[str, int, str]]) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_contents(folder: Path) -> FolderContents:
-    """Raises UsageError, which names them all, for links and for names that a data set cannot have; OSError."""
+def read_contents(folder: Path, say: Callable[[str], None] = lambda _: None) -> FolderContents:
+    """`say` is told if it takes a while. Raises UsageError, which names them all, for links and for names that a data set cannot have; OSError."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="Name the folder whose content becomes the data set.")
     problems: list[str] = []
@@ -104,6 +105,9 @@ def read_contents(folder: Path) -> FolderContents:
         raise UsageError("\n  ".join([f"{folder} cannot become a data set:", *problems[:_SHOWN], *more]))
     if not found:
         raise UsageError(f"{folder} has no files to send" + (f" ({_some(left_out)} left out)" if left_out else ""))
+    size = sum(file.stat().st_size for _, file in found)
+    if size > _LONG:
+        say(f"reading {size / 1e9:,.1f} GB in {folder}, to know whether it was sent before")
     return FolderContents(tuple(_data_file(name, file) for name, file in found), tuple(sorted(left_out)))
 
 

@@ -56,7 +56,7 @@ def push_folder(
     place = Reference.to_push(reference)
     if len(message) > _MESSAGE_AT_MOST:
         raise UsageError(f"--message has {len(message)} characters, of which {_MESSAGE_AT_MOST} are taken")
-    contents = read_contents(folder)
+    contents = read_contents(folder, workspace.say)
     for remark in contents.remarks():
         workspace.say(remark)
     with held(workspace.project.dataset_lock(workspace.target.name, place.owner, place.slug), wait=True):

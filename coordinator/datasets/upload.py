@@ -22,7 +22,7 @@ from coordinator.transfers import Progress, Stopped, Tally, parallel
 
 _PIECE = 16 << 20  # bytes; Google's storage takes multiples of 256 KiB
 _THREADS = 8
-_TRIES = 4  # in a row that bring nothing
+_TRIES = 8  # in a row that bring nothing: about a minute
 _PAUSE = 0.5  # seconds, doubled for each such try
 _DAY = 24 * 3600.0
 

@@ -36,7 +36,10 @@ _DEPTH = 100  # folders in each other
 
 
 def create_dataset(caller: Caller, request: ApiCreateDatasetRequest) -> Answer:
-    """Make a data set of uploaded files; it is private unless the request says otherwise."""
+    """Make a data set of uploaded files; it is private if the request says so, as those of Kaggle's clients do.
+
+    (They don't send a value that is False, so a public data set's request says nothing.)
+    """
     title = request.title
     try:
         reference = Reference.parse(f"{request.owner_slug or caller.user}/{request.slug or rules.slug_of(title)}")
@@ -54,7 +57,7 @@ def create_dataset(caller: Caller, request: ApiCreateDatasetRequest) -> Answer:
         owner=reference.owner,
         slug=reference.slug,
         title=title,
-        is_private=request.is_private or "is_private" not in request,
+        is_private=request.is_private,
         created=time.time(),
         license=request.license_name or "unknown",
         subtitle=request.subtitle,

@@ -38,7 +38,7 @@ def _framework(member: ModelFramework) -> str:
     return re.sub("[^a-z0-9]", "", member.name.removeprefix("MODEL_FRAMEWORK_").lower())
 
 
-_FRAMEWORKS = {_framework(member): member for member in ModelFramework}
+FRAMEWORKS = {_framework(member): member for member in ModelFramework}
 
 
 def get_model(caller: Caller, request: ApiGetModelRequest) -> Answer:
@@ -71,7 +71,7 @@ def list_model_instances(caller: Caller, request: ApiListModelInstancesRequest) 
             owner_slug=each.owner,
             model_slug=each.model,
             slug=each.variation,
-            framework=_FRAMEWORKS[each.framework],
+            framework=FRAMEWORKS[each.framework],
             version_id=each.id,
             version_number=each.number,
             total_uncompressed_bytes=_size(caller, each),
@@ -90,7 +90,7 @@ def list_model_instance_versions(caller: Caller, request: ApiListModelInstanceVe
         new(
             ModelInstanceVersion,
             id=each.id,
-            framework=_FRAMEWORKS[each.framework],
+            framework=FRAMEWORKS[each.framework],
             url=_url(caller, each),
             variation_slug=each.variation,
             version_number=each.number,
@@ -203,7 +203,7 @@ def _instance(caller: Caller, version: ModelSource) -> Any:
         ApiModelInstance,
         id=version.any_version.id,
         slug=version.variation,
-        framework=_FRAMEWORKS[version.framework],
+        framework=FRAMEWORKS[version.framework],
         version_id=version.id,
         version_number=version.number,
         url=_url(caller, version),

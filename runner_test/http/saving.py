@@ -176,7 +176,7 @@ def _version_to_mount(caller: Caller, source: DatasetSource) -> int | None:
     if dataset is None or not access.may_read(caller, dataset):
         return None
     there = datasets.versions(root, source.reference)
-    wanted = [each for each in there if each.number == source.number] if source.number else there
+    wanted = [each for each in there if each.number == source.number] if source.number is not None else there
     if wanted and not wanted[-1].is_ready and caller.store.settings.dataset_early == "refuse":
         raise Refusal(409, f"Version {wanted[-1].number} of dataset {source.reference} is still being processed")
     ready = [each for each in wanted if each.is_ready and each.files_folder is not None]

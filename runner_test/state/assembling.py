@@ -36,11 +36,12 @@ def assemble(root: Path, data: Path, files: Sequence[NewFile], settings: Setting
             raise BadDataset(f"the upload of {each.upload.file_name!r} is not complete")
         try:
             (data / each.folder).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise BadDataset(f"{str(each.folder)!r} is a file and a folder") from error
+        try:
             _place(content, each.upload.file_name, data / each.folder, room, is_sole=len(files) == 1)
         except FileExistsError as error:
             raise BadDataset(f"there are two files {str(each.folder / each.upload.file_name)!r}") from error
-        except NotADirectoryError as error:
-            raise BadDataset(f"{str(each.folder)!r} is a file and a folder") from error
     _close(data)
 
 

@@ -1,6 +1,6 @@
 """Data sets for tests: files are sent, and data sets made, with Kaggle's own client."""
 
-import time
+from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -14,9 +14,11 @@ from kagglesdk.datasets.types.dataset_api_service import (
     ApiDatasetNewFile,
     ApiGetDatasetRequest,
     ApiGetDatasetStatusRequest,
+    ApiListDatasetFilesRequest,
+    ApiUploadDirectoryInfo,
 )
 
-from tests.runner_test.local import Local, eventually, fill
+from tests.runner_test.local import Local, fill
 
 
 def api(local: Local, user: str = "me") -> DatasetApiClient:
@@ -43,10 +45,10 @@ def send(local: Local, name: str, data: bytes = b"x", *, user: str = "me") -> An
     return fill(ApiDatasetNewFile(), token=answer.token)
 
 
-def create(local: Local, slug: str, *files: Any, user: str = "me", **fields: Any) -> Any:
-    """Make a data set; returns the answer."""
-    request = fill(ApiCreateDatasetRequest(), owner_slug=user, slug=slug, title=slug.replace("-", " "))
-    return api(local, user).create_dataset(fill(request, files=list(files), **fields))
+def create(local: Local, slug: str, /, *files: Any, user: str = "me", **fields: Any) -> Any:
+    """Make a data set, a private one; returns the answer."""
+    request = fill(ApiCreateDatasetRequest(), owner_slug=user, slug=slug, title=slug.replace("-", " "), is_private=True)
+    return api(local, user).create_dataset(fill(request, **{"files": list(files)} | fields))
 
 
 def add(local: Local, slug: str, *files: Any, user: str = "me", owner: str = "me", **fields: Any) -> Any:
@@ -54,6 +56,17 @@ def add(local: Local, slug: str, *files: Any, user: str = "me", owner: str = "me
     body = fill(ApiCreateDatasetVersionRequestBody(), files=list(files), **fields)
     request = fill(ApiCreateDatasetVersionRequest(), owner_slug=owner, dataset_slug=slug, body=body)
     return api(local, user).create_dataset_version(request)
+
+
+def folder(name: str, *files: Any, folders: Sequence[Any] = ()) -> Any:
+    """A folder of files that were sent."""
+    return fill(ApiUploadDirectoryInfo(), name=name, files=list(files), directories=list(folders))
+
+
+def names(local: Local, slug: str, number: int | None = None) -> list[str]:
+    """The names of a version's files, of the current one without a number."""
+    request = fill(ApiListDatasetFilesRequest(), owner_slug="me", dataset_slug=slug, dataset_version_number=number)
+    return [each.name for each in api(local).list_dataset_files(request).dataset_files]
 
 
 def dataset(local: Local, slug: str, *, user: str = "me", owner: str = "me") -> Any:
@@ -65,8 +78,3 @@ def status(local: Local, slug: str) -> str:
     """The name of the data set's status."""
     request = fill(ApiGetDatasetStatusRequest(), owner_slug="me", dataset_slug=slug)
     return str(api(local).get_dataset_status(request).status.name)
-
-
-def ready(local: Local, slug: str) -> None:
-    """Wait until the newest version is ready."""
-    eventually(lambda: status(local, slug) == "READY" and time.time(), f"{slug} is ready")

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from runner_test.state import Rules
 from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
+from tests.runner_test.official import kaggle, run, several
 
 METADATA = {
     "id": "me/by-command",
@@ -27,34 +26,6 @@ METADATA = {
     "competition_sources": [],
     "kernel_sources": [],
 }
-
-
-def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
-    """Run the command with a home of its own; returns its output, and fails if it fails."""
-    return run(local, tmp_path, str(Path(sys.executable).with_name("kaggle")), *arguments, **environment)
-
-
-def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
-    """Run a program that uses the official package."""
-    home = tmp_path / "kaggle-home"
-    home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "KAGGLE_CONFIG_DIR": str(home),
-            "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-            "http_proxy": local.url,
-        }
-        | (environment or {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": local.store.token()}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def kernel_folder(tmp_path: Path, **changes: object) -> Path:
@@ -138,23 +109,6 @@ def test_a_competition(local: Local, tmp_path: Path) -> None:
     ]
 
 
-# Runs several commands in one process, because most of a command's time is its start: a JSON list of their arguments.
-SEVERAL = """
-import json, sys
-from kaggle.cli import main
-for arguments in json.loads(sys.argv[1]):
-    print("##", *arguments)
-    sys.argv[1:] = arguments
-    main()
-"""
-
-
-def several(local: Local, tmp_path: Path, *commands: list[str]) -> list[str]:
-    """Run the official command several times; returns what each printed, and fails if one fails."""
-    printed = run(local, tmp_path, sys.executable, "-c", SEVERAL, json.dumps(commands))
-    return printed.split("## ")[1:]
-
-
 def test_every_command_for_data_sets(local: Local, tmp_path: Path) -> None:
     """init, create, version, status, files, download, metadata (both ways), list and delete work."""
     folder, got = tmp_path / "rows", tmp_path / "got"
@@ -188,7 +142,7 @@ def test_every_command_for_data_sets(local: Local, tmp_path: Path) -> None:
     assert json.loads(told.splitlines()[-1]) == {"status": "ready", "current_version_number": 1}
     assert (got / "a.csv").read_text() == "a,b\n1,2\n"
     assert (got / "images" / "ü 1.png").stat().st_size == 300_000
-    info = json.loads((got / "dataset-metadata.json").read_text())
+    info = json.loads((got / "dataset-metadata.json").read_text())["info"]
     assert (info["title"], info["isPrivate"], info["data"][0]["description"]) == ("My rows", True, "the rows")
 
     (got / "dataset-metadata.json").write_text(json.dumps(info | {"title": "Your rows", "keywords": ["chest"]}))
@@ -199,7 +153,7 @@ def test_every_command_for_data_sets(local: Local, tmp_path: Path) -> None:
         ["datasets", "metadata", "me/my-rows", "--update", *at],
         ["datasets", "version", "-p", str(folder), "-m", "new rows"],
         [*mine, "-v"],
-        ["datasets", "download", "me/my-rows/versions/1", "-f", "a.csv", "-p", str(tmp_path / "old")],
+        ["datasets", "download", "me/my-rows/1", "-f", "a.csv", "-p", str(tmp_path / "old")],
         ["datasets", "download", "me/my-rows", "-f", "a.csv", "-p", str(tmp_path / "new")],
         ["datasets", "files", "me/my-rows/1"],
         ["datasets", "delete", "me/my-rows", "-y"],

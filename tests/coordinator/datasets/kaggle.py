@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.clock import Clock
@@ -33,7 +32,6 @@ class Depot:
     faults: Faults
     folder: Path
     said: list[str]
-    waits: list[float] = field(default_factory=list)
 
     def push(self, name: str = NAME, *, message: str = "", wait: bool = True) -> DatasetVersion:
         return push_folder(self.workspace, self.folder, name, message=message, wait=wait)
@@ -70,13 +68,8 @@ def depot(project: Project, ledger: Ledger, stack: contextlib.ExitStack, setting
     stack.callback(kaggle.close)
     folder = project.root / "weights"
     (folder / "sub" / "deep").mkdir(parents=True)
-    (folder / "model.bin").write_bytes(bytes(range(256)) * 200)
+    (folder / "model.bin").write_bytes(bytes(range(256)) * 5500)
     (folder / "sub" / "deep" / "folds.csv").write_text("id,fold\na,0\n")
     (folder / "sub" / "none.txt").write_bytes(b"")
-    return Depot(
-        Workspace(project, ledger, kaggle, clock=clock, say=said.append), project.local_kaggle, faults, folder, said
-    )
-
-
-Make = Callable[[], Depot]
-Each = Iterator[Depot]
+    workspace = Workspace(project, ledger, kaggle, clock=clock, say=said.append)
+    return Depot(workspace, project.local_kaggle, faults, folder, said)
