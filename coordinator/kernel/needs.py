@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from coordinator.bundle import SourceFile
-from coordinator.errors import BundleError, did_you_mean
+from coordinator.errors import BundleError, ExperimentError, did_you_mean
 from coordinator.kernel.metadata import kernel_slug
 from coordinator.project import Experiment, Need, base_in, leaves
 
@@ -14,12 +14,21 @@ _USE = re.compile(r"\$\{(?:needs\.([^}]*)|need)\}")
 
 
 def needed_slugs(needs: Iterable[Need], titles: Mapping[str, str]) -> dict[str, str]:
-    """Name -> slug of each need's kernel; `titles` has every experiment's title setting."""
-    # A sweep's experiment has no file of its own: its title is that of its base.
-    return {
-        need.name: kernel_slug(titles.get(need.experiment) or titles[base_in(need.experiment)], need.experiment)
-        for need in needs
-    }
+    """Name -> slug of each need's kernel; `titles` has every experiment's title setting.
+
+    Raises ExperimentError for a need whose file cannot be read.
+    """
+    found = {}
+    for need in needs:
+        # A sweep's experiment has no file of its own: its title is that of its base.
+        title = titles.get(need.experiment) or titles.get(base_in(need.experiment))
+        if title is None:
+            raise ExperimentError(
+                f"{need.experiment}, which is needed, cannot be read",
+                hint=f"coord show --exp {need.experiment} says why.",
+            )
+        found[need.name] = kernel_slug(title, need.experiment)
+    return found
 
 
 def names_a_need(text: str) -> bool:

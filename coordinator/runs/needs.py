@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound
 from coordinator.kaggle_rules import normal_name
 from coordinator.kernel import needed_slugs
-from coordinator.ledger import Run, outdated
+from coordinator.ledger import Run, outdated, stopped_early
 from coordinator.project import Experiment, Need, kernel_titles, target_name
 from coordinator.runs.follow import PATIENCE, Pace
 from coordinator.runs.refresh import refresh_run
@@ -164,6 +164,8 @@ def _told(workspace: Workspace, found: NeededRuns) -> Iterator[str]:
         yield f"warning: {_at_work(found.active)}: if it is complete before this session begins, that one is read"
     elif found.later:
         yield f"warning: {found.later[0].label} {found.later[0].state.phrase}, so v{newest.version} is read"
+    if stopped_early(newest):
+        yield f"warning: {newest.label} ended before it was finished"
     if newest.lacks:
         yield f"warning: {newest.label} ran without {', '.join(newest.lacks)}"
     for each in outdated(newest, workspace.ledger.runs(target=workspace.target.name)):
@@ -193,7 +195,7 @@ def _waited_for(workspace: Workspace, experiment: Experiment, slugs: Mapping[str
                 now, seconds = ", ".join(f"{run.label} ({run.state})" for run in awaited), workspace.clock.seconds()
                 if now != shown or seconds - told >= _TELL_SECONDS:
                     told, shown = seconds, now
-                    waited = f", for {_duration(seconds - begun)} now" if seconds > begun else ""
+                    waited = f", for {_duration(seconds - begun)} now" if seconds - begun >= 1 else ""
                     workspace.say(f"waiting for {now}{waited} (Ctrl-C: {experiment.name} is not pushed)")
             pace.sleep()
     except KeyboardInterrupt:
@@ -222,10 +224,10 @@ def _command(workspace: Workspace, verb: str, found: NeededRuns) -> str:
 
 
 def _at_work(run: Run) -> str:
-    """`train local-v1 is running (12 min)`"""
-    since = run.started_at or run.pushed_at or run.sent_at or run.created_at
+    """`train local-v1 is running (pushed 12 min ago)`"""
+    since = run.pushed_at or run.sent_at or run.created_at
     passed = datetime.now(UTC) - datetime.fromisoformat(since)
-    return f"{run.label} {run.state.phrase} ({_duration(passed.total_seconds())})"
+    return f"{run.label} {run.state.phrase} (pushed {_duration(passed.total_seconds())} ago)"
 
 
 def _duration(seconds: float) -> str:

@@ -129,6 +129,26 @@ def test_outdated_predictions_are_not_submitted(
     assert submitted(tiny, ledger, run, contest, force=True).ref == 2
 
 
+def test_what_its_source_read_counts_too(tiny: Project, ledger: Ledger) -> None:
+    """The hint has the pushes in their order."""
+    ledger.add(stage(1, id="s1", created_at="2026-10-01T00:00:00+00:00"))
+    two: dict[str, Any] = {
+        "experiment": "stage-2",
+        "slug": "stage-2",
+        "metadata": READS,
+        "reads": (Source("ada/stage-1", 1),),
+    }
+    ledger.add(stage(1, id="t1", created_at="2026-10-02T00:00:00+00:00", **two))
+    metadata = {"kernel_sources": ["ada/stage-2"], "competition_sources": ["parity"]}
+    run = fetched_run(tiny, ledger, metadata=metadata, reads=(Source("ada/stage-2", 1),))
+    ledger.add(stage(2))
+    with pytest.raises(SubmissionError) as refused:
+        submitted(tiny, ledger, run, MemoryCompetitions())
+    way = "it read v1 of ada/stage-2, which read v1 of ada/stage-1, which has v2 now"
+    assert refused.value.what.endswith(way)
+    assert "(coord push --exp stage-2, then coord push --exp base)" in str(refused.value.hint)
+
+
 def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
     """For people and as JSON."""
     ledger.add(stage(1))

@@ -73,7 +73,11 @@ def test_arguments_and_config(inputs: Path) -> None:
     for slug in ("train", "cv-5"):
         (inputs / "notebooks/ada" / slug).mkdir(parents=True)
     at = f"{inputs}/notebooks/ada"
-    config = {"a": {"b": ["${needs.weights}/x", 1, {"c": "${needs.folds}"}]}, "d": "${needs.other} ${need}", "e": None}
+    config: dict[str, object] = {
+        "a": {"b": ["${needs.weights}/x", 1, {"c": "${needs.folds}"}]},
+        "d": "${needs.other} ${need}",
+        "e": None,
+    }
     words, found, variables = with_needs(
         ["--w=${needs.weights}:${needs.folds}"], config, {"weights": "train", "folds": "cv-5"}
     )

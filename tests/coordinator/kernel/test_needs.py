@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.bundle.reader import read_kernel
-from coordinator.errors import BundleError, MetadataError
+from coordinator.errors import BundleError, ExperimentError, MetadataError
 from coordinator.kernel.build import Build, assemble, build_kernel
 from coordinator.kernel.check import check_kernel
 from coordinator.kernel.metadata import with_owner
@@ -227,6 +227,13 @@ def test_a_sweeps_experiment(tmp_path: Path) -> None:
     """It has no file: its kernel's title is that of its base."""
     files = {"experiments/train.yaml": 'kernel: {title: "my {experiment}"}\n', **_infer("needs: train--seed1")}
     assert _built(_project(tmp_path, **files)).needs == {"train__seed1": "my-train-seed1"}
+
+
+def test_a_need_whose_file_is_broken(tmp_path: Path) -> None:
+    """It is named, with the command that says what is wrong with it."""
+    files = {"experiments/train.yaml": "config: [", **_infer("needs: train")}
+    with pytest.raises(ExperimentError, match="train, which is needed, cannot be read"):
+        _built(_project(tmp_path, **files))
 
 
 def test_an_attached_setting_takes_a_need(tmp_path: Path) -> None:

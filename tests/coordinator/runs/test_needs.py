@@ -8,18 +8,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound
+from coordinator.clock import Clock
+from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound, TargetError
+from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sources import outdated
 from coordinator.maintenance.doctor.finding import Level
 from coordinator.maintenance.doctor.of_project import check_needs
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
+from coordinator.results.summary import Summary
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.push_several import push_several
 from coordinator.sweeps.plan import Variation, begin, plan_sweep
 from coordinator.sweeps.push import resume
-from coordinator.target.protocol import RunState, SessionState
+from coordinator.target.protocol import Pushed, RunState, SessionState
 from coordinator.workspace import Workspace
 from tests.coordinator.bundle.programs import write_files
 from tests.coordinator.runs.needing import version
@@ -29,8 +32,8 @@ COMPLETE, RUNNING, ERROR, CANCELLED = RunState.COMPLETE, RunState.RUNNING, RunSt
 
 
 @dataclass
-class Clock:
-    """Time passes only while somebody sleeps; `during` is called then."""
+class Time:
+    """It passes only while somebody sleeps; `during` is called then."""
 
     now: float = 1_000_000.0
     during: Callable[[float], None] = lambda now: None
@@ -52,13 +55,21 @@ def infer(project: Project, needs: str) -> None:
 class Here:
     """A project with the experiment `infer`, and runs of what it needs."""
 
-    def __init__(self, project: Project, ledger: Ledger, runs: Sequence[Run], needs: str = "{weights: base}") -> None:
+    def __init__(
+        self,
+        project: Project,
+        ledger: Ledger,
+        runs: Sequence[Run],
+        needs: str = "{weights: base}",
+        target: MemoryTarget | None = None,
+    ) -> None:
         infer(project, needs)
         for run in runs:
             ledger.add(run)
-        self.said, self.target, self.clock = list[str](), MemoryTarget(slots=9), Clock()
+        self.said, self.target, self.clock = list[str](), target or MemoryTarget(slots=9), Time()
         self.ledger, self.project = ledger, project
-        self.workspace = Workspace(project, ledger, self.target, self.clock, self.said.append)
+        clock = Clock(self.clock.seconds, sleep=self.clock.sleep)
+        self.workspace = Workspace(project, ledger, self.target, clock, self.said.append)
 
     def ready(self, *, wait: bool = False) -> tuple[str, ...]:
         return ready_needs(self.workspace, resolve(self.project, "infer"), wait=wait)
@@ -86,6 +97,11 @@ READ_1 = "reads base local-v1 as weights"
             [version(1), version(2, ERROR)],
             "{weights: base}",
             [READ_1, "warning: base local-v2 has failed, so v1 is read"],
+        ),
+        (
+            [version(1, summary=Summary.parse({"status": "incomplete"}))],
+            "{weights: base}",
+            [READ_1, "warning: base local-v1 ended before it was finished"],
         ),
         ([version(1, RUNNING), version(2)], "{weights: base}", ["reads base local-v2 as weights"]),
         (
@@ -223,6 +239,22 @@ def test_a_kernel_that_another_machine_pushed(tiny: Project, ledger: Ledger) -> 
     here.target.sources["tiny-base"] = ["# a kernel"]
     assert here.push().reads == ()
     assert "warning: base (weights) has a kernel on local, but no run in this ledger" in here.said
+
+
+def test_an_output_that_the_target_does_not_give(tiny: Project, ledger: Ledger) -> None:
+    """Its kernel was deleted, say: the session has started without it, and what has to be pushed is named."""
+
+    class Strict(MemoryTarget):
+        def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
+            pushed = super().push(metadata, source, timeout_seconds=timeout_seconds)
+            return dataclasses.replace(pushed, refused_sources=("ada/tiny-base", "ada/scans"))
+
+    here = Here(tiny, ledger, [version(1)], target=Strict(slots=9))
+    with pytest.raises(TargetError, match="infer local-v1 has started without ada/tiny-base, ada/scans") as refused:
+        here.push()
+    first, second = str(refused.value.hint).splitlines()
+    assert first == "Its kernel may have been deleted: coord push --exp base, and then infer again"
+    assert second.startswith("Check the names (coord local add-dataset")
 
 
 def test_the_target_is_asked_before_it_is_said_that_a_need_runs(tiny: Project, ledger: Ledger) -> None:
