@@ -42,9 +42,7 @@ def push(
             with transfers() as show:
                 found = push_folder(there, directory, reference, message=message, wait=not no_wait, show=show)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted; the same command goes on, and coord data status {reference} says how far it is"
-            ) from None
+            raise KeyboardInterrupt("interrupted; what was sent is kept, and the same command goes on") from None
     if as_json:
         answer(found.to_json())
     else:

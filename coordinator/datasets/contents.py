@@ -90,7 +90,10 @@ def digest_of(files: Iterable[tuple[str, int, str]]) -> str:
 
 
 def read_contents(folder: Path, say: Callable[[str], None] = lambda _: None) -> FolderContents:
-    """`say` is told if it takes a while. Raises UsageError, which names them all, for links and for names that a data set cannot have; OSError."""
+    """`say` is told if it takes a while.
+
+    Raises UsageError, which names them all, for links and for names that a data set cannot have; OSError.
+    """
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="Name the folder whose content becomes the data set.")
     problems: list[str] = []

@@ -1,7 +1,6 @@
 from .build import (
     TEMPLATE as TEMPLATE,
     Build as Build,
-    OwnDataset as OwnDataset,
     assemble as assemble,
     build_kernel as build_kernel,
 )

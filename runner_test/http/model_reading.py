@@ -91,7 +91,6 @@ def list_model_instance_versions(caller: Caller, request: ApiListModelInstanceVe
             ModelInstanceVersion,
             id=each.id,
             framework=FRAMEWORKS[each.framework],
-            url=_url(caller, each),
             variation_slug=each.variation,
             version_number=each.number,
             model_title=each.model,
@@ -194,7 +193,6 @@ def _model(caller: Caller, versions: Sequence[ModelSource]) -> Any:
         slug=first.model,
         author=first.owner,
         instances=[_instance(caller, each) for each in _newest(versions)],
-        url=f"{caller.url}/models/{first.owner}/{first.model}",
     )
 
 
@@ -206,13 +204,8 @@ def _instance(caller: Caller, version: ModelSource) -> Any:
         framework=FRAMEWORKS[version.framework],
         version_id=version.id,
         version_number=version.number,
-        url=_url(caller, version),
         total_uncompressed_bytes=_size(caller, version),
     )
-
-
-def _url(caller: Caller, version: ModelSource) -> str:
-    return f"{caller.url}/models/{version}"
 
 
 def _size(caller: Caller, version: ModelSource) -> int:

@@ -82,7 +82,10 @@ def _parse(kind: type[KaggleObject], body: object) -> KaggleObject:
 
 
 def _check(message: KaggleObject) -> None:
-    """Raise TypeError if a field has a value of another type, at any depth: the SDK's reader does not look."""
+    """Raise TypeError if a field has a value of another type, at any depth: the SDK's reader does not look.
+
+    Raise ValueError for a text that no answer could have: with an unpaired surrogate character.
+    """
     for field in message._fields:
         value = getattr(message, field.private_field_name)
         if value is not None:
@@ -90,6 +93,8 @@ def _check(message: KaggleObject) -> None:
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, KaggleObject):
                 _check(each)
+            elif isinstance(each, str) and field.field_name != "text":  # SaveKernel answers for its source itself
+                each.encode("utf-8")
 
 
 def new(kind: type[KaggleObject], **fields: object) -> KaggleObject:

@@ -46,10 +46,11 @@ def of_competition(slug: str) -> str:
 def start_upload(root: Path, user: str, purpose: str, file_name: str, size: int, *, lifetime: float) -> Upload:
     """Announce a file of `size` bytes; its token, valid for `lifetime` seconds, permits to send it.
 
-    What was announced earlier, and has expired, is removed.
+    The oldest announcements are removed as far as they have expired.
     """
     _remove_expired(root)
-    upload = Upload(secrets.token_hex(16), user, purpose, file_name, size, time.time() + lifetime)
+    now = time.time()
+    upload = Upload(f"{int(now):010x}{secrets.token_hex(16)}", user, purpose, file_name, size, now + lifetime)
     folder = root / "uploads" / upload.token
     folder.mkdir(parents=True)
     files.write_json(folder / "upload.json", asdict(upload))
@@ -141,8 +142,12 @@ def _read(root: Path, token: str) -> Upload | None:
 
 
 def _remove_expired(root: Path) -> None:
+    """Tokens sort by age, so one look is enough where nothing has expired: a data set may have thousands of files."""
     folder = root / "uploads"
-    for token in [path.name for path in folder.iterdir()] if folder.is_dir() else []:
+    for token in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []:
         upload = _read(root, token)
-        if upload is not None and upload.expires < time.time():
-            end_upload(root, token)
+        if upload is None:  # another process is announcing it
+            continue
+        if upload.expires > time.time():
+            return
+        end_upload(root, token)

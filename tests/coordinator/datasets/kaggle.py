@@ -67,7 +67,7 @@ def depot(project: Project, ledger: Ledger, stack: contextlib.ExitStack, setting
     kaggle = Kaggle(name="local", endpoint=server.url, credentials=me, owner="ada", clock=clock)
     stack.callback(kaggle.close)
     folder = project.root / "weights"
-    (folder / "sub" / "deep").mkdir(parents=True)
+    (folder / "sub" / "deep").mkdir(parents=True, exist_ok=True)
     (folder / "model.bin").write_bytes(bytes(range(256)) * 5500)
     (folder / "sub" / "deep" / "folds.csv").write_text("id,fold\na,0\n")
     (folder / "sub" / "none.txt").write_bytes(b"")

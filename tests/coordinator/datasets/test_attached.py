@@ -15,6 +15,7 @@ from coordinator.kernel.build import build_kernel
 from coordinator.ledger import Ledger, add_dataset_version, dataset_versions, outdated, update_dataset_version
 from coordinator.maintenance.doctor.of_project import check_ledger
 from coordinator.maintenance.ledger import of_datasets
+from coordinator.maintenance.ledger.problem import Problem
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project
 from coordinator.runs.push import push_kernel
@@ -116,7 +117,7 @@ def test_a_ledger_that_lost_its_versions_gets_them_back(data: Depot, tiny: Proje
     assert list(of_datasets.check_target(here)) == []
     ledger.statement("DELETE FROM dataset_versions", {})
     (problem,) = of_datasets.check_target(here)
-    assert isinstance(problem, of_datasets.Problem)
+    assert isinstance(problem, Problem)
     assert problem.repair is not None
     problem.repair()
     (row,) = dataset_versions(ledger)

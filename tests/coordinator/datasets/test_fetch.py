@@ -10,7 +10,7 @@ import pytest
 
 from coordinator.datasets.fetch import RECORD, FetchedDataset, fetch_dataset
 from coordinator.errors import NoAccess, TargetError, UsageError
-from coordinator.target.datasets import DatasetFile
+from coordinator.target.datasets import Dataset, DatasetFile
 from coordinator.target.kaggle.datasets import KaggleDatasets
 from runner_test.faults import Fault, Kind
 from tests.coordinator.datasets.kaggle import NAME, Depot
@@ -107,9 +107,12 @@ def test_other_content_than_was_pushed_is_told(data: Depot, tmp_path: Path, monk
     real = KaggleDatasets.dataset
 
     description = f"(coord sha256:{'0' * 64} 0a0b0c0d)"
-    monkeypatch.setattr(
-        KaggleDatasets, "dataset", lambda self, name: dataclasses.replace(real(self, name), description=description)
-    )
+
+    def changed(self: KaggleDatasets, reference: str) -> Dataset | None:
+        there = real(self, reference)
+        return there and dataclasses.replace(there, description=description)
+
+    monkeypatch.setattr(KaggleDatasets, "dataset", changed)
     (warning,) = _fetch(data, tmp_path / "2").warnings
     assert "does not hold what was pushed" in warning
 

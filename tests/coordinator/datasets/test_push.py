@@ -14,6 +14,7 @@ import pytest
 
 from coordinator.datasets import upload
 from coordinator.errors import BundleError, CoordError, LedgerError, MetadataError, NoAnswer, TargetError, UsageError
+from coordinator.files import held
 from coordinator.ledger import Ledger
 from coordinator.project.project import Project
 from coordinator.target.datasets import DatasetState
@@ -152,6 +153,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 BROKEN = [
     *((Kind.RESET, when, call) for when in ("before", "after") for call in (1, 3)),
+    (Kind.HALF_SENT, "before", 2),
     (Kind.STATUS, "before", 2),
     (Kind.STATUS, "after", 4),
 ]
@@ -162,7 +164,9 @@ def test_an_upload_that_breaks_goes_on_where_the_target_stands(
     data: Depot, small_pieces: None, kind: Kind, when: str, call: int
 ) -> None:
     """What has arrived is not sent again."""
-    data.plan(Fault("Upload", kind, when=when, call=call))
+    data.plan(
+        Fault("Upload", kind, call=call) if kind is Kind.HALF_SENT else Fault("Upload", kind, when=when, call=call)
+    )
     assert data.push().version == 1
     assert data.versions() == [CONTENT]
     # 6 pieces of the largest file, one of each other; one more if it was lost, and one or two questions.
@@ -236,8 +240,10 @@ def test_a_push_that_is_killed_is_finished_by_the_next(
     assert [row.state for row in data.rows() if not row.never_arrived] == [DatasetState.READY]
 
 
-def test_ctrl_c_keeps_what_was_sent(data: Depot, small_pieces: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The places are in a file that only the user may read."""
+def test_ctrl_c_keeps_what_was_sent(
+    data: Depot, ledger: Ledger, small_pieces: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The places are in a file that only the user may read. The local Kaggle has another port with each command."""
     real = KaggleDatasets.send
     calls = [0]
 
@@ -253,7 +259,10 @@ def test_ctrl_c_keeps_what_was_sent(data: Depot, small_pieces: None, monkeypatch
             data.push()
     (journal,) = data.workspace.project.uploads("local", "ada", "some-data").parent.iterdir()
     assert journal.stat().st_mode & 0o077 == 0
-    data.push()
+    with contextlib.ExitStack() as stack:
+        later = depot(data.workspace.project, ledger, stack)
+        later.push()
+        assert later.faults.calls["StartBlobUpload"] == 0
     assert data.versions() == [CONTENT]
     assert not journal.exists()
 
@@ -344,6 +353,35 @@ def test_it_waits_until_the_version_is_ready(tiny: Project, ledger: Ledger) -> N
         assert early.state is DatasetState.PROCESSING
         each = data.push()
         assert each == dataclasses.replace(early, state=DatasetState.READY, ready_at=each.ready_at)
+
+
+def test_one_process_at_a_time_pushes(data: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one finds the content of the first."""
+    real, seen = KaggleDatasets.create, []
+
+    def watched(*given: Any) -> None:
+        with held(data.workspace.project.dataset_lock("local", "ada", "some-data"), wait=False) as free:
+            seen.append(free)
+        real(*given)
+
+    monkeypatch.setattr(KaggleDatasets, "create", watched)
+    data.push()
+    assert seen == [False]
+
+
+@pytest.mark.parametrize("kind", [Kind.STALE, Kind.RUNNING])
+def test_a_state_of_the_version_before_is_not_believed(tiny: Project, ledger: Ledger, kind: Kind) -> None:
+    """Kaggle may say that it is ready while sessions still get the version before."""
+    with contextlib.ExitStack() as stack:
+        seconds = 0.3 if kind is Kind.STALE else 0.0
+        data = depot(tiny, ledger, stack, Settings(isolation="none", dataset_seconds=seconds))
+        data.push()
+        data.folder.joinpath("model.bin").write_bytes(b"new")
+        data.plan(Fault("GetDatasetStatus", kind, times=3))
+        assert data.push().version == 2
+        there = data.workspace.target.datasets.dataset(NAME)
+        assert there is not None
+        assert there.current == 2
 
 
 def test_a_version_that_cannot_be_processed(data: Depot, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ def test_an_unknown_request_is_named(local: Local, capsys: pytest.CaptureFixture
     """404 as JSON that names the request, in the answer and on stderr."""
     for method, path in (
         ("POST", "/api/v1/kernels.KernelsApiService/TeleportKernel"),
-        ("POST", "/api/v1/models.ModelApiService/GetModel"),
+        ("POST", "/api/v1/models.ModelApiService/TeleportModel"),
         ("GET", STATUS),
         ("GET", "/nowhere"),
     ):

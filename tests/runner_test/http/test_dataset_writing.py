@@ -309,10 +309,20 @@ def test_half_an_upload_is_nothing(local: Local) -> None:
     assert datasets.datasets(local.store.root) == []
 
 
-@pytest.mark.parametrize("files", [[{"token": 5}], [{"token": "x", "columns": [{"order": "first"}]}], [5]])
-def test_requests_of_other_types(refusing: Local, files: object) -> None:
-    """A value of another type is a 400 at any depth, not a failure."""
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"files": [{"token": 5}]},
+        {"files": [{"token": "x", "columns": [{"order": "first"}]}]},
+        {"files": [5]},
+        {"description": "\ud800"},
+        {"categoryIds": ["\ud800"]},
+        {"files": [{"description": "\ud800"}]},
+    ],
+)
+def test_requests_of_other_types(refusing: Local, fields: Mapping[str, Any]) -> None:
+    """A value of another type is a 400 at any depth, not a failure; so is a text that can't be sent back."""
     url = f"{refusing.url}/api/v1/datasets.DatasetApiService/CreateDataset"
-    body = json.dumps({"ownerSlug": "me", "slug": "my-rows", "title": "my rows", "files": files})
+    body = json.dumps({"ownerSlug": "me", "slug": "my-rows", "title": "my rows"} | dict(fields))
     headers = {"Content-Type": "application/json"}
     assert requests.post(url, data=body, headers=headers, auth=refusing.me, timeout=10).status_code == 400
