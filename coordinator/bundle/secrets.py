@@ -97,10 +97,10 @@ class Guard:
         found += find_secrets(data)
         return [each for each in found if (each.digest, path) not in self._allowed]
 
-    def check(self, files: Iterable[Packed], becomes: str = _SOURCE) -> None:
+    def check(self, files: Iterable[Packed], into: str = _SOURCE) -> None:
         """Raises BundleError, with all places and how to allow them, if a file looks like a secret or holds one.
 
-        `becomes` says for the message what they would become part of.
+        `into` says for the message what they would become part of; so does `becomes` of `check_texts`.
         """
         problems: list[_Problem] = []
         for file in files:
@@ -110,7 +110,7 @@ class Guard:
             for found in find_secrets(file.path.encode("utf-8", "surrogateescape")):
                 if (found.digest, folder) not in self._allowed:
                     problems.append(_Problem(folder, replace(found, line=0)))
-        self._refuse(problems, becomes)
+        self._refuse(problems, into)
 
     def check_texts(self, texts: Mapping[str, str], becomes: str = _SOURCE) -> None:
         """The same for texts that are no files: their places (such as "config.optim.lr") and what is there."""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from coordinator.datasets import upload
+from coordinator.datasets.ready import refresh
 from coordinator.errors import BundleError, CoordError, LedgerError, MetadataError, NoAnswer, TargetError, UsageError
 from coordinator.files import held
 from coordinator.ledger import Ledger
@@ -369,19 +370,24 @@ def test_one_process_at_a_time_pushes(data: Depot, monkeypatch: pytest.MonkeyPat
     assert seen == [False]
 
 
-@pytest.mark.parametrize("kind", [Kind.STALE, Kind.RUNNING])
-def test_a_state_of_the_version_before_is_not_believed(tiny: Project, ledger: Ledger, kind: Kind) -> None:
+def test_a_state_of_the_version_before_is_not_believed(tiny: Project, ledger: Ledger) -> None:
     """Kaggle may say that it is ready while sessions still get the version before."""
     with contextlib.ExitStack() as stack:
-        seconds = 0.3 if kind is Kind.STALE else 0.0
-        data = depot(tiny, ledger, stack, Settings(isolation="none", dataset_seconds=seconds))
+        data = depot(tiny, ledger, stack)
         data.push()
         data.folder.joinpath("model.bin").write_bytes(b"new")
-        data.plan(Fault("GetDatasetStatus", kind, times=3))
-        assert data.push().version == 2
-        there = data.workspace.target.datasets.dataset(NAME)
-        assert there is not None
-        assert there.current == 2
+        later = depot(tiny, ledger, stack, Settings(isolation="none", dataset_seconds=60.0))
+        later.folder.joinpath("model.bin").write_bytes(b"new")
+        each = later.push(wait=False)
+        later.plan(Fault("GetDatasetStatus", Kind.STALE))
+        assert refresh(later.workspace, each).state is DatasetState.PROCESSING
+
+
+def test_a_version_that_takes_its_time(data: Depot) -> None:
+    """It is asked for again and again."""
+    data.plan(Fault("GetDatasetStatus", Kind.RUNNING, times=3))
+    assert data.push().state is DatasetState.READY
+    assert f"local is processing {NAME} v1; sessions get it when that has ended" in data.said
 
 
 def test_a_version_that_cannot_be_processed(data: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
