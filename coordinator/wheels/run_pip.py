@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,11 +15,10 @@ from pathlib import Path
 
 from coordinator.bundle import Image, marker_environment
 from coordinator.errors import DependencyError, NoAnswer, ProjectError
+from coordinator.kaggle_rules import IMAGE_GLIBC
 
-_GLIBC = 35
-"""The image is an Ubuntu 22.04 with glibc 2.35: it takes wheels for that version and for older ones. 2026-02"""
 PLATFORMS = (
-    *(f"manylinux_2_{minor}_x86_64" for minor in range(_GLIBC, 4, -1)),
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(IMAGE_GLIBC, 4, -1)),
     *("manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64"),
 )
 """Platform tags of wheels that the image takes, the most special first."""
@@ -57,7 +57,9 @@ def run_pip(image: Image, folder: Path, command: Sequence[str]) -> str:
         *("--only-binary", ":all:", "--implementation", "cp", "--python-version", f"{image.python}.99"),
         *(word for platform in PLATFORMS for word in ("--platform", platform)),
     ]
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    # Started like this it would not see that it is in a virtual environment, and refuse to work outside of one.
+    environment = {**os.environ, "PIP_REQUIRE_VIRTUALENV": "0"}
+    done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise _failure(image, done.stdout + done.stderr)
     return done.stdout + done.stderr
