@@ -168,7 +168,7 @@ def render_script(
     packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
     forms: list[Form] = [form] if isinstance(form, str) else list(form)
     if sum(len(file.data) for file in files) > SOURCE_MAX and len(forms) > 1:
-        forms.remove("text")  # it is longer than the sources
+        forms = [each for each in forms if each != "text"]  # it is longer than the sources
     archive = ""
     for form in forms:
         if form != "text":

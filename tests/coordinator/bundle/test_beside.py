@@ -122,8 +122,9 @@ def test_it_reads_back_with_and_without_its_data_set(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def coord(tmp_path: Path) -> Iterator[Coord]:
-    """`coord` in a project that is too large for a script."""
+def coord(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coord]:
+    """`coord` in a project that is too large for a script, of which less is enough here."""
+    monkeypatch.setattr("coordinator.bundle.script.SOURCE_MAX", 40_000)
     root = write_files(
         tmp_path / "project",
         {
@@ -132,7 +133,7 @@ def coord(tmp_path: Path) -> Iterator[Coord]:
             "experiments/first.yaml": "config: {rate: 2}\n",
             "experiments/second.yaml": "base: first\nconfig: {rate: 3}\n",
             "train.py": "from pathlib import Path\nprint('bytes', Path('w.bin').stat().st_size)\n",
-            "w.bin": random.Random(0).randbytes(1_100_000),
+            "w.bin": random.Random(0).randbytes(60_000),
         },
     )
     coord = Coord(root, dict(os.environ))
@@ -152,11 +153,11 @@ def test_a_large_project_is_built_run_and_pushed(coord: Coord) -> None:
     assert [each.slug for each in second.datasets] == [slug]
     assert first.code_file.stat().st_size < 30_000
     assert coord.here("build", "--exp", "first", "--check").output.startswith("build/first/kernel.py is what")
-    assert "bytes 1100000" in coord.here("dry-run", "--exp", "first").output
+    assert "bytes 60000" in coord.here("dry-run", "--exp", "first").output
     pushed = coord.here("push", "--exp", "first", "--exp", "second", "--wait").output
     assert pushed.index(f"local has local/{slug} v1") < pushed.index("pushing local/first")
     assert f"local/{slug} v1 has this content already: not sent again" in pushed
-    assert pushed.count("bytes 1100000") == 2
+    assert pushed.count("bytes 60000") == 2
     assert "first local-v1 has done the same" in coord.here("push", "--exp", "first").output
 
 
@@ -165,7 +166,7 @@ def test_without_the_setting_it_is_refused(coord: Coord) -> None:
     settings = coord.root / "pyproject.toml"
     settings.write_text(settings.read_text().replace('large = "dataset"\n', ""))
     told = coord.here("build", "--exp", "first", code=1).output
-    assert "do not fit into Kaggle's 1,048,576 bytes, not even compressed" in told
+    assert "do not fit into Kaggle's 40,000 bytes, not even compressed" in told
     assert 'large = "dataset" in [tool.coord]' in told
 
 

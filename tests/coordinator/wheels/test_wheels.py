@@ -14,6 +14,7 @@ import pytest
 from coordinator.bundle.image import Image
 from coordinator.errors import BundleError, CoordError, NoAnswer, ProjectError
 from coordinator.kernel.build import build_kernel
+from coordinator.kernel.work import work_to_do
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
 from coordinator.wheels.lock import Lock, Wheel, current_lock, why_outdated
@@ -209,37 +210,38 @@ def test_what_makes_a_lock_outdated(
     assert why_outdated(LOCK, requirements, image) == why
 
 
-def test_builds_need_a_lock_of_today(index: Path, tmp_path: Path) -> None:
+def test_builds_need_a_lock_of_today(tmp_path: Path) -> None:
     """What is outdated is told with the command; the digest of a kernel depends on the wheels, not on the owner."""
-    write_wheel(index, "top", files={"top.py": ""})
-    project = write_project(tmp_path / "project", ["top"])
-    write_files(project.root, {"train.py": "import top\n"})
+    project = write_project(tmp_path / "project", ["fast>=1"], image=IMAGE.packages)
+    write_files(project.root, {"train.py": "import fast\n"})
     with pytest.raises(ProjectError, match=r"there is no kaggle-wheels\.json") as raised:
         build_kernel(project, resolve(project, "first"))
     assert raised.value.hint == "Make it: coord wheels"
-    _prepare(project)
+    project.wheels_lock.write_text(LOCK.to_json())
     first = build_kernel(project, resolve(project, "first"))
-    assert first.metadata.data["dataset_sources"] == [f"OWNER/{first.datasets[0].slug}"]
+    assert first.metadata.data["dataset_sources"] == [f"OWNER/{LOCK.slug}"]
     owned = find_project(project.root)
     owned = dataclasses.replace(owned, settings=dataclasses.replace(owned.settings, owner="ada"))
     of_ada = build_kernel(owned, resolve(owned, "first"))
     assert of_ada.script.digest == first.script.digest
-    assert of_ada.metadata.data["dataset_sources"] == [f"ada/{first.datasets[0].slug}"]
-    write_wheel(index, "top", "2.0", files={"top.py": ""})
-    _prepare(project, upgrade=True)
-    assert build_kernel(project, resolve(project, "first")).script.digest != first.script.digest
+    assert of_ada.metadata.data["dataset_sources"] == [f"ada/{LOCK.slug}"]
+    newer = dataclasses.replace(LOCK, wheels=(dataclasses.replace(WHEEL, sha256="1" * 64),))
+    project.wheels_lock.write_text(newer.to_json())
+    second = build_kernel(project, resolve(project, "first"))
+    assert second.script.digest != first.script.digest
+    assert work_to_do(second) != work_to_do(first)
     table = project.root / "kaggle-image.json"
-    table.write_text(table.read_text().replace('"packages": {}', '"packages": {"top": "2.0"}'))
-    with pytest.raises(ProjectError, match=r"outdated: the image has top 2\.0 now"):
+    table.write_text(table.read_text().replace('"numpy": "1.0"', '"numpy": "2.0"'))
+    with pytest.raises(ProjectError, match=r"outdated: the image has numpy 2\.0 now"):
         build_kernel(project, resolve(project, "first"))
 
 
-def test_a_project_without_requirements_has_no_wheels(index: Path, tmp_path: Path) -> None:
+def test_a_project_without_requirements_has_no_wheels(tmp_path: Path) -> None:
     """Nor has one whose image has everything; then nothing is attached, and the kernel's text is that of any other."""
     project = write_project(tmp_path / "project", [])
     plain = build_kernel(project, resolve(project, "first"))
-    full = write_project(tmp_path / "full", ["there"], image={"there": "1.0"})
-    assert _prepare(full)[0].wheels == ()
+    full = write_project(tmp_path / "full", ["numpy"], image=IMAGE.packages)
+    full.wheels_lock.write_text(Lock(("numpy",), PYTHON, {"numpy": "1.0"}, ()).to_json())
     built = build_kernel(full, resolve(full, "first"))
     assert (built.script.text, built.datasets) == (plain.script.text, ())
     assert "install(" not in built.script.text
