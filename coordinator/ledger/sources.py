@@ -108,11 +108,16 @@ def _outdated(
             yield Outdated(newest.source, read.get(name), through)
         elif newest is not None:
             yield from _outdated(newest, of_target, datasets, (*way, run))
+    yield from _outdated_datasets(run, datasets, through)
+
+
+def _outdated_datasets(run: Run, datasets: Iterable[DatasetVersion], through: tuple[Source, ...]) -> Iterator[Outdated]:
+    read = {source.reference: source.version for source in run.reads}
     for each in attached_datasets(datasets, run.metadata, run.target):
         source = _source(each)
-        known_version = read.get(source.reference)
-        if source.version != known_version if source.reference in read else each.created_at > run.created_at:
-            yield Outdated(source, known_version, through)
+        known = read.get(source.reference)
+        if source.version != known if source.reference in read else each.created_at > run.created_at:
+            yield Outdated(source, known, through)
 
 
 def _source(each: DatasetVersion) -> Source:

@@ -49,6 +49,7 @@ def test_what_was_pushed_comes_back(data: Depot, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [Kind.TRUNCATED, Kind.EXPIRED, Kind.RESET])
 def test_a_transfer_that_breaks_off_goes_on(data: Depot, tmp_path: Path, kind: Kind) -> None:
     """As a run's output does."""
+    (data.folder / "sub" / "none.txt").unlink()  # there is no half of it
     data.push()
     data.plan(Fault("Download", kind, call=2))
     _fetch(data, tmp_path / "1")
