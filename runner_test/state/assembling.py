@@ -42,6 +42,8 @@ def assemble(root: Path, data: Path, files: Sequence[NewFile], settings: Setting
             _place(content, each.upload.file_name, data / each.folder, room, is_sole=len(files) == 1)
         except FileExistsError as error:
             raise BadDataset(f"there are two files {str(each.folder / each.upload.file_name)!r}") from error
+        except FileNotFoundError as error:  # while it was read
+            raise BadDataset(f"the upload of {each.upload.file_name!r} has been used already") from error
     _close(data)
 
 

@@ -58,6 +58,7 @@ class DatasetVersion:
     ready: float  # seconds since 1970, from when on it can be attached
     notes: str
     folder: Path
+    uploads: tuple[str, ...] = ()  # the tokens of the files that it was made of
 
     @property
     def is_ready(self) -> bool:
@@ -132,10 +133,10 @@ def create(root: Path, settings: Settings, new: Dataset, first: NewDatasetVersio
         with locks.writing(root):
             if dataset(root, new.reference) is not None:
                 raise BadDataset(f"there is a data set {new.reference} already")
-            _use(root, first)
+            _check_unused(root, new.reference, first)
             with_id = replace(new, id=next_id(root))
             _write(staging, with_id)
-            _write_version(made, 1, first.notes, settings)
+            _write_version(made, 1, first, settings)
             path = _folder(root, new.reference)
             path.parent.mkdir(parents=True, exist_ok=True)
             staging.rename(path)
@@ -150,13 +151,13 @@ def add_version(root: Path, settings: Settings, changed: Dataset, new: NewDatase
         made = staging / "version"
         assemble(root, made / "data", new.files, settings)
         with locks.writing(root):
-            _use(root, new)
+            _check_unused(root, reference, new)
             _change(root, changed)
-            added = _publish(root, reference, made, new.notes, settings)
+            added = _publish(root, reference, made, new, settings)
             _end(root, new)
-        if new.delete_old:
-            for old in [each for each in versions(root, reference) if each.number < added.number]:
-                _remove(root, old.folder.parent)
+            if new.delete_old:
+                for old in [each for each in versions(root, reference) if each.number < added.number]:
+                    _remove(root, old.folder.parent)
     return added
 
 
@@ -175,11 +176,11 @@ def register(root: Path, reference: Reference, folder: Path) -> None:
         made.mkdir(parents=True)
         (made / "data").symlink_to(folder.resolve())
         if there:
-            _publish(root, reference, made, "", None)
+            _publish(root, reference, made, NewDatasetVersion(()), None)
             return
         title = reference.slug
         _write(staging, Dataset(next_id(root), reference.owner, reference.slug, title, False, time.time()))
-        _write_version(made, 1, "", None)
+        _write_version(made, 1, NewDatasetVersion(()), None)
         path = _folder(root, reference)
         path.parent.mkdir(parents=True, exist_ok=True)
         staging.rename(path)
@@ -211,13 +212,15 @@ def delete(root: Path, reference: Reference) -> None:
             _remove(root, path)
 
 
-def _publish(root: Path, reference: Reference, made: Path, notes: str, settings: Settings | None) -> DatasetVersion:
+def _publish(
+    root: Path, reference: Reference, made: Path, new: NewDatasetVersion, settings: Settings | None
+) -> DatasetVersion:
     """Give a finished version its number, and make it visible. The caller holds the writers' lock."""
     path = _folder(root, reference)
     if path.is_symlink():
         _convert(root, reference)
     number = max((each.number for each in versions(root, reference)), default=0) + 1
-    _write_version(made, number, notes, settings)
+    _write_version(made, number, new, settings)
     target = path / "versions" / str(number)
     made.rename(target)
     added = _read(target)
@@ -240,10 +243,14 @@ def _convert(root: Path, reference: Reference) -> Dataset:
     return found
 
 
-def _use(root: Path, new: NewDatasetVersion) -> None:
-    """Raise BadDataset if a file has been used meanwhile. The caller holds the writers' lock until `_end`."""
+def _check_unused(root: Path, reference: Reference, new: NewDatasetVersion) -> None:
+    """Raise BadDataset if a file has been used meanwhile. The caller holds the writers' lock until `_end`.
+
+    A process that is killed just before `_end` leaves the uploads; the request once more would make a second version.
+    """
+    used = {token for each in versions(root, reference) for token in each.uploads}
     for each in new.files:
-        if not uploads.upload_content(root, each.upload.token).is_file():
+        if each.upload.token in used or not uploads.upload_content(root, each.upload.token).is_file():
             raise BadDataset(f"the upload of {each.upload.file_name!r} has been used already")
 
 
@@ -265,7 +272,7 @@ def _arriving(root: Path) -> Iterator[Path]:
             if not locks.is_held(left):
                 if left.with_suffix("").exists():
                     files.remove_tree(left.with_suffix(""))
-                left.unlink()
+                left.unlink(missing_ok=True)  # its process may just have ended
         made = folder / secrets.token_hex(8)
         lock = locks.try_hold(made.with_suffix(".lock"))
         assert lock is not None
@@ -280,7 +287,7 @@ def _arriving(root: Path) -> Iterator[Path]:
 
 
 def _remove(root: Path, folder: Path) -> None:
-    """Remove a folder at once: it is renamed first."""
+    """Remove a folder at once: it is renamed first. The caller holds the writers' lock."""
     trash = root / "trash"
     trash.mkdir(exist_ok=True)
     gone = trash / secrets.token_hex(8)
@@ -303,11 +310,12 @@ def _write(folder: Path, dataset: Dataset) -> None:
     files.write_json(folder / "dataset.json", asdict(dataset))
 
 
-def _write_version(made: Path, number: int, notes: str, settings: Settings | None) -> None:
+def _write_version(made: Path, number: int, new: NewDatasetVersion, settings: Settings | None) -> None:
     """Write a version's record; without settings, it needs no processing."""
     now = time.time()
     ready = now + settings.dataset_seconds if settings else 0.0
-    _write_record(made, DatasetVersion(number, now, ready, notes, made / "data"))
+    tokens = tuple(each.upload.token for each in new.files)
+    _write_record(made, DatasetVersion(number, now, ready, new.notes, made / "data", tokens))
 
 
 def _write_record(made: Path, version: DatasetVersion) -> None:
@@ -320,4 +328,4 @@ def _read(folder: Path) -> DatasetVersion | None:
         fields = json.loads((folder / "version.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return DatasetVersion(**fields, folder=folder / "data")
+    return DatasetVersion(**fields | {"uploads": tuple(fields["uploads"])}, folder=folder / "data")

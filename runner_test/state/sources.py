@@ -73,7 +73,7 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     layout = version.settings.layout
     found = [
         *((mount_path(layout, "competitions", slug), competition(root, slug)) for slug in version.competition_sources),
-        *((mount_path(layout, "datasets", str(each)), dataset(root, each)) for each in _attached(version)),
+        *((mount_path(layout, "datasets", str(each)), _folder_of(root, version, each)) for each in _attached(version)),
         *(
             (mount_path(layout, "models", name), models.folder(root, ModelSource.parse(name)))
             for name in version.model_sources
@@ -99,6 +99,13 @@ def _attached(version: Version) -> list[DatasetSource]:
         return parsed
     numbered = zip(parsed, version.dataset_versions, strict=True)
     return [DatasetSource(source.reference, number) for source, number in numbered]
+
+
+def _folder_of(root: Path, version: Version, source: DatasetSource) -> Path | None:
+    """The folder of an attached data set; None if that is gone, even if another one has got its name and number."""
+    found = datasets.version(root, source.reference, source.number)
+    is_another = found is not None and source.number is not None and found.created > version.created
+    return found.files_folder if found is not None and not is_another else None
 
 
 def _competition_link(root: Path, slug: str) -> Path:

@@ -5,7 +5,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from kagglesdk.datasets.types.dataset_api_service import (
 from kagglesdk.datasets.types.dataset_types import DatasetSettings
 
 from runner_test.errors import MissingFolder
-from runner_test.state import Reference, datasets, sources
+from runner_test.state import NewDatasetVersion, NewFile, Reference, datasets, sources, uploads
 from tests.runner_test.local import Local, fill, http_code
 from tests.runner_test.sending import add, announce, api, create, dataset, folder, names, put, send, status
 from tests.runner_test.serving import Serve
@@ -60,6 +60,31 @@ def test_a_version_that_ran_keeps_its_mount(local: Local) -> None:
     assert [each.version_number for each in dataset(local, "my-rows").versions] == [3]
     with pytest.raises(MissingFolder, match="datasets/me/my-rows"):
         sources.mounts(local.store.root, version)
+    api(local).delete_dataset(fill(ApiDeleteDatasetRequest(), owner_slug="me", dataset_slug="my-rows"))
+    create(local, "my-rows", send(local, "a.txt", b"another"))
+    with pytest.raises(MissingFolder, match="datasets/me/my-rows"):
+        sources.mounts(local.store.root, version)
+
+
+def test_killed_before_its_uploads_were_removed(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that was made is there; the same request once more makes no second one."""
+
+    def killed(root: Path, new: object) -> None:
+        raise KeyboardInterrupt
+
+    create(local, "my-rows", send(local, "a.txt"))
+    file = send(local, "b.txt")
+    monkeypatch.setattr(datasets, "_end", killed)
+    upload = uploads.upload_of(local.store.root, file.token)
+    found = datasets.dataset(local.store.root, Reference("me", "my-rows"))
+    assert upload is not None
+    assert found is not None
+    new = NewDatasetVersion([NewFile(upload, PurePosixPath())])
+    with pytest.raises(KeyboardInterrupt):
+        datasets.add_version(local.store.root, local.store.settings, found, new)
+    monkeypatch.undo()
+    assert "used already" in add(local, "my-rows", file).error
+    assert [each.version_number for each in dataset(local, "my-rows").versions] == [2, 1]
 
 
 def test_processing(serve: Serve) -> None:
