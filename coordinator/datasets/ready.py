@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from coordinator.errors import Later, NoAnswer, TargetError
+from coordinator.files import held
 from coordinator.ledger import (
     DatasetVersion,
     Unanswered,
@@ -94,7 +96,8 @@ def _number(workspace: Workspace, there: Dataset, each: DatasetVersion) -> int |
 def refresh(workspace: Workspace, each: DatasetVersion) -> DatasetVersion:
     """The version in its current state, also in the ledger; one whose state cannot change any more is not asked for."""
     if each.state is DatasetState.SENDING:
-        each = unanswered(workspace, each).settle(workspace.clock) or each
+        with held(_lock(workspace, each), wait=False) as is_free:  # else another process is sending it
+            each = (unanswered(workspace, each).settle(workspace.clock) or each) if is_free else each
     if each.state is not DatasetState.PROCESSING:
         return each
     datasets = workspace.target.datasets
@@ -124,7 +127,11 @@ def wait_until_ready(workspace: Workspace, each: DatasetVersion) -> DatasetVersi
     """
     if each.state is DatasetState.SENDING:
         workspace.say(f"the last push of {each.reference} has no answer: checking whether it arrives")
-        each = unanswered(workspace, each).wait(workspace.clock)
+        with held(_lock(workspace, each), wait=True):
+            rows = dataset_versions(workspace.ledger, target=each.target, reference=each.reference)
+            each = next((row for row in rows if row.id == each.id), each)  # another process may have sent it meanwhile
+            if each.state is DatasetState.SENDING:
+                each = unanswered(workspace, each).wait(workspace.clock)
     begun, said, asked, silent = workspace.clock.monotonic(), -_SAY_EVERY, 0, 0
     while True:
         try:
@@ -147,6 +154,11 @@ def wait_until_ready(workspace: Workspace, each: DatasetVersion) -> DatasetVersi
             said = waited
         workspace.clock.sleep(_WAITS[min(asked, len(_WAITS) - 1)])
         asked += 1
+
+
+def _lock(workspace: Workspace, each: DatasetVersion) -> Path:
+    owner, _, slug = each.reference.partition("/")
+    return workspace.project.dataset_lock(each.target, owner, slug)
 
 
 def check_usable(each: DatasetVersion) -> None:

@@ -10,6 +10,7 @@ import pytest
 from coordinator.datasets.overview import all_datasets, dataset_status
 from coordinator.datasets.ready import refresh_attached, wait_for_attached
 from coordinator.errors import NoAccess, TargetError
+from coordinator.files import held
 from coordinator.kernel import Source
 from coordinator.kernel.build import build_kernel
 from coordinator.ledger import Ledger, add_dataset_version, dataset_versions, outdated, update_dataset_version
@@ -80,6 +81,20 @@ def test_a_lost_answer_is_settled_before_a_kernel_is_pushed(data: Depot) -> None
     wait_for_attached(data.workspace, [NAME])
     assert data.said[-1] == f"{NAME}: that push never arrived; the version before it is attached"
     refresh_attached(data.workspace, [NAME])
+
+
+def test_what_another_process_is_sending_is_not_given_up(data: Depot) -> None:
+    """Its request may take minutes."""
+    each = data.push()
+    values = {"state": DatasetState.SENDING, "version": None, "id": each.id, "sent_at": "2026-01-01T00:00:00+00:00"}
+    data.workspace.ledger.statement(
+        "UPDATE dataset_versions SET state = :state, version = :version, sent_at = :sent_at WHERE id = :id", values
+    )
+    with held(data.workspace.project.dataset_lock("local", "ada", "some-data"), wait=True):
+        refresh_attached(data.workspace, [NAME])
+        assert data.rows()[0].state is DatasetState.SENDING
+    refresh_attached(data.workspace, [NAME])
+    assert data.rows()[0].state is DatasetState.READY
 
 
 def test_a_version_that_failed_stops_the_push(data: Depot, monkeypatch: pytest.MonkeyPatch) -> None:
