@@ -30,6 +30,7 @@ from coordinator.cli import (
     runs,
     submit,
     sweep,
+    wheels,
 )
 from coordinator.cli.common import Group
 from coordinator.cli.terminal import complain, show_log, show_text
@@ -43,7 +44,21 @@ app = Group(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
+for group in (
+    experiments,
+    kernels,
+    bundle,
+    runs,
+    fetch,
+    compare,
+    account,
+    handover,
+    init,
+    onward,
+    submit,
+    report,
+    wheels,
+):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
