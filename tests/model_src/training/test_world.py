@@ -23,6 +23,7 @@ PARTED = changed(
     folds={"n": 2, "holdout": 0.2},
     train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "average_best": 2},
     augment={"preset": "little"},
+    evaluate={"worst": 0, "score_thresholds": [0.1, 0.5], "mask_thresholds": [0.3, 0.5], "min_areas": [500, 2000]},
     predict={"tta": "hflip", "weights": "average"},
 )
 """Batches of 3 in parts of 2 and 1, so that the parts have different weights; the last batch is smaller.
