@@ -94,9 +94,10 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
     write_sample_data(data, SampleData(images=8, test_images=4, size=64))
-    little = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]", "model.channels=16", "model.box_features=32")
+    small = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]")
+    narrow = ("model.channels=16", "model.box_features=32")
     few = ("evaluate.oracle=false", "evaluate.ablation=false", "evaluate.worst=0")
-    sets = [word for each in (*little, *few) for word in ("--set", each)]
+    sets = [word for each in (*small, *narrow, *few) for word in ("--set", each)]
     made("dry-run", *part, *sets)
     solution = made.root / ".coord" / "sample-data-solution.csv"
     made.here("local", "add-dataset", "local/siim-sample", str(data))
