@@ -6,7 +6,7 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
     <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
-    <root>/uploads, submissions                                files on their way in, submissions and their scores
+    <root>/uploads, submissions                                files on their way in, submissions, reruns and scores
     <root>/queue, slots                                        the queue of sessions (slots.py)
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
@@ -91,13 +91,15 @@ class Store:
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
     ) -> None:
-        """Register `folder` as the data of a competition, which accepts submissions if it has a solution and rules.
+        """Register `folder` as the data of a competition, in place of an earlier registration.
 
-        Raises BadName, MissingFolder and BadCompetition.
+        It accepts submissions if it has a solution and rules. Raises BadName, MissingFolder and BadCompetition.
         """
         sources.check_folder(f"competition {slug}", folder)
         if solution is not None and rules is not None:
             competitions.register(self.root, slug, folder, solution, rules)
+        else:
+            competitions.unregister(self.root, slug)
         sources.add_competition(self.root, slug, folder)
 
     # Writing

@@ -34,6 +34,7 @@ from coordinator.bundle import (
     render_script,
 )
 from coordinator.files import held, replace_folder
+from coordinator.kaggle_rules import COMPETITION_MODULES
 from coordinator.kernel.metadata import (
     CODE_FILES,
     METADATA_FILE,
@@ -115,7 +116,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         found = gather(project.root, entry, _selection(project, experiment), say=notes.append)
     packages = Packages(
         settings.vendor,
-        settings.image_extra,
+        (*settings.image_extra, *(COMPETITION_MODULES if experiment.kernel.competition_sources else ())),
         are_whole=experiment.launch.cwd == "working",
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )

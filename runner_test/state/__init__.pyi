@@ -5,6 +5,7 @@ from . import (
     locks as locks,
     outputs as outputs,
     progress as progress,
+    reruns as reruns,
     rules as rules,
     slots as slots,
     sources as sources,
@@ -29,6 +30,7 @@ from .paths import (
 )
 from .progress import SessionProgress as SessionProgress, State as State
 from .reference import Reference as Reference, check_name as check_name
+from .reruns import Failure as Failure, RerunEnd as RerunEnd, RerunPaths as RerunPaths
 from .sources import mount_path as mount_path
 from .submissions import Entry as Entry, NewSubmission as NewSubmission, Result as Result
 from .usage import Usage as Usage
