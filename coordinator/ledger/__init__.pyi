@@ -22,6 +22,7 @@ from .sources import (
     Outdated as Outdated,
     attached_runs as attached_runs,
     outdated as outdated,
+    runs_read as runs_read,
     sources_now as sources_now,
 )
 from .submissions import Submission as Submission, all_submissions as all_submissions
@@ -36,4 +37,4 @@ from .sweeps import (
     sweeps_of as sweeps_of,
 )
 from .times import Times as Times, run_times as run_times
-from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early
+from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early, work_of as work_of

@@ -13,6 +13,7 @@ from coordinator.errors import BundleError, ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, table_faults, too_large
+from coordinator.runs.dry_needs import note_end, stand_in
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
@@ -42,8 +43,9 @@ def dry_run_kernel(
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
-    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
-    missing and cannot be made, BundleError if the program opens files of the project that are not in the kernel.
+    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, and a need by its own output (see
+    dry_needs.py). Raises ProjectError if one is missing and cannot be made, BundleError if the program opens files of
+    the project that are not in the kernel.
     """
     if built.left_out:
         raise BundleError(
@@ -59,6 +61,11 @@ def dry_run_kernel(
         if not folder.is_dir():
             _prepare(project, folder)
         inputs = dict.fromkeys(_mounts(project, kernel), folder)
+    for need in built.experiment.needs:
+        folder, told = stand_in(project, built.experiment.name, need)
+        say(told)
+        owner = project.settings.owner or local.OWNER
+        inputs[local.mount_path(project, "notebooks", f"{owner}/{built.needs[need.name]}")] = folder
     root = project.dry_run(built.experiment.name)
     session = local.DrySession(
         built.code_file,
@@ -76,6 +83,7 @@ def dry_run_kernel(
         on_record(record)
 
     exit_code = local.run_once(project, session, note)
+    note_end(root, exit_code)
     working = root / "working"
     lines += joined.end()
     summary, faults = read_results(working, lines, project.settings.metrics, is_complete=exit_code == 0)

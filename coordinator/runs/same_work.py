@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from coordinator.kernel import Build, KernelMetadata, Source, work_to_do
+from coordinator.kernel import Build, KernelMetadata, Source, with_owner, work_to_do
 from coordinator.ledger import Outdated, Run, at_work, attached_runs, done_before, outdated, sources_now
 from coordinator.runs.refresh import refresh_run
 from coordinator.workspace import Workspace
@@ -29,7 +29,17 @@ def run_of_same_work(workspace: Workspace, work: str, target: str) -> Run | None
 
 def work_now(workspace: Workspace, built: Build, target: str) -> str:
     """The digest of a built kernel's work, with the versions that it would read if it was pushed now."""
-    return work_to_do(built, reads_now(workspace, built.metadata, target))
+    owner = _owner(workspace, target) if built.needs else None
+    metadata = with_owner(built.metadata, owner) if owner else built.metadata
+    return work_to_do(built, reads_now(workspace, metadata, target))
+
+
+def _owner(workspace: Workspace, target: str) -> str | None:
+    """Whose kernels its needs are; without an open target, as the settings or the ledger's runs say."""
+    if workspace.opened is not None:
+        return workspace.opened.owner
+    runs = workspace.ledger.runs(target=target)
+    return workspace.project.settings.owner or next((run.owner for run in runs), None)
 
 
 def reads_now(workspace: Workspace, metadata: KernelMetadata, target: str) -> tuple[Source, ...]:

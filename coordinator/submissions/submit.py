@@ -27,6 +27,7 @@ from coordinator.kaggle_rules import normal_name
 from coordinator.ledger import Run, Submission, Unanswered, claim, submissions
 from coordinator.runs import outdated_now, output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
+from coordinator.submissions.pairing import PairedCV, fetched_cv
 from coordinator.target import Competition, Competitions, RunState, SubmissionState
 from coordinator.workspace import Workspace
 
@@ -42,7 +43,7 @@ class SubmitOptions:
     """Its slug; None: the one that the settings name, or else the one that is attached to the run."""
     file_name: str = "submission.csv"
     message: str = ""
-    """What the description begins with; empty: the run and its primary metric."""
+    """What the description begins with; empty: the run and the CV that its score is paired with."""
     is_upload: bool = False
     """The file is sent, instead of naming the kernel's version."""
     force: bool = False
@@ -72,7 +73,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
     if (ended := output_file.status_of(run)) != "complete":
         workspace.say(f"warning: {run.label} reports that it is {ended}")
     Guard(workspace.project.root).check_texts({"--message": options.message}, "the submission's description")
-    description = _message(run, options.message)
+    description = _message(run, options.message, fetched_cv(workspace, run))
     place = _check_place(workspace, slug, run, options)
     _check_file(workspace, slug, file, f"{options.file_name} of {run.label}")
     number = submissions.new_submission_id()
@@ -122,9 +123,13 @@ def _check_run(run: Run, options: SubmitOptions) -> None:
 def _check_sources(workspace: Workspace, run: Run, *, force: bool) -> None:
     found = outdated_now(workspace, run)
     if found and not force:
+        made = {each.source: each.experiment for each in workspace.ledger.runs(target=run.target) if each.has_kernel}
+        # The last of `through` is the one that read an earlier version: it is pushed first.
+        order = [made[source] for each in found for source in reversed(each.through) if source in made]
+        push = ", then ".join(f"coord push --exp {name}" for name in dict.fromkeys([*order, run.experiment]))
         raise SubmissionError(
             f"the predictions of {run.label} are outdated: it {', and '.join(map(str, found))}",
-            hint=f"Push it again (coord push --exp {run.experiment}), or submit these with --force.",
+            hint=f"Push it again ({push}), or submit these with --force.",
         )
 
 
@@ -158,13 +163,14 @@ def _competition(run: Run) -> str:
     )
 
 
-def _message(run: Run, message: str) -> str:
+def _message(run: Run, message: str, cv: PairedCV) -> str:
+    """The given message, or the run and the CV that its score is paired with, with the run that this is of."""
     if len(message) > MESSAGE_AT_MOST:
         raise UsageError(f"--message has {len(message)} characters, of which {MESSAGE_AT_MOST} are taken")
-    value = run.reported.primary_value
-    if message or value is None:
+    if message or cv.run is None or cv.value is None:
         return message or run.label
-    return f"{run.label}, {run.reported.primary_name} {value:.4f}"[:MESSAGE_AT_MOST]
+    of = "" if cv.run.id == run.id else f" of {cv.run.label}"
+    return f"{run.label}, {cv.metric} {cv.value:.4f}{of}"[:MESSAGE_AT_MOST]
 
 
 def _open(competitions: Competitions, slug: str, known: list[str]) -> Competition:

@@ -45,8 +45,9 @@ def second(tiny: Project) -> Project:
 
 def stage(day: int, state: RunState = RunState.COMPLETE, **changes: Any) -> Run:
     """A version of the attached kernel, numbered by the day of November on which it was pushed."""
+    at = f"2026-11-{day:02}T00:00:00+00:00"
     made = {"id": f"stage-{day}", "experiment": "stage-1", "slug": "stage-1", "version": day, "state": state}
-    return dataclasses.replace(BARE, **{**made, "created_at": f"2026-11-{day:02}T00:00:00+00:00", **changes})
+    return dataclasses.replace(BARE, **{**made, "created_at": at, "fetched_at": at, **changes})
 
 
 def pushed(project: Project, ledger: Ledger, target: MemoryTarget) -> Run:
@@ -129,6 +130,26 @@ def test_outdated_predictions_are_not_submitted(
     assert submitted(tiny, ledger, run, contest, force=True).ref == 2
 
 
+def test_what_its_source_read_counts_too(tiny: Project, ledger: Ledger) -> None:
+    """The hint has the pushes in their order."""
+    ledger.add(stage(1, id="s1", created_at="2026-10-01T00:00:00+00:00"))
+    two: dict[str, Any] = {
+        "experiment": "stage-2",
+        "slug": "stage-2",
+        "metadata": READS,
+        "reads": (Source("ada/stage-1", 1),),
+    }
+    ledger.add(stage(1, id="t1", created_at="2026-10-02T00:00:00+00:00", **two))
+    metadata = {"kernel_sources": ["ada/stage-2"], "competition_sources": ["parity"]}
+    run = fetched_run(tiny, ledger, metadata=metadata, reads=(Source("ada/stage-2", 1),))
+    ledger.add(stage(2))
+    with pytest.raises(SubmissionError) as refused:
+        submitted(tiny, ledger, run, MemoryCompetitions())
+    way = "it read v1 of ada/stage-2, which read v1 of ada/stage-1, which has v2 now"
+    assert refused.value.what.endswith(way)
+    assert "(coord push --exp stage-2, then coord push --exp base)" in str(refused.value.hint)
+
+
 def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
     """For people and as JSON."""
     ledger.add(stage(1))
@@ -137,7 +158,7 @@ def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
     assert now.to_json()[0]["outdated"] == []
     ledger.add(stage(2))
     now = current_status(OpenTargets(tiny), ledger, [run])
-    assert now.to_json()[0]["outdated"] == [{"reference": "ada/stage-1", "read": 1, "newest": 2}]
+    assert now.to_json()[0]["outdated"] == [{"reference": "ada/stage-1", "read": 1, "newest": 2, "through": []}]
     from rich.console import Console
 
     console = Console(width=160)
