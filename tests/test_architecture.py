@@ -22,7 +22,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"maintenance", "report"},
-    {"handover", "submissions", "sweeps"},
+    {"handover", "rehearsal", "submissions", "sweeps"},
     {"comparison", "runs"},
     {"ledger", "workspace"},
     {"results"},

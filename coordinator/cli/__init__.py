@@ -25,6 +25,7 @@ from coordinator.cli import (
     kernels,
     ledger,
     local,
+    rehearse,
     report,
     runs,
     submit,
@@ -42,7 +43,21 @@ app = Group(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
+for group in (
+    experiments,
+    kernels,
+    bundle,
+    runs,
+    fetch,
+    compare,
+    account,
+    handover,
+    init,
+    onward,
+    rehearse,
+    submit,
+    report,
+):
     app.add_typer(group.app)
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")
