@@ -11,7 +11,7 @@ DATA = Path(os.environ.get("COORD_KAGGLE_ROOT", "/kaggle"), "input/competitions/
 model = json.loads(Path(sys.argv[1], "weights.json").read_text())
 with (DATA / "test.csv").open() as file:
     rows = list(csv.DictReader(file))
-with open("submission.csv", "w") as file:
+with Path("submission.csv").open("w") as file:
     print("id,label", file=file)
     for row in rows:
         print(row["id"], model["labels"][str(int(row["value"]) % model["divisor"])], sep=",", file=file)
