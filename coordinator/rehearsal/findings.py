@@ -24,7 +24,7 @@ class Kind(StrEnum):
     FILE = "file"
     """No submission file, or one that can't be scored."""
     GATEWAY = "gateway"
-    """No inference server answered."""
+    """No inference server answered, or it was lost."""
     ERROR = "error"
     """The program ended with an error, for another reason."""
     HOST = "host"
@@ -47,7 +47,7 @@ _KINDS = {
     "Notebook Timeout": Kind.TIME,
     "Notebook Threw Exception": Kind.ERROR,
     "Notebook Exceeded Allowed Compute": Kind.COMPUTE,
-    "Notebook Inference Server Error": Kind.ERROR,
+    "Notebook Inference Server Error": Kind.GATEWAY,
     "Notebook Inference Server Never Started": Kind.GATEWAY,
     "Submission CSV Not Found": Kind.FILE,
     "Submission Scoring Error": Kind.FILE,
@@ -166,6 +166,8 @@ def _why_failed(visible: Session, rerun: Rerun) -> Finding:
         counts = [len(each.rows) for each in (visible, session) if each.rows is not None]
         if error is not None and len(set(counts)) == 2 and error.names(*counts):
             return Finding(Kind.ROWS, f"{called}; {counts[0]} rows are visible, and {counts[1]} hidden", shown)
+    if kind is Kind.GATEWAY and error is not None:  # the program's own error explains the server
+        kind = Kind.ERROR
     return Finding(kind, called, shown)
 
 

@@ -241,8 +241,9 @@ def _judged(workspace: Workspace, seen: local.Rerun, data: local.HiddenData, sou
     sample = evidence.sample_in(data.hidden)
     wanted = evidence.read_rows(sample if sample is not None else data.solution)
     session = _session(seen.seconds, wanted, evidence.read_rows(seen.file), list(seen.log), sources)
-    if session.error is None:  # the gateway's has what the kernel's functions raised
-        session = dataclasses.replace(session, error=evidence.last_error(seen.gateway_log, sources))
+    asked = evidence.last_error(seen.gateway_log, sources)
+    if session.error is None and asked is not None and asked.place:  # what the kernel's function raised
+        session = dataclasses.replace(session, error=asked)
     is_csv = seen.file is not None and seen.file.suffix == ".csv"
     return Rerun(
         session,

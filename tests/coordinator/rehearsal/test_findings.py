@@ -93,6 +93,8 @@ def test_no_internet(line: str) -> None:
         (rerun("Submission Scoring Error"), Kind.FILE, "the rerun fails: Submission Scoring Error (why)."),
         (rerun("Notebook Exceeded Allowed Compute"), Kind.COMPUTE, "Allowed Compute (why). Keep less in memory"),
         (rerun("Notebook Inference Server Never Started"), Kind.GATEWAY, "Call the server's serve()"),
+        (rerun("Notebook Inference Server Error"), Kind.GATEWAY, "Call the server's serve()"),
+        (rerun("Notebook Inference Server Error", error="KeyError: 'x'"), Kind.ERROR, "(infer.py:7: KeyError: 'x')."),
         (rerun("Kaggle Error"), Kind.HOST, "Look at the competition's gateway"),
         (rerun("Some New Error"), Kind.ERROR, "the rerun fails: Some New Error (why)."),
     ],
