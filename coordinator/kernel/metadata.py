@@ -150,7 +150,8 @@ def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
 
 
 def _slug_of(source: str) -> str:
-    return source.rpartition("/")[2]
+    """That of slug, owner/slug or owner/slug/version."""
+    return source.split("/")[:2][-1]
 
 
 def _written(data: Mapping[str, Any]) -> str:

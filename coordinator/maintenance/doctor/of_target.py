@@ -145,8 +145,9 @@ def _remedy(kind: str, target: TargetName) -> str:
             "dataset_sources": "coord local add-dataset OWNER/SLUG DIR",
             "competition_sources": "coord local add-competition SLUG DIR",
             "kernel_sources": "Push that kernel to the local Kaggle, and let it complete.",
+            "model_sources": "coord local add-model OWNER/MODEL/FRAMEWORK/VARIATION/VERSION DIR",
         }
-        return commands.get(kind, "The local Kaggle has no models.")
+        return commands[kind]
     if kind == "competition_sources":
         return "Check the name, and accept the competition's rules on its page."
     return "Check the name on its page; if it is private, ask its owner to share it."

@@ -197,7 +197,8 @@ def test_what_another_tool_writes_alike(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["kernel_sources: [ada/try-train]", "kernel_sources: [bob/Try-Train]", "dataset_sources: [ada/try-train]"]
+    "source",
+    ["kernel_sources: [ada/try-train]", "kernel_sources: [bob/Try-Train]", "dataset_sources: [ada/try-train/3]"],
 )
 def test_a_source_with_the_slug_of_a_need(tmp_path: Path, source: str) -> None:
     """The kernel could not tell which is meant."""

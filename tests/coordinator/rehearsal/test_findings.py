@@ -61,7 +61,7 @@ def test_the_error_that_ended_a_session(tiny: Project) -> None:
     [
         "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>",
         "OSError: We couldn't connect to 'https://huggingface.co' to load the files",
-        "ERROR: Could not find a version that satisfies the requirement timm\nERROR: No matching distribution found for timm",
+        "ERROR: No matching distribution found for timm\n\nthe pip that is installed is old",
         "fatal: unable to access 'https://github.com/a/b/': Could not resolve host: github.com",
     ],
 )

@@ -42,7 +42,7 @@ def test_from_a_need_that_runs_to_one_that_is_new(coord: Coord) -> None:
     assert "reads slow local-v1 as weights" in said
     infer, slow = json.loads(coord.here("status", "--json").stdout)
     assert f"predicted with {slow['id']}" in said
-    assert infer["reads"] == [{"reference": "ada/tiny-slow", "version": 1}]
+    assert infer["reads"] == [{"name": "weights", "reference": "ada/tiny-slow", "version": 1}]
     assert infer["launch"]["needs"] == {"weights": "tiny-slow"}
     assert infer["outdated"] == []
 
