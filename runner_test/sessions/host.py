@@ -13,7 +13,6 @@ from runner_test.state import (
     Result,
     VersionPaths,
     competitions,
-    files,
     read_version,
     reruns,
     sources,
@@ -60,9 +59,7 @@ def start_rehearsal(root: Path, kernel: str, competition: str, file_name: str) -
 
 def end_rehearsal(root: Path, kernel: str) -> None:
     """Remove a kernel's rehearsal (owner/slug); if it runs, its sessions end."""
-    folder = submissions.rehearsal_folder(root, Reference.parse(kernel))
-    if folder.exists():
-        files.remove_tree(folder)
+    submissions.remove_rehearsal(root, Reference.parse(kernel))
 
 
 def rehearsal_report(root: Path, kernel: str) -> RerunReport | None:

@@ -6,6 +6,7 @@ In a code competition with hidden data, the file is that of a rerun (reruns.py),
 rehearsal, `<root>/rehearsals/<owner>.<slug>/`, has the same files, but is no submission.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -101,13 +102,22 @@ def rehearse(root: Path, version: Version, saved: VersionPaths, new: NewSubmissi
         if folder.exists():
             if locks.is_held(folder / "alive.lock"):
                 raise StartFailed(f"{version.reference} is being rehearsed already: wait for that")
-            files.remove_tree(folder)
+            remove_rehearsal(root, version.reference)
         folder.parent.mkdir(exist_ok=True)
         with files.unfinished_folder(folder) as made:
             prepare(made, root, version, saved)
             entry = Entry(**asdict(new), number=0, size=0, created=time.time(), rerun=True)
             _hand_over(made, folder, entry, start_rerun)
     return folder
+
+
+def remove_rehearsal(root: Path, kernel: Reference) -> None:
+    """Remove the last rehearsal of a kernel, which ends if it runs."""
+    folder, trash = rehearsal_folder(root, kernel), root / "trash" / os.urandom(8).hex()
+    trash.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(trash)
+        files.remove_tree(trash)
 
 
 def rehearsal_folder(root: Path, kernel: Reference) -> Path:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from coordinator.errors import TargetError
+from coordinator.project.project import Project
+from coordinator.target import local
+from coordinator.target.kernel_ref import KernelRef
 from tests.coordinator.command import Coord
 from tests.coordinator.rehearsal.conftest import Register
 
@@ -98,5 +102,27 @@ def test_what_is_missing(parity: Coord, register: Register) -> None:
     needs = parity.here("rehearse", "--exp", "infer", code=1).stderr
     assert "infer needs train (weights): it has no run on local" in needs
     assert "coord rehearse --exp infer --with-needs" in needs
+
+
+def test_a_rehearsal_that_is_interrupted(parity: Coord, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends the rerun and leaves nothing of it; one rehearsal of a kernel runs at a time.
+
+    A competition that is only for rehearsals takes no submissions.
+    """
+    register()
+    (parity.root / "hidden" / "again.py").write_text("import time\ntime.sleep(60)")
+    second: list[str] = []
+
+    def interrupted(project: Project, which: str) -> None:
+        with pytest.raises(TargetError, match="ada/parity-any is being rehearsed already") as refused:
+            local.start_rehearsal(project, KernelRef("ada", "parity-any", 1), "parity", "submission.csv")
+        second.append(str(refused.value))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "rerun", interrupted)
+    said = parity.here("rehearse", "--exp", "any", code=130).stderr
+    assert "the rerun was ended; the same command begins it again" in said
+    assert len(second) == 1
+    assert list((parity.root / ".coord" / "local-kaggle" / "rehearsals").iterdir()) == []
     refused = parity.here("submit", "--exp", "any", code=1).stderr
     assert "takes no submissions" in refused
