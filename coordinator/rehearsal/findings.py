@@ -10,7 +10,7 @@ from typing import Any
 from coordinator.rehearsal.evidence import LastError, Rows
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What is wrong."""
 
     FILES = "files"
@@ -32,34 +32,34 @@ class Kind(StrEnum):
 
 
 _REMEDIES = {
-    Kind.FILES: "read only what the hidden data have, too; make the rest in a run before, and attach that: needs",
-    Kind.INTERNET: "attach what it downloads: dataset_sources, or the output of a run (needs)",
-    Kind.ROWS: "take number and ids of the rows from the data that are mounted in the run",
-    Kind.TIME: "predict faster, in larger batches, with fewer or smaller models, or on a GPU",
-    Kind.COMPUTE: "keep less in memory and on disk at a time: predict in pieces",
-    Kind.FILE: "write the file that the sample submission shows; --file names it, if not submission.csv",
-    Kind.GATEWAY: "call the server's serve() when KAGGLE_IS_COMPETITION_RERUN is set, before anything that takes long",
-    Kind.ERROR: "its log shows more; try it with other rows than the visible ones",
-    Kind.HOST: "look at the competition's gateway and scorer",
+    FindingKind.FILES: "read only what the hidden data have, too; make the rest in a run before, and attach that: needs",
+    FindingKind.INTERNET: "attach what it downloads: dataset_sources, or the output of a run (needs)",
+    FindingKind.ROWS: "take number and ids of the rows from the data that are mounted in the run",
+    FindingKind.TIME: "predict faster, in larger batches, with fewer or smaller models, or on a GPU",
+    FindingKind.COMPUTE: "keep less in memory and on disk at a time: predict in pieces",
+    FindingKind.FILE: "write the file that the sample submission shows; --file names it, if not submission.csv",
+    FindingKind.GATEWAY: "call the server's serve() when KAGGLE_IS_COMPETITION_RERUN is set, before anything that takes long",
+    FindingKind.ERROR: "its log shows more; try it with other rows than the visible ones",
+    FindingKind.HOST: "look at the competition's gateway and scorer",
 }
 # What Kaggle calls a failed rerun, in the order of its page of errors.
 _KINDS = {
-    "Notebook Timeout": Kind.TIME,
-    "Notebook Threw Exception": Kind.ERROR,
-    "Notebook Exceeded Allowed Compute": Kind.COMPUTE,
-    "Notebook Inference Server Error": Kind.GATEWAY,
-    "Notebook Inference Server Never Started": Kind.GATEWAY,
-    "Submission CSV Not Found": Kind.FILE,
-    "Submission Scoring Error": Kind.FILE,
-    "Kaggle Error": Kind.HOST,
+    "Notebook Timeout": FindingKind.TIME,
+    "Notebook Threw Exception": FindingKind.ERROR,
+    "Notebook Exceeded Allowed Compute": FindingKind.COMPUTE,
+    "Notebook Inference Server Error": FindingKind.GATEWAY,
+    "Notebook Inference Server Never Started": FindingKind.GATEWAY,
+    "Submission CSV Not Found": FindingKind.FILE,
+    "Submission Scoring Error": FindingKind.FILE,
+    "Kaggle Error": FindingKind.HOST,
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class RehearsalFinding:
     """One reason why the kernel would fail, or might."""
 
-    kind: Kind
+    kind: FindingKind
     what: str
     evidence: str
     fails: bool = True
@@ -78,7 +78,7 @@ class Finding:
         return {"kind": str(self.kind), **_fields(self), "remedy": self.remedy}
 
 
-def _fields(finding: Finding) -> dict[str, Any]:
+def _fields(finding: RehearsalFinding) -> dict[str, Any]:
     return {"what": finding.what, "evidence": finding.evidence, "fails": finding.fails}
 
 
@@ -108,7 +108,7 @@ class Session:
 
 
 @dataclasses.dataclass(frozen=True)
-class Rerun:
+class JudgedRerun:
     """The rerun, and how the local Kaggle judged it."""
 
     session: Session
@@ -125,23 +125,25 @@ class Rerun:
     is_scored: bool
 
 
-def of_run(session: Session, *, has_internet: bool, state: str) -> Iterator[Finding]:
+def of_run(session: Session, *, has_internet: bool, state: str) -> Iterator[RehearsalFinding]:
     """What the run on the visible data shows; `state` says how it ended, "" if it is complete."""
     if has_internet:
-        yield Finding(
-            Kind.INTERNET,
+        yield RehearsalFinding(
+            FindingKind.INTERNET,
             "it runs with the internet, which a code competition refuses and a rerun does not have",
             "enable_internet = true in [tool.coord.kernel], or in the experiment",
         )
     if not state:
         return
     if session.no_internet is not None:
-        yield Finding(Kind.INTERNET, "it asks the internet for something", _shown(session) or session.no_internet)
+        yield RehearsalFinding(
+            FindingKind.INTERNET, "it asks the internet for something", _shown(session) or session.no_internet
+        )
     else:
-        yield Finding(Kind.ERROR, f"the run on the visible data {state}", _shown(session))
+        yield RehearsalFinding(FindingKind.ERROR, f"the run on the visible data {state}", _shown(session))
 
 
-def of_rerun(visible: Session, rerun: Rerun, *, rows_of_kaggle: int | None = None) -> Iterator[Finding]:
+def of_rerun(visible: Session, rerun: JudgedRerun, *, rows_of_kaggle: int | None = None) -> Iterator[RehearsalFinding]:
     """What the rerun on the hidden data shows; `rows_of_kaggle` is how many rows Kaggle's hidden data have."""
     if rerun.failure:
         yield _why_failed(visible, rerun)
@@ -150,57 +152,63 @@ def of_rerun(visible: Session, rerun: Rerun, *, rows_of_kaggle: int | None = Non
     yield from _time(visible, rerun, rows_of_kaggle)
 
 
-def _why_failed(visible: Session, rerun: Rerun) -> Finding:
-    kind, session, called = _KINDS.get(rerun.failure, Kind.ERROR), rerun.session, f"the rerun fails: {rerun.failure}"
+def _why_failed(visible: Session, rerun: JudgedRerun) -> RehearsalFinding:
+    kind, session, called = (
+        _KINDS.get(rerun.failure, FindingKind.ERROR),
+        rerun.session,
+        f"the rerun fails: {rerun.failure}",
+    )
     error, shown = session.error, _shown(session) or rerun.detail
-    if kind is Kind.FILE and session.given is not None:
+    if kind is FindingKind.FILE and session.given is not None:
         return _about_file(visible, rerun, rerun.detail, fails=True)
-    if kind is Kind.TIME:
-        return Finding(kind, called, f"it was ended after {duration(rerun.limit)}, its limit")
-    if kind in (Kind.ERROR, Kind.GATEWAY):
+    if kind is FindingKind.TIME:
+        return RehearsalFinding(kind, called, f"it was ended after {duration(rerun.limit)}, its limit")
+    if kind in (FindingKind.ERROR, FindingKind.GATEWAY):
         if rerun.only_visible:
             names = ", ".join(rerun.only_visible)
-            return Finding(Kind.FILES, f"{called}; only the visible data have {names}", shown)
+            return RehearsalFinding(FindingKind.FILES, f"{called}; only the visible data have {names}", shown)
         if session.no_internet is not None:
-            return Finding(Kind.INTERNET, f"{called}; it asks the internet for something", shown)
+            return RehearsalFinding(FindingKind.INTERNET, f"{called}; it asks the internet for something", shown)
         counts = [len(each.rows) for each in (visible, session) if each.rows is not None]
         if error is not None and len(set(counts)) == 2 and error.names(*counts):
-            return Finding(Kind.ROWS, f"{called}; {counts[0]} rows are visible, and {counts[1]} hidden", shown)
-    if kind is Kind.GATEWAY and error is not None:  # the program's own error explains the server
-        kind = Kind.ERROR
-    return Finding(kind, called, shown)
+            return RehearsalFinding(
+                FindingKind.ROWS, f"{called}; {counts[0]} rows are visible, and {counts[1]} hidden", shown
+            )
+    if kind is FindingKind.GATEWAY and error is not None:  # the program's own error explains the server
+        kind = FindingKind.ERROR
+    return RehearsalFinding(kind, called, shown)
 
 
-def _about_file(visible: Session, rerun: Rerun, problems: str, *, fails: bool) -> Finding:
+def _about_file(visible: Session, rerun: JudgedRerun, problems: str, *, fails: bool) -> RehearsalFinding:
     """Rows of the visible data explain a file that is not as expected; else its problems are the evidence."""
     given, wanted, before = rerun.session.given, rerun.session.wanted, visible.given
     first = problems.strip().splitlines()[0].strip() if problems.strip() else ""
     if given is None or wanted is None or before is None or not (lacking := given.lacking(wanted)):
         name = f"the rerun fails: {rerun.failure}" if rerun.failure else "the rerun's file is not as the hidden sample"
-        return Finding(Kind.FILE, name, first, fails)
+        return RehearsalFinding(FindingKind.FILE, name, first, fails)
     missing = f"{len(lacking)} of the {len(wanted)} hidden ids are missing, {lacking[0]} first"
     if set(given.ids) == set(before.ids):
         what = f"the rerun's file has the rows of the visible data: {given}"
     elif len(given) == len(before):
         what = f"the rerun's file has as many rows as the visible run's: {given}"
     else:
-        return Finding(Kind.FILE, f"the rerun's file has {given}", missing, fails)
-    return Finding(Kind.ROWS, what, missing, fails)
+        return RehearsalFinding(FindingKind.FILE, f"the rerun's file has {given}", missing, fails)
+    return RehearsalFinding(FindingKind.ROWS, what, missing, fails)
 
 
-def _time(visible: Session, rerun: Rerun, rows_of_kaggle: int | None) -> Iterator[Finding]:
+def _time(visible: Session, rerun: JudgedRerun, rows_of_kaggle: int | None) -> Iterator[RehearsalFinding]:
     """Whether a rerun that was not ended by its limit would reach it with all rows, so far as that can be told."""
-    if _KINDS.get(rerun.failure) is Kind.TIME:
+    if _KINDS.get(rerun.failure) is FindingKind.TIME:
         return
     hidden = len(rerun.session.rows) if rerun.session.rows is not None else None
     rows = rows_of_kaggle or hidden
     seconds = None if rows is None else expected_seconds(visible, rerun, rows)
     if seconds is not None and seconds > rerun.limit:
         what = f"{rows} rows would take about {duration(seconds)}, and a rerun may take {duration(rerun.limit)}"
-        yield Finding(Kind.TIME, what, _measured(visible, rerun), fails=not rerun.failure)
+        yield RehearsalFinding(FindingKind.TIME, what, _measured(visible, rerun), fails=not rerun.failure)
 
 
-def expected_seconds(visible: Session, rerun: Rerun, rows: int) -> float | None:
+def expected_seconds(visible: Session, rerun: JudgedRerun, rows: int) -> float | None:
     """How long that many rows would take, if each takes as long as the next; None if that is not known.
 
     Two measured numbers of rows tell what does not depend on them, such as loading a model; nothing is known if more
@@ -217,7 +225,7 @@ def expected_seconds(visible: Session, rerun: Rerun, rows: int) -> float | None:
     return after + (after - before) / (len(many) - len(few)) * (rows - len(many))
 
 
-def _measured(visible: Session, rerun: Rerun) -> str:
+def _measured(visible: Session, rerun: JudgedRerun) -> str:
     told = [("visible", visible)] + ([] if rerun.failure else [("hidden", rerun.session)])
     return ", ".join(
         f"{len(each.rows)} {name} rows took {duration(each.seconds)}"

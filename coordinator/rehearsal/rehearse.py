@@ -14,10 +14,18 @@ from typing import Any
 
 from coordinator.errors import CoordError, Later, RunFailed, RunNotFound, SubmissionError, UsageError
 from coordinator.kaggle_rules import normal_name
-from coordinator.ledger import Run, find_experiment, run_times
+from coordinator.ledger import Run, find_experiment
 from coordinator.project import Experiment
 from coordinator.rehearsal import evidence
-from coordinator.rehearsal.findings import Finding, Kind, Rerun, Session, expected_seconds, of_rerun, of_run
+from coordinator.rehearsal.findings import (
+    RehearsalFinding,
+    FindingKind,
+    JudgedRerun,
+    Session,
+    expected_seconds,
+    of_rerun,
+    of_run,
+)
 from coordinator.results import Sources
 from coordinator.runs import output_file, push_chain, push_several, wait_for_end
 from coordinator.submissions import file as submission_file
@@ -50,9 +58,9 @@ class Rehearsal:
     run: Run
     competition: str
     visible: Session
-    rerun: Rerun | None
+    rerun: JudgedRerun | None
     """None if there was nothing to run again."""
-    findings: tuple[Finding, ...]
+    findings: tuple[RehearsalFinding, ...]
     public: float | None
     private: float | None
     notes: tuple[str, ...]
@@ -112,9 +120,11 @@ def rehearse(workspace: Workspace, name: str, options: RehearsalOptions) -> Rehe
         run, file = output_file.ensure_local(workspace, run, options.file_name)
         visible = dataclasses.replace(visible, given=evidence.read_rows(file))
         if problems := _problems(workspace, file, evidence.sample_in(data.visible), "the visible run's file"):
-            findings.append(Finding(Kind.FILE, "the visible run's file would be refused", problems.strip()))
+            findings.append(
+                RehearsalFinding(FindingKind.FILE, "the visible run's file would be refused", problems.strip())
+            )
     except SubmissionError as error:
-        findings.append(Finding(Kind.FILE, error.what, error.hint or ""))
+        findings.append(RehearsalFinding(FindingKind.FILE, error.what, error.hint or ""))
         return dataclasses.replace(told, findings=tuple(findings))
     seen = _run_again(workspace, run, competition, options.file_name)
     rerun = _judged(workspace, seen, data, sources)
@@ -197,10 +207,10 @@ def _explaining_needs(experiment: Experiment, options: RehearsalOptions) -> Iter
 
 
 def _visible(workspace: Workspace, run: Run, data: local.HiddenData, sources: Sources) -> Session:
-    running = run_times(run).running
+    seconds = local.session_seconds(workspace.project, run.ref)
     log = list(workspace.target.log(run.ref)) if run.state is not RunState.COMPLETE and run.has_kernel else []
     wanted = evidence.read_rows(evidence.sample_in(data.visible))
-    return _session(running.total_seconds() if running else None, wanted, None, log, sources)
+    return _session(seconds, wanted, None, log, sources)
 
 
 def _session(
@@ -237,7 +247,7 @@ def _run_again(workspace: Workspace, run: Run, competition: str, file_name: str)
     return found
 
 
-def _judged(workspace: Workspace, seen: local.Rerun, data: local.HiddenData, sources: Sources) -> Rerun:
+def _judged(workspace: Workspace, seen: local.Rerun, data: local.HiddenData, sources: Sources) -> JudgedRerun:
     sample = evidence.sample_in(data.hidden)
     wanted = evidence.read_rows(sample if sample is not None else data.solution)
     session = _session(seen.seconds, wanted, evidence.read_rows(seen.file), list(seen.log), sources)
@@ -245,7 +255,7 @@ def _judged(workspace: Workspace, seen: local.Rerun, data: local.HiddenData, sou
     if session.error is None and asked is not None and asked.place:  # what the kernel's function raised
         session = dataclasses.replace(session, error=asked)
     is_csv = seen.file is not None and seen.file.suffix == ".csv"
-    return Rerun(
+    return JudgedRerun(
         session,
         seen.limit,
         failure=(seen.error or "").partition(":")[0] if seen.state is SubmissionState.ERROR else "",

@@ -195,6 +195,17 @@ def start_rehearsal(project: Project, kernel: KernelRef, competition: str, file_
         _module("sessions").start_rehearsal(project.local_kaggle, named, competition, file_name)
 
 
+def session_seconds(project: Project, kernel: KernelRef) -> float | None:
+    """How long the session of a version took; None if it has not ended, or its kernel was deleted."""
+    state = _module("state")
+    reference = state.Reference(kernel.owner, kernel.slug)
+    try:
+        found = state.progress.read(state.version_paths(project.local_kaggle, reference, kernel.version))
+    except FileNotFoundError:
+        return None
+    return None if found.started is None or found.ended is None else found.ended - found.started
+
+
 def end_rehearsal(project: Project, kernel: KernelRef) -> None:
     """Removes a kernel's rehearsal; if it runs, it ends."""
     with _explained():

@@ -6,7 +6,7 @@ import pytest
 
 from coordinator.project.project import Project
 from coordinator.rehearsal.evidence import LastError, Rows, last_error, says_no_internet
-from coordinator.rehearsal.findings import Kind, Rerun, Session, expected_seconds, of_rerun, of_run
+from coordinator.rehearsal.findings import FindingKind, JudgedRerun, Session, expected_seconds, of_rerun, of_run
 from coordinator.results import Sources
 from coordinator.target.protocol import LogRecord
 
@@ -34,9 +34,9 @@ ValueError: Length of values (3) does not match length of index (30)
 """
 
 
-def rerun(failure: str = "", given: Rows | None = None, error: str = "", *, seconds: float = 20.0) -> Rerun:
+def rerun(failure: str = "", given: Rows | None = None, error: str = "", *, seconds: float = 20.0) -> JudgedRerun:
     session = Session(seconds, THIRTY, given, LastError("infer.py:7", error) if error else None)
-    return Rerun(session, 3600.0, failure, "why", (), "", is_scored=not failure)
+    return JudgedRerun(session, 3600.0, failure, "why", (), "", is_scored=not failure)
 
 
 def records(text: str, stream: str = "stderr") -> list[LogRecord]:
@@ -76,30 +76,38 @@ def test_no_internet(line: str) -> None:
     [
         (
             rerun("Notebook Threw Exception", error="ValueError: Length of values (3) does not match (30)"),
-            Kind.ROWS,
+            FindingKind.ROWS,
             "3 rows are visible, and 30 hidden (infer.py:7: ValueError: Length of values (3) does not match (30)).",
         ),
         (
             rerun("Notebook Threw Exception", error="ValueError: 30 x 13"),
-            Kind.ERROR,
+            FindingKind.ERROR,
             "the rerun fails: Notebook Threw Exception (infer.py:7: ValueError: 30 x 13).",
         ),
         (
             rerun("Submission Scoring Error", Rows(("n7", "n8", "n9"))),
-            Kind.ROWS,
+            FindingKind.ROWS,
             "the rerun's file has as many rows as the visible run's: 3 rows (n7, n8, n9) (27 of the 30 hidden ids",
         ),
-        (rerun("Submission Scoring Error", THIRTY), Kind.FILE, "the rerun fails: Submission Scoring Error (why)."),
-        (rerun("Submission Scoring Error"), Kind.FILE, "the rerun fails: Submission Scoring Error (why)."),
-        (rerun("Notebook Exceeded Allowed Compute"), Kind.COMPUTE, "Allowed Compute (why). Keep less in memory"),
-        (rerun("Notebook Inference Server Never Started"), Kind.GATEWAY, "Call the server's serve()"),
-        (rerun("Notebook Inference Server Error"), Kind.GATEWAY, "Call the server's serve()"),
-        (rerun("Notebook Inference Server Error", error="KeyError: 'x'"), Kind.ERROR, "(infer.py:7: KeyError: 'x')."),
-        (rerun("Kaggle Error"), Kind.HOST, "Look at the competition's gateway"),
-        (rerun("Some New Error"), Kind.ERROR, "the rerun fails: Some New Error (why)."),
+        (
+            rerun("Submission Scoring Error", THIRTY),
+            FindingKind.FILE,
+            "the rerun fails: Submission Scoring Error (why).",
+        ),
+        (rerun("Submission Scoring Error"), FindingKind.FILE, "the rerun fails: Submission Scoring Error (why)."),
+        (rerun("Notebook Exceeded Allowed Compute"), FindingKind.COMPUTE, "Allowed Compute (why). Keep less in memory"),
+        (rerun("Notebook Inference Server Never Started"), FindingKind.GATEWAY, "Call the server's serve()"),
+        (rerun("Notebook Inference Server Error"), FindingKind.GATEWAY, "Call the server's serve()"),
+        (
+            rerun("Notebook Inference Server Error", error="KeyError: 'x'"),
+            FindingKind.ERROR,
+            "(infer.py:7: KeyError: 'x').",
+        ),
+        (rerun("Kaggle Error"), FindingKind.HOST, "Look at the competition's gateway"),
+        (rerun("Some New Error"), FindingKind.ERROR, "the rerun fails: Some New Error (why)."),
     ],
 )
-def test_why_a_rerun_failed(seen: Rerun, kind: Kind, line: str) -> None:
+def test_why_a_rerun_failed(seen: JudgedRerun, kind: FindingKind, line: str) -> None:
     """Each of Kaggle's names has a kind, and one that is not known is told, too."""
     (finding,) = of_rerun(VISIBLE, seen)
     assert finding.kind is kind
@@ -116,17 +124,17 @@ def test_why_a_rerun_failed(seen: Rerun, kind: Kind, line: str) -> None:
         (rerun("Notebook Threw Exception"), 3000, 10000.0),
     ],
 )
-def test_how_long_all_rows_would_take(seen: Rerun, rows: int, seconds: float | None) -> None:
+def test_how_long_all_rows_would_take(seen: JudgedRerun, rows: int, seconds: float | None) -> None:
     """What does not depend on the rows is not multiplied, if two numbers of rows were measured."""
     assert expected_seconds(VISIBLE, seen, rows) == (None if seconds is None else pytest.approx(seconds))
-    late = [each for each in of_rerun(VISIBLE, seen, rows_of_kaggle=rows) if each.kind is Kind.TIME]
+    late = [each for each in of_rerun(VISIBLE, seen, rows_of_kaggle=rows) if each.kind is FindingKind.TIME]
     assert len(late) == (seconds is not None and seconds > 3600)
     assert not any(each.fails for each in late)  # an estimate that takes loading for work is no more than a warning
 
 
 def test_the_run_on_the_visible_data() -> None:
     """Its internet is told although it is complete; a run that failed is told with its error."""
-    assert [each.kind for each in of_run(VISIBLE, has_internet=True, state="")] == [Kind.INTERNET]
+    assert [each.kind for each in of_run(VISIBLE, has_internet=True, state="")] == [FindingKind.INTERNET]
     failed = Session(1.0, THREE, None, LastError("infer.py:7", "KeyError: 'x'"))
     (finding,) = of_run(failed, has_internet=False, state="has failed")
     assert str(finding).startswith("the run on the visible data has failed (infer.py:7: KeyError: 'x').")
