@@ -32,13 +32,13 @@ class FindingKind(StrEnum):
 
 
 _REMEDIES = {
-    FindingKind.FILES: "read only what the hidden data have, too; make the rest in a run before, and attach that: needs",
+    FindingKind.FILES: "read only what the hidden data have; make the rest in a run before, and attach that: needs",
     FindingKind.INTERNET: "attach what it downloads: dataset_sources, or the output of a run (needs)",
     FindingKind.ROWS: "take number and ids of the rows from the data that are mounted in the run",
     FindingKind.TIME: "predict faster, in larger batches, with fewer or smaller models, or on a GPU",
     FindingKind.COMPUTE: "keep less in memory and on disk at a time: predict in pieces",
     FindingKind.FILE: "write the file that the sample submission shows; --file names it, if not submission.csv",
-    FindingKind.GATEWAY: "call the server's serve() when KAGGLE_IS_COMPETITION_RERUN is set, before anything that takes long",
+    FindingKind.GATEWAY: "call the server's serve() when KAGGLE_IS_COMPETITION_RERUN is set, before long work",
     FindingKind.ERROR: "its log shows more; try it with other rows than the visible ones",
     FindingKind.HOST: "look at the competition's gateway and scorer",
 }
@@ -71,7 +71,7 @@ class RehearsalFinding:
 
     def __str__(self) -> str:
         """One line: what, evidence, what to do."""
-        evidence = f" ({self.evidence})" if self.evidence else ""
+        evidence = f" ({' '.join(self.evidence.split())})" if self.evidence else ""
         return f"{self.what}{evidence}. {self.remedy[0].upper()}{self.remedy[1:]}."
 
     def to_json(self) -> dict[str, Any]:
@@ -182,10 +182,9 @@ def _why_failed(visible: Session, rerun: JudgedRerun) -> RehearsalFinding:
 def _about_file(visible: Session, rerun: JudgedRerun, problems: str, *, fails: bool) -> RehearsalFinding:
     """Rows of the visible data explain a file that is not as expected; else its problems are the evidence."""
     given, wanted, before = rerun.session.given, rerun.session.wanted, visible.given
-    first = problems.strip().splitlines()[0].strip() if problems.strip() else ""
     if given is None or wanted is None or before is None or not (lacking := given.lacking(wanted)):
         name = f"the rerun fails: {rerun.failure}" if rerun.failure else "the rerun's file is not as the hidden sample"
-        return RehearsalFinding(FindingKind.FILE, name, first, fails)
+        return RehearsalFinding(FindingKind.FILE, name, first_of(problems), fails)
     missing = f"{len(lacking)} of the {len(wanted)} hidden ids are missing, {lacking[0]} first"
     if set(given.ids) == set(before.ids):
         what = f"the rerun's file has the rows of the visible data: {given}"
@@ -232,6 +231,12 @@ def _measured(visible: Session, rerun: JudgedRerun) -> str:
         for name, each in told
         if each.rows and each.seconds
     )
+
+
+def first_of(problems: str) -> str:
+    """The first of several lines, and how many more there are."""
+    first, *others = problems.strip().splitlines() or [""]
+    return f"{first.strip()}, and {len(others)} more" if others else first
 
 
 def _shown(session: Session) -> str:

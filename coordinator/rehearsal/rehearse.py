@@ -18,11 +18,12 @@ from coordinator.ledger import Run, find_experiment
 from coordinator.project import Experiment
 from coordinator.rehearsal import evidence
 from coordinator.rehearsal.findings import (
-    RehearsalFinding,
     FindingKind,
     JudgedRerun,
+    RehearsalFinding,
     Session,
     expected_seconds,
+    first_of,
     of_rerun,
     of_run,
 )
@@ -119,9 +120,9 @@ def rehearse(workspace: Workspace, name: str, options: RehearsalOptions) -> Rehe
     try:
         run, file = output_file.ensure_local(workspace, run, options.file_name)
         visible = dataclasses.replace(visible, given=evidence.read_rows(file))
-        if problems := _problems(workspace, file, evidence.sample_in(data.visible), "the visible run's file"):
+        if problems := _problems(workspace, file, _sample(workspace, data), "the visible run's file"):
             findings.append(
-                RehearsalFinding(FindingKind.FILE, "the visible run's file would be refused", problems.strip())
+                RehearsalFinding(FindingKind.FILE, "the visible run's file would be refused", first_of(problems))
             )
     except SubmissionError as error:
         findings.append(RehearsalFinding(FindingKind.FILE, error.what, error.hint or ""))
@@ -213,6 +214,12 @@ def _visible(workspace: Workspace, run: Run, data: local.HiddenData, sources: So
     return _session(seconds, wanted, None, log, sources)
 
 
+def _sample(workspace: Workspace, data: local.HiddenData) -> Path | None:
+    """The sample submission of the visible data."""
+    named = workspace.project.settings.submission.sample
+    return evidence.sample_in(data.visible) if named is None else workspace.project.root / named
+
+
 def _session(
     seconds: float | None,
     wanted: evidence.Rows | None,
@@ -254,20 +261,21 @@ def _judged(workspace: Workspace, seen: local.Rerun, data: local.HiddenData, sou
     asked = evidence.last_error(seen.gateway_log, sources)
     if session.error is None and asked is not None and asked.place:  # what the kernel's function raised
         session = dataclasses.replace(session, error=asked)
-    is_csv = seen.file is not None and seen.file.suffix == ".csv"
     return JudgedRerun(
         session,
         seen.limit,
         failure=(seen.error or "").partition(":")[0] if seen.state is SubmissionState.ERROR else "",
         detail=seen.detail or "",
         only_visible=seen.only_visible,
-        problems=_problems(workspace, seen.file, sample, "the rerun's file") if seen.file and is_csv else "",
+        problems=_problems(workspace, seen.file, sample, "the rerun's file") if seen.file else "",
         is_scored=seen.public is not None,
     )
 
 
 def _problems(workspace: Workspace, file: Path, sample: Path | None, name: str) -> str:
-    """What is not as in the sample, a problem a line; "" if all is."""
+    """What is not as in the sample, a problem a line; "" if all is, or it is no CSV file."""
+    if file.suffix.lower() != ".csv":
+        return ""
     several = workspace.project.settings.submission.several_rows
     try:
         expected = None if sample is None else submission_file.form(sample)
