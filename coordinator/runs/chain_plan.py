@@ -14,7 +14,7 @@ from typing import Any
 from coordinator.errors import ExperimentError, UsageError
 from coordinator.kaggle_rules import normal_name
 from coordinator.kernel import Build, assemble
-from coordinator.ledger import Run, chain_of, find_experiment, outdated, stopped_early, work_of
+from coordinator.ledger import Run, chain_of, find_experiment, outdated_in, stopped_early, work_of
 from coordinator.project import Experiment, Need, Project, leaves
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import run_of_same_work, work_now
@@ -257,7 +257,7 @@ def _why_pushed(workspace: Workspace, newest: Run | None, built: Build) -> tuple
     """(reason, why) of an experiment that has to run: compared with its newest complete run."""
     if newest is None:
         return "new", "it has no complete run yet"
-    if found := outdated(newest, workspace.ledger.runs(target=newest.target)):
+    if found := outdated_in(workspace.ledger, newest):
         return "outdated", f"{newest.label} {', and '.join(map(str, found))}"
     if not newest.is_whole:
         return "changed", f"{newest.label} did not have all its sources"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound
 from coordinator.kaggle_rules import normal_name
 from coordinator.kernel import needed_slugs
-from coordinator.ledger import Run, outdated, stopped_early
+from coordinator.ledger import Run, outdated_in, stopped_early
 from coordinator.project import Experiment, Need, kernel_titles, target_name
 from coordinator.runs.follow import PATIENCE, Pace
 from coordinator.runs.refresh import refresh_run
@@ -171,7 +171,7 @@ def _told(workspace: Workspace, found: NeededRuns) -> Iterator[str]:
         yield f"warning: {newest.label} ended before it was finished"
     if newest.lacks:
         yield f"warning: {newest.label} ran without {', '.join(newest.lacks)}"
-    for each in outdated(newest, workspace.ledger.runs(target=workspace.target.name)):
+    for each in outdated_in(workspace.ledger, newest):
         yield f"warning: {newest.label} is outdated: it {each}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from coordinator.errors import CoordError, NoSlot
 from coordinator.kernel import Build, build_kernel
-from coordinator.ledger import Run, find_experiment, outdated
+from coordinator.ledger import Run, find_experiment, outdated_in
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.runs.needs import ready_needs
 from coordinator.runs.push import push_kernel
@@ -75,7 +75,7 @@ def _push(workspace: Workspace, built: Build, *, force: bool, wait_for_slot: boo
             workspace.say(f"{same.label} does the same and {same.state.phrase}: not pushed again (--force repeats it)")
         else:
             workspace.say(f"{same.label} has done the same and is complete: not pushed again (--force repeats it)")
-        for each in outdated(same, workspace.ledger.runs(target=target)):
+        for each in outdated_in(workspace.ledger, same):
             workspace.say(f"warning: {same.label} is outdated all the same: it {each}")
         return same
     run = push_kernel(workspace, built, force=force, wait_for_slot=wait_for_slot)

@@ -18,7 +18,7 @@ from coordinator.cli.tables import runs as tables
 from coordinator.errors import ExperimentError, SubmissionError
 from coordinator.kernel.work import Source
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.ledger.sources import outdated
+from coordinator.ledger.sources import outdated_in
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project.project import Project, find_project
 from coordinator.runs.fetch.fetch import provenance
@@ -85,10 +85,10 @@ def test_a_new_version_of_an_attached_kernel(
     assert [each.version for each in first.reads] == [run.version for run in before]
     for run in after:
         ledger.add(dataclasses.replace(run, created_at=f"2999{run.created_at[4:]}"))
-    assert bool(outdated(first, ledger.runs())) is is_other_work
+    assert bool(outdated_in(ledger, first)) is is_other_work
     again = pushed(second, ledger, target)
     assert (again.id != first.id) is is_other_work
-    assert outdated(again, ledger.runs()) == ()
+    assert outdated_in(ledger, again) == ()
     assert pushed(second, ledger, target).id == again.id
 
 
@@ -104,7 +104,7 @@ def test_the_run_that_continues_its_own_kernel_is_not_outdated(tiny: Project, le
     ledger.add(stage(1))
     own = stage(2, metadata=READS, continues="stage-1")
     ledger.add(own)
-    assert outdated(own, ledger.runs()) == ()
+    assert outdated_in(ledger, own) == ()
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,12 @@ def _lose_results(coord: Coord) -> None:
     shutil.rmtree(coord.root / "results" / "base" / "local-v1")
 
 
+def _hide_rows(coord: Coord) -> None:
+    (coord.root / "hidden").mkdir()
+    (coord.root / "hidden" / "sample_submission.csv").write_text("id,label\nn0,0\nn1,0\nn2,0\n")
+    coord("local", "add-competition", "parity", "data", "--hidden", "hidden", "--code-only")
+
+
 @dataclass(frozen=True)
 class Case:
     """A command line without `--json`, its exit code, and what is done before it."""
@@ -117,6 +123,11 @@ CASES = [
     Case("dry-run --exp base"),
     Case("doctor"),
     Case("quota"),
+    Case("data push data ada/tiny-data --no-wait"),
+    Case("data push data ada/tiny-data"),
+    Case("data status ada/tiny-data"),
+    Case("data list"),
+    Case("data fetch ada/tiny-data fetched"),
     Case("push --exp base --wait"),
     Case("push --exp base --exp crash --wait", code=1),
     Case(SWEEP + " --plan"),
@@ -149,6 +160,7 @@ CASES = [
     Case("cancel --exp base", first=_wait_for_the_last_epoch),
     Case("ledger check", code=1, first=_lose_results),
     Case("ledger check --repair"),
+    Case("rehearse --exp base", code=1, first=_hide_rows),
 ]
 
 

@@ -12,7 +12,7 @@ from coordinator.clock import Clock
 from coordinator.errors import CoordError, ExperimentError, Later, NoAnswer, RunFailed, RunNotFound, TargetError
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.ledger.sources import outdated
+from coordinator.ledger.sources import outdated_in
 from coordinator.maintenance.doctor.finding import Level
 from coordinator.maintenance.doctor.of_project import check_needs
 from coordinator.project.experiment import resolve
@@ -322,10 +322,10 @@ def test_a_new_version_is_other_work(tiny: Project, ledger: Ledger) -> None:
     first = here.push()
     assert here.push().id == first.id
     ledger.add(version(2, created_at="2999-01-01T00:00:00+00:00"))
-    assert [str(each) for each in outdated(first, ledger.runs())] == ["read v1 of ada/tiny-base, which has v2 now"]
+    assert [str(each) for each in outdated_in(ledger, first)] == ["read v1 of ada/tiny-base, which has v2 now"]
     second = here.push()
     assert second.id != first.id
-    assert outdated(second, ledger.runs()) == ()
+    assert outdated_in(ledger, second) == ()
     assert here.push().id == second.id
 
 
@@ -335,25 +335,25 @@ def test_a_need_of_a_need(tiny: Project, ledger: Ledger) -> None:
     write_files(tiny.experiments, {"last.yaml": "base: base\nneeds: {of: infer}\n"})
     middle, last = here.push(), here.push("last")
     ledger.add(version(2, created_at="2999-01-01T00:00:00+00:00"))
-    assert [each.to_json() for each in outdated(last, ledger.runs())] == [
+    assert [each.to_json() for each in outdated_in(ledger, last)] == [
         {"reference": "ada/tiny-base", "read": 1, "newest": 2, "through": ["ada/tiny-infer v1"]}
     ]
     way = "read v1 of ada/tiny-infer, which read v1 of ada/tiny-base, which has v2 now"
-    assert [str(each) for each in outdated(last, ledger.runs())] == [way]
+    assert [str(each) for each in outdated_in(ledger, last)] == [way]
     assert here.push("last").id == last.id  # it would read the same
     assert here.said[-1] == f"warning: last local-v1 is outdated all the same: it {way}"
     again = here.push()
     assert again.id != middle.id
-    assert [str(each) for each in outdated(last, ledger.runs())] == ["read v1 of ada/tiny-infer, which has v2 now"]
-    assert outdated(here.push("last"), ledger.runs()) == ()
+    assert [str(each) for each in outdated_in(ledger, last)] == ["read v1 of ada/tiny-infer, which has v2 now"]
+    assert outdated_in(ledger, here.push("last")) == ()
 
 
 def test_kernels_that_attach_each_other(tiny: Project, ledger: Ledger) -> None:
     """No experiments with needs can, but kernel_sources may: the search ends."""
     for number, (name, other) in enumerate((("a", "b"), ("b", "a")), start=1):
         ledger.add(version(number, experiment=name, metadata={"kernel_sources": [f"ada/tiny-{other}"]}))
-    assert outdated(ledger.get("b-2"), ledger.runs()) == ()
-    assert len(outdated(ledger.get("a-1"), ledger.runs())) == 1
+    assert outdated_in(ledger, ledger.get("b-2")) == ()
+    assert len(outdated_in(ledger, ledger.get("a-1"))) == 1
 
 
 def test_a_sweep_of_an_experiment_with_needs(tiny: Project, ledger: Ledger) -> None:

@@ -269,7 +269,7 @@ def test_the_local_target_needs_neither_network_nor_credentials(
     found = diagnose()
     assert {each.check for each in _bad(found)} == {"sources"}
     assert {each.remedy for each in _bad(found)} == {
-        "coord local add-dataset OWNER/SLUG DIR",
+        "coord local add-dataset OWNER/SLUG DIR, or coord data push DIR OWNER/SLUG",
         "coord local add-competition SLUG DIR",
         "coord local add-model OWNER/MODEL/FRAMEWORK/VARIATION/VERSION DIR",
     }
