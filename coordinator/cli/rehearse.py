@@ -35,7 +35,7 @@ def rehearse(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run here, run again on hidden data, and say what would fail on Kaggle.
+    """Run here and again on hidden data; say what would fail.
 
     For code competitions that the local Kaggle knows with hidden data: coord local add-competition --hidden. The run is
     in the ledger like any other and is not repeated; the rerun is no submission. Exit code 1 if something would fail.

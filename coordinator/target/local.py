@@ -249,7 +249,7 @@ def _rerun(found: Any) -> Rerun:
         log=tuple(map(_log_record, found.log)),
         gateway_log=tuple(map(_log_record, found.gateway_log)),
         only_visible=tuple(found.only_visible),
-        limit=found.limit,
+        limit=float(found.limit),
         file=found.file,
     )
 
