@@ -60,9 +60,10 @@ def _lines(found: Rehearsal) -> Iterator[str]:
     """The sessions, one a line; the findings and notes; and the verdict."""
     from coordinator.rehearsal import duration
 
-    yield f"visible  {found.visible.summary}"
+    yield f"visible  {found.visible.summary(failed=found.rerun is None and found.fails)}"
     if found.rerun is not None:
-        yield f"hidden   {found.rerun.session.summary}, of {duration(found.rerun.limit)}"
+        rerun = found.rerun.session.summary(failed=bool(found.rerun.failure))
+        yield f"hidden   {rerun}, of {duration(found.rerun.limit)}"
     if found.rows is not None and found.rerun is not None:
         seconds = found.expected_seconds
         about = "not known: the hidden rows took no longer" if seconds is None else f"about {duration(seconds)}"

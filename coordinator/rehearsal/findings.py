@@ -100,11 +100,12 @@ class Session:
         """The rows of its data, as far as they are known."""
         return self.wanted if self.wanted is not None else self.given
 
-    @property
-    def summary(self) -> str:
-        """`30 rows in 1.4 s`"""
+    def summary(self, *, failed: bool = False) -> str:
+        """`30 rows in 1.4 s`, or `30 rows, failed after 1.4 s`."""
         rows = "rows not known" if self.rows is None else f"{len(self.rows)} row{'s' * (len(self.rows) != 1)}"
-        return rows if self.seconds is None else f"{rows} in {duration(self.seconds)}"
+        if self.seconds is None:
+            return rows
+        return f"{rows}{', failed after' if failed else ' in'} {duration(self.seconds)}"
 
 
 @dataclasses.dataclass(frozen=True)
