@@ -150,6 +150,10 @@ def of_rerun(visible: Session, rerun: JudgedRerun, *, rows_of_kaggle: int | None
         yield _why_failed(visible, rerun)
     elif rerun.problems:
         yield _about_file(visible, rerun, rerun.problems, fails=not rerun.is_scored)
+    if rerun.only_visible and not rerun.failure:
+        names = ", ".join(rerun.only_visible)
+        what = f"it looks for {names}, which only the visible data have, and goes on without"
+        yield RehearsalFinding(FindingKind.FILES, what, "the log of the rerun", fails=False)
     yield from _time(visible, rerun, rows_of_kaggle)
 
 

@@ -92,7 +92,8 @@ class Rerun:
         return RerunEnd(failure, detail, time.monotonic() - begin, code, None if failure else file)
 
     def _alone(self) -> tuple[Outcome, Failure | None, str | None]:
-        outcome = self._kernel(self._options(Path(self.rules.hidden)), lambda: False)
+        options = replace(self._options(Path(self.rules.hidden)), tells_missing=True)
+        outcome = self._kernel(options, lambda: False)
         failure = _failure(outcome)
         return outcome, failure, verdict(outcome, self.version)[1] if failure else None
 
