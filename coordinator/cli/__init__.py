@@ -31,6 +31,7 @@ from coordinator.cli import (
     runs,
     submit,
     sweep,
+    wheels,
 )
 from coordinator.cli.common import Group
 from coordinator.cli.terminal import complain, show_log, show_text
@@ -58,6 +59,7 @@ for group in (
     rehearse,
     submit,
     report,
+    wheels,
 ):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")

@@ -33,7 +33,7 @@ class FindingKind(StrEnum):
 
 _REMEDIES = {
     FindingKind.FILES: "read only what the hidden data have; make the rest in a run before, and attach that: needs",
-    FindingKind.INTERNET: "attach what it downloads: dataset_sources, or the output of a run (needs)",
+    FindingKind.INTERNET: "attach what it downloads: coord data push, coord wheels, or the output of a run (needs)",
     FindingKind.ROWS: "take number and ids of the rows from the data that are mounted in the run",
     FindingKind.TIME: "predict faster, in larger batches, with fewer or smaller models, or on a GPU",
     FindingKind.COMPUTE: "keep less in memory and on disk at a time: predict in pieces",

@@ -23,7 +23,9 @@ import pytest
 import typer
 from click.testing import CliRunner
 
+from coordinator.bundle.image import shipped_image
 from coordinator.cli import app
+from coordinator.wheels.lock import Lock, Wheel
 from tests.coordinator.command import Coord, until
 from tests.paths import GOLDEN
 
@@ -99,6 +101,16 @@ def _hide_rows(coord: Coord) -> None:
     coord("local", "add-competition", "parity", "data", "--hidden", "hidden", "--code-only")
 
 
+def _require_a_wheel(coord: Coord) -> None:
+    """One that is locked and here; nothing is resolved."""
+    settings = coord.root / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("[tool.coord]\n", '[tool.coord]\nrequirements = ["fast"]\n', 1))
+    wheel = Wheel("fast-1.0-py3-none-any.whl", "fast", "1.0", 10, "0" * 64, ("fast",))
+    lock = Lock(("fast",), shipped_image().python, {}, (wheel,))
+    (coord.root / "kaggle-wheels.json").write_text(lock.to_json())
+    (coord.root / ".coord" / "wheels" / lock.slug).mkdir(parents=True)
+
+
 @dataclass(frozen=True)
 class Case:
     """A command line without `--json`, its exit code, and what is done before it."""
@@ -161,6 +173,7 @@ CASES = [
     Case("ledger check", code=1, first=_lose_results),
     Case("ledger check --repair"),
     Case("rehearse --exp base", code=1, first=_hide_rows),
+    Case("wheels --no-push", first=_require_a_wheel),
 ]
 
 
