@@ -13,7 +13,9 @@ from coordinator.target.kaggle.policy import (
     CONNECT_SECONDS,
     DOWNLOAD,
     METHODS,
+    PIECE,
     READ_SECONDS,
+    RECEIVED,
     RULES,
     UPLOAD,
     Limits,
@@ -39,6 +41,8 @@ def tables() -> Iterator[str]:
         **METHODS,
         "a signed address, to its first byte": DOWNLOAD,
         "a file to a signed address": UPLOAD,
+        "how much of a file has arrived there": RECEIVED,
+        "a piece of a file to a signed address": PIECE,
         "any other": ANY_OTHER,
     }
     yield table(

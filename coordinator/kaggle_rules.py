@@ -17,6 +17,13 @@ SESSION_MAX, TPU_SESSION_MAX = 12 * 3600, 9 * 3600  # seconds that a session may
 SESSIONS_AT_ONCE = 2  # batch sessions with a GPU; "Maximum batch GPU session count of 2 reached"; 2026-11
 GPU_HOURS = 30.0  # a week, approximately; `coord quota` shows those of the account; 2026-11
 OUTPUT_MAX = 20 << 30  # bytes of a session's output; 2026-11
+DATASET_SLUG_MIN, DATASET_SLUG_MAX = 6, 50  # characters of a new name, which is the title, too (6 to 50); 2026-11
+DATASET_MAX = 200 * 10**9  # bytes of a data set; 2026-11
+DATASET_FILES_MANY = 1000  # files: the website shows no more at the top, and each is an upload of its own; 2026-11
+DATASET_LICENCE = "unknown"  # of a new private data set; the API wants one; 2026-11
+UPLOAD_DAYS = 6  # for which an upload that broke off can go on: Google's storage keeps it for a week; 2026-11
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".gz", ".bz2", ".xz", ".7z", ".rar")
+"""Endings of files that Kaggle unpacks when they arrive in a data set. (A wheel, .whl, stays as it is.) 2026-11"""
 LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 
 SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")

@@ -1,4 +1,4 @@
-"""`python -m runner_test`: serve the local Kaggle, register data sets and competitions, cancel a session."""
+"""`python -m runner_test`: serve the local Kaggle, register data sets, models and competitions, cancel a session."""
 
 import argparse
 import sys
@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     dataset = commands.add_parser("add-dataset", help="register a folder as a data set")
     dataset.add_argument("reference", help="owner/slug")
     dataset.add_argument("folder", type=Path)
+    model = commands.add_parser("add-model", help="register a folder as a version of a model")
+    model.add_argument("reference", help="owner/model/framework/variation/version")
+    model.add_argument("folder", type=Path)
     competition = commands.add_parser("add-competition", help="register a folder as a competition's data")
     competition.add_argument("slug")
     competition.add_argument("folder", type=Path)
@@ -53,6 +56,8 @@ def _run(options: argparse.Namespace) -> None:
     store = Store(options.root)
     if options.command == "add-dataset":
         store.add_dataset(options.reference, options.folder)
+    elif options.command == "add-model":
+        store.add_model(options.reference, options.folder)
     elif options.command == "add-competition":
         rules = Rules(options.scorer, str(Path.cwd()), sys.executable) if options.solution else None
         store.add_competition(options.slug, options.folder, options.solution, rules)

@@ -8,6 +8,7 @@ LocalKaggleError
 ├── BadSecrets      a file of secrets that others may read, or that is none
 ├── NotLoopback     an address that other machines could reach
 ├── BadCompetition  a competition whose submissions could not be scored
+├── BadDataset      a data set, or a version of one, that can't be made of what was sent
 ├── BadPlan         an invalid plan of faults
 ├── UnusedFaults    planned faults that never happened
 ├── TooManySessions more sessions than Kaggle runs at a time
@@ -46,6 +47,10 @@ class NotLoopback(LocalKaggleError):
 
 class BadCompetition(LocalKaggleError):
     """A competition whose submissions could not be scored."""
+
+
+class BadDataset(LocalKaggleError):
+    """A data set, or a version of one, that can't be made of what was sent."""
 
 
 class BadPlan(LocalKaggleError):

@@ -40,12 +40,21 @@ class Settings:
     gpu_sessions: int = 2
     """Sessions with a GPU that one user may have at a time. One more is refused, as on Kaggle; with 0 it waits in the
     queue, as sessions without a GPU do."""
+    dataset_gb: float = 200.0
+    """Size of all files of a data set's version together, archives unpacked."""
+    dataset_seconds: float = 1.0
+    """How long a new version of a data set is processed, before it is ready and can be attached."""
+    dataset_early: Literal["refuse", "older"] = "refuse"
+    """refuse: a push that attaches a data set is answered with 409 while its newest version is processed; older: it
+    gets the version before. Both were seen on Kaggle."""
 
     def __post_init__(self) -> None:
         if self.isolation not in ("auto", "none"):
             raise ValueError(f'isolation must be "auto" or "none", is {self.isolation!r}')
         if self.layout not in ("2026", "2025"):
             raise ValueError(f'layout must be "2026" or "2025", is {self.layout!r}')
+        if self.dataset_early not in ("refuse", "older"):
+            raise ValueError(f'dataset_early must be "refuse" or "older", is {self.dataset_early!r}')
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, str) and not 0 <= value < math.inf:
@@ -70,6 +79,11 @@ class Settings:
     def files(self) -> float:
         """Limit of the number of output files."""
         return self.output_files or math.inf
+
+    @property
+    def dataset(self) -> float:
+        """Limit of a data set's version, in bytes."""
+        return self.dataset_gb * 10**9 or math.inf
 
     @property
     def log(self) -> float:

@@ -4,9 +4,12 @@ Several processes may use one root at a time, and each may be killed at any mome
 hidden name and then renamed, version numbers are assigned under one lock, and nothing is cached.
 
     <root>/kernels/<owner>/<slug>/kernel.json, versions/<n>/   (paths.py)
-    <root>/datasets/<owner>/<slug>, competitions/<slug>        links to registered folders (sources.py)
+    <root>/datasets/<owner>/<slug>/dataset.json, versions/<n>/ (datasets.py)
+    <root>/models/...                                          links to registered folders (models.py)
+    <root>/competitions/<slug>                                 links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
-    <root>/uploads, submissions                                files on their way in, submissions and their scores
+    <root>/uploads, arriving                                   files on their way in, data sets that are being made
+    <root>/submissions                                         submissions and their scores
     <root>/queue, slots                                        the queue of sessions (slots.py)
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
@@ -41,9 +44,12 @@ from runner_test.state import (
     Version,
     VersionPaths,
     competitions,
+    datasets,
     files,
     kernel_folder,
     locks,
+    models,
+    next_id,
     outputs,
     progress,
     read_version,
@@ -85,8 +91,12 @@ class Store:
     # Registered data
 
     def add_dataset(self, reference: str, folder: Path) -> None:
-        """Register `folder` as the data set `owner/slug`. Raises BadName and MissingFolder."""
-        sources.add_dataset(self.root, reference, folder)
+        """Register `folder` as the newest version of data set `owner/slug`. Raises BadName and MissingFolder."""
+        datasets.register(self.root, Reference.parse(reference), folder)
+
+    def add_model(self, reference: str, folder: Path) -> None:
+        """Register `folder` as `owner/model/framework/variation/version`. Raises BadName and MissingFolder."""
+        models.register(self.root, reference, folder)
 
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
@@ -115,7 +125,7 @@ class Store:
             kernel = self.kernel(reference)
             if kernel is None:
                 kernel = Kernel(
-                    id=self._next_id(),
+                    id=next_id(self.root),
                     owner=reference.owner,
                     slug=reference.slug,
                     title=pushed.title,
@@ -290,6 +300,8 @@ class Store:
             enable_internet=pushed.enable_internet,
             keywords=pushed.keywords,
             dataset_sources=pushed.dataset_sources,
+            dataset_versions=pushed.dataset_versions,
+            model_sources=pushed.model_sources,
             competition_sources=pushed.competition_sources,
             kernel_sources=pushed.kernel_sources,
             docker_image=pushed.docker_image,
@@ -322,12 +334,6 @@ class Store:
             folder.parent.mkdir(parents=True, exist_ok=True)
             staging.rename(folder)
         return self._paths(kernel.reference, int(made.folder.name))
-
-    def _next_id(self) -> int:
-        counter = self.root / "counter"
-        last = int(counter.read_text(encoding="ascii")) if counter.exists() else 0
-        files.write_text(counter, str(last + 1))
-        return last + 1
 
 
 def _close_to_others(root: Path) -> None:

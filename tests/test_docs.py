@@ -13,7 +13,7 @@ from tests.coordinator.command import run_coord
 from tests.paths import ROOT
 
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
-GROUPS = ("image", "ledger", "local", "sweep")
+GROUPS = ("data", "image", "ledger", "local", "sweep")
 GROUP_AND_COMMAND = "sweep"
 """A group that can be used without a command after it, too."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def _commands() -> list[tuple[str, ...]]:
 def test_every_command_is_in_the_readme() -> None:
     """The table of commands has each command that `coord --help` lists."""
     commands = _commands()
-    assert len(commands) == 36
+    assert len(commands) == 41
     for command in commands:
         assert f"| `coord {' '.join(command)}" in README, f"coord {' '.join(command)} is not in README.md"
 

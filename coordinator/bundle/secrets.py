@@ -60,6 +60,7 @@ _TEMPLATE = re.compile(r"(?:^|[._-])(?:example|sample|template|dist|tmpl)(?:[._-
 
 
 _BY_NAME = "looks like a secret"
+_SOURCE = "the kernel's source"
 
 
 class Packed(Protocol):
@@ -96,8 +97,11 @@ class Guard:
         found += find_secrets(data)
         return [each for each in found if (each.digest, path) not in self._allowed]
 
-    def check(self, files: Iterable[Packed]) -> None:
-        """Raises BundleError, with all places and how to allow them, if a file looks like a secret or holds one."""
+    def check(self, files: Iterable[Packed], into: str = _SOURCE) -> None:
+        """Raises BundleError, with all places and how to allow them, if a file looks like a secret or holds one.
+
+        `into` says for the message what they would become part of; so does `becomes` of `check_texts`.
+        """
         problems: list[_Problem] = []
         for file in files:
             for found in self.found(file.path, file.data):
@@ -106,13 +110,10 @@ class Guard:
             for found in find_secrets(file.path.encode("utf-8", "surrogateescape")):
                 if (found.digest, folder) not in self._allowed:
                     problems.append(_Problem(folder, replace(found, line=0)))
-        self._refuse(problems, "the kernel's source")
+        self._refuse(problems, into)
 
-    def check_texts(self, texts: Mapping[str, str], becomes: str = "the kernel's source") -> None:
-        """The same for texts that are no files: their places (such as "config.optim.lr") and what is there.
-
-        `becomes` says for the message what they would become part of.
-        """
+    def check_texts(self, texts: Mapping[str, str], becomes: str = _SOURCE) -> None:
+        """The same for texts that are no files: their places (such as "config.optim.lr") and what is there."""
         places = [" ".join(place.split()) for place in texts]
         lines = [
             f"{place} = {json.dumps(text, ensure_ascii=False)}"

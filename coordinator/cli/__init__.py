@@ -17,6 +17,7 @@ from coordinator.cli import (
     bundle,
     compare,
     continuing as onward,
+    data,
     experiments,
     fetch,
     handover,
@@ -44,6 +45,7 @@ app = Group(
 )
 for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
     app.add_typer(group.app)
+app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(local.app, name="local")

@@ -47,6 +47,19 @@ def add_dataset(
     say(f"{ref} is {directory}")
 
 
+@app.command("add-model")
+@command
+def add_model(
+    ref: Annotated[str, typer.Argument(help="owner/model/framework/variation/version, as model_sources name it.")],
+    directory: Annotated[Path, typer.Argument(help="The folder that holds it.")],
+) -> None:
+    """Add a folder to the local Kaggle, as a version of a model."""
+    from coordinator.target import local
+
+    local.add_model(this_project(), ref, directory)
+    say(f"{ref} is {directory}")
+
+
 @app.command("add-competition")
 @command
 def add_competition(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from coordinator.ledger import Run
     from coordinator.project import MetricsSettings
     from coordinator.results import Place, Sources
-    from coordinator.runs import Progress
     from coordinator.target import LogRecord
+    from coordinator.transfers import Progress
 
 
 class LogPrinter:

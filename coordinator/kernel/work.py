@@ -22,7 +22,7 @@ class Source:
     """One version of what a run reads: of another kernel's output, or of a data set."""
 
     reference: str
-    """owner/slug, in the form of `normal_name`."""
+    """owner/slug, in the form of `normal_name`; datasets/owner/slug for a data set."""
     version: int
 
     def __str__(self) -> str:

@@ -6,6 +6,16 @@ from .arrival import (
     may_still_arrive as may_still_arrive,
 )
 from .chains import all_chains as all_chains, chain_of as chain_of
+from .datasets import (
+    DatasetVersion as DatasetVersion,
+    add_dataset_version as add_dataset_version,
+    dataset_stamp as dataset_stamp,
+    dataset_versions as dataset_versions,
+    give_up_dataset_version as give_up_dataset_version,
+    new_dataset_version_id as new_dataset_version_id,
+    stamped_dataset as stamped_dataset,
+    update_dataset_version as update_dataset_version,
+)
 from .export import as_csv as as_csv
 from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now as now
 from .machine import claim as claim, other_writer as other_writer

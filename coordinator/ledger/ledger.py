@@ -158,7 +158,7 @@ class Ledger:
             (newest,) = connection.execute(
                 "SELECT max(created_at) FROM"
                 " (SELECT created_at FROM runs UNION ALL SELECT created_at FROM sweeps"
-                "  UNION ALL SELECT created_at FROM submissions)"
+                "  UNION ALL SELECT created_at FROM submissions UNION ALL SELECT created_at FROM dataset_versions)"
             ).fetchone()
         try:
             datetime.fromisoformat(newest or "")

@@ -153,4 +153,22 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     _states_instead_of_messages,
     _sources_and_names,
     "ALTER TABLE runs ADD COLUMN launch TEXT NOT NULL DEFAULT '{}'",
+    """
+    CREATE TABLE dataset_versions (
+        id TEXT PRIMARY KEY,
+        target TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        version INTEGER,
+        digest TEXT NOT NULL,
+        files INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        before INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        sent_at TEXT,
+        ready_at TEXT,
+        message TEXT NOT NULL DEFAULT '',
+        never_arrived INTEGER NOT NULL DEFAULT 0
+    )
+    """,
 )

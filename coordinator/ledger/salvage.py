@@ -17,7 +17,7 @@ from coordinator.ledger.old_messages import fields_of
 from coordinator.ledger.reading import is_refusal, read_only
 from coordinator.ledger.run import blanked, to_row
 
-_TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members")
+_TABLES = ("runs", "remarks", "submissions", "sweeps", "sweep_members", "dataset_versions")
 
 _CANNOT_TELL = (
     *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY),

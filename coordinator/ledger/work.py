@@ -1,7 +1,8 @@
 """Which runs do the same work: the same files with the same config and seed, on the same machine, data and image.
 
-The run's name and its kernel's description make no difference. The versions of attached kernels do, as the ledger knows
-them (see sources.py). A new version of anything else that is attached is not noticed, unless the experiment pins one.
+The run's name and its kernel's description make no difference. The versions of attached kernels do, and those of the
+project's own data sets, as the ledger knows them (see sources.py). A new version of anything else that is attached is
+not noticed, unless the experiment pins one.
 """
 
 from __future__ import annotations

@@ -98,6 +98,14 @@ class Project:
         """Held while something is submitted to that competition."""
         return self._lock(f"submit-{target}-{competition}")
 
+    def dataset_lock(self, target: str, owner: str, slug: str) -> Path:
+        """Held while a version of that data set is being sent."""
+        return self._lock(f"data-{target}-{owner}-{slug}")
+
+    def uploads(self, target: str, owner: str, slug: str) -> Path:
+        """Where the files of that data set go whose upload was begun."""
+        return self.state / "uploads" / _part(f"{target}-{owner}-{slug}.jsonl")
+
     def sweep_lock(self, sweep: str) -> Path:
         """Held while that sweep's experiments are being pushed."""
         return self._lock(f"sweep-{sweep}")

@@ -111,6 +111,12 @@ class LocalSettings:
     tpu_quota_hours: float = 20.0
     gpu_sessions: int = 2
     """Sessions at the same time; a push for one more is refused, as on Kaggle; with 0 it is queued."""
+    dataset_gb: float = 200.0
+    """Size of a data set's version; 0 means no limit."""
+    dataset_seconds: float = 1.0
+    """How long a new version of a data set is processed before a kernel can attach it."""
+    dataset_early: Literal["refuse", "older"] = "refuse"
+    """What a push gets that attaches it earlier: 409, or the version before."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -38,8 +38,10 @@ class Kept:
 class Results:
     """The folder of one run's results. One process at a time changes it (`Project.fetch_lock`), in threads."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, record: str = RUN) -> None:
+        """`record` is the name of the file that says what the folder holds."""
         self.directory = directory
+        self._record = record
         self._parts = directory / PARTS
         self._lock = threading.Lock()
         self._unfinished = {part.name.partition("-")[0]: part for part in self._parts.glob("*-*.part")}
@@ -60,8 +62,13 @@ class Results:
 
     def run_id(self) -> str | None:
         """The id of the run whose results are here; None if run.json does not have it."""
-        found = self._known().get("id")
+        found = self.origin()
         return found if is_plain(found) else None
+
+    def origin(self) -> str | None:
+        """The `id` that `make_room` was given for this folder; None if it is not known."""
+        found = self._known().get("id")
+        return found if isinstance(found, str) else None
 
     def fetched(self) -> dict[PurePosixPath, Kept]:
         """The files that are recorded as fetched. Whether such a file is still here: see `is_here`."""
@@ -133,7 +140,7 @@ class Results:
     def write(self, name: str, text: str) -> None:
         """Writes a file of coord's own. A reader never sees half of it."""
         self._parts.mkdir(exist_ok=True)
-        write_atomically(self.directory / name, text, durable=name == RUN, unfinished_in=self._parts)
+        write_atomically(self.directory / name, text, durable=name == self._record, unfinished_in=self._parts)
 
     def finish(self, *, complete: bool) -> None:
         """Writes the record of fetched files into run.json. Parts stay, unless the fetch is `complete`."""
@@ -154,11 +161,11 @@ class Results:
         self._write_run({**self._known(), "output": output})
 
     def _write_run(self, data: Mapping[str, Any]) -> None:
-        self.write(RUN, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        self.write(self._record, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
     def _known(self) -> dict[str, Any]:
         try:
-            known = json.loads((self.directory / RUN).read_text(encoding="utf-8"))
+            known = json.loads((self.directory / self._record).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
         return known if isinstance(known, dict) else {}

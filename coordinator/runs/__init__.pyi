@@ -5,7 +5,6 @@ from .dry_run import dry_run_kernel as dry_run_kernel
 from .fetch import (
     Fetched as Fetched,
     FetchResult as FetchResult,
-    Progress as Progress,
     output_file as output_file,
     provenance as provenance,
 )

@@ -42,7 +42,8 @@ def dry_run_kernel(
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
-    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`. Raises ProjectError if it is
+    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for models that the local
+    Kaggle has (`coord local add-model`). Raises ProjectError if it is
     missing and cannot be made, BundleError if the program opens files of the project that are not in the kernel.
     """
     if built.left_out:
@@ -53,12 +54,11 @@ def dry_run_kernel(
     warn_of_isolation(project, say)
     settings = project.settings.dry_run
     overrides = dry_overrides(project, built.experiment, given, say)
-    kernel, inputs = built.experiment.kernel, {}
-    if settings.input:
-        folder = project.root / settings.input
-        if not folder.is_dir():
-            _prepare(project, folder)
-        inputs = dict.fromkeys(_mounts(project, kernel), folder)
+    kernel = built.experiment.kernel
+    folder = project.root / settings.input if settings.input else None
+    if folder is not None and not folder.is_dir():
+        _prepare(project, folder)
+    inputs = _mounts(project, kernel, folder)
     root = project.dry_run(built.experiment.name)
     session = local.DrySession(
         built.code_file,
@@ -82,14 +82,22 @@ def dry_run_kernel(
     return DryRun(exit_code, working, summary, (*faults, *too_large(working), *table_faults(project, working)))
 
 
-def _mounts(project: Project, kernel: KernelSettings) -> list[str]:
-    """Where the attached sources are mounted, relative to the input folder."""
+def _mounts(project: Project, kernel: KernelSettings, stand_in: Path | None) -> dict[str, Path]:
+    """The folders of the attached sources, by where they are mounted below `input/`.
+
+    `stand_in` takes the place of each, but for models that the local Kaggle has. Without it, there are no others.
+    """
     attached = {
         "datasets": kernel.dataset_sources,
         "competitions": kernel.competition_sources,
         "notebooks": kernel.kernel_sources,
     }
-    return [local.mount_path(project, kind, source) for kind, names in attached.items() for source in names]
+    paths = [local.mount_path(project, kind, source) for kind, names in attached.items() for source in names]
+    mounts = [(path, stand_in) for path in paths]
+    for source in kernel.model_sources:
+        path, registered = local.model_mount(project, source)
+        mounts.append((path, registered or stand_in))
+    return {path: folder for path, folder in mounts if folder is not None}
 
 
 def _prepare(project: Project, folder: Path) -> None:

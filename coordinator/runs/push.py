@@ -8,6 +8,7 @@ from pathlib import Path
 
 from coordinator.bundle import script_in, stamp_of, stamped
 from coordinator.clock import SYSTEM_CLOCK
+from coordinator.datasets import wait_for_attached
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
 from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
@@ -41,6 +42,8 @@ def push_kernel(
     With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
     and stays so after Ctrl-C. `continues` is the id of the run that it continues.
 
+    It waits for data sets that this project pushed, are attached and are not ready yet.
+
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is
     named). Raises NoAnswer if the target did not say what exists, either; the ledger then knows, and `coord status`
@@ -50,6 +53,7 @@ def push_kernel(
     with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
         _check_active(workspace, built.experiment.name, force=force)
         _check_type(workspace, metadata)
+        wait_for_attached(workspace, metadata.data.get("dataset_sources") or ())
         run = _intent(workspace, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))
         check_source_size(len(source.encode("utf-8")))

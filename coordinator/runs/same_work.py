@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coordinator.datasets import refresh_attached
 from coordinator.kernel import Build, KernelMetadata, Source, work_to_do
-from coordinator.ledger import Outdated, Run, at_work, attached_runs, done_before, outdated, sources_now
+from coordinator.ledger import (
+    Outdated,
+    Run,
+    at_work,
+    attached_runs,
+    dataset_versions,
+    done_before,
+    outdated,
+    sources_now,
+)
 from coordinator.runs.refresh import refresh_run
 from coordinator.workspace import Workspace
 
@@ -35,7 +45,8 @@ def work_now(workspace: Workspace, built: Build, target: str) -> str:
 def reads_now(workspace: Workspace, metadata: KernelMetadata, target: str) -> tuple[Source, ...]:
     """The versions of its sources that a kernel would read if it was pushed now.
 
-    If the workspace has its target open, it is asked first whether active runs of these sources have ended.
+    If the workspace has its target open, it is asked first whether active runs of these sources have ended, and what
+    became of versions of data sets that were sent.
     """
     _refresh(workspace, metadata.data, metadata.slug, target)
     return sources_now(workspace.ledger, metadata.data, metadata.slug, target)
@@ -44,11 +55,14 @@ def reads_now(workspace: Workspace, metadata: KernelMetadata, target: str) -> tu
 def outdated_now(workspace: Workspace, run: Run) -> tuple[Outdated, ...]:
     """The sources of a run that have another version now; the target is asked as by `reads_now`."""
     _refresh(workspace, run.metadata, run.slug, run.target)
-    return outdated(run, workspace.ledger.runs(target=run.target))
+    return outdated(run, workspace.ledger.runs(target=run.target), dataset_versions(workspace.ledger))
 
 
 def _refresh(workspace: Workspace, metadata: Mapping[str, Any], slug: str, target: str) -> None:
-    if workspace.opened is None or not metadata.get("kernel_sources"):
+    if workspace.opened is None:
+        return
+    refresh_attached(workspace, metadata.get("dataset_sources") or ())
+    if not metadata.get("kernel_sources"):
         return
     for runs in attached_runs(workspace.ledger.runs(target=target), metadata, slug).values():
         for run in runs:

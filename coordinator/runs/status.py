@@ -10,7 +10,7 @@ from typing import Any
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
-from coordinator.ledger import Ledger, Outdated, Run, chain_of, outdated, run_times
+from coordinator.ledger import Ledger, Outdated, Run, chain_of, dataset_versions, outdated, run_times
 from coordinator.project import Project, TargetName
 from coordinator.runs.arrival import settled
 from coordinator.runs.refresh import Look, look, record
@@ -134,12 +134,13 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
             failures.update(_recorded(targets.project, ledger, [(asked[each], each.result) for each in answered]))
     found = tuple(ledger.get(run.id) for run in runs)
     every = ledger.runs() if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
+    datasets = dataset_versions(ledger) if any(run.metadata.get("dataset_sources") for run in found) else []
     known = {run.id: run for run in every}
     return Status(
         found,
         failures,
         {run.id: chain_of(run, known) for run in found if run.continues},
-        {run.id: sources for run in found if (sources := outdated(run, every))},
+        {run.id: sources for run in found if (sources := outdated(run, every, datasets))},
     )
 
 

@@ -6,6 +6,12 @@ from .competitions import (
     SubmissionState as SubmissionState,
 )
 from .credentials import credential_files as credential_files, find_credentials as find_credentials
+from .datasets import (
+    Dataset as Dataset,
+    Datasets as Datasets,
+    DatasetState as DatasetState,
+    UploadPlace as UploadPlace,
+)
 from .open import kaggle_endpoint as kaggle_endpoint, open_target as open_target
 from .protocol import (
     AcceleratorQuota as AcceleratorQuota,

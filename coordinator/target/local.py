@@ -70,8 +70,13 @@ def serve(project: Project, port: int, *, faults: Path | None, url_lifetime: flo
 
 
 def add_dataset(project: Project, ref: str, directory: Path) -> None:
-    """Makes a folder known as the data set owner/slug. Raises UsageError if there is no such folder."""
+    """Makes a folder known as the newest version of data set owner/slug. Raises UsageError if there is no folder."""
     _register(project, "add_dataset", ref, directory)
+
+
+def add_model(project: Project, ref: str, directory: Path) -> None:
+    """Makes a folder known as owner/model/framework/variation/version. Raises UsageError for another name."""
+    _register(project, "add_model", ref, directory)
 
 
 @dataclass(frozen=True)
@@ -124,11 +129,26 @@ def isolation_warning(project: Project) -> str | None:
 
 
 def mount_path(project: Project, kind: str, source: str) -> str:
-    """Where a source ("datasets", "competitions" or "notebooks") is mounted, below `input/`."""
+    """Where a source ("datasets", "competitions", "notebooks" or "models") is mounted, below `input/`."""
     if kind == "datasets":  # every version has the same place
         source = without_version("dataset_sources", source)
     path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
+
+
+def model_mount(project: Project, source: str) -> tuple[str, Path | None]:
+    """Where a model is mounted, below `input/`, and its folder, if the local Kaggle has it.
+
+    A source without a version means the newest that it has, and version 1 where it has none. Raises TargetError for a
+    framework that Kaggle does not have.
+    """
+    state = _module("state")
+    with _explained():
+        asked = state.ModelSource.parse(source)
+        found = state.models.newest(project.local_kaggle, asked)
+        folder: Path | None = state.models.folder(project.local_kaggle, found) if found is not None else None
+        version = str(found or (asked if asked.number else f"{asked}/1"))
+        return mount_path(project, "models", version), folder
 
 
 @dataclass(frozen=True)
@@ -174,13 +194,15 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
 
 
 def has_source(project: Project, kind: str, name: str) -> bool:
-    """Whether the local Kaggle has what `kind` (dataset_sources, ...) names. It has no models."""
+    """Whether the local Kaggle has what `kind` (dataset_sources, ...) names."""
     root, state = project.local_kaggle, _module("state")
     with _explained():
         if kind == "competition_sources":
             return state.sources.competition(root, name) is not None
+        if kind == "model_sources":
+            return state.models.newest(root, state.ModelSource.parse(name)) is not None
         if kind == "dataset_sources":
-            return state.sources.dataset(root, state.Reference.parse("/".join(name.split("/")[:2]))) is not None
+            return state.sources.dataset(root, state.DatasetSource.parse(name)) is not None
         return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
 
 

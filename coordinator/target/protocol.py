@@ -6,7 +6,7 @@ cluster) would be another class with these methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from coordinator.project import TargetName
 from coordinator.target.competitions import Competitions
+from coordinator.target.datasets import Datasets
+from coordinator.target.download import Download as Download
 from coordinator.target.kernel_ref import KernelRef as KernelRef  # most methods are about one
 
 if TYPE_CHECKING:  # it imports the template engine, which most commands do not need
@@ -124,20 +126,6 @@ class Quota:
         return {**kinds, "refreshes_at": refreshes_at}
 
 
-@dataclass(frozen=True)
-class Download:
-    """An output file that is being read. Close it, read to its end or not."""
-
-    start: int
-    """Offset of the first byte: the one that was asked for, or 0 if the target cannot start in the middle."""
-    size: int | None
-    """Bytes of the whole file; None if the target does not say."""
-    validator: str
-    """Changes when the file does (HTTP's ETag, or else the time of its last change); empty if there is none."""
-    chunks: Iterator[bytes]
-    close: Callable[[], None]
-
-
 class Target(Protocol):
     """A place where kernels run. Every method raises TargetError (or a leaf of it) when it gets no usable answer."""
 
@@ -147,6 +135,11 @@ class Target(Protocol):
     @property
     def competitions(self) -> Competitions:
         """The competitions to which predictions can be submitted. Raises TargetError if this target has none."""
+        ...
+
+    @property
+    def datasets(self) -> Datasets:
+        """The data sets that can be made and read. Raises TargetError if this target has none."""
         ...
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:

@@ -20,8 +20,6 @@ def changed(fault: Fault, body: bytes, calls: Mapping[str, int]) -> bytes:
             return bytes(byte ^ 0x80 for byte in body)
         case Kind.EMPTY:
             return b"{}"
-        case Kind.STALE:
-            return body
     try:
         answer = json.loads(body)
     except ValueError:
@@ -53,7 +51,13 @@ def _no_log(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:
 def _running(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:
     if "status" not in answer:
         return answer
-    return {name: value for name, value in answer.items() if name != "failureMessage"} | {"status": "RUNNING"}
+    state = "BLOBS_RECEIVED" if answer["status"] == "READY" else "RUNNING"
+    return {name: value for name, value in answer.items() if name != "failureMessage"} | {"status": state}
+
+
+def _of_the_version_before(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:
+    """A data set's version before was ready; for a kernel's, another question was asked."""
+    return answer | {"status": "READY"} if answer.get("status") == "BLOBS_RECEIVED" else answer
 
 
 def _expired(answer: dict[str, Any], _: Mapping[str, int]) -> dict[str, Any]:
@@ -67,5 +71,6 @@ _DICT_CHANGES: Mapping[Kind, Callable[[dict[str, Any], Mapping[str, int]], Any]]
     Kind.ENDLESS_PAGES: _new_token,
     Kind.EMPTY_LOG: _no_log,
     Kind.RUNNING: _running,
+    Kind.STALE: _of_the_version_before,
     Kind.EXPIRED: _expired,
 }

@@ -29,7 +29,7 @@ _PAGE = "<!doctype html><html><head><title>Kaggle</title></head><body><h1>Too ma
 _PATHS = (
     (re.compile(r"/api/v1/kernels/logs/stream/"), LOG_STREAM),
     (re.compile(r"/api/v1/[^/]+/([^/]+)$"), None),
-    (re.compile(r"/(files|data|submissions|archives)/"), DOWNLOAD),
+    (re.compile(r"/(files|data|dataset-files|model-files|submissions|archives)/"), DOWNLOAD),
     (re.compile(r"/uploads/"), UPLOAD),
 )
 
@@ -86,6 +86,8 @@ class Faulty:
                 await self._app(scope, receive, slowly(send, SLOW_SECONDS if fault.seconds is None else fault.seconds))
             case Kind.TRUNCATED:
                 await self._app(scope, receive, self._half(fault, scope, send))
+            case Kind.HALF_SENT:
+                await self._app(scope, self._half_sent(fault, scope, receive), send)
             case Kind.EXPIRED if method == DOWNLOAD:
                 self._faults.happened(fault)
                 expired = {"code": 403, "message": "The address of this file has expired: list the output again"}
@@ -112,6 +114,25 @@ class Faulty:
             self._faults.happened(fault)
             await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
             self._wire.close(scope["client"], reset=False)
+
+        return half
+
+    def _half_sent(self, fault: Fault, scope: Scope, receive: Receive) -> Receive:
+        """A receiver that gives half of the body, whose length the client has said, and then resets the connection."""
+        left = int(dict(scope["headers"]).get(b"content-length", 0)) // 2
+        over = False
+
+        async def half() -> Message:
+            nonlocal left, over
+            message: Message = {"type": "http.disconnect"} if over else await receive()
+            body = message.get("body", b"")
+            if over or len(body) < left:
+                left -= len(body)
+                return message
+            over = True
+            self._faults.happened(fault)
+            self._wire.close(scope["client"], reset=True)
+            return {"type": "http.request", "body": body[:left], "more_body": True}
 
         return half
 

@@ -29,6 +29,7 @@ DOWNLOAD, UPLOAD, ANY = "Download", "Upload", "*"
 LOG_STREAM = "GetKernelSessionLogsStream"
 OUTPUT_LIST = "ListKernelSessionOutput"
 STATUS = "GetKernelSessionStatus"
+DATASET_STATUS = "GetDatasetStatus"
 
 
 class Kind(StrEnum):
@@ -49,13 +50,19 @@ class Kind(StrEnum):
     ENDLESS_PAGES = "endless_pages"  # a list that always has another page
     EMPTY_LOG = "empty_log"  # a log without records
     STALE = "stale"  # the answer for the version before the requested one
-    RUNNING = "running"  # the state is RUNNING, whatever the session does
+    RUNNING = "running"  # the state is RUNNING, whatever the session does; a data set is never ready
     EXPIRED = "expired"  # the signed addresses in the answer, or the requested one, have expired
+    HALF_SENT = "half_sent"  # half of what the client sends arrives, then the connection is reset
 
 
 EITHER_WAY = frozenset({Kind.DOWN, Kind.RESET, Kind.TIMEOUT, Kind.STATUS, Kind.HTML})
 PAGED = frozenset(
-    {OUTPUT_LIST, "ListKernelFiles", "ListKernels", "ListSubmissions", "ListDataFiles", "ListCompetitions"}
+    {
+        *(OUTPUT_LIST, "ListKernelFiles", "ListKernels"),
+        *("ListSubmissions", "ListDataFiles", "ListCompetitions"),
+        *("ListDatasets", "ListDatasetFiles", "ListTreeDatasetFiles"),
+        *("ListModels", "ListModelInstances", "ListModelInstanceVersions", "ListModelInstanceVersionFiles"),
+    }
 )
 _KNOWN = frozenset({name.rpartition("/")[2] for name in METHODS} | {DOWNLOAD, UPLOAD, ANY})
 _JSON_ONLY = frozenset({Kind.CUT, Kind.GARBLED, Kind.TYPES, Kind.EMPTY})
@@ -65,8 +72,9 @@ _METHODS_OF: Mapping[Kind, frozenset[str]] = {
     Kind.REPEATED_TOKEN: PAGED,
     Kind.ENDLESS_PAGES: PAGED,
     Kind.EMPTY_LOG: frozenset({OUTPUT_LIST, LOG_STREAM}),
-    Kind.STALE: frozenset({STATUS, OUTPUT_LIST}),
-    Kind.RUNNING: frozenset({STATUS}),
+    Kind.STALE: frozenset({STATUS, OUTPUT_LIST, DATASET_STATUS}),
+    Kind.RUNNING: frozenset({STATUS, DATASET_STATUS}),
+    Kind.HALF_SENT: frozenset({UPLOAD}),
     Kind.EXPIRED: frozenset({OUTPUT_LIST, DOWNLOAD}),
 }
 

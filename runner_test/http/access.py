@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 from runner_test.errors import BadName
 from runner_test.http.rpc import Caller, Refusal
 from runner_test.http.signing import Grant
-from runner_test.state import Kernel, Reference, Version
+from runner_test.state import Dataset, Kernel, Reference, Version, datasets
 from runner_test.store import Store
 
 PAGE_SIZE = 20  # where a request names none
@@ -32,6 +32,35 @@ def kernel(caller: Caller, user_name: str, slug: str) -> Kernel:
 def may_see(caller: Caller, kernel: Kernel) -> bool:
     """Whether the kernel is public or the caller's own."""
     return not kernel.is_private or kernel.owner == caller.user
+
+
+def dataset(caller: Caller, owner: str, slug: str) -> Dataset:
+    """The data set. Raises the same Refusal if it does not exist and if the caller may not see it, as Kaggle does."""
+    try:
+        found = datasets.dataset(caller.store.root, Reference.parse(f"{owner}/{slug}"))
+    except BadName:
+        found = None
+    if found is None or not may_read(caller, found):
+        raise denied("datasets.get")
+    return found
+
+
+def own_dataset(caller: Caller, owner: str, slug: str) -> Dataset:
+    """The data set, if the caller may change it. Raises Refusal."""
+    found = dataset(caller, owner, slug)
+    if found.owner != caller.user:
+        raise denied("datasets.update")
+    return found
+
+
+def dataset_url(caller: Caller, reference: Reference) -> str:
+    """The address of a data set's page."""
+    return f"{caller.url}/datasets/{reference}"
+
+
+def may_read(caller: Caller, dataset: Dataset) -> bool:
+    """Whether the data set is public or the caller's own."""
+    return not dataset.is_private or dataset.owner == caller.user
 
 
 def version(caller: Caller, kernel: Kernel, label: str) -> Version:

@@ -14,21 +14,22 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from runner_test.errors import BadName
-from runner_test.http import files, reading
+from runner_test.http import files, reading, uploading
 from runner_test.http.hosts import LoopbackOnly
 from runner_test.http.http_errors import HANDLERS
 from runner_test.http.live_log import log_response
 from runner_test.http.methods import METHODS
-from runner_test.http.page import front_page, kernel_page
+from runner_test.http.page import dataset_page, front_page, kernel_page
 from runner_test.http.rpc import Answer, Caller, LogOf, Method, Redirect, Refusal, call
 from runner_test.http.signing import is_same
 from runner_test.http.unserved import is_kaggles
 from runner_test.sessions import notebook
-from runner_test.state import Reference
+from runner_test.state import Reference, datasets, tree
 from runner_test.store import Store
 
 URL_LIFETIME = 15 * 60.0  # seconds
 MAX_BODY = 16 << 20  # bytes: enough for a source of 1 MiB with every character escaped
+_MODEL = "{owner}/{model}/{framework}/{variation}/{number:int}"
 # Text by a kernel's author is never executed by a browser.
 _TEXT_ONLY = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
 _LOG_STREAM = Method(ApiGetKernelSessionLogsStreamRequest, reading.get_kernel_session_logs_stream)
@@ -47,12 +48,17 @@ def create_app(store: Store, *, token_user: str = "local", url_lifetime: float =
             Route("/api/v1/{service}/{method}", _call, methods=["POST"]),
             Route("/files/{owner}/{slug}/{number:int}/{name:path}", files.file),
             Route("/data/{slug}/{name:path}", files.data_file),
+            Route("/dataset-files/{owner}/{slug}/{number:int}/{name:path}", files.dataset_file),
+            Route(f"/model-files/{_MODEL}/{{name:path}}", files.model_file),
             Route("/submissions/{number:int}/{name:path}", files.submission_file),
             Route("/archives/kernels/{owner}/{slug}/{number:int}/{name}", files.output_archive),
+            Route("/archives/datasets/{owner}/{slug}/{number:int}/{name}", files.dataset_archive),
+            Route(f"/archives/models/{_MODEL}/{{name}}", files.model_archive),
             Route("/archives/competitions/{name}", files.data_archive),
             Route("/archives/leaderboards/{name}", files.leaderboard_archive),
-            Route("/uploads/{token}", files.upload, methods=["PUT"]),
+            Route("/uploads/{token}", uploading.upload, methods=["PUT"]),
             Route("/code/{owner}/{slug}", _page),
+            Route("/datasets/{owner}/{slug}", _dataset_page),
             Route("/", _front_page),
         ],
         middleware=[Middleware(LoopbackOnly)],
@@ -104,6 +110,13 @@ async def _page(request: Request) -> Response:
     return HTMLResponse(html, headers=_TEXT_ONLY)
 
 
+async def _dataset_page(request: Request) -> Response:
+    """A data set's page, private or not."""
+    _check_user(request)
+    html = await run_in_threadpool(_dataset_html, request.app.state.store, **request.path_params)
+    return HTMLResponse(html, headers=_TEXT_ONLY)
+
+
 async def _front_page(request: Request) -> Response:
     """All kernels, the latest version first."""
     _check_user(request)
@@ -126,11 +139,25 @@ def _check_user(request: Request) -> None:
         raise Refusal(401, "The key is the token: open the address that the server printed when it started")
 
 
-def _page_html(store: Store, owner: str, slug: str) -> str:
+def _reference(owner: str, slug: str) -> Reference:
     try:
-        reference = Reference.parse(f"{owner}/{slug}")
+        return Reference.parse(f"{owner}/{slug}")
     except BadName as error:
         raise Refusal(404, str(error)) from error
+
+
+def _dataset_html(store: Store, owner: str, slug: str) -> str:
+    reference = _reference(owner, slug)
+    dataset, versions = datasets.dataset(store.root, reference), datasets.versions(store.root, reference)
+    if dataset is None or not versions:
+        raise Refusal(404, f"There is no data set {reference}")
+    folder = versions[-1].files_folder
+    files = tree.readable_files(folder) if folder is not None else []
+    return dataset_page(dataset, versions[::-1], [(name, status.st_size) for name, status in files])
+
+
+def _page_html(store: Store, owner: str, slug: str) -> str:
+    reference = _reference(owner, slug)
     kernel = store.kernel(reference)
     saved = [store.version(reference, number) for number in reversed(store.numbers(reference))]
     versions = [(version, store.progress(version)) for version in saved if version]

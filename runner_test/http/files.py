@@ -1,7 +1,4 @@
-"""Downloads of outputs, data and submissions, and uploads of submissions.
-
-None needs credentials: a download's address is signed and expires, an upload's address has a token.
-"""
+"""Downloads of outputs, data, models and submissions. None needs credentials: an address is signed, and expires."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +7,10 @@ from typing import Any
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 
-from runner_test.http import access, competing, ranking, reading, submitting
-from runner_test.http.archives import archive
-from runner_test.http.rpc import Refusal
-from runner_test.state import replacing, uploads
+from runner_test.http import access, competing, dataset_reading, model_reading, ranking, reading, submitting
+from runner_test.http.archives import archive, tape
 
 
 async def file(request: Request) -> Response:
@@ -28,6 +23,17 @@ async def data_file(request: Request) -> Response:
     return await _signed(request, competing.data_file, **request.path_params)
 
 
+async def dataset_file(request: Request) -> Response:
+    """A file of a data set's version."""
+    return await _signed(request, dataset_reading.dataset_file, **request.path_params)
+
+
+async def model_file(request: Request) -> Response:
+    """A file of a model's version."""
+    name = request.path_params["name"]
+    return await _signed(request, model_reading.model_file, source=_model(request), name=name)
+
+
 async def submission_file(request: Request) -> Response:
     """A submitted file."""
     return await _signed(request, submitting.submission_file, number=request.path_params["number"])
@@ -35,8 +41,28 @@ async def submission_file(request: Request) -> Response:
 
 async def output_archive(request: Request) -> Response:
     """An archive of a version's whole output."""
+    return await _archive(request, reading.output_files)
+
+
+async def dataset_archive(request: Request) -> Response:
+    """An archive of all files of a data set's version."""
+    return await _archive(request, dataset_reading.all_files)
+
+
+async def model_archive(request: Request) -> Response:
+    """An archive of all files of a model's version."""
+    source = _model(request)
+    return await _signed(request, lambda store: tape(model_reading.all_files(store, source)), temporary=True)
+
+
+def _model(request: Request) -> str:
+    return "/".join(str(value) for name, value in request.path_params.items() if name != "name")
+
+
+async def _archive(request: Request, list_files: Callable[..., list[tuple[str, Path]]]) -> Response:
+    """An archive of the files that are listed for the parts of the address."""
     whole = {name: value for name, value in request.path_params.items() if name != "name"}
-    return await _signed(request, lambda store: archive(reading.output_files(store, **whole)), temporary=True)
+    return await _signed(request, lambda store: archive(list_files(store, **whole)), temporary=True)
 
 
 async def data_archive(request: Request) -> Response:
@@ -67,24 +93,3 @@ async def _signed(request: Request, open_file: Callable[..., Path], *, temporary
     path = await run_in_threadpool(checked)
     gone = BackgroundTask(path.unlink) if temporary else None
     return FileResponse(path, media_type="application/octet-stream", background=gone)
-
-
-async def upload(request: Request) -> Response:
-    """Receive an announced file at its address. If it is not complete, nothing is kept."""
-    root = request.app.state.store.root
-    token = request.path_params["token"]
-    upload = await run_in_threadpool(uploads.upload_of, root, token)
-    if upload is None:
-        raise Refusal(404, "There is no such upload: it has expired, or was never started")
-    content = uploads.upload_content(root, token)
-    size = 0
-    with replacing(content) as partial:
-        with partial.open("wb") as file:
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > upload.size:
-                    break
-                file.write(chunk)
-        if size != upload.size:
-            raise Refusal(400, f"{upload.file_name!r} was announced with {upload.size:,} bytes, not {size:,}")
-    return JSONResponse({})

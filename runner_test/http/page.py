@@ -1,10 +1,10 @@
-"""HTML pages, with everything escaped: the list of kernels, and each kernel with its versions."""
+"""HTML pages, with everything escaped: the list of kernels, each kernel and each data set with its versions."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from runner_test.state import Kernel, SessionProgress, Version
+from runner_test.state import Dataset, DatasetVersion, Kernel, SessionProgress, Version
 
 _STYLE = "body{font:16px sans-serif;max-width:60em;margin:2em auto}td,th{padding:.2em 1em .2em 0;text-align:left}"
 
@@ -38,6 +38,25 @@ def kernel_page(kernel: Kernel, versions: Sequence[tuple[Version, SessionProgres
     return _page(kernel.title, body)
 
 
+def dataset_page(dataset: Dataset, versions: Sequence[DatasetVersion], files: Sequence[tuple[str, int]]) -> str:
+    """The HTML of a data set's page, with `versions` newest first; `files` are names and sizes of the newest one's."""
+    states = [(each, "ready" if each.is_ready else "being processed") for each in versions]
+    rows = "\n".join(
+        f"<tr>{_cells([str(each.number), state, _utc(each.created), each.notes])}</tr>" for each, state in states
+    )
+    listed = "\n".join(f"<tr>{_cells([name, f'{size:,}'])}</tr>" for name, size in files)
+    privacy = "private" if dataset.is_private else "public"
+    body = f"""<p>{escape(str(dataset.reference))}, {privacy}, on <a href="/">the local Kaggle</a></p>
+<p>{escape(dataset.description or dataset.subtitle)}</p>
+<table><tr><th>Version</th><th>State</th><th>Made (UTC)</th><th>Notes</th></tr>
+{rows}
+</table>
+<table><tr><th>File</th><th>Bytes</th></tr>
+{listed}
+</table>"""
+    return _page(dataset.title, body)
+
+
 def _page(title: str, body: str) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style></head>
@@ -51,10 +70,14 @@ _HEADER = "<th>Version</th><th>State</th><th>Saved (UTC)</th><th>Seconds</th><th
 
 def _state(version: Version, progress: SessionProgress) -> list[str]:
     """The texts of the columns of `_HEADER`."""
-    saved = datetime.fromtimestamp(version.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    saved = _utc(version.created)
     ran = progress.started is not None and progress.ended is not None
     seconds = f"{(progress.ended or 0) - (progress.started or 0):.1f}" if ran else ""
     return [str(version.number), progress.state.value, saved, seconds, progress.failure or ""]
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _cells(texts: Sequence[str]) -> str:

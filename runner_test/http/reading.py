@@ -67,6 +67,7 @@ def metadata(caller: Caller, kernel: Kernel, version: Version) -> ApiKernelMetad
         dataset_data_sources=list(version.dataset_sources),
         competition_data_sources=list(version.competition_sources),
         kernel_data_sources=list(version.kernel_sources),
+        model_data_sources=list(version.model_sources),
         current_version_number=max(caller.store.numbers(kernel.reference), default=version.number),
         docker_image=version.docker_image,
         machine_shape=version.machine_shape,

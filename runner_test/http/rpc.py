@@ -75,13 +75,26 @@ def _parse(kind: type[KaggleObject], body: object) -> KaggleObject:
         raise Refusal(400, "The request is not a JSON object")
     try:
         message = kind.from_dict(body)
-        for field in kind._fields:
-            value = getattr(message, field.private_field_name)
-            if value is not None:
-                setattr(message, field.field_name, value)
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        _check(message)
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
         raise Refusal(400, f"{kind.__name__}: {error}") from error
     return message
+
+
+def _check(message: KaggleObject) -> None:
+    """Raise TypeError if a field has a value of another type, at any depth: the SDK's reader does not look.
+
+    Raise ValueError for a text that no answer could have: with an unpaired surrogate character.
+    """
+    for field in message._fields:
+        value = getattr(message, field.private_field_name)
+        if value is not None:
+            setattr(message, field.field_name, value)
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, KaggleObject):
+                _check(each)
+            elif isinstance(each, str) and field.field_name != "text":  # SaveKernel answers for its source itself
+                each.encode("utf-8")
 
 
 def new(kind: type[KaggleObject], **fields: object) -> KaggleObject:

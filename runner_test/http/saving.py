@@ -18,7 +18,18 @@ from runner_test.errors import BadName, StopFailed, TooManySessions
 from runner_test.http import access, quota
 from runner_test.http.rpc import Answer, Caller, Refusal, new
 from runner_test.sessions import notebook
-from runner_test.state import Kernel, NewVersion, Reference, check_name, rules, sources
+from runner_test.state import (
+    DatasetSource,
+    Kernel,
+    ModelSource,
+    NewVersion,
+    Reference,
+    check_name,
+    datasets,
+    models,
+    rules,
+    sources,
+)
 
 _INTERACTIVE = "The local Kaggle has no interactive sessions: save a version"
 
@@ -53,11 +64,12 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         if caller.store.kernel(reference):
             return new(ApiSaveKernelResponse, error=f"The title {title!r} is already in use by {reference}.")
 
-    datasets, bad_datasets = _split(request.dataset_data_sources, lambda name: _has_dataset(caller, name))
+    attached, bad_datasets = _attach(caller, request.dataset_data_sources)
     competitions, bad_competitions = _split(
         request.competition_data_sources, lambda name: _has_competition(caller, name)
     )
     kernels, bad_kernels = _split(request.kernel_data_sources, lambda name: _has_output(caller, name))
+    found_models, bad_models = _find_models(caller, request.model_data_sources)
     pushed = NewVersion(
         title=title,
         source=request.text,
@@ -66,12 +78,14 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         timeout=rules.session_limit(shape, request.session_timeout_seconds),
         enable_internet=request.enable_internet,
         keywords=tuple(request.category_ids),
-        dataset_sources=datasets,
+        dataset_sources=tuple(str(source) for source in attached),
+        dataset_versions=tuple(attached.values()),
         competition_sources=competitions,
         kernel_sources=kernels,
         docker_image=request.docker_image,
         kernel_type=request.kernel_type,
         runs=runs,
+        model_sources=found_models,
     )
     try:
         version = caller.store.save(reference, pushed)
@@ -87,7 +101,7 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         invalid_dataset_sources=bad_datasets,
         invalid_competition_sources=bad_competitions,
         invalid_kernel_sources=bad_kernels,
-        invalid_model_sources=list(request.model_data_sources),  # there are no models here
+        invalid_model_sources=bad_models,
     )
 
 
@@ -134,8 +148,57 @@ def _split(names: Sequence[str], known: Callable[[str], bool]) -> tuple[tuple[st
     return tuple(good), bad
 
 
-def _has_dataset(caller: Caller, name: str) -> bool:
-    return sources.dataset(caller.store.root, Reference.parse(name)) is not None
+def _attach(caller: Caller, names: Sequence[str]) -> tuple[dict[DatasetSource, int], list[str]]:
+    """The data sets that can be mounted, with the numbers of their versions, and the names that are refused.
+
+    Raises Refusal (409) for a data set whose newest version is still processed, unless the settings say that the
+    version before is mounted.
+    """
+    good: dict[DatasetSource, int] = {}
+    bad: list[str] = []
+    for name in names:
+        try:
+            source = DatasetSource.parse(name)
+        except BadName:
+            bad.append(name)
+            continue
+        number = _version_to_mount(caller, source)
+        others = [each for each in good if each.reference == source.reference and good[each] != number]
+        if number is None or others:  # two versions would have one mount
+            bad.append(name)
+        elif all(each.reference != source.reference for each in good):
+            good[source] = number
+    return good, bad
+
+
+def _version_to_mount(caller: Caller, source: DatasetSource) -> int | None:
+    """The number of the version that a source means now, or None if there is none. Raises Refusal."""
+    root = caller.store.root
+    dataset = datasets.dataset(root, source.reference)
+    if dataset is None or not access.may_read(caller, dataset):
+        return None
+    there = datasets.versions(root, source.reference)
+    wanted = [each for each in there if each.number == source.number] if source.number is not None else there
+    if wanted and not wanted[-1].is_ready and caller.store.settings.dataset_early == "refuse":
+        raise Refusal(409, f"Version {wanted[-1].number} of dataset {source.reference} is still being processed")
+    ready = [each for each in wanted if each.is_ready and each.files_folder is not None]
+    return ready[-1].number if ready else None
+
+
+def _find_models(caller: Caller, names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The models that can be mounted, each with its version, and the names that are refused."""
+    good: dict[str, None] = {}
+    bad: list[str] = []
+    for name in names:
+        try:
+            found = models.newest(caller.store.root, ModelSource.parse(name))
+        except BadName:
+            found = None
+        if found is None:
+            bad.append(name)
+        else:
+            good[str(found)] = None
+    return tuple(good), bad
 
 
 def _has_competition(caller: Caller, name: str) -> bool:

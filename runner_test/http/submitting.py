@@ -24,6 +24,7 @@ from kagglesdk.competitions.types.submission_status import SubmissionStatus
 from runner_test.http import access
 from runner_test.http.competing import MAX_PAGE, competition_data
 from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
+from runner_test.http.uploading import upload_url
 from runner_test.state import Entry, NewSubmission, Result, Rules, State, competitions, submissions, uploads
 from runner_test.store import Store
 
@@ -39,13 +40,12 @@ def start_submission_upload(caller: Caller, request: ApiStartSubmissionUploadReq
     upload = uploads.start_upload(
         caller.store.root,
         caller.user,
-        slug,
+        uploads.of_competition(slug),
         Path(request.file_name).name or "submission.csv",
         request.content_length,
         lifetime=caller.url_lifetime,
     )
-    url = f"{caller.url}/uploads/{upload.token}"
-    return new(ApiStartSubmissionUploadResponse, token=upload.token, create_url=url)
+    return new(ApiStartSubmissionUploadResponse, token=upload.token, create_url=upload_url(caller, upload))
 
 
 def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> Answer:
@@ -55,7 +55,7 @@ def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> An
         raise Refusal(400, "This competition accepts submissions from notebooks and scripts only")
     root = caller.store.root
     upload = uploads.upload_of(root, request.blob_file_tokens)
-    if upload is None or (upload.user, upload.competition) != (caller.user, slug):
+    if upload is None or (upload.user, upload.purpose) != (caller.user, uploads.of_competition(slug)):
         raise Refusal(400, "There is no such upload: it has expired, or was never started")
     content = uploads.upload_content(root, upload.token)
     if not content.is_file():

@@ -17,7 +17,7 @@ class Timed(H11Protocol):
     pause_seconds: ClassVar[float] = 30.0
     """Between two pieces of a body."""
     body_seconds: ClassVar[float] = 3600.0
-    """For a whole body: the largest one is a submission."""
+    """For a whole body: the largest one is a file of a data set."""
 
     _timer: asyncio.TimerHandle | None = None
     _is_in_body = False

@@ -1,8 +1,10 @@
 from . import (
     competitions as competitions,
+    datasets as datasets,
     files as files,
     leaderboard as leaderboard,
     locks as locks,
+    models as models,
     outputs as outputs,
     progress as progress,
     rules as rules,
@@ -13,13 +15,21 @@ from . import (
     uploads as uploads,
     usage as usage,
 )
+from .assembling import NewFile as NewFile
 from .competitions import Rules as Rules
+from .counter import next_id as next_id
+from .datasets import (
+    Dataset as Dataset,
+    DatasetVersion as DatasetVersion,
+    NewDatasetVersion as NewDatasetVersion,
+)
 from .files import (
     remove_tree as remove_tree,
     replacing as replacing,
     unfinished_folder as unfinished_folder,
 )
 from .leaderboard import Team as Team
+from .models import ModelSource as ModelSource
 from .outputs import Output as Output
 from .paths import (
     VersionPaths as VersionPaths,
@@ -28,9 +38,15 @@ from .paths import (
     version_paths as version_paths,
 )
 from .progress import SessionProgress as SessionProgress, State as State
-from .reference import Reference as Reference, check_name as check_name
+from .reference import (
+    DatasetSource as DatasetSource,
+    Reference as Reference,
+    check_name as check_name,
+    file_name_problem as file_name_problem,
+)
 from .sources import mount_path as mount_path
 from .submissions import Entry as Entry, NewSubmission as NewSubmission, Result as Result
+from .uploads import Receiver as Receiver, Upload as Upload
 from .usage import Usage as Usage
 from .version import (
     Kernel as Kernel,

@@ -1,4 +1,4 @@
-"""`owner/slug`, Kaggle's names of kernels and data sets, parsed where they enter."""
+"""`owner/slug`, Kaggle's names of kernels and data sets, and names of files, checked where they enter."""
 
 import re
 from dataclasses import dataclass
@@ -18,6 +18,19 @@ def check_name(text: str) -> str:
     return name
 
 
+def file_name_problem(name: str) -> str | None:
+    """Why a file or folder can't have that name, or None if it can."""
+    if name in ("", ".", ".."):
+        return "that is not a name"
+    if "/" in name or "\0" in name:
+        return "a name has no slash and no null character"
+    try:
+        length = len(name.encode("utf-8"))
+    except UnicodeEncodeError:
+        return "it is not text"
+    return "a name has up to 255 bytes" if length > 255 else None
+
+
 @dataclass(frozen=True, order=True)
 class Reference:
     """An owner and a slug, both checked."""
@@ -35,3 +48,22 @@ class Reference:
         if not slash or "/" in slug:
             raise BadName(f"{text!r} is not of the form owner/slug")
         return cls(check_name(owner), check_name(slug))
+
+
+@dataclass(frozen=True)
+class DatasetSource:
+    """A data set that a kernel reads: `owner/slug`, or one version of it, `owner/slug/3` or `owner/slug/versions/3`."""
+
+    reference: Reference
+    number: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.reference) if self.number is None else f"{self.reference}/{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read one of the three forms. Raises BadName for anything else."""
+        found = re.fullmatch(r"([^/]+/[^/]+?)(?:/(?:versions/)?([0-9]{1,9}))?", text, re.ASCII)
+        if found is None:
+            raise BadName(f"{text!r} is not of the form owner/slug or owner/slug/version")
+        return cls(Reference.parse(found[1]), int(found[2]) if found[2] else None)

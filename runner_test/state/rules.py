@@ -9,6 +9,7 @@ from typing import Final
 
 MAX_SOURCE: Final = 1 << 20  # bytes
 MIN_TITLE, MAX_TITLE = 5, 50  # characters
+MIN_DATASET, MAX_DATASET = 6, 50  # characters of a data set's title, and of its slug
 LANGUAGES: Final = ("python", "r", "rmarkdown")
 KERNEL_TYPES: Final = ("script", "notebook")
 
@@ -45,6 +46,20 @@ def title_problem(title: str) -> str | None:
     if not slug_of(title):
         return "The kernel title must have letters or digits."
     return None
+
+
+def dataset_title_problem(title: str) -> str | None:
+    """What is wrong with a data set's title, or None."""
+    if MIN_DATASET <= len(title) <= MAX_DATASET:
+        return None
+    return f"The dataset title must be between {MIN_DATASET} and {MAX_DATASET} characters"
+
+
+def dataset_slug_problem(slug: str) -> str | None:
+    """What is wrong with a data set's slug, or None."""
+    if MIN_DATASET <= len(slug) <= MAX_DATASET:
+        return None
+    return f"The dataset slug must be between {MIN_DATASET} and {MAX_DATASET} characters"
 
 
 def kind_problem(language: str, kernel_type: str) -> str | None:

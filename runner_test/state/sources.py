@@ -1,7 +1,6 @@
-"""The sources of sessions: registered data sets and competitions, and the outputs of other kernels.
+"""The sources of sessions: data sets, models, registered competitions, and the outputs of other kernels.
 
-A registration is a symbolic link, `<root>/datasets/<owner>/<slug>` or `<root>/competitions/<slug>`, to a folder, which
-is not copied.
+The registration of a competition is a symbolic link, `<root>/competitions/<slug>`, to a folder, which is not copied.
 """
 
 from pathlib import Path
@@ -9,17 +8,12 @@ from typing import Literal
 
 from runner_test.errors import BadName, MissingFolder
 from runner_test.settings import Layout
-from runner_test.state import files, progress, tree
+from runner_test.state import datasets, files, models, progress, tree
+from runner_test.state.models import ModelSource
 from runner_test.state.paths import version_numbers, version_paths
 from runner_test.state.progress import State
-from runner_test.state.reference import Reference, check_name
+from runner_test.state.reference import DatasetSource, Reference, check_name
 from runner_test.state.version import Version
-
-
-def add_dataset(root: Path, reference: str, folder: Path) -> None:
-    """Register `folder` as the data set `owner/slug`, in place of an earlier one. Raises BadName and MissingFolder."""
-    parsed = Reference.parse(reference)
-    _register(_dataset_link(root, parsed), f"data set {parsed}", folder)
 
 
 def add_competition(root: Path, slug: str, folder: Path) -> None:
@@ -28,9 +22,10 @@ def add_competition(root: Path, slug: str, folder: Path) -> None:
     _register(_competition_link(root, name), f"competition {name}", folder)
 
 
-def dataset(root: Path, reference: Reference) -> Path | None:
-    """The folder of a data set, or None if it is not registered or its folder no longer exists."""
-    return _registered(_dataset_link(root, reference))
+def dataset(root: Path, source: DatasetSource) -> Path | None:
+    """The folder of a data set's version, the newest that is ready without a number; None if it does not exist."""
+    version = datasets.version(root, source.reference, source.number)
+    return version.files_folder if version is not None else None
 
 
 def competition(root: Path, slug: str) -> Path | None:
@@ -55,11 +50,17 @@ def kernel_output(root: Path, reference: Reference) -> Path | None:
     return None
 
 
-def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks"], source: str) -> str:
+def mount_path(layout: Layout, kind: Literal["competitions", "datasets", "notebooks", "models"], source: str) -> str:
     """The path below `input/` where Kaggle mounts a source: `datasets/owner/slug` since 2026, `slug` before.
 
-    `source` is owner/slug, or a competition's slug.
+    `source` is owner/slug, with a version or without, a competition's slug, or a model with its version. Raises
+    BadName.
     """
+    if kind == "models":
+        source = str(ModelSource.parse(source))
+        return f"models/{source}" if layout == "2026" else source.partition("/")[2]
+    if kind == "datasets":
+        source = str(DatasetSource.parse(source).reference)
     return f"{kind}/{source}" if layout == "2026" else source.rpartition("/")[2]
 
 
@@ -72,9 +73,10 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     layout = version.settings.layout
     found = [
         *((mount_path(layout, "competitions", slug), competition(root, slug)) for slug in version.competition_sources),
+        *((mount_path(layout, "datasets", str(each)), _folder_of(root, version, each)) for each in _attached(version)),
         *(
-            (mount_path(layout, "datasets", name), dataset(root, Reference.parse(name)))
-            for name in version.dataset_sources
+            (mount_path(layout, "models", name), models.folder(root, ModelSource.parse(name)))
+            for name in version.model_sources
         ),
         *(
             (mount_path(layout, "notebooks", name), kernel_output(root, Reference.parse(name)))
@@ -96,8 +98,20 @@ def competition_mounts(version: Version) -> tuple[str, ...]:
     return tuple(mount_path(layout, "competitions", slug) for slug in version.competition_sources)
 
 
-def _dataset_link(root: Path, reference: Reference) -> Path:
-    return root / "datasets" / reference.owner / reference.slug
+def _attached(version: Version) -> list[DatasetSource]:
+    """The data sets of a version, each with the number that it had when the version was saved."""
+    parsed = [DatasetSource.parse(name) for name in version.dataset_sources]
+    if not version.dataset_versions:  # saved before data sets had versions
+        return parsed
+    numbered = zip(parsed, version.dataset_versions, strict=True)
+    return [DatasetSource(source.reference, number) for source, number in numbered]
+
+
+def _folder_of(root: Path, version: Version, source: DatasetSource) -> Path | None:
+    """The folder of an attached data set; None if that is gone, even if another one has got its name and number."""
+    found = datasets.version(root, source.reference, source.number)
+    is_another = found is not None and source.number is not None and found.created > version.created
+    return found.files_folder if found is not None and not is_another else None
 
 
 def _competition_link(root: Path, slug: str) -> Path:

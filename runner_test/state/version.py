@@ -27,6 +27,8 @@ class NewVersion:
     docker_image: str
     kernel_type: str  # "script" or "notebook"
     runs: bool = True  # False: it is saved, and has no session
+    dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order
+    model_sources: tuple[str, ...] = ()  # each with its version
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Version:
     kernel_type: str = "script"  # "script" or "notebook"
     settings: Settings = DEFAULTS
     isolated: bool = False  # whether its session has namespaces of its own; decided when it is saved
+    dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order; without them, the newest
+    model_sources: tuple[str, ...] = ()  # each with its version
 
     @property
     def reference(self) -> Reference:

@@ -11,6 +11,7 @@ from coordinator.errors import NoAccess, NoAnswer, NoSlot
 from coordinator.kernel.metadata import KernelMetadata
 from coordinator.project.settings import TargetName
 from coordinator.target.competitions import Allowance, Competition, Standing, SubmissionState
+from coordinator.target.datasets import Datasets
 from coordinator.target.protocol import (
     Download,
     KernelRef,
@@ -147,6 +148,10 @@ class MemoryTarget:
     def competitions(self) -> MemoryCompetitions:
         assert self.contest is not None, "no competitions were prepared"
         return self.contest
+
+    @property
+    def datasets(self) -> Datasets:
+        raise AssertionError("no data sets were prepared")
 
     def push(self, metadata: KernelMetadata, source: str, *, timeout_seconds: int | None) -> Pushed:
         assert self.slots, f"a push of {metadata.slug} was not prepared"

@@ -33,8 +33,9 @@ while not os.path.exists("go"):
 print("gone", flush=True)
 """
 
-# Sessions that are not isolated, so that tests see their processes and files (isolated: test_isolation.py).
-PLAIN = Settings(isolation="none")
+# Sessions that are not isolated, so that tests see their processes and files (isolated: test_isolation.py), and data
+# sets that are ready at once.
+PLAIN = Settings(isolation="none", dataset_seconds=0.0)
 
 T = TypeVar("T")
 

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -14,9 +12,7 @@ import pytest
 from runner_test.state import Rules
 from tests.paths import ROOT
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
-
-COMMAND = os.environ.get("OFFICIAL_KAGGLE") or str(Path(sys.executable).with_name("kaggle"))
-"""The command that is tested: the variable may name that of another installation, with another version."""
+from tests.runner_test.official import kaggle, run, several
 
 METADATA = {
     "id": "me/by-command",
@@ -31,34 +27,6 @@ METADATA = {
     "competition_sources": [],
     "kernel_sources": [],
 }
-
-
-def kaggle(local: Local, tmp_path: Path, *arguments: str, **environment: str) -> str:
-    """Run the command with a home of its own; returns its output, and fails if it fails."""
-    return run(local, tmp_path, COMMAND, *arguments, **environment)
-
-
-def run(local: Local, tmp_path: Path, *command: str, **environment: str) -> str:
-    """Run a program that uses the official package."""
-    home = tmp_path / "kaggle-home"
-    home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "KAGGLE_CONFIG_DIR": str(home),
-            "KAGGLE_API_ENVIRONMENT": "LOCALHOST",
-            "http_proxy": local.url,
-        }
-        | (environment or {"KAGGLE_USERNAME": "me", "KAGGLE_KEY": local.store.token()}),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def kernel_folder(tmp_path: Path, **changes: object) -> Path:
@@ -172,6 +140,90 @@ def test_saving_without_running(local: Local, tmp_path: Path) -> None:
     assert kaggle(local, tmp_path, "kernels", "logs", "me/by-command/1", "--follow") == "one\n"
     kaggle(local, tmp_path, "kernels", "pull", "me/by-command/1", "-p", str(tmp_path / "pulled"))
     assert (tmp_path / "pulled" / "by-command.py").read_text() == "print('one')"
+
+
+def test_every_command_for_data_sets(local: Local, tmp_path: Path) -> None:
+    """init, create, version, status, files, download, metadata (both ways), list and delete work."""
+    folder, got = tmp_path / "rows", tmp_path / "got"
+    (folder / "images").mkdir(parents=True)
+    got.mkdir()
+    (folder / "a.csv").write_text("a,b\n1,2\n")
+    (folder / "images" / "ü 1.png").write_bytes(b"p" * 300_000)
+    several(local, tmp_path, ["datasets", "init", "-p", str(folder)])
+    metadata = folder / "dataset-metadata.json"
+    fields = json.loads(metadata.read_text())
+    described = {"title": "My rows", "id": "me/my-rows", "resources": [{"path": "a.csv", "description": "the rows"}]}
+    metadata.write_text(json.dumps(fields | described))
+    at, mine = ["-p", str(got)], ["datasets", "list", "--mine", "-s", "rows"]
+    created, status, listed, files, _, _, _, told = several(
+        local,
+        tmp_path,
+        ["datasets", "create", "-p", str(folder), "-r", "zip"],
+        ["datasets", "status", "me/my-rows"],
+        mine,
+        ["datasets", "files", "me/my-rows"],
+        ["datasets", "download", "me/my-rows", "--unzip", *at],
+        ["datasets", "download", "me/my-rows", "-f", "images/ü 1.png", *at],
+        ["datasets", "metadata", "me/my-rows", *at],
+        ["datasets", "status", "me/my-rows", "--format", "json"],
+    )
+    assert "Your private Dataset is being created" in created, created
+    assert f"{local.url}/datasets/me/my-rows" in created
+    assert status.split()[-1] == "ready"
+    assert "me/my-rows" in listed
+    assert "images/ü 1.png" in files, files
+    assert json.loads(told.splitlines()[-1]) == {"status": "ready", "current_version_number": 1}
+    assert (got / "a.csv").read_text() == "a,b\n1,2\n"
+    assert (got / "images" / "ü 1.png").stat().st_size == 300_000
+    info = json.loads((got / "dataset-metadata.json").read_text())["info"]
+    assert (info["title"], info["isPrivate"], info["data"][0]["description"]) == ("My rows", True, "the rows")
+
+    (got / "dataset-metadata.json").write_text(json.dumps(info | {"title": "Your rows", "keywords": ["chest"]}))
+    (folder / "a.csv").write_text("new\n")
+    _, versioned, listed, _, _, _, deleted, nothing = several(
+        local,
+        tmp_path,
+        ["datasets", "metadata", "me/my-rows", "--update", *at],
+        ["datasets", "version", "-p", str(folder), "-m", "new rows"],
+        [*mine, "-v"],
+        ["datasets", "download", "me/my-rows/1", "-f", "a.csv", "-p", str(tmp_path / "old")],
+        ["datasets", "download", "me/my-rows", "-f", "a.csv", "-p", str(tmp_path / "new")],
+        ["datasets", "files", "me/my-rows/1"],
+        ["datasets", "delete", "me/my-rows", "-y"],
+        mine,
+    )
+    assert "Dataset version is being created" in versioned, versioned
+    assert "Your rows" in listed
+    assert (tmp_path / "old" / "a.csv").read_text() == "a,b\n1,2\n"
+    assert (tmp_path / "new" / "a.csv").read_text() == "new\n"
+    assert "deleted" in deleted
+    assert "No datasets found" in nothing
+
+
+def test_models(local: Local, tmp_path: Path) -> None:
+    """list, get, instances and versions, their files, and download work for a registered model."""
+    for number in (1, 2):
+        weights = tmp_path / f"v{number}"
+        weights.mkdir()
+        (weights / "config.json").write_text(f"{number}")
+        local.store.add_model(f"Google/Gemma2.5/PyTorch/2b-it/{number}", weights)
+    variation = "google/gemma2.5/pyTorch/2b-it"
+    listed, got, instances, versions, files, _ = several(
+        local,
+        tmp_path,
+        ["models", "list", "-s", "gemma"],
+        ["models", "get", "google/gemma2.5"],
+        ["models", "instances", "list", "google/gemma2.5"],
+        ["models", "instances", "versions", "list", variation],
+        ["models", "instances", "versions", "files", f"{variation}/2"],
+        ["models", "instances", "versions", "download", f"{variation}/1", "--untar", "-p", str(tmp_path / "got")],
+    )
+    assert "google/gemma2.5" in listed
+    assert '"slug": "2b-it"' in got, got
+    assert instances.splitlines()[-1].split()[0] == "2", instances
+    assert [row.split()[0] for row in versions.splitlines()[-2:]] == ["2", "1"], versions
+    assert "config.json" in files
+    assert (tmp_path / "got" / "config.json").read_text() == "1"
 
 
 def test_a_notebook(local: Local, tmp_path: Path) -> None:

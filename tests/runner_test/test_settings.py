@@ -24,6 +24,8 @@ from tests.runner_test.serving import Serve
         ({"output_files": float("nan")}, "output_files must be >= 0"),
         ({"gpu_quota_hours": -1}, "gpu_quota_hours must be >= 0"),
         ({"tpu_quota_hours": float("inf")}, "tpu_quota_hours must be >= 0"),
+        ({"dataset_early": "newer"}, 'dataset_early must be "refuse" or "older", is \'newer\''),
+        ({"dataset_seconds": -1.0}, "dataset_seconds must be >= 0"),
         ({"gpu_sessions": -1}, "gpu_sessions must be >= 0, is -1"),
     ],
 )

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SOURCE_KINDS
 from coordinator.kernel import check_collisions, render_metadata
-from coordinator.ledger import Ledger, other_writer, run_times
+from coordinator.ledger import Ledger, dataset_versions, other_writer, run_times
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, experiment_names, git, kernel_titles, resolve
-from coordinator.target import RunState
+from coordinator.target import DatasetState, RunState
+
+_NOT_READY = {
+    DatasetState.SENDING: "was sent, and the answer is not known",
+    DatasetState.PROCESSING: "was not ready when it was last asked for",
+    DatasetState.REFUSED: "was refused when it was last pushed",
+    DatasetState.FAILED: "could not be processed",
+}
 
 
 def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experiment]:
@@ -60,7 +67,7 @@ def check_ledger(project: Project) -> Iterator[Finding]:
         return
     try:
         with Ledger(project.ledger) as ledger:
-            runs, other = ledger.runs(), other_writer(ledger)
+            runs, other, datasets = ledger.runs(), other_writer(ledger), dataset_versions(ledger)
     except CoordError as error:
         yield problem("ledger", error, "Move the file away: runs go on without it, and results/ stays as it is.")
         return
@@ -69,6 +76,11 @@ def check_ledger(project: Project) -> Iterator[Finding]:
     if other is not None:
         what = f"{other.host} wrote last into it, at {other.wrote_at}: locks do not hold between machines"
         yield Finding("ledger", Level.WARNING, what, "Use one machine at a time, and let the folder be synced first.")
+    newest = {(each.target, each.reference): each for each in reversed(datasets) if not each.never_arrived}
+    for dataset in newest.values():
+        if dataset.state is not DatasetState.READY:
+            what = f"data set {dataset.label} on {dataset.target} {_NOT_READY[dataset.state]}"
+            yield Finding("ledger", Level.WARNING, what, f"coord data status {dataset.reference}")
     for run in runs:
         if run.state is RunState.PUSHING:
             what = f"the push of {run.experiment} to {run.target} has no answer yet"

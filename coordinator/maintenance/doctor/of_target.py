@@ -142,14 +142,16 @@ def _sources(sources: Sources, exists: Callable[[str, str], bool], target: Targe
 def _remedy(kind: str, target: TargetName) -> str:
     if target == "local":
         commands = {
-            "dataset_sources": "coord local add-dataset OWNER/SLUG DIR",
+            "dataset_sources": "coord local add-dataset OWNER/SLUG DIR, or coord data push DIR OWNER/SLUG",
             "competition_sources": "coord local add-competition SLUG DIR",
             "kernel_sources": "Push that kernel to the local Kaggle, and let it complete.",
+            "model_sources": "coord local add-model OWNER/MODEL/FRAMEWORK/VARIATION/VERSION DIR",
         }
-        return commands.get(kind, "The local Kaggle has no models.")
+        return commands[kind]
     if kind == "competition_sources":
         return "Check the name, and accept the competition's rules on its page."
-    return "Check the name on its page; if it is private, ask its owner to share it."
+    own = " One of your own is made by: coord data push DIR OWNER/SLUG" if kind == "dataset_sources" else ""
+    return f"Check the name on its page; if it is private, ask its owner to share it.{own}"
 
 
 def check_local(project: Project, sources: Sources) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from coordinator.ledger import Ledger, Run, blank, now, other_copies, take_over
+from coordinator.maintenance.ledger.of_datasets import check_rows
 from coordinator.maintenance.ledger.problem import Problem
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project import TARGETS, leaves
@@ -20,6 +21,7 @@ _DATED = {
     "runs": ("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at"),
     "sweeps": ("created_at",),
     "submissions": ("created_at", "scored_at"),
+    "dataset_versions": ("created_at", "sent_at", "ready_at"),
 }
 """The tables in which the order is that of the times, and all times in them."""
 _UNSENT = (RunState.PUSHING, RunState.REFUSED)
@@ -32,6 +34,7 @@ def check(workspace: Workspace) -> Iterator[Problem]:
     yield from _times(workspace.ledger)
     yield from _states(workspace.ledger)
     yield from _versions(workspace.ledger)
+    yield from check_rows(workspace.ledger)
 
 
 def _rows(workspace: Workspace) -> Iterator[Problem]:
@@ -69,7 +72,7 @@ def _copies(workspace: Workspace) -> Iterator[Problem]:
     for copy in other_copies(workspace.project.ledger):
         yield Problem(
             f"{workspace.project.relative(copy)} is another version of the ledger: two machines wrote in one folder",
-            "add the runs, submissions and sweeps that it has and the ledger lacks, and move it aside",
+            "add the runs, submissions, sweeps and data sets that it has and the ledger lacks, and move it aside",
             partial(take_over, workspace.ledger, workspace.project.ledger, copy),
         )
 

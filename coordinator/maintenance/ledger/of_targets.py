@@ -1,4 +1,4 @@
-"""Compares the ledger with a target: versions of this project's kernels, and submissions of its runs."""
+"""Compares the ledger with a target: versions of this project's kernels, submissions of its runs, and data sets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from coordinator.errors import BundleError, CoordError, NoAccess
 from coordinator.files import held
 from coordinator.kernel import kernel_slug
 from coordinator.ledger import submissions
+from coordinator.maintenance.ledger import of_datasets
 from coordinator.maintenance.ledger.problem import NotAsked, Problem
 from coordinator.maintenance.ledger.rebuilt import fetched, from_kernel, iso
 from coordinator.project import kernel_titles
@@ -25,10 +26,11 @@ _ANY = "0experiment0"
 
 
 def check(workspace: Workspace) -> Iterator[Problem | NotAsked]:
-    """Asks the target for every version of the kernels, and for the submissions to the runs' competitions."""
+    """Asks the target for every version of the kernels, the submissions to the runs' competitions, and data sets."""
     try:
         yield from _kernels(workspace)
         yield from _submissions(workspace)
+        yield from of_datasets.check_target(workspace)
     except CoordError as error:
         yield NotAsked(f"{workspace.target.name} could not be asked: {error.what}", error.hint or "Try again later.")
 

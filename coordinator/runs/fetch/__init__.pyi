@@ -7,5 +7,4 @@ from .fetch import (
 )
 from .fetched import Fetched as Fetched
 from .metrics import reread as reread
-from .progress import Progress as Progress
 from .several import Display as Display, FetchResult as FetchResult, fetch_several as fetch_several

@@ -7,16 +7,15 @@ import fnmatch
 import functools
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator.bundle import script_in, stamp_of
-from coordinator.errors import CoordError, RunFailed, TargetError
+from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.ledger import Run, Sweep, now, sweeps_of
-from coordinator.names import confined, same_file
 from coordinator.project import Project
 from coordinator.results import (
     LOG_RECORDS,
@@ -29,26 +28,15 @@ from coordinator.results import (
     log_lines,
     reported,
 )
-from coordinator.runs.fetch import parallel
 from coordinator.runs.fetch.fetched import Fetched
 from coordinator.runs.fetch.metrics import check_origin, no_metrics, with_metrics
-from coordinator.runs.fetch.progress import Progress, Tally
-from coordinator.runs.fetch.transfer import Addresses, Transfer
 from coordinator.runs.refresh import refresh_run
-from coordinator.target import LogRecord, OutputFile
+from coordinator.target import LogRecord
+from coordinator.transfers import Addresses, Progress, Tally, Transfer, arriving
 from coordinator.workspace import Workspace
 
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
 """What one looks at first: here, with the log, before anything large begins."""
-
-_THREADS = 32  # most output is many small files, whose time is the way to the target and back
-_OF_THE_NAME = (
-    *(errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ),
-    *(errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY),
-)
-"""Errors of a file system that takes no file of this name, or has a folder of it."""
-_NAME_SHOWN = 80  # characters
-_BAD_FILES = 3  # that are left out before a fetch gives up
 
 
 @dataclass(frozen=True)
@@ -128,7 +116,8 @@ class _Fetch:
     def all(self) -> Fetched:
         run, results = self.run, self.results
         results.make_room(provenance(run, sweeps_of(self.workspace.ledger, run)))
-        files, left_alone = self._output()
+        listed = self._output()
+        files = listed.files
         usual = Choice(skip=self.workspace.project.settings.fetch_skip)
         wanted = [path for path in files if self.choice.takes(path) and (self.choice.only or usual.takes(path))]
         if self.force:
@@ -137,16 +126,16 @@ class _Fetch:
         missing = [path for path in wanted if not results.is_here(path, fetched.get(path))]
         tally = Tally(len(missing))
         transfer = Transfer(
-            self.workspace.target,
+            self.workspace.target.open_output,
             results,
-            Addresses(files, self._listing),
+            Addresses(files, lambda: self._output().files),
             tally,
             threading.Event(),
             clock=self.workspace.clock,
         )
         records: list[LogRecord] = []
         refused: dict[str, list[str]] = {}
-        bring = {path: functools.partial(self._bring, transfer, path, refused) for path in missing}
+        bring = {path: functools.partial(arriving.bring_named, transfer, path, refused) for path in missing}
         first = [bring.pop(path) for path in _FIRST if path in bring]
         self._run(transfer, [*first, lambda: records.extend(self._save_log()), self._save_source])
         # Another run's metrics.json ends the fetch before large files begin.
@@ -165,62 +154,16 @@ class _Fetch:
             run = self.workspace.ledger.update(run.id, fetched_at=now())
         remarks += [] if remarks or left_out else no_metrics(run)
         empty = [] if records else [f"{run.label} has an empty log"]
-        warnings = (*remarks, *empty, *_left_alone(left_alone), *_left_alone(refused))
+        warnings = (*remarks, *empty, *arriving.said(listed.left_alone), *arriving.said(refused))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
-    def _bring(self, transfer: Transfer, path: PurePosixPath, refused: dict[str, list[str]]) -> None:
-        """Brings a file, or notes why this system takes no file of that name."""
-        try:
-            transfer.bring(path)
-        except (OSError, UnicodeEncodeError) as error:  # the latter where the file system's names are not UTF-8
-            if isinstance(error, OSError) and error.errno not in _OF_THE_NAME:
-                raise
-            why = (error.strerror if isinstance(error, OSError) else error.reason) or "no reason given"
-            refused.setdefault(f"this system refuses the name ({why})", []).append(str(path))
-
-    def _listing(self) -> dict[PurePosixPath, OutputFile]:
-        """The output by path, without what cannot be fetched; of a name that comes twice, the first."""
-        return self._output()[0]
-
-    def _output(self) -> tuple[dict[PurePosixPath, OutputFile], dict[str, list[str]]]:
-        """(what can be fetched, why not -> names). Names come from the target, so they are not trusted."""
-        same = same_file if self.results.ignores_case() else str
+    def _output(self) -> arriving.Arriving:
         ours = {PARTS, RUN, LOG_TEXT, LOG_RECORDS, self.run.metadata["code_file"]}
-        ours = {same(PurePosixPath(name)) for name in ours}
-        found: dict[str, tuple[PurePosixPath, OutputFile]] = {}
-        left_alone: dict[str, list[str]] = {}
-        for file in self.workspace.target.outputs(self.run.ref):
-            try:
-                path = confined(file.name)
-            except ValueError as error:
-                left_alone.setdefault(str(error), []).append(file.name)
-                continue
-            first, _ = found.setdefault(same(path), (path, file))
-            if same(PurePosixPath(path.parts[0])) in ours:
-                del found[same(path)]
-                left_alone.setdefault("coord's own files here have that name", []).append(file.name)
-            elif first != path:
-                left_alone.setdefault("this system takes another file's name for the same", []).append(file.name)
-        for key, (path, file) in list(found.items()):
-            if any(same(folder) in found for folder in path.parents):
-                del found[key]
-                left_alone.setdefault("a file has the name of its folder", []).append(file.name)
-        return dict(found.values()), left_alone
+        listed = self.workspace.target.outputs(self.run.ref)
+        return arriving.Arriving.of(listed, ours, ignores_case=self.results.ignores_case())
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
-        """Raises the first error, once everything that can be fetched is here."""
-        errors = parallel.run(
-            jobs,
-            threads=_THREADS,
-            stop=transfer.stop,
-            beat=lambda: self.show(transfer.tally.progress()),
-            tolerated=TargetError,
-            at_most=_BAD_FILES,
-        )
-        for error in errors[:1]:
-            others = f" (and {len(errors) - 1} more files could not be fetched)" if len(errors) > 1 else ""
-            go_on = f"What came is kept; go on with: {again(self.run)}"
-            raise type(error)(error.what + others, hint="\n".join(filter(None, [error.hint, go_on])))
+        arriving.run(transfer, jobs, self.show, go_on=again(self.run))
 
     def _save_log(self) -> list[LogRecord]:
         records = self.workspace.target.log(self.run.ref)
@@ -269,14 +212,3 @@ def _cannot_write(project: Project, run: Run, results: Results, error: OSError) 
         )
     about = f" ({project.relative(Path(error.filename))})" if isinstance(error.filename, str) else ""
     return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")
-
-
-def _left_alone(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for why, each in names.items():
-        shown, more = ", ".join(map(_shown, each[:3])), len(each) - 3
-        yield f"not fetched, because {why}: {shown}{f' and {more} more' if more > 0 else ''}"
-
-
-def _shown(name: str) -> str:
-    text = name if name.isprintable() else ascii(name)
-    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}..."

@@ -10,8 +10,8 @@ from coordinator.errors import CoordError, CredentialsError, Later, NoAccess, No
 from coordinator.ledger import Run
 from coordinator.runs.fetch.fetch import EVERYTHING, Choice, again, fetch_run
 from coordinator.runs.fetch.fetched import Fetched
-from coordinator.runs.fetch.progress import Progress
 from coordinator.target import RunState
+from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
 
 Display = Callable[[], AbstractContextManager[Callable[[Progress], None]]]

@@ -6,11 +6,13 @@ The same class serves the local Kaggle, which has the same API at another addres
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
 from typing import Any
 
+import requests
 from kagglesdk.kernels.services.kernels_api_service import KernelsApiClient
 from kagglesdk.kernels.types.kernels_api_service import (
     ApiCancelKernelSessionRequest,
@@ -26,14 +28,16 @@ from kagglesdk.security.services.oauth_service import OAuthClient
 from kagglesdk.security.types.oauth_service import IntrospectTokenRequest, IntrospectTokenResponse
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
-from coordinator.errors import CredentialsError, Expired, NoAccess, NoAnswer, NotSent, TargetError
+from coordinator.errors import CredentialsError, NoAccess, NoAnswer, NotSent, TargetError
 from coordinator.kaggle_rules import NEVER_RUN_STATUS, WORKER_STATUS, normal_name
 from coordinator.kernel import KernelMetadata
 from coordinator.project import TargetName
 from coordinator.target.addresses import is_safe
 from coordinator.target.credentials import Credentials
+from coordinator.target.datasets import Datasets
 from coordinator.target.kaggle import parsing
 from coordinator.target.kaggle.competitions import KaggleCompetitions
+from coordinator.target.kaggle.downloads import open_download
 from coordinator.target.kaggle.extensions import StatusWithSession, source_request
 from coordinator.target.kaggle.policy import Failed, Failure, limits
 from coordinator.target.kaggle.session import ApiSession
@@ -90,6 +94,13 @@ class Kaggle:
             owner=owner,
         )
         self.competitions = KaggleCompetitions(self._http, self._session)
+
+    @functools.cached_property
+    def datasets(self) -> Datasets:
+        # Imported here: it takes time, and few commands need it.
+        from coordinator.target.kaggle.datasets import KaggleDatasets
+
+        return KaggleDatasets(self._http, self._session, self.owner)
 
     def close(self) -> None:
         self._http.close()
@@ -209,34 +220,10 @@ class Kaggle:
             yield from (OutputFile(name=file.file_name, url=file.url) for file in page.files or [])
 
     def open_output(self, file: OutputFile, *, offset: int = 0) -> Download:
-        doing = f"downloading {file.name}"
-        # With a compressed transfer neither the size nor the offset would be that of the file.
-        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
-        with self._session.explaining(doing):
-            response = self._downloads.get(file.url, headers=headers)
-        try:
-            if response.status_code == 416 and offset:  # the local part is longer than the file on the server
-                response.close()
-                return self.open_output(file)
-            if response.status_code >= 400:
-                # Storage services answer with 400, 403 or 410 if the address has expired.
-                hint = "Its address has expired, or the file was deleted."
-                raise Expired(f"{doing}: {self.name} answered with HTTP {response.status_code}", hint=hint)
-            with self._session.explaining(doing):
-                start, size = parsing.extent(response, offset)
-        except BaseException:
-            response.close()
-            raise
+        def ask(headers: Mapping[str, str]) -> requests.Response:
+            return self._downloads.get(file.url, headers=headers)
 
-        def chunks() -> Iterator[bytes]:
-            try:
-                yield from parsing.pieces(response)
-            except Failed as failed:
-                raise NoAnswer(f"{doing}: the transfer stopped before its end ({failed.failure})") from failed
-
-        etag = response.headers.get("ETag", "")
-        validator = response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
-        return Download(start=start, size=size, validator=validator, chunks=chunks(), close=response.close)
+        return open_download(self._session, f"downloading {file.name}", ask, offset)
 
     def kernels(self) -> Iterator[str]:
         for page in self._session.kernels():

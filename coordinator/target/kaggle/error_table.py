@@ -58,6 +58,13 @@ ERROR_TABLE = (
         words=r"session count",  # "Maximum batch GPU session count of 2 reached"
     ),
     ErrorRow(
+        TargetError,
+        "{target} has no room for it{detail}",
+        "Delete data sets or versions that you need no more (kaggle.com, Your Work), or send less.",
+        statuses=_REFUSED_IN_WORDS - {429} | {413},
+        words=r"data ?set.*(quota|storage|too large|size limit)|(quota|storage).*data ?set",
+    ),
+    ErrorRow(
         Later,
         "the quota is spent{detail}",
         "It is renewed once a week; a run without an accelerator needs none.",
@@ -70,6 +77,21 @@ ERROR_TABLE = (
         "There are new ones at midnight UTC.",
         statuses=_REFUSED_IN_WORDS - {429},
         words=r"submission allowance",  # "your team has used its daily Submission allowance (5) today"
+    ),
+    ErrorRow(
+        TargetError,
+        "{target} has something of that name already{detail}",
+        "A data set whose title is the same counts, and one that was deleted a moment ago. Choose another name.",
+        statuses=frozenset({409}),
+        kinds=frozenset({Kind.CREATE}),
+    ),
+    ErrorRow(
+        TargetError,
+        "{target} has something of that name already{detail}",
+        "Choose another name.",
+        statuses=frozenset({200, 400}),
+        kinds=frozenset({Kind.CREATE}),
+        words=r"(slug|title|name).*(already|in use|taken)",
     ),
     ErrorRow(
         Later,
@@ -101,7 +123,7 @@ ERROR_TABLE = (
         "{endpoint} refused the file: HTTP {status}{detail}",
         "The address for it has expired or was never valid: try again, with a new one.",
         statuses=frozenset({400, 401, 403, 404, 410, 413}),
-        kinds=frozenset({Kind.UPLOAD}),
+        kinds=frozenset({Kind.UPLOAD, Kind.PIECE}),
     ),
     ErrorRow(
         CredentialsError,

@@ -102,6 +102,15 @@ def extent(response: requests.Response, offset: int) -> tuple[int, int | None]:
     return 0, int(length) if re.fullmatch(r"\d{1,15}", length) else None
 
 
+def arrived(response: requests.Response, size: int) -> int:
+    """How many bytes of a file of `size` bytes a server has got, by its answer 308 to a piece of it. Raises Failed."""
+    header = response.headers.get("Range", "")
+    found = re.fullmatch(r"bytes[= ]0-(\d{1,15})", header.strip())
+    if header and (found is None or int(found[1]) >= size):
+        raise Failed(Failure.UNUSABLE, "it has got another part of the file than was sent")
+    return int(found[1]) + 1 if found else 0
+
+
 def error_message(response: requests.Response, left: Callable[[], float]) -> str:
     """The message of an HTTP error, or "". Raises nothing if its body cannot be read: the status is enough."""
     try:

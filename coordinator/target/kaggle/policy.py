@@ -28,6 +28,10 @@ class Kind(StrEnum):
     """A file at a signed address: no credentials, and a body that the caller reads."""
     UPLOAD = "upload"
     """A file to a signed address. It has no effect until another call names it."""
+    PIECE = "piece"
+    """A part of such a file. After a failure its place is asked how much it has, so the same is not sent again."""
+    CREATE = "create"
+    """As a write, of something with a name of its own: 409 means that there is something of that name."""
 
 
 class Failure(StrEnum):
@@ -120,7 +124,7 @@ RULES = (
         because="asking twice changes nothing",
     ),
     RetryRule(
-        kinds=frozenset({Kind.WRITE}),
+        kinds=frozenset({Kind.WRITE, Kind.CREATE}),
         failures=frozenset({Failure.CONNECT}),
         times=3,
         first_wait=0.5,
@@ -157,7 +161,14 @@ METHODS = {
     "GetAcceleratorQuotaStatistics": Limits(Kind.READ, 60.0),
     "GetKernelSessionLogsStream": Limits(Kind.STREAM, 120.0, 64 * _MIB),
     "DownloadKernelOutput": Limits(Kind.STREAM, 120.0),
-    "GetDataset": Limits(Kind.READ, 60.0),
+    "GetDataset": Limits(Kind.READ, 60.0, 16 * _MIB),  # it carries its versions
+    "GetDatasetStatus": Limits(Kind.READ, 60.0),
+    "ListDatasets": Limits(Kind.READ, 120.0, 16 * _MIB),
+    "ListDatasetFiles": Limits(Kind.READ, 120.0, 16 * _MIB),
+    "DownloadDataset": Limits(Kind.READ, 120.0),
+    "StartBlobUpload": Limits(Kind.READ, 60.0),  # a place that is not used changes nothing
+    "CreateDataset": Limits(Kind.CREATE, 300.0),
+    "CreateDatasetVersion": Limits(Kind.WRITE, 300.0),
     "GetCompetition": Limits(Kind.READ, 60.0),
     "GetModelInstance": Limits(Kind.READ, 60.0),
     "IntrospectToken": Limits(Kind.READ, 60.0),
@@ -176,6 +187,9 @@ DOWNLOAD = Limits(Kind.DOWNLOAD, 180.0)
 """Until the first byte of a file. The rest has no deadline, because it depends on the size."""
 UPLOAD = Limits(Kind.UPLOAD, 600.0)
 """The whole file."""
+RECEIVED = Limits(Kind.UPLOAD, 120.0)
+"""The question how much of a file has arrived."""
+PIECE = Limits(Kind.PIECE, 600.0)
 
 
 def limits(method: str) -> Limits:

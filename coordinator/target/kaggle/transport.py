@@ -34,6 +34,7 @@ PRODUCTION = "https://api.kaggle.com"
 
 _POOL = 64  # connections that are kept: more than any verb has threads, so that none waits and none is discarded
 _REDIRECTS = 5
+_GOES_ON = 308  # of an upload in pieces: more is expected
 _SHOWN_WAIT = 3.0  # seconds; longer waits are shown to the user
 _log = logging.getLogger(__name__)
 
@@ -113,15 +114,47 @@ class Transport:
         """Sends a file to a signed address, which gets no credentials. Raises Failed, also if it is not https."""
 
         def once(until: float) -> tuple[None, int]:
-            if not is_safe(url, from_here=self._is_local):
-                raise Failed(Failure.UNUSABLE, "the address for the file is not https")
             with file.open("rb") as content:
-                response = self._send("PUT", url, until, data=content)
+                response = self._put(url, until, data=content)
             with contextlib.closing(response):
                 self._check(response, until)
             return None, response.status_code
 
         self._try(f"PUT {_without_signature(url)}", policy.UPLOAD, once, host=_host(url))
+
+    def received(self, url: str, size: int) -> int:
+        """How many bytes of a file of `size` bytes a signed address has; `size` only if it has all. Raises Failed."""
+        return self._put_part(url, b"", f"bytes */{size}", size, policy.RECEIVED)
+
+    def put_piece(self, url: str, piece: bytes, extent: tuple[int, int]) -> int:
+        """Sends a piece, from the byte extent[0] on, of a file of extent[1] bytes; returns what `received` does.
+
+        Raises Failed. It is not tried again: the address may have taken a part of it, or all.
+        """
+        begin, size = extent
+        # There is no range of no bytes: an empty file is sent as a whole.
+        span = f"bytes {begin}-{begin + len(piece) - 1}/{size}" if piece else ""
+        return self._put_part(url, piece, span, size, policy.PIECE)
+
+    def _put_part(self, url: str, piece: bytes, span: str, size: int, limits: Limits) -> int:
+        if self._is_local and is_loopback(url):
+            # Each server of the local Kaggle has another port: an upload goes on at the one that answers now.
+            url = urlsplit(url)._replace(netloc=urlsplit(self._endpoint).netloc).geturl()
+
+        def once(until: float) -> tuple[int, int]:
+            response = self._put(url, until, data=piece, headers={"Content-Range": span} if span else {})
+            with contextlib.closing(response):
+                if response.status_code == _GOES_ON:
+                    return parsing.arrived(response, size), response.status_code
+                self._check(response, until)
+            return size, response.status_code
+
+        return self._try(f"PUT {_without_signature(url)}", limits, once, host=_host(url))
+
+    def _put(self, url: str, until: float, **parts: Any) -> requests.Response:
+        if not is_safe(url, from_here=self._is_local):
+            raise Failed(Failure.UNUSABLE, "the address for the file is not https")
+        return self._send("PUT", url, until, **parts)
 
     def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]], *, host: str = "") -> T:
         """The answer of the first try that succeeds, with as many tries as the policy allows. Raises Failed.

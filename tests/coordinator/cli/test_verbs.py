@@ -314,6 +314,12 @@ def test_a_reader_that_goes_away_is_no_error_to_show(coord: Coord) -> None:
         (["dry-run", "--exp", "nothing"], 1, 'there is no experiment "nothing"'),
         (["local", "add-dataset", "ada/x", "missing"], 2, "missing"),
         (["local", "add-dataset", "ada", "."], 2, "ada"),
+        (
+            ["local", "add-model", "ada/net/pytorch/big", "."],
+            2,
+            "has no version: add one, such as ada/net/pytorch/big/1",
+        ),
+        (["local", "add-model", "ada/net/torch/big/1", "."], 2, "'torch' is no framework; there are"),
         (["local", "serve", "--port", "99999"], 2, "--port"),
         (["psh"], 2, "Did you mean 'push'?"),
         (["status", "--wtch"], 2, "--watch"),

@@ -12,8 +12,8 @@ from coordinator.ledger import sweeps
 from coordinator.ledger.ledger import Ledger, now
 from coordinator.ledger.sweeps import Member, Sweep
 from coordinator.project.project import Project
-from coordinator.runs.fetch.progress import Progress
 from coordinator.sweeps.merge_sweep import merge_sweep
+from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
 
 

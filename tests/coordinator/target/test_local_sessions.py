@@ -65,14 +65,24 @@ def test_the_layout_of_the_inputs(coord: Coord) -> None:
     (coord.root / "pictures").mkdir()
     with (coord.root / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write('\n[tool.coord.dry_run]\ninput = "pictures"\n')
-    (coord.root / "experiments" / "attached.yaml").write_text("base: base\nkernel: {dataset_sources: [ada/scans]}\n")
+    (coord.root / "experiments" / "attached.yaml").write_text(
+        "base: base\nkernel: {dataset_sources: [ada/scans], model_sources: [ada/net/pyTorch/big, ada/net/jax/big]}\n"
+    )
+    for framework in ("pyTorch/big/7", "jax/big/3"):
+        (coord.root / framework).mkdir(parents=True)
+        coord("local", "add-model", f"ada/net/{framework}", framework)
+    (coord.root / "jax" / "big" / "3").rmdir()  # a model that is gone is stood in for
     coord("dry-run", "--exp", "attached")
     inputs = coord.root / ".coord" / "dry-run" / "attached" / "input"
-    assert [path.name for path in inputs.iterdir()] == ["scans"]
+    assert sorted(path.name for path in inputs.iterdir()) == ["net", "scans"]
+    assert (inputs / "net" / "pytorch" / "big" / "7").resolve() == coord.root / "pyTorch" / "big" / "7"
+    assert (inputs / "net" / "jax" / "big" / "1").resolve() == coord.root / "pictures"
+    (coord.root / "jax" / "big" / "3").mkdir()
     coord("local", "add-dataset", "ada/scans", "pictures")
     coord("push", "--exp", "attached", "--wait")
     inputs = coord.session_root("tiny-attached", 1) / "input"
-    assert [path.name for path in inputs.iterdir()] == ["scans"]
+    assert sorted(path.name for path in inputs.iterdir()) == ["net", "scans"]
+    assert sorted(path.parent.name for path in (inputs / "net").glob("*/*/*")) == ["big", "big"]
 
 
 def test_a_machine_without_isolation_is_mentioned_once(coord: Coord) -> None:

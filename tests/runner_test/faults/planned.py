@@ -23,9 +23,9 @@ class Planned:
     local: Local
     faults: Faults
 
-    def ask(self, method: str, /, **fields: Any) -> requests.Response:
+    def ask(self, method: str, /, service: str = "kernels.KernelsApiService", **fields: Any) -> requests.Response:
         """Call a method on a connection of its own; returns the answer."""
-        url = f"{self.local.url}/api/v1/kernels.KernelsApiService/{method}"
+        url = f"{self.local.url}/api/v1/{service}/{method}"
         return requests.post(url, json=NAMED | fields, auth=self.local.me, timeout=0.5)
 
 

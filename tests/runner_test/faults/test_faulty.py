@@ -1,6 +1,7 @@
 """Each kind of fault happens when it is planned, as it is planned."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 
@@ -10,8 +11,10 @@ from starlette.types import Message
 
 from runner_test.faults import Fault, Kind, faulty
 from runner_test.state import Reference
+from runner_test.state.uploads import BLOCK
 from tests.runner_test.faults.planned import Planned
 from tests.runner_test.local import eventually
+from tests.runner_test.sending import add, announce, create, dataset, put, send
 
 
 def failing(call: Callable[[], requests.Response]) -> str:
@@ -173,6 +176,43 @@ def test_downloads_that_fail(planned: Planned) -> None:
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             assert half.content
     assert requests.get(new, timeout=5).text == "a" * 200000
+
+
+def test_an_upload_that_breaks_off(planned: Planned) -> None:
+    """Half of a file arrives before the connection breaks, and the rest can follow; a lost answer loses nothing."""
+    data = bytes(4 * BLOCK)
+    upload = announce(planned.local, "a.bin", len(data))
+    planned.faults.plan([Fault("Upload", Kind.HALF_SENT), Fault("Upload", Kind.RESET, call=3, when="after")])
+    with pytest.raises(requests.ConnectionError):
+        put(upload.create_url, data)
+    asked = put(upload.create_url, b"", Content_Range=f"bytes */{len(data)}")
+    begin = int(asked.headers["Range"].removeprefix("bytes=0-")) + 1
+    assert 0 < begin <= 2 * BLOCK
+    with pytest.raises(requests.ConnectionError):
+        put(upload.create_url, data[begin:], Content_Range=f"bytes {begin}-{len(data) - 1}/{len(data)}")
+    assert put(upload.create_url, b"", Content_Range=f"bytes */{len(data)}").status_code == 200
+
+
+def test_a_data_set_whose_answer_is_lost(planned: Planned) -> None:
+    """It is made all the same, and the same request once more makes nothing: its files have been used."""
+    file = send(planned.local, "a.txt")
+    planned.faults.plan([Fault("CreateDataset", Kind.RESET, when="after")])
+    with pytest.raises(requests.ConnectionError):
+        create(planned.local, "my-rows", file)
+    assert "already in use" in create(planned.local, "my-rows", file).error
+    assert "used already" in add(planned.local, "my-rows", file).error
+    assert len(dataset(planned.local, "my-rows").versions) == 1
+
+
+def test_states_of_data_sets_that_are_not_true(planned: Planned) -> None:
+    """A data set seems to be processed for ever; the state of the version before is taken for the new one's."""
+    named = {"service": "datasets.DatasetApiService", "ownerSlug": "me", "datasetSlug": "new-rows"}
+    create(planned.local, "new-rows", send(planned.local, "a.txt"))
+    record = planned.local.store.root / "datasets" / "me" / "new-rows" / "versions" / "1" / "version.json"
+    planned.faults.plan([Fault("GetDatasetStatus", Kind.STALE), Fault("GetDatasetStatus", Kind.RUNNING, call=3)])
+    for ready, seen in [(1e11, "READY"), (1e11, "BLOBS_RECEIVED"), (0.0, "BLOBS_RECEIVED"), (0.0, "READY")]:
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"ready": ready}))
+        assert planned.ask("GetDatasetStatus", **named).json() == {"status": seen}
 
 
 def test_an_empty_log(planned: Planned) -> None:

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_plan(tmp_path: Path, text: str) -> None:
 
 def test_every_kind_says_when_it_happens() -> None:
     """The descriptions of the five kinds in EITHER_WAY say before or after what they happen, the others' don't."""
-    methods = ("ListKernels", "GetKernelSessionStatus", "Download", "ListKernelSessionOutput")
+    methods = ("ListKernels", "GetKernelSessionStatus", "Download", "ListKernelSessionOutput", "Upload")
     for kind in Kind:
         method = next(name for name in methods if Fault("*", kind).applies(name))
         assert ("takes effect" in str(Fault(method, kind))) == (kind in EITHER_WAY)

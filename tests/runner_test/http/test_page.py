@@ -3,6 +3,7 @@
 import requests
 
 from tests.runner_test.local import Local, notebook
+from tests.runner_test.sending import add, create, dataset, send
 
 
 def test_a_kernels_page(local: Local) -> None:
@@ -35,3 +36,16 @@ def test_its_page_shows_the_cells(local: Local) -> None:
     local.run("on-a-page", notebook("x = '<&>'\nprint(x)"), kernel_type="notebook")
     page = requests.get(f"{local.url}/code/me/on-a-page", auth=local.me, timeout=10).text
     assert "# %% [code]\nx = &#x27;&lt;&amp;&gt;&#x27;\nprint(x)</pre>" in page
+
+
+def test_a_data_sets_page(local: Local) -> None:
+    """The address in an answer shows versions and files, escaped."""
+    create(local, "my-rows", send(local, "<b>.txt", b"12345"), title="<i>rows</i>")
+    add(local, "my-rows", send(local, "<b>.txt", b"12345"), version_notes="<u>more</u>")
+    url = dataset(local, "my-rows").url
+    assert requests.get(url, timeout=10).status_code == 401
+    page = requests.get(url, auth=local.me, timeout=10).text
+    assert "<td>&lt;b&gt;.txt</td><td>5</td>" in page
+    assert "&lt;u&gt;more" in page
+    assert not {"<b>", "<i>", "<u>"} & set(page.split())
+    assert requests.get(f"{local.url}/datasets/me/no-rows", auth=local.me, timeout=10).status_code == 404

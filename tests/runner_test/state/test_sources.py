@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner_test.errors import BadName, MissingFolder
-from runner_test.state import Reference, sources
+from runner_test.state import DatasetSource, Reference, sources
 from runner_test.store import Store
 
 
@@ -14,14 +14,14 @@ def test_registered_folders(store: Store, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     one.mkdir()
     two.mkdir()
-    reference = Reference("anna", "x-rays")
-    assert sources.dataset(store.root, reference) is None
+    source = DatasetSource(Reference("anna", "x-rays"))
+    assert sources.dataset(store.root, source) is None
     store.add_dataset("Anna/X-Rays", one)
-    assert sources.dataset(store.root, reference) == one
+    assert sources.dataset(store.root, source) == one
     store.add_dataset("anna/x-rays", two)
-    assert sources.dataset(store.root, reference) == two
+    assert sources.dataset(store.root, source) == two
     two.rmdir()
-    assert sources.dataset(store.root, reference) is None
+    assert sources.dataset(store.root, source) is None
     store.add_competition("siim", one)
     assert sources.competition(store.root, "siim") == one
     (store.root / "competitions" / ".siim.123.abc").symlink_to(

@@ -269,15 +269,17 @@ def test_the_local_target_needs_neither_network_nor_credentials(
     found = diagnose()
     assert {each.check for each in _bad(found)} == {"sources"}
     assert {each.remedy for each in _bad(found)} == {
-        "coord local add-dataset OWNER/SLUG DIR",
+        "coord local add-dataset OWNER/SLUG DIR, or coord data push DIR OWNER/SLUG",
         "coord local add-competition SLUG DIR",
-        "The local Kaggle has no models.",
+        "coord local add-model OWNER/MODEL/FRAMEWORK/VARIATION/VERSION DIR",
     }
     assert not {"network", "credentials", "clock"} & {each.check for each in found}
     local.add_dataset(tiny, "ada/chest-x-rays", tmp_path)
     local.add_competition(tiny, "pneumothorax", tmp_path)
     (missing,) = _bad(diagnose())
     assert missing.what.startswith("model ada/net/pyTorch/big/2")
+    local.add_model(tiny, "ada/net/pytorch/big/2", tmp_path)
+    assert _bad(diagnose()) == []
 
 
 def test_the_command(tiny: Project, service: Service) -> None:

@@ -11,9 +11,9 @@ import pytest
 from coordinator.errors import CredentialsError
 from coordinator.ledger.ledger import Ledger
 from coordinator.project.project import Project
-from coordinator.runs.fetch.progress import Progress
 from coordinator.runs.fetch.several import fetch_several
 from coordinator.target.protocol import RunState
+from coordinator.transfers import Progress
 from coordinator.workspace import Workspace
 from tests.coordinator.finished_runs import finished
 from tests.coordinator.sample_runs import BARE

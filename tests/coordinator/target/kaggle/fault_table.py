@@ -62,6 +62,8 @@ READS = {
     "submissions": "ListSubmissions",
     "upload": "StartSubmissionUpload",
     "sending": "Upload",
+    "data_state": "GetDatasetStatus",
+    "data_place": "StartBlobUpload",
 }
 # What changes something, beside the push: repeated only after 409, which means that nothing was done.
 WRITES = {

@@ -36,7 +36,7 @@ from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from runner_test.faults import Fault, Faults, Kind, method_of
 from runner_test.server import running_server
-from runner_test.state import Reference, Rules, competitions, sources, submissions
+from runner_test.state import Reference, Rules, competitions, datasets, sources, submissions
 from runner_test.store import Store
 from tests.coordinator.command import until
 from tests.coordinator.target.kaggle.fault_table import (
@@ -172,11 +172,15 @@ def _world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def _hold_competitions(root: Path, folder: Path) -> None:
-    """`parity` accepts submissions and has one; the sample of `other` has another name. Nothing is scored."""
+    """`parity` accepts submissions and has one; the sample of `other` has another name. Nothing is scored.
+
+    There is a data set, too.
+    """
     for slug, sample in (("parity", "sample_submission.csv"), ("other", "sampleSubmission.csv")):
         (folder / slug).mkdir()
         (folder / slug / sample).write_text("id,label\na,0\nb,1\n")
         sources.add_competition(root, slug, folder / slug)
+    datasets.register(root, Reference("ada", "some-data"), folder / "parity")
     solution = folder / "solution.csv"
     solution.write_text("id,label\na,1\nb,1\n")
     rules = Rules("metric:score", str(folder), "true", public_share=0.5)
@@ -250,6 +254,8 @@ ASK: dict[str, Read] = {
     "submissions": lambda world, kaggle: list(kaggle.competitions.submissions("parity")),
     "upload": lambda world, kaggle: bool(kaggle.competitions.upload("parity", world.folder / "solution.csv")),
     "sending": lambda world, kaggle: bool(kaggle.competitions.upload("parity", world.folder / "solution.csv")),
+    "data_state": lambda world, kaggle: kaggle.datasets.state("ada/some-data"),
+    "data_place": lambda world, kaggle: bool(kaggle.datasets.place("solution.csv", 1, 0.0)),
 }
 
 
@@ -474,6 +480,7 @@ def test_the_tables_have_every_method() -> None:
     }
     asks_nothing = {"close", "url"}
     told = {*READS, *WRITES, "push"} - {"download", "files", "sending"}
+    told -= {"data_state", "data_place"}  # the other calls about data sets are tested in tests/coordinator/datasets
     assert methods - asks_nothing - {"open_output"} == told  # whose answer `download` reads
 
 

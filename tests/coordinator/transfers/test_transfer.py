@@ -14,9 +14,9 @@ from coordinator.clock import Clock
 from coordinator.errors import Expired, NoAnswer, TargetError
 from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results.folder import Kept, Results
-from coordinator.runs.fetch.progress import Tally
-from coordinator.runs.fetch.transfer import Addresses, Stopped, Transfer
 from coordinator.target.protocol import Download, OutputFile
+from coordinator.transfers.progress import Tally
+from coordinator.transfers.transfer import Addresses, Stopped, Transfer
 from tests.coordinator.targets import MemoryTarget
 
 FILE = PurePosixPath("model.pth")
@@ -66,6 +66,7 @@ class Case:
     waits: list[float] = field(default_factory=list)
     tally: Tally = field(default_factory=lambda: Tally(1))
     stop: threading.Event = field(default_factory=threading.Event)
+    most: int = OUTPUT_MAX
 
     def __post_init__(self) -> None:
         self.results = Results(self.directory)
@@ -80,7 +81,8 @@ class Case:
 
     def bring(self) -> bytes:
         clock = Clock(sleep=self.waits.append)
-        Transfer(self.server, self.results, self.addresses, self.tally, self.stop, clock).bring(FILE)
+        shared = (self.server.open_output, self.results, self.addresses, self.tally, self.stop, clock, self.most)
+        Transfer(*shared).bring(FILE)
         return (self.directory / FILE).read_bytes()
 
 
@@ -120,14 +122,11 @@ def test_a_file_that_ends_early_is_not_whole(make: Make) -> None:
 
 
 @pytest.mark.parametrize("announced", [OUTPUT_MAX + 1, None])
-def test_more_than_a_session_can_leave_is_refused(
-    make: Make, monkeypatch: pytest.MonkeyPatch, announced: int | None
-) -> None:
+def test_more_than_a_session_can_leave_is_refused(make: Make, announced: int | None) -> None:
     """Before the first byte if the size is announced, otherwise as soon as the limit is passed."""
-    if announced is None:
-        monkeypatch.setattr("coordinator.runs.fetch.transfer.OUTPUT_MAX", 50)
     case = make(Server(size=announced))
-    with pytest.raises(TargetError, match=r"more than a session can leave|does not end"):
+    case.most = 50 if announced is None else OUTPUT_MAX
+    with pytest.raises(TargetError, match=r"more than there can be|does not end"):
         case.bring()
     assert case.tally.moved <= 60
     assert not (case.directory / FILE).exists()
@@ -148,7 +147,7 @@ def test_a_file_that_is_listed_no_longer_is_an_error(make: Make) -> None:
     """It is not requested at an address that has expired."""
     case = make(Server(good_url="u2"))
     case.urls = ["u1", ""]
-    with pytest.raises(TargetError, match=r"model\.pth is not in the output any more"):
+    with pytest.raises(TargetError, match=r"model\.pth is not there any more"):
         case.bring()
     assert case.server.offsets == [0]
 

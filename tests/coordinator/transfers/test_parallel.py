@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from coordinator.runs.fetch import parallel
+from coordinator.transfers import parallel
 
 
 def run(

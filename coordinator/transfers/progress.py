@@ -1,4 +1,4 @@
-"""How far a fetch is: files and bytes that came, how fast, and how long the rest will take.
+"""How far a transfer is: files and bytes that came, how fast, and how long the rest will take.
 
 Speed and time left are computed here and only shown with rich. rich.progress forgets the speed each time that the total
 changes, which it does here with every file that is opened, and goes on showing the last speed for a whole window when
@@ -20,7 +20,7 @@ _SAMPLE = 0.25  # seconds between two samples in that window
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of a fetch."""
+    """A moment of a transfer."""
 
     files: int
     """How many of `of_files` are here."""
@@ -62,6 +62,11 @@ class Tally:
         """Notes that a transfer begins at `position` of `size` bytes (None: not known), for the first time or again."""
         with self._lock:
             self._files[path] = (position, size or position)
+
+    def position(self, path: PurePosixPath) -> int:
+        """How many bytes of a file are at their end of the transfer, as far as is known."""
+        with self._lock:
+            return self._files[path][0]
 
     def came(self, path: PurePosixPath, count: int) -> None:
         with self._lock:

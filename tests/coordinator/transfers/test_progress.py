@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from coordinator.runs.fetch.progress import Progress, Tally
+from coordinator.transfers.progress import Progress, Tally
 
 A, B = PurePosixPath("a"), PurePosixPath("b")
 
@@ -68,7 +68,7 @@ def test_without_a_terminal_a_plain_line_every_ten_seconds() -> None:
     program = (
         "from itertools import count\n"
         "from coordinator.cli.terminal import transfers\n"
-        "from coordinator.runs.fetch import Progress\n"
+        "from coordinator.transfers import Progress\n"
         "half_seconds = count()\n"
         "with transfers(clock=lambda: next(half_seconds) / 2) as show:\n"
         "    for _ in range(45):\n"
@@ -82,7 +82,7 @@ def test_on_a_terminal_one_line_that_changes_and_goes() -> None:
     """The bar and the figures fit into 80 columns, and leave nothing behind."""
     program = (
         "from coordinator.cli.terminal import transfers\n"
-        "from coordinator.runs.fetch import Progress\n"
+        "from coordinator.transfers import Progress\n"
         "with transfers() as show:\n"
         "    show(Progress(1, 300, 1_500_000_000, 3_000_000_000, 1e6))\n"
         "    show(Progress(2, 300, 1_600_000_000, 3_000_000_000, 1e6))\n"

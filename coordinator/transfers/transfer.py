@@ -1,4 +1,4 @@
-"""Brings one output file home: goes on where a transfer broke off, checks its size, and renames it when it is whole."""
+"""Brings one file home: goes on where a transfer broke off, checks its size, and renames it when it is whole."""
 
 from __future__ import annotations
 
@@ -9,19 +9,26 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import Expired, Later, NoAnswer, TargetError
 from coordinator.kaggle_rules import OUTPUT_MAX
 from coordinator.results import Kept, Results, identity
-from coordinator.runs.fetch.progress import Tally
-from coordinator.target import Download, OutputFile, Target
+from coordinator.target import Download, OutputFile
+from coordinator.transfers.progress import Tally
 
 _TRIES = 4  # in a row that bring nothing
 _PAUSE = 0.5  # seconds, doubled for each such try
 _READ = 1 << 20  # bytes of a part that are hashed at once
 
 Listing = Callable[[], Mapping[PurePosixPath, OutputFile]]
+
+
+class Open(Protocol):
+    def __call__(self, file: OutputFile, *, offset: int = 0) -> Download:
+        """Begins to read a file: see `Target.open_output`."""
+        ...
 
 
 class Stopped(Exception):
@@ -45,19 +52,21 @@ class Addresses:
             if self._files[path] == expired:  # else another thread has just done it
                 self._files = {**self._files, **(listed := self._listing())}
                 if path not in listed:
-                    raise TargetError(f"{expired.name} is not in the output any more")
+                    raise TargetError(f"{expired.name} is not there any more")
 
 
 @dataclass(frozen=True)
 class Transfer:
     """What the threads of one fetch share."""
 
-    target: Target
+    open: Open
     results: Results
     addresses: Addresses
     tally: Tally
     stop: threading.Event
     clock: Clock = SYSTEM_CLOCK
+    most: int = OUTPUT_MAX
+    """Bytes of a file that are taken at most."""
 
     def bring(self, path: PurePosixPath) -> None:
         """Brings a file. Tries again as long as that brings something, and a few times where it does not.
@@ -93,22 +102,22 @@ class Transfer:
             stack.callback(download.close)
             if download.start and not self._goes_on(path, download):  # it has changed since
                 download.close()
-                download = self.target.open_output(file)
+                download = self.open(file)
                 stack.callback(download.close)
             self._receive(path, file, download)
 
     def _opened(self, path: PurePosixPath, file: OutputFile) -> Download:
         part = self.results.part(path)
         # The last byte is asked for once more: a part that is whole would leave nothing to ask for.
-        return self.target.open_output(file, offset=max(0, part[1] - 1) if part and part[0] else 0)
+        return self.open(file, offset=max(0, part[1] - 1) if part and part[0] else 0)
 
     def _goes_on(self, path: PurePosixPath, download: Download) -> bool:
         part = self.results.part(path)
         return part is not None and part[0] == _identity(download)
 
     def _receive(self, path: PurePosixPath, file: OutputFile, download: Download) -> None:
-        if download.size is not None and download.size > OUTPUT_MAX:
-            raise TargetError(f"{file.name} is said to be of {download.size:,} bytes, more than a session can leave")
+        if download.size is not None and download.size > self.most:
+            raise TargetError(f"{file.name} is said to be of {download.size:,} bytes, more than there can be")
         part = self.results.part_file(path, _identity(download))
         size = download.start
         self.tally.opened(path, size, download.size)
@@ -122,8 +131,8 @@ class Transfer:
                 digest.update(chunk)
                 size += len(chunk)
                 self.tally.came(path, len(chunk))
-                if size > OUTPUT_MAX:
-                    raise TargetError(f"{file.name} does not end: more came than a session can leave")
+                if size > self.most:
+                    raise TargetError(f"{file.name} does not end: more came than there can be")
             out.truncate()
             out.flush()
             os.fsync(out.fileno())
