@@ -25,6 +25,7 @@ from coordinator.cli import (
     init,
     kernels,
     ledger,
+    live_check,
     local,
     report,
     runs,
@@ -43,7 +44,21 @@ app = Group(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
+for group in (
+    experiments,
+    kernels,
+    bundle,
+    runs,
+    fetch,
+    compare,
+    account,
+    handover,
+    init,
+    onward,
+    submit,
+    report,
+    live_check,
+):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")

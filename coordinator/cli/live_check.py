@@ -1,0 +1,65 @@
+"""The command about what coord assumes of Kaggle."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from coordinator.cli.common import TargetOption, command, this_project
+from coordinator.cli.terminal import ask, say, show_text
+from coordinator.errors import TargetError, UsageError
+
+app = typer.Typer()
+
+
+@app.command("live-check")
+@command
+def live_check(
+    target: TargetOption = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Begin, and delete what it made, without questions.")
+    ] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Only delete what earlier checks left.")] = False,
+    competition: Annotated[
+        str, typer.Option("--competition", help="One whose rules you have accepted.", metavar="SLUG")
+    ] = "titanic",
+    model: Annotated[
+        str, typer.Option("--model", help="One that you may read.", metavar="OWNER/MODEL/FRAMEWORK/VARIATION")
+    ] = "",
+) -> None:
+    """Ask the target what coord assumes of Kaggle, with tiny private kernels.
+
+    Says first what it will do, and asks. Exit code 1 if a question got no answer.
+    """
+    from coordinator.maintenance import ReadSources, Talk, delete_left, live_check as verb
+
+    if not yes and not sys.stdin.isatty():
+        raise UsageError(
+            "this makes things on the target, and there is no terminal for the question", hint="Agree with --yes."
+        )
+
+    def agrees(text: str) -> bool:
+        if yes:
+            say(text)
+            return True
+        return ask(f"{text} [y/N] ").strip().lower() in ("y", "yes")
+
+    talk = Talk(say, agrees)
+    if clean:
+        delete_left(this_project(), target, talk)
+        return
+    found = verb(this_project(), target, talk, ReadSources(competition, model))
+    if found is None:
+        say("nothing was done")
+        return
+    for fact in found.facts.of("differs"):
+        show_text(f"differs: {fact.name}: {fact.seen} (coord assumes: {fact.assumed}; {fact.where})")
+    show_text(found.facts.counts())
+    show_text(str(found.markdown))
+    unknown = found.facts.of("not known")
+    if unknown:
+        raise TargetError(f"{len(unknown)} questions got no answer", hint="The table has the reason of each.")
+    if found.remains and not found.kept:
+        raise TargetError("not all of it could be deleted")
