@@ -44,22 +44,9 @@ app = Group(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (
-    experiments,
-    kernels,
-    bundle,
-    runs,
-    fetch,
-    compare,
-    account,
-    handover,
-    init,
-    onward,
-    submit,
-    report,
-    live_check,
-):
+for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
     app.add_typer(group.app)
+app.add_typer(live_check.app)
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

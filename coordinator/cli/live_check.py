@@ -18,9 +18,7 @@ app = typer.Typer()
 @command
 def live_check(
     target: TargetOption = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Begin, and delete what it made, without questions.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin, and delete in the end, without questions.")] = False,
     clean: Annotated[bool, typer.Option("--clean", help="Only delete what earlier checks left.")] = False,
     competition: Annotated[
         str, typer.Option("--competition", help="One whose rules you have accepted.", metavar="SLUG")
@@ -60,6 +58,8 @@ def live_check(
     show_text(str(found.markdown))
     unknown = found.facts.of("not known")
     if unknown:
-        raise TargetError(f"{len(unknown)} questions got no answer", hint="The table has the reason of each.")
+        raise TargetError(
+            f"{len(unknown)} question{'s' * (len(unknown) != 1)} without an answer", hint="The table has the reasons."
+        )
     if found.remains and not found.kept:
         raise TargetError("not all of it could be deleted")

@@ -31,6 +31,7 @@ SESSIONS = 3
 """Kernels that run."""
 SESSION_SECONDS = 180
 """A session is ended by the target after so long."""
+_NO_ANSWER = frozenset({429, 500, 502, 503, 504})  # statuses
 _SCRIPT = Path(session_script.__file__)
 
 
@@ -38,8 +39,10 @@ _SCRIPT = Path(session_script.__file__)
 class Pace:
     """How long a check waits, in seconds."""
 
-    runs: float = 20.0
+    runs: float = 30.0
     """A session goes on after its first lines, so that its live log can be read."""
+    soon: float = 5.0
+    """How long a live log is read before its end."""
     most: float = 900.0
     """Until a session ends, or a data set is ready."""
 
@@ -106,10 +109,10 @@ class LiveCheck:
         return f"{MARK} {self.stamp}\n{body}"
 
     def kernels(self, method: str, **fields: Any) -> Reply:
-        return self.wire.call(f"kernels.KernelsApiService/{method}", fields)
+        return _answered(method, self.wire.call(f"kernels.KernelsApiService/{method}", fields))
 
     def data_sets(self, method: str, **fields: Any) -> Reply:
-        return self.wire.call(f"datasets.DatasetApiService/{method}", fields)
+        return _answered(method, self.wire.call(f"datasets.DatasetApiService/{method}", fields))
 
     # Versions that are only saved
 
@@ -129,11 +132,15 @@ class LiveCheck:
         return self._push(sent)
 
     def _push(self, fields: Mapping[str, Any]) -> Reply:
-        self.made.note(Thing("kernel", str(fields["slug"])))
+        asked = Thing("kernel", str(fields["slug"]))
+        is_new = asked not in self.made.all()
+        self.made.note(asked)
         reply = self.kernels("SaveKernel", **fields)
-        named = str(reply.data.get("ref", "")).removeprefix("/").removeprefix("code/")
-        if re.fullmatch(r"[\w-]+/[\w-]+", named):
+        named = named_by(reply)
+        if named:
             self.made.note(Thing("kernel", named))
+        if is_new and named != asked.reference:  # it was refused, or got another name
+            self.made.forget(asked)
         return reply
 
     @once
@@ -271,7 +278,10 @@ class LiveCheck:
 
     @once
     def early(self) -> Reply:
-        """The answer to a push that attaches the data set while its second version is processed, and the first kernel."""
+        """The answer to a push that attaches the data set while its second version is processed.
+
+        It attaches the first kernel, too.
+        """
         first = self.first_complete()
         title = self.title("second")
         fields = {
@@ -309,7 +319,13 @@ class LiveCheck:
     @once
     def third_facts(self) -> dict[str, Any]:
         """The inputs of its session, from its live log."""
-        for record in self.target.follow(self.third(), idle_seconds=self.pace.most):
+        ref = self.third()
+
+        def has_begun() -> bool | None:
+            return self.target.state(ref).state is not RunState.QUEUED or None
+
+        self.wait(has_begun, f"{ref} has begun")
+        for record in self.target.follow(ref, idle_seconds=self.pace.most):
             _, mark, text = record.data.partition(session_script.REPORT)
             if mark:
                 return dict(json.loads(text))
@@ -351,6 +367,19 @@ class LiveCheck:
             self.clock.sleep(pause)
             pause = min(5.0, 1.5 * pause)
         return found
+
+
+def _answered(method: str, reply: Reply) -> Reply:
+    """The reply. Raises NoAnswer if the target only says that it is busy, or broken."""
+    if reply.code in _NO_ANSWER:
+        raise NoAnswer(f"{method}: {reply.refusal}")
+    return reply
+
+
+def named_by(reply: Reply) -> str:
+    """The kernel (owner/slug) that the answer to a push names; empty if there is none."""
+    named = str(reply.data.get("ref", "")).removeprefix("/").removeprefix("code/")
+    return named if re.fullmatch(r"[\w-]+/[\w-]+", named) else ""
 
 
 def packed(*names: str, text: str = "packed\n") -> bytes:

@@ -23,7 +23,7 @@ from coordinator.project import Project, target_name
 from coordinator.target import Target, kaggle_endpoint, open_target
 
 _STAMP = string.ascii_lowercase + string.digits
-_LOCAL_PACE = Pace(runs=1.5, most=120.0)
+_LOCAL_PACE = Pace(runs=2.5, soon=0.4, most=120.0)
 CLEAN = "coord live-check --clean"
 """Deletes what an earlier check left."""
 
@@ -54,12 +54,12 @@ def live_check(
 ) -> Checked | None:
     """Asks all probes, on that target; None if the user did not agree to what it would do.
 
-    Writes the table into `.coord/live-check/`. Raises KeyboardInterrupt, after it has written what is known by then, with
-    a text that names what remains on the target.
+    Writes the table into `.coord/live-check/`. Raises KeyboardInterrupt with a text that names what remains on the
+    target, after it has written what is known by then.
     """
     with open_target(project, target_name(project, target)) as there:
         made = Made(_made_file(project, there))
-        # A refusal of the credentials is no fact about each probe.
+        # Credentials that are refused are no fact about each probe.
         user = there.user() or there.owner
         if not talk.agrees(plan(there, user, made)):
             return None
@@ -68,21 +68,18 @@ def live_check(
         check = LiveCheck(there, stamp, made, clock, talk.say, sources, pace)
         found: list[Fact] = []
         try:
-            for fact in _asked(check, talk.say):
-                found.append(fact)
-            facts, interrupted = _facts(there, found), False
+            found.extend(_asked(check, talk.say))
         except KeyboardInterrupt:
-            rest = PROBES[len(found) :]
-            facts = _facts(there, [*found, *(each.unanswered("not tried", "interrupted") for each in rest)])
-            interrupted = True
+            rest = [each.unanswered("not tried", "interrupted") for each in PROBES[len(found) :]]
+            so_far = _write(project, there, _facts(there, [*found, *rest]))
+            what = f"interrupted; the facts so far are in {so_far}"
+            raise KeyboardInterrupt(f"{what}\n{_remaining(there, made.all())}") from None
+        facts = _facts(there, found)
         markdown = _write(project, there, facts)
-        if interrupted:
-            raise KeyboardInterrupt(f"interrupted; the facts so far are in {markdown}\n{_remaining(there, made.all())}")
-        kept = not _may_delete(there, made, talk)
-        remains = made.all() if kept else made.delete_all(there, talk.say)
-        if remains:
-            talk.say(_remaining(there, remains))
-        return Checked(facts, markdown, remains, kept)
+        kept = not _deleted(there, made, talk)
+        if made.all():
+            talk.say(_remaining(there, made.all()))
+        return Checked(facts, markdown, made.all(), kept)
 
 
 def delete_left(project: Project, target: str | None, talk: Talk) -> tuple[Thing, ...]:
@@ -92,12 +89,9 @@ def delete_left(project: Project, target: str | None, talk: Talk) -> tuple[Thing
         if not made.all():
             talk.say(f"no check has left anything on {there.name}")
             return ()
-        if not _may_delete(there, made, talk):
-            return made.all()
-        remains = made.delete_all(there, talk.say)
-        if remains:
-            raise TargetError(_remaining(there, remains))
-        return ()
+        if _deleted(there, made, talk) and made.all():
+            raise TargetError(_remaining(there, made.all()))
+        return made.all()
 
 
 def plan(target: Target, user: str, made: Made) -> str:
@@ -129,11 +123,21 @@ def _line(probe: Probe, fact: Fact) -> str:
     return f"{probe.name}: {fact.verdict}{rest or ('' if fact.verdict == 'agrees' else f': {fact.seen}')}"
 
 
-def _may_delete(target: Target, made: Made, talk: Talk) -> bool:
+def _deleted(target: Target, made: Made, talk: Talk) -> bool:
+    """Deletes what was made, as far as that succeeds; False if the user did not want it.
+
+    Raises KeyboardInterrupt with a text that names what remains.
+    """
     if not made.all():
         return True
     things = "\n".join(f"  {thing}" for thing in made.all())
-    return talk.agrees(f"Made on {target.name}:\n{things}\nDelete all of it?")
+    try:
+        if not talk.agrees(f"Made on {target.name}:\n{things}\nDelete all of it?"):
+            return False
+        made.delete_all(target, talk.say)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted\n{_remaining(target, made.all())}") from None
+    return True
 
 
 def _remaining(target: Target, things: tuple[Thing, ...]) -> str:

@@ -57,8 +57,8 @@ class Made:
         self._things.pop(thing, None)
         self._write()
 
-    def delete_all(self, target: Target, say: Callable[[str], None]) -> tuple[Thing, ...]:
-        """Deletes the things; returns those that are still there, after a message about each."""
+    def delete_all(self, target: Target, say: Callable[[str], None]) -> None:
+        """Deletes the things, with a message about each; those that are still there are not forgotten."""
         for thing in reversed(self.all()):
             try:
                 delete(target, thing)
@@ -67,7 +67,6 @@ class Made:
             else:
                 say(f"{thing} is deleted")
                 self.forget(thing)
-        return self.all()
 
     def _write(self) -> None:
         rows = [{"kind": thing.kind, "reference": thing.reference} for thing in self._things]

@@ -64,7 +64,8 @@ def _notes(check: LiveCheck) -> Answer:
     check.second_version()
     there = check.target.datasets.dataset(check.dataset())
     second = there is not None and any(each.notes.startswith(MARK) for each in there.versions)
-    seen = f"the description is {'told' if first else 'not told'}, a version's notes are {'told' if second else 'not told'}"
+    told = {True: "told", False: "not told"}
+    seen = f"the description is {told[first]}, a version's notes are {told[second]}"
     return Answer(seen, first and second)
 
 

@@ -1,12 +1,13 @@
-"""Probes about logs and output: the live log of a queued, a running and an ended session, lists and addresses of files."""
+"""Probes about logs and output: the log of a queued, a running and an ended session; lists and addresses of files."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from coordinator.errors import TargetError
+from coordinator.errors import NoAnswer, TargetError
 from coordinator.kaggle_rules import LOG_STREAM_END
 from coordinator.maintenance.live_check.check import LiveCheck
 from coordinator.maintenance.live_check.facts import Answer
@@ -14,13 +15,14 @@ from coordinator.maintenance.live_check.probe import Probe
 from coordinator.maintenance.live_check.session_script import MANY_FILES
 from coordinator.target import Reply
 
-_SOON = 3.0  # seconds
-
 
 def _queued(check: LiveCheck) -> Answer:
     ref = check.first()
     status = check.status(ref.address).data.get("status")
-    reply = check.stream(ref, seconds=_SOON)
+    try:
+        reply = check.stream(ref, seconds=check.pace.soon)
+    except NoAnswer as error:
+        return Answer(f"while it was {status}: {error.what}", agrees=False)
     seen = reply.refusal or f"{reply.kind or 'no answer yet'}, {len(_records(reply))} records"
     is_live = reply.kind == "text/event-stream" or (reply.code == 503)
     return Answer(f"while it was {status}: {seen}", is_live)
@@ -47,23 +49,30 @@ def _live(check: LiveCheck) -> Answer:
     ref = check.first()
 
     def printed() -> Reply | None:
-        reply = check.stream(ref, seconds=_SOON)
-        return reply if _records(reply) else None
+        with contextlib.suppress(NoAnswer):  # it is still queued
+            reply = check.stream(ref, seconds=check.pace.soon)
+            return reply if _records(reply) else None
+        return None
 
     reply = check.wait(printed, f"{ref} prints")
-    again = check.stream(ref, seconds=_SOON)
+    _check_live(reply)
+    again = check.stream(ref, seconds=check.pace.soon)
     fields = sorted(_records(reply)[0])
-    replays = _records(reply)[0] == (_records(again) or [None])[0]
-    seen = f"{reply.kind}, records of {', '.join(fields)}; a second reader {'starts at the beginning' if replays else 'does not'}"
-    agrees = reply.kind == "text/event-stream" and {"stream_name", "time", "data"} <= set(fields) and replays
-    return Answer(seen, agrees)
+    replays = _records(reply)[:1] == _records(again)[:1]
+    start = "starts at the beginning" if replays else "does not start at the beginning"
+    seen = f"{reply.kind}, records of {', '.join(fields)}; a second reader {start}"
+    return Answer(seen, {"stream_name", "time", "data"} <= set(fields) and replays)
+
+
+def _check_live(reply: Reply) -> None:
+    if reply.kind != "text/event-stream":
+        raise TargetError(f"it came as {reply.kind}: the session had ended before it was read")
 
 
 def _end(check: LiveCheck) -> Answer:
     reply = check.stream(check.first(), seconds=check.pace.most)
+    _check_live(reply)
     lines = [line for line in reply.text.splitlines() if line.strip()]
-    if reply.kind != "text/event-stream":
-        raise TargetError("the session had ended before its live log was read")
     return Answer(lines[-1], lines[-1].removeprefix("data:").strip() == LOG_STREAM_END)
 
 
@@ -136,8 +145,10 @@ def _expires(check: LiveCheck) -> Answer:
 def _part(check: LiveCheck) -> Answer:
     reply = check.wire.get(_address(check), {"Range": "bytes=5-", "Accept-Encoding": "identity"})
     names = [name for name in ("etag", "last-modified") if name in reply.headers]
-    seen = f"{reply.status} {reply.headers.get('content-range', 'without a range')}, with {' and '.join(names) or 'neither'}"
-    return Answer(seen, reply.status == 206 and bool(names))
+    span = reply.headers.get("content-range", "without a range")
+    return Answer(
+        f"{reply.status} {span}, with {' and '.join(names) or 'no validator'}", reply.status == 206 and bool(names)
+    )
 
 
 _LOCAL = "docs/local_kaggle.md"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from coordinator.errors import TargetError
 from coordinator.kaggle_rules import SOURCE_MAX, TITLE_MAX, TITLE_MIN
-from coordinator.maintenance.live_check.check import LiveCheck
+from coordinator.maintenance.live_check.check import LiveCheck, named_by
 from coordinator.maintenance.live_check.facts import Answer, NotTried
 from coordinator.maintenance.live_check.probe import Probe
 from coordinator.target import Reply
@@ -31,10 +31,11 @@ def _title(length: int, *, is_taken: bool) -> Callable[[LiveCheck], Answer]:
         check.scratch()
         letters = check.stamp * TITLE_MAX
         title = f"q{letters}"[:length] if length < 20 else f"{check.title('t')} {letters}"[:length]
-        if check.target.source(*check.reference(title).split("/")) is not None:
+        owner, _, slug = check.reference(title).partition("/")
+        if check.target.source(owner, slug) is not None:
             raise NotTried("you have a kernel of that title")
-        slug = check.reference(check.title(f"t{length}")) if length < 20 else check.reference(title)
-        reply = check.save(slug, title)
+        asked = check.reference(check.title(f"t{length}")) if length < 20 else check.reference(title)
+        reply = check.save(asked, title)
         return Answer(_said(reply), (not reply.refusal) is is_taken)
 
     return ask
@@ -47,7 +48,7 @@ def _other_slug(check: LiveCheck) -> Answer:
     if reply.refusal:
         return Answer(reply.refusal, agrees=False)
     code = check.status(asked).code
-    named = str(reply.data.get("ref", "")).removeprefix("/").removeprefix("code/")
+    named = named_by(reply)
     agrees = named == check.reference(title) and code in (403, 404)
     return Answer(f"the answer names {named}; the other slug is answered with {code}", agrees)
 
@@ -57,7 +58,7 @@ def _slugified(check: LiveCheck) -> Answer:
     title = f"coord_live check-{check.stamp} lr=0.001 Über a/b"
     expected = check.reference(title)
     reply = check.save(expected, title)
-    named = str(reply.data.get("ref", "")).removeprefix("/").removeprefix("code/")
+    named = named_by(reply)
     return Answer(reply.refusal or f"{title!r} becomes {named}", named == expected)
 
 
@@ -114,6 +115,17 @@ def _machine(name: str, *known: str) -> Callable[[LiveCheck], Answer]:
         return Answer(f"taken, kept as {kept or 'none'}", kept in known)
 
     return ask
+
+
+def _framework(check: LiveCheck) -> Answer:
+    name = check.sources.model
+    if not name:
+        raise NotTried("name a model that you may read with --model")
+    replies = [check.save_again(modelDataSources=[each]) for each in (name, name.lower())]
+    refused = [bool(reply.data.get("invalidModelSources")) for reply in replies]
+    if refused[0]:
+        raise NotTried(f"{name} was refused: name another one with --model")
+    return Answer("named as invalid" if refused[1] else _TAKEN, agrees=True)
 
 
 def _left_out(check: LiveCheck) -> Answer:
@@ -229,6 +241,12 @@ PROBES = (
         "kept as NvidiaTeslaT4",
         f"{_RULES} normal_shape",
         _machine("nvidiateslat4", "NvidiaTeslaT4"),
+    ),
+    Probe(
+        "a model's framework in lower case",
+        "not known: coord sends what you write",
+        f"{_RULES} SENT_IN_NORMAL_FORM",
+        _framework,
     ),
     Probe("a push without title and internet", "the title is kept, the internet is off", _LOCAL, _left_out),
     Probe(

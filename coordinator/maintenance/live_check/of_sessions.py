@@ -209,6 +209,10 @@ def _internet(value: Any) -> tuple[str, bool]:
     return ("there is one", False) if value is True else (f"none ({value})", True)
 
 
+def _disk(gigabytes: float) -> tuple[str, bool]:
+    return f"{gigabytes:g} GB", 40 <= gigabytes <= 120
+
+
 def _memory(gib: float) -> tuple[str, bool]:
     return f"{gib:g} GiB", 28 <= gib <= 33
 
@@ -234,6 +238,7 @@ FIRST = (
     Probe("programs without the internet", "pip is there", _LOCAL, _fact("programs", _programs)),
     Probe("the internet, if it is off", "none", _LOCAL, _fact("internet", _internet)),
     Probe("a secret, without the internet", "raises ConnectionError", _LOCAL, _fact("secret", _is("ConnectionError"))),
+    Probe("free disk in /tmp", "about 60 GB", "[tool.coord.local] temporary_gb", _fact("disk", _disk)),
     Probe("the memory of a CPU machine", "29 to 32 GiB", "[tool.coord.local] memory_gib", _fact("memory", _memory)),
 )
 EARLY = (

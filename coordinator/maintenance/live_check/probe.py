@@ -27,7 +27,7 @@ class Probe:
             return self.unanswered("not tried", left_out.what)
         except CoordError as error:
             return self.unanswered("not known", error.what)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
             return self.unanswered("not known", f"the answer has another form: {type(error).__name__} {error}")
         seen = shortened(answer.seen.replace(f"{check.owner}/", "OWNER/").replace(check.stamp, "STAMP"))
         return Fact(self.name, self.assumed, self.where, "agrees" if answer.agrees else "differs", seen)

@@ -30,6 +30,8 @@ LEFT_OUT = {
     "the internet, and secrets with it": "it needs a verified telephone number",
     "a token that has expired; 429 and 5xx": "they cannot be asked for",
     "the largest data set, and an upload that goes on a week later": "gigabytes, or a week",
-    "which version of a kernel is attached while a newer one runs": "two more sessions",
+    "which version of a kernel is attached, and which log is shown, while a newer one runs": "two more sessions",
+    "a data set's title of 5 characters": "if it were taken, the check could not tell it from one of yours",
+    "two pushes of one name at the same time; a push whose answer is lost": "they would have to fail on purpose",
 }
 """What -> why."""

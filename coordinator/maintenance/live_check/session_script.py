@@ -3,6 +3,7 @@
 No value of a variable or a file leaves the session that could open something: of most variables only the names.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -18,7 +19,7 @@ SECONDS = 1.0
 """How long it goes on after its first lines; the check sets it."""
 REPORT = "LIVE-CHECK "
 """Begins the line with what the check reads from the live log."""
-SHOWN = [
+SHOWN = (
     "HOME",
     "PATH",
     "PYTHONPATH",
@@ -29,19 +30,23 @@ SHOWN = [
     "KAGGLE_KERNEL_RUN_TYPE",
     "KAGGLE_URL_BASE",
     "KAGGLE_IS_COMPETITION_RERUN",
-]
+)
 """Variables whose values are reported."""
 MANY_FILES = 25  # more than one page of a list
 _DEPTH, _MOST = 7, 300  # of the tree of inputs
 
 
 def tree(root: pathlib.Path) -> dict[str, int]:
-    """Relative path -> size in bytes of each file, or -1 for a folder; not deeper than needed."""
-    found = {}
-    for path in sorted(root.rglob("*")):
-        relative = path.relative_to(root)
-        if len(found) < _MOST and len(relative.parts) <= _DEPTH:
-            found[relative.as_posix()] = -1 if path.is_dir() else path.stat().st_size
+    """Relative path -> size in bytes of each file, or -1 for a folder; not deeper than needed.
+
+    A mount may be a link to a folder.
+    """
+    found: dict[str, int] = {}
+    for folder, folders, files in os.walk(root, followlinks=True):
+        relative = pathlib.Path(folder).relative_to(root)
+        folders[:] = sorted(folders) if len(relative.parts) < _DEPTH and len(found) < _MOST else []
+        found |= {(relative / name).as_posix(): -1 for name in folders}
+        found |= {(relative / name).as_posix(): (root / relative / name).lstat().st_size for name in files[:_MOST]}
     return found
 
 
@@ -76,22 +81,22 @@ def secret() -> str:
 
 def memory() -> float:
     """GiB of this machine, or of the group that limits this process."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            return round(int(pathlib.Path(name).read_text()) / 2**30, 1)
-        except (OSError, ValueError):
-            continue
-    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+        with contextlib.suppress(OSError, ValueError):
+            sizes.append(int(pathlib.Path(name).read_text()))
+    return round(min(sizes) / 2**30, 1)
 
 
 def report(root: pathlib.Path) -> dict[str, typing.Any]:
     """`root` is /kaggle, or the folder that stands for it."""
     inputs = root / "input"
+    found = tree(inputs)
     writable = (inputs, root / "src", root / "working", pathlib.Path.home())
     return {
         "argv": sys.argv[0],
         "file": globals().get("__file__", ""),
-        "cwd": os.getcwd(),
+        "cwd": str(pathlib.Path.cwd()),
         "uid": os.getuid(),
         "variables": sorted(os.environ),
         "values": {name: os.environ[name] for name in SHOWN if name in os.environ},
@@ -104,8 +109,9 @@ def report(root: pathlib.Path) -> dict[str, typing.Any]:
         "internet": has_internet(),
         "secret": secret(),
         "memory": memory(),
-        "inputs": tree(inputs),
-        "rows": {path.relative_to(inputs).as_posix(): path.read_text() for path in inputs.rglob("rows.csv")},
+        "disk": round(shutil.disk_usage("/tmp").free / 1e9, 1),
+        "inputs": found,
+        "rows": {name: (inputs / name).read_text() for name in found if name.endswith("/rows.csv")},
     }
 
 
