@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.common import TargetOption, command, this_project
+from coordinator.cli.common import command, known_target, this_project
 from coordinator.cli.terminal import ask, say, show_text
 from coordinator.errors import TargetError, UsageError
 
@@ -17,7 +17,9 @@ app = typer.Typer()
 @app.command("live-check")
 @command
 def live_check(
-    target: TargetOption = None,
+    target: Annotated[
+        str, typer.Option("--target", "-t", callback=known_target, help="local: ask the local Kaggle instead.")
+    ] = "kaggle",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin, and delete in the end, without questions.")] = False,
     clean: Annotated[bool, typer.Option("--clean", help="Only delete what earlier checks left.")] = False,
     competition: Annotated[
@@ -27,9 +29,10 @@ def live_check(
         str, typer.Option("--model", help="One that you may read.", metavar="OWNER/MODEL/FRAMEWORK/VARIATION")
     ] = "",
 ) -> None:
-    """Ask the target what coord assumes of Kaggle, with tiny private kernels.
+    """Ask Kaggle itself what coord assumes of it.
 
-    Says first what it will do, and asks. Exit code 1 if a question got no answer.
+    It makes tiny private kernels and a data set; first it says what it will do, and asks. Exit code 1 if a question got
+    no answer.
     """
     from coordinator.maintenance import ReadSources, Talk, delete_left, live_check as verb
 
