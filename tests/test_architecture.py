@@ -295,7 +295,7 @@ def test_what_runs_a_notebook_needs_nothing_of_ours() -> None:
 
 
 def test_only_the_command_line_prints() -> None:
-    """Verbs return values and do not print. (The bootstrap, the probe and the live check's script print inside the kernel.)"""
+    """Verbs return values and do not print. (The other three print inside the kernel.)"""
     printing = {
         file.name
         for file in _modules("coordinator")

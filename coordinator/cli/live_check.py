@@ -26,7 +26,7 @@ def live_check(
         str, typer.Option("--competition", help="One whose rules you have accepted.", metavar="SLUG")
     ] = "titanic",
     model: Annotated[
-        str, typer.Option("--model", help="One that you may read.", metavar="OWNER/MODEL/FRAMEWORK/VARIATION")
+        str, typer.Option("--model", help="One that you may read: owner/model/framework/variation.", metavar="MODEL")
     ] = "",
 ) -> None:
     """Ask Kaggle itself what coord assumes of it.

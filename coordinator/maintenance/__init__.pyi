@@ -3,7 +3,6 @@ from .image_refresh import log_of as log_of, refresh_image as refresh_image
 from .ledger import Problem as Problem, check_ledger as check_ledger
 from .live_check.check import ReadSources as ReadSources
 from .live_check.live_check import (
-    Checked as Checked,
     Talk as Talk,
     delete_left as delete_left,
     live_check as live_check,

@@ -22,7 +22,7 @@ from coordinator.errors import CoordError, NoAnswer, TargetError
 from coordinator.kernel import KernelMetadata, kernel_slug
 from coordinator.maintenance.live_check import session_script
 from coordinator.maintenance.live_check.facts import NotTried
-from coordinator.maintenance.live_check.made import MARK, Made, Thing
+from coordinator.maintenance.live_check.made import MARK, MadeThings, Thing
 from coordinator.target import DatasetState, KernelRef, Reply, RunState, SessionState, Target, Wire, wire_of
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ _SCRIPT = Path(session_script.__file__)
 
 
 @dataclass(frozen=True)
-class Pace:
+class CheckPace:
     """How long a check waits, in seconds."""
 
     runs: float = 30.0
@@ -83,11 +83,11 @@ class LiveCheck:
     target: Target
     stamp: str
     """Six letters and digits, in the name of everything that it makes."""
-    made: Made
+    made: MadeThings
     clock: Clock
     say: Callable[[str], None]
     sources: ReadSources
-    pace: Pace
+    pace: CheckPace
     results: dict[str, Any] = field(default_factory=dict)
     """Name of a method that is called `once` -> its value or its error."""
 

@@ -14,16 +14,16 @@ from coordinator import __version__
 from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import TargetError
 from coordinator.files import write_atomically
-from coordinator.maintenance.live_check.check import SESSION_SECONDS, SESSIONS, LiveCheck, Pace, ReadSources
+from coordinator.maintenance.live_check.check import SESSION_SECONDS, SESSIONS, CheckPace, LiveCheck, ReadSources
 from coordinator.maintenance.live_check.facts import Fact, Facts
-from coordinator.maintenance.live_check.made import PREFIX, Made, Thing
+from coordinator.maintenance.live_check.made import PREFIX, MadeThings, Thing
 from coordinator.maintenance.live_check.probe import Probe
 from coordinator.maintenance.live_check.probes import LEFT_OUT, PROBES
 from coordinator.project import Project, target_name
 from coordinator.target import Target, kaggle_endpoint, open_target
 
 _STAMP = string.ascii_lowercase + string.digits
-_LOCAL_PACE = Pace(runs=2.5, soon=0.4, most=120.0)
+_LOCAL_PACE = CheckPace(runs=2.5, soon=0.4, most=120.0)
 CLEAN = "coord live-check --clean"
 """Deletes what an earlier check left."""
 
@@ -58,13 +58,13 @@ def live_check(
     target, after it has written what is known by then.
     """
     with open_target(project, target_name(project, target)) as there:
-        made = Made(_made_file(project, there))
+        made = MadeThings(_made_file(project, there))
         # Credentials that are refused are no fact about each probe.
         user = there.user() or there.owner
         if not talk.agrees(plan(there, user, made)):
             return None
         stamp = "".join(secrets.choice(_STAMP) for _ in range(6))
-        pace = _LOCAL_PACE if there.name == "local" else Pace()
+        pace = _LOCAL_PACE if there.name == "local" else CheckPace()
         check = LiveCheck(there, stamp, made, clock, talk.say, sources, pace)
         found: list[Fact] = []
         try:
@@ -85,7 +85,7 @@ def live_check(
 def delete_left(project: Project, target: str | None, talk: Talk) -> tuple[Thing, ...]:
     """Deletes what earlier checks left, after a question. Returns what remains. Raises TargetError if that failed."""
     with open_target(project, target_name(project, target)) as there:
-        made = Made(_made_file(project, there))
+        made = MadeThings(_made_file(project, there))
         if not made.all():
             talk.say(f"no check has left anything on {there.name}")
             return ()
@@ -94,7 +94,7 @@ def delete_left(project: Project, target: str | None, talk: Talk) -> tuple[Thing
         return made.all()
 
 
-def plan(target: Target, user: str, made: Made) -> str:
+def plan(target: Target, user: str, made: MadeThings) -> str:
     """What a check would do, with a question."""
     minutes = SESSIONS * SESSION_SECONDS // 60
     lines = [
@@ -123,7 +123,7 @@ def _line(probe: Probe, fact: Fact) -> str:
     return f"{probe.name}: {fact.verdict}{rest or ('' if fact.verdict == 'agrees' else f': {fact.seen}')}"
 
 
-def _deleted(target: Target, made: Made, talk: Talk) -> bool:
+def _deleted(target: Target, made: MadeThings, talk: Talk) -> bool:
     """Deletes what was made, as far as that succeeds; False if the user did not want it.
 
     Raises KeyboardInterrupt with a text that names what remains.

@@ -30,7 +30,7 @@ class Thing:
         return f"{self.kind} {self.reference}"
 
 
-class Made:
+class MadeThings:
     """The things of one target, in the order in which they were made."""
 
     def __init__(self, file: Path) -> None:

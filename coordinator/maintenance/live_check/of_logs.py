@@ -157,7 +157,7 @@ FIRST = (
     Probe(
         "the live log directly after the push",
         "waits or streams; 503 after a minute",
-        "runner_test/http/live_log.py",
+        "docs/local_kaggle.md",
         _queued,
     ),
 )

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 from coordinator.cli import app
 from coordinator.clock import SYSTEM_CLOCK
 from coordinator.errors import TargetError
-from coordinator.maintenance import Checked, ReadSources, Talk, delete_left, live_check
+from coordinator.maintenance import ReadSources, Talk, delete_left, live_check
 from coordinator.maintenance.live_check import live_check as verb
-from coordinator.maintenance.live_check.check import LiveCheck, Pace
-from coordinator.maintenance.live_check.facts import Fact, Facts
-from coordinator.maintenance.live_check.made import Made, Thing
+from coordinator.maintenance.live_check.check import CheckPace, LiveCheck
+from coordinator.maintenance.live_check.facts import Answer, Fact, Facts
+from coordinator.maintenance.live_check.live_check import Checked
+from coordinator.maintenance.live_check.made import MadeThings, Thing
 from coordinator.maintenance.live_check.probe import Probe
 from coordinator.maintenance.live_check.probes import LEFT_OUT, PROBES
 from coordinator.project import Project, find_project
@@ -91,10 +92,10 @@ def changed(project: Project, setting: str) -> Project:
 @pytest.fixture
 def opened(tiny: Project) -> Iterator[Callable[[Target], LiveCheck]]:
     """Makes checks whose sessions end at once; what they made is deleted in the end."""
-    made = Made(tiny.live_check / "made.json")
+    made = MadeThings(tiny.live_check / "made.json")
 
     def check(target: Target) -> LiveCheck:
-        return LiveCheck(target, "abc123", made, SYSTEM_CLOCK, lambda _: None, SOURCES, Pace(0.0, 0.2, 60.0))
+        return LiveCheck(target, "abc123", made, SYSTEM_CLOCK, lambda _: None, SOURCES, CheckPace(0.0, 0.2, 60.0))
 
     yield check
     store = Store(tiny.local_kaggle)
@@ -216,7 +217,8 @@ def test_a_question_that_fails_is_recorded(tiny: Project, monkeypatch: pytest.Mo
 def test_an_answer_of_another_form_is_recorded() -> None:
     """What a probe does not expect at all does not end the check."""
     check: Any = None
-    fact = Probe("a", "b", "c", lambda _: {}["x"]).fact(check)
+    nothing: dict[str, Answer] = {}
+    fact = Probe("a", "b", "c", lambda _: nothing["x"]).fact(check)
     assert (fact.verdict, fact.seen) == ("not known", "the answer has another form: KeyError 'x'")
 
 
@@ -278,14 +280,14 @@ def test_only_what_a_check_made_is_deleted(tiny: Project, opened: Callable[[Targ
         "data set ada/mine is deleted",
         "kernel ada/mine-alone was not deleted: its source is not a check's",
     ]
-    assert Made(tiny.live_check / "made.json").all() == (Thing("kernel", "ada/mine-alone"),)
+    assert MadeThings(tiny.live_check / "made.json").all() == (Thing("kernel", "ada/mine-alone"),)
 
 
 def test_a_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """What was made is not silently forgotten."""
     (tmp_path / "made.json").write_text('[{"kind": "ker')
     with pytest.raises(TargetError, match=r"made\.json cannot be read"):
-        Made(tmp_path / "made.json")
+        MadeThings(tmp_path / "made.json")
 
 
 @pytest.mark.parametrize(
