@@ -81,6 +81,9 @@ WORKER_STATUS = {
 NEVER_RUN_STATUS = "NEW_SCRIPT"
 """The status of a version without a session: it was only saved (`kaggle kernels push --no-run`). 2026-11"""
 
+# What the data of many code competitions hold beside files: a kit, which Python finds in the mount. 2026-11
+COMPETITION_MODULES = ("kaggle_evaluation",)
+
 
 def normal_name(name: str) -> str:
     """The form in which coord keeps and compares the name of a user, kernel, competition, data set or model.

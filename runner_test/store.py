@@ -9,12 +9,12 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/competitions/<slug>                                 links to registered folders (sources.py)
     <root>/competition-rules                                   how submissions are scored (competitions.py)
     <root>/uploads, arriving                                   files on their way in, data sets that are being made
-    <root>/submissions                                         submissions and their scores
+    <root>/submissions                                         submissions, reruns and scores
     <root>/queue, slots                                        the queue of sessions (slots.py)
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
     <root>/told-isolation                                      the warning that was shown already (isolation.py)
-    <root>/lock, counter, secret                               writers' lock, last kernel id, key of signed URLs
+    <root>/lock, counter, counter-datasets, secret             writers' lock, last ids, key of signed URLs
     <root>/token                                               what a client must know
 """
 
@@ -101,13 +101,15 @@ class Store:
     def add_competition(
         self, slug: str, folder: Path, solution: Path | None = None, rules: Rules | None = None
     ) -> None:
-        """Register `folder` as the data of a competition, which accepts submissions if it has a solution and rules.
+        """Register `folder` as the data of a competition, in place of an earlier registration.
 
-        Raises BadName, MissingFolder and BadCompetition.
+        It accepts submissions if it has a solution and rules. Raises BadName, MissingFolder and BadCompetition.
         """
         sources.check_folder(f"competition {slug}", folder)
         if solution is not None and rules is not None:
             competitions.register(self.root, slug, folder, solution, rules)
+        else:
+            competitions.unregister(self.root, slug)
         sources.add_competition(self.root, slug, folder)
 
     # Writing
@@ -125,7 +127,7 @@ class Store:
             kernel = self.kernel(reference)
             if kernel is None:
                 kernel = Kernel(
-                    id=next_id(self.root),
+                    id=next_id(self.root, "kernels"),
                     owner=reference.owner,
                     slug=reference.slug,
                     title=pushed.title,

@@ -27,6 +27,8 @@ TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
 CONFIG_FILE = "coord_config.json"
 
 Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+Filled = tuple[list[str], dict[str, object] | None, dict[str, str]]
+"""Arguments, config, variables of the environment."""
 Packed = dict[str, tuple[str, str, str]]
 """Path -> (SHA-256, encoding, text); see `decoded`."""
 
@@ -42,6 +44,8 @@ class StartOptions(NamedTuple):
     """Puts the files (path -> content) elsewhere than into the session's directory; see `checkout.check_out`."""
     deliver: Callable[[dict[str, object]], tuple[list[str], dict[str, str], dict[str, str]]] | None = None
     """(arguments, variables, path -> text of files) that give the program its config; see `delivery.delivered`."""
+    fill: Callable[[Sequence[str], dict[str, object] | None], Filled] | None = None
+    """Puts the folders of other kernels' outputs into arguments and config; see `needed.with_needs`."""
     loaded: Iterable[str] | None = None
     """The names of the modules that Python had loaded before this script imported any."""
 
@@ -218,12 +222,15 @@ def run(
     script = Path(__file__).read_text(encoding="utf-8")
     if config is not None:
         config = overridden(config, overrides_in(os.environ.get("COORD_OVERRIDES") or "{}"))
+    words = list(launch.arguments)
+    if launch.fill is not None:
+        words, config, variables = launch.fill(words, config)
+        os.environ.update(variables)
     resolved = "" if config is None else json.dumps(config, indent=2)
     digest = digest_of(script)
     if stamp_of(script).get("digest", digest) != digest:
         print("coord: this script was edited after it was built; its digest is now", digest, file=sys.stderr)
     contents = verified(files, archive)
-    words = list(launch.arguments)
     if config is not None and launch.deliver is not None:
         more, variables, texts = launch.deliver(config)
         words += more

@@ -77,7 +77,7 @@ def _tables(value: object) -> list[Table]:
     return value if isinstance(value, list) else []
 
 
-# ---------------------------------------------------------------- arguments
+# --- arguments
 
 
 def words_of(flag: Table, value: object) -> Words:
@@ -130,7 +130,7 @@ def variable(path: str) -> str:
     return re.sub(r"\W", "_", path).upper()
 
 
-# ---------------------------------------------------------------- Hydra
+# --- Hydra
 
 
 def hydra_words(config: Table, how: Table) -> Words:
@@ -183,7 +183,7 @@ def _hydra_key(key: str) -> str:
     return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", key)
 
 
-# ---------------------------------------------------------------- files
+# --- files
 
 
 def as_yaml(config: Table, how: Table) -> str:

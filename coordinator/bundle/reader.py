@@ -50,6 +50,7 @@ class Kernel:
     path: tuple[str, ...]
     in_checkout: bool
     delivery: dict[str, Any] | None
+    needs: dict[str, str]
     """See `script.Content`."""
     damaged: Mapping[str, str]
     """Path -> the SHA-256 that the kernel states, for files that have another: such a kernel refuses to run."""
@@ -98,7 +99,8 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         arguments=values.texts("arguments"),
         path=values.texts("path"),
         in_checkout=values.launch("place") is not None,
-        delivery=values.delivery(),
+        delivery=values.table("deliver", 1),
+        needs=values.needs(),
         damaged=damaged,
     )
 
@@ -171,15 +173,21 @@ class _Values:
             raise self.error("launch", f"{name} is not a list of strings")
         return tuple(found)
 
-    def delivery(self) -> dict[str, Any] | None:
-        """The table that the call of `delivered(config, TABLE)` names."""
-        given = self.launch("deliver")
+    def table(self, name: str, position: int) -> dict[str, Any] | None:
+        """The table that a function of `StartOptions(...)` is called with, after so many arguments of its own."""
+        given = self.launch(name)
         call = given.body if isinstance(given, ast.Lambda) else None
-        if not isinstance(call, ast.Call) or len(call.args) != 2:
+        if not isinstance(call, ast.Call) or len(call.args) != position + 1:
             return None
-        found = self._named("launch", call.args[1])
+        found = self._named("launch", call.args[position])
         if not isinstance(found, dict):
-            raise self.error("launch", "the delivery is not a dictionary")
+            raise self.error("launch", f"the table of {name} is not a dictionary")
+        return found
+
+    def needs(self) -> dict[str, str]:
+        found = self.table("fill", 2) or {}
+        if not all(isinstance(each, str) for each in found.values()):
+            raise self.error("launch", "a need is not a string")
         return found
 
     def value(self, argument: str) -> Any:

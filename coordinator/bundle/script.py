@@ -17,14 +17,14 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import bootstrap, checkout, delivery
+from coordinator.bundle import bootstrap, checkout, delivery, needed
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
@@ -72,6 +72,8 @@ class Content:
     """Whether the files lie in the working directory while the program runs; see `checkout`."""
     delivery: Mapping[str, Any] | None = None
     """How the config reaches the program, for `delivery`; None if it reads the file that COORD_CONFIG names."""
+    needs: Mapping[str, str] = field(default_factory=dict)
+    """Name -> slug of the kernels whose output it reads, for `needed`."""
 
 
 def render_script(
@@ -94,6 +96,7 @@ def render_script(
         "path": ("path={{ path", content.path),
         "checkout": ("checkout", content.in_checkout),
         "delivery": ("delivery", content.delivery),
+        "needs": ("with_needs", content.needs),
     }
     for name, (text, value) in used.items():
         if value and text not in source:  # a template of the project, older than this
@@ -119,6 +122,8 @@ def render_script(
         "bootstrap": _source_of(bootstrap),
         "checkout": _source_of(checkout) if content.in_checkout else "",
         "delivery": _source_of(delivery) if content.delivery is not None else "",
+        "needed": _source_of(needed) if content.needs else "",
+        "needs": json.dumps(dict(content.needs), indent=2, ensure_ascii=False) if content.needs else "",
         "how": None if content.delivery is None else json.dumps(content.delivery, indent=2, ensure_ascii=False),
     }
     files = sorted(content.files, key=lambda file: file.path)

@@ -62,6 +62,7 @@ Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; fail if it f
 WaitForSlot = Annotated[
     bool, typer.Option("--wait-for-slot", help="At the session limit, wait until a session has ended.")
 ]
+WaitForNeeds = Annotated[bool, typer.Option("--wait-for-needs", help="Wait until the runs that it needs have ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 

@@ -15,6 +15,7 @@ from coordinator.cli.common import (
     TargetOption,
     Version,
     Wait,
+    WaitForNeeds,
     WaitForSlot,
     check_success,
     command,
@@ -37,6 +38,7 @@ def continue_(
     target: TargetOption = None,
     wait: Wait = False,
     wait_for_slot: WaitForSlot = False,
+    wait_for_needs: WaitForNeeds = False,
     force: Annotated[
         bool, typer.Option("--force", help="Push although a run of this experiment is active: a second session.")
     ] = False,
@@ -53,7 +55,9 @@ def continue_(
         with here.open_target(earlier.target) as there:
             if version is None:
                 earlier = verb.choose(there, earlier)
-            run = verb.continue_run(there, earlier, sets, force=force, wait_for_slot=wait_for_slot)
+            run = verb.continue_run(
+                there, earlier, sets, force=force, wait_for_slot=wait_for_slot, wait_for_needs=wait_for_needs
+            )
             if not as_json:
                 show_text(run.url)
             say(f"pushed {run.label}")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from coordinator.cli.common import Exp, Json, Sets, command, this_project, worst
 from coordinator.cli.terminal import answer, complain, say
+
+if TYPE_CHECKING:
+    from coordinator.ledger import Run
+    from coordinator.project import Project
 
 app = typer.Typer()
 
@@ -35,9 +41,25 @@ def experiments(as_json: Json = False) -> None:
 @app.command()
 @command
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
-    """Show an experiment's config, and what differs from its base."""
+    """Show an experiment's config, and what differs from its base.
+
+    Of one with needs, also which versions its newest run read.
+    """
     from coordinator.cli.tables import runs as tables
     from coordinator.ledger import find_experiment
 
-    found = find_experiment(this_project(), exp, sets)
-    answer(found.to_json() if as_json else None, lambda: tables.experiment(found))
+    project = this_project()
+    found = find_experiment(project, exp, sets)
+    read = _newest_run(project, exp) if found.needs else None
+    newest = {"run": read.label, "reads": [each.to_json() for each in read.named_reads]} if read else None
+    answer({**found.to_json(), "newest": newest} if as_json else None, lambda: tables.experiment(found, read))
+
+
+def _newest_run(project: Project, exp: str) -> Run | None:
+    """The newest run that reads something; None without one, or without a ledger."""
+    from coordinator.ledger import Ledger
+
+    if not project.ledger.is_file():
+        return None
+    with Ledger(project.ledger) as ledger:
+        return next((run for run in ledger.runs(experiment=exp) if run.reads), None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from coordinator.cli.common import Group, command, this_project
-from coordinator.cli.terminal import say
+from coordinator.cli.terminal import LogPrinter, say
 from coordinator.errors import UsageError
 
 app = Group(help="The local Kaggle: serve it, add data to it.", no_args_is_help=True)
@@ -77,16 +79,35 @@ def add_competition(
     code_only: Annotated[
         bool, typer.Option("--code-only", help="It takes only kernels without the internet, and no files.")
     ] = False,
+    hidden: Annotated[
+        Path | None,
+        typer.Option("--hidden", help="A submission runs its kernel again with this folder.", metavar="DIR"),
+    ] = None,
+    gateway: Annotated[
+        Path | None,
+        typer.Option("--gateway", help="The program that then asks the kernel's inference server.", metavar="FILE"),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", help="Hours that such a rerun may take.", metavar="HOURS")
+    ] = None,
 ) -> None:
     """Add a folder to the local Kaggle, as a competition's data.
 
-    With a solution it scores submissions.
+    With a solution it scores submissions. What was added with that slug before is replaced.
     """
     from coordinator.target import local
 
-    chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None}
-    if solution is None and (without := [option for option, value in chosen.items() if value is not None]):
-        raise UsageError(f"{without[0]} is for a competition that scores", hint="Give its --solution, too.")
+    reruns = {"--gateway": gateway, "--time-limit": time_limit}
+    code = {"--hidden": hidden, **reruns}
+    chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None, **code}
+    if solution is None and (without := _given(chosen)):
+        raise UsageError(f"{without} is for a competition that scores", hint="Give its --solution, too.")
+    if hidden is None and (without := _given(reruns)):
+        raise UsageError(f"{without} is for reruns with hidden data", hint="Give their folder, too: --hidden DIR.")
+    if not code_only and (without := _given(code)):
+        raise UsageError(f"{without} is for a code competition", hint="Add --code-only.")
+    if time_limit is not None and not 0 < time_limit < math.inf:
+        raise UsageError(f"--time-limit must be more than 0 hours, is {time_limit:g}")
     project, scoring = this_project(), None
     if solution is not None:
         primary = project.settings.metrics.primary
@@ -96,6 +117,47 @@ def add_competition(
             daily_limit=5 if daily_limit is None else daily_limit,
             kernels_only=code_only,
             mode=project.settings.submission.mode or (primary.mode if primary else "max"),
+            hidden=hidden,
+            gateway=gateway,
+            time_limit=(time_limit or 0) * 3600,
         )
     local.add_competition(project, slug, directory, scoring)
     say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if scoring else ""))
+    if hidden is not None:
+        say(f"a submission runs its kernel again with {hidden}" + (f", asked by {gateway}" if gateway else ""))
+
+
+def _given(options: Mapping[str, object]) -> str | None:
+    """The first of the options that has a value, or None."""
+    return next((option for option, value in options.items() if value is not None), None)
+
+
+@app.command("rerun-log")
+@command
+def rerun_log(
+    which: Annotated[
+        str, typer.Argument(help="A competition, for its newest rerun, or a submission's number.", metavar="SLUG|REF")
+    ],
+    of_gateway: Annotated[bool, typer.Option("--gateway", help="The gateway's log instead of the kernel's.")] = False,
+) -> None:
+    """Print the log of a rerun with hidden data.
+
+    On Kaggle only the competition's host sees it, and why the submission failed: the participant gets no more than the
+    error that `coord scores` shows.
+    """
+    from coordinator.results import Sources
+    from coordinator.target import local
+
+    project = this_project()
+    found = local.rerun(project, which)
+    took = "" if found.seconds is None else f" after {found.seconds:.1f} s"
+    say(f"submission {found.ref} to {found.competition}, {found.kernel}: {found.state}{took}")
+    for each in (found.error, found.detail):
+        if each:
+            say(each)
+    for name in found.only_visible:
+        say(f"{name} is in the visible data, and not in the hidden ones")
+    printer = LogPrinter(Sources(project.root, {}), project.settings.metrics)
+    for record in found.gateway_log if of_gateway else found.log:
+        printer.record(record)
+    printer.end()

@@ -15,6 +15,7 @@ from coordinator.cli.common import (
     TargetOption,
     Version,
     Wait,
+    WaitForNeeds,
     WaitForSlot,
     check_success,
     command,
@@ -28,12 +29,12 @@ from coordinator.errors import CoordError, RunFailed, UsageError
 from coordinator.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
     from coordinator.ledger import Run
-    from coordinator.runs import Deletion, OpenTargets, Status
+    from coordinator.runs import Deletion, OpenTargets, Status, Step
     from coordinator.workspace import Workspace
 
 app = typer.Typer()
@@ -51,8 +52,15 @@ def push(
     target: TargetOption = None,
     wait: Wait = False,
     wait_for_slot: WaitForSlot = False,
+    wait_for_needs: WaitForNeeds = False,
     force: Annotated[
         bool, typer.Option("--force", help="Push although a run of this experiment is active, or has done the same.")
+    ] = False,
+    with_needs: Annotated[
+        bool, typer.Option("--with-needs", help="First push what it needs, unless that is done, and wait for it.")
+    ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="With --with-needs: only show what would be pushed, and why.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -60,18 +68,33 @@ def push(
 
     Of several experiments, each that can be is pushed; at the session limit, the others are left for later (exit code
     75). Work that a complete run has done already is not run again: that run is shown.
+
+    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what --exp
+    names, not for its needs.
     """
     from coordinator.project import experiment_names
-    from coordinator.runs import push_several
+    from coordinator.runs import chain_of_needs, plan_chain, push_chain, push_several
 
     if not exp:
         known = ", ".join(experiment_names(this_project()))
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
+    if plan and not with_needs:
+        raise UsageError("--plan is for an experiment and what it needs", hint="Add --with-needs.")
     names = list(dict.fromkeys(exp))
     pushed: list[Run] = []
     errors: list[CoordError] = []
     with workspace() as here, here.open_target(target) as there:
-        for result in push_several(there, names, sets, force=force, wait_for_slot=wait_for_slot):
+        if plan:
+            steps = plan_chain(there, chain_of_needs(there.project, names, sets, force=force))
+            answer([step.to_json() for step in steps] if as_json else None, lambda: _chain_table(steps))
+            return
+        if with_needs:
+            results = push_chain(there, names, sets, force=force, wait_for_slot=wait_for_slot)
+        else:
+            results = push_several(
+                there, names, sets, force=force, wait_for_slot=wait_for_slot, wait_for_needs=wait_for_needs
+            )
+        for result in results:
             if result.run is not None:
                 pushed.append(result.run)
                 if not as_json:
@@ -91,6 +114,12 @@ def push(
         check_success(run)
     if errors:
         raise typer.Exit(worst(errors))
+
+
+def _chain_table(steps: Sequence[Step]) -> RenderableType:
+    from coordinator.cli.tables import runs as tables
+
+    return tables.chain(steps)
 
 
 @app.command()

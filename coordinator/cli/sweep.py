@@ -12,6 +12,7 @@ from coordinator.cli.common import (
     Json,
     OptionalExp,
     TargetOption,
+    WaitForNeeds,
     command,
     this_project,
     workspace,
@@ -22,6 +23,7 @@ from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Sweep
+    from coordinator.project import TargetName
     from coordinator.workspace import Workspace
 
 app = Group(help="Run many experiments: a grid of settings, seeds, folds.")
@@ -53,6 +55,7 @@ def sweep(
     ] = False,
     target: TargetOption = None,
     no_wait: NoWait = False,
+    wait_for_needs: WaitForNeeds = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what complete runs have done already.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +75,8 @@ def sweep(
         raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
     with workspace() as here:
         where = target_name(here.project, target)
+        if not plan:
+            _check_needs(here, exp, where, wait=wait_for_needs)
         planned = verb.plan_sweep(
             here, exp, verb.Variation(grid, seeds, split_folds), target=where, name=name, force=force
         )
@@ -149,6 +154,17 @@ def merge(name: Name, as_json: Json = False) -> None:
         answer(None, functools.partial(results_table.results, run.label, run.reported, rows))
         results = here.project.results(run.experiment, run.target, run.results_version)
         show_text(f"{run.label}: {run.message}, in {here.project.relative(results)}/")
+
+
+def _check_needs(here: Workspace, exp: str, target: TargetName, *, wait: bool) -> None:
+    """Before the plan: what the experiments do depends on which versions they would read."""
+    from coordinator.ledger import find_experiment
+    from coordinator.runs import ready_needs
+
+    experiment = find_experiment(here.project, exp)
+    if experiment.needs:
+        with here.open_target(target) as there:
+            ready_needs(there, experiment, wait=wait)
 
 
 def _go_on(here: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as_json: bool = False) -> None:

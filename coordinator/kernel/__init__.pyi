@@ -1,4 +1,10 @@
-from .build import TEMPLATE as TEMPLATE, Build as Build, assemble as assemble, build_kernel as build_kernel
+from .build import (
+    TEMPLATE as TEMPLATE,
+    Build as Build,
+    assemble as assemble,
+    build_kernel as build_kernel,
+    write_build as write_build,
+)
 from .check import Check as Check, check_kernel as check_kernel
 from .metadata import (
     CODE_FILE as CODE_FILE,
@@ -12,4 +18,5 @@ from .metadata import (
     render_metadata as render_metadata,
     with_owner as with_owner,
 )
+from .needs import needed_slugs as needed_slugs
 from .work import Source as Source, digest_of_work as digest_of_work, work_to_do as work_to_do

@@ -34,6 +34,7 @@ from coordinator.bundle import (
     render_script,
 )
 from coordinator.files import held, replace_folder
+from coordinator.kaggle_rules import COMPETITION_MODULES
 from coordinator.kernel.metadata import (
     CODE_FILES,
     METADATA_FILE,
@@ -43,6 +44,7 @@ from coordinator.kernel.metadata import (
     kernel_title,
     render_metadata,
 )
+from coordinator.kernel.needs import check_uses, names_a_need, needed_slugs, unused
 from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, kind_of, leaves, missing_options, plain
 
 MANIFEST = "manifest.json"
@@ -66,11 +68,17 @@ class Build:
     left_out: tuple[str, ...] = ()
     """Those of the warnings that are about files of the project that the program opens and will not find."""
     launch: Mapping[str, Any] = field(default_factory=dict)
-    """What of its start is part of the work; empty if it starts as a model source does."""
+    """What of its start is part of the work; empty if it starts as a model source does. `needs` has those that it has:
+    name -> slug of the kernel."""
 
     @property
     def code_file(self) -> Path:
         return self.directory / CODE_FILES[self.experiment.kernel.kernel_type]
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Name -> slug of the kernels whose output it reads."""
+        return dict(self.launch.get("needs", {}))
 
     @property
     def messages(self) -> tuple[str, ...]:
@@ -88,15 +96,20 @@ def build_kernel(project: Project, experiment: Experiment) -> Build:
     Raises BundleError, MetadataError or ProjectError; nothing is written then.
     """
     built = assemble(project, experiment)
+    write_build(project, built)
+    return built
+
+
+def write_build(project: Project, built: Build) -> None:
+    """Writes a build's folder, all files at once."""
     contents = {
-        built.code_file.name: _on_disk(experiment, built.script.text),
+        built.code_file.name: _on_disk(built.experiment, built.script.text),
         METADATA_FILE: built.metadata.text,
         MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
     }
     # Of two builds at the same time, neither may move away the files of the other.
-    with held(project.build_lock(experiment.name), wait=True):
+    with held(project.build_lock(built.experiment.name), wait=True):
         replace_folder(built.directory, {Path(name): text.encode("utf-8") for name, text in contents.items()})
-    return built
 
 
 def assemble(project: Project, experiment: Experiment) -> Build:
@@ -110,31 +123,35 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     place or the commit.
     """
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
+    titles = kernel_titles(project)
+    check_uses(experiment)
+    needs = needed_slugs(experiment.needs, titles)
     notes: list[str] = []
     with newer_syntax_explained(image.python):
         found = gather(project.root, entry, _selection(project, experiment), say=notes.append)
     packages = Packages(
         settings.vendor,
-        settings.image_extra,
+        (*settings.image_extra, *(COMPETITION_MODULES if experiment.kernel.competition_sources else ())),
         are_whole=experiment.launch.cwd == "working",
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
     fitted = fit_to_image(found, packages, entry=entry, image=image)
     files = fitted.files
-    warnings, left_out = _told(project, experiment, found)
-    content = content_of(experiment, files)
+    warnings, left_out = _told(project, experiment, found, needs)
+    content = content_of(experiment, files, needs)
     guard = Guard(project.root)
     guard.check_texts(_texts(experiment))
     guard.check(_templates(project))
     script = render_script(project.template(TEMPLATE), content, as_sent=partial(_as_sent, experiment))
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
     check_source_size(size)
-    check_collisions(experiment, kernel_titles(project))
+    check_collisions(experiment, titles)
     metadata = render_metadata(
         project.template(METADATA_TEMPLATE),
         experiment,
         owner=project.settings.owner,
         attached=project.settings.attached,
+        needs=tuple(dict.fromkeys(needs.values())),
     )
     manifest = {
         "schema": 1,
@@ -145,11 +162,12 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "kernel_type": experiment.kernel.kernel_type,
         "bytes": size,
         "config": experiment.config,
+        "needs": [need.to_json() for need in experiment.needs],
         "overrides": list(experiment.overrides),
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
-    launch = experiment.launch.work(settings.entry)
+    launch = experiment.launch.work(settings.entry) | ({"needs": needs} if needs else {})
     return Build(
         experiment,
         script,
@@ -157,7 +175,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         metadata,
         manifest,
         directory,
-        warnings=(*fitted.warnings, *metadata.warnings, *warnings),
+        warnings=(*fitted.warnings, *metadata.warnings, *warnings, *unused(experiment, needs, files)),
         notes=tuple(notes),
         left_out=left_out,
         launch=launch,
@@ -186,14 +204,19 @@ def _named(project: Project, experiment: Experiment) -> tuple[tuple[str, str], .
         "hydra": [name.removeprefix("hydra:").rpartition("/")[0] for name in names],
     }.get(kind_of(project.settings.config), [])
     named = paths_named(experiment.launch.args, leaves(experiment.config))
-    return (*((name, "[tool.coord] config") for name in files), *named)
+    return (
+        *((name, "[tool.coord] config") for name in files),
+        *((text, where) for text, where in named if not names_a_need(text)),
+    )
 
 
-def _told(project: Project, experiment: Experiment, found: Collected) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _told(
+    project: Project, experiment: Experiment, found: Collected, needs: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Warnings about what the program will not find, and those of them that are about files of the project."""
     launch, kernel = experiment.launch, experiment.kernel
     sources = (*kernel.dataset_sources, *kernel.competition_sources, *kernel.kernel_sources, *kernel.model_sources)
-    slugs = {part for source in sources for part in source.split("/")[:2]}
+    slugs = {*needs.values(), *(part for source in sources for part in source.split("/")[:2])}
     files = Told()
     if launch.cwd == "checkout":
         files = missing_files(found, launch.entry, _named(project, experiment), project.settings.exclude)
@@ -210,8 +233,8 @@ def _told(project: Project, experiment: Experiment, found: Collected) -> tuple[t
     return (*files.warnings, *missing_inputs(found, launch.entry, slugs), *required), files.left_out
 
 
-def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
-    """What goes into the kernel's script."""
+def content_of(experiment: Experiment, files: Sequence[SourceFile], needs: Mapping[str, str]) -> Content:
+    """What goes into the kernel's script; `needs` as in a Build."""
     launch = experiment.launch
     return Content(
         launch.entry,
@@ -224,6 +247,7 @@ def content_of(experiment: Experiment, files: Sequence[SourceFile]) -> Content:
         path=launch.path,
         in_checkout=launch.cwd == "checkout",
         delivery=None if launch.delivery == AS_FILE else launch.delivery,
+        needs=needs,
     )
 
 

@@ -109,7 +109,7 @@ def check_kernel(project: Project, built: Build, file: Path | None = None) -> Ch
     config = _changes(kernel.config or {}, built.experiment.config)
     settings = _changes(
         {"experiment": kernel.experiment, **_start(kernel)},
-        {"experiment": built.experiment.name, **_start(content_of(built.experiment, built.files))},
+        {"experiment": built.experiment.name, **_start(content_of(built.experiment, built.files, built.needs))},
     )
     overrides = _overrides(path)
     text: tuple[str, ...] = ()
@@ -181,6 +181,7 @@ def _start(what: Kernel | Content) -> dict[str, Any]:
         "path": list(what.path),
         "cwd": "checkout" if what.in_checkout else "working",
         "delivery": dict(what.delivery) if what.delivery is not None else dict(AS_FILE),
+        "needs": dict(what.needs),
     }
 
 
@@ -208,6 +209,7 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
             path=kernel.path,
             in_checkout=kernel.in_checkout,
             delivery=kernel.delivery,
+            needs=kernel.needs,
         )
         same_parts = render_script(project.template(TEMPLATE), content).text
     except BundleError:  # with the text of today it is too large

@@ -50,6 +50,7 @@ _SOURCE_FORMS = {
     "kernel_sources": (re.compile(rf"{_PART}/{_PART}"), "owner/slug"),
     "model_sources": (re.compile(rf"{_PART}(/{_PART}){{3}}(/\d+)?"), "owner/model/framework/variation[/version]"),
 }
+_FOUND_BY_SLUG = ("dataset_sources", "competition_sources", "kernel_sources")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class KernelMetadata:
 
     text: str
     data: dict[str, Any]
+    needs: tuple[str, ...] = ()
+    """The slugs of the owner's kernels whose output it needs; `kernel_sources` has them, with the owner."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -84,13 +87,19 @@ def kernel_slug(title: str, experiment: str) -> str:
 
 
 def render_metadata(
-    template: Path, experiment: Experiment, *, owner: str | None, attached: Sequence[str] = ()
+    template: Path,
+    experiment: Experiment,
+    *,
+    owner: str | None,
+    attached: Sequence[str] = (),
+    needs: Sequence[str] = (),
 ) -> KernelMetadata:
     """The metadata of the experiment's kernel.
 
     The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
     `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). `attached` has the config's dotted paths whose
-    values must be among the attached sources. Raises MetadataError with every broken rule.
+    values must be among the attached sources. `needs` has the slugs of kernels of the owner, which are attached, too.
+    Raises MetadataError with every broken rule.
     """
     settings = experiment.kernel
     values = {
@@ -114,10 +123,11 @@ def render_metadata(
     # The project's own template may write names itself.
     if isinstance(data, dict) and (named := normal_metadata(data, SENT_IN_NORMAL_FORM)) != data:
         data, text = named, _written(named)
-    problems = _broken_rules(data) or _not_attached(data, experiment.config, attached)
+    problems = _broken_rules(data) or [*_attached_twice(data, needs), *_not_attached(data, experiment.config, attached)]
     if problems:
         raise _error(experiment.name, problems)
-    return KernelMetadata(text=text, data=data)
+    found = KernelMetadata(text, data, tuple(needs))
+    return with_owner(found, owner or _OWNER_PLACEHOLDER) if needs else found
 
 
 @functools.lru_cache(maxsize=8)
@@ -128,12 +138,20 @@ def _compiled(template: str) -> jinja2.Template:
 
 
 def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
-    """The same metadata, owned by `owner`."""
+    """The same metadata, owned by `owner`, whose kernels its needs are."""
     data = {**metadata.data, "id": f"{owner}/{metadata.slug}"}
+    if metadata.needs:
+        others = [name for name in data.get("kernel_sources", ()) if _slug_of(name) not in metadata.needs]
+        data["kernel_sources"] = [*others, *(f"{owner}/{slug}" for slug in metadata.needs)]
     problems = _broken_rules(data)
     if problems:
         raise MetadataError("; ".join(problems))
-    return KernelMetadata(text=_written(data), data=data)
+    return KernelMetadata(_written(data), data, metadata.needs)
+
+
+def _slug_of(source: str) -> str:
+    """That of slug, owner/slug or owner/slug/version."""
+    return source.split("/")[:2][-1]
 
 
 def _written(data: Mapping[str, Any]) -> str:
@@ -205,6 +223,16 @@ def _broken_rules(data: Any) -> list[str]:
     return problems
 
 
+def _attached_twice(data: Mapping[str, Any], needs: Sequence[str]) -> list[str]:
+    """The sources that could not be told from a need, which the kernel finds by its slug."""
+    others = [(key, name) for key in _FOUND_BY_SLUG for name in data.get(key, ())]
+    return [
+        f'{key}: "{name}" has the slug of a need, which coord attaches: leave it out'
+        for key, name in others
+        if _slug_of(normal_name(name)) in needs
+    ]
+
+
 def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: Sequence[str]) -> list[str]:
     """The config's sources that are not attached: the kernel would fail, after it has waited for its machine.
 
@@ -227,7 +255,8 @@ def _not_attached(data: Mapping[str, Any], config: Mapping[str, Any], attached: 
 
 
 def _names_a_source(value: Any) -> bool:
-    return bool(value) and not str(value).startswith((".", "/"))
+    # The folder of a need is known in the session only.
+    return bool(value) and not str(value).startswith((".", "/", "${need"))
 
 
 def _source_problems(key: str, sources: list[Any], form: re.Pattern[str], description: str) -> list[str]:

@@ -32,7 +32,8 @@ class Source:
     def parse_all(cls, data: Any) -> tuple[Source, ...]:
         """What `to_json` of a run wrote. Raises TypeError if it is anything else."""
         try:
-            found = tuple(cls(each["reference"], each["version"]) for each in data)
+            # A kernel that is needed by two names is there twice.
+            found = tuple(dict.fromkeys(cls(each["reference"], each["version"]) for each in data))
         except (KeyError, TypeError, IndexError) as error:
             raise TypeError(f"a source is not of the form reference and version: {error}") from error
         if not all(type(each.reference) is str and type(each.version) is int for each in found):
@@ -64,6 +65,10 @@ def digest_of_work(
     `Launch.work`).
     """
     surroundings = {key: value for key, value in normal_metadata(metadata).items() if key not in _OTHERWISE}
+    if needs := launch.get("needs"):  # they are part of the launch, without the owner, who is known at a push only
+        slugs = tuple(f"/{slug}" for slug in needs.values())
+        sources = surroundings.get("kernel_sources") or ()
+        surroundings["kernel_sources"] = [name for name in sources if not name.endswith(slugs)]
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])

@@ -32,6 +32,8 @@ from .sources import (
     Outdated as Outdated,
     attached_runs as attached_runs,
     outdated as outdated,
+    outdated_in as outdated_in,
+    runs_read as runs_read,
     sources_now as sources_now,
 )
 from .submissions import Submission as Submission, all_submissions as all_submissions
@@ -46,4 +48,4 @@ from .sweeps import (
     sweeps_of as sweeps_of,
 )
 from .times import Times as Times, run_times as run_times
-from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early
+from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early, work_of as work_of

@@ -16,7 +16,7 @@ from coordinator.text import clean, to_json
 PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
     *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
-    *("lacks", "never_arrived", "stop_requested"),
+    *("lacks", "never_arrived", "stop_requested", "reads"),
 )
 
 
@@ -86,7 +86,8 @@ def as_json(table: Sequence[dict[str, Any]]) -> str:
 
 def _row(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(run, name) for name in PLAIN}
-    row |= {"state": run.state.value, "lacks": json.dumps(run.lacks, ensure_ascii=False)}
+    reads = [str(each) for each in run.named_reads]
+    row |= {"state": run.state.value, "lacks": json.dumps(run.lacks, ensure_ascii=False), "reads": json.dumps(reads)}
     row |= {"primary": None, "mode": None, "value": None}
     if primary := run.reported.primary:
         row |= {"primary": primary.name, "mode": primary.mode or None, "value": run.reported.primary_value}

@@ -21,6 +21,21 @@ _MERGED = 0
 
 
 @dataclasses.dataclass(frozen=True)
+class NamedSource:
+    """What a run read of another kernel, and what it calls it."""
+
+    name: str
+    """That of the need; empty if the kernel is attached and no need."""
+    source: Source
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.source}" if self.name else str(self.source)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, **vars(self.source)}
+
+
+@dataclasses.dataclass(frozen=True)
 class Run:
     """One row of the ledger: one kernel version doing one experiment."""
 
@@ -95,8 +110,11 @@ class Run:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it has, as far as is known, every source that it was pushed with, and was not asked to stop."""
-        return not self.lacks and not self.stop_requested
+        """Whether it has, as far as is known, every source that it was pushed with, and was not asked to stop.
+
+        Its needs do not count: without one of them, its kernel ends with an error before the program starts.
+        """
+        return not self.stop_requested and all(normal_name(name) in self._needed.values() for name in self.lacks)
 
     @property
     def may_arrive(self) -> bool:
@@ -146,12 +164,36 @@ class Run:
         return Source(self.ref.address, self.ref.version)
 
     @property
+    def needs_read(self) -> dict[str, Source]:
+        """The versions that it read of the kernels that it needs, by the names of its needs; without unknown ones."""
+        known = {each.reference: each for each in self.reads}
+        return {name: known[address] for name, address in self._needed.items() if address in known}
+
+    @property
+    def needs(self) -> dict[str, str]:
+        """Name -> slug of the kernels whose output it needs."""
+        found = self.launch.get("needs")
+        return dict(found) if isinstance(found, dict) else {}
+
+    @property
+    def named_reads(self) -> tuple[NamedSource, ...]:
+        """What it read, by the names of its needs: first these in their order, then other kernels."""
+        others = [each for each in self.reads if each not in self.needs_read.values()]
+        return (*(NamedSource(*each) for each in self.needs_read.items()), *(NamedSource("", each) for each in others))
+
+    @property
+    def _needed(self) -> dict[str, str]:
+        """Name -> owner/slug of its needs."""
+        return {name: normal_name(f"{self.owner}/{slug}") for name, slug in self.needs.items()}
+
+    @property
     def label(self) -> str:
         """As people name it: `smoke local-v3`."""
         return f"{self.experiment} {self.target}-v{self.version if self.version is not None else '?'}"
 
     def to_json(self) -> dict[str, Any]:
-        return {name: _plain(value) for name, value in vars(self).items()}
+        values = {name: _plain(value) for name, value in vars(self).items()}
+        return values | {"reads": [each.to_json() for each in self.named_reads]}
 
 
 _NOTHING = Summary.parse({})

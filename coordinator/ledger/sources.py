@@ -7,7 +7,7 @@ ledger knows no versions: nothing is said about them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,18 +23,27 @@ _DATASETS = "datasets/"
 
 @dataclass(frozen=True)
 class Outdated:
-    """A source of a run that has another version now than the run read."""
+    """A source that has another version now than a run read, or than a source of that run read."""
 
     newest: Source
     read: int | None
-    """The version that the run read; None if the ledger did not know it."""
+    """The version that was read; None if the ledger did not know it."""
+    through: tuple[Source, ...] = ()
+    """What the run read itself, and so on to the one that read the source; empty if the run read the source itself."""
 
     def __str__(self) -> str:
         read = "an earlier version" if self.read is None else f"v{self.read}"
-        return f"read {read} of {self.newest.reference}, which has v{self.newest.version} now"
+        way = "".join(f"read v{each.version} of {each.reference}, which " for each in self.through)
+        return f"{way}read {read} of {self.newest.reference}, which has v{self.newest.version} now"
 
     def to_json(self) -> dict[str, Any]:
-        return {"reference": self.newest.reference, "read": self.read, "newest": self.newest.version}
+        through = [str(each) for each in self.through]
+        return {
+            "reference": self.newest.reference,
+            "read": self.read,
+            "newest": self.newest.version,
+            "through": through,
+        }
 
 
 def attached_runs(runs: Iterable[Run], metadata: Mapping[str, Any], slug: str) -> dict[str, list[Run]]:
@@ -44,6 +53,8 @@ def attached_runs(runs: Iterable[Run], metadata: Mapping[str, Any], slug: str) -
     """
     names = [name for name in metadata.get("kernel_sources") or () if str(name).partition("/")[2] != slug]
     found: dict[str, list[Run]] = {name: [] for name in names}
+    if not found:
+        return found
     for run in runs:
         if run.has_kernel and run.ref.address in found:
             found[run.ref.address].append(run)
@@ -70,32 +81,63 @@ def sources_now(ledger: Ledger, metadata: Mapping[str, Any], slug: str, target: 
     return (*kernels, *map(_source, datasets))
 
 
-def outdated(run: Run, runs: Iterable[Run], datasets: Iterable[DatasetVersion] = ()) -> tuple[Outdated, ...]:
-    """The sources of a run that have another version now; `runs` and `datasets` are the ledger's, newest first."""
-    read = {source.reference: source.version for source in run.reads}
+def outdated_in(ledger: Ledger, run: Run) -> tuple[Outdated, ...]:
+    """What `outdated` returns, from the whole ledger."""
+    return outdated(run, ledger.runs(target=run.target), dataset_versions(ledger, target=run.target))
+
+
+def outdated(run: Run, runs: Iterable[Run], datasets: Iterable[DatasetVersion]) -> tuple[Outdated, ...]:
+    """The sources of a run, and those that these read in turn, that have another version now.
+
+    `runs` and `datasets` are the ledger's, newest first.
+    """
     of_target = [each for each in runs if each.target == run.target]
-    found = []
+    return tuple(_outdated(run, of_target, tuple(datasets), ()))
+
+
+def _outdated(
+    run: Run, of_target: Sequence[Run], datasets: Sequence[DatasetVersion], way: tuple[Run, ...]
+) -> Iterator[Outdated]:
+    """`way` has the runs from the first one to the one that read this run."""
+    read = {source.reference: source.version for source in run.reads}
+    through = tuple(each.source for each in (*way, run)[1:])
+    before = {each.ref.address for each in way}
     for name, known in attached_runs(of_target, run.metadata, run.slug).items():
+        if name in before:  # two kernels may attach each other
+            continue
         newest = _newest(known)
         # Without a record, only a version that was pushed after the run is certainly another one.
         if newest is not None and (
             newest.results_version != read[name] if name in read else newest.created_at > run.created_at
         ):
-            found.append(Outdated(newest.source, read.get(name)))
-    return (*found, *_outdated_datasets(run, datasets))
+            yield Outdated(newest.source, read.get(name), through)
+        elif newest is not None:
+            yield from _outdated(newest, of_target, datasets, (*way, run))
+    yield from _outdated_datasets(run, datasets, through)
 
 
-def _outdated_datasets(run: Run, datasets: Iterable[DatasetVersion]) -> Iterator[Outdated]:
+def _outdated_datasets(run: Run, datasets: Iterable[DatasetVersion], through: tuple[Source, ...]) -> Iterator[Outdated]:
     read = {source.reference: source.version for source in run.reads}
     for each in attached_datasets(datasets, run.metadata, run.target):
         source = _source(each)
         known = read.get(source.reference)
         if source.version != known if source.reference in read else each.created_at > run.created_at:
-            yield Outdated(source, known)
+            yield Outdated(source, known, through)
 
 
 def _source(each: DatasetVersion) -> Source:
     return Source(_DATASETS + each.reference, each.version or 0)
+
+
+def runs_read(run: Run, runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs whose output a run read, in the order of its `reads`; `runs` are the ledger's, newest first.
+
+    Of a version that there was twice (the kernel was deleted in between), it is the one before the run.
+    """
+    known = (each for each in runs if each.target == run.target and each.has_kernel)
+    before = [each for each in known if each.created_at <= run.created_at]
+    found = (next((each for each in before if each.source == source), None) for source in run.reads)
+    return tuple(each for each in found if each is not None)
 
 
 def _newest(runs: Iterable[Run]) -> Run | None:

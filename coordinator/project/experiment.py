@@ -9,6 +9,7 @@ A file says only what differs from its base:
     recorded: [{metric: leaderboard/public, mode: max, value: 0.8061}]
     args: [--fold, 0]            # after those of the settings and of its bases
     entry: infer.py              # another program, which gets none of their arguments
+    needs: {weights: lr001_step4}    # experiments whose output it reads (see need.py)
 
 A name that is not declared (see declaration/) is a problem, and all problems of all files are reported together.
 """
@@ -28,6 +29,7 @@ from coordinator.project.declaration.declare import Given, declare
 from coordinator.project.declaration.from_values import defaults_of
 from coordinator.project.declaration.ways import way
 from coordinator.project.launch import Launch, is_script
+from coordinator.project.need import Need, needs_of, written_needs
 from coordinator.project.problem import ConfigProblem
 from coordinator.project.problem_report import ProblemReport, merge_all
 from coordinator.project.project import Project
@@ -65,6 +67,7 @@ class _File:
     recorded: tuple[Recorded, ...] = ()
     entry: str | None = None
     args: tuple[str, ...] = ()
+    needs: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +98,8 @@ class Experiment:
     """What its config was checked against."""
     overrides: tuple[str, ...] = ()
     """The `--set` texts, as given."""
+    needs: tuple[Need, ...] = ()
+    """The experiments whose output it reads."""
 
     @property
     def build_command(self) -> str:
@@ -111,6 +116,7 @@ class Experiment:
             "recorded": plain(self.recorded),
             "changes": plain(self.changes),
             "launch": self.launch.to_json(),
+            "needs": [need.to_json() for need in self.needs],
             "overrides": list(self.overrides),
         }
 
@@ -151,9 +157,11 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
     Raises ExperimentError with every problem in every file of the chain.
     """
     report = ProblemReport(project)
-    chain = _chain(project, name, report)
+    known = experiment_names(project)
+    chain = _chain(project, name, known, report)
     files = [_parsed(file, report) for file in chain]
     entry, args = _start(project, files, chain, report)
+    needs = needs_of(chain, known, report)
     layers = [json_like(parsed.config) for parsed in files]
     try:
         declaration = declare(project, Given(entry, args, chain[0], layers, overrides))
@@ -193,6 +201,7 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
         changes=(
             *_changes(base_config, config),
             *_changes(plain(base_kernel or {}), plain(kernel), prefix="kernel"),
+            *_changes(_texts(written_needs(chain[:-1])), _texts(needs), prefix="needs"),
         ),
         launch=Launch(
             entry,
@@ -203,6 +212,7 @@ def resolve(project: Project, name: str, overrides: Sequence[str] = ()) -> Exper
         ),
         declared=declared,
         overrides=tuple(overrides),
+        needs=needs,
     )
 
 
@@ -283,9 +293,8 @@ def kernel_titles(project: Project) -> dict[str, str]:
     return titles
 
 
-def _chain(project: Project, name: str, report: ProblemReport) -> list[YamlFile]:
+def _chain(project: Project, name: str, known: Sequence[str], report: ProblemReport) -> list[YamlFile]:
     """The experiment's file and those of its bases, the furthest base first, as far as they can be read."""
-    known = experiment_names(project)
     if name not in known:
         raise ExperimentError(
             f'there is no experiment "{name}" in {project.relative(project.experiments)}/{did_you_mean(name, known)}',
@@ -336,6 +345,10 @@ def _with_earlier(project: Project, config: Mapping[str, Any], kernel: KernelSet
     if normal_name(earlier) in (*kernel.kernel_sources, *datasets):
         return kernel
     return dataclasses.replace(kernel, kernel_sources=(*kernel.kernel_sources, earlier))
+
+
+def _texts(needs: Sequence[Need]) -> dict[str, str]:
+    return {need.name: str(need) for need in needs}
 
 
 def _changes(base: Mapping[str, Any], value: Mapping[str, Any], prefix: str = "") -> list[Change]:

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import RunNotFound, UsageError
-from coordinator.ledger import Submission, all_submissions, now, remarks_of
+from coordinator.ledger import all_submissions, now, remarks_of
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
 from coordinator.report.material import About, Score, gather
 from coordinator.report.page import Page, render
 from coordinator.report.views import settings
-from coordinator.submissions import scores
+from coordinator.submissions import SubmissionScore, scores
 from coordinator.workspace import Workspace
 
 
@@ -83,7 +83,8 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
             f"--baseline {baseline} has no line on this page",
             hint="It takes a complete run, of the target that --target names, if it is given.",
         )
-    sent = [each for each in all_submissions(workspace.ledger) if each.run_id in ids]
+    every = scores.all_scores(workspace.ledger, all_submissions(workspace.ledger))
+    sent = [each for each in every if not ids.isdisjoint(_runs_of(each))]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
     about = About(_scores(sent), parts, remarks_of(workspace.ledger))
     items = gather(workspace.project, ordered.values(), about, pictures=contents.pictures)
@@ -110,21 +111,28 @@ def _entries(ranked: Sequence[Board]) -> list[Entry]:
     return [entry for board in ranked for entry in board.entries]
 
 
-def _scores(sent: Iterable[Submission]) -> dict[str, Score]:
-    """By run id, of submissions, the newest first."""
+def _runs_of(score: SubmissionScore) -> list[str]:
+    """Ids of the runs that a score is shown with: that which was submitted, and that whose CV it is paired with."""
+    return [score.submission.run_id, *([score.cv_run.id] if score.cv_run else [])]
+
+
+def _scores(sent: Iterable[SubmissionScore]) -> dict[str, Score]:
+    """By run id; `sent` has the newest first."""
     found: dict[str, Score] = {}
     for each in sent:
-        if each.public is not None:
-            found.setdefault(each.run_id, Score(each.public, each.private))
+        submission = each.submission
+        for run in _runs_of(each) if submission.public is not None else ():
+            of = each.label if run != submission.run_id else ""
+            found.setdefault(run, Score(submission.public, submission.private, of))
     return found
 
 
-def _agreements(workspace: Workspace, sent: Iterable[Submission]) -> list[str]:
+def _agreements(workspace: Workspace, sent: Sequence[SubmissionScore]) -> list[str]:
     """Sentences about how well CV ranks these submissions, as far as that is known."""
     return [
         f"{each.part} score and {each.metric} over {each.n} runs: Spearman {each.spearman:+.2f}, "
         f"Kendall {each.kendall:+.2f}"
-        for each in scores.agreements(workspace.project, scores.all_scores(workspace.ledger, sent))
+        for each in scores.agreements(workspace.project, sent)
         if each.spearman is not None and each.kendall is not None
     ]
 

@@ -26,10 +26,12 @@ Curve = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Score:
-    """The scores of a run's submission."""
+    """The scores of a run's submission, or of a submission that is paired with its CV."""
 
     public: float | None = None
     private: float | None = None
+    of: str = ""
+    """The run that was submitted, if it is another one: it read this one's output."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
         ("digest", run.digest),
         ("git", run.git or "not known"),
         ("overrides", " ".join(run.overrides)),
+        ("reads", ", ".join(map(str, run.named_reads))),
         ("pushed", run.pushed_at or ""),
         ("started", run.started_at or ""),
         ("ended", run.ended_at or ""),

@@ -1,6 +1,8 @@
 from . import cancel as cancel, continuation as continuation, fetch as fetch, promote as promote
-from .arrival import adopt as adopt, wait_for_arrival as wait_for_arrival
+from .arrival import adopt as adopt, arrived as arrived
 from .cancel import Deletion as Deletion
+from .chain import push_chain as push_chain
+from .chain_plan import Step as Step, chain_of_needs as chain_of_needs, plan_chain as plan_chain
 from .dry_run import dry_run_kernel as dry_run_kernel
 from .fetch import (
     Fetched as Fetched,
@@ -10,6 +12,7 @@ from .fetch import (
 )
 from .follow import follow_run as follow_run
 from .isolation import warn_of_isolation as warn_of_isolation
+from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
 from .push_several import push_several as push_several
 from .refresh import (

@@ -31,6 +31,17 @@ def settle(workspace: Workspace, run: Run) -> Run:
     return _unanswered(workspace, run).settle(workspace.clock) or workspace.ledger.get(run.id)
 
 
+def arrived(workspace: Workspace, run: Run) -> Run:
+    """The run, once it is known whether its push arrived: a push that is repeated too early might run twice.
+
+    Raises NoAnswer as `wait_for_arrival` does. It takes the push lock of that kernel.
+    """
+    if not run.may_arrive:
+        return run
+    with held(workspace.project.push_lock(run.target, run.slug), wait=True):
+        return wait_for_arrival(workspace, workspace.ledger.get(run.id))
+
+
 def wait_for_arrival(workspace: Workspace, run: Run) -> Run:
     """Asks until it is known whether a push arrived, for as long as it may; returns the run, adopted or given up.
 

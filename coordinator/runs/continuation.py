@@ -14,6 +14,7 @@ from coordinator.kernel import build_kernel
 from coordinator.ledger import Ledger, Run, find_experiment
 from coordinator.project import Change, Experiment, Project, declared_paths, leaves
 from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.needs import ready_needs
 from coordinator.runs.push import push_kernel
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState
@@ -31,7 +32,13 @@ class Continuation:
 
 
 def continue_run(
-    workspace: Workspace, earlier: Run, overrides: Sequence[str], *, force: bool, wait_for_slot: bool
+    workspace: Workspace,
+    earlier: Run,
+    overrides: Sequence[str],
+    *,
+    force: bool,
+    wait_for_slot: bool,
+    wait_for_needs: bool = False,
 ) -> Run:
     """Pushes the run that goes on from `earlier`; see `continuation_of` for its config, and `push_kernel`."""
     found = continuation_of(workspace, earlier, overrides)
@@ -42,6 +49,8 @@ def continue_run(
     workspace.say(f"going on from {earlier.label}{changes}")
     if workspace.target.name == "local":
         warn_of_isolation(workspace.project, workspace.say)
+    if wait_for_needs:
+        ready_needs(workspace, found.experiment, wait=True)
     return push_kernel(workspace, built, force=force, wait_for_slot=wait_for_slot, continues=earlier.id)
 
 

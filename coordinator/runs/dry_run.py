@@ -13,6 +13,7 @@ from coordinator.errors import BundleError, ProjectError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, table_faults, too_large
+from coordinator.runs.dry_needs import note_end, stand_in
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
 from coordinator.target import LogRecord, local
@@ -43,8 +44,8 @@ def dry_run_kernel(
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
     Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for models that the local
-    Kaggle has (`coord local add-model`). Raises ProjectError if it is
-    missing and cannot be made, BundleError if the program opens files of the project that are not in the kernel.
+    Kaggle has, and a need by its own output (see dry_needs.py). Raises ProjectError if one is missing and cannot be
+    made, BundleError if the program opens files of the project that are not in the kernel.
     """
     if built.left_out:
         raise BundleError(
@@ -59,6 +60,11 @@ def dry_run_kernel(
     if folder is not None and not folder.is_dir():
         _prepare(project, folder)
     inputs = _mounts(project, kernel, folder)
+    for need in built.experiment.needs:
+        output, told = stand_in(project, built.experiment.name, need)
+        say(told)
+        owner = project.settings.owner or local.OWNER
+        inputs[local.mount_path(project, "notebooks", f"{owner}/{built.needs[need.name]}")] = output
     root = project.dry_run(built.experiment.name)
     session = local.DrySession(
         built.code_file,
@@ -76,16 +82,17 @@ def dry_run_kernel(
         on_record(record)
 
     exit_code = local.run_once(project, session, note)
+    note_end(root, exit_code)
     working = root / "working"
     lines += joined.end()
     summary, faults = read_results(working, lines, project.settings.metrics, is_complete=exit_code == 0)
     return DryRun(exit_code, working, summary, (*faults, *too_large(working), *table_faults(project, working)))
 
 
-def _mounts(project: Project, kernel: KernelSettings, stand_in: Path | None) -> dict[str, Path]:
+def _mounts(project: Project, kernel: KernelSettings, in_place: Path | None) -> dict[str, Path]:
     """The folders of the attached sources, by where they are mounted below `input/`.
 
-    `stand_in` takes the place of each, but for models that the local Kaggle has. Without it, there are no others.
+    `in_place` takes the place of each, but for models that the local Kaggle has. Without it, there are no others.
     """
     attached = {
         "datasets": kernel.dataset_sources,
@@ -93,10 +100,10 @@ def _mounts(project: Project, kernel: KernelSettings, stand_in: Path | None) -> 
         "notebooks": kernel.kernel_sources,
     }
     paths = [local.mount_path(project, kind, source) for kind, names in attached.items() for source in names]
-    mounts = [(path, stand_in) for path in paths]
+    mounts = [(path, in_place) for path in paths]
     for source in kernel.model_sources:
         path, registered = local.model_mount(project, source)
-        mounts.append((path, registered or stand_in))
+        mounts.append((path, registered or in_place))
     return {path: folder for path, folder in mounts if folder is not None}
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coordinator.clock import SYSTEM_CLOCK, Clock
-from coordinator.errors import Later, NoAnswer
-from coordinator.ledger import Run
+from coordinator.errors import Later, NoAnswer, RunFailed
+from coordinator.ledger import Run, run_times
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord, RunState
 from coordinator.workspace import Workspace
 
 _IDLE_SECONDS = 20.0
-_PATIENCE = 600.0
+PATIENCE = 600.0
 """Seconds of waiting, all in all, for a target that gives no answer: a router takes less to restart."""
 
 
@@ -36,11 +36,7 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run itself continues.
     """
     yield run
-    seen, silent, pace = (
-        0,
-        0.0,
-        Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock),
-    )
+    seen, silent, pace = 0, 0.0, _pace(workspace)
     while True:
         try:
             current = refresh_run(workspace, run, look_at_log=False)
@@ -59,7 +55,36 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
                 return
             silent = 0.0
         except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
-            if silent >= _PATIENCE:
+            if silent >= PATIENCE:
                 raise
             silent += pace.wait
         pace.sleep()
+
+
+def wait_for_end(workspace: Workspace, run: Run) -> Run:
+    """The run once it has ended, without its log.
+
+    Raises NoAnswer (or Later) when the target gives no answer for ten minutes, RunFailed if the session should have
+    ended by the target's own rules; the run itself continues.
+    """
+    pace, silent = _pace(workspace), 0.0
+    while True:
+        try:
+            run, silent = refresh_run(workspace, run, look_at_log=False), 0.0
+        except (NoAnswer, Later):
+            if silent >= PATIENCE:
+                raise
+            silent += pace.wait
+        if not run.state.is_active:
+            return run
+        at = run_times(run)
+        if at.is_stuck:
+            raise RunFailed(
+                f"{run.label} is reported as running, but a session ends after {at.limit}",
+                hint=f"Look at {run.url}. To end it: coord cancel --exp {run.experiment} --version {run.version}",
+            )
+        pace.sleep()
+
+
+def _pace(workspace: Workspace) -> Pace:
+    return Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock)

@@ -89,6 +89,7 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
         "git": run.git,
         "overrides": run.overrides,
         "continues": run.continues,
+        "reads": [each.to_json() for each in run.named_reads],
         "form": kernel.form,
         "code_file": code_file,
         "sources": [file.path for file in kernel.files],
@@ -172,10 +173,12 @@ def _readme(run: Run, directory: Path) -> str:
     went_on = (
         f"\nIt went on from the output of run {run.continues}, which is not in this folder.\n" if run.continues else ""
     )
+    reads, are = ", ".join(map(str, run.named_reads)), "is" if len(run.reads) == 1 else "are"
+    read = f"\nIt read {reads}, which {are} not in this folder.\n" if reads else ""
     return f"""# {run.label}: {figure}
 
 Kernel {run.metadata["id"]}, version {run.version}, run {run.id}{at}, {run.digest}.
-{went_on}
+{went_on}{read}
 - `coord promote --verify {directory.name}` compares every file with what was frozen, and the kernel with `sources/` and
   `config.json`.
 - `coord promote --verify {directory.name} -o FILE` writes the kernel's script.

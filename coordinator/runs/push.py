@@ -15,6 +15,7 @@ from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_siz
 from coordinator.ledger import Ledger, Run, claim, is_ahead, new_run_id, now
 from coordinator.project import Project, git
 from coordinator.runs.arrival import settle, wait_for_arrival
+from coordinator.runs.needs import ready_needs
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.same_work import reads_now
 from coordinator.target import Pushed, RunState
@@ -47,9 +48,11 @@ def push_kernel(
     Raises TargetError if a run of this experiment is active (unless `force`: a second session), if the kernel exists as
     the other type, if the target refused, or if it did not accept an attached source (the version that started is
     named). Raises NoAnswer if the target did not say what exists, either; the ledger then knows, and `coord status`
-    settles it.
+    settles it. Raises what `ready_needs` does if a run that the experiment needs is not there.
     """
     metadata = with_owner(built.metadata, workspace.target.owner)
+    for text in ready_needs(workspace, built.experiment):
+        workspace.say(text)
     with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
         _check_active(workspace, built.experiment.name, force=force)
         _check_type(workspace, metadata)
@@ -239,16 +242,22 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
         message=message,
     )
     if lacks:
-        raise TargetError(
-            f"{run.label} has started {message}: {run.url}",
-            hint="Check the names"
-            + (
-                " (coord local add-dataset OWNER/SLUG DIR makes one known here)."
-                if workspace.target.name == "local"
-                else "."
-            ),
-        )
+        raise TargetError(f"{run.label} has started {message}: {run.url}", hint=_what_to_check(workspace, run))
     return run
+
+
+def _what_to_check(workspace: Workspace, run: Run) -> str:
+    """What to do about attached sources that were not accepted; the kernels of needs are pushed, not added."""
+    needed = [name for name in run.lacks if name.rpartition("/")[2] in run.needs.values()]
+    runs = workspace.ledger.runs(target=run.target)
+    names = dict.fromkeys(each.experiment for each in runs if each.has_kernel and each.ref.address in needed)
+    lines = [
+        f"Its kernel may have been deleted: coord push --exp {name}, and then {run.experiment} again" for name in names
+    ]
+    if len(needed) < len(run.lacks):
+        added = " (coord local add-dataset OWNER/SLUG DIR makes one known here)" if run.target == "local" else ""
+        lines.append(f"Check the names{added}.")
+    return "\n".join(lines)
 
 
 def _found(workspace: Workspace, run: Run, lost: NoAnswer) -> Run:

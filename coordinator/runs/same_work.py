@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from coordinator.datasets import refresh_attached
-from coordinator.kernel import Build, KernelMetadata, Source, work_to_do
+from coordinator.kernel import Build, KernelMetadata, Source, with_owner, work_to_do
 from coordinator.ledger import (
     Outdated,
     Run,
     at_work,
     attached_runs,
-    dataset_versions,
     done_before,
-    outdated,
+    outdated_in,
     sources_now,
 )
 from coordinator.runs.refresh import refresh_run
@@ -39,7 +38,17 @@ def run_of_same_work(workspace: Workspace, work: str, target: str) -> Run | None
 
 def work_now(workspace: Workspace, built: Build, target: str) -> str:
     """The digest of a built kernel's work, with the versions that it would read if it was pushed now."""
-    return work_to_do(built, reads_now(workspace, built.metadata, target))
+    owner = _owner(workspace, target) if built.needs else None
+    metadata = with_owner(built.metadata, owner) if owner else built.metadata
+    return work_to_do(built, reads_now(workspace, metadata, target))
+
+
+def _owner(workspace: Workspace, target: str) -> str | None:
+    """Whose kernels its needs are; without an open target, as the settings or the ledger's runs say."""
+    if workspace.opened is not None:
+        return workspace.opened.owner
+    runs = workspace.ledger.runs(target=target)
+    return workspace.project.settings.owner or next((run.owner for run in runs), None)
 
 
 def reads_now(workspace: Workspace, metadata: KernelMetadata, target: str) -> tuple[Source, ...]:
@@ -55,7 +64,7 @@ def reads_now(workspace: Workspace, metadata: KernelMetadata, target: str) -> tu
 def outdated_now(workspace: Workspace, run: Run) -> tuple[Outdated, ...]:
     """The sources of a run that have another version now; the target is asked as by `reads_now`."""
     _refresh(workspace, run.metadata, run.slug, run.target)
-    return outdated(run, workspace.ledger.runs(target=run.target), dataset_versions(workspace.ledger))
+    return outdated_in(workspace.ledger, run)
 
 
 def _refresh(workspace: Workspace, metadata: Mapping[str, Any], slug: str, target: str) -> None:

@@ -70,5 +70,10 @@ def scores_overview(
         except CoordError as error:
             errors.append(error)
     every = scores.all_scores(ledger, known())
-    found = [score for score in every if experiment is None or (score.run and score.run.experiment == experiment)]
+    found = [score for score in every if experiment is None or experiment in _experiments(score)]
     return Overview(found, recorded, scores.agreements(project, found), recorded_agreements(recorded), errors)
+
+
+def _experiments(score: SubmissionScore) -> set[str]:
+    """Those that a score says something about: what was submitted, and what its CV was measured with."""
+    return {run.experiment for run in (score.run, score.cv_run) if run is not None}

@@ -11,6 +11,7 @@ from coordinator.errors import CoordError, Later, NoAnswer
 from coordinator.ledger import Ledger, Run, Submission, is_ahead, may_still_arrive, now, submissions
 from coordinator.project import Project, TargetName
 from coordinator.submissions.agreement import PARTS, Agreement, agreement
+from coordinator.submissions.pairing import PairedCV, paired_cv
 from coordinator.submissions.recorded import RecordedScore
 from coordinator.target import Standing, SubmissionState
 from coordinator.workspace import Workspace
@@ -29,23 +30,42 @@ class SubmissionScore:
     submission: Submission
     run: Run | None
     """None if the ledger does not have it."""
-    metric: str
-    """The run's primary metric; empty where it reported none."""
-    mode: str
-    """Its direction, "max" or "min"."""
-    cv: float | None
+    paired: PairedCV
+    """The run's cross-validation, or that of a run whose output it read."""
 
     @property
     def label(self) -> str:
         return self.run.label if self.run else f"run {self.submission.run_id}"
 
+    @property
+    def metric(self) -> str:
+        return self.paired.metric
+
+    @property
+    def mode(self) -> str:
+        return self.paired.mode
+
+    @property
+    def cv(self) -> float | None:
+        return self.paired.value
+
+    @property
+    def cv_run(self) -> Run | None:
+        """The run that measured `cv`; None without one."""
+        return self.paired.run
+
     def to_json(self) -> dict[str, Any]:
-        names = (
-            {"experiment": None, "version": None}
-            if self.run is None
-            else {"experiment": self.run.experiment, "version": self.run.version}
-        )
-        return {**names, "metric": self.metric, "mode": self.mode, "cv": self.cv, **self.submission.to_json()}
+        run, cv_run = self.run, self.cv_run
+        return {
+            "experiment": run.experiment if run else None,
+            "version": run.version if run else None,
+            "metric": self.metric,
+            "mode": self.mode,
+            "cv": self.cv,
+            "cv_run": cv_run.label if cv_run else None,
+            "cv_note": self.paired.note,
+            **self.submission.to_json(),
+        }
 
 
 def refresh(workspace: Workspace, competition: str) -> list[Submission]:
@@ -157,21 +177,24 @@ def wait(workspace: Workspace, submission: Submission) -> Submission:
 
 
 def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionScore]:
-    """Each submission with its run's cross-validation."""
-    runs = {run.id: run for run in ledger.runs()}
-    return [_score(each, runs.get(each.run_id)) for each in found]
+    """Each submission with the cross-validation that its score is paired with (see pairing.py)."""
+    runs = ledger.runs()
+    by_id = {run.id: run for run in runs}
+    sent = ((each, by_id.get(each.run_id)) for each in found)
+    return [SubmissionScore(each, run, PairedCV() if run is None else paired_cv(run, runs)) for each, run in sent]
 
 
 def agreements(project: Project, found: Sequence[SubmissionScore]) -> list[Agreement]:
     """How well CV ranks runs as the public and the private score do, for each metric and competition.
 
-    A run that was submitted more than once counts once, with its newest score.
+    A run whose CV is paired with several scores (it was submitted more than once, or several kernels that predict read
+    its output) counts once, with the newest score.
     """
     groups: dict[tuple[str, str, str, str], dict[str, SubmissionScore]] = {}
     for each in found:
-        if each.cv is not None and each.submission.state is SubmissionState.COMPLETE:
+        if each.cv_run is not None and each.submission.state is SubmissionState.COMPLETE:
             place = (each.submission.target, each.submission.competition, each.metric, each.mode)
-            groups.setdefault(place, {}).setdefault(each.submission.run_id, each)
+            groups.setdefault(place, {}).setdefault(each.cv_run.id, each)
     return [
         agreement(
             place,
@@ -190,7 +213,10 @@ def rows(found: Iterable[SubmissionScore], recorded: Iterable[RecordedScore] = (
     return [{name: row.get(name) for name in COLUMNS} for row in table]
 
 
-_FIRST = ("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "public", "private")
+_FIRST = (
+    *("experiment", "version", "target", "competition", "state", "metric", "mode", "cv", "cv_run"),
+    *("public", "private", "cv_note"),
+)
 COLUMNS = tuple(dict.fromkeys([*_FIRST, *(field.name for field in dataclasses.fields(Submission))]))
 
 
@@ -206,11 +232,3 @@ def check(score: SubmissionScore) -> None:
         raise CoordError(
             f"{score.label}: submission {each.ref} could not be scored" + (f": {each.message}" if each.message else "")
         )
-
-
-def _score(submission: Submission, run: Run | None) -> SubmissionScore:
-    primary = run.reported.primary if run else None
-    if run is None or primary is None:
-        return SubmissionScore(submission, run, "", "max", None)
-    mode = "min" if primary.mode == "min" else "max"
-    return SubmissionScore(submission, run, primary.name, mode, run.reported.value_of(primary.name))

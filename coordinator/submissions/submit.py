@@ -27,6 +27,7 @@ from coordinator.kaggle_rules import normal_name
 from coordinator.ledger import Run, Submission, Unanswered, claim, submissions
 from coordinator.runs import outdated_now, output_file, refresh_run
 from coordinator.submissions import file as submission_file, scores
+from coordinator.submissions.pairing import PairedCV, fetched_cv
 from coordinator.target import Competition, Competitions, RunState, SubmissionState
 from coordinator.workspace import Workspace
 
@@ -42,7 +43,7 @@ class SubmitOptions:
     """Its slug; None: the one that the settings name, or else the one that is attached to the run."""
     file_name: str = "submission.csv"
     message: str = ""
-    """What the description begins with; empty: the run and its primary metric."""
+    """What the description begins with; empty: the run and the CV that its score is paired with."""
     is_upload: bool = False
     """The file is sent, instead of naming the kernel's version."""
     force: bool = False
@@ -72,8 +73,8 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
     if (ended := output_file.status_of(run)) != "complete":
         workspace.say(f"warning: {run.label} reports that it is {ended}")
     Guard(workspace.project.root).check_texts({"--message": options.message}, "the submission's description")
-    description = _message(run, options.message)
-    _check_place(workspace, slug, run, options)
+    description = _message(run, options.message, fetched_cv(workspace, run))
+    place = _check_place(workspace, slug, run, options)
     _check_file(workspace, slug, file, f"{options.file_name} of {run.label}")
     number = submissions.new_submission_id()
     each = Submission(
@@ -89,7 +90,7 @@ def submit_run(workspace: Workspace, run: Run, options: SubmitOptions) -> Submis
         created_at=workspace.ledger.moment(),
     )
     with held(workspace.project.submit_lock(workspace.target.name, slug), wait=True):
-        _check_repeated(workspace, each, force=options.force)
+        _check_repeated(workspace, each, is_run_again=place.kernels_only, force=options.force)
         _check_allowance(workspace, slug)
         competitions = workspace.target.competitions
         token = competitions.upload(slug, file) if each.is_upload else ""
@@ -122,14 +123,18 @@ def _check_run(run: Run, options: SubmitOptions) -> None:
 def _check_sources(workspace: Workspace, run: Run, *, force: bool) -> None:
     found = outdated_now(workspace, run)
     if found and not force:
+        made = {each.source: each.experiment for each in workspace.ledger.runs(target=run.target) if each.has_kernel}
+        # The last of `through` is the one that read an earlier version: it is pushed first.
+        order = [made[source] for each in found for source in reversed(each.through) if source in made]
+        push = ", then ".join(f"coord push --exp {name}" for name in dict.fromkeys([*order, run.experiment]))
         raise SubmissionError(
             f"the predictions of {run.label} are outdated: it {', and '.join(map(str, found))}",
-            hint=f"Push it again (coord push --exp {run.experiment}), or submit these with --force.",
+            hint=f"Push it again ({push}), or submit these with --force.",
         )
 
 
-def _check_place(workspace: Workspace, slug: str, run: Run, options: SubmitOptions) -> None:
-    """Checks that the competition is open and takes such a submission."""
+def _check_place(workspace: Workspace, slug: str, run: Run, options: SubmitOptions) -> Competition:
+    """The competition, which is open and takes such a submission."""
     known = [each.competition for each in submissions.all_submissions(workspace.ledger)]
     place = _open(workspace.target.competitions, slug, [*known, *run.metadata.get("competition_sources", [])])
     if options.is_upload and place.kernels_only:
@@ -141,6 +146,7 @@ def _check_place(workspace: Workspace, slug: str, run: Run, options: SubmitOptio
         )
     if not options.is_upload and not place.kernels_only and workspace.target.name != "local":
         workspace.say(f"note: {slug} is no code competition; if it wants a file, add --upload")
+    return place
 
 
 def _competition(run: Run) -> str:
@@ -157,13 +163,14 @@ def _competition(run: Run) -> str:
     )
 
 
-def _message(run: Run, message: str) -> str:
+def _message(run: Run, message: str, cv: PairedCV) -> str:
+    """The given message, or the run and the CV that its score is paired with, with the run that this is of."""
     if len(message) > MESSAGE_AT_MOST:
         raise UsageError(f"--message has {len(message)} characters, of which {MESSAGE_AT_MOST} are taken")
-    value = run.reported.primary_value
-    if message or value is None:
+    if message or cv.run is None or cv.value is None:
         return message or run.label
-    return f"{run.label}, {run.reported.primary_name} {value:.4f}"[:MESSAGE_AT_MOST]
+    of = "" if cv.run.id == run.id else f" of {cv.run.label}"
+    return f"{run.label}, {cv.metric} {cv.value:.4f}{of}"[:MESSAGE_AT_MOST]
 
 
 def _open(competitions: Competitions, slug: str, known: list[str]) -> Competition:
@@ -193,16 +200,16 @@ def _check_file(workspace: Workspace, slug: str, file: Path, name: str) -> None:
     submission_file.check(file, expected, name=name, several_rows=settings.several_rows)
 
 
-def _check_repeated(workspace: Workspace, new: Submission, *, force: bool) -> None:
+def _check_repeated(workspace: Workspace, new: Submission, *, is_run_again: bool, force: bool) -> None:
     """The same file scores the same, and costs one of the day's submissions.
 
+    Where kernels run again, the same version does: two that agree on the few visible rows need not on the hidden ones.
     The contents of a submission that was added from the target are not known: they count as that run's file of that
     name.
     """
     for each in scores.refresh(workspace, new.competition):
-        is_same = each.sha256 == new.sha256 or (
-            not each.sha256 and each.run_id == new.run_id and each.file_name in ("", new.file_name)
-        )
+        is_of_run = each.run_id == new.run_id and each.file_name in ("", new.file_name)
+        is_same = is_of_run if is_run_again or not each.sha256 else each.sha256 == new.sha256
         if not is_same or each.state in (SubmissionState.REFUSED, SubmissionState.ERROR) or force:
             continue
         run = scores.all_scores(workspace.ledger, [each])[0].label
@@ -211,7 +218,8 @@ def _check_repeated(workspace: Workspace, new: Submission, *, force: bool) -> No
         else:
             shown = "not scored yet" if each.public is None else f"public score {each.public:g}"
             what, hint = f"as submission {each.ref} on {each.created_at}: {shown}", "Submit it again with --force."
-        raise SubmissionError(f"the same file was submitted to {new.competition} with {run}, {what}", hint=hint)
+        same = "version" if is_run_again else "file"
+        raise SubmissionError(f"the same {same} was submitted to {new.competition} with {run}, {what}", hint=hint)
 
 
 def _check_allowance(workspace: Workspace, slug: str) -> None:

@@ -8,7 +8,7 @@ from coordinator.errors import CoordError, CredentialsError, ExperimentError, La
 from coordinator.files import held
 from coordinator.kernel import Build, build_kernel
 from coordinator.ledger import Member, Run, Sweep, run_of, sweeps
-from coordinator.runs import push_kernel, wait_for_arrival, work_now
+from coordinator.runs import arrived, push_kernel, work_now
 from coordinator.target import RunState
 from coordinator.workspace import Workspace
 
@@ -38,7 +38,8 @@ def resume(
                 f"another process is pushing the sweep {sweep.name}", hint=f"coord sweep status {sweep.name}"
             )
         for number, member in enumerate(sweep.members):
-            run = settled(workspace, run_of(workspace.ledger, sweep, member))
+            run = run_of(workspace.ledger, sweep, member)
+            run = arrived(workspace, run) if run is not None else None
             if run is not None and run.state is not RunState.REFUSED and not (retry and run.state in FAILED):
                 continue
             built = _as_begun(workspace, sweep, member)
@@ -56,14 +57,6 @@ def resume(
                 refused.append(error)
                 workspace.say(f"{member.experiment}: {error.what}")
     return refused
-
-
-def settled(workspace: Workspace, run: Run | None) -> Run | None:
-    """The run, once it is known whether its push arrived: a push that is repeated too early might run twice."""
-    if run is None or not run.may_arrive:
-        return run
-    with held(workspace.project.push_lock(run.target, run.slug), wait=True):
-        return wait_for_arrival(workspace, workspace.ledger.get(run.id))
 
 
 def _as_begun(workspace: Workspace, sweep: Sweep, member: Member) -> Build:

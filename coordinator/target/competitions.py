@@ -22,7 +22,7 @@ class SubmissionState(StrEnum):
     """It is being scored."""
     COMPLETE = "complete"
     ERROR = "error"
-    """It could not be scored. Such a submission does not count against the day's limit."""
+    """It could not be scored. Such a file does not count against the day's limit; a rerun that failed does."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from types import ModuleType
 from typing import Any, Literal
 
 from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
-from coordinator.kaggle_rules import without_version
 from coordinator.project import Project
+from coordinator.target.competitions import SubmissionState
 from coordinator.target.protocol import LogRecord
 
 OWNER = "local"
@@ -92,6 +92,12 @@ class Scoring:
     """A code competition: it takes kernels without the internet, and no files."""
     mode: Literal["max", "min"] = "max"
     """Which score is the better one on its leaderboard."""
+    hidden: Path | None = None
+    """The data with which it runs a submission's kernel again: that run's file is scored."""
+    gateway: Path | None = None
+    """The program that asks the kernel's inference server in that run."""
+    time_limit: float = 0.0
+    """Seconds that such a run may take; 0: as many as the kernel's session."""
 
 
 def add_competition(project: Project, slug: str, directory: Path, scoring: Scoring | None = None) -> None:
@@ -116,9 +122,70 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             daily_limit=scoring.daily_limit,
             kernels_only=scoring.kernels_only,
             mode=scoring.mode,
+            hidden=str(scoring.hidden.resolve()) if scoring.hidden else "",
+            gateway=str(scoring.gateway.resolve()) if scoring.gateway else "",
+            time_limit=scoring.time_limit,
         )
         store = _module("store").Store(project.local_kaggle)
         store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A submission's kernel that ran again with a local competition's hidden data, as the host sees it."""
+
+    ref: int
+    competition: str
+    kernel: str
+    """owner/slug/version."""
+    state: SubmissionState
+    error: str | None
+    """What the participant is told."""
+    detail: str | None
+    """What the participant is not told."""
+    public: float | None
+    private: float | None
+    seconds: float | None
+    """How long it took; None while it runs, and if its process has died."""
+    log: tuple[LogRecord, ...]
+    gateway_log: tuple[LogRecord, ...]
+    only_visible: tuple[str, ...]
+    """Files of the competition's data that the log names, and that the hidden data don't have."""
+
+
+def rerun(project: Project, which: str) -> Rerun:
+    """The rerun of the submission with the number `which`, or the newest of the competition `which`.
+
+    Raises UsageError if there is none.
+    """
+    sessions, root = _module("sessions"), project.local_kaggle
+    with _explained():
+        number = int(which) if which.isascii() and which.isdecimal() else sessions.newest_rerun(root, which)
+        found = None if number is None else sessions.rerun_report(root, number)
+    if found is None:
+        raise UsageError(
+            f"{which!r} is neither a submission that the local Kaggle has run again, nor a competition with one",
+            hint="The number: coord scores. Reruns: coord local add-competition SLUG DIR --hidden DIR --code-only.",
+        )
+    entry, result = found.entry, found.result
+    return Rerun(
+        ref=entry.number,
+        competition=entry.competition,
+        kernel=entry.kernel,
+        state=SubmissionState(result.status.lower()),
+        error=result.error,
+        detail=result.detail,
+        public=result.public,
+        private=result.private,
+        seconds=found.end.seconds if found.end else None,
+        log=tuple(map(_log_record, found.log)),
+        gateway_log=tuple(map(_log_record, found.gateway_log)),
+        only_visible=tuple(found.only_visible),
+    )
+
+
+def _log_record(record: Any) -> LogRecord:
+    return LogRecord(stream=record.stream_name, time=record.time, data=record.data)
 
 
 def isolation_warning(project: Project) -> str | None:
@@ -130,8 +197,6 @@ def isolation_warning(project: Project) -> str | None:
 
 def mount_path(project: Project, kind: str, source: str) -> str:
     """Where a source ("datasets", "competitions", "notebooks" or "models") is mounted, below `input/`."""
-    if kind == "datasets":  # every version has the same place
-        source = without_version("dataset_sources", source)
     path: str = _module("state").mount_path(project.settings.local.layout, kind, source)
     return path
 
@@ -174,7 +239,7 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
     """Runs the session, and returns its exit code; `on_record` is called with each record of its log."""
 
     def pass_on(record: Any) -> None:
-        on_record(LogRecord(stream=record.stream_name, time=record.time, data=record.data))
+        on_record(_log_record(record))
 
     with _explained():
         if session.root.exists():

@@ -84,8 +84,8 @@ def save_kernel(caller: Caller, request: ApiSaveKernelRequest) -> Answer:
         kernel_sources=kernels,
         docker_image=request.docker_image,
         kernel_type=request.kernel_type,
-        runs=runs,
         model_sources=found_models,
+        runs=runs,
     )
     try:
         version = caller.store.save(reference, pushed)

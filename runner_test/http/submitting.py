@@ -21,11 +21,12 @@ from kagglesdk.competitions.types.competition_api_service import (
 from kagglesdk.competitions.types.competition_enums import SubmissionGroup, SubmissionSortBy
 from kagglesdk.competitions.types.submission_status import SubmissionStatus
 
+from runner_test.errors import LocalKaggleError
 from runner_test.http import access
 from runner_test.http.competing import MAX_PAGE, competition_data
 from runner_test.http.rpc import Answer, Caller, Redirect, Refusal, date, new
 from runner_test.http.uploading import upload_url
-from runner_test.state import Entry, NewSubmission, Result, Rules, State, competitions, submissions, uploads
+from runner_test.state import Entry, NewSubmission, Result, Rules, State, Version, competitions, submissions, uploads
 from runner_test.store import Store
 
 MAX_SUBMISSION = 1 << 30  # bytes
@@ -67,7 +68,10 @@ def create_submission(caller: Caller, request: ApiCreateSubmissionRequest) -> An
 
 
 def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionRequest) -> Answer:
-    """Submit an output file of a kernel's version, whose session must be COMPLETE."""
+    """Submit an output file of a kernel's version, whose session must be COMPLETE.
+
+    If the competition has hidden data, the version runs again with them, and that run's file counts.
+    """
     slug, rules = _open(caller, request.competition_name)
     kernel = access.kernel(caller, request.kernel_owner, request.kernel_slug)
     if kernel.owner != caller.user:
@@ -90,13 +94,29 @@ def create_code_submission(caller: Caller, request: ApiCreateCodeSubmissionReque
         file_name=name,
         kernel=f"{kernel.reference}/{version.number}",
     )
-    entry = _submit(caller, rules, path, new_submission)
+    if rules.reruns:
+        entry = _run_again(caller, rules, version, new_submission)
+    else:
+        entry = _submit(caller, rules, path, new_submission)
     return new(ApiCreateCodeSubmissionResponse, message=f"Successfully submitted to {slug}", ref=entry.number)
 
 
 def _submit(caller: Caller, rules: Rules, content: Path, new: NewSubmission) -> Entry:
     """Submit a file. Raises Refusal, in Kaggle's words, if the day's limit is reached."""
-    entry = submissions.submit(caller.store.root, rules, content, new)
+    return _accepted(submissions.submit(caller.store.root, rules, content, new), rules)
+
+
+def _run_again(caller: Caller, rules: Rules, version: Version, new: NewSubmission) -> Entry:
+    """Submit a version for a rerun. Raises Refusal, also if a source of it no longer exists."""
+    root, saved = caller.store.root, caller.store.paths(version)
+    try:
+        return _accepted(submissions.submit_again(root, rules, version, saved, new), rules)
+    except LocalKaggleError as error:
+        raise Refusal(400, f"{version.reference} version {version.number} can't be submitted: {error}") from error
+
+
+def _accepted(entry: Entry | None, rules: Rules) -> Entry:
+    """The entry. Raises Refusal, in Kaggle's words, if there is none because the day's limit is reached."""
     if entry is None:
         limit = f"its daily Submission allowance ({rules.daily_limit}) today"
         raise Refusal(400, f"Submission not allowed: your team has used {limit}, please try again tomorrow UTC")
@@ -164,6 +184,8 @@ def get_submission_limits(caller: Caller, request: ApiGetSubmissionLimitsRequest
 def download_submission(caller: Caller, request: ApiDownloadSubmissionRequest) -> Answer:
     """A redirect to the address of the submitted file."""
     entry = _mine(caller, request.submission_id)
+    if entry.rerun:
+        raise Refusal(403, "The file of a rerun on hidden data can't be downloaded")
     return Redirect(access.signed_url(caller, f"submissions/{entry.number}", entry.file_name))
 
 

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from runner_test.sessions import notebook
 from runner_test.sessions.interpreter import Interpreter
 from runner_test.sessions.layout import INPUT, KAGGLE, SRC, WORKING
+from runner_test.sessions.shared import Shared
 from runner_test.settings import Settings
 from runner_test.state import files
 
@@ -49,10 +50,16 @@ _DEVICES = ("nvidia*", "dri", "kfd", "accel*", "vfio", "dxg")  # GPUs and TPUs: 
 _OWN_ETC = {
     "passwd": f"root:x:0:0:root:{HOME}:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
-    # The host's name leads to the loopback: programs that find their peers by it, such as torch's process groups, would
-    # get an address of the network that is missing here.
-    "hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
 }
+
+
+def hosts(*names: str) -> str:
+    """The text of `/etc/hosts`, in which the loopback has `names`, too.
+
+    The host's name leads to the loopback: programs that find their peers by it, such as torch's process groups, would
+    get an address of the network that is missing here.
+    """
+    return f"127.0.0.1 {' '.join(('localhost', _HOST, *names))}\n::1 localhost\n"
 
 
 @functools.cache
@@ -122,6 +129,7 @@ class Container:
     internet: bool
     memory: float
     """Bytes that `/dev/shm` may hold."""
+    shared: Shared | None = None
 
     def enclose(self, program: Sequence[str]) -> tuple[list[str], int]:
         """The command that runs the command `program` in the namespaces, and an open file that it must inherit.
@@ -131,15 +139,21 @@ class Container:
         """
         etc = self.scratch / "etc"
         etc.mkdir()
-        for name, text in _OWN_ETC.items():
+        for name, text in (_OWN_ETC | {"hosts": hosts()}).items():
             (etc / name).write_text(text, encoding="ascii")
+        own = {name: etc / name for name in (*_OWN_ETC, "hosts")}
+        with_other: list[str] = []
+        if self.shared is not None:
+            own["hosts"] = self.shared.hosts
+            how = "--bind" if self.shared.writable else "--ro-bind"
+            with_other = [how, str(self.shared.folder), str(KAGGLE / "shared")]
         visible: list[str | Path] = [*_installation(self.installed), *_library_folders()]
         mounts = [(str(folder), str(KAGGLE / INPUT / mount)) for mount, folder in self.inputs.items()]
         arguments = [
-            *_namespaces(internet=self.internet),
+            *_namespaces(internet=self.internet or self.shared is not None),
             *_system(),
             *(part for name in _ETC for part in _read_only(f"/etc/{name}")),
-            *(part for name in _OWN_ETC for part in ("--ro-bind", str(etc / name), f"/etc/{name}")),
+            *(part for name, file in own.items() for part in ("--ro-bind", str(file), f"/etc/{name}")),
             *_kernel_folders(self.memory),
             *("--bind", str(self.scratch / "tmp"), str(TEMPORARY), "--symlink", str(TEMPORARY), "/var/tmp"),
             *("--bind", str(self.scratch / "home"), str(HOME)),
@@ -155,6 +169,7 @@ class Container:
             *("--bind", str(self.root / WORKING), str(KAGGLE / WORKING)),
             *(part for name in (SRC, INPUT) for part in ("--ro-bind", str(self.root / name), str(KAGGLE / name))),
             *(part for folder, at in mounts for part in ("--ro-bind", folder, at)),
+            *with_other,
             *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING)),
         ]
         file = os.memfd_create("arguments")

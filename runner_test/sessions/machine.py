@@ -12,6 +12,7 @@ from runner_test.sessions.interpreter import Layer, interpreter, user_packages
 from runner_test.sessions.layout import KAGGLE, NOTEBOOK, SCRIPT, WORKING, lay_out
 from runner_test.sessions.limits import Places, Shortened, Watch
 from runner_test.sessions.log import Record
+from runner_test.sessions.shared import Shared
 from runner_test.settings import DEFAULTS, Settings
 from runner_test.state import rules, tree
 
@@ -38,6 +39,10 @@ class SessionOptions:
     """The machine that was asked for; "" is one without an accelerator."""
     modules: Sequence[str] = ()
     """Those of the inputs in which Python finds modules, too: the competitions'."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables besides those of every session."""
+    shared: Shared | None = None
+    """What an isolated session has together with another one."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,12 @@ class Machine:
         variables = environment(around)
         if options.overrides is not None:
             variables["COORD_OVERRIDES"] = options.overrides
+        variables |= options.variables
         arguments = self._arguments(str(layer.python), around.kaggle, code)
         if not self.is_isolated:
             return Command(arguments, self.root / WORKING, variables)
         memory = options.settings.memory
-        container = isolation.Container(self.root, private, mounts, installed, options.internet, memory)
+        container = isolation.Container(self.root, private, mounts, installed, options.internet, memory, options.shared)
         enclosed, file = container.enclose(arguments)
         return Command(enclosed, self.root / WORKING, variables, descriptors=[file])
 

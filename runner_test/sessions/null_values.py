@@ -11,10 +11,10 @@ def null_values(submission: Path, solution: Path) -> str:
 
     A submission that is no CSV file is left to the scorer. Kaggle reads submissions with pandas: so does this.
     """
-    import pandas as pd  # takes half a second
-
     if submission.suffix not in _TABLES:
         return ""
+    import pandas as pd  # takes half a second
+
     try:
         given, right = pd.read_csv(submission, low_memory=False), pd.read_csv(solution, low_memory=False)
         texts = pd.read_csv(submission, dtype=str, keep_default_na=False)

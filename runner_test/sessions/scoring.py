@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from runner_test.sessions.null_values import null_values
-from runner_test.state import Result, Rules, competitions, files, submissions
+from runner_test.state import Entry, Failure, Result, Rules, competitions, files, submissions
 
 TIME_LIMIT = 600  # seconds
 _LONGEST_ERROR = 1000  # characters
@@ -58,18 +58,25 @@ def score(root: Path, number: int) -> Result:
         scorer = load(rules)
         figures = {part: float(scorer(submitted, solution, ids)) for part, ids in parts.items()}
     except ValueError as error:
-        return Result("ERROR", error=_described(error, entry.file_name, submissions.submitted_file(root, entry)))
+        return _refused(entry, _described(error, entry.file_name, submissions.submitted_file(root, entry)))
     except Exception as error:
         traceback.print_exc()  # goes to the submission's scoring.log
-        return Result("ERROR", error=f"The scorer failed: {type(error).__name__}: {error}"[:_LONGEST_ERROR])
+        return _refused(entry, f"The scorer failed: {type(error).__name__}: {error}")
     if not all(math.isfinite(figure) for figure in figures.values()):
-        return Result("ERROR", error=f"The score is not a number: {figures}")
+        return _refused(entry, f"The score is not a number: {figures}")
     return Result("COMPLETE", public=figures["public"], private=figures["private"])
+
+
+def _refused(entry: Entry, why: str) -> Result:
+    """The result of a file that can't be scored. Of hidden data, only the host may learn why."""
+    if entry.rerun:
+        return submissions.failed(Failure.FORMAT, why[:_LONGEST_ERROR])
+    return Result("ERROR", error=why[:_LONGEST_ERROR])
 
 
 def _described(error: ValueError, name: str, path: Path) -> str:
     """The scorer's message, with the file named as its author knows it."""
-    return str(error).replace(str(path), name)[:_LONGEST_ERROR]
+    return str(error).replace(str(path), name)
 
 
 def main(arguments: list[str]) -> None:

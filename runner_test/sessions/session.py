@@ -18,7 +18,17 @@ from runner_test.errors import LocalKaggleError, StartFailed
 from runner_test.sessions import attached, log
 from runner_test.sessions.execute import Outcome, Stopped
 from runner_test.sessions.machine import Machine, SessionOptions
-from runner_test.state import SessionProgress, State, Version, VersionPaths, progress, read_version, slots, sources
+from runner_test.state import (
+    SessionProgress,
+    State,
+    Version,
+    VersionPaths,
+    progress,
+    read_version,
+    reruns,
+    slots,
+    sources,
+)
 
 
 def start_supervisor(paths: VersionPaths, lock: int) -> None:
@@ -70,8 +80,10 @@ def supervise(paths: VersionPaths) -> None:
 
 
 def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: Callable[[], bool]) -> SessionProgress:
+    mounts = attached.mounts(paths.root, version)
+    reruns.write_mounts(paths, mounts)
     options = SessionOptions(
-        inputs=attached.mounts(paths.root, version),
+        inputs=mounts,
         timeout=version.timeout,
         python=version.python,
         settings=version.settings,
@@ -88,11 +100,12 @@ def _session(paths: VersionPaths, version: Version, now: SessionProgress, stop: 
         outcome = machine.run(source, on_records=lambda records: log.append(file, records), stop=stop)
     finally:
         os.close(file)
-    state, failure = _verdict(outcome, version)
+    state, failure = verdict(outcome, version)
     return replace(now, state=state, failure=failure, exit_code=outcome.exit_code)
 
 
-def _verdict(outcome: Outcome, version: Version) -> tuple[State, str | None]:
+def verdict(outcome: Outcome, version: Version) -> tuple[State, str | None]:
+    """The state in which a session ended, and why it failed, as a sentence."""
     if outcome.stopped is Stopped.CANCELLED:
         return State.CANCEL_ACKNOWLEDGED, None
     if outcome.stopped is Stopped.TIMEOUT:

@@ -7,6 +7,7 @@ from . import (
     models as models,
     outputs as outputs,
     progress as progress,
+    reruns as reruns,
     rules as rules,
     slots as slots,
     sources as sources,
@@ -44,6 +45,7 @@ from .reference import (
     check_name as check_name,
     file_name_problem as file_name_problem,
 )
+from .reruns import Failure as Failure, RerunEnd as RerunEnd, RerunPaths as RerunPaths
 from .sources import mount_path as mount_path
 from .submissions import Entry as Entry, NewSubmission as NewSubmission, Result as Result
 from .uploads import Receiver as Receiver, Upload as Upload

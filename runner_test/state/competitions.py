@@ -2,6 +2,8 @@
 
     <root>/competition-rules/<slug>/rules.json, solution.csv, parts.json   written once, at registration
 
+A code competition may have hidden data: a submission then runs the kernel again with them (sessions/rerun.py).
+
 The solution is a CSV file whose first column has the ids that are scored; several rows may have the same id. A column
 `Usage` assigns each id to a part (Public, Private or Ignored, as on Kaggle); without it, ids are assigned by their
 hash, so the parts are the same each time. The column is removed before the scorer gets the file.
@@ -11,9 +13,10 @@ import csv
 import gzip
 import hashlib
 import json
+import math
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,16 +41,27 @@ class Rules:
     daily_limit: int = DAILY_LIMIT
     kernels_only: bool = False  # a code competition: accepts only kernels with the internet off
     mode: Literal["max", "min"] = "max"  # whether the higher or the lower score is the better one
+    # Fields of competitions whose submissions are run again.
+    hidden: str = ""  # the folder that takes the place of the competition's data in a rerun
+    gateway: str = ""  # the program that sends the hidden data to the kernel's inference server, and has its answers
+    time_limit: float = 0.0  # seconds that a rerun may take; 0: as long as the version's session
+
+    @property
+    def reruns(self) -> bool:
+        """Whether a submission runs its kernel again, with hidden data."""
+        return bool(self.hidden)
 
 
 def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) -> None:
     """Make a competition accept submissions, in place of an earlier registration. Raises BadName and BadCompetition."""
     name = check_name(slug)
     where = f"competition {name}"
-    if solution.resolve().is_relative_to(data.resolve()):
-        raise BadCompetition(f"{where}: {solution} is in the data folder, which sessions can read: move it elsewhere")
+    rules = _with_own_gateway(where, data, rules)
+    _check_places(where, data, solution, rules)
     if rules.daily_limit < 1 or not 0 < rules.public_share < 1:
         raise BadCompetition(f"{where}: the daily limit must be at least 1, and the public share between 0 and 1")
+    if not 0 <= rules.time_limit < math.inf:
+        raise BadCompetition(f"{where}: the time limit must be 0 seconds or more, is {rules.time_limit:g}")
     header, rows, usage = _read(solution, where)
     parts = _parts(list(dict.fromkeys(row[0] for row in rows)), usage, rules.public_share)
     if not all(parts.values()):
@@ -63,6 +77,57 @@ def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) ->
             if folder.exists():
                 files.remove_tree(folder)
             made.rename(folder)
+
+
+def unregister(root: Path, slug: str) -> None:
+    """Let a competition accept no submissions any more. Raises BadName."""
+    folder = _rules(root, check_name(slug))
+    if folder.exists():
+        with locks.writing(root):
+            files.remove_tree(folder)
+
+
+def _check_places(where: str, data: Path, solution: Path, rules: Rules) -> None:
+    """Raise BadCompetition where a session could read what only the host may see, or the hidden data are of no use."""
+    hidden, gateway = Path(rules.hidden), Path(rules.gateway)
+    if _is_in(solution, data):
+        raise BadCompetition(f"{where}: {solution} is in the data folder, which sessions can read: move it elsewhere")
+    if not rules.reruns:
+        if rules.gateway or rules.time_limit:
+            given = "a gateway" if rules.gateway else "a time limit"
+            raise BadCompetition(f"{where}: {given} is for reruns with hidden data: name their folder, too")
+        return
+    if not rules.kernels_only:
+        raise BadCompetition(f"{where}: only a code competition runs submissions again with hidden data")
+    if not hidden.is_dir():
+        raise BadCompetition(f"{where}: there is no folder {hidden} with hidden data")
+    if _is_in(hidden, data) or _is_in(data, hidden):
+        raise BadCompetition(
+            f"{where}: the hidden data in {hidden} and the data in {data} must be two folders, neither in the other: "
+            "sessions can read the data"
+        )
+    if _is_in(solution, hidden):
+        raise BadCompetition(f"{where}: {solution} is in the hidden folder, which reruns can read: move it elsewhere")
+    if rules.gateway and not gateway.is_file():
+        raise BadCompetition(f"{where}: there is no gateway program {gateway}")
+
+
+def _with_own_gateway(where: str, data: Path, rules: Rules) -> Rules:
+    """The rules with the hidden data's copy of the gateway where they name that of the data.
+
+    Kits find their data beside their own files: that of the visible data would send those. Raises BadCompetition.
+    """
+    if not (rules.gateway and rules.hidden and _is_in(Path(rules.gateway), data)):
+        return rules
+    name = Path(rules.gateway).resolve().relative_to(data.resolve())
+    own = Path(rules.hidden) / name
+    if not own.is_file():
+        raise BadCompetition(f"{where}: the hidden folder has no {name}: copy the kit into it, as Kaggle does")
+    return replace(rules, gateway=str(own))
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _read(path: Path, where: str) -> tuple[list[str], list[list[str]], Mapping[str, str]]:

@@ -12,19 +12,21 @@ later, as on Kaggle, where it is processed meanwhile.
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner_test.errors import BadDataset, MissingFolder
 from runner_test.settings import Settings
 from runner_test.state import files, locks, uploads
-from runner_test.state.assembling import NewFile, assemble
 from runner_test.state.counter import next_id
 from runner_test.state.reference import Reference
+
+if TYPE_CHECKING:
+    from runner_test.state.assembling import NewFile
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class DatasetVersion:
 class NewDatasetVersion:
     """What a new version is made of."""
 
-    files: Sequence[NewFile]
+    files: "Sequence[NewFile]"
     notes: str = ""
     delete_old: bool = False
 
@@ -129,12 +131,12 @@ def create(root: Path, settings: Settings, new: Dataset, first: NewDatasetVersio
     """Make a data set with its first version. Its id is given here. Raises BadDataset."""
     with _arriving(root) as staging:
         made = staging / "versions" / "1"
-        assemble(root, made / "data", first.files, settings)
+        _assemble(root, made / "data", first.files, settings)
         with locks.writing(root):
             if dataset(root, new.reference) is not None:
                 raise BadDataset(f"there is a data set {new.reference} already")
             _check_unused(root, new.reference, first)
-            with_id = replace(new, id=next_id(root))
+            with_id = replace(new, id=next_id(root, "datasets"))
             _write(staging, with_id)
             _write_version(made, 1, first, settings)
             path = _folder(root, new.reference)
@@ -149,7 +151,7 @@ def add_version(root: Path, settings: Settings, changed: Dataset, new: NewDatase
     reference = changed.reference
     with _arriving(root) as staging:
         made = staging / "version"
-        assemble(root, made / "data", new.files, settings)
+        _assemble(root, made / "data", new.files, settings)
         with locks.writing(root):
             _check_unused(root, reference, new)
             _change(root, changed)
@@ -179,7 +181,7 @@ def register(root: Path, reference: Reference, folder: Path) -> None:
             _publish(root, reference, made, NewDatasetVersion(()), None)
             return
         title = reference.slug
-        _write(staging, Dataset(next_id(root), reference.owner, reference.slug, title, False, time.time()))
+        _write(staging, Dataset(next_id(root, "datasets"), reference.owner, reference.slug, title, False, time.time()))
         _write_version(made, 1, NewDatasetVersion(()), None)
         path = _folder(root, reference)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +233,7 @@ def _publish(
 def _convert(root: Path, reference: Reference) -> Dataset:
     """Turn a data set that is a mere link into a folder with one version. The caller holds the writers' lock."""
     path = _folder(root, reference)
-    (old,), found = versions(root, reference), replace(_of_link(path, reference), id=next_id(root))
+    (old,), found = versions(root, reference), replace(_of_link(path, reference), id=next_id(root, "datasets"))
     with files.unfinished_folder(path) as made:
         version_folder = made / "versions" / "1"
         version_folder.mkdir(parents=True)
@@ -241,6 +243,12 @@ def _convert(root: Path, reference: Reference) -> Dataset:
         path.unlink()
         made.rename(path)
     return found
+
+
+def _assemble(root: Path, data: Path, files: "Sequence[NewFile]", settings: Settings) -> None:
+    from runner_test.state.assembling import assemble  # here, because sessions, which need no archives, start sooner
+
+    assemble(root, data, files, settings)
 
 
 def _check_unused(root: Path, reference: Reference, new: NewDatasetVersion) -> None:
@@ -273,7 +281,7 @@ def _arriving(root: Path) -> Iterator[Path]:
                 if left.with_suffix("").exists():
                     files.remove_tree(left.with_suffix(""))
                 left.unlink(missing_ok=True)  # its process may just have ended
-        made = folder / secrets.token_hex(8)
+        made = folder / os.urandom(8).hex()
         lock = locks.try_hold(made.with_suffix(".lock"))
         assert lock is not None
     try:
@@ -290,7 +298,7 @@ def _remove(root: Path, folder: Path) -> None:
     """Remove a folder at once: it is renamed first. The caller holds the writers' lock."""
     trash = root / "trash"
     trash.mkdir(exist_ok=True)
-    gone = trash / secrets.token_hex(8)
+    gone = trash / os.urandom(8).hex()
     folder.rename(gone)
     files.remove_tree(gone)
 

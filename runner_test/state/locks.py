@@ -37,6 +37,18 @@ def try_hold(path: Path) -> int | None:
     return descriptor
 
 
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Hold the lock for the length of a `with` block, waiting for it first: whoever waits longest gets it next."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_held(path: Path) -> bool:
     """Whether some process holds the lock; a lock file that does not exist is held by none."""
     try:

@@ -33,6 +33,11 @@ class VersionPaths:
         return self.folder / "source.py"
 
     @property
+    def mounts(self) -> Path:
+        """The folders that the session has below `input/` (JSON), written when it starts."""
+        return self.folder / "mounts.json"
+
+    @property
     def progress(self) -> Path:
         """The session's state (JSON), rewritten by the supervisor."""
         return self.folder / "progress.json"

@@ -92,12 +92,6 @@ def mounts(root: Path, version: Version) -> dict[str, Path]:
     return mounted
 
 
-def competition_mounts(version: Version) -> tuple[str, ...]:
-    """Where the competitions of a version are mounted, below `input/`: Python finds modules there, too."""
-    layout = version.settings.layout
-    return tuple(mount_path(layout, "competitions", slug) for slug in version.competition_sources)
-
-
 def _attached(version: Version) -> list[DatasetSource]:
     """The data sets of a version, each with the number that it had when the version was saved."""
     parsed = [DatasetSource.parse(name) for name in version.dataset_sources]
@@ -112,6 +106,12 @@ def _folder_of(root: Path, version: Version, source: DatasetSource) -> Path | No
     found = datasets.version(root, source.reference, source.number)
     is_another = found is not None and source.number is not None and found.created > version.created
     return found.files_folder if found is not None and not is_another else None
+
+
+def competition_mounts(version: Version) -> tuple[str, ...]:
+    """Where the competitions of a version are mounted, below `input/`: Python finds modules there, too."""
+    layout = version.settings.layout
+    return tuple(mount_path(layout, "competitions", slug) for slug in version.competition_sources)
 
 
 def _competition_link(root: Path, slug: str) -> Path:

@@ -1,6 +1,8 @@
 """Submissions and their scores.
 
 <root>/submissions/<number>/submission.json, file, result.json   result.json once it has been scored
+
+In a code competition with hidden data, the file is that of a rerun (reruns.py), and exists once that has ended.
 """
 
 import json
@@ -8,14 +10,19 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from runner_test.state import files, locks
 from runner_test.state.competitions import Rules, scorer_environment
+from runner_test.state.paths import VersionPaths
+from runner_test.state.reruns import Failure, prepare, start_rerun
+from runner_test.state.version import Version
 
 LOST = "The process that scored this submission has died."
+LOST_RERUN = f"{Failure.KAGGLE.value}: the process that ran this submission again has died; submit it again"
 _DAY = 24 * 3600.0
 
 
@@ -37,6 +44,7 @@ class Entry(NewSubmission):
     number: int
     size: int  # bytes
     created: float  # seconds since 1970
+    rerun: bool = False  # whether the file is that of a rerun: nobody but the host of the competition may read it
 
 
 @dataclass(frozen=True)
@@ -47,10 +55,46 @@ class Result:
     public: float | None = None
     private: float | None = None
     error: str | None = None
+    detail: str | None = None  # of a rerun's error: what the host may know, and the participant not
+    counted: bool = False  # whether an error counts against the day's limit
+
+
+def failed(failure: Failure, detail: str | None) -> Result:
+    """The result of a rerun that failed."""
+    return Result("ERROR", error=failure.message, detail=detail, counted=failure.counted)
 
 
 def submit(root: Path, rules: Rules, content: Path, new: NewSubmission) -> Entry | None:
     """Accept the file `content` as a submission and start its scoring; None if the day's limit is reached."""
+
+    def fill(made: Path, number: int) -> Entry:
+        shutil.copyfile(content, made / f"file{_suffix(new.file_name)}")
+        return Entry(**asdict(new), number=number, size=content.stat().st_size, created=time.time())
+
+    return _accept(root, rules, new, fill, lambda folder, lock: start_scoring(folder, rules, lock))
+
+
+def submit_again(root: Path, rules: Rules, version: Version, saved: VersionPaths, new: NewSubmission) -> Entry | None:
+    """Accept a version as a submission and start its rerun, whose file is scored; None if the day's limit is reached.
+
+    Raises MissingFolder and BadName if its sources are no longer there.
+    """
+
+    def fill(made: Path, number: int) -> Entry:
+        prepare(made, root, version, saved)
+        return Entry(**asdict(new), number=number, size=0, created=time.time(), rerun=True)
+
+    return _accept(root, rules, new, fill, start_rerun)
+
+
+def _accept(
+    root: Path,
+    rules: Rules,
+    new: NewSubmission,
+    fill: Callable[[Path, int], Entry],
+    start: Callable[[Path, int], None],
+) -> Entry | None:
+    """Make a submission's folder with `fill`, and hand it to `start` with the descriptor of its held lock."""
     with locks.writing(root):
         if allowed_today(root, rules, new.competition, new.user) < 1:
             return None
@@ -58,22 +102,21 @@ def submit(root: Path, rules: Rules, content: Path, new: NewSubmission) -> Entry
         submissions.mkdir(exist_ok=True)
         # Numbers begin at 1 and are never used again: a submission is never deleted.
         number = max((int(each.name) for each in submissions.iterdir() if each.name.isdecimal()), default=0) + 1
-        entry = Entry(**asdict(new), number=number, size=content.stat().st_size, created=time.time())
         folder = submissions / str(number)
         with files.unfinished_folder(folder) as made:
-            shutil.copyfile(content, made / f"file{_suffix(new.file_name)}")
+            entry = fill(made, number)
             files.write_json(made / "submission.json", asdict(entry))
             lock = locks.try_hold(made / "alive.lock")
             assert lock is not None
             try:
                 made.rename(folder)
-                _start(folder, rules, lock)
+                start(folder, lock)
             finally:
                 os.close(lock)
     return entry
 
 
-def _start(folder: Path, rules: Rules, lock: int) -> None:
+def start_scoring(folder: Path, rules: Rules, lock: int) -> None:
     """Start a detached process that holds `lock` (a descriptor) and scores the submission in `folder`."""
     with (folder / "scoring.log").open("ab") as diary:
         subprocess.run(
@@ -112,9 +155,23 @@ def entry_of(root: Path, number: int) -> Entry | None:
     return Entry(**fields)
 
 
+def submission_folder(root: Path, number: int) -> Path:
+    """The folder of a submission, whether it exists or not."""
+    return root / "submissions" / str(number)
+
+
 def submitted_file(root: Path, entry: Entry) -> Path:
     """The path of the submitted file. It has the suffix of its original name, from which a scorer knows its format."""
-    return root / "submissions" / str(entry.number) / f"file{_suffix(entry.file_name)}"
+    folder = submission_folder(root, entry.number)
+    if entry.rerun:  # its gateway may have chosen another format than the submitted version
+        return next(folder.glob("file.*"), folder / "file")
+    return folder / f"file{_suffix(entry.file_name)}"
+
+
+def keep_file(submission: Path, file: Path) -> None:
+    """Make a rerun's output file the file of the submission in that folder."""
+    with files.replacing(submission / f"file{_suffix(file.name)}") as new:
+        shutil.copyfile(file, new)
 
 
 def _suffix(name: str) -> str:
@@ -124,11 +181,11 @@ def _suffix(name: str) -> str:
 
 def result_of(root: Path, entry: Entry) -> Result:
     """The current result of a submission."""
-    folder = root / "submissions" / str(entry.number)
+    folder = submission_folder(root, entry.number)
     found = _stored(folder)
     if found is None and not locks.is_held(folder / "alive.lock"):
         # The scoring may have ended since the result was looked for.
-        found = _stored(folder) or Result("ERROR", error=LOST)
+        found = _stored(folder) or Result("ERROR", error=LOST_RERUN if entry.rerun else LOST)
     return found or Result("PENDING")
 
 
@@ -140,8 +197,12 @@ def _stored(folder: Path) -> Result | None:
 
 
 def valid(root: Path, competition: str, user: str) -> list[Entry]:
-    """A user's submissions to a competition without those that could not be scored."""
-    return [entry for entry in entries(root, competition, user) if result_of(root, entry).status != "ERROR"]
+    """A user's submissions to a competition without those that could not be scored.
+
+    Failed reruns stay, as on Kaggle: else they would tell about the hidden data for nothing.
+    """
+    found = ((entry, result_of(root, entry)) for entry in entries(root, competition, user))
+    return [entry for entry, result in found if result.status != "ERROR" or result.counted]
 
 
 def today(root: Path, competition: str, user: str) -> int:

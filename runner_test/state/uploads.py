@@ -10,7 +10,6 @@ leaves what had arrived of it, in whole blocks; the client asks how much that is
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +49,7 @@ def start_upload(root: Path, user: str, purpose: str, file_name: str, size: int,
     """
     _remove_expired(root)
     now = time.time()
-    upload = Upload(f"{int(now):010x}{secrets.token_hex(16)}", user, purpose, file_name, size, now + lifetime)
+    upload = Upload(f"{int(now):010x}{os.urandom(16).hex()}", user, purpose, file_name, size, now + lifetime)
     folder = root / "uploads" / upload.token
     folder.mkdir(parents=True)
     files.write_json(folder / "upload.json", asdict(upload))

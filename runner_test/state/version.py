@@ -26,9 +26,9 @@ class NewVersion:
     kernel_sources: tuple[str, ...]
     docker_image: str
     kernel_type: str  # "script" or "notebook"
-    runs: bool = True  # False: it is saved, and has no session
     dataset_versions: tuple[int, ...] = ()  # of the data sets, in their order
     model_sources: tuple[str, ...] = ()  # each with its version
+    runs: bool = True  # False: it is saved, and has no session
 
 
 @dataclass(frozen=True)

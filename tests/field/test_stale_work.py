@@ -18,7 +18,7 @@ from coordinator.cli.tables import runs as tables
 from coordinator.errors import ExperimentError, SubmissionError
 from coordinator.kernel.work import Source
 from coordinator.ledger.ledger import Ledger, Run
-from coordinator.ledger.sources import outdated
+from coordinator.ledger.sources import outdated_in
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project.project import Project, find_project
 from coordinator.runs.fetch.fetch import provenance
@@ -45,8 +45,9 @@ def second(tiny: Project) -> Project:
 
 def stage(day: int, state: RunState = RunState.COMPLETE, **changes: Any) -> Run:
     """A version of the attached kernel, numbered by the day of November on which it was pushed."""
+    at = f"2026-11-{day:02}T00:00:00+00:00"
     made = {"id": f"stage-{day}", "experiment": "stage-1", "slug": "stage-1", "version": day, "state": state}
-    return dataclasses.replace(BARE, **{**made, "created_at": f"2026-11-{day:02}T00:00:00+00:00", **changes})
+    return dataclasses.replace(BARE, **{**made, "created_at": at, "fetched_at": at, **changes})
 
 
 def pushed(project: Project, ledger: Ledger, target: MemoryTarget) -> Run:
@@ -84,10 +85,10 @@ def test_a_new_version_of_an_attached_kernel(
     assert [each.version for each in first.reads] == [run.version for run in before]
     for run in after:
         ledger.add(dataclasses.replace(run, created_at=f"2999{run.created_at[4:]}"))
-    assert bool(outdated(first, ledger.runs())) is is_other_work
+    assert bool(outdated_in(ledger, first)) is is_other_work
     again = pushed(second, ledger, target)
     assert (again.id != first.id) is is_other_work
-    assert outdated(again, ledger.runs()) == ()
+    assert outdated_in(ledger, again) == ()
     assert pushed(second, ledger, target).id == again.id
 
 
@@ -103,7 +104,7 @@ def test_the_run_that_continues_its_own_kernel_is_not_outdated(tiny: Project, le
     ledger.add(stage(1))
     own = stage(2, metadata=READS, continues="stage-1")
     ledger.add(own)
-    assert outdated(own, ledger.runs()) == ()
+    assert outdated_in(ledger, own) == ()
 
 
 @pytest.mark.parametrize(
@@ -129,6 +130,26 @@ def test_outdated_predictions_are_not_submitted(
     assert submitted(tiny, ledger, run, contest, force=True).ref == 2
 
 
+def test_what_its_source_read_counts_too(tiny: Project, ledger: Ledger) -> None:
+    """The hint has the pushes in their order."""
+    ledger.add(stage(1, id="s1", created_at="2026-10-01T00:00:00+00:00"))
+    two: dict[str, Any] = {
+        "experiment": "stage-2",
+        "slug": "stage-2",
+        "metadata": READS,
+        "reads": (Source("ada/stage-1", 1),),
+    }
+    ledger.add(stage(1, id="t1", created_at="2026-10-02T00:00:00+00:00", **two))
+    metadata = {"kernel_sources": ["ada/stage-2"], "competition_sources": ["parity"]}
+    run = fetched_run(tiny, ledger, metadata=metadata, reads=(Source("ada/stage-2", 1),))
+    ledger.add(stage(2))
+    with pytest.raises(SubmissionError) as refused:
+        submitted(tiny, ledger, run, MemoryCompetitions())
+    way = "it read v1 of ada/stage-2, which read v1 of ada/stage-1, which has v2 now"
+    assert refused.value.what.endswith(way)
+    assert "(coord push --exp stage-2, then coord push --exp base)" in str(refused.value.hint)
+
+
 def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
     """For people and as JSON."""
     ledger.add(stage(1))
@@ -137,7 +158,7 @@ def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
     assert now.to_json()[0]["outdated"] == []
     ledger.add(stage(2))
     now = current_status(OpenTargets(tiny), ledger, [run])
-    assert now.to_json()[0]["outdated"] == [{"reference": "ada/stage-1", "read": 1, "newest": 2}]
+    assert now.to_json()[0]["outdated"] == [{"reference": "ada/stage-1", "read": 1, "newest": 2, "through": []}]
     from rich.console import Console
 
     console = Console(width=160)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from kagglesdk.competitions.types.competition_api_service import (
 )
 
 from runner_test.state import Entry, Result, Rules
+from tests.paths import SAMPLES
 from tests.runner_test.local import Local, eventually, fill
 
 # The scorer: the share of the ids with the right label.
@@ -141,3 +143,46 @@ def contest(local: Local, tmp_path: Path) -> Contest:
         rules(tmp_path / "project", daily_limit=3),
     )
     return Contest(local, tmp_path)
+
+
+GATEWAY = SAMPLES / "gateway"  # a competition with a gateway: README.md there
+
+PREDICTS = """
+import csv, os, sys
+root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
+data = root + "/input/competitions/parity"
+again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+rows = list(csv.DictReader(open(data + "/test.csv")))
+print(len(rows), "rows", os.environ.get("KAGGLE_IS_COMPETITION_RERUN"), flush=True)
+def write(rows, name="submission.csv"):
+    with open(name, "w", newline="") as file:
+        csv.writer(file).writerows([("id", "label"), *((row["id"], int(row["value"]) % 2) for row in rows)])
+"""
+"""The start of a kernel that reads the rows to predict; `again` is whether it runs with the hidden data."""
+
+SERVES = """
+import os
+root = os.environ.get("COORD_KAGGLE_ROOT", "/kaggle")
+data = root + "/input/competitions/parity"
+again = "KAGGLE_IS_COMPETITION_RERUN" in os.environ
+from kaggle_evaluation.parity_inference_server import ParityInferenceServer
+def predict(row):
+    return int(row["value"]) % 2
+if again:
+    exec(open(data + "/again.py").read())
+server = ParityInferenceServer(predict)
+server.serve() if again else server.run_local_gateway((data,))
+"""
+"""A kernel with an inference server. In the rerun it executes again.py of the visible data before it serves."""
+
+
+def hide(local: Local, folder: Path, **changes: Any) -> Contest:
+    """Register `parity` with the hidden data of tests/samples/gateway, whose kit is in both folders."""
+    for name in ("visible", "hidden"):
+        shutil.copytree(GATEWAY / name, folder / name, dirs_exist_ok=True)
+        shutil.copytree(GATEWAY / "kit", folder / name, dirs_exist_ok=True)
+    (folder / "project").mkdir(exist_ok=True)
+    (folder / "project" / "metric.py").write_text(SCORER)
+    given = rules(folder / "project", kernels_only=True, hidden=str(folder / "hidden"), daily_limit=99, **changes)
+    local.store.add_competition("parity", folder / "visible", GATEWAY / "solution.csv", given)
+    return Contest(local, folder)

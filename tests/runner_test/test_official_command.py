@@ -11,6 +11,7 @@ import pytest
 
 from runner_test.state import Rules
 from tests.paths import ROOT
+from tests.runner_test.contest import PREDICTS, hide
 from tests.runner_test.local import WAITS_FOR_GO, Local, eventually
 from tests.runner_test.official import kaggle, run, several
 
@@ -140,6 +141,15 @@ def test_saving_without_running(local: Local, tmp_path: Path) -> None:
     assert kaggle(local, tmp_path, "kernels", "logs", "me/by-command/1", "--follow") == "one\n"
     kaggle(local, tmp_path, "kernels", "pull", "me/by-command/1", "-p", str(tmp_path / "pulled"))
     assert (tmp_path / "pulled" / "by-command.py").read_text() == "print('one')"
+
+
+def test_a_code_competition(local: Local, tmp_path: Path) -> None:
+    """A kernel that is submitted with `-k` and `-v` runs again with the hidden data; its file is scored."""
+    contest = hide(local, tmp_path)
+    local.run("solver", PREDICTS + "write(rows)", competition_data_sources=["parity"], enable_internet=False)
+    submit = ("submit", "parity", "-k", "me/solver", "-v", "1", "-f", "submission.csv", "-m", "hidden")
+    assert "Successfully submitted to parity" in kaggle(local, tmp_path, "competitions", *submit)
+    assert contest.scored(1) == ("COMPLETE", "1.00000", "1.00000", "")
 
 
 def test_every_command_for_data_sets(local: Local, tmp_path: Path) -> None:

@@ -23,12 +23,15 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.kernel import Check
     from coordinator.maintenance import Finding
     from coordinator.project import Change, Experiment, Launch, Recorded
+    from coordinator.runs import Step
 
 NO_CHAINS: Mapping[str, Sequence[Run]] = {}
 NONE_OUTDATED: Mapping[str, Sequence[Outdated]] = {}
 
 _DIFF_LINES = 40
 _BAR = 30
+_ACTIONS = {"push": "push", "wait": "wait for it", "nothing": "nothing", "stop": "STOP"}
+_ACTION_COLOURS = {"push": "cyan", "stop": "red"}
 _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
 _COLOURS = {
@@ -67,11 +70,17 @@ def _recorded(figures: Sequence[Recorded]) -> str:
     return f"recorded: {', '.join(shown)}" if shown else ""
 
 
-def experiment(item: Experiment) -> RenderableType:
+def experiment(item: Experiment, newest: Run | None = None) -> RenderableType:
+    """Everything about it; `newest` is its newest run that read something."""
     parts: list[RenderableType] = [Text(f"{item.name}: {item.about}" if item.about else item.name, style="bold")]
     parts.append(Text("bases: " + (" -> ".join(item.bases) or "none")))
     started = clean(shlex.join([item.launch.entry, *item.launch.args]))
     parts.append(Text(f"runs: {started}, config by {_delivery(item.launch)}"))
+    if item.needs:
+        named = (f"{need.name}: {need}" if need.name != need.experiment else str(need) for need in item.needs)
+        parts.append(Text(f"needs: {', '.join(named)}"))
+    if newest is not None:
+        parts.append(Text(f"{newest.label} read {', '.join(map(str, newest.named_reads))}"))
     parts.append(Text(f"\nWhat differs from {item.bases[0] if item.bases else 'the defaults'}:"))
     parts.append(_changes(item.changes) if item.changes else Text("  nothing"))
     parts.append(Text("The resolved config:\n"))
@@ -101,7 +110,7 @@ def runs(
         at = run_times(run)
         last = str(run.last_event) if run.last_event else ""
         sources = [clean(f"outdated: {each}") for each in outdated.get(run.id, ())]
-        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), *sources]
+        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), clean(_read(run)), *sources]
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")
@@ -112,9 +121,25 @@ def runs(
     return table
 
 
+def chain(steps: Sequence[Step]) -> RenderableType:
+    """A row for each experiment of a chain, in the order in which they run."""
+    table = new_table("experiment", "needs", "what", "why")
+    for step in steps:
+        needs = ", ".join(f"{each.name}: {each}" if each.name != each.experiment else str(each) for each in step.needs)
+        what = Text(_ACTIONS[step.action], style=_ACTION_COLOURS.get(step.action, ""))
+        table.add_row(step.experiment, needs, what, clean(step.why))
+    return table
+
+
 def _chain(links: Sequence[Run]) -> str:
     """`continues v1, v2`: the runs that led to the last one."""
     return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
+
+
+def _read(run: Run) -> str:
+    """`reads weights v3, folds v1`: the versions that it read of what it needs."""
+    read = [f"{name} v{source.version}" for name, source in run.needs_read.items()]
+    return f"reads {', '.join(read)}" if read else ""
 
 
 def _stuck(run: Run, at: Times) -> str:

@@ -46,7 +46,11 @@ def _row(found: SubmissionScore) -> tuple[RenderableType | str, ...]:
     if each.state is not SubmissionState.COMPLETE:
         message = f": {clean(each.message)}" if each.message else ""
         about.append(f"{' ' * bool(about)}{each.state.upper()}{message}", style="yellow")
+    if found.paired.note:
+        about.append(f"{chr(10) * bool(about)}CV: {clean(found.paired.note)}", style="yellow")
     label, metric = found.label.replace(" ", "\n"), _metric(found.metric, found.mode)
+    if found.cv_run is not None and found.cv_run is not found.run:
+        metric += "\nof " + found.cv_run.label.replace(" ", "\n")
     return label, age(each.created_at), metric, _figure(found.cv), *_scores(each.public, each.private), about
 
 

@@ -9,7 +9,13 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import ProjectError
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.maintenance.doctor.of_machine import check_disk, check_versions
-from coordinator.maintenance.doctor.of_project import attached_sources, check_experiments, check_git, check_ledger
+from coordinator.maintenance.doctor.of_project import (
+    attached_sources,
+    check_experiments,
+    check_git,
+    check_ledger,
+    check_needs,
+)
 from coordinator.maintenance.doctor.of_target import Sources, check_kaggle, check_local
 from coordinator.project import Project, Settings, find_project, target_name
 
@@ -33,6 +39,7 @@ def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[
     if project is not None:
         experiments = list(check_experiments(project, found))
         sources = attached_sources(experiments)
+        found += check_needs(project, experiments, name)
         found += check_ledger(project)
         found += check_git(project)
     if name == "kaggle":

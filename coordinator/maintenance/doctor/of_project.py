@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SOURCE_KINDS
-from coordinator.kernel import check_collisions, render_metadata
-from coordinator.ledger import Ledger, dataset_versions, other_writer, run_times
+from coordinator.kernel import check_collisions, needed_slugs, render_metadata
+from coordinator.ledger import Ledger, Run, dataset_versions, other_writer, run_times
 from coordinator.maintenance.doctor.finding import Finding, Level, problem
-from coordinator.project import Experiment, Project, experiment_names, git, kernel_titles, resolve
+from coordinator.project import Experiment, Project, TargetName, experiment_names, git, kernel_titles, resolve
 from coordinator.target import DatasetState, RunState
+from coordinator.text import command_line
 
 _NOT_READY = {
     DatasetState.SENDING: "was sent, and the answer is not known",
@@ -37,6 +38,7 @@ def check_experiments(project: Project, found: list[Finding]) -> Iterator[Experi
                 experiment,
                 owner=project.settings.owner,
                 attached=project.settings.attached,
+                needs=tuple(dict.fromkeys(needed_slugs(experiment.needs, titles).values())),
             )
         except CoordError as error:
             found.append(problem("experiments", error, f"Correct {project.relative(project.experiment_file(name))}."))
@@ -59,6 +61,28 @@ def attached_sources(experiments: list[Experiment]) -> dict[tuple[str, str], lis
             for name in getattr(experiment.kernel, kind):
                 found.setdefault((kind, name), []).append(experiment.name)
     return found
+
+
+def check_needs(project: Project, experiments: list[Experiment], target: TargetName) -> Iterator[Finding]:
+    """Whether each experiment that another one needs has a complete run on the target, by the ledger."""
+    needed = {need.experiment: experiment.name for experiment in experiments for need in experiment.needs}
+    if not needed:
+        return
+    runs: list[Run] = []
+    if project.ledger.exists():
+        try:
+            with Ledger(project.ledger) as ledger:
+                runs = ledger.runs(target=target)
+        except CoordError:  # `check_ledger` tells it
+            return
+    there = {run.experiment for run in runs if run.has_kernel and run.state is RunState.COMPLETE}
+    for name, of in needed.items():
+        if name not in there:
+            what = f"{of} needs {name}, which has no complete run on {target}"
+            remedy = command_line("coord", "push", "--exp", name, "--target", target)
+            yield Finding("needs", Level.WARNING, what, remedy)
+    if there.issuperset(needed):
+        yield Finding("needs", Level.OK, f"complete runs on {target} of {', '.join(needed)}")
 
 
 def check_ledger(project: Project) -> Iterator[Finding]:

@@ -153,9 +153,11 @@ def from_kernel(target: Target, slug: str, version: int, text: str, *, created_a
             "id": f"{target.owner}/{slug}",
             "code_file": CODE_FILES["notebook" if is_notebook else "script"],
             "kernel_type": "notebook" if is_notebook else "script",
+            "kernel_sources": [f"{target.owner}/{need}" for need in kernel.needs.values()],
         },
         overrides=[],
         files={file.path: file.sha256 for file in kernel.files},
+        launch={"needs": kernel.needs} if kernel.needs else {},
         state=RunState.QUEUED,
         created_at=created_at,
     )

@@ -233,6 +233,15 @@ def test_a_build_refuses_what_the_image_lacks(tiny: Project) -> None:
     assert build_kernel(project, resolve(project, "base", ())).warnings == ()
 
 
+def test_the_kit_of_a_competition_is_in_its_data(tiny: Project) -> None:
+    """An attached competition brings `kaggle_evaluation`, if it has a gateway; without one nothing does."""
+    project = _use(tiny, "import kaggle_evaluation.parity_inference_server\n")
+    write_files(project.root, {"experiments/served.yaml": "base: base\nkernel: {competition_sources: [parity]}\n"})
+    assert build_kernel(project, resolve(project, "served", ())).warnings == ()
+    with pytest.raises(BundleError, match=r"tiny_model/use\.py:1: kaggle_evaluation"):
+        build_kernel(project, resolve(project, "base", ()))
+
+
 def test_a_build_with_the_internet_warns(tiny: Project) -> None:
     """In the settings or in the experiment; the command line says it."""
     project = _use(tiny, "import zoo\n")

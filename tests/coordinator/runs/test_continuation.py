@@ -19,7 +19,7 @@ from coordinator.ledger.ledger import Ledger, Run
 from coordinator.project.experiment import resolve
 from coordinator.project.init import init_project
 from coordinator.project.project import Project, find_project
-from coordinator.runs.continuation import choose, continuation_of
+from coordinator.runs.continuation import choose, continuation_of, continue_run
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, delete_kernels
@@ -132,6 +132,21 @@ def test_the_newest_complete_run_is_gone_on_from(project: Project, ledger: Ledge
     running = choose(here, run(ledger, 3, RunState.QUEUED))
     with pytest.raises(RunFailed, match="base local-v3 is running: there is nothing to continue from yet"):
         continuation_of(here, running, [])
+
+
+def test_a_run_that_has_needs(project: Project, ledger: Ledger) -> None:
+    """They have to be there, and are attached beside the kernel's own earlier version."""
+    with project.experiment_file("base").open("a") as file:
+        file.write("\nneeds: folds\n")
+    project.experiment_file("folds").write_text("about: makes folds\n")
+    here = Workspace(project, ledger, MemoryTarget(slots=1))
+    with pytest.raises(RunNotFound, match="base needs folds: it has no run on local"):
+        continue_run(here, run(ledger, 1), ["epochs=30"], force=False, wait_for_slot=False)
+    needed = dataclasses.replace(ledger.get("r1"), id="f1", experiment="folds", slug="new-folds", version=4)
+    ledger.add(needed)
+    pushed = continue_run(here, ledger.get("r1"), ["epochs=30"], force=False, wait_for_slot=False, wait_for_needs=True)
+    assert pushed.metadata["kernel_sources"] == ["ada/new-base", "ada/new-folds"]
+    assert {name: source.version for name, source in pushed.needs_read.items()} == {"folds": 4}
 
 
 def test_what_cannot_be_continued(project: Project, ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from coordinator.bundle.script import stamped
 from coordinator.errors import BundleError, CoordError, RunFailed, UsageError
 from coordinator.kernel.build import assemble
+from coordinator.kernel.work import Source
 from coordinator.ledger.ledger import Run
 from coordinator.project.experiment import resolve
 from coordinator.project.project import Project, find_project
@@ -126,6 +128,17 @@ def test_every_kind_of_kernel(tiny: Project, tmp_path: Path, kind: str) -> None:
     assert verify(tmp_path / "frozen").problems == ()
     if kind == "archive":
         assert json.loads((tmp_path / "frozen" / "manifest.json").read_text())["form"] == "archive"
+
+
+def test_what_the_run_read_is_named(tiny: Project, tmp_path: Path) -> None:
+    """The output of other kernels stays where it is."""
+    run = dataclasses.replace(fetched(tiny), reads=(Source("ada/train", 3),), launch={"needs": {"weights": "train"}})
+    promote_run(tiny, run, tmp_path / "frozen")
+    manifest = json.loads((tmp_path / "frozen" / "manifest.json").read_text())
+    assert manifest["reads"] == [{"name": "weights", "reference": "ada/train", "version": 3}]
+    assert (
+        "It read weights: ada/train v3, which is not in this folder." in (tmp_path / "frozen" / "README.md").read_text()
+    )
 
 
 def test_what_has_changed_is_named(tiny: Project, tmp_path: Path) -> None:

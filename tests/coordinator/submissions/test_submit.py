@@ -180,9 +180,9 @@ class Case:
         target = MemoryTarget(contest=self.contest)
         return Workspace(self.project, self.ledger, target, clock=clock, say=self.said.append)
 
-    def fetched(self, text: str) -> None:
+    def fetched(self, text: str, *, version: int = 1) -> None:
         """Writes this submission into the run's results."""
-        folder = self.project.results("base", "local", 1)
+        folder = self.project.results("base", "local", version)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "submission.csv").write_text(text)
         kept = {"size": len(text.encode()), "sha256": hashlib.sha256(text.encode()).hexdigest()}
@@ -309,6 +309,19 @@ def test_the_same_file_is_sent_once(case: Case) -> None:
     case.submit()
     assert [each.ref for each in case.recorded()] == [4, 3, 2, 1]
     assert [each.state.value for each in case.recorded()] == ["pending", "pending", "error", "error"]
+
+
+def test_another_version_of_a_code_competition_is_sent(case: Case) -> None:
+    """Its few visible predictions are the same; what it does with the hidden data is not known. The same one is not."""
+    case.contest.kernels_only = True
+    case.submit()
+    with pytest.raises(SubmissionError, match=r"the same version was submitted to parity with base local-v1, as su"):
+        case.submit()
+    case.run = _run(2)
+    case.ledger.add(case.run)
+    case.fetched(GOOD, version=2)
+    case.submit()
+    assert [version for version, _ in case.contest.versions] == ["ada/tiny-base v1", "ada/tiny-base v2"]
 
 
 def test_the_days_limit_is_known_before_anything_is_sent(case: Case) -> None:

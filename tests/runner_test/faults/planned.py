@@ -23,9 +23,10 @@ class Planned:
     local: Local
     faults: Faults
 
-    def ask(self, method: str, /, service: str = "kernels.KernelsApiService", **fields: Any) -> requests.Response:
-        """Call a method on a connection of its own; returns the answer."""
-        url = f"{self.local.url}/api/v1/{service}/{method}"
+    def ask(self, method: str, /, **fields: Any) -> requests.Response:
+        """Call a method, of kernels if it names no service, on a connection of its own; returns the answer."""
+        path = method if "/" in method else f"kernels.KernelsApiService/{method}"
+        url = f"{self.local.url}/api/v1/{path}"
         return requests.post(url, json=NAMED | fields, auth=self.local.me, timeout=0.5)
 
 

@@ -206,13 +206,13 @@ def test_a_data_set_whose_answer_is_lost(planned: Planned) -> None:
 
 def test_states_of_data_sets_that_are_not_true(planned: Planned) -> None:
     """A data set seems to be processed for ever; the state of the version before is taken for the new one's."""
-    named = {"service": "datasets.DatasetApiService", "ownerSlug": "me", "datasetSlug": "new-rows"}
+    method, named = "datasets.DatasetApiService/GetDatasetStatus", {"ownerSlug": "me", "datasetSlug": "new-rows"}
     create(planned.local, "new-rows", send(planned.local, "a.txt"))
     record = planned.local.store.root / "datasets" / "me" / "new-rows" / "versions" / "1" / "version.json"
     planned.faults.plan([Fault("GetDatasetStatus", Kind.STALE), Fault("GetDatasetStatus", Kind.RUNNING, call=3)])
     for ready, seen in [(1e11, "READY"), (1e11, "BLOBS_RECEIVED"), (0.0, "BLOBS_RECEIVED"), (0.0, "READY")]:
         record.write_text(json.dumps(json.loads(record.read_text()) | {"ready": ready}))
-        assert planned.ask("GetDatasetStatus", **named).json() == {"status": seen}
+        assert planned.ask(method, **named).json() == {"status": seen}
 
 
 def test_an_empty_log(planned: Planned) -> None:

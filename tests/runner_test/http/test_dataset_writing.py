@@ -4,7 +4,7 @@ import io
 import json
 import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -247,13 +247,14 @@ def test_others_may_not(local: Local) -> None:
     create(local, "her-rows", send(local, "a.txt", user="anna"), user="anna")
     create(local, "all-rows", send(local, "a.txt", user="anna"), user="anna", is_private=False)
     mine = send(local, "a.txt")
-    for act in (
+    acts: tuple[Callable[[], Any], ...] = (
         lambda: dataset(local, "her-rows", owner="anna"),
         lambda: dataset(local, "no-rows", owner="anna"),
         lambda: add(local, "all-rows", mine, owner="anna"),
         lambda: create(local, "any-rows", mine, owner_slug="anna"),
         lambda: api(local).delete_dataset(fill(ApiDeleteDatasetRequest(), owner_slug="anna", dataset_slug="all-rows")),
-    ):
+    )
+    for act in acts:
         with pytest.raises(requests.HTTPError, match="was denied") as error:
             act()
         assert http_code(error) == 403

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from kagglesdk.blobs.types.blob_api_service import ApiBlobType
+from kagglesdk.datasets.types.dataset_api_service import ApiDatasetNewFile
 
 from runner_test.http import uploading
 from runner_test.state import uploads
 from tests.runner_test.local import Local, fill, http_code
-from tests.runner_test.sending import ApiDatasetNewFile, announce, create, put
+from tests.runner_test.sending import announce, create, put
 
 BLOCK = uploads.BLOCK
 DATA = bytes(range(256)) * 2500  # 640,000 bytes: two blocks and a half

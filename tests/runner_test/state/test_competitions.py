@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner_test.errors import BadCompetition, MissingFolder
-from runner_test.state.competitions import solution_of
+from runner_test.state.competitions import rules_of, solution_of
 from tests.runner_test.contest import SCORER, SOLUTION, rules, write
 from tests.runner_test.local import Local
 
@@ -70,3 +70,57 @@ def test_a_solution_that_sessions_could_read(local: Local, tmp_path: Path) -> No
     ):
         with pytest.raises(error):
             local.store.add_competition("c", data, solution, rules(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kernels_only": False}, "only a code competition"),
+        ({"hidden": "none"}, "there is no folder"),
+        ({"hidden": "data"}, "must be two folders"),
+        ({"hidden": "data/inner"}, "must be two folders"),
+        ({"hidden": "."}, "must be two folders"),
+        ({"hidden": "answers"}, "is in the hidden folder"),
+        ({"hidden": "", "gateway": "gateway.py"}, "a gateway is for reruns"),
+        ({"hidden": "", "time_limit": 60.0}, "a time limit is for reruns"),
+        ({"gateway": "none.py"}, "there is no gateway program"),
+        ({"gateway": "data/kit.py"}, "the hidden folder has no kit.py"),
+        ({"time_limit": -1.0}, "0 seconds or more"),
+    ],
+)
+def test_hidden_data_that_would_be_of_no_use(
+    local: Local, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    """What a session could read, or what a rerun could not use, is refused, and nothing is registered."""
+    for name in ("data/inner", "hidden", "answers"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "metric.py").write_text(SCORER)
+    (tmp_path / "data" / "kit.py").touch()
+    (tmp_path / "gateway.py").touch()
+    given: dict[str, Any] = {"kernels_only": True, "hidden": "hidden"} | changes
+    given |= {name: str(tmp_path / given[name]) for name in ("hidden", "gateway") if given.get(name)}
+    solution = write(tmp_path / "answers" / "solution.csv", SOLUTION)
+    with pytest.raises(BadCompetition) as error:
+        local.store.add_competition("c", tmp_path / "data", solution, rules(tmp_path, **given))
+    assert message in str(error.value)
+    assert not (local.store.root / "competitions").exists()
+
+
+def test_a_second_registration(local: Local, tmp_path: Path) -> None:
+    """It replaces the first one wholly: its hidden data, its gateway, its solution."""
+    for name in ("data", "hidden"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "kit.py").touch()
+    (tmp_path / "metric.py").write_text(SCORER)
+    solution, add = write(tmp_path / "solution.csv", SOLUTION), local.store.add_competition
+    given = {"hidden": str(tmp_path / "hidden"), "gateway": str(tmp_path / "data" / "kit.py")}
+    add("c", tmp_path / "data", solution, rules(tmp_path, kernels_only=True, **given))
+    first = rules_of(local.store.root, "c")
+    assert first is not None
+    assert (first.reruns, first.gateway) == (True, str(tmp_path / "hidden" / "kit.py"))  # the hidden data's copy
+    add("c", tmp_path / "data", solution, rules(tmp_path))
+    second = rules_of(local.store.root, "c")
+    assert second is not None
+    assert (second.reruns, second.gateway) == (False, "")
+    add("c", tmp_path / "data")
+    assert rules_of(local.store.root, "c") is None
