@@ -250,7 +250,7 @@ EARLY = (
     ),
 )
 SECOND = (
-    Probe("the mount of a kernel's output", "/kaggle/input/notebooks/OWNER/SLUG", 'layout = "2026"', _kernel),
+    Probe("the mount of a kernel's output", "/kaggle/input/notebooks/OWNER/SLUG", "bundle/needed.py", _kernel),
     Probe("Kaggle's own files in a kernel's output", ", ".join(sorted(_KAGGLES_OWN)), _LOCAL, _own_files),
 )
 THIRD = (
