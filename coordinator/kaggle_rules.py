@@ -24,6 +24,9 @@ DATASET_LICENCE = "unknown"  # of a new private data set; the API wants one; 202
 UPLOAD_DAYS = 6  # for which an upload that broke off can go on: Google's storage keeps it for a week; 2026-11
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 """Endings of files that Kaggle unpacks when they arrive in a data set. (A wheel, .whl, stays as it is.) 2026-11"""
+# Minor version of glibc that wheels may ask for: that of the oldest system that the image may be made of (Ubuntu 20.04,
+# Debian 11). Which one it has is in no list; a wheel that asks for less runs everywhere. 2026-11
+IMAGE_GLIBC = 31
 LOG_STREAM_END = "END_OF_LOG"  # ends the live log; 2026-11
 
 SOURCE_KINDS = ("dataset_sources", "competition_sources", "kernel_sources", "model_sources")

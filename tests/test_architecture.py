@@ -28,7 +28,7 @@ LAYERS = [
     {"results", "transfers"},
     {"target"},
     {"kernel"},
-    {"bundle"},
+    {"bundle", "wheels"},
     {"project"},
     {"__init__", "clock", "errors", "files", "kaggle_rules", "names", "text"},
 ]

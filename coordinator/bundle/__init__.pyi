@@ -11,11 +11,14 @@ from .image import (
     shipped_image as shipped_image,
 )
 from .image_probe import PREFIX as PREFIX
+from .installed import place as place
 from .notebook import Notebook as Notebook, notebook_of as notebook_of, script_in as script_in
 from .reader import Kernel as Kernel, read_kernel as read_kernel
 from .script import (
+    AUTOMATIC as AUTOMATIC,
     Content as Content,
     Script as Script,
+    Wheels as Wheels,
     fits as fits,
     largest_files as largest_files,
     render_script as render_script,
@@ -25,3 +28,4 @@ from .secrets import Guard as Guard
 from .sources import Collected as Collected, Selection as Selection, gather as gather
 from .syntax import newer_syntax_explained as newer_syntax_explained
 from .told import Told as Told, missing_files as missing_files, missing_inputs as missing_inputs
+from .vendor import marker_environment as marker_environment

@@ -15,7 +15,7 @@ from coordinator.bundle.bootstrap import STAMP
 from coordinator.bundle.files import SourceFile, failures_told
 from coordinator.bundle.imports import check_syntax, is_python_script, is_shebang_of_python
 from coordinator.bundle.rooted import Program as Program, gathered
-from coordinator.bundle.script import Content, Form, Script, render_script
+from coordinator.bundle.script import AUTOMATIC, Beside, Content, Form, Script, render_script
 from coordinator.bundle.sizes import NAMED_MAX
 from coordinator.bundle.sources import PLAIN, Collected, Selection
 from coordinator.bundle.told import missing_files, missing_inputs
@@ -110,7 +110,7 @@ def bundle(
         path=program.path,
         in_checkout=program.in_checkout,
     )
-    return render_script(default_template("kernel.py.j2"), content, form=form, refuse=kaggle), files
+    return render_script(default_template("kernel.py.j2"), content, form=form or AUTOMATIC, refuse=kaggle), files
 
 
 def _warnings(
@@ -141,9 +141,14 @@ def _files_of(entry: str) -> tuple[str, ...]:
     return entry, f"{module}.py", f"{module}/__main__.py"
 
 
-def write(path: Path, text: str) -> None:
-    """Writes the bundle; see `write_atomically`. Raises BundleError."""
+def write(path: Path, text: str, beside: Beside | None = None) -> None:
+    """Writes the bundle, and the folder with its sources beside it; see `write_atomically`. Raises BundleError."""
     try:
+        if beside:
+            folder = path.parent / beside.slug
+            folder.mkdir(exist_ok=True)
+            for name, data in beside.files.items():
+                write_atomically(folder / name, data)
         write_atomically(path, text)
     except OSError as error:
         raise BundleError(f"{path} cannot be written: {error.strerror}") from error

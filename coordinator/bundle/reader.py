@@ -13,15 +13,18 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from coordinator.bundle import bootstrap
+from coordinator.bundle.beside import SOURCES_FILE, archive_in
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.notebook import script_in
+from coordinator.bundle.script import Form, Wheels
 from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
 from coordinator.kaggle_rules import SOURCE_MAX
-from coordinator.names import confined
+from coordinator.names import confined, is_plain
 
 _ARGUMENTS = ("files", "archive", "config", "entry", "experiment")
 _NOTEBOOK_MAX = 4 * SOURCE_MAX
@@ -43,15 +46,18 @@ class Kernel:
     experiment: str
     entry: str
     config: dict[str, Any] | None
-    form: Literal["text", "archive"]
+    form: Form
+    listed: Mapping[str, str]
+    """Path -> SHA-256 that the kernel states, of all files."""
     files: tuple[SourceFile, ...]
-    """Sorted by path."""
+    """Sorted by path; none if they lie in a data set that is not here."""
     arguments: tuple[str, ...]
     path: tuple[str, ...]
     in_checkout: bool
     delivery: dict[str, Any] | None
     needs: dict[str, str]
     """See `script.Content`."""
+    wheels: Wheels | None
     damaged: Mapping[str, str]
     """Path -> the SHA-256 that the kernel states, for files that have another: such a kernel refuses to run."""
 
@@ -66,8 +72,11 @@ class Kernel:
         return self.stamp.get("digest") != self.digest
 
 
-def read_kernel(data: bytes, name: str) -> Kernel:
-    """The kernel in `data`; `name` is for messages. Raises BundleError, with the line, if coord did not make it."""
+def read_kernel(data: bytes, name: str, folder: Path | None = None) -> Kernel:
+    """The kernel in `data`; `name` is for messages, and in `folder` the data set with its sources may lie.
+
+    Raises BundleError, with the line, if coord did not make it.
+    """
     _check_size(data, _NOTEBOOK_MAX, name)
     try:
         text = data.decode("utf-8")
@@ -77,10 +86,13 @@ def read_kernel(data: bytes, name: str) -> Kernel:
     # coord writes no carriage returns; a kernel that was stored with CRLF line ends still runs.
     text = script_in(text.replace("\r\n", "\n"))
     _check_size(text.encode("utf-8", "surrogatepass"), SOURCE_MAX, name)
-    values = _Values(name, _parsed(text, name))
+    values = _Values(name, _parsed(text, name), folder)
     files = []
     damaged = {}
-    for path, (sha256, encoding, content) in sorted(values.packed().items()):
+    packed = values.packed()
+    for path, (sha256, encoding, content) in sorted(packed.items()):
+        if values.is_away:
+            break
         try:
             file = SourceFile(path, _decoded(encoding, content))
         except (ValueError, LookupError) as error:
@@ -94,13 +106,15 @@ def read_kernel(data: bytes, name: str) -> Kernel:
         experiment=values.string("experiment"),
         entry=values.string("entry"),
         config=values.config(),
-        form="archive" if values.string("archive") else "text",
+        form=values.form,
+        listed={path: sha256 for path, (sha256, _, _) in packed.items()},
         files=tuple(files),
         arguments=values.texts("arguments"),
         path=values.texts("path"),
         in_checkout=values.launch("place") is not None,
         delivery=values.table("deliver", 1),
         needs=values.needs(),
+        wheels=values.wheels(),
         damaged=damaged,
     )
 
@@ -141,12 +155,48 @@ def _archived(archive: str) -> Any:
 
 
 class _Values:
-    """The arguments of the kernel's call of `run`."""
+    """The arguments of the kernel's call of `run`, and of those before it."""
 
-    def __init__(self, name: str, tree: ast.Module) -> None:
+    def __init__(self, name: str, tree: ast.Module, folder: Path | None) -> None:
         self._name = name
         self._tree = tree
-        self._call = self._find_call()
+        self._call = self._arguments()
+        self._beside = self._data_set()
+        self._sources = folder / self._beside / SOURCES_FILE if folder and self._beside else None
+
+    @property
+    def form(self) -> Form:
+        return "dataset" if self._beside else "archive" if self.archive() else "text"
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the sources lie in a data set that is not here."""
+        return bool(self._beside) and not (self._sources and self._sources.is_file())
+
+    def archive(self) -> str:
+        if not self._beside:
+            return self.string("archive")
+        return "" if self._sources is None or self.is_away else self._sources.read_text("ascii", errors="replace")
+
+    def wheels(self) -> Wheels | None:
+        """The arguments of `install(SLUG, TABLE)`, if the kernel calls it."""
+        call = self._call_of("install")
+        if call is None or len(call.args) != 2:
+            return None
+        slug, listed = (self._named("entry", each) for each in call.args)
+        if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+            raise self.error("entry", "the wheels before it are not a list of tables", call.lineno)
+        return Wheels(str(slug), tuple(listed))
+
+    def _data_set(self) -> str:
+        """The data set that `archive=archive_in(SLUG)` names; empty if there is none."""
+        given = self._call["archive"]
+        if not isinstance(given, ast.Call) or len(given.args) != 1 or ast.unparse(given.func) != archive_in.__name__:
+            return ""
+        slug = str(self._literal("archive", given.args[0]))
+        if not is_plain(slug):
+            raise self.error("archive", f"{slug!r} is the name of no data set")
+        return slug
 
     def string(self, argument: str) -> str:
         value = self.value(argument)
@@ -214,7 +264,7 @@ class _Values:
 
         Beside an archive, `files` may list what is in it: then a file must have the digest given there.
         """
-        files, archive = self.value("files"), self.string("archive")
+        files, archive = self.value("files"), self.archive()
         if not isinstance(files, dict):
             raise self.error("files", "it is not a dictionary")
         try:
@@ -255,17 +305,24 @@ class _Values:
             elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id == name:
                 yield target.slice, statement.value
 
-    def _find_call(self) -> dict[str, ast.expr]:
-        last = 1
+    def _arguments(self) -> dict[str, ast.expr]:
+        """Those of the call of `run`."""
+        call = self._call_of("run")
+        if call is None:
+            last = max((statement.end_lineno or 1 for statement in self._tree.body), default=1)
+            raise BundleError(f"{self._name}:{last}: it ends without a call of run()", hint=_NONE_OF_OURS)
+        arguments = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        missing = [name for name in _ARGUMENTS if name not in arguments]
+        if missing:
+            what = f"{self._name}:{call.lineno}: the call of run() lacks {', '.join(missing)}"
+            raise BundleError(what, hint=_NONE_OF_OURS)
+        return arguments
+
+    def _call_of(self, function: str) -> ast.Call | None:
+        """The first call of that function by a statement of the script's own or of an `if`."""
         for statement in self._tree.body:
-            last = statement.end_lineno or last
             for inner in statement.body if isinstance(statement, ast.If) else [statement]:
                 call = inner.value if isinstance(inner, ast.Expr) else None
-                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "run":
-                    arguments = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-                    missing = [name for name in _ARGUMENTS if name not in arguments]
-                    if missing:
-                        what = f"{self._name}:{call.lineno}: the call of run() lacks {', '.join(missing)}"
-                        raise BundleError(what, hint=_NONE_OF_OURS)
-                    return arguments
-        raise BundleError(f"{self._name}:{last}: it ends without a call of run()", hint=_NONE_OF_OURS)
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == function:
+                    return call
+        return None

@@ -1,7 +1,8 @@
 """The script's text: the template filled with the config, the sources and the bootstrap, the same bytes every time.
 
 Sources are raw string literals, because people read and compare kernels on Kaggle's page. Text that no raw literal can
-hold is escaped, and other data is base64. If all of it would exceed Kaggle's limit, the sources become one archive.
+hold is escaped, and other data is base64. If all of it would exceed Kaggle's limit, the sources become one archive; if
+that does, too, they may lie in a data set beside the script, which then only lists them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import bz2
 import codecs
 import functools
+import hashlib
 import io
 import json
 import math
@@ -24,7 +26,7 @@ from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import bootstrap, checkout, delivery, needed
+from coordinator.bundle import attached, beside, bootstrap, checkout, delivery, installed, needed
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
@@ -35,9 +37,39 @@ from coordinator.text import command_line
 _ENCODING = "# -*- coding: utf-8 -*-\n"
 
 
-_AWAY = "Move large files into a data set and attach it (dataset_sources)."
+_AWAY = "Move large files into a data set and attach it (dataset_sources)"
+_BESIDE = (
+    ', or let coord put the sources into a private data set beside the script: large = "dataset" in [tool.coord] '
+    "(--form dataset of coord bundle)."
+)
 
-Form = Literal["text", "archive"]
+Form = Literal["text", "archive", "dataset"]
+AUTOMATIC: tuple[Form, ...] = ("text", "archive")
+"""The forms that are tried if none is named."""
+
+
+@dataclass(frozen=True)
+class Wheels:
+    """The wheels that a kernel installs before its program starts."""
+
+    slug: str
+    """Their data set."""
+    listed: tuple[Mapping[str, str], ...]
+    """`file`, `sha256`, `name` and `version` of each."""
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.listed, indent=2, ensure_ascii=False)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The sources of a script that lie in a data set."""
+
+    slug: str
+    """Its name, made of their digests: the same sources have the same data set."""
+    files: Mapping[str, bytes]
+    """What the data set has: path -> content."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +79,8 @@ class Script:
     text: str
     digest: str
     form: Form
+    beside: Beside | None = None
+    """Where its sources lie, if the form is "dataset"."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +108,22 @@ class Content:
     """How the config reaches the program, for `delivery`; None if it reads the file that COORD_CONFIG names."""
     needs: Mapping[str, str] = field(default_factory=dict)
     """Name -> slug of the kernels whose output it reads, for `needed`."""
+    wheels: Wheels | None = None
 
 
 def render_script(
     template: Path,
     content: Content,
     *,
-    form: Form | None = None,
+    form: Form | Sequence[Form] = AUTOMATIC,
     refuse: bool = True,
     as_sent: Callable[[str], str] = str,
 ) -> Script:
     """Fills the template (jinja2, undefined names refused).
 
-    Without a `form`, falls back to one compressed archive when readable text would exceed Kaggle's limit of 1 MiB.
-    Raises BundleError, with the largest files, when the archive would, too (unless `refuse` is False), and for a config
-    that JSON cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
+    Of several forms it takes the first in which the script does not exceed Kaggle's limit of 1 MiB. Raises BundleError,
+    with the largest files, when all do (unless `refuse` is False: then it is the last one), and for a config that JSON
+    cannot hold. `as_sent` turns the script into what is sent, to which the limit applies.
     """
     source = template.read_text(encoding="utf-8")
     used = {
@@ -97,6 +132,8 @@ def render_script(
         "checkout": ("checkout", content.in_checkout),
         "delivery": ("delivery", content.delivery),
         "needs": ("with_needs", content.needs),
+        "wheels": ("install(", content.wheels),
+        "large": ("archive_in(", "dataset" in form),
     }
     for name, (text, value) in used.items():
         if value and text not in source:  # a template of the project, older than this
@@ -125,34 +162,49 @@ def render_script(
         "needed": _source_of(needed) if content.needs else "",
         "needs": json.dumps(dict(content.needs), indent=2, ensure_ascii=False) if content.needs else "",
         "how": None if content.delivery is None else json.dumps(content.delivery, indent=2, ensure_ascii=False),
+        "wheels": content.wheels,
     }
     files = sorted(content.files, key=lambda file: file.path)
     packed = {file.path: (file.sha256, *_encoded(file)) for file in files}
-    forms: list[Form] = [form] if form else ["text", "archive"]
+    forms: list[Form] = [form] if isinstance(form, str) else list(form)
     if sum(len(file.data) for file in files) > SOURCE_MAX and len(forms) > 1:
-        forms.remove("text")  # it is longer than the sources
+        forms = [each for each in forms if each != "text"]  # it is longer than the sources
+    archive = ""
     for form in forms:
-        if form == "text":
-            sources: dict[str, Any] = {"files": packed, "archive": ""}
-        else:
-            listed = {file.path: (file.sha256, len(file.data)) for file in files}
-            sources = {"files": listed, "archive": _archive(packed)}
+        if form != "text":
+            archive = archive or _archive(packed)
+        lying = _beside(packed, archive) if form == "dataset" else None
+        parts = [attached] * bool(lying or content.wheels) + [beside] * bool(lying) + [installed] * bool(content.wheels)
+        sources: dict[str, Any] = {
+            "files": packed if form == "text" else {file.path: (file.sha256, len(file.data)) for file in files},
+            "archive": archive if form == "archive" else "",
+            "beside": lying.slug if lying else "",
+            "further": {part.__name__.rpartition(".")[2]: _source_of(part) for part in parts},
+        }
         try:
             body = _ENCODING + compiled.render(**values, **sources)
         except jinja2.TemplateError as error:
             raise BundleError(f"{template.name}: {error}") from error
         text = f"{bootstrap.STAMP}run=- digest={bootstrap.digest_of(body)}\n{body}"
         if fits(as_sent(text)) or (form == forms[-1] and not refuse):
-            return Script(text=text, digest=bootstrap.digest_of(text), form=form)
-    how = "not even compressed" if "archive" in forms else "as text"
+            return Script(text, bootstrap.digest_of(text), form, lying)
+    how = {"text": "as text", "archive": "not even compressed", "dataset": "even if it only lists the files"}[forms[-1]]
     raise BundleError(
         f"the sources do not fit into Kaggle's {SOURCE_MAX:,} bytes, {how}; the largest:\n" + largest_files(files),
-        hint=_AWAY,
+        hint=_AWAY + (_BESIDE if forms[-1] == "archive" else "."),
     )
 
 
 def _source_of(module: ModuleType) -> str:
-    return Path(str(module.__file__)).read_text(encoding="utf-8").strip()
+    """A module's text as a part of the script, in which what it imports from coord's other parts is there already."""
+    text = Path(str(module.__file__)).read_text(encoding="utf-8").strip()
+    return re.sub(r"^from coordinator\..*\n+", "", text, flags=re.MULTILINE)
+
+
+def _beside(packed: Mapping[str, tuple[str, str, str]], archive: str) -> Beside:
+    listed = json.dumps({path: sha256 for path, (sha256, _, _) in packed.items()}, sort_keys=True)
+    name = hashlib.sha256(listed.encode("utf-8")).hexdigest()[:12]
+    return Beside(f"coord-sources-{name}", {beside.SOURCES_FILE: archive.encode("ascii")})
 
 
 @functools.lru_cache(maxsize=8)
@@ -282,7 +334,7 @@ def _archive(packed: Mapping[str, tuple[str, str, str]]) -> str:
         raise BundleError(
             f"the sources have {len(data):,} bytes in an archive of {len(compressed):,}; the largest:\n"
             f"{_largest({path: len(text) for path, (_, _, text) in packed.items()})}",
-            hint=_AWAY,
+            hint=f"{_AWAY}.",
         )
     return _wrapped(compressed)
 

@@ -115,7 +115,7 @@ def check_third_party(
     if not refused:
         return tuple(warnings)
     lines = [f"  {place}: {each.module}" for each in refused for place in each.places]
-    ways = [way for each in refused for way in _ways_out(each.module, image, around.elsewhere)]
+    ways = [way for each in refused for way in _ways_out(each.module, around.elsewhere)]
     raise BundleError("\n".join([f"{image} lacks what the sources import:", *lines]), hint="\n".join([*ways, _NOT_SO]))
 
 
@@ -129,7 +129,7 @@ _NOT_SO = (
 )
 
 
-def _ways_out(module: str, image: Image, elsewhere: Mapping[str, str]) -> list[str]:
+def _ways_out(module: str, elsewhere: Mapping[str, str]) -> list[str]:
     if module in elsewhere:
         return [f"{module}: {elsewhere[module]}."]
     removed = removed_in(module)
@@ -138,17 +138,16 @@ def _ways_out(module: str, image: Image, elsewhere: Mapping[str, str]) -> list[s
     found = _installed(module)
     if found is None:
         return [
-            f"{module}: no distribution installed here has it. Install one: if it is pure Python, vendor packs it.",
+            f"{module}: no distribution installed here has it. Name the one that does: "
+            'requirements = ["..."] in [tool.coord], then coord wheels.',
         ]
     name = normalised(found.name)
     why_not = why_not_pure(found)
     if why_not is None:
         return [f'{module}: vendor = ["{name}"] in [tool.coord] packs {found.name} {found.version} into the bundle.']
     return [
-        f"{module}: {found.name} {found.version} {why_not}; vendor cannot pack it. Attach wheels as a data set:",
-        f"  pip download {name} -d wheels --only-binary :all: --python-version {image.python} "
-        "--platform manylinux2014_x86_64",
-        f"  and in the kernel, before the import: pip install --no-index --find-links /kaggle/input/... {name}",
+        f"{module}: {found.name} {found.version} {why_not}; vendor cannot pack it. As a wheel, kernels can install it: "
+        f'requirements = ["{name}"] in [tool.coord], then coord wheels.'
     ]
 
 

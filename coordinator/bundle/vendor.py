@@ -61,7 +61,7 @@ def vendored(root: Path, names: Sequence[str], *, image: Image | None = None, ex
     if problems:
         raise BundleError(
             "\n".join(["what vendor names cannot go into the bundle:", *(f"  {problem}" for problem in problems)]),
-            hint="Add what is missing to vendor, or attach a data set of wheels instead (image_extra).",
+            hint="Add what is missing to vendor, or bring all as wheels: requirements in [tool.coord], coord wheels.",
         )
     files: dict[str, SourceFile] = {}
     modules: set[str] = set()
@@ -169,11 +169,11 @@ def _fits(specifier: SpecifierSet | str, version: str) -> bool:
 
 def _applies(need: Requirement, image: Image | None, extra: str) -> bool:
     """Whether the requirement's marker holds in the image; without one, here."""
-    environment = _environment(image) if image else {}
+    environment = marker_environment(image) if image else {}
     return need.marker is None or need.marker.evaluate({**environment, "extra": extra})
 
 
-def _environment(image: Image) -> dict[str, str]:
+def marker_environment(image: Image) -> dict[str, str]:
     """The variables of markers (PEP 508) in the image."""
     return {
         "implementation_name": "cpython",

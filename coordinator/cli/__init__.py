@@ -31,6 +31,7 @@ from coordinator.cli import (
     runs,
     submit,
     sweep,
+    wheels,
 )
 from coordinator.cli.common import Group
 from coordinator.cli.terminal import complain, show_log, show_text
@@ -44,9 +45,23 @@ app = Group(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (experiments, kernels, bundle, runs, fetch, compare, account, handover, init, onward, submit, report):
+for group in (
+    experiments,
+    kernels,
+    bundle,
+    runs,
+    fetch,
+    compare,
+    account,
+    handover,
+    init,
+    onward,
+    submit,
+    report,
+    wheels,
+    live_check,
+):
     app.add_typer(group.app)
-app.add_typer(live_check.app)
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

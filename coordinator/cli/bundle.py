@@ -64,8 +64,12 @@ def bundle(
         ),
     ] = "checkout",
     form: Annotated[
-        Literal["auto", "text", "archive"],
-        typer.Option("--form", help="Readable text, one compressed archive, or what fits into a kernel."),
+        Literal["auto", "text", "archive", "dataset"],
+        typer.Option(
+            "--form",
+            help="Readable text, one compressed archive, what fits into a kernel; or a folder beside the script, to be "
+            "attached as a data set.",
+        ),
     ] = "auto",
     as_json: Json = False,
 ) -> None:
@@ -86,6 +90,8 @@ def bundle(
         raise UsageError("where to? Name the file to write with -o (- is standard output)")
     if output == "-" and as_json:
         raise UsageError("-o - and --json both want standard output")
+    if output == "-" and form == "dataset":
+        raise UsageError("--form dataset writes a folder beside the script: name the script's file with -o")
     found = verb.module_of(module, root, path_) if module else verb.script_at(path or Path(), root)
     program = replace(found, arguments=tuple(given), path=tuple(path_), in_checkout=cwd == "checkout")
     file = None if output == "-" else Path(output)
@@ -99,7 +105,9 @@ def bundle(
     )
     size = len(script.text.encode("utf-8"))
     if file:
-        verb.write(file, script.text)
+        verb.write(file, script.text, script.beside)
+    if script.beside:
+        say(f"{script.beside.slug}/ has the files: push it as a data set of this name, and attach it to the kernel")
     say(f"{len(files)} files as {script.form}, {size:,} bytes, {script.digest}")
     if not fits(script.text):
         say(
@@ -115,6 +123,7 @@ def bundle(
                 "path": path_,
                 "digest": script.digest,
                 "form": script.form,
+                "dataset": script.beside.slug if script.beside else None,
                 "bytes": size,
                 "files": [{"path": each.path, "bytes": len(each.data), "sha256": each.sha256} for each in files],
             }

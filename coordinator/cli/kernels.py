@@ -50,6 +50,11 @@ def build(
         return
     if built.script.form == "archive":
         say("as readable text the sources would pass Kaggle's limit: they went in as one compressed archive")
+    if built.script.beside:
+        say(
+            "even compressed the sources would pass Kaggle's limit: they went into the data set "
+            f"{built.script.beside.slug}, which coord push sends before the kernel"
+        )
     say(f"{built.manifest['bytes']:,} bytes from {len(built.manifest['files'])} files, {built.script.digest}")
     show_text(project.relative(built.directory))
 

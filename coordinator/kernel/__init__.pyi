@@ -19,4 +19,9 @@ from .metadata import (
     with_owner as with_owner,
 )
 from .needs import needed_slugs as needed_slugs
-from .work import Source as Source, digest_of_work as digest_of_work, work_to_do as work_to_do
+from .work import (
+    Source as Source,
+    digest_of_work as digest_of_work,
+    is_of_content as is_of_content,
+    work_to_do as work_to_do,
+)

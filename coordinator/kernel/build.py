@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.bundle import (
+    AUTOMATIC,
     Collected,
     Content,
     Guard,
@@ -23,6 +24,7 @@ from coordinator.bundle import (
     Selection,
     SourceFile,
     Told,
+    Wheels,
     fit_to_image,
     gather,
     image_of,
@@ -33,6 +35,7 @@ from coordinator.bundle import (
     paths_named,
     render_script,
 )
+from coordinator.errors import BundleError
 from coordinator.files import held, replace_folder
 from coordinator.kaggle_rules import COMPETITION_MODULES
 from coordinator.kernel.metadata import (
@@ -46,10 +49,29 @@ from coordinator.kernel.metadata import (
 )
 from coordinator.kernel.needs import check_uses, names_a_need, needed_slugs, unused
 from coordinator.project import AS_FILE, Experiment, Project, kernel_titles, kind_of, leaves, missing_options, plain
+from coordinator.wheels import current_lock
 
 MANIFEST = "manifest.json"
 TEMPLATE = "kernel.py.j2"
 METADATA_TEMPLATE = "kernel-metadata.json.j2"
+
+
+@dataclass(frozen=True)
+class OwnDataset:
+    """A private data set that coord makes for a kernel, named by its content."""
+
+    slug: str
+    folder: Path
+    """What it has."""
+    made_by: str
+    """The command that makes the folder, if it is missing."""
+
+    @property
+    def content(self) -> Path:
+        """The folder. Raises BundleError if it is missing."""
+        if not self.folder.is_dir():
+            raise BundleError(f"the data set {self.slug} is not on this machine", hint=f"Make it: {self.made_by}")
+        return self.folder
 
 
 @dataclass(frozen=True)
@@ -69,7 +91,10 @@ class Build:
     """Those of the warnings that are about files of the project that the program opens and will not find."""
     launch: Mapping[str, Any] = field(default_factory=dict)
     """What of its start is part of the work; empty if it starts as a model source does. `needs` has those that it has:
-    name -> slug of the kernel."""
+    name -> slug of the kernel; `wheels` has the slug of their data set."""
+    wheels: Wheels | None = None
+    datasets: tuple[OwnDataset, ...] = ()
+    """What has to be on the target before the kernel."""
 
     @property
     def code_file(self) -> Path:
@@ -102,14 +127,17 @@ def build_kernel(project: Project, experiment: Experiment) -> Build:
 
 def write_build(project: Project, built: Build) -> None:
     """Writes a build's folder, all files at once."""
-    contents = {
+    texts = {
         built.code_file.name: _on_disk(built.experiment, built.script.text),
         METADATA_FILE: built.metadata.text,
         MANIFEST: json.dumps(built.manifest, indent=2, ensure_ascii=False) + "\n",
     }
+    contents = {Path(name): text.encode("utf-8") for name, text in texts.items()}
+    if beside := built.script.beside:
+        contents |= {Path(beside.slug, name): data for name, data in beside.files.items()}
     # Of two builds at the same time, neither may move away the files of the other.
     with held(project.build_lock(built.experiment.name), wait=True):
-        replace_folder(built.directory, {Path(name): text.encode("utf-8") for name, text in contents.items()})
+        replace_folder(built.directory, contents)
 
 
 def assemble(project: Project, experiment: Experiment) -> Build:
@@ -117,9 +145,10 @@ def assemble(project: Project, experiment: Experiment) -> Build:
 
     Raises BundleError, MetadataError or ProjectError.
 
-    The manifest has `digest` (of the kernel, without its first line), `form` ("text" or "archive"), the `entry` with
-    its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that were given,
-    and of every file in the bundle its `path`, its `bytes` and its `sha256`. Nothing in it depends on the time, the
+    The manifest has `digest` (of the kernel, without its first line), `form` ("text", "archive" or "dataset"), the
+    `entry` with its `args`, `cwd` and `delivery`, `bytes` (of the kernel), the resolved `config`, the `overrides` that
+    were given, the slugs of the kernel's own `datasets`, and of every file in the bundle its `path`, its `bytes` and
+    its `sha256`. Nothing in it depends on the time, the
     place or the commit.
     """
     settings, image, entry = project.settings, image_of(project), experiment.launch.entry
@@ -129,20 +158,28 @@ def assemble(project: Project, experiment: Experiment) -> Build:
     notes: list[str] = []
     with newer_syntax_explained(image.python):
         found = gather(project.root, entry, _selection(project, experiment), say=notes.append)
+    lock = current_lock(project)
+    wheels = lock.for_kernel() if lock else None
     packages = Packages(
         settings.vendor,
-        (*settings.image_extra, *(COMPETITION_MODULES if experiment.kernel.competition_sources else ())),
+        (
+            *settings.image_extra,
+            *(COMPETITION_MODULES if experiment.kernel.competition_sources else ()),
+            *sorted(lock.packages if lock else ()),
+        ),
         are_whole=experiment.launch.cwd == "working",
         are_installed=experiment.kernel.enable_internet or experiment.kernel.docker_image is not None,
     )
     fitted = fit_to_image(found, packages, entry=entry, image=image)
     files = fitted.files
     warnings, left_out = _told(project, experiment, found, needs)
-    content = content_of(experiment, files, needs)
+    content = content_of(experiment, files, needs, wheels)
     guard = Guard(project.root)
     guard.check_texts(_texts(experiment))
     guard.check(_templates(project))
-    script = render_script(project.template(TEMPLATE), content, as_sent=partial(_as_sent, experiment))
+    forms = (*AUTOMATIC, *([settings.large] if settings.large else []))
+    script = render_script(project.template(TEMPLATE), content, form=forms, as_sent=partial(_as_sent, experiment))
+    datasets = _datasets(project, experiment, script, wheels)
     size = len(_as_sent(experiment, script.text).encode("utf-8"))
     check_source_size(size)
     check_collisions(experiment, titles)
@@ -152,6 +189,7 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         owner=project.settings.owner,
         attached=project.settings.attached,
         needs=tuple(dict.fromkeys(needs.values())),
+        own=[each.slug for each in datasets],
     )
     manifest = {
         "schema": 1,
@@ -164,10 +202,12 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         "config": experiment.config,
         "needs": [need.to_json() for need in experiment.needs],
         "overrides": list(experiment.overrides),
+        "datasets": [each.slug for each in datasets],
         "files": [{"path": file.path, "bytes": len(file.data), "sha256": file.sha256} for file in files],
     }
     directory = project.build(experiment.name)
     launch = experiment.launch.work(settings.entry) | ({"needs": needs} if needs else {})
+    launch |= {"wheels": wheels.slug} if wheels else {}
     return Build(
         experiment,
         script,
@@ -179,7 +219,21 @@ def assemble(project: Project, experiment: Experiment) -> Build:
         notes=tuple(notes),
         left_out=left_out,
         launch=launch,
+        wheels=wheels,
+        datasets=datasets,
     )
+
+
+def _datasets(
+    project: Project, experiment: Experiment, script: Script, wheels: Wheels | None
+) -> tuple[OwnDataset, ...]:
+    found = []
+    if script.beside:
+        slug = script.beside.slug
+        found.append(OwnDataset(slug, project.build(experiment.name) / slug, experiment.build_command))
+    if wheels:
+        found.append(OwnDataset(wheels.slug, project.wheels(wheels.slug), "coord wheels"))
+    return tuple(found)
 
 
 def _selection(project: Project, experiment: Experiment) -> Selection:
@@ -233,8 +287,10 @@ def _told(
     return (*files.warnings, *missing_inputs(found, launch.entry, slugs), *required), files.left_out
 
 
-def content_of(experiment: Experiment, files: Sequence[SourceFile], needs: Mapping[str, str]) -> Content:
-    """What goes into the kernel's script; `needs` as in a Build."""
+def content_of(
+    experiment: Experiment, files: Sequence[SourceFile], needs: Mapping[str, str], wheels: Wheels | None
+) -> Content:
+    """What goes into the kernel's script; `needs` and `wheels` as in a Build."""
     launch = experiment.launch
     return Content(
         launch.entry,
@@ -248,6 +304,7 @@ def content_of(experiment: Experiment, files: Sequence[SourceFile], needs: Mappi
         in_checkout=launch.cwd == "checkout",
         delivery=None if launch.delivery == AS_FILE else launch.delivery,
         needs=needs,
+        wheels=wheels,
     )
 
 

@@ -104,12 +104,15 @@ def check_kernel(project: Project, built: Build, file: Path | None = None) -> Ch
     except OSError as error:
         hint = f"Make one: coord build --exp {built.experiment.name}" if file is None else None
         raise BundleError(f"{name} cannot be read: {error.strerror}", hint=hint) from error
-    kernel = read_kernel(data, name)
+    kernel = read_kernel(data, name, path.parent)
     files = tuple(_files(kernel, built.files))
     config = _changes(kernel.config or {}, built.experiment.config)
     settings = _changes(
         {"experiment": kernel.experiment, **_start(kernel)},
-        {"experiment": built.experiment.name, **_start(content_of(built.experiment, built.files, built.needs))},
+        {
+            "experiment": built.experiment.name,
+            **_start(content_of(built.experiment, built.files, built.needs, built.wheels)),
+        },
     )
     overrides = _overrides(path)
     text: tuple[str, ...] = ()
@@ -159,17 +162,18 @@ def _json_object(file: Path) -> dict[str, Any]:
 
 def _files(kernel: Kernel, here: Sequence[SourceFile]) -> list[FileDifference]:
     theirs = {file.path: file.data for file in kernel.files}
-    ours = {file.path: file.data for file in here}
+    ours = {file.path: file for file in here}
     found = []
-    for path in sorted({*theirs, *ours}):
+    for path in sorted({*kernel.listed, *ours}):
+        # Without the data set that has the files, only their digests are known.
         before, after = theirs.get(path), ours.get(path)
-        if before is None:
+        if path not in kernel.listed:
             found.append(FileDifference(path, "only in the working tree"))
         elif path in kernel.damaged:
-            found.append(FileDifference(path, "damaged", _diff(path, before, after or b"")))
+            found.append(FileDifference(path, "damaged", _diff(path, before, after)))
         elif after is None:
             found.append(FileDifference(path, "only in the kernel"))
-        elif before != after:
+        elif kernel.listed[path] != after.sha256:
             found.append(FileDifference(path, "changed", _diff(path, before, after)))
     return found
 
@@ -182,6 +186,7 @@ def _start(what: Kernel | Content) -> dict[str, Any]:
         "cwd": "checkout" if what.in_checkout else "working",
         "delivery": dict(what.delivery) if what.delivery is not None else dict(AS_FILE),
         "needs": dict(what.needs),
+        "wheels": {each["file"]: each["sha256"] for each in what.wheels.listed} if what.wheels else {},
     }
 
 
@@ -197,6 +202,8 @@ def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Chang
 
 def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequence[str]) -> tuple[str, ...]:
     """The kernel compared with one made now of its own files and config: only the text around them can differ."""
+    if kernel.listed and not kernel.files:
+        return ()  # its files lie elsewhere
     try:
         content = Content(
             kernel.entry,
@@ -210,8 +217,9 @@ def _text_around(project: Project, built: Build, kernel: Kernel, overrides: Sequ
             in_checkout=kernel.in_checkout,
             delivery=kernel.delivery,
             needs=kernel.needs,
+            wheels=kernel.wheels,
         )
-        same_parts = render_script(project.template(TEMPLATE), content).text
+        same_parts = render_script(project.template(TEMPLATE), content, form=kernel.form).text
     except BundleError:  # with the text of today it is too large
         return ()
     for file in kernel.files:
@@ -226,9 +234,11 @@ def _text(before: str, after: str) -> tuple[str, ...]:
     return _unified("its text", rest if first.startswith(STAMP) else before, after.partition("\n")[2])
 
 
-def _diff(path: str, before: bytes, after: bytes) -> tuple[str, ...]:
+def _diff(path: str, before: bytes | None, after: SourceFile | None) -> tuple[str, ...]:
+    if before is None:
+        return ()
     try:
-        return _unified(path, before.decode("utf-8"), after.decode("utf-8"))
+        return _unified(path, before.decode("utf-8"), after.data.decode("utf-8") if after else "")
     except UnicodeDecodeError:
         return ()
 

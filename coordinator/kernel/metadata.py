@@ -61,6 +61,8 @@ class KernelMetadata:
     data: dict[str, Any]
     needs: tuple[str, ...] = ()
     """The slugs of the owner's kernels whose output it needs; `kernel_sources` has them, with the owner."""
+    own: tuple[str, ...] = ()
+    """The slugs of the data sets that coord makes for it; `dataset_sources` has them, with the owner."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -93,13 +95,14 @@ def render_metadata(
     owner: str | None,
     attached: Sequence[str] = (),
     needs: Sequence[str] = (),
+    own: Sequence[str] = (),
 ) -> KernelMetadata:
     """The metadata of the experiment's kernel.
 
     The template (jinja2, undefined names refused) gets `kernel` (settings), `config`, `experiment` (name), `title`,
     `slug`, `owner`, `code_file`, `machine` ("cpu", "gpu" or "tpu"). `attached` has the config's dotted paths whose
-    values must be among the attached sources. `needs` has the slugs of kernels of the owner, which are attached, too.
-    Raises MetadataError with every broken rule.
+    values must be among the attached sources. `needs` and `own` have the slugs of kernels and data sets of the owner,
+    which are attached, too. Raises MetadataError with every broken rule.
     """
     settings = experiment.kernel
     values = {
@@ -126,8 +129,8 @@ def render_metadata(
     problems = _broken_rules(data) or [*_attached_twice(data, needs), *_not_attached(data, experiment.config, attached)]
     if problems:
         raise _error(experiment.name, problems)
-    found = KernelMetadata(text, data, tuple(needs))
-    return with_owner(found, owner or _OWNER_PLACEHOLDER) if needs else found
+    found = KernelMetadata(text, data, tuple(needs), tuple(own))
+    return with_owner(found, owner or _OWNER_PLACEHOLDER) if needs or own else found
 
 
 @functools.lru_cache(maxsize=8)
@@ -140,13 +143,14 @@ def _compiled(template: str) -> jinja2.Template:
 def with_owner(metadata: KernelMetadata, owner: str) -> KernelMetadata:
     """The same metadata, owned by `owner`, whose kernels its needs are."""
     data = {**metadata.data, "id": f"{owner}/{metadata.slug}"}
-    if metadata.needs:
-        others = [name for name in data.get("kernel_sources", ()) if _slug_of(name) not in metadata.needs]
-        data["kernel_sources"] = [*others, *(f"{owner}/{slug}" for slug in metadata.needs)]
+    for key, slugs in (("kernel_sources", metadata.needs), ("dataset_sources", metadata.own)):
+        if slugs:
+            others = [name for name in data.get(key, ()) if _slug_of(name) not in slugs]
+            data[key] = [*others, *(f"{owner}/{slug}" for slug in slugs)]
     problems = _broken_rules(data)
     if problems:
         raise MetadataError("; ".join(problems))
-    return KernelMetadata(_written(data), data, metadata.needs)
+    return KernelMetadata(_written(data), data, metadata.needs, metadata.own)
 
 
 def _slug_of(source: str) -> str:

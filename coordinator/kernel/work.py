@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:  # it imports the template engine, which most commands do not 
 
 _OTHERWISE = frozenset({"id", "id_no", "title", "code_file", "is_private", "keywords"})
 """Keys of kernel-metadata.json that do not change what a session does: names, and who may see it."""
+
+_OF_CONTENT = re.compile(r"/coord-(?:sources|wheels)-[0-9a-f]{12}$")
 
 
 @dataclass(frozen=True, order=True)
@@ -45,6 +48,11 @@ _USUAL: Mapping[str, Any] = {}
 """The start of a model source: its entry, without arguments, in the kernel's working directory."""
 
 
+def is_of_content(reference: object) -> bool:
+    """Whether a data set (owner/slug) is one that coord has named by its content: sources, or wheels."""
+    return _OF_CONTENT.search(str(reference)) is not None
+
+
 def work_to_do(built: Build, reads: Sequence[Source] = ()) -> str:
     """The digest of a built kernel's work that reads these versions, equal to `ledger.work.work_of` of its run."""
     files = {file.path: file.sha256 for file in built.files}
@@ -69,6 +77,9 @@ def digest_of_work(
         slugs = tuple(f"/{slug}" for slug in needs.values())
         sources = surroundings.get("kernel_sources") or ()
         surroundings["kernel_sources"] = [name for name in sources if not name.endswith(slugs)]
+    # Those that coord makes of the sources and of the wheels: the files and the launch say what is in them.
+    if any(map(is_of_content, sources := surroundings.get("dataset_sources") or ())):
+        surroundings["dataset_sources"] = [name for name in sources if not is_of_content(name)]
     parts: list[Any] = [dict(files), dict(config), surroundings]
     if reads:
         parts.append([[each.reference, each.version] for each in sorted(reads)])

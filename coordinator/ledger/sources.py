@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coordinator.kaggle_rules import normal_name
-from coordinator.kernel import Source
+from coordinator.kernel import Source, is_of_content
 from coordinator.ledger.datasets import DatasetVersion, dataset_versions, newest_of_each
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.target import RunState
@@ -66,9 +66,9 @@ def attached_datasets(
 ) -> list[DatasetVersion]:
     """The newest version of each data set that is attached and was pushed from here; `versions` are the newest first.
 
-    A name that has a version always gives that one, whatever is pushed.
+    A name that has a version always gives that one, whatever is pushed; and so does one that is made of the content.
     """
-    names = [normal_name(str(name)) for name in metadata.get("dataset_sources") or ()]
+    names = [normal_name(str(name)) for name in metadata.get("dataset_sources") or () if not is_of_content(name)]
     newest = newest_of_each(versions)
     return [newest[target, name] for name in dict.fromkeys(names) if (target, name) in newest]
 

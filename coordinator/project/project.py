@@ -59,6 +59,15 @@ class Project:
         return self.root / (self.settings.image or "kaggle-image.json")
 
     @property
+    def wheels_lock(self) -> Path:
+        """What `coord wheels` writes: which wheels the requirements need; it may be missing."""
+        return self.root / "kaggle-wheels.json"
+
+    def wheels(self, slug: str) -> Path:
+        """The folder of the wheels that are the data set of this name."""
+        return self.state / "wheels" / _part(slug)
+
+    @property
     def state(self) -> Path:
         """Everything that coord remembers about this project, git-ignored."""
         return self.root / ".coord"
@@ -93,6 +102,11 @@ class Project:
     def export_lock(self) -> Path:
         """Held while runs are handed over to other tools."""
         return self._lock("export")
+
+    @property
+    def resolving_lock(self) -> Path:
+        """Held while wheels are being resolved and downloaded."""
+        return self._lock("wheels")
 
     def submit_lock(self, target: str, competition: str) -> Path:
         """Held while something is submitted to that competition."""

@@ -308,6 +308,11 @@ class Settings:
     """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default."""
     image_extra: tuple[str, ...] = ()
     """Modules or distributions that the kernel has beside the image's, for example from attached wheels."""
+    requirements: tuple[str, ...] = ()
+    """What the image lacks, as "lightgbm>=4": `coord wheels` downloads it with all that it needs, and kernels install
+    it before they start."""
+    large: Literal["dataset"] | None = None
+    """Where the sources go if they are too large for a script: "dataset" is a private data set beside it."""
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
     submission: SubmissionSettings = SubmissionSettings()

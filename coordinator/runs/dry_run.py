@@ -43,9 +43,10 @@ def dry_run_kernel(
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
-    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for models that the local
-    Kaggle has, and a need by its own output (see dry_needs.py). Raises ProjectError if one is missing and cannot be
-    made, BundleError if the program opens files of the project that are not in the kernel.
+    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for a need by its own output
+    (see dry_needs.py), for the kernel's own data sets (sources, wheels), and for models that the local Kaggle has
+    (`coord local add-model`). Raises ProjectError if one is missing and cannot be made, BundleError if the program
+    opens files of the project that are not in the kernel.
     """
     if built.left_out:
         raise BundleError(
@@ -60,10 +61,11 @@ def dry_run_kernel(
     if folder is not None and not folder.is_dir():
         _prepare(project, folder)
     inputs = _mounts(project, kernel, folder)
+    owner = project.settings.owner or local.OWNER
+    inputs |= {local.mount_path(project, "datasets", f"{owner}/{own.slug}"): own.content for own in built.datasets}
     for need in built.experiment.needs:
         output, told = stand_in(project, built.experiment.name, need)
         say(told)
-        owner = project.settings.owner or local.OWNER
         inputs[local.mount_path(project, "notebooks", f"{owner}/{built.needs[need.name]}")] = output
     root = project.dry_run(built.experiment.name)
     session = local.DrySession(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coordinator.bundle import script_in, stamp_of, stamped
 from coordinator.clock import SYSTEM_CLOCK
-from coordinator.datasets import wait_for_attached
+from coordinator.datasets import push_folder, wait_for_attached
 from coordinator.errors import CoordError, NoAnswer, NoSlot, NotSent, TargetError
 from coordinator.files import held
 from coordinator.kernel import TEMPLATE, Build, KernelMetadata, check_source_size, with_owner
@@ -40,6 +40,8 @@ def push_kernel(
     If the answer is lost, the target is asked what exists: the version that names this run is adopted; if there is none
     once it can't arrive any more, the same run is sent again, a few times at most.
 
+    Its own data sets (sources, wheels) are on the target, and ready, before it is sent.
+
     With `wait_for_slot`, what the session limit refuses is tried again as sessions end; the run is refused meanwhile,
     and stays so after Ctrl-C. `continues` is the id of the run that it continues.
 
@@ -56,6 +58,8 @@ def push_kernel(
     with held(workspace.project.push_lock(workspace.target.name, metadata.slug), wait=True):
         _check_active(workspace, built.experiment.name, force=force)
         _check_type(workspace, metadata)
+        for own in built.datasets:
+            push_folder(workspace, own.content, f"{workspace.target.owner}/{own.slug}")
         wait_for_attached(workspace, metadata.data.get("dataset_sources") or ())
         run = _intent(workspace, built, metadata, continues)
         source = built.as_sent(stamped(built.script.text, run_id=run.id, git=run.git))

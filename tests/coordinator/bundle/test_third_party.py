@@ -154,11 +154,11 @@ def test_the_ways_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "  pack/train.py:1: puree",
     ]
     assert (caught.value.hint or "").splitlines() == [
-        "fast: fast-thing 3.4 is not pure Python (fast/_c.so); vendor cannot pack it. Attach wheels as a data set:",
-        "  pip download fast-thing -d wheels --only-binary :all: --python-version 3.12 --platform manylinux2014_x86_64",
-        "  and in the kernel, before the import: pip install --no-index --find-links /kaggle/input/... fast-thing",
+        "fast: fast-thing 3.4 is not pure Python (fast/_c.so); vendor cannot pack it. As a wheel, kernels can "
+        'install it: requirements = ["fast-thing"] in [tool.coord], then coord wheels.',
         "imp: the standard library has it no longer since Python 3.12.",
-        "nowhere: no distribution installed here has it. Install one: if it is pure Python, vendor packs it.",
+        "nowhere: no distribution installed here has it. Name the one that does: "
+        'requirements = ["..."] in [tool.coord], then coord wheels.',
         'puree: vendor = ["pure-thing"] in [tool.coord] packs pure-thing 1.2 into the bundle.',
         'If the kernel has it all the same, say so: image_extra = ["module"] in [tool.coord]. coord image show says '
         "where the table comes from, coord image refresh makes a new one.",

@@ -23,7 +23,9 @@ import pytest
 import typer
 from click.testing import CliRunner
 
+from coordinator.bundle.image import shipped_image
 from coordinator.cli import app
+from coordinator.wheels.lock import Lock, Wheel
 from tests.coordinator.command import Coord, until
 from tests.paths import GOLDEN
 
@@ -93,6 +95,16 @@ def _lose_results(coord: Coord) -> None:
     shutil.rmtree(coord.root / "results" / "base" / "local-v1")
 
 
+def _require_a_wheel(coord: Coord) -> None:
+    """One that is locked and here; nothing is resolved."""
+    settings = coord.root / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("[tool.coord]\n", '[tool.coord]\nrequirements = ["fast"]\n', 1))
+    wheel = Wheel("fast-1.0-py3-none-any.whl", "fast", "1.0", 10, "0" * 64, ("fast",))
+    lock = Lock(("fast",), shipped_image().python, {}, (wheel,))
+    (coord.root / "kaggle-wheels.json").write_text(lock.to_json())
+    (coord.root / ".coord" / "wheels" / lock.slug).mkdir(parents=True)
+
+
 @dataclass(frozen=True)
 class Case:
     """A command line without `--json`, its exit code, and what is done before it."""
@@ -154,6 +166,7 @@ CASES = [
     Case("cancel --exp base", first=_wait_for_the_last_epoch),
     Case("ledger check", code=1, first=_lose_results),
     Case("ledger check --repair"),
+    Case("wheels --no-push", first=_require_a_wheel),
 ]
 
 

@@ -1,0 +1,1 @@
+"""What kernels install beside the image."""
