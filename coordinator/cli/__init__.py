@@ -25,6 +25,7 @@ from coordinator.cli import (
     init,
     kernels,
     ledger,
+    live_check,
     local,
     report,
     runs,
@@ -58,6 +59,7 @@ for group in (
     submit,
     report,
     wheels,
+    live_check,
 ):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")
