@@ -25,6 +25,7 @@ from coordinator.cli import (
     init,
     kernels,
     ledger,
+    live_check,
     local,
     rehearse,
     report,
@@ -60,6 +61,7 @@ for group in (
     submit,
     report,
     wheels,
+    live_check,
 ):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")

@@ -333,17 +333,21 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
     return code
 
 
-def has_source(project: Project, kind: str, name: str) -> bool:
-    """Whether the local Kaggle has what `kind` (dataset_sources, ...) names."""
+def source_folder(project: Project, kind: str, name: str) -> Path | None:
+    """The folder of what `kind` (dataset_sources, ...) names, in its newest version; None if it is not there."""
     root, state = project.local_kaggle, _module("state")
+    folder: Path | None = None
     with _explained():
         if kind == "competition_sources":
-            return state.sources.competition(root, name) is not None
-        if kind == "model_sources":
-            return state.models.newest(root, state.ModelSource.parse(name)) is not None
-        if kind == "dataset_sources":
-            return state.sources.dataset(root, state.DatasetSource.parse(name)) is not None
-        return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
+            folder = state.sources.competition(root, name)
+        elif kind == "model_sources":
+            found = state.models.newest(root, state.ModelSource.parse(name))
+            folder = None if found is None else state.models.folder(root, found)
+        elif kind == "dataset_sources":
+            folder = state.sources.dataset(root, state.DatasetSource.parse(name))
+        elif kind == "kernel_sources":
+            folder = state.sources.kernel_output(root, state.Reference.parse(name))
+    return folder
 
 
 def _settings(project: Project) -> Any:
