@@ -22,7 +22,7 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"maintenance", "report"},
-    {"handover", "submissions", "sweeps"},
+    {"handover", "rehearsal", "submissions", "sweeps"},
     {"comparison", "runs"},
     {"datasets", "ledger", "workspace"},
     {"results", "transfers"},
