@@ -7,6 +7,7 @@ program runs in its own process, with its own folder, environment, output and ex
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import gc
 import importlib
@@ -18,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self, TextIO
 
 PROJECT = Path(__file__).parents[1]
 TRAINING = ("numpy", "PIL.Image", "pydicom", "torch", "torchvision.models.detection")
@@ -32,21 +35,78 @@ def run_warm(
     module: str, *arguments: str, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]
 ) -> subprocess.CompletedProcess[str]:
     """Runs `python -m module` in `cwd` to its end, with these modules already loaded; PYTHONPATH comes from `env`."""
-    server = _server(loaded)
-    assert server.stdin is not None
-    assert server.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
-        streams = [str(Path(folder, name)) for name in ("out", "err")]
-        server.stdin.write(json.dumps([[module, *arguments], str(cwd), dict(env), *streams]) + "\n")
-        server.stdin.flush()
+        streams = [Path(folder, name) for name in ("out", "err")]
+        with _Process(loaded, [module, *arguments], cwd, env, streams) as process:
+            pass
+        out, err = (stream.read_text(encoding="utf-8") for stream in streams)
+    return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], process.returncode, out, err)
+
+
+@contextlib.contextmanager
+def started_warm(module: str, *, cwd: Path, env: Mapping[str, str], loaded: tuple[str, ...]) -> Iterator[Started]:
+    """Starts `python -m module` as `run_warm` does, and waits for its end after the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = (Path(folder, name) for name in ("out", "err"))
+        os.mkfifo(out)
+        with _Process(loaded, [module], cwd, env, [out, err]) as process, out.open(encoding="utf-8") as output:
+            started = Started(process.id, output)
+            yield started
+            output.read()  # ends when the last of its processes has closed it
+        started.returncode = process.returncode
+
+
+@dataclass
+class Started:
+    """A program that runs."""
+
+    id: int
+    """Its process id."""
+    output: TextIO
+    """What it prints, as it comes."""
+    returncode: int | None = None
+    """As in `subprocess`, after its end."""
+
+
+class _Process:
+    """A process that a server has forked. After the block it has ended, and `returncode` is as in `subprocess`."""
+
+    def __init__(
+        self,
+        loaded: tuple[str, ...],
+        command: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str],
+        streams: Sequence[Path],
+    ) -> None:
+        self._server = _server(loaded)
+        assert self._server.stdin is not None
+        paths = [str(path) for path in streams]
+        self._server.stdin.write(json.dumps([command, str(cwd), dict(env), *paths]) + "\n")
+        self._server.stdin.flush()
+
+    def __enter__(self) -> Self:
+        self.id = self._answer()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._end_all()
+        else:
+            self.returncode = self._answer()
+
+    def _answer(self) -> int:
+        assert self._server.stdout is not None
         try:
-            code = int(server.stdout.readline())
-        except BaseException:  # a test that took too long: the next test must not read its answer
-            os.killpg(server.pid, signal.SIGKILL)
-            _server.cache_clear()
+            return int(self._server.stdout.readline())
+        except BaseException:  # a test that took too long
+            self._end_all()
             raise
-        out, err = (Path(stream).read_text(encoding="utf-8") for stream in streams)
-    return subprocess.CompletedProcess([sys.executable, "-m", module, *arguments], code, out, err)
+
+    def _end_all(self) -> None:
+        """The next test must not read this one's answer."""
+        os.killpg(self._server.pid, signal.SIGKILL)
+        _server.cache_clear()
 
 
 def can_be_warm(env: Mapping[str, str]) -> bool:
@@ -71,7 +131,7 @@ def _server(loaded: tuple[str, ...]) -> subprocess.Popen[str]:
 
 
 def serve(loaded: list[str]) -> None:
-    """Reads requests and answers with exit codes as in `subprocess`, until the input ends."""
+    """Reads requests and answers with process ids, and at their ends exit codes as in `subprocess`."""
     for name in loaded:
         importlib.import_module(name)
     gc.collect()
@@ -81,6 +141,7 @@ def serve(loaded: list[str]) -> None:
         if child == 0:
             _become(*json.loads(line))
             return
+        print(child, flush=True)
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)
 

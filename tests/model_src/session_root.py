@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from tests.warm import TRAINING, run_warm
+from tests.warm import TRAINING, Started, run_warm, started_warm
 
 PROJECT = Path(__file__).parents[2]
 NARROW = Path(__file__).parent / "narrow"
@@ -76,6 +77,12 @@ def train(root: Path, config: Mapping[str, Any]) -> subprocess.CompletedProcess[
     """Run the training program to its end."""
     _, settings = command(root, config)
     return run_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
+
+
+def started(root: Path, config: Mapping[str, Any]) -> AbstractContextManager[Started]:
+    """Starts the training program; after the block it has ended."""
+    _, settings = command(root, config)
+    return started_warm("model_src.train", cwd=settings["cwd"], env=settings["env"], loaded=LOADED)
 
 
 def attach(root: Path, source: Path) -> None:

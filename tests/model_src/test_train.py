@@ -7,8 +7,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import torch
 
 from model_src.data.labels import read_labels
 from model_src.data.rle import decode
-from tests.model_src.session_root import PROJECT, TINY, attach, changed, command, train
+from tests.model_src.session_root import LOADED, PROJECT, TINY, attach, changed, started, train
+from tests.warm import run_warm
 
 
 def read(root: Path, name: str) -> dict[str, Any]:
@@ -231,14 +230,12 @@ def test_missing_data_is_reported(tmp_path: Path) -> None:
 def test_run_that_is_stopped_leaves_what_it_had(sample_data: Path, tmp_path: Path) -> None:
     """A session that gets SIGTERM reports its epochs and an error."""
     attach(tmp_path, sample_data)
-    arguments, settings = command(tmp_path, changed(TINY, train={"epochs": 500, "evaluate_every": 500}))
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    config = changed(TINY, train={"epochs": 500, "evaluate_every": 500})
+    with started(tmp_path, config) as process:
+        for line in process.output:
             if '"event": "epoch"' in line:
                 break
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()
+        os.kill(process.id, signal.SIGTERM)
     assert process.returncode == 128 + signal.SIGTERM
     left = read(tmp_path, "metrics.json")
     assert (left["status"], left["error"]["type"], left["counts"]["images"]) == ("error", "SystemExit", 16)
@@ -249,9 +246,7 @@ def test_without_a_bundle(tmp_path: Path) -> None:
     """Without coord's environment it has the default config and the identity "unbundled"."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COORD_")}
     environment |= {"COORD_KAGGLE_ROOT": str(tmp_path), "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(
-        [sys.executable, "-m", "model_src.train"], check=False, capture_output=True, cwd=tmp_path, env=environment
-    )
+    done = run_warm("model_src.train", cwd=tmp_path, env=environment, loaded=LOADED)
     assert done.returncode == 1
     left = json.loads((tmp_path / "metrics.json").read_text())
     assert (left["experiment"], left["digest"], left["config"]["train"]["epochs"]) == ("unbundled", "unbundled", 10)

@@ -94,16 +94,16 @@ def test_mask_rcnn_goes_to_a_score(made: Coord) -> None:
     made.here("init", ".", "--template", "mask-rcnn", "--owner", "ada")
     data, part = made.root / ".coord" / "sample-data", ("--exp", "smoke")
     write_sample_data(data, SampleData(images=8, test_images=4, size=64))
-    made("dry-run", *part)
+    small = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]")
+    narrow = ("model.channels=16", "model.box_features=32")
+    few = ("evaluate.oracle=false", "evaluate.ablation=false", "evaluate.worst=0")
+    sets = [word for each in (*small, *narrow, *few) for word in ("--set", each)]
+    made("dry-run", *part, *sets)
     solution = made.root / ".coord" / "sample-data-solution.csv"
     made.here("local", "add-dataset", "local/siim-sample", str(data))
     made.here("local", "add-competition", "siim", str(data), "--solution", str(solution))
-    small = (
-        *("data.image_size=64", "folds.run=[0]", "train.epochs=1", "evaluate.oracle=false"),
-        "model.anchor_sizes=[4, 8, 16, 32, 64]",
-    )
-    stopped = (*small, "train.stop_after_steps=1")
-    made.here("push", *part, *(word for each in stopped for word in ("--set", each)), "--wait")
+    once = ("folds.run=[0]", "train.epochs=1", "train.stop_after_steps=1")
+    made.here("push", *part, *sets, *(word for each in once for word in ("--set", each)), "--wait")
     made.here("continue", *part, "--set", "train.stop_after_steps=null", "--wait")
     ends = [made.session_root("my-project-smoke", version) / "working" for version in (1, 2)]
     first, second = (json.loads((end / "metrics.json").read_text()) for end in ends)

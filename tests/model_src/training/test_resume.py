@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ from model_src.training import resume
 from model_src.training.checkpoint import DamagedCheckpoint, load_checkpoint, save_checkpoint
 from model_src.training.run import Run
 from model_src.training.stopping import OutOfTime, Stop
-from tests.model_src.session_root import TINY, attach, changed, command, train
+from tests.model_src.session_root import TINY, attach, changed, started, train
 
 QUICK = changed(
     TINY,
@@ -187,15 +187,12 @@ def test_processes_that_are_killed_and_asked_to_end(sample_data: Path, uninterru
     def config(**settings: Any) -> dict[str, Any]:
         return changed(QUICK, folds={"run": [1]}, train={"resume_from": ".", **settings})
 
-    def end(until: str, number: int, **settings: Any) -> int:
-        arguments, process_settings = command(tmp_path, config(**settings))
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE, **process_settings) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
+    def end(until: str, number: int, **settings: Any) -> int | None:
+        with started(tmp_path, config(**settings)) as process:
+            for line in process.output:
                 if until in line:
-                    process.send_signal(number)
+                    os.kill(process.id, number)
                     break
-            process.stdout.read()
         return process.returncode
 
     # The result must not depend on the step at which the signals arrive.

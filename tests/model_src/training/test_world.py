@@ -15,7 +15,7 @@ import torch
 from model_src.config import TrainConfig
 from model_src.training.checkpoint import load_checkpoint
 from model_src.training.world import processes
-from tests.model_src.session_root import LOADED, PROJECT, TINY, attach, changed, command, train
+from tests.model_src.session_root import LOADED, PROJECT, TINY, attach, changed, command, started, train
 from tests.warm import run_warm
 
 PARTED = changed(
@@ -23,6 +23,7 @@ PARTED = changed(
     folds={"n": 2, "holdout": 0.2},
     train={"epochs": 2, "batch_size": 3, "micro_batches": 2, "validation_loss": True, "average_best": 2},
     augment={"preset": "little"},
+    evaluate={"worst": 0, "score_thresholds": [0.1, 0.5], "mask_thresholds": [0.3, 0.5], "min_areas": [500, 2000]},
     predict={"tta": "hflip", "weights": "average"},
 )
 """Batches of 3 in parts of 2 and 1, so that the parts have different weights; the last batch is smaller.
@@ -153,14 +154,11 @@ def test_request_to_end_reaches_all(sample_data: Path, tmp_path: Path) -> None:
     """SIGTERM to the process that started them: state and report are saved, no process is left."""
     attach(tmp_path, sample_data)
     config = changed(PARTED, train={"processes": 2, "epochs": 500, "evaluate_every": 500})
-    arguments, settings = command(tmp_path, config)
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, **settings) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    with started(tmp_path, config) as process:
+        for line in process.output:
             if '"event": "epoch"' in line:
                 break
-        process.send_signal(signal.SIGTERM)
-        process.stdout.read()  # ends when the last of them has closed it
+        os.kill(process.id, signal.SIGTERM)
     assert process.returncode == 128 + signal.SIGTERM
     assert read(tmp_path, "metrics.json")["error"]["type"] == "SystemExit"
     assert (tmp_path / "working" / "resume.pth").exists()
