@@ -3,6 +3,7 @@
 #   make demo    a small data set, a push to the local Kaggle, its cross-validation table   (takes minutes)
 #   make test    lint, type check, tests
 #   make bench   speed, as ratios to other programs in the same run
+#   make live-check  what Kaggle itself says to coord's assumptions, with your account (asks first; docs/live_check.md)
 #   make mutants mistakes made on purpose, one at a time, each of which a test has to notice
 #
 # PIP_ARGS is passed to pip. For example, this installs a smaller torch without CUDA:
@@ -17,7 +18,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.coord-installed
 SAMPLE := .coord/sample-data
 
-.PHONY: help demo test tests quick lint types format bench mutants clean install
+.PHONY: help demo test tests quick lint types format bench live-check mutants clean install
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -81,6 +82,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.sessions
 	$(BIN)/python -m benchmarks.kills
 	$(BIN)/python -m benchmarks.crowd
+
+live-check: $(READY)
+	$(BIN)/coord live-check $(ARGS)
 
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants

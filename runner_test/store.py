@@ -10,6 +10,7 @@ hidden name and then renamed, version numbers are assigned under one lock, and n
     <root>/competition-rules                                   how submissions are scored (competitions.py)
     <root>/uploads, arriving                                   files on their way in, data sets that are being made
     <root>/submissions                                         submissions, reruns and scores
+    <root>/rehearsals                                          reruns that are no submissions (submissions.py)
     <root>/queue, slots                                        the queue of sessions (slots.py)
     <root>/new, trash                                          what is being made, and what is being deleted
     <root>/usage.jsonl                                         accelerator hours of what was deleted (usage.py)
@@ -103,10 +104,11 @@ class Store:
     ) -> None:
         """Register `folder` as the data of a competition, in place of an earlier registration.
 
-        It accepts submissions if it has a solution and rules. Raises BadName, MissingFolder and BadCompetition.
+        It accepts submissions if it has a solution and rules; rules without a solution are for rehearsals. Raises
+        BadName, MissingFolder and BadCompetition.
         """
         sources.check_folder(f"competition {slug}", folder)
-        if solution is not None and rules is not None:
+        if rules is not None:
             competitions.register(self.root, slug, folder, solution, rules)
         else:
             competitions.unregister(self.root, slug)

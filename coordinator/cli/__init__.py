@@ -25,7 +25,9 @@ from coordinator.cli import (
     init,
     kernels,
     ledger,
+    live_check,
     local,
+    rehearse,
     report,
     runs,
     submit,
@@ -55,9 +57,11 @@ for group in (
     handover,
     init,
     onward,
+    rehearse,
     submit,
     report,
     wheels,
+    live_check,
 ):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")

@@ -36,7 +36,7 @@ Sets = Annotated[
 ]
 
 
-def _known_target(name: str | None) -> str | None:
+def known_target(name: str | None) -> str | None:
     """Checked for all commands in one place: those that only read the ledger would find no run on an unknown target."""
     if name is not None:
         from coordinator.project import parse_target
@@ -53,7 +53,7 @@ TargetOption = Annotated[
     typer.Option(
         "--target",
         "-t",
-        callback=_known_target,
+        callback=known_target,
         help="kaggle or local; else COORD_TARGET, else the project's setting.",
     ),
 ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from coordinator.ledger import DatasetVersion
 
-app = Group(help="Private data sets: make them of folders, ask for their state, fetch them.", no_args_is_help=True)
+app = Group(help="Private data sets: push a folder, fetch one.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(help="OWNER/SLUG, as dataset_sources name it.", metavar="OWNER/SLUG")]
 

@@ -99,8 +99,9 @@ def add_competition(
 
     reruns = {"--gateway": gateway, "--time-limit": time_limit}
     code = {"--hidden": hidden, **reruns}
-    chosen = {"--public-share": public_share, "--daily-limit": daily_limit, "--code-only": code_only or None, **code}
-    if solution is None and (without := _given(chosen)):
+    scores = {"--public-share": public_share, "--daily-limit": daily_limit}
+    needing = scores if hidden is not None else {**scores, "--code-only": code_only or None, **reruns}
+    if solution is None and (without := _given(needing)):
         raise UsageError(f"{without} is for a competition that scores", hint="Give its --solution, too.")
     if hidden is None and (without := _given(reruns)):
         raise UsageError(f"{without} is for reruns with hidden data", hint="Give their folder, too: --hidden DIR.")
@@ -109,7 +110,7 @@ def add_competition(
     if time_limit is not None and not 0 < time_limit < math.inf:
         raise UsageError(f"--time-limit must be more than 0 hours, is {time_limit:g}")
     project, scoring = this_project(), None
-    if solution is not None:
+    if solution is not None or hidden is not None:
         primary = project.settings.metrics.primary
         scoring = local.Scoring(
             solution,
@@ -122,8 +123,10 @@ def add_competition(
             time_limit=(time_limit or 0) * 3600,
         )
     local.add_competition(project, slug, directory, scoring)
-    say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if scoring else ""))
-    if hidden is not None:
+    say(f"{slug} is {directory}" + (f", scored by {project.settings.scorer}" if solution else ""))
+    if hidden is not None and solution is None:
+        say(f"coord rehearse runs a kernel again with {hidden}; without --solution it takes no submissions")
+    elif hidden is not None:
         say(f"a submission runs its kernel again with {hidden}" + (f", asked by {gateway}" if gateway else ""))
 
 
@@ -136,7 +139,11 @@ def _given(options: Mapping[str, object]) -> str | None:
 @command
 def rerun_log(
     which: Annotated[
-        str, typer.Argument(help="A competition, for its newest rerun, or a submission's number.", metavar="SLUG|REF")
+        str,
+        typer.Argument(
+            help="A competition, for its newest rerun; a submission's number; or a rehearsed kernel.",
+            metavar="SLUG|REF|OWNER/SLUG",
+        ),
     ],
     of_gateway: Annotated[bool, typer.Option("--gateway", help="The gateway's log instead of the kernel's.")] = False,
 ) -> None:
@@ -151,7 +158,8 @@ def rerun_log(
     project = this_project()
     found = local.rerun(project, which)
     took = "" if found.seconds is None else f" after {found.seconds:.1f} s"
-    say(f"submission {found.ref} to {found.competition}, {found.kernel}: {found.state}{took}")
+    what = f"submission {found.ref} to" if found.ref else "rehearsal in"
+    say(f"{what} {found.competition}, {found.kernel}: {found.state}{took}")
     for each in (found.error, found.detail):
         if each:
             say(each)

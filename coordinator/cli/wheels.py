@@ -26,9 +26,10 @@ def wheels(
     target: TargetOption = None,
     as_json: Json = False,
 ) -> None:
-    """Resolve and download what the image lacks, and make it a private data set.
+    """Download what the image lacks, as a private data set.
 
-    [tool.coord] requirements names the packages. Kernels install them without a network before they start.
+    pip resolves it: [tool.coord] requirements names the packages. Kernels install them without a network before they
+    start.
     """
     from coordinator.wheels import prepare_wheels
 

@@ -127,6 +127,11 @@ class Project:
     def _lock(self, name: str) -> Path:
         return self.state / "locks" / _part(name)
 
+    @property
+    def live_check(self) -> Path:
+        """What `coord live-check` has found and made."""
+        return self.state / "live-check"
+
     def dry_run(self, experiment: str) -> Path:
         return self.state / "dry-run" / _part(experiment)
 

@@ -82,7 +82,8 @@ class DryRunSettings:
     """How `coord dry-run` runs a kernel on this machine: on which data, with which values."""
 
     input: str = ""
-    """Folder that stands in for every attached data set and competition, relative to the project."""
+    """Folder that stands in for every attached data set and competition, relative to the project; without it they are
+    those that the local Kaggle has."""
     prepare: tuple[str, ...] = ()
     """Command that makes that folder when it is missing; run with this Python (without naming it) in the project."""
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)

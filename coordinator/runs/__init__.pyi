@@ -10,7 +10,7 @@ from .fetch import (
     output_file as output_file,
     provenance as provenance,
 )
-from .follow import follow_run as follow_run
+from .follow import follow_run as follow_run, wait_for_end as wait_for_end
 from .isolation import warn_of_isolation as warn_of_isolation
 from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel

@@ -43,10 +43,11 @@ def dry_run_kernel(
     """Runs the kernel in `build/<experiment>/` in the layout and environment of a session, in the foreground.
 
     `given` are the `--set` texts of the command line: they win against `[tool.coord.dry_run.overrides]`.
-    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`, but for a need by its own output
-    (see dry_needs.py), for the kernel's own data sets (sources, wheels), and for models that the local Kaggle has
-    (`coord local add-model`). Raises ProjectError if one is missing and cannot be made, BundleError if the program
-    opens files of the project that are not in the kernel.
+    Every attached source is stood in for by the folder `[tool.coord.dry_run] input`; without that setting it is the one
+    that the local Kaggle has. Needs have their own output (see dry_needs.py), the kernel's own data sets (sources,
+    wheels) their own files, and models those of the local Kaggle (`coord local add-model`). Raises ProjectError if a
+    folder is missing and cannot be made, BundleError if the program opens files of the project that are not in the
+    kernel.
     """
     if built.left_out:
         raise BundleError(
@@ -60,7 +61,7 @@ def dry_run_kernel(
     folder = project.root / settings.input if settings.input else None
     if folder is not None and not folder.is_dir():
         _prepare(project, folder)
-    inputs = _mounts(project, kernel, folder)
+    inputs = _mounts(project, kernel, folder, say)
     owner = project.settings.owner or local.OWNER
     inputs |= {local.mount_path(project, "datasets", f"{owner}/{own.slug}"): own.content for own in built.datasets}
     for need in built.experiment.needs:
@@ -91,22 +92,32 @@ def dry_run_kernel(
     return DryRun(exit_code, working, summary, (*faults, *too_large(working), *table_faults(project, working)))
 
 
-def _mounts(project: Project, kernel: KernelSettings, in_place: Path | None) -> dict[str, Path]:
+_KINDS = {"dataset_sources": "datasets", "competition_sources": "competitions", "kernel_sources": "notebooks"}
+"""Where sources are mounted: the name of the folder below `input/`."""
+
+
+def _mounts(
+    project: Project, kernel: KernelSettings, in_place: Path | None, say: Callable[[str], None]
+) -> dict[str, Path]:
     """The folders of the attached sources, by where they are mounted below `input/`.
 
-    `in_place` takes the place of each, but for models that the local Kaggle has. Without it, there are no others.
+    `in_place` takes the place of each, but for models that the local Kaggle has. Without it, they are those that the
+    local Kaggle has, and `say` is told of the others.
     """
-    attached = {
-        "datasets": kernel.dataset_sources,
-        "competitions": kernel.competition_sources,
-        "notebooks": kernel.kernel_sources,
-    }
-    paths = [local.mount_path(project, kind, source) for kind, names in attached.items() for source in names]
-    mounts = [(path, in_place) for path in paths]
+    mounts: dict[str, Path | None] = {}
+    for kind, folder in _KINDS.items():
+        for source in getattr(kernel, kind):
+            found = in_place or local.source_folder(project, kind, source)
+            mounts[local.mount_path(project, folder, source)] = found
     for source in kernel.model_sources:
         path, registered = local.model_mount(project, source)
-        mounts.append((path, registered or in_place))
-    return {path: folder for path, folder in mounts if folder is not None}
+        mounts[path] = registered or in_place
+    for path in (path for path, found in mounts.items() if found is None):
+        say(
+            f"warning: nothing is mounted at input/{path}: add it to the local Kaggle (coord local --help), or name a "
+            "folder for all sources: input in [tool.coord.dry_run]"
+        )
+    return {path: folder for path, folder in mounts.items() if folder is not None}
 
 
 def _prepare(project: Project, folder: Path) -> None:

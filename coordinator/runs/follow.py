@@ -13,7 +13,7 @@ from coordinator.target import LogRecord, RunState
 from coordinator.workspace import Workspace
 
 _IDLE_SECONDS = 20.0
-PATIENCE = 600.0
+_PATIENCE = 600.0
 """Seconds of waiting, all in all, for a target that gives no answer: a router takes less to restart."""
 
 
@@ -24,6 +24,22 @@ class Pace:
     wait: float = 0.2
     most: float = 10.0
     clock: Clock = SYSTEM_CLOCK
+    silent: float = 0.0
+    """How long the target has given no answer."""
+
+    @staticmethod
+    def of(workspace: Workspace) -> Pace:
+        """A new one for the workspace's target."""
+        return Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock)
+
+    def answered(self) -> None:
+        self.silent = 0.0
+
+    def not_answered(self, error: NoAnswer | Later) -> None:
+        """Raises the error once there was no answer for ten minutes. (Later asks for fewer requests: waiting does.)"""
+        if self.silent >= _PATIENCE:
+            raise error
+        self.silent += self.wait
 
     def sleep(self) -> None:
         self.clock.sleep(self.wait)
@@ -36,7 +52,7 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes; the run itself continues.
     """
     yield run
-    seen, silent, pace = 0, 0.0, _pace(workspace)
+    seen, pace = 0, Pace.of(workspace)
     while True:
         try:
             current = refresh_run(workspace, run, look_at_log=False)
@@ -53,11 +69,9 @@ def follow_run(workspace: Workspace, run: Run) -> Iterator[Run | LogRecord]:
                 if run.version is not None:
                     yield from workspace.target.log(run.ref)[seen:]
                 return
-            silent = 0.0
-        except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
-            if silent >= PATIENCE:
-                raise
-            silent += pace.wait
+            pace.answered()
+        except (NoAnswer, Later) as error:
+            pace.not_answered(error)
         pace.sleep()
 
 
@@ -67,14 +81,13 @@ def wait_for_end(workspace: Workspace, run: Run) -> Run:
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes, RunFailed if the session should have
     ended by the target's own rules; the run itself continues.
     """
-    pace, silent = _pace(workspace), 0.0
+    pace = Pace.of(workspace)
     while True:
         try:
-            run, silent = refresh_run(workspace, run, look_at_log=False), 0.0
-        except (NoAnswer, Later):
-            if silent >= PATIENCE:
-                raise
-            silent += pace.wait
+            run = refresh_run(workspace, run, look_at_log=False)
+            pace.answered()
+        except (NoAnswer, Later) as error:
+            pace.not_answered(error)
         if not run.state.is_active:
             return run
         at = run_times(run)
@@ -84,7 +97,3 @@ def wait_for_end(workspace: Workspace, run: Run) -> Run:
                 hint=f"Look at {run.url}. To end it: coord cancel --exp {run.experiment} --version {run.version}",
             )
         pace.sleep()
-
-
-def _pace(workspace: Workspace) -> Pace:
-    return Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock)

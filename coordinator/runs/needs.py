@@ -14,7 +14,7 @@ from coordinator.kaggle_rules import normal_name
 from coordinator.kernel import needed_slugs
 from coordinator.ledger import Run, outdated_in, stopped_early
 from coordinator.project import Experiment, Need, kernel_titles, target_name
-from coordinator.runs.follow import PATIENCE, Pace
+from coordinator.runs.follow import Pace
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import RunState
 from coordinator.text import command_line
@@ -180,18 +180,17 @@ def _waited_for(workspace: Workspace, experiment: Experiment, slugs: Mapping[str
 
     Raises NoAnswer (or Later) when the target gives no answer for ten minutes.
     """
-    pace = Pace(most=2.0 if workspace.target.name == "local" else 15.0, clock=workspace.clock)
+    pace = Pace.of(workspace)
     begun = workspace.clock.seconds()
-    told, shown, silent = begun, "", 0.0
+    told, shown = begun, ""
     try:
         while True:
             try:
-                found, silent = _look(workspace, experiment, slugs), 0.0
-            except (NoAnswer, Later):  # Later: it asks for fewer requests, and waiting does that
-                if silent >= PATIENCE:
-                    raise
-                silent += pace.wait
+                found = _look(workspace, experiment, slugs)
+            except (NoAnswer, Later) as error:
+                pace.not_answered(error)
             else:
+                pace.answered()
                 awaited = [each.awaited for each in found if each.awaited is not None]
                 if not awaited:
                     return found

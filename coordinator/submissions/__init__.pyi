@@ -1,4 +1,4 @@
-from . import scores as scores
+from . import file as file, scores as scores
 from .agreement import Agreement as Agreement
 from .overview import scores_overview as scores_overview
 from .recorded import RecordedScore as RecordedScore

@@ -27,3 +27,4 @@ from .protocol import (
 )
 from .quota import current_quota as current_quota
 from .reachability import reach as reach
+from .wire import Reply as Reply, Wire as Wire, wire_of as wire_of

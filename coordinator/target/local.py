@@ -18,6 +18,7 @@ from typing import Any, Literal
 from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
 from coordinator.project import Project
 from coordinator.target.competitions import SubmissionState
+from coordinator.target.kernel_ref import KernelRef
 from coordinator.target.protocol import LogRecord
 
 OWNER = "local"
@@ -83,8 +84,10 @@ def add_model(project: Project, ref: str, directory: Path) -> None:
 class Scoring:
     """How a local competition scores submissions, with the project's scorer."""
 
-    solution: Path
-    """CSV file. A column `Usage` (Public, Private, Ignored) divides the rows; else they are divided at random."""
+    solution: Path | None
+    """CSV file; None: it takes no submissions, and its hidden data are for rehearsals.
+
+    A column `Usage` (Public, Private, Ignored) divides the rows; else they are divided at random."""
     public_share: float
     """Share of the ids in the public part, if they are divided at random."""
     daily_limit: int
@@ -108,14 +111,14 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
     if scoring is None:
         _register(project, "add_competition", slug, directory)
         return
-    if project.settings.scorer is None:
+    if project.settings.scorer is None and scoring.solution is not None:
         raise UsageError(
             f"competition {slug} can't score: {project.relative(project.pyproject)} names no scorer",
             hint='Set scorer = "module:function" in [tool.coord]: a function(submission, solution, ids) -> float.',
         )
     with _explained(UsageError):
         rules = _module("state").Rules(
-            scorer=project.settings.scorer,
+            scorer=(scoring.solution and project.settings.scorer) or "",
             project=str(project.root),
             python=sys.executable,
             public_share=scoring.public_share,
@@ -127,7 +130,32 @@ def add_competition(project: Project, slug: str, directory: Path, scoring: Scori
             time_limit=scoring.time_limit,
         )
         store = _module("store").Store(project.local_kaggle)
-        store.add_competition(slug, directory.resolve(), scoring.solution.resolve(), rules)
+        solution = None if scoring.solution is None else scoring.solution.resolve()
+        store.add_competition(slug, directory.resolve(), solution, rules)
+
+
+@dataclass(frozen=True)
+class HiddenData:
+    """What a local competition reruns kernels with."""
+
+    visible: Path
+    hidden: Path
+    solution: Path | None
+    """None: it cannot score."""
+    is_served: bool
+    """Whether a gateway asks the kernel's inference server."""
+
+
+def hidden_data(project: Project, competition: str) -> HiddenData | None:
+    """The hidden data of a local competition; None if it has none, or is not registered."""
+    competitions, sources = _module("state").competitions, _module("state").sources
+    with _explained():
+        visible = sources.competition(project.local_kaggle, competition)
+        rules = competitions.rules_of_reruns(project.local_kaggle, competition)
+    if visible is None or rules is None or not rules.reruns:
+        return None
+    solution = competitions.solution_of(project.local_kaggle, competition)[0] if rules.scorer else None
+    return HiddenData(visible, Path(rules.hidden), solution, bool(rules.gateway))
 
 
 @dataclass(frozen=True)
@@ -151,15 +179,51 @@ class Rerun:
     gateway_log: tuple[LogRecord, ...]
     only_visible: tuple[str, ...]
     """Files of the competition's data that the log names, and that the hidden data don't have."""
+    limit: float
+    """Seconds that it may take."""
+    file: Path | None
+    """The file that is scored, if it left one."""
+
+
+def start_rehearsal(project: Project, kernel: KernelRef, competition: str, file_name: str) -> None:
+    """Starts a rerun of a complete version with a competition's hidden data that is no submission: see `rehearsal`.
+
+    It takes the place of the kernel's last one. Raises TargetError while that runs, and if a source is gone.
+    """
+    with _explained():
+        named = f"{kernel.owner}/{kernel.slug}/{kernel.version}"
+        _module("sessions").start_rehearsal(project.local_kaggle, named, competition, file_name)
+
+
+def session_seconds(project: Project, kernel: KernelRef) -> float | None:
+    """How long the session of a version took; None if it has not ended, or its kernel was deleted."""
+    state = _module("state")
+    reference = state.Reference(kernel.owner, kernel.slug)
+    try:
+        found = state.progress.read(state.version_paths(project.local_kaggle, reference, kernel.version))
+    except FileNotFoundError:
+        return None
+    return None if found.started is None or found.ended is None else found.ended - found.started
+
+
+def end_rehearsal(project: Project, kernel: KernelRef) -> None:
+    """Removes a kernel's rehearsal; if it runs, it ends."""
+    with _explained():
+        _module("sessions").end_rehearsal(project.local_kaggle, f"{kernel.owner}/{kernel.slug}")
 
 
 def rerun(project: Project, which: str) -> Rerun:
-    """The rerun of the submission with the number `which`, or the newest of the competition `which`.
+    """A rerun: of the submission with the number `which`, the newest of the competition `which`, or a rehearsal.
 
-    Raises UsageError if there is none.
+    That is the last one of the kernel `which`, owner/slug. Raises UsageError if there is none.
     """
     sessions, root = _module("sessions"), project.local_kaggle
     with _explained():
+        if "/" in which:
+            report = sessions.rehearsal_report(root, which)
+            if report is not None:
+                return _rerun(report)
+            raise UsageError(f"the kernel {which} was not rehearsed", hint="Rehearse it: coord rehearse --exp NAME")
         number = int(which) if which.isascii() and which.isdecimal() else sessions.newest_rerun(root, which)
         found = None if number is None else sessions.rerun_report(root, number)
     if found is None:
@@ -167,6 +231,10 @@ def rerun(project: Project, which: str) -> Rerun:
             f"{which!r} is neither a submission that the local Kaggle has run again, nor a competition with one",
             hint="The number: coord scores. Reruns: coord local add-competition SLUG DIR --hidden DIR --code-only.",
         )
+    return _rerun(found)
+
+
+def _rerun(found: Any) -> Rerun:
     entry, result = found.entry, found.result
     return Rerun(
         ref=entry.number,
@@ -181,6 +249,8 @@ def rerun(project: Project, which: str) -> Rerun:
         log=tuple(map(_log_record, found.log)),
         gateway_log=tuple(map(_log_record, found.gateway_log)),
         only_visible=tuple(found.only_visible),
+        limit=float(found.limit),
+        file=found.file,
     )
 
 
@@ -193,6 +263,11 @@ def isolation_warning(project: Project) -> str | None:
     with _explained():
         warning: str | None = _module("sessions").isolation.first_warning(project.local_kaggle, _settings(project))
     return warning
+
+
+def is_isolated(project: Project) -> bool:
+    """Whether its sessions have namespaces of their own, and no more network than they are given."""
+    return bool(_module("sessions").isolation.possible(_settings(project)))
 
 
 def mount_path(project: Project, kind: str, source: str) -> str:
@@ -258,17 +333,21 @@ def run_once(project: Project, session: DrySession, on_record: Callable[[LogReco
     return code
 
 
-def has_source(project: Project, kind: str, name: str) -> bool:
-    """Whether the local Kaggle has what `kind` (dataset_sources, ...) names."""
+def source_folder(project: Project, kind: str, name: str) -> Path | None:
+    """The folder of what `kind` (dataset_sources, ...) names, in its newest version; None if it is not there."""
     root, state = project.local_kaggle, _module("state")
+    folder: Path | None = None
     with _explained():
         if kind == "competition_sources":
-            return state.sources.competition(root, name) is not None
-        if kind == "model_sources":
-            return state.models.newest(root, state.ModelSource.parse(name)) is not None
-        if kind == "dataset_sources":
-            return state.sources.dataset(root, state.DatasetSource.parse(name)) is not None
-        return kind == "kernel_sources" and state.sources.kernel_output(root, state.Reference.parse(name)) is not None
+            folder = state.sources.competition(root, name)
+        elif kind == "model_sources":
+            found = state.models.newest(root, state.ModelSource.parse(name))
+            folder = None if found is None else state.models.folder(root, found)
+        elif kind == "dataset_sources":
+            folder = state.sources.dataset(root, state.DatasetSource.parse(name))
+        elif kind == "kernel_sources":
+            folder = state.sources.kernel_output(root, state.Reference.parse(name))
+    return folder
 
 
 def _settings(project: Project) -> Any:

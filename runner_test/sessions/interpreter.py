@@ -8,6 +8,7 @@ installs another version of one of them beside it. What was installed is gone wh
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,8 +111,8 @@ class Layer:
         """The interpreter, as the session sees it."""
         return self.seen_at / "bin" / "python3"
 
-    def make(self, installed: Interpreter) -> None:
-        """Make the environment. The folder must not exist."""
+    def make(self, installed: Interpreter, at_start: Sequence[Path] = ()) -> None:
+        """Make the environment; every interpreter in it imports the modules `at_start`. The folder must not exist."""
         packages = self.folder / "lib" / f"python{installed.version}" / "site-packages"
         packages.mkdir(parents=True)
         (self.folder / "lib64").symlink_to("lib")
@@ -129,6 +130,9 @@ class Layer:
         first = map(str, [self.home / user_packages(installed), *self.search])
         text = "\n".join([*first, "; ".join(["import site", *below]), *_pip_wheel(installed)])
         (packages / "below.pth").write_text(f"{text}\n", encoding="utf-8")
+        for module in at_start:
+            shutil.copyfile(module, packages / module.name)
+            (packages / f"{module.stem}.pth").write_text(f"import {module.stem}\n", encoding="utf-8")
         self._make_programs(installed)
 
     def _make_programs(self, installed: Interpreter) -> None:

@@ -13,12 +13,11 @@ import functools
 import math
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from runner_test.sessions import notebook
+from runner_test.sessions import notebook, probe
 from runner_test.sessions.interpreter import Interpreter
 from runner_test.sessions.layout import INPUT, KAGGLE, SRC, WORKING
 from runner_test.sessions.shared import Shared
@@ -34,7 +33,6 @@ MODULES = IMAGE / "kaggle"
 NOTEBOOK_PROGRAM = IMAGE / "run_notebook.py"
 _USER = "0"
 _HOST = "kaggle"
-_PROBE_SECONDS = 10.0
 
 # The folders and files of the system that programs need; none that may hold a secret.
 _SYSTEM = ("/usr", "/opt", "/nix/store")
@@ -68,21 +66,8 @@ def problem() -> str | None:
     program = shutil.which("bwrap")
     if program is None:
         return "bubblewrap is not installed (on Debian and Ubuntu: apt install bubblewrap)"
-    try:
-        tried = subprocess.run(
-            [program, *_namespaces(internet=False), *_system(), *_kernel_folders(1 << 20), "true"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=_PROBE_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap does not work here: {error}"
-    if tried.returncode == 0:
-        return None
-    said = tried.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"bubblewrap may not make namespaces here: {said[-1] if said else f'exit code {tried.returncode}'}"
+    why = probe.failure([program, *_namespaces(internet=False), *_system(), *_kernel_folders(1 << 20), "true"])
+    return why and f"bubblewrap may not make namespaces here: {why}"
 
 
 def possible(settings: Settings) -> bool:

@@ -18,6 +18,8 @@ from runner_test.state import rules, tree
 
 _GPUS, _TPUS = ("nvidia[0-9]*", "kfd", "dxg"), ("accel*", "vfio/[0-9]*")  # devices in /dev
 
+_TELLS_MISSING = Path(__file__).with_name("tells_missing.py")
+
 
 @dataclass(frozen=True)
 class SessionOptions:
@@ -41,6 +43,8 @@ class SessionOptions:
     """Those of the inputs in which Python finds modules, too: the competitions'."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Variables besides those of every session."""
+    tells_missing: bool = False
+    """Whether its log says which files below `input/` are opened in vain."""
     shared: Shared | None = None
     """What an isolated session has together with another one."""
 
@@ -98,7 +102,7 @@ class Machine:
             search=[isolation.MODULES if self.is_isolated else private / "kaggle"],
             moved=isolation.moved(installed) if self.is_isolated else {},
         )
-        layer.make(installed)
+        layer.make(installed, [_TELLS_MISSING] if options.tells_missing else [])
         (private / "home" / user_packages(installed)).mkdir(parents=True)
         (private / "tmp").mkdir()
         variables = environment(around)

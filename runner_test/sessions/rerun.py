@@ -30,6 +30,7 @@ from runner_test.state import (
     Failure,
     RerunEnd,
     RerunPaths,
+    Result,
     Rules,
     Version,
     VersionPaths,
@@ -91,7 +92,8 @@ class Rerun:
         return RerunEnd(failure, detail, time.monotonic() - begin, code, None if failure else file)
 
     def _alone(self) -> tuple[Outcome, Failure | None, str | None]:
-        outcome = self._kernel(self._options(Path(self.rules.hidden)), lambda: False)
+        options = replace(self._options(Path(self.rules.hidden)), tells_missing=True)
+        outcome = self._kernel(options, lambda: False)
         failure = _failure(outcome)
         return outcome, failure, verdict(outcome, self.version)[1] if failure else None
 
@@ -185,8 +187,8 @@ def _logging(paths: VersionPaths) -> Iterator[Callable[[Sequence[Record]], None]
 def _read(submission: Path) -> Rerun | None:
     """The rerun of the submission in that folder, or None if its competition is no longer one with hidden data."""
     root = submission.parents[1]
-    entry = submissions.entry_of(root, int(submission.name))
-    rules = competitions.rules_of(root, entry.competition) if entry else None
+    entry = submissions.entry_in(submission)
+    rules = competitions.rules_of_reruns(root, entry.competition) if entry else None
     if entry is None or rules is None or not rules.reruns:
         return None
     version = read_version(reruns.rerun_paths(submission).kernel)
@@ -217,6 +219,9 @@ def supervise(submission: Path, lock: int) -> None:
         files.write_json(submission / "result.json", asdict(result))
         return
     submissions.keep_file(submission, file)
+    if not rerun.rules.scorer:
+        files.write_json(submission / "result.json", asdict(Result("COMPLETE")))
+        return
     submissions.start_scoring(submission, rerun.rules, lock)
 
 

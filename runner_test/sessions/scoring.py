@@ -43,22 +43,22 @@ def load(rules: Rules) -> Callable[..., Any]:
     return scorer
 
 
-def score(root: Path, number: int) -> Result:
-    """Score a submission; an exception of the scorer becomes its result."""
-    entry = submissions.entry_of(root, number)
+def score(folder: Path) -> Result:
+    """Score the submission in a folder; an exception of the scorer becomes its result."""
+    root, entry = folder.parents[1], submissions.entry_in(folder)
     rules = competitions.rules_of(root, entry.competition) if entry else None
     assert entry is not None
     if rules is None:
         return Result("ERROR", error="The competition no longer exists.")
     solution, parts = competitions.solution_of(root, entry.competition)
     try:
-        submitted = submissions.submitted_file(root, entry)
+        submitted = submissions.file_in(folder, entry)
         if missing := null_values(submitted, solution):
             raise ValueError(f"Submission contains null values: {missing}")
         scorer = load(rules)
         figures = {part: float(scorer(submitted, solution, ids)) for part, ids in parts.items()}
     except ValueError as error:
-        return _refused(entry, _described(error, entry.file_name, submissions.submitted_file(root, entry)))
+        return _refused(entry, _described(error, entry.file_name, submissions.file_in(folder, entry)))
     except Exception as error:
         traceback.print_exc()  # goes to the submission's scoring.log
         return _refused(entry, f"The scorer failed: {type(error).__name__}: {error}")
@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> None:
     if os.fork():
         os._exit(0)
     signal.alarm(TIME_LIMIT)  # ends this process, and the submission is reported as lost
-    result = score(folder.parents[1], int(folder.name))
+    result = score(folder)
     files.write_json(folder / "result.json", asdict(result))
 
 

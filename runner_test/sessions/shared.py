@@ -7,11 +7,10 @@ namespaces otherwise.
 
 import functools
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_SECONDS = 10.0
+from runner_test.sessions import probe
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,8 @@ def problem() -> str | None:
     """Why isolated sessions can't have one network without the internet, or None. It is tried once a process."""
     inner = [_program(), "--unshare-user", "--uid", "1000", "--gid", "1000", "--unshare-pid", "--unshare-ipc"]
     folders = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
-    try:
-        tried = subprocess.run(
-            [*without_network(), *inner, *folders, "true"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap does not run inside of itself: {error}"
-    if tried.returncode == 0:
-        return None
-    said = tried.stderr.decode("utf-8", "replace").strip().splitlines()
-    return f"bubblewrap may not run inside of itself here: {said[-1] if said else f'exit code {tried.returncode}'}"
+    why = probe.failure([*without_network(), *inner, *folders, "true"])
+    return why and f"bubblewrap may not run inside of itself here: {why}"
 
 
 def _program() -> str:

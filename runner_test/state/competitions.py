@@ -52,8 +52,11 @@ class Rules:
         return bool(self.hidden)
 
 
-def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) -> None:
-    """Make a competition accept submissions, in place of an earlier registration. Raises BadName and BadCompetition."""
+def register(root: Path, slug: str, data: Path, solution: Path | None, rules: Rules) -> None:
+    """Make a competition accept submissions, in place of an earlier registration. Raises BadName and BadCompetition.
+
+    Without a solution, and with rules that name no scorer, it accepts none: its hidden data are for rehearsals.
+    """
     name = check_name(slug)
     where = f"competition {name}"
     rules = _with_own_gateway(where, data, rules)
@@ -62,21 +65,36 @@ def register(root: Path, slug: str, data: Path, solution: Path, rules: Rules) ->
         raise BadCompetition(f"{where}: the daily limit must be at least 1, and the public share between 0 and 1")
     if not 0 <= rules.time_limit < math.inf:
         raise BadCompetition(f"{where}: the time limit must be 0 seconds or more, is {rules.time_limit:g}")
+    solved = None if solution is None else _solved(where, solution, rules)
+    folder = _rules(root, name)
+    with files.unfinished_folder(folder) as made:
+        files.write_json(made / "rules.json", asdict(rules))
+        if solved is not None:
+            files.write_json(made / "parts.json", solved.parts)
+            with (made / "solution.csv").open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows(solved.rows)
+        with locks.writing(root):
+            if folder.exists():
+                files.remove_tree(folder)
+            made.rename(folder)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """A solution whose scorer was tried."""
+
+    rows: list[list[str]]
+    """With the header."""
+    parts: dict[str, list[str]]
+
+
+def _solved(where: str, solution: Path, rules: Rules) -> _Solved:
     header, rows, usage = _read(solution, where)
     parts = _parts(list(dict.fromkeys(row[0] for row in rows)), usage, rules.public_share)
     if not all(parts.values()):
         raise BadCompetition(f"{where}: {solution} has too few rows for a public and a private part")
     _try(rules, where)
-    folder = _rules(root, name)
-    with files.unfinished_folder(folder) as made:
-        files.write_json(made / "rules.json", asdict(rules))
-        files.write_json(made / "parts.json", parts)
-        with (made / "solution.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([header, *rows])
-        with locks.writing(root):
-            if folder.exists():
-                files.remove_tree(folder)
-            made.rename(folder)
+    return _Solved([header, *rows], parts)
 
 
 def unregister(root: Path, slug: str) -> None:
@@ -87,10 +105,10 @@ def unregister(root: Path, slug: str) -> None:
             files.remove_tree(folder)
 
 
-def _check_places(where: str, data: Path, solution: Path, rules: Rules) -> None:
+def _check_places(where: str, data: Path, solution: Path | None, rules: Rules) -> None:
     """Raise BadCompetition where a session could read what only the host may see, or the hidden data are of no use."""
     hidden, gateway = Path(rules.hidden), Path(rules.gateway)
-    if _is_in(solution, data):
+    if solution is not None and _is_in(solution, data):
         raise BadCompetition(f"{where}: {solution} is in the data folder, which sessions can read: move it elsewhere")
     if not rules.reruns:
         if rules.gateway or rules.time_limit:
@@ -106,7 +124,7 @@ def _check_places(where: str, data: Path, solution: Path, rules: Rules) -> None:
             f"{where}: the hidden data in {hidden} and the data in {data} must be two folders, neither in the other: "
             "sessions can read the data"
         )
-    if _is_in(solution, hidden):
+    if solution is not None and _is_in(solution, hidden):
         raise BadCompetition(f"{where}: {solution} is in the hidden folder, which reruns can read: move it elsewhere")
     if rules.gateway and not gateway.is_file():
         raise BadCompetition(f"{where}: there is no gateway program {gateway}")
@@ -182,6 +200,12 @@ def _try(rules: Rules, where: str) -> None:
 
 def rules_of(root: Path, slug: str) -> Rules | None:
     """The rules of a competition, or None if it accepts no submissions."""
+    rules = rules_of_reruns(root, slug)
+    return rules if rules is not None and rules.scorer else None
+
+
+def rules_of_reruns(root: Path, slug: str) -> Rules | None:
+    """The rules of a competition, which accepts no submissions if they name no scorer; None if it has none."""
     try:
         return Rules(**json.loads((_rules(root, slug) / "rules.json").read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -2,9 +2,11 @@
 
 <root>/submissions/<number>/submission.json, file, result.json   result.json once it has been scored
 
-In a code competition with hidden data, the file is that of a rerun (reruns.py), and exists once that has ended.
+In a code competition with hidden data, the file is that of a rerun (reruns.py), and exists once that has ended. A
+rehearsal, `<root>/rehearsals/<owner>.<slug>/`, has the same files, but is no submission.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,9 +17,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from runner_test.errors import StartFailed
 from runner_test.state import files, locks
 from runner_test.state.competitions import Rules, scorer_environment
 from runner_test.state.paths import VersionPaths
+from runner_test.state.reference import Reference
 from runner_test.state.reruns import Failure, prepare, start_rerun
 from runner_test.state.version import Version
 
@@ -87,6 +91,40 @@ def submit_again(root: Path, rules: Rules, version: Version, saved: VersionPaths
     return _accept(root, rules, new, fill, start_rerun)
 
 
+def rehearse(root: Path, version: Version, saved: VersionPaths, new: NewSubmission) -> Path:
+    """Start a rerun of a version that is no submission, in place of its kernel's last one; returns its folder.
+
+    It counts against no limit, and is listed nowhere. Raises MissingFolder and BadName if its sources are no longer
+    there, StartFailed while the last one of its kernel runs.
+    """
+    folder = rehearsal_folder(root, version.reference)
+    with locks.writing(root):
+        if folder.exists():
+            if locks.is_held(folder / "alive.lock"):
+                raise StartFailed(f"{version.reference} is being rehearsed already: wait for that")
+            remove_rehearsal(root, version.reference)
+        folder.parent.mkdir(exist_ok=True)
+        with files.unfinished_folder(folder) as made:
+            prepare(made, root, version, saved)
+            entry = Entry(**asdict(new), number=0, size=0, created=time.time(), rerun=True)
+            _hand_over(made, folder, entry, start_rerun)
+    return folder
+
+
+def remove_rehearsal(root: Path, kernel: Reference) -> None:
+    """Remove the last rehearsal of a kernel, which ends if it runs."""
+    folder, trash = rehearsal_folder(root, kernel), root / "trash" / os.urandom(8).hex()
+    trash.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(trash)
+        files.remove_tree(trash)
+
+
+def rehearsal_folder(root: Path, kernel: Reference) -> Path:
+    """The folder of the last rehearsal of a kernel, whether there was one or not."""
+    return root / "rehearsals" / f"{kernel.owner}.{kernel.slug}"
+
+
 def _accept(
     root: Path,
     rules: Rules,
@@ -105,15 +143,20 @@ def _accept(
         folder = submissions / str(number)
         with files.unfinished_folder(folder) as made:
             entry = fill(made, number)
-            files.write_json(made / "submission.json", asdict(entry))
-            lock = locks.try_hold(made / "alive.lock")
-            assert lock is not None
-            try:
-                made.rename(folder)
-                start(folder, lock)
-            finally:
-                os.close(lock)
+            _hand_over(made, folder, entry, start)
     return entry
+
+
+def _hand_over(made: Path, folder: Path, entry: Entry, start: Callable[[Path, int], None]) -> None:
+    """Put a submission's folder into its place, and hand it to `start` with the descriptor of its held lock."""
+    files.write_json(made / "submission.json", asdict(entry))
+    lock = locks.try_hold(made / "alive.lock")
+    assert lock is not None
+    try:
+        made.rename(folder)
+        start(folder, lock)
+    finally:
+        os.close(lock)
 
 
 def start_scoring(folder: Path, rules: Rules, lock: int) -> None:
@@ -146,10 +189,13 @@ def entries(root: Path, competition: str | None = None, user: str | None = None)
 
 def entry_of(root: Path, number: int) -> Entry | None:
     """The submission with that number, or None if there is none."""
+    return entry_in(submission_folder(root, number))
+
+
+def entry_in(folder: Path) -> Entry | None:
+    """The submission in a folder, or None if there is none."""
     try:
-        fields: dict[str, Any] = json.loads(
-            (root / "submissions" / str(number) / "submission.json").read_text(encoding="utf-8")
-        )
+        fields: dict[str, Any] = json.loads((folder / "submission.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return Entry(**fields)
@@ -162,7 +208,11 @@ def submission_folder(root: Path, number: int) -> Path:
 
 def submitted_file(root: Path, entry: Entry) -> Path:
     """The path of the submitted file. It has the suffix of its original name, from which a scorer knows its format."""
-    folder = submission_folder(root, entry.number)
+    return file_in(submission_folder(root, entry.number), entry)
+
+
+def file_in(folder: Path, entry: Entry) -> Path:
+    """The path of the file that was submitted, of the submission in that folder."""
     if entry.rerun:  # its gateway may have chosen another format than the submitted version
         return next(folder.glob("file.*"), folder / "file")
     return folder / f"file{_suffix(entry.file_name)}"
@@ -181,7 +231,11 @@ def _suffix(name: str) -> str:
 
 def result_of(root: Path, entry: Entry) -> Result:
     """The current result of a submission."""
-    folder = submission_folder(root, entry.number)
+    return result_in(submission_folder(root, entry.number), entry)
+
+
+def result_in(folder: Path, entry: Entry) -> Result:
+    """The current result of the submission in a folder."""
     found = _stored(folder)
     if found is None and not locks.is_held(folder / "alive.lock"):
         # The scoring may have ended since the result was looked for.

@@ -15,6 +15,7 @@ from coordinator.maintenance.doctor.of_project import (
     check_git,
     check_ledger,
     check_needs,
+    check_wheels,
 )
 from coordinator.maintenance.doctor.of_target import Sources, check_kaggle, check_local
 from coordinator.project import Project, Settings, find_project, target_name
@@ -40,6 +41,7 @@ def diagnose(option: str | None = None, *, clock: Clock = SYSTEM_CLOCK) -> list[
         experiments = list(check_experiments(project, found))
         sources = attached_sources(experiments)
         found += check_needs(project, experiments, name)
+        found += check_wheels(project)
         found += check_ledger(project)
         found += check_git(project)
     if name == "kaggle":

@@ -12,6 +12,7 @@ from coordinator.maintenance.doctor.finding import Finding, Level, problem
 from coordinator.project import Experiment, Project, TargetName, experiment_names, git, kernel_titles, resolve
 from coordinator.target import DatasetState, RunState
 from coordinator.text import command_line
+from coordinator.wheels import current_lock
 
 _NOT_READY = {
     DatasetState.SENDING: "was sent, and the answer is not known",
@@ -83,6 +84,19 @@ def check_needs(project: Project, experiments: list[Experiment], target: TargetN
             yield Finding("needs", Level.WARNING, what, remedy)
     if there.issuperset(needed):
         yield Finding("needs", Level.OK, f"complete runs on {target} of {', '.join(needed)}")
+
+
+def check_wheels(project: Project) -> Iterator[Finding]:
+    """Whether the wheels are those that the settings' requirements and the image ask for."""
+    try:
+        lock = current_lock(project)
+    except CoordError as error:
+        yield problem("wheels", error)
+        return
+    if lock is not None:
+        count = len(lock.wheels)
+        what = f"{count} wheel{'s' * (count != 1)} for Python {lock.python}, by {project.relative(project.wheels_lock)}"
+        yield Finding("wheels", Level.OK, what)
 
 
 def check_ledger(project: Project) -> Iterator[Finding]:

@@ -160,6 +160,6 @@ def check_local(project: Project, sources: Sources) -> Iterator[Finding]:
         with open_target(project, "local") as target:
             yield Finding("local Kaggle", Level.OK, f'in {project.relative(project.local_kaggle)}, as "{target.owner}"')
             yield from _quota(target)
-        yield from _sources(sources, lambda kind, name: local.has_source(project, kind, name), "local")
+        yield from _sources(sources, lambda kind, name: local.source_folder(project, kind, name) is not None, "local")
     except CoordError as error:
         yield problem("local Kaggle", error)

@@ -58,6 +58,8 @@ def read_flags(project: Project, entry: str) -> Options:
     if not options.options and not options.commands:
         named = {name for source in found.values() for name in _names(source)}
         other = next((each for each in _ASKED if each in named), None)
+        if other is None and entry != project.settings.entry:
+            return options  # an experiment's own program, such as one that predicts, may take nothing
         if other is None:  # a program that parses nothing would just run
             raise ProjectError(
                 f"{project.said('config', 'argparse')}: {top.name} has no flags of argparse, click or Typer",

@@ -53,6 +53,7 @@ from coordinator.target.protocol import (
     RunState,
     SessionState,
 )
+from coordinator.target.wire import Wire
 
 WEBSITE = "https://www.kaggle.com"
 
@@ -101,6 +102,13 @@ class Kaggle:
         from coordinator.target.kaggle.datasets import KaggleDatasets
 
         return KaggleDatasets(self._http, self._session, self.owner)
+
+    @functools.cached_property
+    def wire(self) -> Wire:
+        """See `wire.wire_of`."""
+        from coordinator.target.kaggle.wire import KaggleWire
+
+        return KaggleWire(self._http, self._session)
 
     def close(self) -> None:
         self._http.close()

@@ -156,6 +156,26 @@ class Transport:
             raise Failed(Failure.UNUSABLE, "the address for the file is not https")
         return self._send("PUT", url, until, **parts)
 
+    def ask(self, method: str, fields: Mapping[str, Any], *, signed: bool) -> requests.Response:
+        """The answer to one try of a call (`service/method`), whatever its status is; its body is not read yet.
+
+        Raises Failed where there is none.
+        """
+        headers = self._headers(policy.limits("GetKernelSessionLogsStream"))  # nothing compressed
+        if not signed:
+            headers = {name: value for name, value in headers.items() if name not in self._credentials.headers()}
+        until = self._clock.monotonic() + policy.ANY_OTHER.deadline
+        return self._send("POST", f"{self._base}/{method}", until, json=dict(fields), headers=headers)
+
+    def ask_put(self, url: str, piece: bytes, span: str) -> requests.Response:
+        """The same for a piece of a file at a signed address; `span` is the header Content-Range."""
+        until = self._clock.monotonic() + policy.PIECE.deadline
+        return self._put(url, until, data=piece, headers={"Content-Range": span})
+
+    def hidden(self, text: str) -> str:
+        """The text without the credentials."""
+        return self._credentials.hidden(text)
+
     def _try(self, name: str, limits: Limits, once: Callable[[float], tuple[T, int]], *, host: str = "") -> T:
         """The answer of the first try that succeeds, with as many tries as the policy allows. Raises Failed.
 

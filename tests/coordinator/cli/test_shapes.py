@@ -95,6 +95,12 @@ def _lose_results(coord: Coord) -> None:
     shutil.rmtree(coord.root / "results" / "base" / "local-v1")
 
 
+def _hide_rows(coord: Coord) -> None:
+    (coord.root / "hidden").mkdir()
+    (coord.root / "hidden" / "sample_submission.csv").write_text("id,label\nn0,0\nn1,0\nn2,0\n")
+    coord("local", "add-competition", "parity", "data", "--hidden", "hidden", "--code-only")
+
+
 def _require_a_wheel(coord: Coord) -> None:
     """One that is locked and here; nothing is resolved."""
     settings = coord.root / "pyproject.toml"
@@ -166,6 +172,7 @@ CASES = [
     Case("cancel --exp base", first=_wait_for_the_last_epoch),
     Case("ledger check", code=1, first=_lose_results),
     Case("ledger check --repair"),
+    Case("rehearse --exp base", code=1, first=_hide_rows),
     Case("wheels --no-push", first=_require_a_wheel),
 ]
 

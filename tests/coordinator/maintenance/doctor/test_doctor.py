@@ -23,7 +23,9 @@ from coordinator.clock import Clock
 from coordinator.ledger.ledger import Ledger, now
 from coordinator.maintenance.doctor.doctor import diagnose
 from coordinator.maintenance.doctor.finding import Finding, Level
+from coordinator.maintenance.doctor.of_project import check_wheels
 from coordinator.project.project import Project
+from coordinator.project.settings import Settings
 from coordinator.target import local
 from coordinator.target.open import ENDPOINT_VARIABLE
 from coordinator.target.protocol import RunState
@@ -246,6 +248,13 @@ def test_a_project_that_is_not_in_order(tiny: Project, service: Service, monkeyp
     }
     tiny.ledger.write_bytes(b"no database" * 1000)
     assert ("ledger", Level.PROBLEM) in [(each.check, each.level) for each in _bad(diagnose("kaggle"))]
+
+
+def test_wheels_that_are_not_there(tiny: Project) -> None:
+    """They belong to the settings: without them no kernel can be built."""
+    assert not list(check_wheels(tiny))
+    (missing,) = check_wheels(dataclasses.replace(tiny, settings=Settings(requirements=("einops",))))
+    assert (missing.check, missing.level, missing.remedy) == ("wheels", Level.PROBLEM, "Make it: coord wheels")
 
 
 def test_without_a_project(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

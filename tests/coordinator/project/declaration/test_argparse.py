@@ -278,6 +278,16 @@ def test_a_program_without_flags_is_not_run(tmp_path: Path, source: str) -> None
         resolve(project(tmp_path, SETTINGS, {"train.py": source}), "base")
 
 
+def test_an_experiments_own_program_may_have_no_flags(tmp_path: Path) -> None:
+    """Such as one that predicts, beside a training that is started with flags."""
+    flags = HEAD + 'parser.add_argument("--lr", type=float, default=0.1)\nargs = parser.parse_args()\n'
+    files = {"train.py": flags, "predict.py": "print(1)\n", "experiments/predict.yaml": "entry: predict.py\n"}
+    program = project(tmp_path, SETTINGS, files)
+    assert resolve(program, "base").config == {"lr": 0.1}
+    found = resolve(program, "predict")
+    assert (found.config, found.launch.entry) == ({}, "predict.py")
+
+
 def test_a_source_that_cannot_be_read(tmp_path: Path) -> None:
     """A syntax error in the entry is told with its place; one in another module is the bundle's to tell."""
     program = project(tmp_path, SETTINGS, {"train.py": "def f(:\n"})
