@@ -28,12 +28,12 @@ SMALL = ("data.image_size=64", "model.anchor_sizes=[4, 8, 16, 32, 64]")
 # A training run as small as possible that still uses every part.
 SETTINGS = (*SMALL, "model.channels=16", "model.box_features=32", "train.epochs=1", "train.evaluate_every=1")
 
-# Trains as the demo does, on pictures of half the size, with a smaller head and fewer regions. The steps after the
+# Trains as the demo does, on pictures of half the size, with a smaller head. The steps after the
 # training are tested with the real labels.
 QUICKER = (
     *SMALL,
     *("folds.run=[0]", "model.channels=32", "model.box_features=64"),
-    *("proposals.post_nms_train=50", "proposals.rpn_batch=32", "proposals.roi_batch=16"),
+    *("proposals.rpn_batch=32", "proposals.roi_batch=16"),
     "train.epochs=12",
     "schedule.step_size=10",
     "train.evaluate_every=12",
