@@ -141,16 +141,21 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+_ROUNDS = 6
+
+
 class _Server(uvicorn.Server):
     """Uvicorn's server, which leaves open what it could not end in time: a client that does not read, or came late."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, and then abort the connections that are left."""
         await super().shutdown(sockets)
-        for connection in list(self.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
-        await asyncio.sleep(0)  # in which they are closed
+        # A connection that was just accepted is among them a few rounds of the loop later; each is closed in the next.
+        for _ in range(_ROUNDS):
+            for connection in list(self.server_state.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await asyncio.sleep(0)
 
 
 def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:

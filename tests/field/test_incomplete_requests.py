@@ -18,7 +18,7 @@ import pytest
 
 from runner_test.http import Timed
 from runner_test.server import running_server
-from runner_test.state import uploads
+from runner_test.state import locks, uploads
 from runner_test.store import Store
 from tests.runner_test.local import Local
 
@@ -173,8 +173,8 @@ def test_requests_for_other_hosts_are_refused(local: Local, target: str, host: s
     assert b"is not this machine" in found
 
 
-def test_an_upload_that_stops_leaves_nothing(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was sent of a file is removed with the connection."""
+def test_an_upload_that_stops_leaves_whole_blocks(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than a block of a file is removed with the connection, and it never counts as complete."""
     monkeypatch.setattr(Timed, "pause_seconds", 0.2)
     upload = uploads.start_upload(local.store.root, "me", "siim", "a.csv", 20, lifetime=60)
     with _connect(local) as connection:
@@ -183,7 +183,9 @@ def test_an_upload_that_stops_leaves_nothing(local: Local, monkeypatch: pytest.M
         )
         assert _rest(connection).split(b" ", 2)[1] == b"408"
     folder = uploads.upload_content(local.store.root, upload.token).parent
-    deadline = time.monotonic() + 5
-    while sorted(path.name for path in folder.iterdir()) != ["upload.json"]:
+    deadline = time.monotonic() + 30
+    while locks.is_held(folder / "lock") or uploads.received(local.store.root, upload):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+    assert (folder / "partial").exists()
+    assert not (folder / "content").exists()
