@@ -21,12 +21,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import jinja2
 
-from coordinator.bundle import attached, beside, bootstrap, checkout, delivery, installed, needed
+from coordinator.bundle import bootstrap
 from coordinator.bundle.files import SourceFile
 from coordinator.bundle.sizes import SLOW_CODECS, unpacked_max
 from coordinator.errors import BundleError
@@ -156,10 +155,10 @@ def render_script(
         + command_line(content.entry, *content.arguments),
         "command": content.command,
         "config": None if content.config is None else _config_text(content.config),
-        "bootstrap": _source_of(bootstrap),
-        "checkout": _source_of(checkout) if content.in_checkout else "",
-        "delivery": _source_of(delivery) if content.delivery is not None else "",
-        "needed": _source_of(needed) if content.needs else "",
+        "bootstrap": _source_of("bootstrap"),
+        "checkout": _source_of("checkout") if content.in_checkout else "",
+        "delivery": _source_of("delivery") if content.delivery is not None else "",
+        "needed": _source_of("needed") if content.needs else "",
         "needs": json.dumps(dict(content.needs), indent=2, ensure_ascii=False) if content.needs else "",
         "how": None if content.delivery is None else json.dumps(content.delivery, indent=2, ensure_ascii=False),
         "wheels": content.wheels,
@@ -174,12 +173,12 @@ def render_script(
         if form != "text":
             archive = archive or _archive(packed)
         lying = _beside(packed, archive) if form == "dataset" else None
-        parts = [attached] * bool(lying or content.wheels) + [beside] * bool(lying) + [installed] * bool(content.wheels)
+        further = {"attached": lying or content.wheels, "beside": lying, "installed": content.wheels}
         sources: dict[str, Any] = {
             "files": packed if form == "text" else {file.path: (file.sha256, len(file.data)) for file in files},
             "archive": archive if form == "archive" else "",
             "beside": lying.slug if lying else "",
-            "further": {part.__name__.rpartition(".")[2]: _source_of(part) for part in parts},
+            "further": {part: _source_of(part) for part, is_used in further.items() if is_used},
         }
         try:
             body = _ENCODING + compiled.render(**values, **sources)
@@ -195,16 +194,21 @@ def render_script(
     )
 
 
-def _source_of(module: ModuleType) -> str:
-    """A module's text as a part of the script, in which what it imports from coord's other parts is there already."""
-    text = Path(str(module.__file__)).read_text(encoding="utf-8").strip()
+def _source_of(module: str) -> str:
+    """A module's text as a part of the script, in which what it imports from coord's other parts is there already.
+
+    (Its name, because importing all parts takes as long as a small build.)
+    """
+    text = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8").strip()
     return re.sub(r"^from coordinator\..*\n+", "", text, flags=re.MULTILINE)
 
 
 def _beside(packed: Mapping[str, tuple[str, str, str]], archive: str) -> Beside:
+    from coordinator.bundle.beside import SOURCES_FILE
+
     listed = json.dumps({path: sha256 for path, (sha256, _, _) in packed.items()}, sort_keys=True)
     name = hashlib.sha256(listed.encode("utf-8")).hexdigest()[:12]
-    return Beside(f"coord-sources-{name}", {beside.SOURCES_FILE: archive.encode("ascii")})
+    return Beside(f"coord-sources-{name}", {SOURCES_FILE: archive.encode("ascii")})
 
 
 @functools.lru_cache(maxsize=8)

@@ -10,13 +10,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import TYPE_CHECKING, Any
 
 from coordinator.bundle import Image, Wheels, image_of
 from coordinator.errors import ProjectError
 from coordinator.project import Project, check, plain
+
+if TYPE_CHECKING:  # reading requirements is only for those who have some
+    from packaging.requirements import Requirement
 
 MANIFEST = "wheels.json"
 """The lock's copy in the data set."""
@@ -77,6 +78,8 @@ class Lock:
 
 def parsed(texts: Sequence[str]) -> list[Requirement]:
     """The requirements. Raises ProjectError, with all that are none."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     found, problems = [], []
     for text in texts:
         try:
