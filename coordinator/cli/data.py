@@ -35,8 +35,9 @@ def push(
 
     The data set is created if there is none. The same content is not sent again, and an interrupted upload is resumed.
     """
-    from coordinator.datasets import push_folder
+    from coordinator.datasets import check_folder, push_folder
 
+    check_folder(directory)  # before anything that needs an account
     with workspace() as here, here.open_target(target) as there:
         try:
             with transfers() as show:

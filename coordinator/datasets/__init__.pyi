@@ -1,3 +1,4 @@
+from .contents import check_folder as check_folder
 from .fetch import fetch_dataset as fetch_dataset
 from .overview import (
     DatasetStatus as DatasetStatus,

@@ -89,13 +89,18 @@ def digest_of(files: Iterable[tuple[str, int, str]]) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def check_folder(folder: Path) -> None:
+    """Raises UsageError if there is no such folder."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="Name the folder whose content becomes the data set.")
+
+
 def read_contents(folder: Path, say: Callable[[str], None] = lambda _: None) -> FolderContents:
     """`say` is told if it takes a while.
 
     Raises UsageError, which names them all, for links and for names that a data set cannot have; OSError.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", hint="Name the folder whose content becomes the data set.")
+    check_folder(folder)
     problems: list[str] = []
     left_out: list[str] = []
     found = sorted(_walk(folder, PurePosixPath(), problems, left_out))

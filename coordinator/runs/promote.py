@@ -27,7 +27,7 @@ from coordinator.kernel import METADATA_FILE
 from coordinator.ledger import Run
 from coordinator.names import is_confined
 from coordinator.project import Project, plain
-from coordinator.results import LOG_TEXT, RUN, SUMMARY
+from coordinator.results import LOG_TEXT, RUN, SUMMARY, Results
 from coordinator.runs.fetch.fetch import again
 
 MANIFEST, CONFIG, ENVIRONMENT = "manifest.json", "config.json", "environment.json"
@@ -51,14 +51,17 @@ class Verified:
 def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
     """Freezes a run into `directory`, which is new or empty; returns its files, sorted.
 
-    Raises RunFailed if its metrics or its kernel are not here, BundleError if the kernel is not the one that the ledger
-    knows, UsageError if the folder is neither or cannot be written.
+    Raises RunFailed if its kernel or what was fetched of its metrics is not here, BundleError if the kernel is not the
+    one that the ledger knows, UsageError if the folder is neither or cannot be written.
     """
     check_free(directory)
     results = project.results(run.experiment, run.target, run.ref.version)
     code_file = str(run.metadata["code_file"])
     source = results / code_file
-    lacking = [name for name in (code_file, SUMMARY, RUN) if not (results / name).is_file()]
+    # Only some programs write metrics.json: what was fetched of a run has to be here.
+    fetched_before = {str(path) for path in Results(results).fetched()}
+    needed = (code_file, RUN, *(name for name in _KEPT if name in fetched_before))
+    lacking = [name for name in dict.fromkeys(needed) if not (results / name).is_file()]
     if lacking:
         raise RunFailed(
             f"{project.relative(results)} lacks {', '.join(lacking)}: {run.label} is not here",

@@ -168,6 +168,19 @@ def test_what_has_changed_is_named(tiny: Project, tmp_path: Path) -> None:
         problems("kernel.py", None)
 
 
+def test_only_what_was_fetched_has_to_be_here(tiny: Project, tmp_path: Path) -> None:
+    """A program that writes no metrics.json, such as one that predicts, can be frozen; a lost one is told."""
+    run = fetched(tiny)
+    results = tiny.results("base", "local", 3)
+    (results / "metrics.json").unlink()
+    assert "results/metrics.json" not in promote_run(tiny, run, tmp_path / "frozen")
+    assert verify(tmp_path / "frozen").problems == ()
+    record = {"output": {"metrics.json": {"size": 2, "sha256": "0" * 64}}}
+    (results / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(RunFailed, match=r"lacks metrics\.json: base local-v3 is not here"):
+        promote_run(tiny, run, tmp_path / "again")
+
+
 def test_what_cannot_be_frozen(tiny: Project, tmp_path: Path) -> None:
     """Each is one error, and no folder is made."""
     run = fetched(tiny)
