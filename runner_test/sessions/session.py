@@ -5,7 +5,6 @@ survives the command that pushed, its terminal and the server.
 """
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -28,27 +27,16 @@ from runner_test.state import (
     reruns,
     slots,
     sources,
+    start_detached,
 )
 
 
 def start_supervisor(paths: VersionPaths, lock: int) -> None:
     """Start a detached supervisor that holds `lock` (a descriptor) and runs the version. Raises StartFailed."""
-    package = Path(__file__).resolve().parents[2]
-    with paths.diary.open("ab") as diary:
-        # Returns once the supervisor has forked, so there is no child to wait for later. It gets only a session's
-        # variables, because a script can read its parent's environment.
-        launched = subprocess.run(
-            [sys.executable, "-m", "runner_test.sessions.session", str(paths.folder), str(lock)],
-            cwd="/",
-            env=inherited() | {"PYTHONPATH": str(package)},
-            stdin=subprocess.DEVNULL,
-            stdout=diary,
-            stderr=diary,
-            pass_fds=[lock],
-            start_new_session=True,
-            check=False,
-        )
-    if launched.returncode != 0:
+    # It gets only a session's variables, because a script can read its parent's environment.
+    environment = inherited() | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-m", "runner_test.sessions.session", str(paths.folder)]
+    if start_detached(command, "/", environment, diary=paths.diary, lock=lock) != 0:
         raise StartFailed(f"the session's supervisor did not start: see {paths.diary}")
 
 

@@ -24,6 +24,7 @@ from .datasets import (
     DatasetVersion as DatasetVersion,
     NewDatasetVersion as NewDatasetVersion,
 )
+from .detached import start_detached as start_detached
 from .files import (
     remove_tree as remove_tree,
     replacing as replacing,

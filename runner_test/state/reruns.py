@@ -13,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -21,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from runner_test.environment import inherited
 from runner_test.state import files, sources
+from runner_test.state.detached import start_detached
 from runner_test.state.paths import VersionPaths
 from runner_test.state.version import Version, write_version
 
@@ -141,18 +141,9 @@ def start_rerun(submission: Path, lock: int) -> None:
 
     If it does not start, there is no result, and the submission is reported as lost.
     """
-    with (submission / "scoring.log").open("ab") as diary:
-        subprocess.run(
-            [sys.executable, "-m", "runner_test.sessions.rerun", "supervise", str(submission), str(lock)],
-            cwd="/",
-            env=inherited() | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-            stdin=subprocess.DEVNULL,
-            stdout=diary,
-            stderr=diary,
-            pass_fds=[lock],
-            start_new_session=True,
-            check=False,
-        )
+    command = [sys.executable, "-m", "runner_test.sessions.rerun", "supervise", str(submission)]
+    environment = inherited() | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    start_detached(command, "/", environment, diary=submission / "scoring.log", lock=lock)
 
 
 def write_end(paths: RerunPaths, end: RerunEnd) -> None:

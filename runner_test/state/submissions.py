@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from typing import Any
 from runner_test.errors import StartFailed
 from runner_test.state import files, locks
 from runner_test.state.competitions import Rules, scorer_environment
+from runner_test.state.detached import start_detached
 from runner_test.state.paths import VersionPaths
 from runner_test.state.reference import Reference
 from runner_test.state.reruns import Failure, prepare, start_rerun
@@ -161,18 +161,9 @@ def _hand_over(made: Path, folder: Path, entry: Entry, start: Callable[[Path, in
 
 def start_scoring(folder: Path, rules: Rules, lock: int) -> None:
     """Start a detached process that holds `lock` (a descriptor) and scores the submission in `folder`."""
-    with (folder / "scoring.log").open("ab") as diary:
-        subprocess.run(
-            [rules.python, "-m", "runner_test.sessions.scoring", "score", str(folder), str(lock)],
-            cwd=rules.project,
-            env=scorer_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=diary,
-            stderr=diary,
-            pass_fds=[lock],
-            start_new_session=True,
-            check=False,  # if it does not start, there is no result, and the submission is reported as lost
-        )
+    command = [rules.python, "-m", "runner_test.sessions.scoring", "score", str(folder)]
+    # If it does not start, there is no result, and the submission is reported as lost.
+    start_detached(command, rules.project, scorer_environment(), diary=folder / "scoring.log", lock=lock)
 
 
 def entries(root: Path, competition: str | None = None, user: str | None = None) -> list[Entry]:
