@@ -22,7 +22,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from runner_test.errors import NotLoopback, StartFailed
-from runner_test.faults import Faults, Faulty, Wire
+from runner_test.faults import Faults, Faulty, Wire, stop_listening
 from runner_test.http import URL_LIFETIME, Timed, create_app, is_loopback, url_of
 from runner_test.sessions import isolation
 from runner_test.settings import DEFAULTS, Settings
@@ -141,21 +141,19 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-_ROUNDS = 6
-
-
 class _Server(uvicorn.Server):
-    """Uvicorn's server, which leaves open what it could not end in time: a client that does not read, or came late."""
+    """Uvicorn's server, which leaves open what it could not end in time: a client that does not read."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, and then abort the connections that are left."""
-        await super().shutdown(sockets)
-        # A connection that was just accepted is among them a few rounds of the loop later; each is closed in the next.
-        for _ in range(_ROUNDS):
+        await stop_listening(self.servers)
+        try:
+            await super().shutdown(sockets)
+        finally:
             for connection in list(self.server_state.connections):
                 if connection.transport is not None:
                     connection.transport.abort()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # each is closed in the loop's next round
 
 
 def _server(app: Starlette, faults: Faults | None = None) -> uvicorn.Server:

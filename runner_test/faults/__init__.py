@@ -6,6 +6,6 @@
 
 from runner_test.faults.faulty import Faulty, method_of
 from runner_test.faults.plan import EITHER_WAY, Fault, Faults, Kind
-from runner_test.faults.wire import Wire
+from runner_test.faults.wire import Wire, stop_listening
 
-__all__ = ["EITHER_WAY", "Fault", "Faults", "Faulty", "Kind", "Wire", "method_of"]
+__all__ = ["EITHER_WAY", "Fault", "Faults", "Faulty", "Kind", "Wire", "method_of", "stop_listening"]

@@ -68,7 +68,7 @@ class Faulty:
         self._faults.happened(fault)
         match fault.fault:
             case Kind.DOWN:
-                self._wire.go_down(DOWN_SECONDS if fault.seconds is None else fault.seconds)
+                await self._wire.go_down(DOWN_SECONDS if fault.seconds is None else fault.seconds)
             case Kind.RESET:
                 self._wire.close(scope["client"], reset=True)
             case Kind.TIMEOUT:

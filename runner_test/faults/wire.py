@@ -4,10 +4,14 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# How often the loop goes round, at most, until an accepted connection has its protocol: a task, a transport, the call.
+_ROUNDS = 4
 
 
 class Wire:
@@ -48,15 +52,16 @@ class Wire:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 
-    def go_down(self, seconds: float) -> None:
-        """Reset every connection, and refuse new ones for `seconds`."""
+    async def go_down(self, seconds: float) -> None:
+        """Reset every connection, and refuse new ones for `seconds`; no more than that where it is down already."""
         assert self._server is not None
         addresses = [listener.getsockname() for server in self._server.servers for listener in server.sockets]
-        for server in self._server.servers:
-            server.close()
+        servers, self._server.servers = self._server.servers, []
+        await stop_listening(servers)
         for client in list(self._connections):
             self.close(client, reset=True)
-        self._coming_back = asyncio.create_task(self._come_back(addresses, seconds))
+        if addresses:
+            self._coming_back = asyncio.create_task(self._come_back(addresses, seconds))
 
     async def _come_back(self, addresses: list[Any], seconds: float) -> None:
         server = self._server
@@ -66,6 +71,8 @@ class Wire:
             for address in addresses:
                 closing.enter_context(_bound(address))
             await asyncio.sleep(seconds)
+            if server.should_exit:
+                return
             for address in addresses:
                 listening = await asyncio.get_running_loop().create_server(self._protocol, sock=_bound(address))
                 server.servers.append(listening)
@@ -79,6 +86,21 @@ class Wire:
         )
 
 
+async def stop_listening(servers: Sequence[asyncio.Server]) -> None:
+    """Close the listeners, when the connections that they have accepted have their protocols.
+
+    asyncio leaves a connection open whose listener closes at the moment between the two (cpython gh-109564).
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for listener in server.sockets:
+            loop.remove_reader(listener.fileno())
+    for _ in range(_ROUNDS):
+        await asyncio.sleep(0)
+    for server in servers:
+        server.close()
+
+
 def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
     host, port = transport.get_extra_info("peername")[:2]
     return str(host), int(port)
@@ -87,6 +109,10 @@ def _peer(transport: asyncio.BaseTransport) -> tuple[str, int]:
 def _bound(address: Any) -> socket.socket:
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind(address)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
     return bound

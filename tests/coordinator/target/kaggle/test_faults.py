@@ -438,8 +438,6 @@ def test_a_state_that_is_out_of_date(fresh: World, name: str) -> None:
 # Fetching
 
 
-# asyncio leaves a connection open that is accepted at the very moment when a listener closes (gh-109564).
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("method", "name"), FETCHES)
 def test_a_fetch_that_fails_is_completed_by_the_next(world: World, method: str, name: str) -> None:
     """No incomplete file has its final name, nothing is recorded, and the next fetch brings all files."""
