@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from statistics import stdev
 
 from coordinator.comparison import intervals as statistics
 from coordinator.comparison.candidates import Candidate
@@ -45,7 +44,8 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
         found = side_of(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
         # Without any spread the seeds change nothing: that does not measure the noise.
-        if is_alike and len(found.values) > 1 and not statistics.is_rounding(stdev(found.values), found.values):
-            groups[candidate.name] = found.values
+        values = found.values
+        if is_alike and len(values) > 1 and not statistics.is_rounding(statistics.sd_of(values), values):
+            groups[candidate.name] = values
     spread = statistics.pooled(groups.values())
     return Floor(spread, tuple(groups)) if spread is not None else None

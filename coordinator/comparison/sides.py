@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from coordinator.comparison.candidates import RECORDED, Candidate, count
 from coordinator.comparison.configs import seed_of
+from coordinator.comparison.intervals import sd_of
 from coordinator.ledger import Run
 from coordinator.project import Project
 from coordinator.results import FoldValue, folder_of
@@ -84,7 +85,7 @@ def summarize(side: Side) -> dict[str, Any]:
     values = side.values
     return {
         "mean": fmean(values),
-        "sd": stdev(values) if len(values) > 1 else None,
+        "sd": sd_of(values) if len(values) > 1 else None,
         "n": len(values),
         "recorded": side.is_recorded,
     }
