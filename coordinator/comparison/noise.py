@@ -36,12 +36,13 @@ def noise_floor(project: Project, candidates: Iterable[Candidate], metric: str, 
     both are known, the number of images: a single fold is noisier than all of them.
     """
     data = {attached(project, each.config) for each in like}
+    known = {each.name: each for each in like}
     counts = {repeat.images for each in like for repeat in each.repeats} - {None}
     groups = {}
     for candidate in candidates:
         if attached(project, candidate.config) not in data or metric not in candidate.modes:
             continue
-        found = side_of(project, candidate, metric)
+        found = known.get(candidate.name) or side_of(project, candidate, metric)
         is_alike = not counts or {repeat.images for repeat in found.repeats} - {None} <= counts
         # Without any spread the seeds change nothing: that does not measure the noise.
         values = found.values
