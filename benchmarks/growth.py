@@ -42,6 +42,7 @@ COMMANDS = {
     "report": ("report", "-o", "report.html"),
 }
 _DRY = Path(".coord", "dry-run", "base", "working")
+_DIGEST = f"sha256:{'0' * 64}"
 _LINKED = ("metrics.jsonl", "oof.csv")  # the same for all runs: one file with many names
 
 
@@ -132,13 +133,15 @@ def _fill(project: Project, size: int) -> None:
             which, seed = number % CONFIGS, number // CONFIGS
             value = 0.5 + 0.005 * which + random_.gauss(0, 0.01)
             at = (begun + timedelta(minutes=number)).isoformat(timespec="seconds")
+            run_id, experiment = f"{number:016x}", f"c{which}-s0"
+            found = _as_of(run_id, experiment, summary, value)
             run = Run(
-                id=f"{number:016x}",
-                experiment=f"c{which}-s0",
+                id=run_id,
+                experiment=experiment,
                 target="local",
                 owner="ada",
                 slug=f"c{which}",
-                digest="sha256:0",
+                digest=_DIGEST,
                 config={**config, "epochs": 5 + which, "seed": seed},
                 metadata={"id": f"ada/c{which}", "code_file": "kernel.py"},
                 overrides=[],
@@ -151,19 +154,19 @@ def _fill(project: Project, size: int) -> None:
                 started_at=at,
                 ended_at=at,
                 fetched_at=at,
-                summary=Summary.parse(_with_value(summary, value)),
+                summary=Summary.parse(found),
             )
             ledger.add(run)
-            _results(project, run, output, _with_value(summary, value))
+            _results(project, run, output, found)
 
 
-def _with_value(summary: dict[str, Any], value: float) -> dict[str, Any]:
-    changed = json.loads(json.dumps(summary))
+def _as_of(run_id: str, experiment: str, summary: dict[str, Any], value: float) -> dict[str, Any]:
+    changed = {**json.loads(json.dumps(summary)), "run_id": run_id, "experiment": experiment, "digest": _DIGEST}
     changed["primary"]["value"] = value
     for metric in changed["metrics"]:
         if metric["name"] == changed["primary"]["name"]:
             metric["mean"] = metric["overall"] = value
-    return changed  # type: ignore[no-any-return]
+    return changed
 
 
 def _results(project: Project, run: Run, output: Path, summary: dict[str, Any]) -> None:
