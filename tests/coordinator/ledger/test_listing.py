@@ -128,7 +128,7 @@ def test_what_is_within_the_noise_of_the_best_is_marked(tiny: Project) -> None:
 def test_the_diary_is_ranked_by_its_records(repository: Project, tmp_path: Path) -> None:
     """Without runs the metric has to be named; four recorded configs are within the noise of the four repeats.
 
-    As a pair alone, at 95%, the last one is likely behind (by 0.016): the noise is known with three degrees of freedom only.
+    As a pair alone, at 95%, the last one is likely behind (by 0.016): three degrees of freedom are known of the noise.
     """
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         with pytest.raises(UsageError, match="there are no runs, so no primary metric"):
