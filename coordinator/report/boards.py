@@ -10,21 +10,25 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 from coordinator.comparison import (
-    ALPHA,
     Candidate,
     Floor,
     Interval,
     Measured,
+    Placed,
     Side,
     Verdict,
     attached,
     images,
     judge,
     noise_floor,
+    said_of_table,
+    sd_of,
     side_of,
+    table_level,
+    why_out_of_order,
 )
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
@@ -61,7 +65,7 @@ class Entry:
 
     @property
     def sd(self) -> float | None:
-        return stdev(self.side.values) if len(self.side.values) > 1 else None
+        return sd_of(self.side.values) if len(self.side.values) > 1 else None
 
     @property
     def seconds(self) -> float | None:
@@ -95,6 +99,18 @@ class Board:
     @property
     def direction(self) -> str:
         return {"max": "higher is better", "min": "lower is better"}.get(self.mode, "direction not known")
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Sentences about what its verdicts mean."""
+        placed = [
+            Placed(rank, entry.verdict.kind if entry.verdict else None, entry.side.values)
+            for rank, entry in enumerate(self.entries, start=1)
+        ]
+        # With another baseline than the best, the order of the means says nothing about the differences.
+        is_first = self.entries[0].is_baseline
+        said = (said_of_table(len(self.entries) - 1), why_out_of_order(placed) if is_first else "")
+        return tuple(filter(None, said))
 
     @property
     def baseline(self) -> Entry | None:
@@ -163,7 +179,7 @@ def _board(
     sign = 1 if mode == "min" else -1
     # Rounded: the same values summed in another order are a tie. Of equal ones, the one with more repeats leads.
     ranked = sorted(group, key=lambda entry: (sign * float(f"{entry.mean:.12g}"), -len(entry.side.values)))
-    level = 1 - ALPHA / max(len(ranked) - 1, 1)
+    level = table_level(len(ranked) - 1)
     count = _count(ranked[0].side)
     board = Board(metric, mode, count, tuple(ranked), level, None)
     if mode not in ("max", "min"):

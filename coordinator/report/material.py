@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+from coordinator.comparison import sd_of
 from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
 from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, oof, read_events
@@ -131,7 +132,7 @@ class Elsewhere:
 
     @property
     def sd(self) -> float | None:
-        return stdev(self.values) if len(self.values) > 1 else None
+        return sd_of(self.values) if len(self.values) > 1 else None
 
 
 def elsewhere(recorded: Mapping[str, Sequence[Recorded]]) -> list[Elsewhere]:
