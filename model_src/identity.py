@@ -24,6 +24,7 @@ FREE: tuple[str, ...] = (
     "data.num_workers",
     "data.cache",
     "folds.run",
+    "folds.placeholder_share",  # the digest of the images says whether the folds are the same
     "predict.choose",
     "predict.weights",
     "predict.folds",

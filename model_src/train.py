@@ -32,7 +32,14 @@ from .analysis.explain import choose_rule, explain, passes
 from .analysis.holdout import measure_holdout
 from .config import Config, load, to_dict
 from .data.dataset import ChestXrays
-from .data.folds import FOLDS_HEADER, fold_rows, holdout_positions, make_folds, train_and_validation
+from .data.folds import (
+    FOLDS_HEADER,
+    fold_rows,
+    holdout_positions,
+    make_folds,
+    train_and_validation,
+    without_placeholders,
+)
 from .data.inputs import kaggle_root
 from .data.load import load_data
 from .data.rle import NO_MASK, encode
@@ -52,6 +59,7 @@ from .training import (
     World,
     carry_over,
     check_earlier,
+    check_folds,
     drop_progress,
     find_earlier,
     is_launched,
@@ -131,6 +139,7 @@ def run_experiment(run: Run) -> None:
     config, data, report, output = run.config, run.data, run.report, run.output
     fold_of = make_folds(config, data)
     write_csv(output / "folds.csv", FOLDS_HEADER, fold_rows(data, fold_of))
+    check_folds(config, data, fold_of)
     folds = config.folds.run or range(config.folds.n)
     out_of_fold = cross_validate(run, fold_of)
     report.message(run.timer.profile()["text"])
@@ -224,6 +233,7 @@ def prepare(
         check_earlier(earlier, config)
     with report.stage("data"):
         data = world.first(lambda: load_data(config.data, root=kaggle_root(), say=report.message))
+        data = without_placeholders(data, config, report.message)
     report.update(counts=data.counts)
     return Run(
         config=config,

@@ -1,6 +1,7 @@
 """Training: trains the folds in one process or several, stops in time, and continues an earlier run."""
 
 from .best_epochs import Weights
+from .feasible import check_folds
 from .fold import train_fold
 from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
@@ -18,6 +19,7 @@ __all__ = [
     "World",
     "carry_over",
     "check_earlier",
+    "check_folds",
     "drop_progress",
     "find_earlier",
     "is_launched",
