@@ -2,7 +2,8 @@
 
 Standard library only, so that coord can check an experiment without torch. Every field has a default. The defaults
 together are the best run on the real data that is known: learning rate 0.001, divided by ten every four epochs, 10
-epochs, ResNet-50, images of 1024 pixels.
+epochs, ResNet-50, images of 1024 pixels. Only its initial weights are none of them, because they need a file:
+experiments/base.yaml adds COCO_V1.
 """
 
 import json
@@ -53,6 +54,11 @@ class ModelConfig(Checked):
     """Initial weights: the path of a state dict, a file name in any attached input, or a published name (COCO_V1).
 
     None or "none" = random. `PUBLISHED` lists the published names of each backbone.
+    """
+    weights_source: Annotated[str, naming("a data set, a model or a kernel's output")] | None = None
+    """The source with their file, which is attached to the kernel; None = all attached inputs are searched.
+
+    A data set ("owner/slug"), a model ("owner/model/framework/variation/version") or a kernel ("owner/slug").
     """
     trainable_layers: Annotated[int, at_least(0, at_most=5)] = 3
     """Number of backbone stages that are trained, counted from the top. Without initial weights all are trained."""

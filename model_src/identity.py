@@ -22,6 +22,7 @@ FREE: tuple[str, ...] = (
     "train.processes",
     "train.log_every",
     "data.num_workers",
+    "model.weights_source",
     "data.cache",
     "folds.run",
     "folds.placeholder_share",  # the digest of the images says whether the folds are the same
