@@ -28,6 +28,7 @@ import numpy as np
 import torch
 import torchvision
 
+from .analysis.ablation import rule_for_test
 from .analysis.explain import choose_rule, explain, passes
 from .analysis.holdout import measure_holdout
 from .config import Config, load, to_dict
@@ -48,7 +49,7 @@ from .network import build_model, find_weights
 from .output import Report, described, replace_error, spread, summarize, write_oof, write_submission
 from .prediction.fold_maps import TEST_MAPS, FoldMaps, ImageMaps, write_maps
 from .prediction.predict import VIEWS, predict
-from .prediction.thresholds import Rule, grid
+from .prediction.thresholds import Rule, summary as choice_summary
 from .score import Scored, choose_presence, mean_dice
 from .training import (
     SINGLE_PROCESS,
@@ -157,14 +158,18 @@ def run_experiment(run: Run) -> None:
     write_oof(output / "oof.csv", out_of_fold, choice)
     summarize(config, out_of_fold, report, choice)
 
+    held_rule = None
     if held:
         with report.stage("holdout"):
-            measure_holdout(run, held, folds, choice.rule)
+            held_rule = measure_holdout(run, held, folds, choice.rule)
 
     with report.stage("predict"):
         presence = choose_presence(out_of_fold)[0] if config.predict.choose_presence else 0.0
-        rule = choice.rule if config.predict.choose else Rule.of(config.predict)
-        masks = predict_test(run, folds, rule, presence)
+        chosen = rule_for_test(config, len(run.predicting(folds)), choice.rule, held_rule)
+        report.update(choice=choice_summary(choice, chosen.rule, chosen.chosen_on))
+        if chosen.warning:
+            report.message(chosen.warning)
+        masks = predict_test(run, folds, chosen.rule, presence)
         shapes = dict(zip(data.test.ids, data.test.shapes, strict=True))
         write_submission(output / "submission.csv", masks, shapes, data.test.skipped)
 
@@ -265,22 +270,18 @@ def predict_test(run: Run, folds: Sequence[int], rule: Rule, presence: float) ->
     test, config, chosen = run.data.test, run.config, run.predicting(folds)
     models = [run.kept_model(fold) for fold in chosen]
     batches = run.batches(ChestXrays(test, {}, range(len(test.ids))))
-    plain = Rule.of(config.predict)
-    scores = grid(config.evaluate, plain)[0] if config.predict.choose else (plain.score,)
     masks: dict[int, str] = {}
     seen: dict[int, ImageMaps] = {}
-    for each in predict(models, batches, tta=config.predict.tta, device=run.device):
-        image_id, shape, top_score = test.ids[each.index], test.shapes[each.index], each.top_score
-        masks[each.index] = encode(each.mask(shape, rule)) if top_score >= presence else NO_MASK
+    for each in predict(models, batches, tta=config.predict.tta, device=run.device, autocast=run.autocast):
+        image_id, shape = test.ids[each.index], test.shapes[each.index]
+        masks[each.index] = encode(each.mask(shape, rule)) if each.top_score >= presence else NO_MASK
         if config.folds.run:
-            seen[each.index] = ImageMaps(image_id, shape, top_score, tuple(each.crops(scores)))
+            seen[each.index] = ImageMaps(image_id, shape, each.views)
     if config.folds.run:
         # The mean of all folds is computed when the runs of single folds are merged.
         value, ordered = run.value(run.best_fold(chosen)), sorted(run.world.gather(seen.items()))
         pictures = tuple(picture for _, picture in ordered)
-        write_maps(
-            run.output / TEST_MAPS, FoldMaps(scores, test.size, len(models), value, tuple(test.skipped), pictures)
-        )
+        write_maps(run.output / TEST_MAPS, FoldMaps(test.size, value, tuple(test.skipped), pictures))
     return [(test.ids[index], code) for index, code in sorted(run.world.gather(masks.items()))]
 
 

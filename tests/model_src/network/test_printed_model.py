@@ -166,7 +166,9 @@ def test_norms_are_those_of_the_printed_model(experiment: str, coco: Path, tmp_p
     (folder / coco.name).symlink_to(coco)
     weights = find_weights(config.model, root=tmp_path, say=lambda _: None)
     model = build_model(config.model, config.proposals, image_size=64, weights=weights, say=lambda _: None)
-    norms = {name: type(module).__name__ for name, module in model.named_modules() if "BatchNorm" in type(module).__name__}
+    norms = {
+        name: type(module).__name__ for name, module in model.named_modules() if "BatchNorm" in type(module).__name__
+    }
     assert norms == dict.fromkeys((name.rsplit(".", 1)[0] for name in table("resnet50") if SILENT.search(name)), FROZEN)
     if PRINTED.is_file():
         kinds = printed_modules(PRINTED.read_text(encoding="utf-8"))
