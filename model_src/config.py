@@ -181,6 +181,11 @@ class TrainConfig(Checked):
     """Steps between two lines in the log."""
     amp: Literal["off", "auto"] = "off"
     """Mixed precision. auto: bfloat16 or, on older GPUs, float16 with scaled gradients; float32 on a CPU."""
+    deterministic: bool = False
+    """On a GPU, compute with torch's deterministic algorithms, which are slower; on a CPU it changes nothing.
+
+    An operation without such an algorithm gives a warning, not an error.
+    """
     checkpoint_every: Annotated[int, at_least(0)] = 500
     """Steps between two saved states, from which a run continues after a crash; 0 = only when the run is stopped."""
     keep_state_gib: Annotated[float, at_least(0)] = 8.0

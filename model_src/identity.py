@@ -21,6 +21,7 @@ FREE: tuple[str, ...] = (
     "train.resume_from",
     "train.processes",
     "train.log_every",
+    "train.deterministic",
     "data.num_workers",
     "model.weights_source",
     "data.cache",

@@ -4,10 +4,10 @@
 
 Reads the config that `COORD_CONFIG` names (else the defaults), the data below `COORD_KAGGLE_ROOT` (else `/kaggle`),
 and writes into the working directory: metrics.jsonl and metrics.json during the run, folds.csv, fold<k>.pth, oof.csv,
-submission.csv, thresholds.csv, oracle.csv, worst.png and worst/. The same seed on the same machine gives the same
-numbers; those of a fold do not depend on which other folds run. Repeats measure the influence of the seed and leave
-fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards there is one process per card; `torchrun -m
-model_src.train` does the same by hand.
+submission.csv, thresholds.csv, oracle.csv, worst.png and worst/. The same seed on the same CPU gives the same numbers
+(on a GPU nearly the same, see `train.deterministic`); those of a fold do not depend on which other folds run. Repeats
+measure the influence of the seed and leave fold<k>.seed<s>.pth and oof.seed<s>.csv. With several graphics cards there
+is one process per card; `torchrun -m model_src.train` does the same by hand.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ from .training import (
     carry_over,
     check_earlier,
     check_folds,
+    compute_deterministically,
     drop_progress,
     find_earlier,
     is_launched,
@@ -217,6 +218,7 @@ def prepare(
     device: torch.device = CPU,
 ) -> Run:
     """Find and read everything that a run needs."""
+    compute_deterministically(config.train)
     stop.limit(seconds=config.train.time_limit_seconds, steps=config.train.stop_after_steps)
     report.update(config=to_dict(config), versions=versions(), devices=world.gather([device_name(device)]))
     # From here on the number of parts is fixed, because a continued run has to divide its batches in the same way.

@@ -7,7 +7,17 @@ from .resume import carry_over, check_earlier, drop_progress, find_earlier
 from .run import Run
 from .stopping import OutOfTime, Stop
 from .timing import LoopTimer
-from .world import SINGLE_PROCESS, World, is_launched, join, launch, leave, processes, recorded_failures
+from .world import (
+    SINGLE_PROCESS,
+    World,
+    compute_deterministically,
+    is_launched,
+    join,
+    launch,
+    leave,
+    processes,
+    recorded_failures,
+)
 
 __all__ = [
     "SINGLE_PROCESS",
@@ -20,6 +30,7 @@ __all__ = [
     "carry_over",
     "check_earlier",
     "check_folds",
+    "compute_deterministically",
     "drop_progress",
     "find_earlier",
     "is_launched",
