@@ -78,7 +78,7 @@ instances = st.lists(
         instance,
         st.floats(0.0625, 1, width=32),
         at=st.integers(0, 20),
-        edge=st.integers(0, 12),
+        edge=st.integers(1, 12),
         probability=st.floats(0.125, 1, width=32),
     ),
     max_size=4,

@@ -64,6 +64,7 @@ def test_masks_of_one_view_at_a_time(model: nn.Module) -> None:
     """While the models of five folds predict, the whole masks of one view at most are held."""
     held: list[weakref.ref[Tensor]] = []
     most = 0
+    model.eval()
 
     class Watched(nn.Module):
         def forward(self, images: list[Tensor]) -> list[dict[str, Tensor]]:
