@@ -155,6 +155,7 @@ MODEL_LAYERS = [
     {"data"},
     {"identity"},
     {"config"},
+    {"data_config"},
     {"files", "ranges", "typed"},
 ]
 
@@ -216,7 +217,7 @@ def test_model_source_has_no_circles() -> None:
 
 def test_what_the_coordinator_reads_needs_the_standard_library_only() -> None:
     """The coordinator reads the config, and which settings may differ in a continued run, without torch."""
-    read = {"__init__", "config", "identity", "ranges", "typed"}
+    read = {"__init__", "config", "data_config", "identity", "ranges", "typed"}
     for name in read:
         for level, imported in _imports(ROOT / "model_src" / f"{name}.py"):
             allowed = read if level else STANDARD_LIBRARY
