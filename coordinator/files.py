@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator.errors import FileError, UsageError
+from coordinator.system import remove, remove_tree, replace
 
 _NO_LOCKS = "This file system has no locks, and coord needs them: put the project on a local disk."
 _HINTS = {
@@ -135,9 +136,9 @@ def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
     new = (within or file.parent) / f".unfinished-{os.urandom(6).hex()}"
     try:
         yield new
-        new.replace(file)
+        replace(new, file)
     finally:
-        new.unlink(missing_ok=True)
+        remove(new)
 
 
 def check_free(directory: Path) -> None:
@@ -171,7 +172,7 @@ def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
         try:
             new.mkdir()
             _write_files(new, files)
-            new.rename(top)
+            replace(new, top)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
@@ -190,7 +191,7 @@ def _fill(top: Path, files: Mapping[Path, bytes]) -> None:
         children = sorted((unfinished / "new").iterdir())
         (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8")
         for child in children:
-            child.rename(top / child.name)
+            replace(child, top / child.name)
         (unfinished / _NAMES).unlink()  # from here on they count
     except BaseException:
         _empty(top)
@@ -202,9 +203,9 @@ def _empty(top: Path) -> None:
     for name in sorted(_left_in(top), key=_UNFINISHED.__eq__):  # the note of the names last
         path = top / name
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _left_in(top: Path) -> set[str]:
@@ -231,12 +232,12 @@ def replace_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
             new.mkdir()
             _write_files(new, files)
             if directory.exists():
-                directory.rename(old)
-            new.rename(directory)
+                replace(directory, old)
+            replace(new, directory)
         finally:
             shutil.rmtree(new, ignore_errors=True)
             if not directory.exists() and old.exists():
-                old.rename(directory)
+                replace(old, directory)
             shutil.rmtree(old, ignore_errors=True)
 
 

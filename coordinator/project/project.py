@@ -158,7 +158,7 @@ class Project:
 
     def relative(self, path: Path) -> str:
         """The path as a person in the project's root would type it."""
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def config_class(self) -> type:
         """The config's dataclass, imported from the project without the rest of the model source.

@@ -212,7 +212,7 @@ def _replace(results: Results, folder: Path) -> None:
         shutil.copyfile(file, part)
         results.keep(path, part, kept)
     results.finish(complete=True)
-    here = {RUN, *(str(file.relative_to(folder)) for file in files)}
+    here = {RUN, *(file.relative_to(folder).as_posix() for file in files)}
     for name in results.names():
         if name not in here:
             (results.directory / name).unlink()
