@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator.errors import FileError, UsageError
-from coordinator.system import remove, remove_tree, replace
+from coordinator.system import IS_WINDOWS, is_too_long, remove, remove_tree, replace
 
 _NO_LOCKS = "This file system has no locks, and coord needs them: put the project on a local disk."
+_LONG = "The path is too long for this system: put the project in a folder nearer to the top." + (
+    " Or let Windows take long paths: LongPathsEnabled, see docs/machines.md." if IS_WINDOWS else ""
+)
 _HINTS = {
     errno.ENOSPC: "The disk is full. Free some space, then repeat the command.",
     errno.EDQUOT: "Your share of this disk is used up. Free some space, then repeat the command.",
@@ -60,7 +63,8 @@ def explained(error: OSError | UnicodeEncodeError) -> FileError:
         return FileError(f"{error.object!a} cannot be written as {error.encoding}: {error.reason}")
     files = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     what = error.strerror or str(error) or type(error).__name__
-    return FileError(f"{files}: {what}" if files else what, hint=_HINTS.get(error.errno or 0))
+    hint = _LONG if is_too_long(error) else _HINTS.get(error.errno or 0)
+    return FileError(f"{files}: {what}" if files else what, hint=hint)
 
 
 @contextlib.contextmanager
@@ -189,7 +193,7 @@ def _fill(top: Path, files: Mapping[Path, bytes]) -> None:
     try:
         _write_files(unfinished / "new", files)
         children = sorted((unfinished / "new").iterdir())
-        (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8")
+        (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8", newline="\n")
         for child in children:
             replace(child, top / child.name)
         (unfinished / _NAMES).unlink()  # from here on they count

@@ -7,6 +7,7 @@ the local Kaggle) is not written for Windows, and no command imports it there.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -72,6 +73,16 @@ def interrupts_held_back() -> Iterator[None]:
             yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def is_too_long(error: OSError) -> bool:
+    """Whether the path of the file is longer than this system takes. (Windows says that it finds no such file.)"""
+    given = max((len(os.fsdecode(name)) for name in (error.filename, error.filename2) if _is_path(name)), default=0)
+    return error.errno == errno.ENAMETOOLONG or (IS_WINDOWS and given > PATH_MAX)
+
+
+def _is_path(name: object) -> bool:
+    return isinstance(name, str | bytes | os.PathLike)
 
 
 def replace(source: Path, destination: Path) -> None:

@@ -134,7 +134,7 @@ class Results:
         destination.parent.mkdir(parents=True, exist_ok=True)
         # On a line of its own, even after a line that a killed process did not finish.
         line = "\n" + json.dumps({"name": str(path), **asdict(kept)}) + "\n"
-        with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8") as journal:
+        with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8", newline="\n") as journal:
             journal.write(line)
         replace(part, destination)
 
