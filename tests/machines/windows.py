@@ -68,7 +68,7 @@ def _without(module: types.ModuleType, names: list[str], **more: object) -> type
     return copy
 
 
-def _is_refused(name: str) -> bool:
+def is_refused(name: str) -> bool:
     return bool(FORBIDDEN & set(name)) or name != name.rstrip(". ") or name.partition(".")[0].lower() in DEVICES
 
 
@@ -76,7 +76,7 @@ def _check_name(path: object) -> None:
     """Raises the error of Windows for a name that it does not take."""
     if isinstance(path, str | os.PathLike):
         for part in pathlib.PurePosixPath(os.fspath(path)).parts:
-            if part not in ("/", ".", "..") and _is_refused(part):
+            if part not in ("/", ".", "..") and is_refused(part):
                 raise OSError(22, "Invalid argument", os.fspath(path))
 
 
