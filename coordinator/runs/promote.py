@@ -82,6 +82,7 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
         **{Path(SOURCES, file.path): file.data for file in kernel.files},
         **{Path(RESULTS, name): (results / name).read_bytes() for name in _KEPT if (results / name).is_file()},
     }
+    files[Path(".gitattributes")] = b"* -text\n"  # git changes no line ends in them
     files[Path("README.md")] = _readme(run, directory).encode("utf-8")
     manifest = {
         "schema": _SCHEMA,
@@ -99,7 +100,7 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
         "files": {path.as_posix(): hashlib.sha256(data).hexdigest() for path, data in sorted(files.items())},
     }
     write_folder(directory, {**files, Path(MANIFEST): _json(manifest)})
-    return tuple(sorted([*map(str, files), MANIFEST]))
+    return tuple(sorted([*(path.as_posix() for path in files), MANIFEST]))
 
 
 def verify(directory: Path) -> Verified:
