@@ -18,7 +18,7 @@ from coordinator.cli.common import (
     workspace,
     worst,
 )
-from coordinator.cli.terminal import answer, complain, say, show_text, transfers
+from coordinator.cli.terminal import answer, complain, say, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def fetch_results(
             return
         if not runs:
             say("nothing to fetch: every run that has ended is here")
-        done = fetch_and_merge(here, runs, display=transfers, force=force, choice=fetch.Choice(only=only, skip=skip))
+        done = fetch_and_merge(here, runs, force=force, choice=fetch.Choice(only=only, skip=skip))
     not_fetched = done.fetches.not_fetched
     if not all_runs and not_fetched:
         raise not_fetched[0].error

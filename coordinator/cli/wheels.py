@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coordinator.cli.common import Json, TargetOption, command, this_project, workspace
-from coordinator.cli.terminal import answer, say, show_text, transfers
+from coordinator.cli.terminal import answer, say, show_text
 
 if TYPE_CHECKING:
     from coordinator.ledger import DatasetVersion
@@ -50,9 +50,9 @@ def _push(prepared: Prepared, target: str | None) -> DatasetVersion:
     from coordinator.datasets import push_folder
 
     assert prepared.folder is not None
-    with workspace() as here, here.open_target(target) as there, transfers() as show:
+    with workspace() as here, here.open_target(target) as there:
         reference = f"{there.target.owner}/{prepared.lock.slug}"
-        return push_folder(there, prepared.folder, reference, message="Wheels for kernels.", show=show)
+        return push_folder(there, prepared.folder, reference, message="Wheels for kernels.")
 
 
 def _facts(lock: Lock, pushed: DatasetVersion | None) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from coordinator.errors import TargetError
 from coordinator.names import confined, same_file
 from coordinator.target import OutputFile
 from coordinator.transfers import parallel
-from coordinator.transfers.progress import Progress
 from coordinator.transfers.transfer import Transfer
 
 _THREADS = 32  # most output is many small files, whose time is the way to the target and back
@@ -71,9 +70,7 @@ def bring_named(transfer: Transfer, path: PurePosixPath, refused: Refused) -> No
         refused.setdefault(f"this system refuses the name ({why})", []).append(str(path))
 
 
-def run(
-    transfer: Transfer, jobs: Sequence[Callable[[], None]], show: Callable[[Progress], None], *, go_on: str
-) -> None:
+def run(transfer: Transfer, jobs: Sequence[Callable[[], None]], *, go_on: str) -> None:
     """Runs the jobs side by side. Raises the first error, once everything that can be fetched is here.
 
     `go_on` is the command that fetches the rest.
@@ -82,7 +79,6 @@ def run(
         jobs,
         threads=_THREADS,
         stop=transfer.stop,
-        beat=lambda: show(transfer.tally.progress()),
         tolerated=TargetError,
         at_most=_BAD_FILES,
     )

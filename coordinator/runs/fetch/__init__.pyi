@@ -7,4 +7,4 @@ from .fetch import (
 )
 from .fetched import Fetched as Fetched
 from .metrics import reread as reread
-from .several import Display as Display, FetchResult as FetchResult, fetch_several as fetch_several
+from .several import FetchResult as FetchResult, fetch_several as fetch_several

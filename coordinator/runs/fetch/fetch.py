@@ -32,7 +32,7 @@ from coordinator.runs.fetch.fetched import Fetched
 from coordinator.runs.fetch.metrics import check_origin, no_metrics, with_metrics
 from coordinator.runs.refresh import refresh_run
 from coordinator.target import LogRecord
-from coordinator.transfers import Addresses, Progress, Tally, Transfer, arriving
+from coordinator.transfers import Addresses, Tally, Transfer, arriving
 from coordinator.workspace import Workspace
 
 _FIRST = tuple(map(PurePosixPath, (SUMMARY, "oof.csv", "submission.csv")))
@@ -64,13 +64,12 @@ def fetch_run(
     run: Run,
     *,
     force: bool,
-    show: Callable[[Progress], None],
     choice: Choice = EVERYTHING,
 ) -> Fetched:
     """Brings back log, output and kernel of a run that has ended (successfully or not): what is not here yet of it.
 
-    `force` counts what the choice takes as not here. `show` is told several times a second how far it is. What has come
-    of a file stays when this is interrupted, and the next fetch goes on there. Raises RunFailed if the run has not
+    `force` counts what the choice takes as not here. What has come of a file stays when this is interrupted, and the
+    next fetch goes on there. Raises RunFailed if the run has not
     ended, TargetError if the output is not this run's, CoordError if it cannot be written. A file that cannot have its
     name here is left out, with a warning.
     """
@@ -92,7 +91,7 @@ def fetch_run(
         if run.fetched_at:
             run = workspace.ledger.update(run.id, fetched_at=None)
         try:
-            return _Fetch(workspace, run, results, choice, force, show).all()
+            return _Fetch(workspace, run, results, choice, force).all()
         except OSError as error:
             raise _cannot_write(workspace.project, run, results, error) from error
 
@@ -111,7 +110,6 @@ class _Fetch:
     results: Results
     choice: Choice
     force: bool
-    show: Callable[[Progress], None]
 
     def all(self) -> Fetched:
         run, results = self.run, self.results
@@ -124,7 +122,7 @@ class _Fetch:
             results.forget(wanted)
         fetched = results.fetched()
         missing = [path for path in wanted if not results.is_here(path, fetched.get(path))]
-        tally = Tally(len(missing))
+        tally = Tally(len(missing), f"fetching {run.label}")
         transfer = Transfer(
             self.workspace.target.open_output,
             results,
@@ -163,7 +161,8 @@ class _Fetch:
         return arriving.Arriving.of(listed, ours, ignores_case=self.results.ignores_case())
 
     def _run(self, transfer: Transfer, jobs: Sequence[Callable[[], None]]) -> None:
-        arriving.run(transfer, jobs, self.show, go_on=again(self.run))
+        with self.workspace.progress(transfer.tally):
+            arriving.run(transfer, jobs, go_on=again(self.run))
 
     def _save_log(self) -> list[LogRecord]:
         records = self.workspace.target.log(self.run.ref)

@@ -74,7 +74,6 @@ class Here:
                 Workspace(self.project, self.ledger, kaggle, clock=Clock(sleep=pause)),
                 run,
                 force=force,
-                show=lambda _: None,
                 choice=choice,
             )
         finally:
