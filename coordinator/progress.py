@@ -49,7 +49,10 @@ def show_nothing(_: Job) -> contextlib.AbstractContextManager[None]:
 
 
 class Count:
-    """A job that counts things of about the same size; the time left follows from the time that they took so far."""
+    """A job that counts things of about the same size; the time left follows from the time that they took so far.
+
+    Without a unit, as for steps that nobody knows, it tells a percentage.
+    """
 
     def __init__(
         self, label: str, total: int | None = None, unit: str = "", *, clock: Callable[[], float] = time.monotonic
@@ -87,11 +90,12 @@ class Count:
         with self._lock:
             done, total, now = self._done, self._total, self._now
         took = self._clock() - self._started
-        if not total:
+        if total is None:
             counted = f"{done:,} {self._unit}, " if done else ""
             return Moment(f"{counted}{f'{now}, ' if now else ''}{minutes(took)} so far")
         left = minutes(took / done * max(0, total - done)) if done else "-:--"
-        return Moment(f"{done:,}/{total:,} {self._unit}, {left} left", min(1.0, done / total))
+        share = min(1.0, done / total) if total else 0.0
+        return Moment(f"{f'{done:,}/{total:,} {self._unit}' if self._unit else f'{share:.0%}'}, {left} left", share)
 
 
 def minutes(seconds: float) -> str:

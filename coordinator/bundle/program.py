@@ -103,6 +103,7 @@ def bundle(
         files = fitted.files
     for warning in warnings:
         say(f"warning: {warning}")
+    selection.count.advance(len(found.modules))
     content = Content(
         program.entry,
         files,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coordinator.cli.common import Group, Json, TargetOption, command, this_project, workspace
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 
@@ -39,7 +40,7 @@ def check(
         if not as_json:
             show_text(f"{'repaired' if is_repaired else 'problem'}: {problem.what}\n    {advice}")
 
-    found = check_ledger(this_project(), target, repair=repair, offline=offline, show=show)
+    found = check_ledger(this_project(), target, repair=repair, offline=offline, show=show, progress=DISPLAY)
     if as_json:
         answer(found.to_json())
     for missed in found.not_asked:

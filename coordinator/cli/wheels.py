@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coordinator.cli.common import Json, TargetOption, command, this_project, workspace
+from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import answer, say, show_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def wheels(
     from coordinator.wheels import prepare_wheels
 
     project = this_project()
-    prepared = prepare_wheels(project, upgrade=upgrade, say=say)
+    prepared = prepare_wheels(project, upgrade=upgrade, say=say, progress=DISPLAY)
     name = project.relative(project.wheels_lock)
     pushed = None if no_push or prepared.folder is None else _push(prepared, target)
     if as_json:
