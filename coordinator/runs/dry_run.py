@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.errors import BundleError, ProjectError
+from coordinator.errors import BundleError
 from coordinator.kernel import Build
 from coordinator.project import KernelSettings, Project
 from coordinator.results import Lines, Summary, read_results, table_faults, too_large
 from coordinator.runs.dry_needs import note_end, stand_in
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.sample_data import ready_sample_data
 from coordinator.target import LogRecord, local
-from coordinator.text import command_line
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,8 @@ def dry_run_kernel(
     overrides = dry_overrides(project, built.experiment, given, say)
     kernel = built.experiment.kernel
     folder = project.root / settings.input if settings.input else None
-    if folder is not None and not folder.is_dir():
-        _prepare(project, folder)
+    if folder is not None:
+        ready_sample_data(project, folder, say)
     inputs = _mounts(project, kernel, folder, say)
     owner = project.settings.owner or local.OWNER
     inputs |= {local.mount_path(project, "datasets", f"{owner}/{own.slug}"): own.content for own in built.datasets}
@@ -118,17 +116,3 @@ def _mounts(
             "folder for all sources: input in [tool.coord.dry_run]"
         )
     return {path: folder for path, folder in mounts.items() if folder is not None}
-
-
-def _prepare(project: Project, folder: Path) -> None:
-    command = project.settings.dry_run.prepare
-    shown = project.relative(folder)
-    if not command:
-        raise ProjectError(f"[tool.coord.dry_run] input: there is no folder {shown}")
-    try:
-        subprocess.run([sys.executable, *command], cwd=project.root, check=True, stdout=sys.stderr)
-    except subprocess.CalledProcessError as error:
-        made = command_line("python", *command)
-        raise ProjectError(f"{shown} is missing, and making it failed: {made} ended with {error.returncode}") from error
-    if not folder.is_dir():
-        raise ProjectError(f"[tool.coord.dry_run] prepare made no folder {shown}")
