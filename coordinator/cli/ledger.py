@@ -10,6 +10,7 @@ import typer
 from coordinator.cli.common import Group, Json, TargetOption, command, this_project, workspace
 from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import answer, say, show_text
+from coordinator.disk import hint as full_hint
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,5 +81,5 @@ def export(
 
         write_atomically(output, text)
     except OSError as error:
-        raise UsageError(f"--output {output}: {error.strerror}") from error
+        raise UsageError(f"--output {output}: {error.strerror}", hint=full_hint(error, output)) from error
     say(f"{len(table)} runs in {output}")

@@ -13,6 +13,7 @@ from .fetch import (
 )
 from .follow import follow_run as follow_run, wait_for_end as wait_for_end
 from .isolation import warn_of_isolation as warn_of_isolation
+from .missing_source import source_remedy as source_remedy
 from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
 from .push_several import push_several as push_several

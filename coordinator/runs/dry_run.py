@@ -14,6 +14,7 @@ from coordinator.results import Lines, Summary, read_results, table_faults, too_
 from coordinator.runs.dry_needs import note_end, stand_in
 from coordinator.runs.dry_overrides import dry_overrides
 from coordinator.runs.isolation import warn_of_isolation
+from coordinator.runs.missing_source import source_remedy
 from coordinator.runs.sample_data import ready_sample_data
 from coordinator.target import LogRecord, local
 
@@ -103,16 +104,20 @@ def _mounts(
     local Kaggle has, and `say` is told of the others.
     """
     mounts: dict[str, Path | None] = {}
+    missing: dict[str, tuple[str, str]] = {}
     for kind, folder in _KINDS.items():
         for source in getattr(kernel, kind):
-            found = in_place or local.source_folder(project, kind, source)
-            mounts[local.mount_path(project, folder, source)] = found
+            path = local.mount_path(project, folder, source)
+            mounts[path] = in_place or local.source_folder(project, kind, source)
+            missing[path] = kind, source
     for source in kernel.model_sources:
         path, registered = local.model_mount(project, source)
         mounts[path] = registered or in_place
+        missing[path] = "model_sources", source
     for path in (path for path, found in mounts.items() if found is None):
+        kind, source = missing[path]
         say(
-            f"warning: nothing is mounted at input/{path}: add it to the local Kaggle (coord local --help), or name a "
+            f"warning: nothing is mounted at input/{path}. {source_remedy(project, kind, source, 'local')}; or name a "
             "folder for all sources: input in [tool.coord.dry_run]"
         )
     return {path: folder for path, folder in mounts.items() if folder is not None}

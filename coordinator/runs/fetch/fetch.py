@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fnmatch
 import functools
 import json
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator.bundle import script_in, stamp_of
+from coordinator.disk import why_full
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.ledger import Run, Sweep, now, sweeps_of
@@ -204,10 +204,9 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
 
 def _cannot_write(project: Project, run: Run, results: Results, error: OSError) -> CoordError:
     where = project.relative(results.directory)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if (full := why_full(error, results.directory)) is not None:
         return CoordError(
-            f"{where}/ cannot be written: {error.strerror}",
-            hint=f"What came is kept. Make room, and go on with: {again(run)}",
+            f"{where}/ cannot be written: {full[0]}", hint=f"What came is kept. Make room, and go on with: {again(run)}"
         )
     about = f" ({project.relative(Path(error.filename))})" if isinstance(error.filename, str) else ""
     return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")
