@@ -8,15 +8,15 @@ import shutil
 from pathlib import Path
 
 _FREE = 1 << 20  # bytes: with less than that, it is the disk that SQLite's "disk I/O error" is about
-_SQLITE_IOERR, _SQLITE_FULL = 10, 13  # primary result codes, https://sqlite.org/rescode.html
+_SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 10, 13, 14  # primary result codes, https://sqlite.org/rescode.html
 _REPEAT = "Free some space there, then repeat the command."
 
 
 def why_full(error: BaseException, place: Path) -> tuple[str, str] | None:
     """(what is full, what to do) if writing at `place` failed for want of room; None if it failed for another reason.
 
-    The error is an OSError (ENOSPC, EDQUOT, EFBIG) or an sqlite3.Error: SQLite says "disk I/O error" for some of these,
-    and then the disk is asked.
+    The error is an OSError (ENOSPC, EDQUOT, EFBIG) or an sqlite3.Error: SQLite says "disk I/O error" or "unable to
+    open database file" for some of these, and then the disk is asked.
     """
     number = error.errno if isinstance(error, OSError) else None
     sqlite = getattr(error, "sqlite_errorcode", None)
@@ -27,10 +27,10 @@ def why_full(error: BaseException, place: Path) -> tuple[str, str] | None:
         return _too_large(place)
     if number == errno.ENOSPC or primary == _SQLITE_FULL:
         return _full(place), _REPEAT
-    if primary == _SQLITE_IOERR:
+    if primary in (_SQLITE_IOERR, _SQLITE_CANTOPEN):
         if _no_more_files(place) or _free(place) < _FREE:
             return _full(place), _REPEAT
-        if _limit() is not None:
+        if primary == _SQLITE_IOERR and _limit() is not None:
             return _too_large(place)
     return None
 
@@ -66,6 +66,7 @@ def _limit() -> int | None:
 
 
 def _existing(place: Path) -> Path:
+    place = place.absolute()
     return next((each for each in (place, *place.parents) if each.is_dir()), place)
 
 

@@ -60,6 +60,8 @@ class Display:
             self._jobs.append(opened)
         try:
             yield
+            with self._lock:
+                self.tick()
         finally:
             with self._lock:
                 self._jobs = [each for each in self._jobs if each is not opened]

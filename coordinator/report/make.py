@@ -13,6 +13,7 @@ from coordinator.progress import Count
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
+from coordinator.report.lacks import lacks
 from coordinator.report.material import About, Score, gather
 from coordinator.report.page import Page, render
 from coordinator.report.views import settings
@@ -104,6 +105,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         made_at=now(),
         version=__version__,
     )
+    warnings += lacks(workspace.project, list(ordered.values()))
     return Made(render(page), tuple(ordered), len(_entries(ranked)), tuple(warnings))
 
 

@@ -3,6 +3,8 @@ from .fetch import (
     Choice as Choice,
     again as again,
     fetch_run as fetch_run,
+    lacking as lacking,
+    not_here as not_here,
     provenance as provenance,
 )
 from .fetched import Fetched as Fetched

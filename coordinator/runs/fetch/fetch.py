@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from coordinator.bundle import script_in, stamp_of
-from coordinator.disk import why_full
+from coordinator.disk import hint as full_hint
 from coordinator.errors import CoordError, RunFailed
 from coordinator.files import held
 from coordinator.ledger import Run, Sweep, now, sweeps_of
@@ -25,6 +25,7 @@ from coordinator.results import (
     SUMMARY,
     Results,
     Sources,
+    folder_of,
     log_lines,
     reported,
 )
@@ -180,6 +181,31 @@ class _Fetch:
             self.results.write(run.metadata["code_file"], found[1])
 
 
+def not_here(project: Project, runs: Sequence[Run]) -> list[Run]:
+    """Those with a kernel that were not fetched as a whole yet, or of whose results something is missing here.
+
+    A version that a later run of the same kernel has got is left out: its kernel was deleted, and made again.
+    """
+    newest: dict[tuple[str, str, str, int | None], str] = {}
+    for run in runs:  # the newest first
+        newest.setdefault((run.target, run.owner, run.slug, run.version), run.id)
+    with_kernel = [run for run in runs if run.has_kernel]
+    last = [run for run in with_kernel if newest[run.target, run.owner, run.slug, run.version] == run.id]
+    return [run for run in last if not run.fetched_at or lacking(project, run)]
+
+
+def lacking(project: Project, run: Run) -> tuple[str, ...]:
+    """What is missing here of the results of a run that was fetched: the folder (with a slash), or files of it."""
+    if not run.fetched_at or run.version is None:
+        return ()
+    usual = project.results(run.experiment, run.target, run.results_version)
+    folder = folder_of(usual, run.id)
+    if folder is None:
+        return (f"{project.relative(usual)}/",)
+    results = Results(folder)
+    return tuple(str(path) for path, kept in sorted(results.fetched().items()) if not results.is_here(path, kept))
+
+
 def _is_complete(run: Run, results: Results, choice: Choice) -> bool:
     """Whether it was fetched as a whole, and what the choice takes of that is still here."""
     return bool(
@@ -204,9 +230,8 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
 
 def _cannot_write(project: Project, run: Run, results: Results, error: OSError) -> CoordError:
     where = project.relative(results.directory)
-    if (full := why_full(error, results.directory)) is not None:
-        return CoordError(
-            f"{where}/ cannot be written: {full[0]}", hint=f"What came is kept. Make room, and go on with: {again(run)}"
-        )
+    if (full := full_hint(error, results.directory)) is not None:
+        hint = f"{full} What came is kept; go on with: {again(run)}"
+        return CoordError(f"{where}/ cannot be written: {error.strerror or error}", hint=hint)
     about = f" ({project.relative(Path(error.filename))})" if isinstance(error.filename, str) else ""
     return CoordError(f"{where}/ cannot be written: {error.strerror or error}{about}")

@@ -394,7 +394,7 @@ def test_text_of_a_run_is_never_markup(tiny: Project) -> None:
 def test_the_command(project: Project) -> None:
     """Writes the page and says so; --exp chooses; a name that does not exist is answered with the near one."""
     coord = Coord(project.root, {})
-    done = json.loads(coord.here("report", "-o", "all.html", "--json").output)
+    done = json.loads(coord.here("report", "-o", "all.html", "--json").stdout)
     assert len(done["runs"]) == 3
     text = (project.root / "all.html").read_text()
     assert "evil local-v1" in text
