@@ -30,7 +30,7 @@ LAYERS = [
     {"kernel"},
     {"bundle", "wheels"},
     {"project"},
-    {"__init__", "clock", "errors", "files", "kaggle_rules", "names", "system", "text"},
+    {"__init__", "clock", "disk", "errors", "files", "kaggle_rules", "names", "progress", "system", "text"},
 ]
 STANDARD_LIBRARY = sys.stdlib_module_names
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coordinator.cli.common import Group, Json, TargetOption, command, workspace
-from coordinator.cli.terminal import answer, say, show_text, transfers
+from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import TargetError
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def push(
     check_folder(directory)  # before anything that needs an account
     with workspace() as here, here.open_target(target) as there:
         try:
-            with transfers() as show:
-                found = push_folder(there, directory, reference, message=message, wait=not no_wait, show=show)
+            found = push_folder(there, directory, reference, message=message, wait=not no_wait)
         except KeyboardInterrupt:
             raise KeyboardInterrupt("interrupted; what was sent is kept, and the same command goes on") from None
     if as_json:
@@ -114,8 +113,8 @@ def fetch(
     """
     from coordinator.datasets import fetch_dataset
 
-    with workspace() as here, here.open_target(target) as there, transfers() as show:
-        found = fetch_dataset(there, reference, directory, show=show)
+    with workspace() as here, here.open_target(target) as there:
+        found = fetch_dataset(there, reference, directory)
     if as_json:
         answer(found.to_json())
     else:

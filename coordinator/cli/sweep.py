@@ -18,7 +18,7 @@ from coordinator.cli.common import (
     workspace,
     worst,
 )
-from coordinator.cli.terminal import answer, complain, say, show_text, transfers
+from coordinator.cli.terminal import answer, complain, say, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def merge(name: Name, as_json: Json = False) -> None:
     from coordinator.sweeps import merge_sweep
 
     with workspace() as here:
-        merged = merge_sweep(here, find_sweep(here.ledger, name), display=transfers)
+        merged = merge_sweep(here, find_sweep(here.ledger, name))
     if as_json:
         answer([run.to_json() for run in merged])
         return

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from coordinator.disk import why_full
 from coordinator.errors import LedgerError, RunNotFound, did_you_mean
 from coordinator.files import held, write_atomically
 from coordinator.ledger.migrations import MIGRATIONS, migrate
@@ -22,6 +23,7 @@ from coordinator.ledger.run import Run as Run, readable, to_column, to_row
 from coordinator.target import RunState
 from coordinator.text import command_line
 
+_LOOK = "Look into it: coord ledger check"
 WRITABLE = "Its folder must be writable, and its disk not be full."
 
 # After a kernel was deleted (the only way to stop a session), its versions count from 1 again. A run that the ledger
@@ -48,7 +50,8 @@ class Ledger:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._connection: sqlite3.Connection | None = None
-        self._not_writable = ""
+        self._not_writable: tuple[str, str] | None = None
+        """Why its disk cannot be written, and what to do; None if it can."""
 
     def __enter__(self) -> Ledger:
         try:
@@ -63,8 +66,8 @@ class Ledger:
         except (sqlite3.Error, OSError) as error:
             self.close()
             if not self._opened_for_reading(error):
-                hint = WRITABLE if isinstance(error, OSError) else "Look into it: coord ledger check"
-                raise LedgerError(f"the ledger {self._file} cannot be opened: {error}", hint=hint) from error
+                hint = WRITABLE if isinstance(error, OSError) else _LOOK
+                raise self._error("opened", error, hint) from error
         return self
 
     def _opened_for_reading(self, error: sqlite3.Error | OSError) -> bool:
@@ -78,7 +81,8 @@ class Ledger:
         except (sqlite3.Error, OSError):
             self.close()
             return False
-        self._not_writable = str(error)
+        full = why_full(error, self._file)
+        self._not_writable = full or (str(error), WRITABLE)
         return True
 
     def __exit__(self, *exc: object) -> None:
@@ -200,7 +204,7 @@ class Ledger:
         try:
             return readable(self._open.execute("SELECT * FROM runs"))[1]
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self._file} cannot be read: {error}") from error
+            raise self._error("read", error) from error
 
     def readable(self) -> list[Run]:
         """Newest first: all runs whose rows can be read."""
@@ -211,15 +215,19 @@ class Ledger:
         try:
             runs, unreadable = readable(self._open.execute(sql, values))
         except sqlite3.Error as error:
-            raise LedgerError(
-                f"the ledger {self._file} cannot be read: {error}", hint="Look into it: coord ledger check"
-            ) from error
+            raise self._error("read", error, _LOOK) from error
         for run_id, reason in unreadable.items():
             raise LedgerError(
                 f"the ledger {self._file} has a damaged row, run {run_id}: {reason}",
-                hint="Look into it: coord ledger check",
+                hint=_LOOK,
             )
         return runs
+
+    def _error(self, done: str, error: Exception, hint: str | None = None) -> LedgerError:
+        """The error as a message: a full disk is called that, whatever SQLite calls it."""
+        full = why_full(error, self._file)
+        why, hint = full or (str(error), hint)
+        return LedgerError(f"the ledger {self._file} cannot be {done}: {why}", hint=hint)
 
     @property
     def _open(self) -> sqlite3.Connection:
@@ -242,7 +250,9 @@ class Ledger:
                 raise
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            why, hint = (self._not_writable, WRITABLE) if self._not_writable else (error, None)
+            if self._not_writable is None:
+                raise self._error("written", error) from error
+            why, hint = self._not_writable
             raise LedgerError(f"the ledger {self._file} cannot be written: {why}", hint=hint) from error
 
 

@@ -18,6 +18,7 @@ from .launch import AS_FILE as AS_FILE, Launch as Launch, is_script as is_script
 from .need import Need as Need, base_in as base_in
 from .project import Project as Project, find_project as find_project, target_name as target_name
 from .schema import assignment as assignment, check as check, declared_paths as declared_paths
+from .section import Section as Section
 from .settings import (
     SCORES as SCORES,
     TARGETS as TARGETS,

@@ -32,6 +32,7 @@ from coordinator.comparison import (
 )
 from coordinator.errors import TargetError
 from coordinator.ledger import Run
+from coordinator.progress import Count
 from coordinator.project import Project
 
 _SEED = re.compile(r"-s\d+(?=(-f\d+)?$)")  # as a sweep names its experiments; a fold comes last
@@ -143,17 +144,19 @@ def boards(
     *,
     hidden: Collection[str] = (),
     baseline: BaselineChoice = BEST,
+    count: Count,
 ) -> list[Board]:
     """The leaderboards of these configs, one for each primary metric and set of images.
 
     `everything` has the configs from which the noise floor is estimated. A config whose runs are all in `hidden` (ids)
     is left out: they are parts of other runs. Each is compared with the `baseline`, or with the best if its board has
-    no such.
+    no such. `count` counts them twice: when they are read, and when they are compared.
     """
     candidates = [each for each in found if any(run.id not in hidden for run in each.runs)]
     names = _names(candidates)
     grouped: dict[tuple[str, str], list[Entry]] = {}
-    for each in candidates:
+    count.expect(2 * len(candidates))
+    for each in count.each(candidates):
         if each.primary is not None and each.primary in each.modes:
             values = side_of(project, each, each.primary)
             # Overrides are shown in the table of settings.
@@ -161,11 +164,12 @@ def boards(
             values = dataclasses.replace(values, name=names[each.runs[0].id], notes=notes)
             entry = Entry(values.name, each.runs, _measured(project, values, each.primary))
             grouped.setdefault((each.primary, each.modes[each.primary]), []).append(entry)
-    return [
-        _board(project, (metric, mode), alike, everything, baseline)
-        for (metric, mode), group in grouped.items()
-        for alike in _by_data(project, group)
-    ]
+    found_boards = []
+    for metric_and_mode, group in grouped.items():
+        for alike in _by_data(project, group):
+            found_boards.append(_board(project, metric_and_mode, alike, everything, baseline))
+            count.advance(len(alike))
+    return found_boards
 
 
 def _board(

@@ -9,9 +9,11 @@ from coordinator import __version__
 from coordinator.comparison import Candidate, all_candidates, find_candidate
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger import all_submissions, now, remarks_of
+from coordinator.progress import Count
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.report.boards import BEST, BaselineChoice, Board, Entry, boards
 from coordinator.report.choice import choose, hidden, matches, parts_of
+from coordinator.report.lacks import lacks
 from coordinator.report.material import About, Score, gather
 from coordinator.report.page import Page, render
 from coordinator.report.views import settings
@@ -53,7 +55,8 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     names, target, baseline = contents.names, contents.target, contents.baseline
     files = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
     runs = workspace.ledger.runs(target=target)
-    candidates = all_candidates(workspace)
+    with workspace.progress(Count("reading the runs")):
+        candidates = all_candidates(workspace)
     compared = find_candidate(workspace, baseline) if baseline is not None else None
     chosen = choose(runs, candidates, names, files, every=contents.every)
     if compared is not None:
@@ -71,13 +74,15 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     older = hidden([run for run in merged if run not in chosen], parts)
     chosen = [run for run in chosen if run.id not in older]
     ids = {run.id for run in chosen}
-    ranked = boards(
-        workspace.project,
-        _only(candidates, ids),
-        candidates,
-        hidden=hidden(chosen, parts),
-        baseline=BaselineChoice(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
-    )
+    with workspace.progress(count := Count("comparing")):
+        ranked = boards(
+            workspace.project,
+            _only(candidates, ids),
+            candidates,
+            hidden=hidden(chosen, parts),
+            baseline=BaselineChoice(baseline, {run.id for run in compared.runs}) if compared is not None else BEST,
+            count=count,
+        )
     if compared is not None and not any(run in entry.runs for run in compared.runs for entry in _entries(ranked)):
         raise UsageError(
             f"--baseline {baseline} has no line on this page",
@@ -87,7 +92,8 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
     sent = [each for each in every if not ids.isdisjoint(_runs_of(each))]
     ordered = {run.id: run for run in [*(run for entry in _entries(ranked) for run in entry.runs), *chosen]}
     about = About(_scores(sent), parts, remarks_of(workspace.ledger))
-    items = gather(workspace.project, ordered.values(), about, pictures=contents.pictures)
+    with workspace.progress(count := Count("making the page", len(ordered), "runs")):
+        items = gather(workspace.project, count.each(ordered.values()), about, pictures=contents.pictures)
     page = Page(
         title=contents.title,
         boards=ranked,
@@ -99,6 +105,7 @@ def make_report(workspace: Workspace, contents: Contents) -> Made:
         made_at=now(),
         version=__version__,
     )
+    warnings += lacks(workspace.project, list(ordered.values()))
     return Made(render(page), tuple(ordered), len(_entries(ranked)), tuple(warnings))
 
 

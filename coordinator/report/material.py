@@ -15,6 +15,7 @@ from coordinator.comparison import sd_of
 from coordinator.ledger import Remark, Run, texts
 from coordinator.project import Project, Recorded, leaves
 from coordinator.results import Ablated, Baseline, Bottlenecks, Event, Metric, folder_of, oof, read_events
+from coordinator.runs import fetch
 from coordinator.text import clean
 
 _PICTURE_BYTES = 400_000  # a picture that is larger stays out
@@ -176,7 +177,7 @@ def _item(project: Project, run: Run, number: int, about: About, most: int) -> I
         pictures_left_out=left_out,
         facts=_facts(run),
         config=tuple((path, _text(value)) for path, value in leaves(run.config)),
-        warnings=_warnings(run, directory),
+        warnings=_warnings(project, run, directory),
         parts=parts,
         tags=tuple(texts(about.remarks, run, "tag")),
         notes=tuple(texts(about.remarks, run, "note")),
@@ -260,7 +261,7 @@ def _facts(run: Run) -> tuple[tuple[str, str], ...]:
     return tuple((clean(name), clean(value)) for name, value in facts if value)
 
 
-def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
+def _warnings(project: Project, run: Run, directory: Path | None) -> tuple[str, ...]:
     # The message of a merged run is no warning.
     found = [clean(run.message)] if run.message and not run.is_merged else []
     error = run.reported.error
@@ -269,7 +270,10 @@ def _warnings(run: Run, directory: Path | None) -> tuple[str, ...]:
     if run.reported.digest not in ("", run.digest):
         found.append("The file that ran is not the one that was pushed: their digests differ.")
     if directory is None:
-        found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}")
+        version = f" --version {run.version}" if run.has_kernel else ""
+        found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}{version}")
+    elif gone := fetch.lacking(project, run):
+        found.append(f"Not here any more: {', '.join(gone[:_MESSAGES])}. coord fetch-results --all brings them again.")
     return tuple(found)
 
 

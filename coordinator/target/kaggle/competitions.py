@@ -63,7 +63,7 @@ class KaggleCompetitions:
             raise NoAccess(
                 f'{target} has no competition "{slug}", or does not show it to you',
                 hint="Its name is the last part of its page's address: kaggle.com/competitions/NAME."
-                + (" Here: coord local add-competition NAME DIR --solution FILE." if target == "local" else ""),
+                + (f" Here: coord local add-competition {slug} DIR --solution FILE" if target == "local" else ""),
             ) from error
         return Competition(
             slug=slug,
