@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
 import typer
@@ -11,15 +12,18 @@ from typer.core import TyperCommand, TyperGroup
 
 from coordinator.cli.manual import MANUAL, STAGES, TITLES, TOPICS
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 class Command(TyperCommand):
     """A command whose help ends with its examples."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = tuple(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise _about_option(error, ctx, args) from None
+            raise _about_option(error, ctx, given) from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _write_manual(ctx, formatter)
@@ -29,10 +33,11 @@ class Group(TyperGroup):
     """A command with commands below it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = tuple(args)
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            raise _about_option(error, ctx, args) from None
+            raise _about_option(error, ctx, given) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -115,7 +120,7 @@ class App(typer.Typer):
         # Rich's help and errors are longer, and take longer to import than the commands.
         super().__init__(**{"cls": Group, "rich_markup_mode": None, **settings})
 
-    def command(self, name: str | None = None, **settings: Any) -> Any:
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         return super().command(name, **{"cls": Command, **settings})
 
 
@@ -128,7 +133,7 @@ def manual_path(ctx: click.Context) -> str:
     return " ".join(words)
 
 
-def _about_option(error: click.NoSuchOption, ctx: click.Context, args: list[str]) -> click.UsageError:
+def _about_option(error: click.NoSuchOption, ctx: click.Context, args: Sequence[str]) -> click.UsageError:
     from coordinator.cli.near_misses import no_option
 
     return no_option(error, ctx, args)

@@ -146,7 +146,6 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "--file-name": ("--file",),
     "--yes": ("--yes", "--force"),
     "--desc": ("--message",),
-    "--limit": ("--limit",),
 }
 """What options are called elsewhere, and here: those that the command has are named."""
 
@@ -169,10 +168,10 @@ def no_command(ctx: click.Context, group: click.Group, args: Sequence[str]) -> c
     said = next((each for each in (" ".join(args[:2]), word) if is_top and each.lower() in OTHERS), word)
     found = [*OTHERS.get(said.lower(), ())] if is_top else []
     found = [line for line in found if line.startswith("-") or _command(group, line) is not None]
+    if not found and is_top:
+        found = [line for line in _below(group) if word == line.split()[1]]
     if not found:
         found = difflib.get_close_matches(word, list(group.commands), n=3)
-    if not found and is_top:
-        found = [line for line in _below(group) if word in line.split()[1:]]
     if not found:
         return click.UsageError(f'there is no command "{said}". See: {ctx.command_path} --help', ctx)
     prefix = ctx.command_path
@@ -182,43 +181,43 @@ def no_command(ctx: click.Context, group: click.Group, args: Sequence[str]) -> c
 
 
 def no_option(error: click.NoSuchOption, ctx: click.Context, args: Sequence[str]) -> click.UsageError:
-    """The error for an option that the command does not have."""
-    option = error.option_name
-    own = _options(ctx.command)
-    return click.UsageError(f"there is no option {option} here. {_advice(ctx, option, own, args)}", ctx)
+    """The error for an option that the command does not have; `args` are all of its arguments."""
+    return click.UsageError(f"there is no option {error.option_name} here. {_advice(ctx, error.option_name, args)}", ctx)
 
 
-def _advice(ctx: click.Context, option: str, own: Sequence[str], args: Sequence[str]) -> str:
+def _advice(ctx: click.Context, option: str, args: Sequence[str]) -> str:
     root = ctx.find_root()
+    assert isinstance(root.command, click.Group)
     command = ctx.command_path.removeprefix(root.command_path).strip()
+    own = _options(ctx.command)
     if (command, option) in _ELSEWHERE:
         return f"{_ELSEWHERE[command, option]}."
     if option in _GPU:
         return 'The accelerator is a setting: machine_shape = "gpu" in [tool.coord.kernel], or of one experiment.'
     named = [each for each in _OPTIONS.get(option, ()) if each in own]
     if named:
-        return f"Here it is {' or '.join(named)}."
-    assert isinstance(root.command, click.Group)
-    if ctx.parent is not None and option in _options(root.command):
-        return f"It goes before the command: {root.command_path} {option} ... {command}."
-    behind = _first_command(root.command, args) if ctx.parent is None else None
-    if behind is not None and option in _options(root.command.commands[behind]):
+        return f"It is {' or '.join(named)}."
+    if command and option in _options(root.command):
+        return f"It goes before the command: {root.command_path} {option} ... {command}"
+    behind = "" if command else next((word for word in args if word in root.command.commands), "")
+    if behind and option in _options(root.command.commands[behind]):
         return f"It goes behind the command: {root.command_path} {behind} {option} ..."
-    near = difflib.get_close_matches(option, own, n=2, cutoff=0.6)
-    if near:
-        return f"Did you mean {' or '.join(near)}?"
-    having = [name for name, each in root.command.commands.items() if option in _options(each)]
-    if having and option.startswith("--"):
-        return f"These have it: {', '.join(f'coord {name}' for name in having[:4])}."
+    if near := difflib.get_close_matches(option, own, n=1, cutoff=0.8):
+        return f"Did you mean {near[0]}?"
+    if option.startswith("--"):
+        elsewhere = {name: _options(each) for name, each in root.command.commands.items()}
+        every = {each for options in elsewhere.values() for each in options}
+        for meant in (option, *difflib.get_close_matches(option, every, n=1, cutoff=0.8)):
+            having = [f"{root.command_path} {name}" for name, options in elsewhere.items() if meant in options]
+            if having:
+                return f"{' and '.join(having[:3])} {'has' if len(having) == 1 else 'have'} {meant}."
+        if near := difflib.get_close_matches(option, [each for each in own if each.startswith("--")], n=1):
+            return f"Did you mean {near[0]}?"
     return f"See: {ctx.command_path} --help"
 
 
 def _options(command: click.Command) -> list[str]:
     return [name for each in command.params if isinstance(each, click.Option) for name in (*each.opts, "--help")]
-
-
-def _first_command(group: click.Group, args: Sequence[str]) -> str | None:
-    return next((word for word in args if word in group.commands), None)
 
 
 def _command(group: click.Group, line: str) -> click.Command | None:
