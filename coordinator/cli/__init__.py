@@ -21,6 +21,7 @@ from coordinator.cli import (
     experiments,
     fetch,
     handover,
+    help as explaining,
     image,
     init,
     kernels,
@@ -61,6 +62,7 @@ for group in (
     report,
     wheels,
     live_check,
+    explaining,
 ):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")
