@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -20,10 +21,10 @@ from coordinator.cli.common import (
     check_success,
     command,
     find_run,
-    this_project,
     workspace,
     worst,
 )
+from coordinator.cli.naming import which_experiment
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_line, show_text
 from coordinator.errors import CoordError, RunFailed, UsageError
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from coordinator.runs import Deletion, Entry, OpenTargets, Status, Step
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 _ERRORS_SHOWN = 3
 
@@ -68,15 +69,13 @@ def push(
     Of several experiments, each that can be is pushed; at the session limit, the others are left for later (exit code
     75). Work that a complete run has done already is not run again: that run is shown.
 
-    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what --exp
-    names, not for its needs.
+    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what is
+    named, not for its needs.
     """
-    from coordinator.project import experiment_names
     from coordinator.runs import chain_of_needs, plan_chain, push_chain, push_several
 
     if not exp:
-        known = ", ".join(experiment_names(this_project()))
-        raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
+        raise which_experiment()
     if plan and not with_needs:
         raise UsageError("--plan is for an experiment and what it needs", hint="Add --with-needs.")
     names = list(dict.fromkeys(exp))
@@ -129,7 +128,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep the table up to date until every run has ended.")
     ] = False,
-    most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", help="At most this many.", min=1)] = 20,
     hidden: Annotated[bool, typer.Option("--hidden", help="Show the runs that are hidden, too.")] = False,
     url: Annotated[bool, typer.Option("--url", help="Show the address of each run, too.")] = False,
     as_json: Json = False,
@@ -140,20 +139,21 @@ def status(
     shown as stuck. With --watch, the table is kept up to date on a terminal, with the course of each run's metric;
     elsewhere, and with --json, each run is a line at first, and again whenever something of it has changed.
     """
-    from coordinator.runs import Entry, current_status as verb, entries, open_targets, runs_shown
+    from coordinator.ledger import listing
+    from coordinator.runs import Entry, current_status as verb, entries, open_targets
 
     is_screen = not as_json and sys.stdout.isatty()
 
     with workspace() as here, open_targets(here.project) as targets:
 
         def look() -> tuple[list[Entry], Status]:
-            runs = runs_shown(here.ledger, experiment=exp, target=target, hidden=hidden)
+            runs = listing.runs_named(here.ledger, exp, target, hidden=hidden)
             if as_json or exp is not None or (watch and not is_screen):
                 found = [Entry((run,)) for run in runs]
             else:
                 found = entries(here.ledger, runs)
             # Who watches waits for the end of all that goes on.
-            shown = found[:most] + [entry for entry in found[most:] if watch and entry.is_active]
+            shown = found[:limit] + [entry for entry in found[limit:] if watch and entry.is_active]
             return shown, verb(targets, here.ledger, [run for entry in shown for run in entry.runs])
 
         if watch and not is_screen:
@@ -163,7 +163,7 @@ def status(
             if shown or as_json:
                 answer(now.to_json() if as_json else None, lambda: _board(shown, now, has_urls=url))
         if not now.runs and not as_json:
-            say("no runs yet; push one: coord push --exp NAME")
+            say(listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden)) or "no runs match")
     for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
     if len(now.errors) > _ERRORS_SHOWN:

@@ -27,14 +27,6 @@ class Entry:
         return replace(self, runs=tuple(current.get(run.id, run) for run in self.runs))
 
 
-def runs_shown(
-    ledger: Ledger, *, experiment: str | None = None, target: str | None = None, hidden: bool = False
-) -> list[Run]:
-    """Newest first; of the hidden runs only those that have a session, unless `hidden` asks for all."""
-    runs = ledger.runs(experiment=experiment, target=target, hidden=True)
-    return [run for run in runs if hidden or run.counts]
-
-
 def entries(ledger: Ledger, runs: Sequence[Run]) -> list[Entry]:
     """The runs, newest first, and in place of those of a sweep the sweep, where its newest run is."""
     sweeps = {

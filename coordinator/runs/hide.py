@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coordinator.errors import RunNotFound, UsageError
-from coordinator.files import write_atomically
 from coordinator.ledger import Ledger, Run, RunName, find_named, now
-from coordinator.results import RUN
+from coordinator.results import Results
 from coordinator.text import command_line
 from coordinator.workspace import Workspace
 
@@ -56,11 +53,8 @@ def _set(workspace: Workspace, run: Run, hidden_at: str | None) -> Hidden:
     if run.hidden_at == hidden_at:
         return Hidden(run, is_changed=False)
     # Its record beside the results, too: a lost ledger is rebuilt from that.
-    file = workspace.project.results(run.experiment, run.target, run.results_version) / RUN
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        values = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(values, dict) and values.get("id") == run.id:
-            write_atomically(file, json.dumps({**values, "hidden_at": hidden_at}, indent=2) + "\n")
+    folder = workspace.project.results(run.experiment, run.target, run.results_version)
+    Results(folder).amend(run.id, hidden_at=hidden_at)
     return Hidden(workspace.ledger.update(run.id, hidden_at=hidden_at), is_changed=True)
 
 
