@@ -44,9 +44,9 @@ def to_json(data: Any) -> str:
 
 
 def shortened(text: str, width: int, mark: str = "…") -> str:
-    """The text in at most `width` cells of a terminal, if need be without its middle: `base--lr0.00…-s0 local-v3`.
+    """The text in at most `width` cells of a terminal, if need be without its middle: `base--…-s0 local-v3`.
 
-    Names begin alike and end in what tells them apart, so a little more of the end is kept. A wide character (CJK,
+    Names begin alike and end in what tells them apart, so more of the end is kept. A wide character (CJK,
     emoji) takes two cells, a combining one none. `mark` stands for the middle, and takes one cell.
     """
     from rich.cells import cell_len, get_character_cell_size  # not above: most of coord does without rich
@@ -66,7 +66,7 @@ def shortened(text: str, width: int, mark: str = "…") -> str:
             count += 1
         return count
 
-    head = text[: taken(text, (width - 1) // 2)]
+    head = text[: taken(text, width // 3)]
     tail = taken(reversed(text), width - 1 - cell_len(head))
     end = text[len(text) - tail :]
     # A combining mark belongs to the character before it, which is cut off.

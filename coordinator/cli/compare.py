@@ -93,7 +93,8 @@ def runs(
     """
     from coordinator.ledger import listing as verb
 
-    wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
+    asked = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
+    wanted = asked
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
@@ -105,7 +106,7 @@ def runs(
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
 
-        return compare_tables.listing(found, longest=compare_tables.LONGEST_CELL)
+        return compare_tables.runs(found, asked)
 
     _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv, columns=wanted or verb.ALWAYS)
 

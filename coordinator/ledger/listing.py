@@ -14,7 +14,7 @@ from coordinator.ledger.remarks import remarks_of, texts
 from coordinator.ledger.run_name import RunName, parse_run_name
 from coordinator.target import RunState
 
-SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
+SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes", "message")
 """The columns for people, unless they say which."""
 ALWAYS = ("run", *export.PLAIN, "primary", "mode", "value", "tags", "notes")
 """The columns of an empty table: none of a config or a metric."""

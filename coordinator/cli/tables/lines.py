@@ -12,7 +12,6 @@ from enum import StrEnum
 from rich.box import SIMPLE
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +19,7 @@ from rich.text import Text
 from coordinator.text import clean, shortened
 
 _RULE = 80  # cells of the line below the header, at most, in a file
-_LEAST = 10  # cells that a cut column keeps, if it has so many
+_GAP = 2  # cells between two columns
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SPARK = 8
 
@@ -32,6 +31,10 @@ class Cut(StrEnum):
     MIDDLE = "middle"
     """For names: they begin alike, and end in what tells them apart."""
     END = "end"
+
+
+_GIVING = ((Cut.END, 24), (Cut.MIDDLE, 26), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
+"""Which columns give up cells of their width, one after the other, and how many they keep."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,37 @@ class Lines:
         mark = "…" if _has(console, "…") else "~"
         shown = [at for at, column in enumerate(self.columns) if width >= column.from_width]
         table = Table(box=SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-        for at in shown:
+        for at, size in zip(shown, self._sizes(shown, width), strict=True):
             column = self.columns[at]
             table.add_column(
                 Text(column.name, no_wrap=True, overflow="crop"),
                 justify="right" if column.right else "left",
-                no_wrap=column.cut is Cut.NOTHING,  # these give up their width last
+                width=size,
+                no_wrap=True,
                 overflow="crop",
             )
         for row in self.rows:
             table.add_row(*(_Cut(row[at], self.columns[at].cut, mark) for at in shown))
         yield table
 
+    def _sizes(self, shown: Sequence[int], width: int) -> list[int]:
+        """The cells that each of these columns gets: of what is too much the texts give first, then the names."""
+        kinds = [self.columns[at].cut for at in shown]
+        sizes = [
+            max(cell_len(text) for text in (self.columns[at].name, *(text_of(row[at]) for row in self.rows)))
+            for at in shown
+        ]
+        most = width - _GAP * (len(sizes) - 1)
+        for kind, least in _GIVING:
+            while sum(sizes) > most:
+                wide = [at for at, each in enumerate(kinds) if each is kind and sizes[at] > least]
+                if not wide:
+                    break
+                sizes[max(wide, key=lambda at: sizes[at])] -= 1
+        return sizes
+
     def _in_full(self) -> Iterator[str]:
-        rows = [[_plain(cell) for cell in row] for row in ([each.name for each in self.columns], *self.rows)]
+        rows = [[text_of(cell) for cell in row] for row in ([each.name for each in self.columns], *self.rows)]
         sizes = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
         for number, row in enumerate(rows):
             gaps = [" " * (size - cell_len(text)) for size, text in zip(sizes, row, strict=True)]
@@ -91,9 +111,9 @@ class Lines:
                 gap + text if column.right else text + gap
                 for column, gap, text in zip(self.columns, gaps, row, strict=True)
             ]
-            yield "  ".join(cells).rstrip()
+            yield (" " * _GAP).join(cells).rstrip()
             if number == 0:
-                yield "─" * min(sum(sizes) + 2 * (len(sizes) - 1), _RULE)
+                yield "─" * min(sum(sizes) + _GAP * (len(sizes) - 1), _RULE)
 
 
 @dataclass(frozen=True)
@@ -104,12 +124,8 @@ class _Cut:
     cut: Cut
     mark: str
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        size = cell_len(_plain(self.cell))
-        return Measurement(size if self.cut is Cut.NOTHING else min(size, _LEAST), size)
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        text, width = _plain(self.cell), options.max_width
+        text, width = text_of(self.cell), options.max_width
         if self.cut is Cut.MIDDLE:
             text = shortened(text, width, self.mark)
         elif cell_len(text) > width:
@@ -119,7 +135,7 @@ class _Cut:
         yield Text(text, style=style, no_wrap=True, overflow="crop", end="", justify=options.justify)
 
 
-def _plain(cell: Cell | str) -> str:
+def text_of(cell: Cell | str) -> str:
     """The text on one line, whatever the names and messages of others hold."""
     return " ".join(clean(cell.text if isinstance(cell, Cell) else cell).split())
 
