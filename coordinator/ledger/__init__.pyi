@@ -21,6 +21,13 @@ from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now 
 from .machine import claim as claim, other_writer as other_writer
 from .old_messages import fields_of as fields_of
 from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
+from .run_name import (
+    RECORDED as RECORDED,
+    RunName as RunName,
+    find_named as find_named,
+    joined as joined,
+    parse_run_name as parse_run_name,
+)
 from .salvage import (
     blank as blank,
     damage as damage,
