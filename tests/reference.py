@@ -29,11 +29,11 @@ the config.
 
 Kaggle compares the names of users, competitions, data sets, kernels and models without case; so does coord."""
 _ABOUT_COMMANDS = """\
-By stage, and within a stage by use. `coord COMMAND --help` prints the same in the terminal. Every command that reads has
-`--json`. Before the command, `-C DIR` works in another folder's project, and `-v` shows each request to a target."""
+By stage, and within a stage by use. `coord COMMAND --help` prints the same in the terminal. Every command that reads
+has `--json`. Before the command, `-C DIR` works in another folder's project, and `-v` shows each request to a target."""
 _ABOUT_CODES = """\
-Of several failures, a command ends with the code of one that is not "later", if there is one. The exit code of a program
-that `coord bundle` made is the program's own."""
+Of several failures, a command ends with the code of one that is not "later", if there is one. The exit code of a
+program that `coord bundle` made is the program's own."""
 
 
 def pages() -> dict[Path, str]:
