@@ -34,15 +34,14 @@ from coordinator.cli import (
     sweep,
     wheels,
 )
-from coordinator.cli.common import Group
+from coordinator.cli.commands import App
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
-app = Group(
+app = App(
     help="Write a model as an ordinary Python package, run it as one Kaggle kernel, get its numbers back.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # plain help and errors: shorter, and rich's take longer to import than the commands
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

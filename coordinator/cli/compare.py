@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, TargetOption, Version, command, find_run, workspace
 from coordinator.cli.terminal import answer, say, show_csv
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from coordinator.ledger import Kind, Ledger, Run
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header line instead of text for people.")]
 Metric = Annotated[
@@ -51,9 +52,10 @@ def compare(
     shows how far two runs of that config may differ by luck.
     """
     from coordinator.comparison import compare as verb
+    from coordinator.ledger import joined
 
     with workspace() as here:
-        found = verb.compare_experiments(here, names, metric=metric, paired=paired)
+        found = verb.compare_experiments(here, joined(names), metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables

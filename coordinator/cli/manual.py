@@ -31,6 +31,21 @@ class Manual:
     """Where docs/ tells more: a file, perhaps with a heading."""
 
 
+TOPICS = (
+    "experiments",
+    "names",
+    "settings",
+    "targets",
+    "sweeps",
+    "chains",
+    "competitions",
+    "data",
+    "metrics",
+    "exit-codes",
+    "environment",
+)
+"""What `coord help TOPIC` explains (see topics.py)."""
+
 MANUAL: dict[str, Manual] = {
     "init": Manual(
         "start",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -20,10 +21,10 @@ from coordinator.cli.common import (
     check_success,
     command,
     find_run,
-    this_project,
     workspace,
     worst,
 )
+from coordinator.cli.naming import which_experiment
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_line, show_text
 from coordinator.errors import CoordError, RunFailed, UsageError
 from coordinator.text import clean
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from coordinator.runs import Deletion, OpenTargets, Status, Step
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 _ERRORS_SHOWN = 3
 
@@ -69,15 +70,13 @@ def push(
     Of several experiments, each that can be is pushed; at the session limit, the others are left for later (exit code
     75). Work that a complete run has done already is not run again: that run is shown.
 
-    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what --exp
-    names, not for its needs.
+    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what is
+    named, not for its needs.
     """
-    from coordinator.project import experiment_names
     from coordinator.runs import chain_of_needs, plan_chain, push_chain, push_several
 
     if not exp:
-        known = ", ".join(experiment_names(this_project()))
-        raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
+        raise which_experiment()
     if plan and not with_needs:
         raise UsageError("--plan is for an experiment and what it needs", hint="Add --with-needs.")
     names = list(dict.fromkeys(exp))
@@ -130,7 +129,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep the table up to date until every run has ended.")
     ] = False,
-    most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", help="At most this many.", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
     """Show the state of every run, newest first.
@@ -138,17 +137,18 @@ def status(
     A run that goes on after its session should have ended is shown as stuck. With --watch and --json, each run is a
     line of JSON at first, and again whenever something of it has changed.
     """
+    from coordinator.ledger import listing
     from coordinator.runs import current_status as verb, open_targets
 
     with workspace() as here, open_targets(here.project) as targets:
 
         def look() -> Status:
-            return verb(targets, here.ledger, here.ledger.runs(experiment=exp, target=target)[:most])
+            return verb(targets, here.ledger, listing.runs_named(here.ledger, exp, target)[:limit])
 
         now = (_lines if as_json else _watch)(targets, look) if watch else look()
         if not now.runs and not as_json:
-            say("no runs yet; push one: coord push --exp NAME")
-        if not (watch and as_json):
+            say(listing.why_none(here.ledger, listing.Filter(exp)) or "no runs match")
+        if (as_json and not watch) or (now.runs and not as_json):
             answer(now.to_json() if as_json else None, lambda: _table(now))
     for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)

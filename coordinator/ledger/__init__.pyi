@@ -27,6 +27,7 @@ from .run_name import (
     find_named as find_named,
     joined as joined,
     parse_run_name as parse_run_name,
+    recorded_only as recorded_only,
 )
 from .salvage import (
     blank as blank,
@@ -53,6 +54,7 @@ from .sweeps import (
     from_json as from_json,
     run_of as run_of,
     sweeps_of as sweeps_of,
+    swept as swept,
 )
 from .times import Times as Times, run_times as run_times
 from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early, work_of as work_of

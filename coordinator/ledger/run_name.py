@@ -10,8 +10,9 @@ base@recorded         the values that its YAML file records; no run
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from coordinator.errors import RunNotFound, UsageError
 from coordinator.ledger.ledger import Ledger, Run
@@ -42,8 +43,12 @@ class RunName:
         """Whether it names one run, and not all of an experiment."""
         return self.version is not None
 
+    def names(self, run: Run) -> bool:
+        """Whether it names this run, or its experiment."""
+        return fnmatch.fnmatchcase(run.experiment, self.experiment) and self.takes(run)
+
     def takes(self, run: Run) -> bool:
-        """Whether a run of this experiment is meant, too: nothing that the name says is otherwise in the run."""
+        """Whether the target and the version that it says, if any, are those of the run."""
         return self.target in (None, run.target) and self.version in (None, run.version)
 
     def with_options(self, target: str | None = None, version: int | None = None) -> RunName:
@@ -83,11 +88,14 @@ def parse_run_name(text: str) -> RunName:
     return RunName(match["experiment"], target, version, is_recorded=match["recorded"] is not None)
 
 
-def joined(words: Sequence[str]) -> list[str]:
-    """The names in words of a command line, where a label pasted from a table is two words: `base local-v3`."""
+def joined(words: Sequence[str], is_experiment: Callable[[str], bool] = lambda _: False) -> list[str]:
+    """The names in words of a command line, where a label pasted from a table is two words: `base local-v3`.
+
+    A second word that is the name of an experiment stays one.
+    """
     names: list[str] = []
     for word in words:
-        if names and "@" not in names[-1] and _SECOND_WORD.fullmatch(word):
+        if names and "@" not in names[-1] and _SECOND_WORD.fullmatch(word) and not is_experiment(word):
             names[-1] += f"@{word}"
         else:
             names.append(word)
@@ -97,10 +105,7 @@ def joined(words: Sequence[str]) -> list[str]:
 def find_named(ledger: Ledger, name: RunName) -> Run:
     """The run that it names, or the experiment's newest one. Raises RunNotFound, with what there is instead."""
     if name.is_recorded:
-        raise RunNotFound(
-            f"{name} is not a run: its values were measured elsewhere, and are recorded in the experiment's YAML file",
-            hint=f"Its config: coord show {name.experiment}",
-        )
+        raise recorded_only(name)
     try:
         return ledger.find(name.experiment, target=name.target, version=name.version)
     except RunNotFound:
@@ -111,3 +116,11 @@ def find_named(ledger: Ledger, name: RunName) -> Run:
         raise RunNotFound(
             f"{name.experiment} ran once a seed, as {', '.join(sorted(ran))}", hint="Name one of them."
         ) from None
+
+
+def recorded_only(name: RunName) -> RunNotFound:
+    """The error of a command that is about a run, for the name of recorded values."""
+    return RunNotFound(
+        f"{name} is not a run: its values were measured elsewhere, and are recorded in the experiment's YAML file",
+        hint=f"Its config: coord show {name.experiment}",
+    )
