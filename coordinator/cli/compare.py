@@ -206,7 +206,7 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
         return find_run(here.ledger, exp, target, version)
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in here.ledger.runs()}
+    known = {run.experiment for run in here.ledger.runs(hidden=True)}
     known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
     if exp not in known:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
@@ -218,7 +218,7 @@ def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json
     from coordinator.ledger import remarks_of
 
     found = [each for each in remarks_of(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
-    labels = {each.id: each.label for each in ledger.runs(experiment=exp)}
+    labels = {each.id: each.label for each in ledger.runs(experiment=exp, hidden=True)}
     rows = [
         {"of": labels.get(each.run_id or "", exp), "text": each.text, "created_at": each.created_at} for each in found
     ]

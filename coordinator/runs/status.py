@@ -133,7 +133,9 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
             answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             failures.update(_recorded(targets.project, ledger, [(asked[each], each.result) for each in answered]))
     found = tuple(ledger.get(run.id) for run in runs)
-    every = ledger.runs() if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
+    every = (
+        ledger.runs(hidden=True) if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
+    )
     datasets = dataset_versions(ledger) if any(run.metadata.get("dataset_sources") for run in found) else []
     known = {run.id: run for run in every}
     return Status(
