@@ -1,0 +1,83 @@
+"""The commands in the documents, and what is shown below them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command of a page, and the lines that the page shows as its output."""
+
+    where: str
+    """Page and line."""
+    command: str
+    """With its continuation lines, as one line."""
+    output: tuple[str, ...] = ()
+
+
+def shown_commands(page: Path, *, kind: str = "") -> Iterator[Shown]:
+    """The commands after a `$` in the fenced blocks of a page, or in those that have `kind` behind their fence."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    block: str | None = None
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        if line.lstrip().startswith("```"):
+            block = line.strip().removeprefix("```") if block is None else None
+        elif block is not None and line.startswith("$ ") and (not kind or block == kind):
+            start = at
+            words = line.removeprefix("$ ")
+            while words.endswith("\\"):
+                at += 1
+                words = words.removesuffix("\\") + lines[at].strip()
+            end = next(each for each in range(at + 1, len(lines)) if lines[each].startswith(("$ ", "```")))
+            yield Shown(f"{page.name}:{start + 1}", words, tuple(lines[at + 1 : end]))
+            at = end - 1
+        at += 1
+
+
+def coord_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
+    """(place, words after `coord`) of each use of coord in a page: in blocks, with a `$` or without, and in the text.
+
+    Words in capitals and `...` stand for what the reader puts there.
+    """
+    text = page.read_text(encoding="utf-8")
+    joined = re.sub(r"\\\n\s*", "", text)
+    for found in re.finditer(r"(?:^(?:\$ )?|`|\$ )coord ((?:[^`#\n|;&>]|\n(?=[^\n`]*`))*)", joined, flags=re.M):
+        words = " ".join(found[1].split())
+        place = f"{page.name}:{joined.count(chr(10), 0, found.start()) + 1}"
+        try:
+            yield place, shlex.split(words)
+        except ValueError as error:
+            raise AssertionError(f"{place}: coord {words}: {error}") from None
+
+
+def unlike(shown: tuple[str, ...], printed: str) -> str | None:
+    """The first line of the page that was not printed in its place; None if all were.
+
+    `...` stands for any lines, and at the end of a line for the rest of it. Sizes, times, digests and spaces may
+    differ; metrics, which have four decimals, may not.
+    """
+    rest = [_plain(line) for line in printed.splitlines()]
+    for line in shown:
+        if line.strip() == "..." or not line.strip():
+            continue
+        wanted = _plain(line)
+        is_start = wanted.endswith("...")
+        wanted = wanted.removesuffix("...").rstrip()
+        at = next((n for n, each in enumerate(rest) if (each.startswith(wanted) if is_start else each == wanted)), None)
+        if at is None:
+            return line
+        rest = rest[at + 1 :]
+    return None
+
+
+def _plain(line: str) -> str:
+    line = re.sub(r"sha256:[0-9a-f]+", "sha256:#", line)
+    line = re.sub(r"\b[0-9a-f]{64}\b", "#", line)
+    return " ".join(re.sub(r"\d+\.\d{4}\b|\d[\d,]*", lambda found: found[0] if "." in found[0] else "#", line).split())
