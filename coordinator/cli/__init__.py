@@ -16,11 +16,13 @@ from coordinator.cli import (
     account,
     bundle,
     compare,
+    completion,
     continuing as onward,
     data,
     experiments,
     fetch,
     handover,
+    help as explaining,
     image,
     init,
     kernels,
@@ -61,8 +63,10 @@ for group in (
     report,
     wheels,
     live_check,
+    explaining,
 ):
     app.add_typer(group.app)
+app.add_typer(completion.app, name="completion")
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

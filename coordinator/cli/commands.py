@@ -79,9 +79,13 @@ class NamedGroup(Group):
     _is_parsing = False
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """The argument is in the help, but click must not give it the command's name."""
+        """The argument is in the help, but click must not give it the command's name.
+
+        Nor is it a part of the lines of the commands below: a context of theirs asks for it, too.
+        """
         found = super().get_params(ctx)
-        return [each for each in found if not self._is_parsing or not isinstance(each, click.Argument)]
+        is_left_out = self._is_parsing or ctx.command is not self
+        return [each for each in found if not is_left_out or not isinstance(each, click.Argument)]
 
     def make_parser(self, ctx: click.Context) -> Any:
         self._is_parsing = True

@@ -182,7 +182,8 @@ def no_command(ctx: click.Context, group: click.Group, args: Sequence[str]) -> c
 
 def no_option(error: click.NoSuchOption, ctx: click.Context, args: Sequence[str]) -> click.UsageError:
     """The error for an option that the command does not have; `args` are all of its arguments."""
-    return click.UsageError(f"there is no option {error.option_name} here. {_advice(ctx, error.option_name, args)}", ctx)
+    option = error.option_name
+    return click.UsageError(f"there is no option {option} here. {_advice(ctx, option, args)}", ctx)
 
 
 def _advice(ctx: click.Context, option: str, args: Sequence[str]) -> str:
