@@ -17,7 +17,6 @@ _CONTROL = re.compile(
     r"(?:\x1b\[|\x9b)[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
     rf"|[\x00-\x08\x0b-\x1f{_NOT_SHOWN}]"
 )
-_ELLIPSIS = "…"
 _RAW_IN_JSON = re.compile(f"[{_NOT_SHOWN}]")
 
 
@@ -44,18 +43,18 @@ def to_json(data: Any) -> str:
     return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def shortened(text: str, width: int) -> str:
-    """The text in at most `width` cells of a terminal, if need be without its middle: `base--lr0.00…-s0 local-v3`.
+def shortened(text: str, width: int, mark: str = "…") -> str:
+    """The text in at most `width` cells of a terminal, if need be without its middle: `base--…-s0 local-v3`.
 
-    Names begin alike and end in what tells them apart, so a little more of the end is kept. A wide character (CJK,
-    emoji) takes two cells, a combining one none.
+    Names begin alike and end in what tells them apart, so more of the end is kept. A wide character (CJK,
+    emoji) takes two cells, a combining one none. `mark` stands for the middle, and takes one cell.
     """
     from rich.cells import cell_len, get_character_cell_size  # not above: most of coord does without rich
 
     if cell_len(text) <= width:
         return text
     if width < 2:
-        return _ELLIPSIS[:width]
+        return mark[:width]
 
     def taken(characters: Iterable[str], cells: int) -> int:
         """How many of the characters fit into so many cells."""
@@ -67,9 +66,9 @@ def shortened(text: str, width: int) -> str:
             count += 1
         return count
 
-    head = text[: taken(text, (width - 1) // 2)]
+    head = text[: taken(text, width // 3)]
     tail = taken(reversed(text), width - 1 - cell_len(head))
     end = text[len(text) - tail :]
     # A combining mark belongs to the character before it, which is cut off.
     end = end.lstrip("".join(each for each in end if not get_character_cell_size(each)))
-    return f"{head}{_ELLIPSIS}{end}"
+    return f"{head}{mark}{end}"

@@ -81,6 +81,7 @@ def runs(
         str | None,
         typer.Option("--columns", help="Show these columns, with commas: run,value,optim.lr.", metavar="NAMES"),
     ] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="List the runs that are hidden, too.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", help="At most this many.", min=1)] = None,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -92,11 +93,12 @@ def runs(
     """
     from coordinator.ledger import listing as verb
 
-    wanted = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
+    asked = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else []
+    wanted = asked
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
-        which = verb.Filter(exp, state, target, tuple(tag))
+        which = verb.Filter(exp, state, target, tuple(tag), hidden)
         found = verb.rows(here.ledger, which, sort=sort, columns=wanted, limit=limit)
         if not found:
             say(verb.why_none(here.ledger, which) or "no runs match")
@@ -104,7 +106,7 @@ def runs(
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
 
-        return compare_tables.listing(found, longest=compare_tables.LONGEST_CELL)
+        return compare_tables.runs(found, asked)
 
     _show(found, lambda: found, table, as_json=as_json, as_csv=as_csv, columns=wanted or verb.ALWAYS)
 

@@ -106,10 +106,11 @@ def _names(words: Sequence[str]) -> list[str]:
         return list(words)
     from coordinator.ledger import joined
 
-    return joined(words, is_experiment=_is_experiment)
+    return joined(words, is_experiment=is_experiment)
 
 
-def _is_experiment(word: str) -> bool:
+def is_experiment(word: str) -> bool:
+    """Whether the project has an experiment's file of that name."""
     from coordinator.cli.common import this_project
 
     try:

@@ -103,7 +103,6 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "label": ("tag",),
     "delete": _HIDE,
     "del": _HIDE,
-    "rm": _HIDE,
     "remove": _HIDE,
     "archive": ("hide", "promote"),
     "freeze": ("promote",),

@@ -121,7 +121,8 @@ def status(
             found = [verb.last_known(here.ledger, each) for each in all_sweeps(here.ledger)]
             keys = ("sweep", "base", "target", "created_at", "counts")
             rows = [{key: each.to_json()[key] for key in keys} for each in found]
-            answer(rows if as_json else None, lambda: sweep_tables.sweeps(found))
+            if found or as_json:
+                answer(rows if as_json else None, lambda: sweep_tables.sweeps(found))
             if not found and not as_json:
                 say("no sweeps yet; make one: coord sweep NAME --grid PATH=VALUE,VALUE")
             return

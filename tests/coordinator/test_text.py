@@ -44,9 +44,9 @@ def test_cleaning_leaves_no_control_character(text: str) -> None:
     ("text", "width", "shown"),
     [
         ("base--cut0.5-epochs20-s0 local-v2", 33, "base--cut0.5-epochs20-s0 local-v2"),
-        ("base--cut0.5-epochs20-s0 local-v2", 20, "base--cut…0 local-v2"),
-        ("日本語の実験名前 local-v3", 20, "日本語の…前 local-v3"),
-        ("e\u0301" * 9, 5, "e\u0301e\u0301…e\u0301e\u0301"),
+        ("base--cut0.5-epochs20-s0 local-v2", 20, "base--…0-s0 local-v2"),
+        ("日本語の実験名前 local-v3", 20, "日本語…名前 local-v3"),
+        ("e\u0301" * 9, 5, "e\u0301…e\u0301e\u0301e\u0301"),
         ("abc", 1, "…"),
         ("abc", 0, ""),
         ("", 0, ""),
