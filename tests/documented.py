@@ -53,9 +53,15 @@ def coord_commands(page: Path) -> Iterator[tuple[str, list[str]]]:
         if words.startswith("coord "):
             yield f"$ {shown.where}", shlex.split(words)[1:]
     text = page.read_text(encoding="utf-8")
-    for found in re.finditer(r"(?:^|`)coord ([a-z-][^`#\n|;&>]*)", text, flags=re.M):
-        with contextlib.suppress(ValueError):  # a quotation mark in a sentence
-            yield f"{page.name}:{text.count(chr(10), 0, found.start()) + 1}", shlex.split(found[1])
+    is_block = has_prompt = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            is_block, has_prompt = not is_block, False
+        has_prompt |= line.startswith("$ ")  # what stands in this block without one is output
+        in_block = r"^coord ([a-z-]+(?:\s[^#|;&>]*)?)$" if not has_prompt else r"(?!)"
+        for words in re.findall(in_block if is_block else r"`coord ([a-z][^`#|;&>]*)", line):
+            with contextlib.suppress(ValueError):  # the text goes on in the next line
+                yield f"{page.name}:{number}", shlex.split(words)
 
 
 def unlike(shown: tuple[str, ...], printed: str) -> str | None:

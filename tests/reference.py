@@ -30,7 +30,7 @@ the config.
 Kaggle compares the names of users, competitions, data sets, kernels and models without case; so does coord."""
 _ABOUT_COMMANDS = """\
 By stage, and within a stage by use. `coord COMMAND --help` prints the same in the terminal. Every command that reads
-has `--json`. Before the command, `-C DIR` works in another folder's project, and `-v` shows each request to a target."""
+has `--json`. Before the command, `-C DIR` works in another folder's project; `-v` shows each request to a target."""
 _ABOUT_CODES = """\
 Of several failures, a command ends with the code of one that is not "later", if there is one. The exit code of a
 program that `coord bundle` made is the program's own."""
@@ -125,7 +125,7 @@ def _parameters(command: Command) -> Iterator[tuple[str, str]]:
 def _title(page: str) -> str:
     """The heading of the page, in a link to it."""
     file = DOCS / page.partition("#")[0]
-    return file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    return file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ") if file.is_file() else page
 
 
 def _codes_and_variables() -> Iterator[str]:

@@ -20,6 +20,7 @@ DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGEL
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+TOP: click.Command = get_command(app)
 COMMANDS = dict(commands())
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|\.\.\.")
 """What stands for a value in the text: `--version N`, `coord show ...`."""
@@ -48,13 +49,13 @@ def test_every_documented_command_can_be_given(document: Path) -> None:
 
 
 def _parse(words: list[str], *, is_whole: bool) -> None:
-    command: click.Command = get_command(app)
+    command = TOP
     while words and words[0] in ("-C", "--project", "-v"):
         words = words[2 if words[0] != "-v" else 1 :]
     name = ""
     while isinstance(command, click.Group) and words and words[0] in command.commands:
         command, name, words = command.commands[words[0]], f"{name} {words[0]}", words[1:]
-    if isinstance(command, click.Group) and words and not words[0].startswith("-") and not name:
+    if isinstance(command, click.Group) and words and words[0].islower() and words[0][0] != "-" and not name:
         raise click.UsageError(f"there is no command coord {words[0]}")
     options = [each for each in command.params if isinstance(each, click.Option)]
     if any(PLACEHOLDER.search(word) for word in words) or not is_whole:
