@@ -30,6 +30,9 @@ class Variable:
 
 
 VARIABLES = (
+    Variable("_COORD_COMPLETE", "internal", "Which shell's script asks for completions.", "bash_complete"),
+    Variable("COMP_WORDS", "internal", "The line that a shell's script asks to complete.", "coord push b"),
+    Variable("COMP_CWORD", "internal", "The word of it that is completed, or its number.", "2"),
     Variable("COORD_TARGET", "you", "The target, where `--target` does not name one: kaggle or local.", "local"),
     Variable(
         "COORD_TRUST",
@@ -78,7 +81,15 @@ VARIABLES = (
     Variable("KAGGLE_URL_BASE", "kaggle", "In a session: Kaggle's address, for `kaggle_web_client`."),
     Variable("KAGGLE_USER_SECRETS_TOKEN", "kaggle", "In a session: the token of `kaggle_secrets`."),
     Variable("ISTPUVM", "kaggle", "In a session: set on a TPU's machine."),
-    Variable("XDG_CONFIG_HOME", "system", "Folder of settings: kaggle.json may be in its folder kaggle.", "~/.config"),
+    Variable("SHELL", "system", "The user's shell, which `coord completion install` is for."),
+    Variable("ZDOTDIR", "system", "Folder of zsh's .zshrc.", "~/.config/zsh"),
+    Variable("XDG_DATA_HOME", "system", "Folder of data: the completions' scripts for bash and zsh.", "~/.local/share"),
+    Variable(
+        "XDG_CONFIG_HOME",
+        "system",
+        "Folder of settings: kaggle.json may be in its folder kaggle; fish's completions.",
+        "~/.config",
+    ),
     Variable("HOME", "system", "Your folder; in a session, its own."),
     Variable(
         "HTTPS_PROXY",

@@ -16,6 +16,7 @@ from coordinator.cli import (
     account,
     bundle,
     compare,
+    completion,
     continuing as onward,
     data,
     experiments,
@@ -67,6 +68,7 @@ for group in (
     explaining,
 ):
     app.add_typer(group.app)
+app.add_typer(completion.app, name="completion")
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")
