@@ -51,9 +51,9 @@ def test_every_command_with_an_experiment_takes_it_bare() -> None:
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
-        ("show base", 'name: "base"'),
-        ("show --exp base", 'name: "base"'),
-        ("show base --exp base", 'name: "base"'),
+        ("show base", "base: a model"),
+        ("show --exp base", "base: a model"),
+        ("show base --exp base", "base: a model"),
         ("show base@v2", "lr: 0.7"),
         ("show base local-v2", "lr: 0.7"),
         ("show base@local-v2 --set optim.lr=0.9", "lr: 0.9"),
