@@ -30,7 +30,19 @@ LAYERS = [
     {"kernel"},
     {"bundle", "wheels"},
     {"project"},
-    {"__init__", "clock", "disk", "errors", "files", "kaggle_rules", "names", "progress", "system", "text"},
+    {
+        "__init__",
+        "clock",
+        "disk",
+        "environment",
+        "errors",
+        "files",
+        "kaggle_rules",
+        "names",
+        "progress",
+        "system",
+        "text",
+    },
 ]
 STANDARD_LIBRARY = sys.stdlib_module_names
 

@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Json, command
 from coordinator.cli.progress import DISPLAY
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 from coordinator.progress import Count
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

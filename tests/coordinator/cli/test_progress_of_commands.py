@@ -9,7 +9,7 @@ import pytest
 
 from tests.coordinator.bundle.programs import write_files
 from tests.coordinator.command import Coord
-from tests.coordinator.terminals import check_shown, on_terminal
+from tests.coordinator.shown_progress import check_shown, on_terminal
 from tests.coordinator.wheels.made import write_wheel
 
 

@@ -17,7 +17,7 @@ from coordinator.sweeps.merged_output import merged_oof
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, until
 from tests.coordinator.finished_runs import finished
-from tests.coordinator.terminals import check_shown, on_terminal
+from tests.coordinator.shown_progress import check_shown, on_terminal
 
 CONFIG = """
 
