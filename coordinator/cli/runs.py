@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.addresses import PushedRuns, with_addresses
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Run
+    from coordinator.project import Project
     from coordinator.runs import Deletion, OpenTargets, Status, Step
     from coordinator.workspace import Workspace
 
@@ -84,6 +86,7 @@ def push(
     pushed: list[Run] = []
     errors: list[CoordError] = []
     with workspace() as here, here.open_target(target) as there:
+        shown = PushedRuns(here.project)
         if plan:
             steps = plan_chain(there, chain_of_needs(there.project, names, sets, force=force))
             answer([step.to_json() for step in steps] if as_json else None, lambda: _chain_table(steps))
@@ -98,7 +101,7 @@ def push(
             if result.run is not None:
                 pushed.append(result.run)
                 if not as_json:
-                    show_text(result.run.url)
+                    shown.show(result.run)
             if result.error is not None:
                 if len(names) == 1:
                     raise result.error
@@ -109,7 +112,7 @@ def push(
         if wait:
             pushed = [wait_for(there, run) for run in pushed]
     if as_json:
-        answer([run.to_json() for run in pushed])
+        answer(with_addresses(there.project, [run.to_json() for run in pushed]))
     for run in pushed if wait else ():
         check_success(run)
     if errors:
@@ -146,10 +149,11 @@ def status(
             return verb(targets, here.ledger, here.ledger.runs(experiment=exp, target=target)[:most])
 
         now = (_lines if as_json else _watch)(targets, look) if watch else look()
+        project = here.project
         if not now.runs and not as_json:
             say("no runs yet; push one: coord push --exp NAME")
         if not (watch and as_json):
-            answer(now.to_json() if as_json else None, lambda: _table(now))
+            answer(with_addresses(project, now.to_json()) if as_json else None, lambda: _table(now, project))
     for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
     if len(now.errors) > _ERRORS_SHOWN:
@@ -158,11 +162,13 @@ def status(
         raise typer.Exit(max(error.exit_code for error in now.errors))
 
 
-def _table(now: Status) -> RenderableType:
+def _table(now: Status, project: Project) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import runs as tables
+    from coordinator.live_page import listening
 
-    return tables.runs(now.runs, now.chains, now.outdated)
+    page = listening(project) if any(not run.url for run in now.runs) else None
+    return tables.runs(now.runs, now.chains, now.outdated, page)
 
 
 def _lines(targets: OpenTargets, look: Callable[[], Status]) -> Status:
@@ -170,7 +176,7 @@ def _lines(targets: OpenTargets, look: Callable[[], Status]) -> Status:
 
     before: Status | None = None
     for now in watch(targets, look):
-        for item in now.changes(before):
+        for item in with_addresses(targets.project, now.changes(before)):
             show_line(item)
         before = now
     return now
@@ -185,7 +191,7 @@ def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
     with Live(console=new_console(), auto_refresh=False, transient=True) as live:
         for now in watch(targets, look):
             about = [clean(error.what) for error in now.errors[:_ERRORS_SHOWN]]
-            live.update(Group(_table(now), *about), refresh=True)
+            live.update(Group(_table(now, targets.project), *about), refresh=True)
     return now
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from coordinator.cli.tables.board import FoldMetrics
 from coordinator.ledger import Outdated, Run, Times, run_times
+from coordinator.live_page import LivePage, address_of
 from coordinator.target import AcceleratorQuota, Quota, RunState
 from coordinator.text import clean
 
@@ -103,6 +104,7 @@ def runs(
     found: Sequence[Run],
     chains: Mapping[str, Sequence[Run]] = NO_CHAINS,
     outdated: Mapping[str, Sequence[Outdated]] = NONE_OUTDATED,
+    page: LivePage | None = None,
 ) -> RenderableType:
     """A row for each run: `wait` is the time that it waited for its session so far. See `Status` for the mappings."""
     table = new_table("run", "state", "age", "wait", "last reported, and where")
@@ -114,7 +116,8 @@ def runs(
         about = Text("\n".join(filter(None, lines)))
         if at.is_stuck:
             about.append(("\n" if about else "") + _stuck(run, at), style="red")
-        about.append(("\n" if about else "") + run.url, style="dim")
+        if address := address_of(run, page):
+            about.append(("\n" if about else "") + address, style="dim")
         state = Text("STUCK", style="red") if at.is_stuck else Text(run.state.upper(), style=_COLOURS[run.state])
         queued = "" if at.queued is None else duration(at.queued)
         table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
