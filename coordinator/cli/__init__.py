@@ -32,6 +32,7 @@ from coordinator.cli import (
     runs,
     submit,
     sweep,
+    ui,
     wheels,
 )
 from coordinator.cli.common import Group
@@ -60,6 +61,7 @@ for group in (
     rehearse,
     submit,
     report,
+    ui,
     wheels,
     live_check,
 ):

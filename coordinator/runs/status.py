@@ -104,10 +104,17 @@ def open_targets(project: Project) -> Iterator[OpenTargets]:
         targets.close()
 
 
-def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *, at_once: int = AT_ONCE) -> Status:
+def current_status(
+    targets: OpenTargets,
+    ledger: Ledger,
+    runs: Iterable[Run],
+    *,
+    at_once: int = AT_ONCE,
+    on_look: Callable[[Run, Look], None] | None = None,
+) -> Status:
     """Asks the targets about every active run, in parallel; a run whose target fails stays as last known.
 
-    The threads only ask; this thread writes the ledger.
+    The threads only ask; this thread writes the ledger, and calls `on_look` with each answer.
     """
     runs = list(runs)
     failures: dict[str, CoordError] = {}
@@ -132,6 +139,10 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
         while waiting:
             answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             failures.update(_recorded(targets.project, ledger, [(asked[each], each.result) for each in answered]))
+            if on_look is not None:
+                for each in answered:
+                    if each.exception() is None:
+                        on_look(asked[each], each.result())
     found = tuple(ledger.get(run.id) for run in runs)
     every = ledger.runs() if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
     datasets = dataset_versions(ledger) if any(run.metadata.get("dataset_sources") for run in found) else []
@@ -175,4 +186,9 @@ def watch(targets: OpenTargets, look: Callable[[], Status], clock: Clock = SYSTE
             return
         if now.failures:
             targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
-        clock.sleep(_PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"])
+        clock.sleep(pause_between_looks(active))
+
+
+def pause_between_looks(active: Iterable[Run]) -> float:
+    """Seconds to wait before these runs are asked for again."""
+    return _PAUSE["local" if all(run.target == "local" for run in active) else "kaggle"]

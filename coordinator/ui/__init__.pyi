@@ -1,0 +1,1 @@
+from .open import open_page as open_page
