@@ -16,8 +16,9 @@ from coordinator.errors import CoordError, RunNotFound
 from coordinator.ledger import Ledger, Run, all_sweeps, dataset_versions, find_sweep, outdated, remarks_of
 from coordinator.project import Project
 from coordinator.report import Contents, charts, gather_page, new_environment, run_items, template_values, views
-from coordinator.results import LOG_TEXT, LineReader, folder_of
+from coordinator.results import LOG_TEXT, Event, LineReader, folder_of, read_events
 from coordinator.sweeps import progress
+from coordinator.text import clean
 from coordinator.ui import rows
 from coordinator.ui.watcher import RunLog, Watcher, read_log
 from coordinator.workspace import Workspace
@@ -31,6 +32,8 @@ _LINKS = 200  # runs with needs or chains
 _SWEEPS = 50
 _KEPT = 40  # pages
 _SECONDS = 10.0  # ages are shown: a page is made again after so long
+_MEASURED = 1000  # runs whose reported values are kept,
+_EVENTS = 400  # so many of each
 _LOG_BYTES = 200_000  # of a fetched log's end
 
 
@@ -56,6 +59,7 @@ class Pages:
         self._environment.globals |= {"version": __version__, "summarize": summarize}
         self._lock = threading.Lock()
         self._kept: dict[Asked, tuple[object, float, str]] = {}
+        self._reported: dict[tuple[str, str | None], tuple[Event, ...]] = {}
         self._gathered: tuple[object, dict[str, Any]] | None = None
         self._makers: Mapping[str, Callable[[Workspace, Asked], dict[str, Any]]] = {
             "runs": self._runs,
@@ -114,7 +118,7 @@ class Pages:
         logs, remarks, runs = self._watcher.logs(), remarks_of(here.ledger), here.ledger.runs()
         words = asked.words.lower().split()
         looked_at = runs if words else runs[: asked.most]
-        found = [rows.row_of(run, logs.get(run.id), remarks) for run in looked_at]
+        found = [rows.row_of(run, self._events_of(run, logs), remarks) for run in looked_at]
         found = [row for row in found if all(word in row.text for word in words)]
         active = [run for run in runs if run.state.is_active]
         sweeps = all_sweeps(here.ledger)
@@ -124,7 +128,7 @@ class Pages:
             "all_runs": len(runs),
             "counts": _counted(runs),
             "active": run_items(here, active[:_ACTIVE], self._contents()),
-            "active_rows": {run.id: rows.row_of(run, logs.get(run.id), remarks) for run in active[:_ACTIVE]},
+            "active_rows": {run.id: rows.row_of(run, self._events_of(run, logs), remarks) for run in active[:_ACTIVE]},
             "active_left_out": max(0, len(active) - _ACTIVE),
             "sweeps": [progress.last_known(here.ledger, sweep) for sweep in sweeps[:_SWEEPS]],
             "sweeps_left_out": max(0, len(sweeps) - _SWEEPS),
@@ -139,7 +143,7 @@ class Pages:
         connected = [each for each in rows.connections(runs, self._outdated(here, [run])) if each.run.id == run.id]
         return {
             "item": item,
-            "row": rows.row_of(run, log, remarks_of(here.ledger)),
+            "row": rows.row_of(run, log.events if log else (), remarks_of(here.ledger)),
             "log": log,
             "connected": connected[0] if connected else None,
             "item_of": {item.run.id: item, **{part.id: _Anchored(f"/runs/{part.id}") for part in item.parts}},
@@ -190,7 +194,9 @@ class Pages:
         return {
             "sweep": found,
             "row_of": {
-                each.run.id: rows.row_of(each.run, logs.get(each.run.id), remarks) for each in found.members if each.run
+                each.run.id: rows.row_of(each.run, self._events_of(each.run, logs), remarks)
+                for each in found.members
+                if each.run
             },
             **_PARTS,
         }
@@ -203,6 +209,22 @@ class Pages:
         every, datasets = here.ledger.runs(), dataset_versions(here.ledger)
         return {run.id: [str(each) for each in outdated(run, every, datasets)] for run in runs if run.reads}
 
+    def _events_of(self, run: Run, logs: Mapping[str, RunLog]) -> Sequence[Event]:
+        """What it reported: in its live log, or in its fetched results, which are read once."""
+        if run.id in logs or (run.fetched_at is None and run.summary is None) or run.version is None:
+            return logs[run.id].events if run.id in logs else ()
+        key = (run.id, run.fetched_at)
+        if key not in self._reported:
+            folder = folder_of(self._project.results(run.experiment, run.target, run.version), run.id)
+            try:
+                found = [event for event in read_events(folder / "metrics.jsonl") if event] if folder else []
+            except OSError:
+                found = []
+            self._reported[key] = tuple(event for event in found if event.kind == "epoch")[-_EVENTS:]
+            while len(self._reported) > _MEASURED:
+                del self._reported[next(iter(self._reported))]
+        return self._reported[key]
+
     def _log_of(self, run: Run) -> RunLog | None:
         """The live log, or that which was fetched; else it is asked for, and is here later."""
         live = self._watcher.logs().get(run.id)
@@ -214,7 +236,7 @@ class Pages:
                 raise FileNotFoundError
             with (folder / LOG_TEXT).open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - _LOG_BYTES))
-                lines = file.read().decode("utf-8", "replace").splitlines()
+                lines = [clean(line) for line in file.read().decode("utf-8", "replace").splitlines()]
             return read_log(lines, LineReader(self._project.settings.metrics))
         except OSError:
             if not run.state.is_active:

@@ -13,7 +13,6 @@ from coordinator.report import charts
 from coordinator.results import Event
 from coordinator.target import RunState
 from coordinator.text import clean
-from coordinator.ui.watcher import RunLog
 
 _COLOURS = {RunState.COMPLETE: "good", RunState.ERROR: "bad", RunState.REFUSED: "bad", RunState.CANCELLED: "warn"}
 
@@ -67,10 +66,9 @@ class Connected:
     after: tuple[Link, ...]
 
 
-def row_of(run: Run, log: RunLog | None, remarks: Sequence[Remark]) -> RunRow:
-    """The row of a run; `log` is what is known of its log, if it is."""
+def row_of(run: Run, events: Sequence[Event], remarks: Sequence[Remark]) -> RunRow:
+    """The row of a run; `events` is what it reported, as far as that is known."""
     at = run_times(run)
-    events = log.events if log else ()
     line = first_curve(events)
     value, metric = run.reported.primary_value, run.reported.primary_name
     if value is None and line:
@@ -105,8 +103,9 @@ def about(run: Run, events: Sequence[Event] = ()) -> str:
 
 
 def first_curve(events: Sequence[Event]) -> tuple[str, list[tuple[float, float]]] | None:
-    """The metric that is reported first by epoch (one of unseen data before losses), and its values in their order."""
+    """The metric that is reported first by epoch (of unseen data before losses), and its values in its last fold."""
     epochs = [event for event in events if event.kind == "epoch" and event.figures]
+    epochs = [event for event in epochs if event.repeat_and_fold == epochs[-1].repeat_and_fold]
     if not epochs:
         return None
     name = next(iter(epochs[0].figures))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import signal
 import socket
+import traceback
 from collections.abc import Callable, Iterator
 
 import uvicorn
@@ -28,6 +30,7 @@ from coordinator.ui.watcher import Watcher
 PORT = 7799
 """The port if none is given; another one if it is taken."""
 _MOST_ROWS = 5000
+_LOGGER = logging.getLogger(__name__)
 
 
 def serve(project: Project, port: int | None, on_start: Callable[[LivePage], None]) -> LivePage | None:
@@ -87,6 +90,10 @@ def create_app(project: Project, watcher: Watcher, page: LivePage) -> Starlette:
     def key(_request: Request) -> Response:
         return PlainTextResponse(page.key)
 
+    def failed(_request: Request, error: Exception) -> Response:
+        _LOGGER.error("".join(traceback.format_exception(error)))
+        return HTMLResponse(pages.problem("this page failed: the terminal of coord ui says how"), 500)
+
     style = report_file("report.css") + page_file("live.css")
     script = report_file("report.js") + page_file("live.js")
     return Starlette(
@@ -103,7 +110,10 @@ def create_app(project: Project, watcher: Watcher, page: LivePage) -> Starlette:
             Route(KEY_PATH, key),
         ],
         middleware=[Middleware(OwnPagesOnly)],
-        exception_handlers={404: lambda _request, _error: HTMLResponse(pages.problem("there is no such page"), 404)},
+        exception_handlers={
+            404: lambda _request, _error: HTMLResponse(pages.problem("there is no such page"), 404),
+            Exception: failed,
+        },
     )
 
 
