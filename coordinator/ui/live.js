@@ -15,7 +15,10 @@
   const content = document.getElementById("content");
   const connection = document.getElementById("connection");
 
-  const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.getAttribute("data-key") || node.id : "");
+  const keyOf = (node) =>
+    node.nodeType === Node.ELEMENT_NODE
+      ? node.getAttribute("data-key") || node.id || node.getAttribute("aria-labelledby") || ""
+      : "";
   const isAlike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
 
   const attributes = (old, fresh) => {
@@ -71,7 +74,7 @@
 
   // The names of the columns, for narrow screens, where each line of a table is a card.
   const label = () => {
-    for (const table of content.querySelectorAll("table:not(.matrix)")) {
+    for (const table of content.querySelectorAll("table")) {
       if (!table.tHead) continue;
       table.classList.add("labelled");
       const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
@@ -131,25 +134,35 @@
     if (connection.textContent !== text) connection.textContent = text;
     connection.className = `badge ${kind}`;
   };
+  class Lost extends Error {}
+  const ask = async () => {
+    try {
+      const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      return { answer, text: await answer.text() };
+    } catch (error) {
+      throw new Lost(error.message);
+    }
+  };
   const refresh = async () => {
     clearTimeout(timer);
     let pause = SECONDS;
     if (!document.hidden) {
       try {
-        const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+        const { answer, text } = await ask();
         if (answer.status === 200 || answer.status === 404) {
           tag = answer.headers.get("ETag") ?? "";
-          show(await answer.text());
+          show(text);
         }
         state("live", "live");
       } catch (error) {
-        if (!(error instanceof TypeError)) throw error;
-        state("not live: coord ui has ended", "bad");
         pause = AFTER_FAILURE;
+        if (!(error instanceof Lost)) throw error;
+        state("not live: coord ui has ended", "bad");
+      } finally {
+        clearTimeout(timer);
+        timer = setTimeout(refresh, pause * 1000);
       }
-    }
-    clearTimeout(timer);
-    timer = setTimeout(refresh, pause * 1000);
+    } else timer = setTimeout(refresh, pause * 1000);
   };
 
   if (filter) {

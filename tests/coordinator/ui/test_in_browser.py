@@ -52,7 +52,7 @@ def _scrolled_off(page: Page) -> list[str]:
     """What is wider than the window, or than the box that it is in."""
     found: list[str] = page.run(
         "[...document.querySelectorAll('body *')].filter(each => each.getClientRects().length && !each.closest('.skip, "
-        "svg, .matrix') && (each.getBoundingClientRect().right > innerWidth + 0.5 || (each.scrollWidth > "
+        "svg') && (each.getBoundingClientRect().right > innerWidth + 0.5 || (each.scrollWidth > "
         "each.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(each).overflowX)))).map(each => "
         "`${each.nodeName} ${each.className} ${each.textContent.slice(0, 40)}`)"
     )
