@@ -39,7 +39,7 @@ def _commands() -> list[tuple[str, ...]]:
 def test_every_command_is_in_the_readme() -> None:
     """The table of commands has each command that `coord --help` lists."""
     commands = _commands()
-    assert len(commands) == 45
+    assert len(commands) == 46
     for command in commands:
         assert f"| `coord {' '.join(command)}" in README, f"coord {' '.join(command)} is not in README.md"
 

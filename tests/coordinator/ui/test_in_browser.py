@@ -24,7 +24,7 @@ PATHS = ("/", "/board", "/worst", "/chains", "/compare?of=base-s0%40local-v1&of=
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def _browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: apt install chromium")
     with browser(tmp_path_factory.mktemp("chromium")) as opened:
@@ -37,6 +37,13 @@ def live(coord: Coord, tiny: Project) -> Iterator[Live]:
     step_by_step(tiny)
     with live_page(coord) as found:
         yield found
+
+
+@pytest.fixture
+def page(_browser: Page, live: Live) -> Iterator[Page]:
+    """It leaves the live page before the server ends: the browser reports each request that nobody answers."""
+    yield _browser
+    _browser.visit("about:blank")
 
 
 def _size(page: Page, width: int, height: int = 900, *, scheme: str = "light") -> None:
