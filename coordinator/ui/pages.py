@@ -60,7 +60,7 @@ class Pages:
         self._lock = threading.Lock()
         self._kept: dict[Asked, tuple[object, float, str]] = {}
         self._reported: dict[tuple[str, str | None], tuple[Event, ...]] = {}
-        self._gathered: tuple[object, dict[str, Any]] | None = None
+        self._made: dict[str, tuple[object, Any]] = {}
         self._makers: Mapping[str, Callable[[Workspace, Asked], dict[str, Any]]] = {
             "runs": self._runs,
             "run": self._run,
@@ -151,30 +151,43 @@ class Pages:
         }
 
     def _board(self, here: Workspace, _asked: Asked) -> dict[str, Any]:
-        runs = here.ledger.runs()
-        state = ([(run.id, run.state, run.fetched_at, run.message) for run in runs], remarks_of(here.ledger))
-        if self._gathered is None or self._gathered[0] != state:
+        def gather() -> dict[str, Any]:
             try:
                 page, warnings = gather_page(here, self._contents())
-                values = {**template_values(page), "warnings": warnings}
+                return {**template_values(page), "warnings": warnings}
             except RunNotFound:
-                values = {"boards": (), "items": (), "warnings": ()}
-            self._gathered = (state, values)
-        left_out = max(0, len({run.experiment for run in runs}) - _CONFIGS)
-        return {**self._gathered[1], "title": self._project.root.name, "left_out": left_out}
+                return {"boards": (), "items": (), "warnings": ()}
+
+        left_out = max(0, len({run.experiment for run in here.ledger.runs()}) - _CONFIGS)
+        values = self._of_results(here, "board", gather)
+        return {**values, "title": self._project.root.name, "left_out": left_out}
+
+    def _of_results(self, here: Workspace, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, which is made again when runs have come, ended or were fetched, not with each epoch."""
+        runs = [(run.id, run.state, run.fetched_at, run.message) for run in here.ledger.runs()]
+        state = (runs, remarks_of(here.ledger))
+        if name not in self._made or self._made[name][0] != state:
+            self._made.pop(name, None)
+            self._made[name] = (state, make())
+            while len(self._made) > _KEPT:
+                del self._made[next(iter(self._made))]
+        return self._made[name][1]
 
     def _compare(self, here: Workspace, asked: Asked) -> dict[str, Any]:
-        candidates = all_candidates(here)
-        often = [each.runs[0].experiment for each in candidates if each.runs]
-        options = [_named(each.runs[0], often) if each.runs else each.name for each in candidates][:_OPTIONS]
-        found, problem = None, None
         names = [name for name in asked.names if name]
-        if names:
+
+        def compared() -> dict[str, Any]:
+            candidates = all_candidates(here)
+            often = [each.runs[0].experiment for each in candidates if each.runs]
+            options = [_named(each.runs[0], often) if each.runs else each.name for each in candidates][:_OPTIONS]
             try:
-                found = compare.compare_experiments(here, names)
+                found, problem = compare.compare_experiments(here, names) if names else None, None
             except CoordError as error:
-                problem = error
-        return {"options": options, "names": names, "found": found, "problem": problem, **_PARTS}
+                found, problem = None, error
+            return {"options": options, "found": found, "problem": problem}
+
+        values = self._of_results(here, f"compare {names}", compared)
+        return {**values, "names": names, **_PARTS}
 
     def _chains(self, here: Workspace, _asked: Asked) -> dict[str, Any]:
         runs = here.ledger.runs()

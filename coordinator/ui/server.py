@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import os
+import re
 import signal
 import socket
 import traceback
@@ -75,7 +77,7 @@ def create_app(project: Project, watcher: Watcher, page: LivePage) -> Starlette:
 
     def runs(request: Request) -> Response:
         asked = request.query_params
-        most = int(asked["rows"]) if asked.get("rows", "").isascii() and asked.get("rows", "").isdecimal() else ROWS
+        most = int(asked["rows"]) if re.fullmatch(r"[0-9]{1,6}", asked.get("rows", ""), re.ASCII) else ROWS
         return html(request, Asked("runs", words=asked.get("q", "")[:200], most=min(max(most, 1), _MOST_ROWS)))
 
     def one(name: str) -> Callable[[Request], Response]:
@@ -152,7 +154,8 @@ def _listener(port: int | None) -> Iterator[socket.socket]:
     """A socket on the port; without one, on the usual port or else on a free one."""
     for each in (PORT, 0) if port is None else (port,):
         with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # elsewhere it would let two servers have one port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", each))
             except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ _LOGS = 60  # runs whose log is kept
 _QUOTA_SECONDS = 600.0
 _TICK = 0.5  # seconds between two looks at what the page asks for
 _RETRY = 20.0  # seconds before a target that failed is asked again
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,16 @@ class Watcher:
                 self._wanted.append(run.id)
 
     def _run(self) -> None:
-        try:
-            with Ledger(self._project.ledger) as ledger, open_targets(self._project) as targets:
-                self._watch(ledger, targets)
-        except CoordError as error:
-            self._set_errors({"": error})
+        while not self._end.is_set():
+            try:
+                with Ledger(self._project.ledger) as ledger, open_targets(self._project) as targets:
+                    self._watch(ledger, targets)
+            except CoordError as error:  # of the ledger: another process may hold it for long
+                self._set_errors({"": error})
+            except Exception as error:
+                _LOGGER.exception("the states of runs are not followed for a while")
+                self._set_errors({"": CoordError(f"the runs could not be asked about: {error!r}")})
+            self._end.wait(_RETRY)
 
     def _watch(self, ledger: Ledger, targets: OpenTargets) -> None:
         next_look = next_quota = 0.0
@@ -119,8 +126,7 @@ class Watcher:
         self._set_errors(found.failures)
         if found.failures:
             targets.close()  # perhaps the connection is broken, or a sign-in has to be renewed
-            return _RETRY
-        return pause_between_looks(active)
+        return _RETRY if active and len(found.failures) == len(active) else pause_between_looks(active)
 
     def _seen(self, run: Run, look: Look) -> None:
         if look.records:
