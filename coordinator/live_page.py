@@ -20,7 +20,7 @@ from coordinator.project import Project
 
 KEY_PATH = "/key"
 """Where the server answers with the key, so that another server that has got the port is not taken for it."""
-_PATIENCE = 0.5  # seconds; it is on this machine
+_PATIENCE = 2.0  # seconds; it is on this machine
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def ui(
 
     State, curves, logs, leaderboard, comparisons, sweeps, worst cases. It only shows; Ctrl-C ends it.
     """
-    from coordinator.ui import open_page
+    from coordinator.ui import serve
 
     def started(page: LivePage) -> None:
         show_text(page.url)
@@ -36,7 +36,7 @@ def ui(
         if browser:
             _open(page.url)
 
-    other = open_page(this_project(), port, started)
+    other = serve(this_project(), port, started)
     if other is not None:
         show_text(other.url)
         say(f"It is open already: process {other.pid} serves it.")

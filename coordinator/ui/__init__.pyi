@@ -1,1 +1,1 @@
-from .open import open_page as open_page
+from .server import serve as serve

@@ -46,7 +46,7 @@ class RunRow:
 
 
 @dataclass(frozen=True)
-class Link:
+class Relation:
     """A run that another one has to do with."""
 
     words: str
@@ -62,8 +62,8 @@ class Connected:
     """A run with what it continues and reads, and what continues and reads it."""
 
     run: Run
-    before: tuple[Link, ...]
-    after: tuple[Link, ...]
+    before: tuple[Relation, ...]
+    after: tuple[Relation, ...]
 
 
 def row_of(run: Run, events: Sequence[Event], remarks: Sequence[Remark]) -> RunRow:
@@ -117,22 +117,22 @@ def connections(runs: Sequence[Run], warnings: Mapping[str, Sequence[str]]) -> l
     """The runs that continue or read others, or are read; newest first. `warnings` are by run id."""
     by_source = {(run.ref.address, run.version): run for run in reversed(runs) if run.has_kernel}
     by_id = {run.id: run for run in runs}
-    before: dict[str, list[Link]] = {}
-    after: dict[str, list[Link]] = {}
+    before: dict[str, list[Relation]] = {}
+    after: dict[str, list[Relation]] = {}
     for run in runs:
         if run.continues:
             earlier = by_id.get(run.continues)
-            before.setdefault(run.id, []).append(Link("continues", earlier, run.continues))
+            before.setdefault(run.id, []).append(Relation("continues", earlier, run.continues))
             if earlier is not None:
-                after.setdefault(earlier.id, []).append(Link("continued by", run, run.label))
+                after.setdefault(earlier.id, []).append(Relation("continued by", run, run.label))
         for read in run.named_reads:
             source = by_source.get((read.source.reference, read.source.version))
             words = f"reads {read.name} from" if read.name else "reads"
-            before.setdefault(run.id, []).append(Link(words, source, str(read.source)))
+            before.setdefault(run.id, []).append(Relation(words, source, str(read.source)))
             if source is not None:
-                after.setdefault(source.id, []).append(Link("read by", run, run.label))
+                after.setdefault(source.id, []).append(Relation("read by", run, run.label))
         if run.id in before and warnings.get(run.id):
-            before[run.id] += [Link("outdated:", None, text) for text in warnings[run.id]]
+            before[run.id] += [Relation("outdated:", None, text) for text in warnings[run.id]]
     return [
         Connected(run, tuple(before.get(run.id, ())), tuple(after.get(run.id, ())))
         for run in runs

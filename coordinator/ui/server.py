@@ -11,15 +11,9 @@ import signal
 import socket
 import traceback
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
-from starlette.routing import Route
-
-from coordinator.errors import CoordError, RunNotFound, UsageError
+from coordinator.errors import CoordError, DependencyError, RunNotFound, UsageError
 from coordinator.files import held
 from coordinator.live_page import KEY_PATH, LivePage, announced, listening
 from coordinator.project import Project
@@ -28,6 +22,12 @@ from coordinator.ui.hosts import OwnPagesOnly
 from coordinator.ui.page_files import page_file
 from coordinator.ui.pages import ROWS, Asked, Pages
 from coordinator.ui.watcher import Watcher
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 PORT = 7799
 """The port if none is given; another one if it is taken."""
@@ -38,8 +38,16 @@ _LOGGER = logging.getLogger(__name__)
 def serve(project: Project, port: int | None, on_start: Callable[[LivePage], None]) -> LivePage | None:
     """Answers until Ctrl-C or SIGTERM; `on_start` is called once the page can be opened.
 
-    If a live page of this project is open already, returns it at once. Raises UsageError if the given port is taken.
+    If a live page of this project is open already, returns it at once. Raises UsageError if the given port is taken,
+    DependencyError without the extra `ui`.
     """
+    try:
+        import starlette
+        import uvicorn  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise DependencyError(
+            f"the live page needs {error.name}, which is not installed", hint="Run: pip install 'coord[ui]'"
+        ) from error
     with held(project.live_page_lock, wait=False) as is_first:
         if not is_first:
             if (other := listening(project)) is not None:
@@ -47,7 +55,7 @@ def serve(project: Project, port: int | None, on_start: Callable[[LivePage], Non
             raise UsageError("another coord ui of this project is starting or ending", hint="Try again in a moment.")
         with _listener(port) as listener, announced(project, listener.getsockname()[1]) as page:
             watcher = Watcher(project)
-            server = _Server(create_app(project, watcher, page), lambda: on_start(page))
+            server = _server(create_app(project, watcher, page), lambda: on_start(page))
             before = signal.signal(signal.SIGTERM, signal.default_int_handler)
             watcher.start()
             try:
@@ -62,6 +70,11 @@ def serve(project: Project, port: int | None, on_start: Callable[[LivePage], Non
 
 def create_app(project: Project, watcher: Watcher, page: LivePage) -> Starlette:
     """The application; it takes GET and HEAD, and changes nothing."""
+    from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.responses import HTMLResponse, PlainTextResponse
+    from starlette.routing import Route
+
     pages = Pages(project, watcher)
 
     def html(request: Request, asked: Asked) -> Response:
@@ -121,32 +134,34 @@ def create_app(project: Project, watcher: Watcher, page: LivePage) -> Starlette:
 
 def _tagged(request: Request, text: str, kind: str = "text/html") -> Response:
     """The text with its digest as a tag; only that, if the browser has the same text already."""
+    from starlette.responses import Response
+
     headers = {"ETag": f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     return Response(text, headers=headers, media_type=kind)
 
 
-class _Server(uvicorn.Server):
-    """Says when it answers."""
+def _server(app: Starlette, on_start: Callable[[], None]) -> uvicorn.Server:
+    """Calls `on_start` when it answers."""
+    import uvicorn
 
-    def __init__(self, app: Starlette, on_start: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_level="error",
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                timeout_graceful_shutdown=2,
-            )
+    class Telling(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                on_start()
+
+    return Telling(
+        uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=2,
         )
-        self._on_start = on_start
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_start()
+    )
 
 
 @contextlib.contextmanager

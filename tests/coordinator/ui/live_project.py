@@ -51,7 +51,7 @@ def fill(project: Project) -> list[Run]:
             _results(project, run, value)
             runs.append(run)
     later = finished(project, "base-s0", 20, [0.79] * 20, continues=runs[0].id, created_at="2026-11-30T05:00:00+00:00")
-    members = tuple(Member(run.experiment, "base", tuple(run.overrides), "", work_of(run)) for run in runs[3:])
+    members = tuple(Member(run.experiment, "base", tuple(run.overrides), "", work_of(run) or "") for run in runs[3:])
     with Ledger(project.ledger) as ledger:
         add_sweep(ledger, Sweep("base--lr-s3", "base", "local", False, "2026-11-30T01:00:00+00:00", members))
         tag(ledger, runs[3].experiment, "candidate", run=runs[3])
