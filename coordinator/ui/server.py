@@ -42,7 +42,7 @@ def serve(project: Project, port: int | None, on_start: Callable[[LivePage], Non
     DependencyError without the extra `ui`.
     """
     try:
-        import starlette
+        import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ModuleNotFoundError as error:
         raise DependencyError(
