@@ -1,6 +1,7 @@
 """`python -m coordinator` and the command `coord`."""
 
 import gc
+import os
 import sys
 
 
@@ -13,6 +14,11 @@ def main() -> None:
         from coordinator.cli.stdio import prepared
     except KeyboardInterrupt:  # Ctrl-C before a command that handles it has started
         raise SystemExit(130) from None
+    if asked := os.environ.get("_COORD_COMPLETE"):
+        from coordinator.cli.shells import complete
+
+        complete(typer.main.get_command(app), asked)
+        return
     # Most objects of a command are syntax trees; to search them for cycles took a fifth of the time of `coord bundle`.
     gc.set_threshold(200_000)
     with prepared():

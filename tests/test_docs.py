@@ -2,78 +2,83 @@
 
 from __future__ import annotations
 
-import functools
-import os
+import contextlib
 import re
 from pathlib import Path
 
+import click
 import pytest
+from typer.main import get_command
 
-from tests.coordinator.command import run_coord
+from coordinator.cli import app
+from coordinator.cli.manual import MANUAL
+from tests.documented import coord_commands
 from tests.paths import ROOT
+from tests.reference import commands
 
 DOCUMENTS = [*(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *ROOT.glob("docs/*.md")]
-GROUPS = ("data", "image", "ledger", "local", "sweep")
-GROUP_AND_COMMAND = "sweep"
-"""A group that can be used without a command after it, too."""
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@functools.cache
-def _help(*command: str) -> str:
-    done = run_coord(*command, "--help", cwd=ROOT, env=os.environ)
-    return done.stdout if done.returncode == 0 else ""
+TOP: click.Command = get_command(app)
+COMMANDS = dict(commands())
+PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|\.\.\.")
+"""What stands for a value in the text: `--version N`, `coord show ...`."""
 
 
-def _commands() -> list[tuple[str, ...]]:
-    def listed(text: str) -> list[str]:
-        return re.findall(r"^  ([a-z][a-z-]+)  ", text.partition("Commands:")[2], flags=re.MULTILINE)
-
-    top = [name for name in listed(_help()) if name not in GROUPS]
-    return [
-        *((name,) for name in (*top, GROUP_AND_COMMAND)),
-        *((group, name) for group in GROUPS for name in listed(_help(group))),
-    ]
+def test_every_command_is_on_the_page_of_commands() -> None:
+    """docs/commands.md has each command, and the README leads there."""
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    for name in COMMANDS:
+        if name in MANUAL:
+            assert f"### coord {name}\n" in page
+    assert "(docs/commands.md)" in README
 
 
-def test_every_command_is_in_the_readme() -> None:
-    """The table of commands has each command that `coord --help` lists."""
-    commands = _commands()
-    assert len(commands) == 46
-    for command in commands:
-        assert f"| `coord {' '.join(command)}" in README, f"coord {' '.join(command)} is not in README.md"
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_documented_command_can_be_given(document: Path) -> None:
+    """Each `coord ...` of a document is a command that takes these arguments and options, with values that it accepts.
+
+    In the text, where arguments are left out, only the options are checked.
+    """
+    for place, words in coord_commands(document):
+        try:
+            _parse(words, is_whole=place.startswith("$"))
+        except click.UsageError as error:
+            raise AssertionError(f"{document.name}: {place}: {error.format_message()}") from None
 
 
-def test_every_documented_command_exists_with_its_options() -> None:
-    """Each `coord ...` in the documents is a command, and the command has each of the options."""
-    helps = {command: _help(*command) for command in _commands()}
-    seen = 0
-    for document in DOCUMENTS:
-        for words in re.findall(
-            r"(?:^|`|\$ )coord ([a-z][a-z-]*(?: [^`#\n|;&]*)?)", document.read_text(encoding="utf-8"), flags=re.M
-        ):
-            words = words.partition(" -- ")[0]  # what follows are the arguments of another program
-            parts = words.split()
-            is_alone = parts[0] == GROUP_AND_COMMAND and (*parts, "-")[1].startswith("-")
-            command = tuple(parts[:2]) if parts[0] in GROUPS and not is_alone else (parts[0],)
-            if command not in helps:
-                raise AssertionError(f"{document.name}: there is no command coord {words}")
-            seen += 1
-            for option in re.findall(r"(?<!\S)--[a-z-]+", words):
-                assert option in helps[command], f"{document.name}: coord {words}: no option {option}"
-    assert seen >= 20
+def _parse(words: list[str], *, is_whole: bool) -> None:
+    command = TOP
+    while words and words[0] in ("-C", "--project", "-v"):
+        words = words[2 if words[0] != "-v" else 1 :]
+    name = ""
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command, name, words = command.commands[words[0]], f"{name} {words[0]}", words[1:]
+    if isinstance(command, click.Group) and words and words[0].islower() and words[0][0] != "-" and not name:
+        raise click.UsageError(f"there is no command coord {words[0]}")
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    if any(PLACEHOLDER.search(word) for word in words) or not is_whole:
+        known = {name for each in options for name in (*each.opts, *each.secondary_opts)} | {
+            "--help",
+            "-h",
+            "--version",
+        }
+        for word in words[: words.index("--")] if "--" in words else words:
+            option = word.partition("=")[0]
+            if re.fullmatch(r"--[a-z-]+", option) and option not in known:
+                raise click.UsageError(f"coord{name} has no option {option}")
+        return
+    with contextlib.suppress(click.exceptions.Exit):
+        command.make_context(name, list(words))
 
 
 def test_every_help_says_what_each_argument_and_option_is() -> None:
     """Each argument and option in the help of a command has a description."""
-    for command in _commands():
-        names = re.findall(
-            r"^  ((?:-\w, )?(?:--)?[\w.-]+(?: [A-Z/.=,]+)?)(.*)$", _help(*command).partition("\n\n")[2], re.M
-        )
-        listed = [(name, about) for name, about in names if name.startswith("-") or name.rstrip(".").isupper()]
-        assert listed, f"coord {' '.join(command)}"
-        for name, about in listed:
-            assert about.strip() not in ("", "[required]"), f"coord {' '.join(command)}: {name} is not explained"
+    for name, command in COMMANDS.items():
+        for each in command.params:
+            if not getattr(each, "hidden", False):
+                assert (getattr(each, "help", None) or "").strip(), f"coord {name}: {each.name} is not explained"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -85,8 +90,9 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
 
 
 def test_the_example_experiment_is_the_real_one() -> None:
-    """Each line of the YAML in the README is in the experiment's file."""
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    """Each line of the YAML on the demo's page is in the experiment's file."""
+    page = (ROOT / "docs" / "mask_rcnn.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
     real = (ROOT / "experiments" / "lr001_step4.yaml").read_text(encoding="utf-8")
     for line in example.splitlines():
         assert line in real

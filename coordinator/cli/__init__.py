@@ -16,11 +16,14 @@ from coordinator.cli import (
     account,
     bundle,
     compare,
+    completion,
     continuing as onward,
     data,
     experiments,
     fetch,
     handover,
+    help as explaining,
+    hiding,
     image,
     init,
     kernels,
@@ -35,15 +38,14 @@ from coordinator.cli import (
     ui,
     wheels,
 )
-from coordinator.cli.common import Group
+from coordinator.cli.commands import App
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
-app = Group(
+app = App(
     help="Write a model as an ordinary Python package, run it as one Kaggle kernel, get its numbers back.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # plain help and errors: shorter, and rich's take longer to import than the commands
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -56,6 +58,7 @@ for group in (
     compare,
     account,
     handover,
+    hiding,
     init,
     onward,
     rehearse,
@@ -64,8 +67,10 @@ for group in (
     ui,
     wheels,
     live_check,
+    explaining,
 ):
     app.add_typer(group.app)
+app.add_typer(completion.app, name="completion")
 app.add_typer(data.app, name="data")
 app.add_typer(image.app, name="image")
 app.add_typer(ledger.app, name="ledger")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from coordinator.cli.addresses import PushedRuns, with_addresses
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -27,7 +28,7 @@ from coordinator.cli.runs import wait_for
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import BundleError, UsageError
 
-app = typer.Typer()
+app = App()
 
 
 @app.command("continue")

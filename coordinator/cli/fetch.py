@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Json,
     OptionalExp,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from coordinator.runs import Fetched
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 
 @app.command("fetch-results")

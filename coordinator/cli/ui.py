@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import command, this_project
 from coordinator.cli.terminal import say, show_text
 
 if TYPE_CHECKING:
     from coordinator.live_page import LivePage
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

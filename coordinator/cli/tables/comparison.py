@@ -11,14 +11,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from coordinator.cli.tables.lines import Column, Cut, LineTable
 from coordinator.cli.tables.runs import age
 from coordinator.comparison import Comparison, Interval, Report, Side, figure, summarize
 from coordinator.text import clean
 
 _RUNS_SHOWN = 3
 _SOURCES_SHOWN = 5
-LONGEST_CELL = 60
-"""Characters of a cell in a list of runs: --json has long notes and messages in full."""
+_SHORT = ("state", "created_at", "mode")
+_AGE = "age"
+_FROM = {"created_at": 60, "primary": 60}
+_NAMES = ("run", "experiment", "primary", "url")
 _NOISE_MARKS = {True: "~", False: " ", None: "?"}
 _BETTER = {"max": "higher", "min": "lower"}
 
@@ -104,14 +107,48 @@ def ranking(found: Sequence[dict[str, Any]]) -> RenderableType:
     return Group(*parts)
 
 
-def listing(found: Sequence[dict[str, Any]], *, longest: int | None = None) -> RenderableType:
-    """A column for each value of the rows; times are shown as ages, texts up to `longest` characters."""
+def listing(found: Sequence[dict[str, Any]]) -> RenderableType:
+    """A column for each value of the rows; times are shown as ages."""
     names = list(found[0]) if found else []
-    numbers = [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
-    table = _table(*(name.removesuffix("_at") for name in names), right=numbers)
+    table = _table(*(name.removesuffix("_at") for name in names), right=_numbers(found))
     for row in found:
-        table.add_row(*(_cut(_cell(name, value), longest) for name, value in row.items()))
+        table.add_row(*(_cell(name, value) for name, value in row.items()))
     return table
+
+
+def runs(found: Sequence[dict[str, Any]], asked: Sequence[str] = ()) -> RenderableType:
+    """The same with a line a row.
+
+    Unless columns were asked for, those that have nothing in them are left out, ages are short, and a metric that all
+    rows have in common is the name of the column.
+    """
+    rows = [dict(row) for row in found]
+    metrics = {row["primary"] for row in rows if row.get("primary")} if not asked else set()
+    if len(metrics) == 1:
+        (metric,) = metrics
+        rows = [{metric if name == "value" else name: row[name] for name in row if name != "primary"} for row in rows]
+    names = [name for name in (rows[0] if rows else ()) if asked or any(row[name] not in (None, "") for row in rows)]
+    numbers = [list(rows[0])[at] for at in _numbers(rows)]
+    columns = [
+        Column(
+            clean(_AGE if name == "created_at" and not asked else name.removesuffix("_at")),
+            Cut.NOTHING if name in (*numbers, *_SHORT) else Cut.MIDDLE if name in _NAMES else Cut.END,
+            right=name in numbers,
+            from_width=_FROM.get(name, 0),
+        )
+        for name in names
+    ]
+
+    def cell(name: str, value: Any) -> str:
+        return age(value) if name == "created_at" and not asked else _cell(name, value)
+
+    return LineTable(columns, [[cell(name, row[name]) for name in names] for row in rows])
+
+
+def _numbers(found: Sequence[dict[str, Any]]) -> list[int]:
+    """The columns that have one in any row, counted from 0."""
+    names = list(found[0]) if found else []
+    return [at for at, name in enumerate(names) if any(isinstance(row[name], int | float) for row in found)]
 
 
 def _runs(side: Side) -> str:
@@ -136,10 +173,6 @@ def _cell(name: str, value: Any) -> str:
     if name.endswith("_at"):
         return f"{age(value)} ago"
     return f"{value:.6g}" if isinstance(value, float) else clean(str(value))
-
-
-def _cut(text: str, longest: int | None) -> str:
-    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def _table(*columns: str, right: Sequence[int] = ()) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from rich.box import SIMPLE
@@ -9,13 +10,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from coordinator.cli.tables.lines import Cell, Column, Cut, LineTable, text_of
+from coordinator.cli.tables.runs import age
+from coordinator.cli.tables.status import COLOURS
 from coordinator.ledger import Run
 from coordinator.sweeps import MemberProgress, Plan, SweepProgress, estimates
 from coordinator.target import AcceleratorQuota
+from coordinator.text import clean
 
 _LIKE = 5  # settings in which a run may differ and still be a good estimate
-_ABOUT = 60  # characters of a log's last event or of an error
-_COLOURS = {"complete": "green", "error": "red", "cancelled": "yellow", "running": "cyan", "queued": "cyan"}
 
 
 def plan(found: Plan, quota: AcceleratorQuota | None) -> RenderableType:
@@ -57,34 +60,59 @@ def quota_share(found: Plan, quota: AcceleratorQuota | None) -> str:
 
 
 def progress(found: SweepProgress) -> RenderableType:
-    """A row an experiment, with what its log said last below its name; then how many are done, and what is left."""
+    """A line an experiment, with what its log said last, or why it failed; then how many are done, and what is left."""
     known = [each.metric for each in found.members]
-    table = _table("experiment", "state", "run", next((each[0] for each in known if each), "metric"), "took", "left")
+    metric = next((each[0] for each in known if each), "metric")
+    columns = (
+        Column("experiment", Cut.MIDDLE),
+        Column("state"),
+        Column("run", from_width=60),
+        Column(clean(metric), Cut.MIDDLE, right=True),
+        Column("took", right=True, from_width=70),
+        Column("left", right=True, from_width=60),
+        Column("last reported, or why it ended", Cut.END),
+    )
+    rows: list[Sequence[Cell | str]] = []
     for each in found.members:
         version = _which(each.run, each.member.experiment) if each.run and each.run.version is not None else ""
         value = "" if each.metric is None else f"{each.metric[1]:.4f}"
-        table.add_row(_named(each), _state(each.state), version, value, _took(each), _left(each))
+        name = Cell(each.member.experiment, link=each.run.url if each.run else "")
+        about = Cell(each.about, "red" if each.state == "error" else "")
+        rows.append((name, _state(each.state), version, value, _took(each), _left(each), about))
     for whole, run in found.merged.items():
         if run is not None:
             found_value = run.reported.primary_value
             shown = "" if found_value is None else f"{found_value:.4f}"
-            table.add_row(whole, Text("MERGED", style="green"), f"{run.target}-v{run.version}", shown, "", "")
+            rows.append((whole, Cell("MERGED", "green"), f"{run.target}-v{run.version}", shown, "", "", ""))
     left = f"; about {span(found.left)} left" if found.left else ""
     lines = [f"sweep {found.sweep.name} on {found.sweep.target}: {_counts(found)}{left}"]
     if "waiting" in found.counts:
         lines.append(f"If no coord is pushing them any more: coord sweep resume {found.sweep.name}")
     if found.to_fetch:
         lines.append(f"The results of {found.to_fetch} are not here yet: coord fetch-results --all")
-    return Group(table, Text("\n".join(lines)))
+    return Group(_filled(columns, rows), "", Text("\n".join(lines)))
+
+
+def _filled(columns: Sequence[Column], rows: list[Sequence[Cell | str]]) -> LineTable:
+    """Without the columns behind the state that are empty in every row."""
+    kept = [at for at in range(len(columns)) if at < 2 or any(text_of(row[at]) for row in rows)]
+    return LineTable([columns[at] for at in kept], [[row[at] for at in kept] for row in rows])
 
 
 def sweeps(found: list[SweepProgress]) -> RenderableType:
-    """A row a sweep, as it was last seen."""
-    table = _table("sweep", "of", "target", "experiments", "begun")
-    for each in found:
-        sweep = each.sweep
-        table.add_row(sweep.name, sweep.base, sweep.target, _counts(each), sweep.created_at.replace("T", "\n")[:19])
-    return table
+    """A line a sweep, as it was last seen."""
+    columns = (
+        Column("sweep", Cut.MIDDLE),
+        Column("of", Cut.MIDDLE, from_width=50),
+        Column("target", from_width=60),
+        Column("age", right=True, from_width=50),
+        Column("experiments", Cut.END),
+    )
+    rows = [
+        (each.sweep.name, each.sweep.base, str(each.sweep.target), age(each.sweep.created_at), _counts(each))
+        for each in found
+    ]
+    return Group(LineTable(columns, list(rows)), Text("one of them: coord sweep status NAME", style="dim"))
 
 
 def _counts(found: SweepProgress) -> str:
@@ -104,15 +132,8 @@ def _which(run: Run, experiment: str) -> str:
     return f"{run.target}-v{run.version}" if run.experiment == experiment else run.label
 
 
-def _named(each: MemberProgress) -> Text:
-    name, about = Text(each.member.experiment), each.about
-    if len(about) > _ABOUT:
-        about = f"{about[: _ABOUT - 1]}…"
-    return name.append(f"\n  {about}", style="dim") if about else name
-
-
-def _state(state: str) -> Text:
-    return Text(state.upper(), style=_COLOURS.get(state, ""))
+def _state(state: str) -> Cell:
+    return Cell(state.upper(), COLOURS.get(state, ""))
 
 
 def _took(each: MemberProgress) -> str:
