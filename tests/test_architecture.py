@@ -21,10 +21,10 @@ from tests.paths import ROOT
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"maintenance", "report"},
+    {"maintenance", "report", "ui"},
     {"handover", "rehearsal", "submissions", "sweeps"},
     {"comparison", "runs"},
-    {"datasets", "ledger", "workspace"},
+    {"datasets", "ledger", "live_page", "workspace"},
     {"results", "transfers"},
     {"target"},
     {"kernel"},

@@ -74,7 +74,8 @@ def status(reference: Reference, target: TargetOption = None, as_json: Json = Fa
         raise TargetError(f"{name} does not have {found.reference}", hint="Was it deleted? Push it again.")
     if found.state is DatasetState.FAILED:
         raise TargetError(
-            f"{found.reference} v{found.there.newest} could not be processed", hint=f"See {found.there.url}"
+            f"{found.reference} v{found.there.newest} could not be processed",
+            hint=f"See {found.there.url}" if found.there.url else None,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.addresses import PushedRuns
 from coordinator.cli.commands import App, NamedGroup
 from coordinator.cli.common import (
     Json,
@@ -170,6 +171,7 @@ def _go_on(here: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as
     from coordinator.runs import warn_of_isolation
     from coordinator.sweeps import push as sweep_push, sweep_progress
 
+    shown = PushedRuns(here.project)
     try:
         with here.open_target(sweep.target) as there:
             if sweep.target == "local":
@@ -179,7 +181,7 @@ def _go_on(here: Workspace, sweep: Sweep, *, wait: bool, retry: bool = False, as
                 sweep,
                 wait=wait,
                 retry=retry,
-                pushed=lambda run: say(f"pushed {run.label}") if as_json else show_text(f"{run.label}  {run.url}"),
+                pushed=lambda run: say(f"pushed {run.label}") if as_json else shown.show(run, named=True),
             )
     except KeyboardInterrupt:
         resume = f"coord sweep resume {sweep.name}"

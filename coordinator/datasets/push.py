@@ -74,7 +74,7 @@ def _sent_before(workspace: Workspace, place: Reference, contents: FolderContent
     if not there.is_private:
         raise TargetError(
             f"{place} is public on {workspace.target.name}, and everybody would get what is pushed",
-            hint=f"Make it private on its page ({there.url}), or name another one.",
+            hint=f"Make it private on its page{f' ({there.url})' if there.url else ''}, or name another one.",
         )
     rows = dataset_versions(workspace.ledger, target=workspace.target.name, reference=str(place))
     known = _newest(workspace, there, rows)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +38,13 @@ _RETIRE = """
 """
 
 
+# The files that this process has open, each with the number of its connections, and who may change that. Where one is
+# open, nothing else may open and close the file: the system would drop the locks of all connections of the process
+# (https://sqlite.org/howtocorrupt.html, 2.2), and another process would take itself for the last one.
+_CONNECTED: Counter[Path] = Counter()
+_CONNECTING = threading.Lock()
+
+
 def new_run_id() -> str:
     return uuid.uuid4().hex[:16]
 
@@ -52,16 +61,19 @@ class Ledger:
         self._connection: sqlite3.Connection | None = None
         self._not_writable: tuple[str, str] | None = None
         """Why its disk cannot be written, and what to do; None if it can."""
+        self._is_counted = False
 
     def __enter__(self) -> Ledger:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _ignore_in_git(self._file.parent)
-            with contextlib.ExitStack() as stack:
-                if not _has_wal(self._file):
+            with _CONNECTING, contextlib.ExitStack() as stack:
+                if not (_CONNECTED[self._file] or _has_wal(self._file)):
                     # One at a time: of two that turn a new file to WAL at once, SQLite lets one fail without waiting.
                     stack.enter_context(held(self._file.with_suffix(".lock"), wait=True))
                 self._connection = connect(self._file)
+                self._is_counted = True
+                _CONNECTED[self._file] += 1
                 self._migrate()
         except (sqlite3.Error, OSError) as error:
             self.close()
@@ -92,6 +104,10 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+        if self._is_counted:
+            self._is_counted = False
+            with _CONNECTING:
+                _CONNECTED[self._file] -= 1
 
     def add(self, run: Run) -> None:
         """Records the intent to push, before anything is sent."""

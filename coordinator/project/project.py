@@ -78,6 +78,16 @@ class Project:
         return self.state / "ledger.sqlite"
 
     @property
+    def live_page(self) -> Path:
+        """Where `coord ui` listens, while it does."""
+        return self.state / "ui.json"
+
+    @property
+    def live_page_lock(self) -> Path:
+        """Held by the server of the live page."""
+        return self._lock("ui")
+
+    @property
     def local_kaggle(self) -> Path:
         return self.state / "local-kaggle"
 

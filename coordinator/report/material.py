@@ -102,6 +102,10 @@ class About:
     """By run id, the runs that this one is made of, in their order: its curves are theirs, too."""
     remarks: Sequence[Remark] = ()
     """The ledger's notes and tags."""
+    logged: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    """By run id, what its log reported so far, for runs whose results are not here."""
+    is_live: bool = False
+    """Whether each run has an address of its own, /runs/ID."""
 
 
 def gather(project: Project, runs: Iterable[Run], about: About, *, pictures: int) -> list[Item]:
@@ -158,12 +162,12 @@ def directory_of(project: Project, run: Run) -> Path | None:
 def _item(project: Project, run: Run, number: int, about: About, most: int) -> Item:
     summary, directory = run.reported, directory_of(project, run)
     parts = tuple(about.parts.get(run.id, ()))
-    reported = _events(directory)
+    reported = _events(directory) or about.logged.get(run.id, ())
     before = [event for each in parts for event in _events(directory_of(project, each))]
     pictures, left_out = _pictures(directory, most) if directory else ((), 0)
     return Item(
         run=run,
-        anchor=f"run-{number}",
+        anchor=f"/runs/{run.id}" if about.is_live else f"run-{number}",
         tables=tuple(summary.primary_first),
         primary=summary.metric(summary.primary_name),
         value=summary.primary_value,
@@ -269,10 +273,10 @@ def _warnings(project: Project, run: Run, directory: Path | None) -> tuple[str, 
         found.append(error.traceback or error.line)
     if run.reported.digest not in ("", run.digest):
         found.append("The file that ran is not the one that was pushed: their digests differ.")
-    if directory is None:
+    if directory is None and not run.state.is_active:
         version = f" --version {run.version}" if run.has_kernel else ""
         found.append(f"Its results are not here: coord fetch-results --exp {run.experiment}{version}")
-    elif gone := fetch.lacking(project, run):
+    elif directory is not None and (gone := fetch.lacking(project, run)):
         found.append(f"Not here any more: {', '.join(gone[:_MESSAGES])}. coord fetch-results --all brings them again.")
     return tuple(found)
 

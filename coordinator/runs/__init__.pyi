@@ -19,6 +19,7 @@ from .needs import ready_needs as ready_needs
 from .push import push_kernel as push_kernel
 from .push_several import push_several as push_several
 from .refresh import (
+    Look as Look,
     current_log as current_log,
     refresh_run as refresh_run,
 )
@@ -32,5 +33,6 @@ from .status import (
     Status as Status,
     current_status as current_status,
     open_targets as open_targets,
+    pause_between_looks as pause_between_looks,
     watch as watch,
 )

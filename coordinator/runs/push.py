@@ -110,7 +110,7 @@ def _check_active(
         current = refresh_run(workspace, current, look_at_log=False)
         if current.state.is_active and not force:
             raise TargetError(
-                f"{current.label} {current.state.phrase}: {current.url}",
+                ": ".join(filter(None, (f"{current.label} {current.state.phrase}", current.url))),
                 hint=f"Wait for it (coord logs --exp {experiment} --follow), or start a second session with --force.",
             )
 
@@ -249,7 +249,10 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
         message=message,
     )
     if lacks:
-        raise TargetError(f"{run.label} has started {message}: {run.url}", hint=_what_to_check(workspace, run))
+        raise TargetError(
+            ": ".join(filter(None, (f"{run.label} has started {message}", run.url))),
+            hint=_what_to_check(workspace, run),
+        )
     return run
 
 

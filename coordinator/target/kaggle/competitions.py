@@ -136,7 +136,7 @@ class KaggleCompetitions:
             yield from map(_standing, page.submissions or [])
 
     def _page(self, slug: str) -> str:
-        return f"{self._session.website}/competitions/{slug}"
+        return self._session.page(f"competitions/{slug}")
 
     @contextlib.contextmanager
     def _about(self, slug: str, doing: str) -> Iterator[None]:
