@@ -216,8 +216,8 @@ _BY_NAME: dict[str, Callable[[click.Context, str], Items]] = {
 _BY_COMMAND: dict[tuple[str, ...], Callable[[click.Context, str], Items]] = {
     ("compare", "names"): _compared,
     ("report", "baseline"): _compared,
-    ("hide", "name"): _runs,
-    ("rm", "name"): _runs,
+    ("hide", "names"): _runs,
+    ("rm", "names"): _runs,
     ("runs", "state"): _states,
     ("runs", "tag"): _tags,
     ("sweep", "status", "name"): _sweeps,

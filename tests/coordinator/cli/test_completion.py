@@ -110,6 +110,7 @@ def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str]) -> list[str]:
         ("coord logs base@l", ["base@local-v1"]),
         ("coord compare base base--lr0.2@", ["base--lr0.2@local-v4"]),
         ("coord sweep status ", ["base--lr"]),
+        ("coord hide base@", ["base@local-v1"]),
         ("coord sweep base --grid optim.l", ["optim.lr="]),
         ("coord help swe", ["sweep", "sweeps"]),
         ("coord completion show f", ["fish"]),
