@@ -26,7 +26,7 @@ from coordinator.cli.common import (
     worst,
 )
 from coordinator.cli.naming import which_experiment
-from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_line, show_text
+from coordinator.cli.terminal import LogPrinter, answer, ask, can_draw, complain, new_console, say, show_line, show_text
 from coordinator.errors import CoordError, RunFailed, UsageError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def status(
     from coordinator.ledger import listing
     from coordinator.runs import StatusLine, current_status as verb, entries, open_targets
 
-    is_screen = not as_json and sys.stdout.isatty()
+    is_screen = watch and not as_json and can_draw()
 
     with workspace() as here, open_targets(here.project) as targets:
 

@@ -148,6 +148,12 @@ def new_console(*, stderr: bool = False) -> Console:
     return console
 
 
+def can_draw() -> bool:
+    """Whether stdout is a terminal that one can draw on, not only write lines to."""
+    console = new_console()
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
+
+
 def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) -> None:
     """Prints the answer of a command: JSON if there is data, or else a table or text for people."""
     if renderable is None or data is not None:
