@@ -116,7 +116,8 @@ def merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
         raise RunFailed(f"{whole} cannot be merged: its folds were not run from the same files")
     workspace.say(f"merging the {len(runs)} folds of {whole}")
     count = Count(f"merging {whole}", _STEPS * len(runs))
-    with held(workspace.project.fetch_lock(f"{runs[0].target}-{whole}"), wait=True), workspace.progress(count):
+    lock = workspace.project.fetch_lock(f"{runs[0].target}-{whole}")
+    with held(lock, wait=True), workspace.progress(count):
         return _merge(workspace, whole, runs, count)
 
 

@@ -91,7 +91,6 @@ WRITING: Sequence[tuple[str, ...]] = [
     ("ledger", "export", "-o", "runs.csv"),
     ("init", "new"),
     ("sweep", "--exp", "base", "--seeds", "2"),
-    ("data", "push", "experiments", "ada/near-here"),
     ("data", "fetch", "ada/far-away", "far"),
 ]
 
