@@ -51,7 +51,9 @@ Maps = Callable[[Prediction, float], npt.NDArray[np.float32]]
 def mean_of_maps(prediction: Prediction, threshold: float) -> npt.NDArray[np.float32]:
     """The mean over the views of the union of their instances: 0 in a view without any."""
     size = prediction.size
-    return np.mean([fusion.united(view, threshold, size) for view in prediction.views], axis=0, dtype=np.float32)
+    maps = np.stack([fusion.united(view, threshold, size) for view in prediction.views])
+    mean: npt.NDArray[np.float32] = maps.mean(0).astype(np.float32)
+    return mean
 
 
 def votes(same: float) -> Maps:
@@ -119,8 +121,15 @@ def counts(run: Run, seen: Sequence[tuple[int, Prediction]], maps: Maps) -> Coun
         scaled = [in_shape(torch.from_numpy(maps(each, score)), shape) for score in scores]
         rows.append((fold, truth.size, int(truth.sum()), *count(scaled, truth, thresholds)))
     folds, pixels, truths, areas, overlaps = zip(*rows, strict=True)
-    numbers = [np.array(each, np.int64) for each in (folds, pixels, truths)]
-    return Counts(scores, thresholds, *numbers, np.stack(areas), np.stack(overlaps))
+    return Counts(
+        scores=scores,
+        thresholds=thresholds,
+        folds=np.array(folds, np.int64),
+        pixels=np.array(pixels, np.int64),
+        truth=np.array(truths, np.int64),
+        area=np.stack(areas),
+        overlap=np.stack(overlaps),
+    )
 
 
 def table(run: Run, alone: Counts, ways: Sequence[tuple[str, Counts]]) -> Iterator[str]:

@@ -97,8 +97,8 @@ def _padding(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> Mask:
     value, limit = (dicom_header.real(header, f"PixelPadding{part}") for part in ("Value", "RangeLimit"))
     if value is None:
         return np.zeros(stored.shape, bool)
-    ends = (value, value if limit is None else limit)
-    return np.asarray((stored >= min(ends)) & (stored <= max(ends)))
+    low, high = sorted((value, value if limit is None else limit))
+    return np.asarray(np.greater_equal(stored, low) & np.less_equal(stored, high))
 
 
 def _rescaled(stored: npt.NDArray[np.generic], header: pydicom.Dataset) -> npt.NDArray[np.generic]:

@@ -33,8 +33,9 @@ def summarize(config: Config, scored: Sequence[Scored], report: Report, choice: 
 def figures(config: Config, scored: Sequence[Scored], choice: RuleChoice | None = None) -> dict[str, Any]:
     """The cross-validated metrics of the folds so far, as parts of the summary; with a `choice` also those under it.
 
-    cv/dice_chosen is biased upwards, because the rule is chosen on the same images. cv/dice_nested is not: the rule of
-    each fold is chosen on the other folds. It is left out with a single fold.
+    cv/dice_chosen is biased upwards, because the rule is chosen on the same images. For
+    cv/dice_nested the rule of each fold is chosen on the other folds, so only the choice of the epochs biases it, as it
+    does cv/dice. It is left out with a single fold.
     """
     folds = sorted({each.fold for each in scored})
 

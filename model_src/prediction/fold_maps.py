@@ -85,7 +85,7 @@ def read_maps(path: Path) -> FoldMaps:
         kept["scores"].tolist(), kept["boxes"].tolist(), itertools.pairwise([0, *ends]), strict=True
     ):
         steps = _cumulative_sums(kept["values"][begin:end].reshape(height, width))
-        views[image][view].append(Instance(score, top, left, steps / np.float32(STEPS)))
+        views[image][view].append(Instance(score, top, left, (steps / np.float32(STEPS)).astype(np.float32)))
     seen = [
         ImageMaps(str(image_id), (int(shape[0]), int(shape[1])), tuple(map(tuple, each)), str(truth))
         for image_id, shape, each, truth in zip(kept["ids"], kept["shapes"], views, kept["truth"], strict=True)

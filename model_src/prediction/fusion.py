@@ -37,12 +37,12 @@ class Instance:
     @property
     def bottom(self) -> int:
         """The first row below the part."""
-        return self.top + self.values.shape[0]
+        return self.top + len(self.values)
 
     @property
     def right(self) -> int:
         """The first column to the right of the part."""
-        return self.left + self.values.shape[1]
+        return self.left + int(self.values.shape[1])
 
     def overlap(self, other: Instance) -> float:
         """The IoU of the two parts."""

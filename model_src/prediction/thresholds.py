@@ -101,7 +101,7 @@ class RuleChoice:
     chosen_dice: npt.NDArray[np.float64]
     """(n): dice under `rule`. Biased upwards, because the rule is chosen on the same images."""
     nested_dice: npt.NDArray[np.float64] | None
-    """(n): dice of each image under the rule chosen on the other folds: an unbiased estimate; None with one fold."""
+    """(n): dice of each image under the rule chosen on the other folds, which does not bias it; None with one fold."""
     curve: list[dict[str, float]]
     """Every rule of the grid with its mean dice over all images, over those with a true mask, and over the others."""
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from model_src import merge
-from model_src.config import Config
+from model_src.config import Config, to_dict
 from model_src.prediction import fold_maps
 from model_src.prediction.thresholds import Counts, RuleChoice
 from tests.model_src.session_root import PROJECT
@@ -72,7 +72,7 @@ def test_what_a_fold_left_out_is_not_merged(
     shutil.copytree(single_fold_runs[0] / "working", folder)
     (folder / "test_maps.npz").unlink()
     (folder / "oracle_pictures.csv").unlink()
-    merge.merge_submission(tmp_path, [folder], Config(), [], cast(RuleChoice, None))
+    merge.merge_submission(tmp_path, [folder], {"config": to_dict(Config())}, [], cast(RuleChoice, None), None)
     assert capsys.readouterr().out == "no submission.csv: base--f0 has no test_maps.npz here\n"
     whole = single_fold_runs[1] / "working"
     assert merge.merge_oracle(tmp_path, [folder, whole], []) is None

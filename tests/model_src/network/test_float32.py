@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ PROPOSALS = ("loss_objectness", "loss_rpn_box_reg")
 
 
 @pytest.fixture(scope="module")
-def model(narrow_here: None) -> Iterator[nn.Module]:
+def model(narrow_here: None) -> Iterator[Any]:
     """A narrow detector with random weights for images of the competition's size."""
     config = ModelConfig(backbone="resnet18", channels=8, box_features=16, anchor_sizes=(23, 45, 91, 181, 361))
     proposals = ProposalsConfig(200, 100, 200, 20, rpn_batch=64, roi_batch=64)
@@ -59,10 +60,11 @@ def test_losses_under_autocast_are_those_of_float32(model: nn.Module, dtype: tor
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_boxes_under_autocast_are_float32(model: nn.Module, dtype: torch.dtype) -> None:
+def test_boxes_under_autocast_are_float32(model: Any, dtype: torch.dtype) -> None:
     """Anchors, proposals, truths and detections have no steps: anchors are those of float32, bit for bit."""
     seen: dict[str, list[Tensor]] = {"float": [], "cast": []}
     proposals: list[Tensor] = []
+    kind = "float"
     hooks = [
         model.rpn.anchor_generator.register_forward_hook(lambda module, given, made: seen[kind].extend(made)),
         model.rpn.register_forward_hook(lambda module, given, made: proposals.extend(made[0])),

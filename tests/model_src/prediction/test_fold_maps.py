@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_masks_are_kept_in_65536_steps(tmp_path: Path) -> None:
     for mine, yours in zip(found.seen, maps.seen, strict=True):
         assert replace(mine, views=()) == replace(yours, views=())
         assert [len(view) for view in mine.views] == [len(view) for view in yours.views]
-        for left, right in zip(sum(mine.views, ()), sum(yours.views, ()), strict=True):
+        for left, right in zip(*(itertools.chain(*each.views) for each in (mine, yours)), strict=True):
             assert (left.score, left.top, left.left) == (right.score, right.top, right.left)
             assert left.values == pytest.approx(right.values, abs=0.51 / fold_maps.STEPS)
 

@@ -6,6 +6,7 @@ import functools
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_masks_of_one_view_at_a_time(model: nn.Module) -> None:
     assert most <= 2  # those of the view before, of two images, when the next one has been computed
 
 
-def test_predictions_are_under_autocast(model: nn.Module) -> None:
+def test_predictions_are_under_autocast(model: Any) -> None:
     """Every forward pass is in the context that is given; its masks and scores are float32 all the same."""
     seen_types: set[torch.dtype] = set()
     hook = model.backbone.register_forward_hook(lambda module, given, made: seen_types.add(made["0"].dtype))
