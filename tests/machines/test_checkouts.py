@@ -5,6 +5,7 @@ Git itself makes both: core.autocrlf=true does on every system what it does on W
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.bundle.files import SourceFile
 from coordinator.bundle.line_ends import as_committed
-from coordinator.bundle.sources import SourceFile
 from coordinator.project.git import committed_with_lf
 from coordinator.results.tracebacks import Sources
 from tests.coordinator.command import Coord
@@ -29,7 +30,6 @@ PACKED = {
     "mixed.txt": b"one\r\ntwo\n",
     "raw.bin": b"\0\r\n\n\xff",
 }
-TEMPLATE = ROOT / "kernel_templates" / "kernel.py.j2"
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -76,7 +76,7 @@ def test_both_checkouts_give_the_same_kernel(upstream: Path) -> None:
     for name, data in PACKED.items():
         assert f"tiny_model/data/{name}".encode() in found[0], name
         if name in ("windows.csv", "mixed.txt", "raw.bin"):
-            assert __import__("hashlib").sha256(data).hexdigest().encode() in found[0], name
+            assert hashlib.sha256(data).hexdigest().encode() in found[0], name
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,6 @@ def test_many_files_are_asked_for_in_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("here", "is_changed"), [(b"a\nb\n", False), (b"a\r\nb\r\n", False), (b"a\r\nc\r\n", True)])
 def test_a_traceback_knows_a_source_with_other_line_ends(tmp_path: Path, here: bytes, *, is_changed: bool) -> None:
     """It has not changed since the push."""
-    import hashlib
-
     (tmp_path / "a.py").write_bytes(here)
     sources = Sources(tmp_path, {"a.py": hashlib.sha256(b"a\nb\n").hexdigest()})
     place = sources.place('  File "/tmp/coord-x1/a.py", line 1, in f')

@@ -102,6 +102,7 @@ def test_a_day_on_windows(here: OnWindows) -> None:
     game("best")
     game("runs", encoding="cp437")
     game("quota")
+    (game.root / "pages").mkdir()
     game("report", "--all", "-o", "pages\\report.html", encoding="cp437")
     assert (game.root / "pages" / "report.html").is_file()
     assert "public 0." in game("submit", "--exp", "base", "--wait")

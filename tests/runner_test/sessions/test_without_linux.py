@@ -14,7 +14,7 @@ import pytest
 
 from runner_test.sessions import execute, processes
 from runner_test.sessions.execute import Command, Outcome, Stopped
-from runner_test.sessions.records import Record
+from runner_test.sessions.log import Record
 from runner_test.state import tree
 from tests.paths import ROOT
 from tests.runner_test.local import alive, eventually
