@@ -106,10 +106,10 @@ def test_a_line_a_run_on_any_screen(coord: Coord, command: tuple[str, ...], colu
 
 def test_addresses_on_request(coord: Coord) -> None:
     """One below the other, in full, whatever the screen's width."""
-    url = "http://127.0.0.1:7788/code/ada/" + "long-" * 20
-    finished(find_project(coord.root), "base", 1, [0.5], has_oof=False, url=url)
+    url = "https://www.kaggle.com/code/ada/" + "long-" * 20
+    finished(find_project(coord.root), "base", 1, [0.5], has_oof=False, target="kaggle", url=url)
     assert url not in coord.here("status").stdout
-    assert f"base local-v1  {url}\n" in coord("status", "--url").stdout
+    assert f"base kaggle-v1  {url}\n" in coord("status", "--url").stdout
     with on_a_terminal(coord, "status", "--url") as terminal:
         assert terminal.end() == 0
         assert url in "".join(terminal.left_behind)

@@ -225,7 +225,7 @@ def test_addresses_of_runs(coord: Coord) -> None:
         assert "coord ui" not in done.stderr
         assert "base local-v2" in requests.get(address, timeout=60).text
         assert coord.json("status")[0]["url"] == address
-        assert address in "".join(coord("status").stdout.split())
+        assert address in "".join(coord("status", "--url").stdout.split())
 
 
 def test_the_page_of_a_run_is_not_of_another_run(tiny: Project) -> None:
