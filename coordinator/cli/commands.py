@@ -15,7 +15,7 @@ from coordinator.cli.manual import MANUAL, STAGES, TITLES, TOPICS
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Command(TyperCommand):
+class CliCommand(TyperCommand):
     """A command whose help ends with its examples."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -29,7 +29,7 @@ class Command(TyperCommand):
         _write_manual(ctx, formatter)
 
 
-class Group(TyperGroup):
+class CliGroup(TyperGroup):
     """A command with commands below it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -73,7 +73,7 @@ class Group(TyperGroup):
             formatter.write_text(", ".join(TOPICS))
 
 
-class NamedGroup(Group):
+class NamedGroup(CliGroup):
     """A group that takes an experiment, too: `coord sweep base --grid ...` beside `coord sweep status`."""
 
     _is_parsing = False
@@ -122,10 +122,10 @@ class App(typer.Typer):
 
     def __init__(self, **settings: Any) -> None:
         # Rich's help and errors are longer, and take longer to import than the commands.
-        super().__init__(**{"cls": Group, "rich_markup_mode": None, **settings})
+        super().__init__(**{"cls": CliGroup, "rich_markup_mode": None, **settings})
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
-        return super().command(name, **{"cls": Command, **settings})
+        return super().command(name, **{"cls": CliCommand, **settings})
 
 
 def manual_path(ctx: click.Context) -> str:

@@ -22,10 +22,10 @@ Items = Iterable[tuple[str, str]]
 _RUNS = 30
 
 
-class Values(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
+class Completions(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on
     """In place of a parameter's own type, while a line is completed."""
 
-    name = "values"
+    name = "completions"
 
     def __init__(self, source: Callable[[click.Context, str], Items], kept: click.ParamType[Any]) -> None:
         self._source, self._kept = source, kept
@@ -49,7 +49,7 @@ def prepare(command: click.Command, path: tuple[str, ...] = ()) -> None:
     for param in command.params:
         source = _BY_COMMAND.get((*path, param.name or "")) or _BY_NAME.get(param.name or "")
         if source is not None and param.type.name != "boolean":
-            param.type = Values(source, param.type)
+            param.type = Completions(source, param.type)
     if isinstance(command, click.Group):
         for name, each in command.commands.items():
             prepare(each, (*path, name))
@@ -105,7 +105,8 @@ def _ran(ctx: click.Context) -> Items:
 def _names(ctx: click.Context, incomplete: str) -> Items:
     """Experiments, and where the command is about a run, runs."""
     params = {each.name for each in ctx.command.params}
-    given = [*(ctx.params.get("words") or ()), *([ctx.params["exp"]] if ctx.params.get("exp") else [])]
+    exp = ctx.params.get("exp") or ()
+    given = [*(ctx.params.get("words") or ()), *([exp] if isinstance(exp, str) else exp)]
     is_many = any(each.name == "exp" and each.multiple for each in ctx.command.params if isinstance(each, click.Option))
     if given and not is_many and "words" in params:
         return  # the experiment is there: what follows is a text, or nothing
@@ -115,7 +116,7 @@ def _names(ctx: click.Context, incomplete: str) -> Items:
     found = dict(_experiments(ctx))
     if not takes_config:
         found |= {name: about for name, about in _ran(ctx) if name not in found}
-    yield from found.items()
+    yield from ((name, about) for name, about in found.items() if name not in given)
     if "@" in incomplete or not takes_config:
         yield from _runs(ctx, incomplete)
 

@@ -8,9 +8,9 @@ import click
 import typer
 
 from coordinator.cli.commands import App
-from coordinator.cli.common import Json, command
-from coordinator.cli.manual import MANUAL, TITLES, TOPICS
-from coordinator.cli.terminal import answer, show_text
+from coordinator.cli.common import command
+from coordinator.cli.manual import TOPICS
+from coordinator.cli.terminal import show_text
 from coordinator.errors import UsageError, did_you_mean
 
 app = App()
@@ -23,20 +23,13 @@ def help_(
     words: Annotated[
         list[str] | None, typer.Argument(help="A command, or a topic.", metavar="[COMMAND|TOPIC]", show_default=False)
     ] = None,
-    as_json: Json = False,
 ) -> None:
     """Explain a command or a topic.
 
-    Of a command it prints what `coord COMMAND --help` prints. With --json, and without a name, it lists all commands
-    with their stages and examples.
+    Of a command it prints what `coord COMMAND --help` prints; without a name, all commands and topics.
     """
     root = context.find_root()
     name = " ".join(words or ())
-    if as_json:
-        if name:
-            raise UsageError("--json is for the list of all commands: leave out the name")
-        answer({path: _facts(root, path) for path in MANUAL if _context(root, path.split()) is not None})
-        return
     # A topic may have the name of a command: `coord help data` explains what data are, and names the command.
     found = _context(root, words or ())
     if name in TOPICS:
@@ -62,14 +55,3 @@ def _context(root: click.Context, words: list[str] | tuple[()]) -> click.Context
             return None
         found = click.Context(below, parent=found, info_name=word, help_option_names=root.help_option_names)
     return found
-
-
-def _facts(root: click.Context, path: str) -> dict[str, object]:
-    manual, found = MANUAL[path], _context(root, path.split())
-    assert found is not None
-    return {
-        "about": found.command.get_short_help_str(1000),
-        "stage": TITLES[manual.stage],
-        "examples": list(manual.examples),
-        "page": manual.page,
-    }

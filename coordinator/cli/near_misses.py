@@ -199,13 +199,14 @@ def _advice(ctx: click.Context, option: str, args: Sequence[str]) -> str:
         return f"It is {' or '.join(named)}."
     if command and option in _options(root.command):
         return f"It goes before the command: {root.command_path} {option} ... {command}"
-    behind = "" if command else next((word for word in args if word in root.command.commands), "")
-    if behind and option in _options(root.command.commands[behind]):
+    below = root.command.commands
+    behind = "" if command else next((word for word in args if word in below and option in _options(below[word])), "")
+    if behind:
         return f"It goes behind the command: {root.command_path} {behind} {option} ..."
     if near := difflib.get_close_matches(option, own, n=1, cutoff=0.8):
         return f"Did you mean {near[0]}?"
     if option.startswith("--"):
-        elsewhere = {name: _options(each) for name, each in root.command.commands.items()}
+        elsewhere = {name: _options(each) for name, each in below.items()}
         every = {each for options in elsewhere.values() for each in options}
         for meant in (option, *difflib.get_close_matches(option, every, n=1, cutoff=0.8)):
             having = [f"{root.command_path} {name}" for name, options in elsewhere.items() if meant in options]

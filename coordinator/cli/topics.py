@@ -156,7 +156,9 @@ def _settings() -> str:
             yield f"\n[{'.'.join(filter(None, ('tool.coord', group.name)))}]"
             for each in group.settings:
                 default = f", {each.default}" if each.default else ""
-                yield f"  {each.name}: {each.type}{default}"
+                yield textwrap.fill(
+                    f"{each.name}: {each.type}{default}", 78, initial_indent="  ", subsequent_indent="    "
+                )
                 yield textwrap.fill(each.about, 78, initial_indent="      ", subsequent_indent="      ")
 
     return "\n".join(lines())

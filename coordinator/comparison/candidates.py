@@ -13,7 +13,7 @@ from typing import Any
 
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
-from coordinator.ledger import RECORDED, Run, chain_of, parse_run_name
+from coordinator.ledger import RECORDED, Run, RunName, chain_of, parse_run_name
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.results import MODES, Summary
 from coordinator.target import RunState
@@ -54,7 +54,8 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     known = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
     files = resolve_all(workspace.project, [each for each in known if each == name])
     recorded = next(iter(files.experiments), None)
-    everything = workspace.ledger.runs(target=parsed.target)
+    every = workspace.ledger.runs(target=parsed.target, hidden=True)
+    everything = [run for run in every if run.hidden_at is None]
     own = [run for run in everything if run.experiment == name]
     usable = [run for run in own if _is_usable(run)]
     if not own:
@@ -62,6 +63,9 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
         usable = [run for run in own if _is_usable(run)]
         # The name means one config. A run that continues another one has a different config; it counts only if all do.
         usable = [run for run in usable if run.continues is None] or usable
+    left_out = [run for run in every if run.hidden_at is not None and parsed.names(run)]
+    if left_out and not any(map(parsed.names, everything)) and (parsed.is_run or not (recorded and recorded.recorded)):
+        raise _hidden(left_out[0])
     if parsed.version is not None:
         return _of_version(text, own, parsed.version)
     if not parsed.is_recorded and usable:
@@ -193,6 +197,11 @@ def _nothing(name: str, own: Sequence[Run], *, is_known: bool, others: Iterable[
             hint=f"Push it: {command_line('coord', 'push', '--exp', name)}",
         )
     return RunNotFound(f'there is no experiment "{name}"{did_you_mean(name, others)}', hint="See: coord experiments")
+
+
+def _hidden(run: Run) -> RunNotFound:
+    undo = command_line("coord", "hide", "--undo", str(RunName(run.experiment, run.target, run.version)))
+    return RunNotFound(f"{run.label} is hidden: it does not count", hint=f"To compare it: {undo}")
 
 
 def _not_usable(run: Run) -> RunNotFound:

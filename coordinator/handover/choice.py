@@ -12,11 +12,16 @@ from coordinator.text import command_line
 def ended(ledger: Ledger, experiments: Collection[str] = ()) -> tuple[list[Run], list[Run]]:
     """(runs that have ended, runs that are still active), oldest first, of these experiments or of all.
 
-    Pushes that never became a kernel version are in neither list. Raises RunNotFound for a name without runs.
+    Pushes that never became a kernel version are in neither list, and hidden runs only if their version is named.
+    Raises RunNotFound for a name without runs.
     """
-    runs = [run for run in reversed(ledger.runs()) if run.version is not None]
-    known = sorted({run.experiment for run in runs})
     names = [parse_run_name(each) for each in experiments]
+
+    def is_meant(run: Run) -> bool:
+        return run.hidden_at is None or any(each.is_run and each.names(run) for each in names)
+
+    runs = [run for run in reversed(ledger.runs(hidden=True)) if run.version is not None and is_meant(run)]
+    known = sorted({run.experiment for run in runs})
     for each in names:
         name = each.experiment
         if name not in known:

@@ -192,7 +192,8 @@ def agreements(project: Project, found: Sequence[SubmissionScore]) -> list[Agree
     """
     groups: dict[tuple[str, str, str, str], dict[str, SubmissionScore]] = {}
     for each in found:
-        if each.cv_run is not None and each.submission.state is SubmissionState.COMPLETE:
+        counts = each.cv_run is not None and each.cv_run.hidden_at is None
+        if each.cv_run is not None and counts and each.submission.state is SubmissionState.COMPLETE:
             place = (each.submission.target, each.submission.competition, each.metric, each.mode)
             groups.setdefault(place, {}).setdefault(each.cv_run.id, each)
     return [

@@ -16,7 +16,7 @@ FILES = [
     ROOT / "coord_log.py",
 ]
 TEMPLATES = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.j2"))]
-OWN = re.compile(r"COORD_[A-Z]+(?:_[A-Z]+)*")
+OWN = re.compile(r"(?<!_)COORD_[A-Z]+(?:_[A-Z]+)*")
 
 COMPUTED = {
     # Places where the name is computed, each with what it can be.

@@ -33,7 +33,7 @@ class Cut(StrEnum):
     END = "end"
 
 
-_GIVING = ((Cut.END, 24), (Cut.MIDDLE, 26), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
+_GIVING = ((Cut.END, 26), (Cut.MIDDLE, 24), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut.END, 1))
 """Which columns give up cells of their width, one after the other, and how many they keep."""
 
 
@@ -144,12 +144,12 @@ def _whole(line: str) -> Text:
     return Text(line, no_wrap=True, overflow="ignore")
 
 
-def spark(values: Sequence[float], console_has_blocks: bool = True) -> str:
+def spark(values: Sequence[float]) -> str:
     """The course of a metric in a few characters, `▁▃▄▆▇█`: the lowest value and the highest span the height.
 
     Of a long course, each character is the mean of as many values. Empty for fewer than two values.
     """
-    if len(values) < 2 or not console_has_blocks:
+    if len(values) < 2:
         return ""
     means = list(_means(values))
     low, high = min(means), max(means)

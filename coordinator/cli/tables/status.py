@@ -97,7 +97,7 @@ def about(run: Run, now: Status) -> str:
         run.message.partition("\n")[0] if not _is_complete(run) else "",
         "outdated" if outdated else "",
         f"waits {duration(at.queued)}" if waits and at.queued is not None else "",
-        "" if event is None else _reported(event),
+        _summary(run) if event is None else _reported(event),
         run.message.partition("\n")[0] if _is_complete(run) else "",
         f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else "",
         f"reads {reads}" if reads else "",
@@ -108,6 +108,12 @@ def about(run: Run, now: Status) -> str:
 
 def _is_complete(run: Run) -> bool:
     return run.state is RunState.COMPLETE
+
+
+def _summary(run: Run) -> str:
+    """`cv/dice 0.8222`, of a run whose log was not read: a merged one has none."""
+    value = run.reported.primary_value
+    return "" if value is None else f"{run.reported.primary_name} {value:.4f}"
 
 
 def _reported(event: Event) -> str:

@@ -125,7 +125,7 @@ def test_the_local_kaggle_refuses_beyond_its_limit(coord: Coord) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "which experiment? name one with --exp"),
+        ((), "which experiment? "),
         (("--exp", "bse", "--seeds", "2"), 'did you mean "base"?'),
         (("--exp", "base"), "vary something"),
         (("--exp", "base", "--seeds", "1000000000"), "that is 1000000000 experiments"),

@@ -303,7 +303,7 @@ def test_a_reader_that_goes_away_is_no_error_to_show(coord: Coord) -> None:
     ("arguments", "code", "message"),
     [
         (["show", "--exp", "crush"], 1, 'there is no experiment "crush" in experiments/ (did you mean "crash"?)'),
-        (["push"], 2, "which experiment? name one with --exp"),
+        (["push"], 2, "which experiment? "),
         (["push", "--exp", "base", "--target", "mars"], 2, 'there is no target "mars"'),
         (["push", "--exp", "base", "--target", "kaggle"], 1, "no Kaggle credentials found"),
         (["push", "--exp", "base", "--set", "optim.lt=1"], 1, 'unknown name "lt" (did you mean "lr"?)'),
@@ -321,7 +321,7 @@ def test_a_reader_that_goes_away_is_no_error_to_show(coord: Coord) -> None:
         ),
         (["local", "add-model", "ada/net/torch/big/1", "."], 2, "'torch' is no framework; there are"),
         (["local", "serve", "--port", "99999"], 2, "--port"),
-        (["psh"], 2, "Did you mean 'push'?"),
+        (["psh"], 2, " push  Build, push as a new version, print the URL."),
         (["status", "--wtch"], 2, "--watch"),
         (["--project", "nowhere", "status"], 2, "--project nowhere"),
     ],
