@@ -59,7 +59,9 @@ class Board:
             yield Text()
             shown = [(run.label, run.url) for entry in self._found for run in entry.runs if run.url]
             for label, url in shown:
-                yield Text.assemble((f"{clean(label)}  ", "dim"), (clean(url), f"link {clean(url)}"), overflow="fold")
+                yield Text.assemble(
+                    (f"{clean(label)}  ", "dim"), (clean(url), f"link {clean(url)}"), no_wrap=True, overflow="ignore"
+                )
 
 
 def line(run: Run, now: Status) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import pytest
 from rich.cells import cell_len
@@ -11,7 +12,7 @@ from rich.console import Console
 from coordinator.cli.tables.lines import Cell, Column, Cut, Lines, spark
 
 COLUMNS = (Column("run", Cut.MIDDLE), Column("state"), Column("age", right=True, from_width=50), Column("why", Cut.END))
-ROWS = [
+ROWS: list[Sequence[Cell | str]] = [
     ("base local-v1", Cell("COMPLETE", "green"), "3m", "cv/dice 0.8222"),
     (Cell("base--" + "cut0.5-" * 12 + "s0 local-v2", link="http://127.0.0.1/x"), "ERROR", "12m", "ValueError " * 30),
     ("日本語の実験" * 8 + " local-v3", "RUNNING", "2d", "精度 0.9 " * 20),
