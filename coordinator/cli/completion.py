@@ -18,7 +18,7 @@ app = App(help="Completion in bash, zsh and fish: install it, show it.", no_args
 
 Shell = Literal["bash", "zsh", "fish"]
 _BEGIN, _END = b"# >>> coord completion >>>", b"# <<< coord completion <<<"
-_BLOCK = re.compile(rb"\n?%s\n.*?%s\n?" % (re.escape(_BEGIN), re.escape(_END)), re.DOTALL)
+_BLOCK = re.compile(rb"%s\n.*?%s\n?" % (re.escape(_BEGIN), re.escape(_END)), re.DOTALL)
 
 
 @app.command()

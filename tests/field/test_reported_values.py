@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from coordinator.cli.tables import results as results_table, runs as runs_table
+from coordinator.cli.tables import results as results_table
+from coordinator.cli.tables.status import Board
 from coordinator.comparison.compare import compare_experiments
 from coordinator.comparison.ranking import best
 from coordinator.errors import CoordError
@@ -35,8 +36,9 @@ from coordinator.report.write import write_report
 from coordinator.results.events import event_of
 from coordinator.results.review import reported
 from coordinator.runs.dry_run import dry_run_kernel
+from coordinator.runs.entries import Entry
 from coordinator.runs.refresh import refresh_run
-from coordinator.runs.status import current_status, open_targets
+from coordinator.runs.status import Status, current_status, open_targets
 from coordinator.target.protocol import LogRecord, RunState, SessionState
 from coordinator.text import to_json
 from coordinator.workspace import Workspace
@@ -69,7 +71,7 @@ def rank_and_show(project: Project, ledger: Ledger) -> None:
 
 def show_each(runs: Sequence[Run]) -> None:
     console = Console(file=io.StringIO(), width=100)
-    console.print(runs_table.runs(runs, {}))
+    console.print(Board([Entry((run,)) for run in runs], Status(tuple(runs), {})))
     for run in runs:
         console.print(results_table.results(run.label, run.reported, "images"))
 

@@ -43,7 +43,7 @@ def test_each_change_is_one_item(tiny: Project, ledger: Ledger) -> None:
 
     before, seen = None, []
     for now in watch(targets, look, Clock(sleep=lambda _: None)):
-        items = now.changes(before)
+        items = [item for _, item in now.changes(before)]
         seen.append([(item["id"], item["state"], item["error"]) for item in sorted(items, key=lambda item: item["id"])])
         before = now
     assert seen == [

@@ -168,6 +168,8 @@ CASES = [
     Case("promote --verify frozen"),
     Case("export --tensorboard events --exp base"),
     Case("ledger export"),
+    Case("hide base@v1"),
+    Case("rm --undo base@v1"),
     Case("continue --exp base --version 1"),
     Case("cancel --exp base", first=_wait_for_the_last_epoch),
     Case("ledger check", code=1, first=_lose_results),

@@ -92,7 +92,8 @@ def test_a_notebook_that_crashes(coord: Coord) -> None:
     """The run is an error, and its log has the script's own traceback and the exit code."""
     _as_notebooks(coord)
     pushed = coord("push", "--exp", "crash", "--wait", code=1)
-    assert "crash local-v1 has failed: The notebook ended with exit code 1." in pushed.stderr
+    told = "RuntimeError at engine.py:6: the loss is not finite; The notebook ended with exit code 1."
+    assert f"crash local-v1 has failed: {told}" in pushed.stderr
     log = coord("logs", "--exp", "crash").stdout
     assert 'File "tiny_model/engine.py", line 6, in epoch' in log
     assert "RuntimeError: the loss is not finite" in log
@@ -136,7 +137,7 @@ def test_push_returns_while_the_session_runs_and_its_death_changes_nothing(coord
 def test_status_shows_the_last_epoch_of_a_running_session(coord: Coord) -> None:
     """While the run goes on, status reads its live log."""
     coord("push", "--exp", "slow")
-    until(lambda: "epoch 3/3: val/dice 0.7600" in coord("status").stdout, "the last epoch in the table")
+    until(lambda: "val/dice 0.7600, fold 1, epoch 3/3" in coord("status").stdout, "the last epoch in the table")
     assert "RUNNING" in coord("status").stdout
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coordinator.cli.tables import runs as tables
+from coordinator.cli.tables.status import Board
 from coordinator.errors import CoordError, ProjectError, RunFailed, RunNotFound, UsageError
 from coordinator.ledger import chains
 from coordinator.ledger.ledger import Ledger, Run
@@ -20,6 +20,8 @@ from coordinator.project.experiment import resolve
 from coordinator.project.init import init_project
 from coordinator.project.project import Project, find_project
 from coordinator.runs.continuation import choose, continuation_of, continue_run
+from coordinator.runs.entries import Entry
+from coordinator.runs.status import Status
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
 from tests.coordinator.command import Coord, delete_kernels
@@ -199,10 +201,11 @@ def test_chains(ledger: Ledger) -> None:
     """A run's chain has all runs that it continues; if the ledger has lost the first ones, it begins later."""
     one, two = run(ledger, 1), run(ledger, 2, continues="r1")
     three, lost = run(ledger, 3, continues="r2"), run(ledger, 4, continues="gone")
-    found = chains.all_chains(ledger.runs())
+    runs = ledger.runs()
+    found = chains.all_chains(runs)
     assert found == {"r2": (one, two), "r3": (one, two, three), "r4": (lost,)}
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(tables.runs(ledger.runs(), found))
+        console.print(Board([Entry((each,)) for each in runs], Status(tuple(runs), {}, found)))
     assert shown.get().count("continues") == 2
     assert "continues v1, v2" in shown.get()

@@ -61,4 +61,4 @@ def test_from_a_need_that_runs_to_one_that_is_new(coord: Coord) -> None:
     assert f"predicted with {now[1]['id']}" in coord.here("logs", "--exp", "infer").stdout
     shown = coord.here("status").stdout
     assert "reads weights v2" in shown
-    assert "outdated: read v1 of ada/tiny-slow" in " ".join(shown.split())
+    assert "outdated; reads weights v1; read v1 of ada/tiny-slow, which has v2 now" in shown

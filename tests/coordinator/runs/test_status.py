@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from coordinator.cli.tables import runs as tables
+from coordinator.cli.tables.status import Board
 from coordinator.clock import Clock
 from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.project.project import Project
 from coordinator.results.events import Event
+from coordinator.runs.entries import Entry
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
@@ -238,9 +239,9 @@ def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
 
 
 def _shown(runs: list[Run]) -> str:
-    console = Console(width=80, record=True, force_terminal=False)
+    console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(tables.runs(runs))
+        console.print(Board([Entry((run,)) for run in runs], Status(tuple(runs), {})))
     text = capture.get()
     assert all(len(line) <= 80 for line in text.splitlines()), text
     return text
@@ -251,12 +252,12 @@ def test_a_stuck_run_is_shown_with_what_to_do() -> None:
     ago = {hours: (datetime.now(UTC) - timedelta(hours=hours)).isoformat() for hours in (2, 14, 15)}
     base = dataclasses.replace(BARE, experiment="lr001_step4_flipped", version=12, pushed_at=ago[15])
     stuck = dataclasses.replace(base, state=RunState.RUNNING, started_at=ago[14])
-    waiting = dataclasses.replace(base, state=RunState.QUEUED, pushed_at=ago[2])
+    waiting = dataclasses.replace(base, id="waiting", state=RunState.QUEUED, pushed_at=ago[2])
     text = _shown([stuck, waiting])
     assert "STUCK" in text
     assert "RUNNING" not in text
     words = " ".join(text.split())
     assert "12h" in words
     assert "coord cancel" in words
-    assert [line.split()[3] for line in text.splitlines() if "QUEUED" in line] == ["2h"]
+    assert [line.split()[-2:] for line in text.splitlines() if "QUEUED" in line] == [["waits", "2h"]]
     assert "STUCK" not in _shown([dataclasses.replace(stuck, started_at=ago[2])])

@@ -1,0 +1,285 @@
+"""Completion, asked of the shells themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import pty
+import re
+import select
+import shutil
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from coordinator.cli import shells
+from coordinator.ledger.ledger import Ledger
+from coordinator.ledger.sweeps import Member, Sweep, add
+from coordinator.project import Project
+from tests.coordinator.command import COORD, DEADLINE, Coord
+from tests.coordinator.sample_runs import COMPLETE
+from tests.paths import ROOT
+
+START = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+    "fish": ["fish", "--no-config", "-i"],
+}
+SCRIPT = {
+    "bash": "source <(coord completion show bash)",
+    "zsh": "source <(coord completion show zsh)",
+    "fish": "source (coord completion show fish | psub)",
+}
+NAMES = ["bash", "zsh", "fish"]
+
+
+@pytest.fixture
+def there(tiny: Project, tmp_path: Path) -> dict[str, str]:
+    """The environment of a user with `coord` on the path and runs and a sweep in the project's ledger."""
+    with Ledger(tiny.ledger) as ledger:
+        ledger.add(COMPLETE)
+        ledger.add(dataclasses.replace(COMPLETE, id="r9", experiment="base--lr0.2", slug="tiny-lr", version=4))
+        member = Member("base--lr0.2", "base", ("optim.lr=0.2",), "", "")
+        add(ledger, Sweep("base--lr", "base", "local", False, COMPLETE.created_at, (member,)))
+    programs, home = tmp_path / "bin", tmp_path / "home"
+    programs.mkdir()
+    home.mkdir()
+    (programs / "coord").write_text(f'#!/bin/sh\nexec {COORD[0]} -m {COORD[2]} "$@"\n')
+    (programs / "coord").chmod(0o755)
+    return {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",
+        "HOME": str(home),
+        "ZDOTDIR": str(home),
+        "XDG_DATA_HOME": str(home / ".local" / "share"),
+        "XDG_CONFIG_HOME": str(home / ".config"),
+        "TERM": "dumb",
+        "PS1": "> ",
+    }
+
+
+def _skip_without(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed: apt-get install -y {shell}")
+
+
+class _Terminal:
+    """A shell on a terminal of 150 columns."""
+
+    def __init__(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> None:
+        self._child, self._end = pty.fork()
+        if self._child == 0:
+            os.chdir(cwd)
+            os.execvpe(command[0], command, dict(env))
+        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 150, 0, 0))
+        self.shown = ""
+
+    def type(self, text: str) -> None:
+        os.write(self._end, text.encode())
+
+    def until(self, pattern: str) -> str:
+        """All that is shown, once the pattern is in it."""
+        end = time.monotonic() + DEADLINE
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < end, f"{pattern} is not shown: {self.shown}"
+            if select.select([self._end], [], [], 0.1)[0]:
+                self.shown += os.read(self._end, 4096).decode(errors="replace")
+        return self.shown
+
+    def close(self) -> None:
+        os.close(self._end)  # the shell gets SIGHUP
+        os.waitpid(self._child, 0)
+
+
+@pytest.fixture
+def terminals() -> Iterator[list[_Terminal]]:
+    opened: list[_Terminal] = []
+    yield opened
+    for each in opened:
+        each.close()
+
+
+def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str]) -> list[str]:
+    """What the shell's own completion gives for the line: whole words."""
+    _skip_without(shell)
+    if shell == "fish":
+        command = ["fish", "--no-config", "-c", f"{SCRIPT['fish']}; complete -C $argv[1]", line]
+        out = subprocess.run(command, cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE)
+        assert not out.stderr, out.stderr
+        return [each.partition("\t")[0] for each in out.stdout.splitlines()]
+    if shell == "bash":  # as readline sets the variables, which splits words at = and @, too
+        words = [part for word in line.split(" ") for part in (re.findall(r"[=@:]+|[^=@:]+", word) or [""])]
+        ask = (
+            f'{SCRIPT["bash"]}; compopt() {{ :; }}; COMP_LINE=$1; COMP_POINT=${{#1}}; shift; COMP_WORDS=("$@"); '
+            'COMP_CWORD=$(($#-1)); _coord_completion coord; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        command = ["bash", "--norc", "--noprofile", "-c", ask, "bash", line, *words]
+        out = subprocess.run(command, cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE)
+        assert not out.stderr, out.stderr
+        last = "" if words[-1] in ("=", "@", ":") else words[-1]
+        before = line.rpartition(" ")[2].removesuffix(last)
+        return [before + each for each in out.stdout.splitlines() if each]
+    # zsh has no such question: its own function is called with what it would add to the line taken down.
+    ask = (
+        "compdef() { :; }; functions[compinit]=:; " + SCRIPT["zsh"] + "; _describe() { "
+        'local each; for each in "${(@P)4}"; do print -r -- "${each%%:*}"; done }; '
+        '_path_files() { print -r -- "FILES" }; '
+        'words=("${(@s. .)1}"); CURRENT=$#words; _coord_completion'
+    )
+    # _describe -V unsorted ARRAY: the array's name is the third argument.
+    ask = ask.replace("${(@P)4}", "${(@P)3}")
+    out = subprocess.run(
+        ["zsh", "-f", "-c", ask, "zsh", line], cwd=cwd, env=dict(env), capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert not out.stderr, out.stderr
+    return [each for each in out.stdout.splitlines() if each != "FILES"]
+
+
+@pytest.mark.parametrize("shell", NAMES)
+@pytest.mark.parametrize(
+    ("line", "completions"),
+    [
+        ("coord pus", ["push"]),
+        ("coord push ba", ["base"]),
+        ("coord push --exp cr", ["crash"]),
+        ("coord push base --set optim.l", ["optim.lr="]),
+        ("coord push base --target ", ["kaggle", "local"]),
+        ("coord logs base@l", ["base@local-v1"]),
+        ("coord compare base base--lr0.2@", ["base--lr0.2@local-v4"]),
+        ("coord sweep status ", ["base--lr"]),
+        ("coord sweep base --grid optim.l", ["optim.lr="]),
+        ("coord help swe", ["sweep", "sweeps"]),
+        ("coord completion show f", ["fish"]),
+        ("coord runs --state comp", ["complete"]),
+    ],
+)
+def test_completions(shell: str, line: str, completions: list[str], tiny: Project, there: dict[str, str]) -> None:
+    """Commands, experiments, runs, config paths, targets, sweeps, topics."""
+    assert _ask(shell, line, tiny.root, there) == completions
+
+
+@pytest.mark.parametrize("shell", NAMES)
+def test_the_value_that_counts_now(shell: str, tiny: Project, there: dict[str, str]) -> None:
+    (found,) = _ask(shell, "coord push base --set optim.lr=", tiny.root, there)
+    assert re.fullmatch(r"optim\.lr=[0-9.e-]+", found)
+
+
+@pytest.mark.parametrize("shell", NAMES)
+@pytest.mark.parametrize("damage", ["no project", "broken settings", "broken experiment", "broken ledger"])
+def test_errors_are_silent(shell: str, damage: str, tiny: Project, there: dict[str, str], tmp_path: Path) -> None:
+    """Names are not completed; commands are, as ever; nothing is printed, and nothing is made."""
+    cwd = tiny.root
+    if damage == "no project":
+        cwd = tmp_path / "elsewhere"
+        cwd.mkdir()
+    elif damage == "broken settings":
+        (cwd / "pyproject.toml").write_text("[tool.coord\n")
+    elif damage == "broken experiment":
+        (cwd / "experiments" / "base.yaml").write_text("base: [\n")
+    else:
+        tiny.ledger.write_bytes(b"no database" * 100)
+    settings = _ask(shell, "coord push base --set optim.l", cwd, there)
+    assert settings == (["optim.lr="] if damage == "broken ledger" else [])
+    assert _ask(shell, "coord pus", cwd, there) == ["push"]
+    if damage == "no project":
+        assert list(cwd.iterdir()) == []
+
+
+@pytest.mark.parametrize("shell", NAMES)
+def test_tab_in_a_terminal(shell: str, tiny: Project, there: dict[str, str], terminals: list[_Terminal]) -> None:
+    """The key itself, on the shell's own line editor, in an installed shell; no space follows `optim.lr=`."""
+    _skip_without(shell)
+    install = subprocess.run(
+        ["coord", "completion", "install", shell], env=there, cwd=tiny.root, capture_output=True, text=True, check=True
+    )
+    assert f"{shell}: installed" in install.stderr
+    command = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}[shell]
+    terminal = _Terminal(command, tiny.root, there)
+    terminals.append(terminal)
+    terminal.type("echo rea''dy\n")
+    terminal.until(r"ready\r?\n")
+    terminal.type("coord push cra\t")
+    terminal.until(r"coord push crash ")
+    terminal.type("--set optim.l\t")
+    terminal.until(r"--set optim\.lr=")
+    terminal.type("7 --tar\t")
+    terminal.until(r"optim\.lr=7 --target ")
+
+
+@pytest.mark.parametrize("shell", NAMES)
+@pytest.mark.parametrize("before", [None, b"", b"export A=1\n", b"no newline at the end", b"\xff\xfe not UTF-8\r\n"])
+def test_installing(shell: str, before: bytes | None, tmp_path: Path, coord: Coord) -> None:
+    """It says which files it wrote; a second time nothing changes; what was there stays, byte for byte and its mode."""
+    env = {"HOME": str(tmp_path), "XDG_DATA_HOME": "", "XDG_CONFIG_HOME": "", "ZDOTDIR": "", "SHELL": f"/bin/{shell}"}
+    start = {"bash": tmp_path / ".bashrc", "zsh": tmp_path / ".zshrc"}.get(shell)
+    if start is not None and before is not None:
+        start.write_bytes(before)
+        start.chmod(0o600)
+    first = coord("completion", "install", variables=env)
+    files = [Path(line) for line in first.stdout.splitlines()]
+    assert files[0].read_text() == shells.script(shell)
+    assert files[1:] == ([] if start is None else [start])
+    contents = {file: file.read_bytes() for file in files}
+    if start is not None and before is not None:
+        assert contents[start].startswith(before)
+        assert start.stat().st_mode & 0o777 == 0o600
+    again = coord("completion", "install", shell, variables=env)
+    assert again.stdout == ""
+    assert "installed already" in again.stderr
+    assert {file: file.read_bytes() for file in files} == contents
+    gone = coord("completion", "install", shell, "--uninstall", variables=env)
+    assert [Path(line) for line in gone.stdout.splitlines()] == files
+    assert not files[0].exists()
+    if start is not None:
+        left = start.read_bytes()
+        assert left == (before or b"") or left == (before or b"") + b"\n"
+    assert "nothing is installed" in coord("completion", "install", shell, "--uninstall", variables=env).stderr
+
+
+def test_a_start_file_that_is_a_link_stays_one(tmp_path: Path, coord: Coord) -> None:
+    """As those that live in a repository of dotfiles do; the block is put after what was added behind it, once."""
+    real = tmp_path / "dotfiles" / "bashrc"
+    real.parent.mkdir()
+    real.write_text("alias l=ls\n")
+    (tmp_path / ".bashrc").symlink_to(real)
+    env = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "my data's")}
+    coord("completion", "install", "bash", variables=env)
+    assert (tmp_path / ".bashrc").is_symlink()
+    real.write_text(real.read_text() + "alias m=more\n")
+    coord("completion", "install", "bash", variables={**env, "XDG_DATA_HOME": str(tmp_path / "other")})
+    text = real.read_text()
+    assert text.startswith("alias l=ls\nalias m=more\n")
+    assert text.count("coord completion >>>") == 1
+    done = subprocess.run(["bash", "--norc", "-c", f". {real}; complete -p coord"], capture_output=True, text=True)
+    assert "_coord_completion coord" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("shell", ["", "/bin/tcsh"])
+def test_an_unknown_shell(shell: str, coord: Coord) -> None:
+    done = coord("completion", "install", code=2, variables={"SHELL": shell})
+    assert "which shell? " in done.stderr
+    assert "coord completion install bash, zsh or fish" in done.stderr
+
+
+def test_completion_loads_no_heavy_module(tiny: Project, there: dict[str, str]) -> None:
+    """What Tab waits for: neither the client nor tables, numbers or templates."""
+    heavy = ["rich", "requests", "kagglesdk", "jinja2", "numpy", "pandas", "starlette"]
+    code = (
+        "import sys; from coordinator.__main__ import main; main(); "
+        f"print([each for each in {heavy} if each in sys.modules])"
+    )
+    line = {"_COORD_COMPLETE": "bash_complete", "COMP_WORDS": "coord logs b", "COMP_CWORD": "b"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tiny.root, env={**there, **line}, capture_output=True, text=True, check=True
+    )
+    *found, loaded = done.stdout.splitlines()
+    assert found == [f"plain\t{each}" for each in ("base", "base--lr0.2", "base--lr0.2@local-v4", "base@local-v1")]
+    assert loaded == "[]"

@@ -1,0 +1,127 @@
+"""The experiment or the run that a command is about, in bare words and by options."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+import pytest
+
+from coordinator.ledger.ledger import Ledger
+from coordinator.project import Project
+from coordinator.target.protocol import RunState
+from tests.coordinator.cli.tree import commands
+from tests.coordinator.command import Coord
+from tests.coordinator.sample_runs import COMPLETE
+
+
+@pytest.fixture
+def runs(tiny: Project) -> None:
+    """`base` ran twice here, the second time with an override, and failed once on Kaggle."""
+    second = dataclasses.replace(
+        COMPLETE, id="r3", version=2, overrides=["optim.lr=0.7"], created_at="2026-11-02T00:00:00+00:00"
+    )
+    failed = dataclasses.replace(
+        COMPLETE,
+        id="r4",
+        target="kaggle",
+        version=3,
+        state=RunState.ERROR,
+        created_at="2026-11-03T00:00:00+00:00",
+    )
+    with Ledger(tiny.ledger) as ledger:
+        for run in (COMPLETE, second, failed):
+            ledger.add(run)
+
+
+def _options(command: click.Command) -> set[str]:
+    return {option for each in command.params for option in each.opts}
+
+
+def test_every_command_with_an_experiment_takes_it_bare() -> None:
+    """Wherever there is --exp there is an argument for it, and --limit and --version are called so."""
+    with_exp = {name: each for name, each in commands() if "--exp" in _options(each)}
+    assert len(with_exp) >= 19
+    for name, each in with_exp.items():
+        assert any(isinstance(param, click.Argument) and "NAME" in (param.metavar or "") for param in each.params), name
+    for name, each in commands():
+        assert not _options(each) & {"--most", "--max", "-n", "--run", "--experiment"}, name
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("show base", "base: a model"),
+        ("show --exp base", "base: a model"),
+        ("show base --exp base", "base: a model"),
+        ("show base@v2", "lr: 0.7"),
+        ("show base local-v2", "lr: 0.7"),
+        ("show base@local-v2 --set optim.lr=0.9", "lr: 0.9"),
+        ("show local/base@v2", "lr: 0.7"),
+        ("status base@v2 --json", '"version": 2'),
+        ("runs base@local-v2 --columns run,version", "base local-v2"),
+        ("runs base local-v2", "base local-v2"),
+        ("runs b*", "base kaggle-v3"),
+        ("runs --exp local/base", "base local-v1"),
+        ("tag base good", "good"),
+        ("tag base@local-v1 good", "good"),
+        ("tag base local-v1 good", "good"),
+        ("tag --exp base good", "good"),
+        ("tag --exp base --version 1 good", "good"),
+        ("note base hello", "hello"),
+        ("note base", "base has no notes"),
+        ("report base@local-v2", "1 run"),
+        ("sweep base@v1 --grid optim.lr=0.1,0.2 --plan --target local", "base--lr0.1"),
+        ("sweep --grid optim.lr=0.1,0.2 base --plan --target local", "base--lr0.1"),
+        ("push base --with-needs --plan --target local", "base"),
+        ("build base@v2", "build/base"),
+        ("continue base@v9", '"base" has no run of version 9'),
+        ("fetch-results base@kaggle-v9", '"base" has no run of version 9'),
+        ("logs bsae", '(did you mean "base"?)'),
+        ("status bsae", '(did you mean "base"?)'),
+        ("compare bsae", '(did you mean "base"?)'),
+        ("scores bsae", '(did you mean "base"?)'),
+        ("export bsae --tensorboard events", '(did you mean "base"?)'),
+        ("show bsae", '(did you mean "base"?)'),
+    ],
+)
+@pytest.mark.usefixtures("runs")
+def test_one_name_everywhere(line: str, shown: str, coord: Coord) -> None:
+    """In each kind of command: about configs, about runs, about lists; and misspelt."""
+    is_wrong = "bsae" in line or "v9" in line
+    done = coord.here(*line.split(), code=1 if is_wrong and not line.startswith("status") else 0)
+    assert shown in done.output
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("show", "which experiment? "),
+        ("push", "Known: base, crash, slow"),
+        ("sweep --plan", "which experiment? "),
+        ("show base crash", "base and crash: "),
+        ("show base --exp crash", "base and --exp crash: which of the two?"),
+        ("logs base --exp crash", "base and --exp crash: which of the two?"),
+        ("note base crash --exp slow", "base and --exp slow: which of the two?"),
+        ("note base two words", "Put a text of several words in quotes."),
+        ("sweep base crash --plan", "base and crash: "),
+        ("logs base@v1 --version 2", "base@v1 and --version 2 are different runs"),
+        ("logs base@local-v1 --target kaggle", "base@local-v1 and --target kaggle are different runs"),
+        ("status local/base --target kaggle", "local/base and --target kaggle are different runs"),
+        ("logs base@x", '"base@x" names no run'),
+        ("sweep base@v2 --grid optim.lr=1 --plan", "base@v2 was pushed with --set optim.lr=0.7"),
+        ("push base@v2 crash", "base@v2 was pushed with --set optim.lr=0.7"),
+        ("image refresh", "which log? Name a file, or a fetched run"),
+    ],
+)
+@pytest.mark.usefixtures("runs")
+def test_names_that_make_no_sense(line: str, message: str, coord: Coord) -> None:
+    done = coord.here(*line.split(), code=2)
+    assert message in done.output
+
+
+def test_no_project_names_init(coord: Coord, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Every command that needs a project says how to make one."""
+    done = dataclasses.replace(coord, root=tmp_path_factory.mktemp("empty"))("status", code=1)
+    assert "no project here" in done.stderr
+    assert "coord init DIR" in done.stderr
