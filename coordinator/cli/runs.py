@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Run
-    from coordinator.runs import Deletion, Entry, OpenTargets, Status, Step
+    from coordinator.runs import Deletion, OpenTargets, Status, StatusLine, Step
     from coordinator.workspace import Workspace
 
 app = App()
@@ -140,21 +140,21 @@ def status(
     elsewhere, and with --json, each run is a line at first, and again whenever something of it has changed.
     """
     from coordinator.ledger import listing
-    from coordinator.runs import Entry, current_status as verb, entries, open_targets
+    from coordinator.runs import StatusLine, current_status as verb, entries, open_targets
 
     is_screen = not as_json and sys.stdout.isatty()
 
     with workspace() as here, open_targets(here.project) as targets:
 
-        def look() -> tuple[list[Entry], Status]:
+        def look() -> tuple[list[StatusLine], Status]:
             runs = listing.runs_named(here.ledger, exp, target, hidden=hidden)
             if as_json or exp is not None or (watch and not is_screen):
-                found = [Entry((run,)) for run in runs]
+                found = [StatusLine((run,)) for run in runs]
             else:
                 found = entries(here.ledger, runs)
             # Who watches waits for the end of all that goes on.
             shown = found[:limit] + [entry for entry in found[limit:] if watch and entry.is_active]
-            return shown, verb(targets, here.ledger, [run for entry in shown for run in entry.runs])
+            return shown, verb(targets, here.ledger, {run.id: run for entry in shown for run in entry.runs}.values())
 
         if watch and not is_screen:
             now = _changes(targets, lambda: look()[1], as_json=as_json)
@@ -172,11 +172,11 @@ def status(
         raise typer.Exit(max(error.exit_code for error in now.errors))
 
 
-def _board(shown: Sequence[Entry], now: Status, *, has_urls: bool = False) -> RenderableType:
+def _board(shown: Sequence[StatusLine], now: Status, *, has_urls: bool = False) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import status as tables
 
-    return tables.Board(shown, now, has_urls=has_urls)
+    return tables.StatusTable(shown, now, has_urls=has_urls)
 
 
 def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool) -> Status:
@@ -195,14 +195,16 @@ def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool)
     return now
 
 
-def _watch(targets: OpenTargets, look: Callable[[], tuple[list[Entry], Status]]) -> tuple[list[Entry], Status]:
+def _watch(
+    targets: OpenTargets, look: Callable[[], tuple[list[StatusLine], Status]]
+) -> tuple[list[StatusLine], Status]:
     """Keeps the table up to date on a screen of its own, so that it may change its size."""
     from rich.live import Live
 
     from coordinator.cli.tables import status as tables
     from coordinator.runs import watch
 
-    shown: list[Entry] = []
+    shown: list[StatusLine] = []
     now: Status | None = None
 
     def draw() -> RenderableType:

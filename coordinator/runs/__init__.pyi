@@ -4,7 +4,7 @@ from .cancel import Deletion as Deletion
 from .chain import push_chain as push_chain
 from .chain_plan import Step as Step, chain_of_needs as chain_of_needs, plan_chain as plan_chain
 from .dry_run import dry_run_kernel as dry_run_kernel
-from .entries import Entry as Entry, entries as entries
+from .entries import StatusLine as StatusLine, entries as entries
 from .fetch import (
     Fetched as Fetched,
     FetchResult as FetchResult,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from coordinator.ledger import Ledger, Run, Sweep, all_sweeps
@@ -10,7 +10,7 @@ from coordinator.runs.status import Status
 
 
 @dataclass(frozen=True)
-class Entry:
+class StatusLine:
     """One line: a run, or a sweep with the newest run of each of its members that has one."""
 
     runs: tuple[Run, ...]
@@ -21,13 +21,13 @@ class Entry:
     def is_active(self) -> bool:
         return any(run.state.is_active for run in self.runs)
 
-    def now(self, status: Status) -> Entry:
+    def now(self, status: Status) -> StatusLine:
         """The same with its runs as they are in the status."""
         current = {run.id: run for run in status.runs}
         return replace(self, runs=tuple(current.get(run.id, run) for run in self.runs))
 
 
-def entries(ledger: Ledger, runs: Sequence[Run]) -> list[Entry]:
+def entries(ledger: Ledger, runs: Sequence[Run]) -> list[StatusLine]:
     """The runs, newest first, and in place of those of a sweep the sweep, where its newest run is."""
     sweeps = {
         (sweep.target, member.experiment): sweep for sweep in reversed(all_sweeps(ledger)) for member in sweep.members
@@ -42,7 +42,19 @@ def entries(ledger: Ledger, runs: Sequence[Run]) -> list[Entry]:
             key = f"sweep {sweep.name}"  # no run has such an id
             of[key] = sweep
             found.setdefault(key, []).append(run)
-    return [Entry(tuple(_newest_of_each(each)), of.get(key)) for key, each in found.items()]
+    by_id = {run.id: run for run in runs}
+    return [
+        StatusLine((*_newest_of_each(each), *_done_elsewhere(of.get(key), each, by_id)), of.get(key))
+        for key, each in found.items()
+    ]
+
+
+def _done_elsewhere(sweep: Sweep | None, own: Sequence[Run], by_id: Mapping[str, Run]) -> Iterator[Run]:
+    """The earlier runs, of other names, that have done the work of members without a run of their own."""
+    there = {run.experiment for run in own}
+    for member in sweep.members if sweep is not None else ():
+        if member.experiment not in there and member.run_id in by_id:
+            yield by_id[member.run_id]
 
 
 def _newest_of_each(runs: Sequence[Run]) -> Iterator[Run]:

@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from coordinator.cli.tables import results as results_table
-from coordinator.cli.tables.status import Board
+from coordinator.cli.tables.status import StatusTable
 from coordinator.comparison.compare import compare_experiments
 from coordinator.comparison.ranking import best
 from coordinator.errors import CoordError
@@ -36,7 +36,7 @@ from coordinator.report.write import write_report
 from coordinator.results.events import event_of
 from coordinator.results.review import reported
 from coordinator.runs.dry_run import dry_run_kernel
-from coordinator.runs.entries import Entry
+from coordinator.runs.entries import StatusLine
 from coordinator.runs.refresh import refresh_run
 from coordinator.runs.status import Status, current_status, open_targets
 from coordinator.target.protocol import LogRecord, RunState, SessionState
@@ -71,7 +71,7 @@ def rank_and_show(project: Project, ledger: Ledger) -> None:
 
 def show_each(runs: Sequence[Run]) -> None:
     console = Console(file=io.StringIO(), width=100)
-    console.print(Board([Entry((run,)) for run in runs], Status(tuple(runs), {})))
+    console.print(StatusTable([StatusLine((run,)) for run in runs], Status(tuple(runs), {})))
     for run in runs:
         console.print(results_table.results(run.label, run.reported, "images"))
 

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from coordinator.cli.tables.status import Board
+from coordinator.cli.tables.status import StatusTable
 from coordinator.errors import ExperimentError, SubmissionError
 from coordinator.kernel.work import Source
 from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.sources import outdated_in
 from coordinator.maintenance.ledger.rebuilt import fetched
 from coordinator.project.project import Project, find_project
-from coordinator.runs.entries import Entry
+from coordinator.runs.entries import StatusLine
 from coordinator.runs.fetch.fetch import provenance
 from coordinator.runs.push_several import push_several
 from coordinator.runs.status import OpenTargets, current_status
@@ -164,7 +164,7 @@ def test_status_tells_it(tiny: Project, ledger: Ledger) -> None:
 
     console = Console(width=160)
     with console.capture() as shown:
-        console.print(Board([Entry((each,)) for each in now.runs], now))
+        console.print(StatusTable([StatusLine((each,)) for each in now.runs], now))
     assert "outdated; " in shown.get()
     assert "read v1 of ada/stage-1, which has v2 now" in shown.get()
 

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.cli.tables.lines import Column, Cut, Lines
+from coordinator.cli.tables.lines import Column, Cut, LineTable
 from coordinator.cli.tables.runs import age
 from coordinator.comparison import Comparison, Interval, Report, Side, figure, summarize
 from coordinator.text import clean
@@ -142,7 +142,7 @@ def runs(found: Sequence[dict[str, Any]], asked: Sequence[str] = ()) -> Renderab
     def cell(name: str, value: Any) -> str:
         return age(value) if name == "created_at" and not asked else _cell(name, value)
 
-    return Lines(columns, [[cell(name, row[name]) for name in names] for row in rows])
+    return LineTable(columns, [[cell(name, row[name]) for name in names] for row in rows])
 
 
 def _numbers(found: Sequence[dict[str, Any]]) -> list[int]:

@@ -39,7 +39,7 @@ _GIVING = ((Cut.END, 26), (Cut.MIDDLE, 24), (Cut.END, 10), (Cut.MIDDLE, 6), (Cut
 
 @dataclass(frozen=True)
 class Column:
-    """A column of `Lines`."""
+    """A column of `LineTable`."""
 
     name: str
     cut: Cut = Cut.NOTHING
@@ -59,7 +59,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineTable:
     """A table of which each row is one line."""
 
     columns: Sequence[Column]

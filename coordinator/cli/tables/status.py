@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from coordinator.cli.tables.lines import Cell, Column, Cut, Lines, has_blocks, spark
+from coordinator.cli.tables.lines import Cell, Column, Cut, LineTable, has_blocks, spark
 from coordinator.cli.tables.runs import age, duration
 from coordinator.ledger import Run, Times, run_times
 from coordinator.results import Event
-from coordinator.runs import Entry, Status
+from coordinator.runs import Status, StatusLine
 from coordinator.target import RunState
 from coordinator.text import clean
 
@@ -33,16 +33,16 @@ _COLUMNS = (
 )
 
 
-class Board:
+class StatusTable:
     """The newest first; below the lines, what to do about runs that are stuck, and how a sweep is opened."""
 
-    def __init__(self, found: Sequence[Entry], now: Status, *, has_urls: bool = False) -> None:
+    def __init__(self, found: Sequence[StatusLine], now: Status, *, has_urls: bool = False) -> None:
         self._found = [entry.now(now) for entry in found]
         self._now = now
         self._has_urls = has_urls
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = Lines(_COLUMNS)
+        lines = LineTable(_COLUMNS)
         shows = has_blocks(console)
         for entry in self._found:
             if entry.sweep is not None:
@@ -129,7 +129,7 @@ def _state(run: Run, at: Times) -> str:
     return "STUCK" if at.is_stuck else run.state.upper()
 
 
-def _sweep(entry: Entry) -> list[Cell | str]:
+def _sweep(entry: StatusLine) -> list[Cell | str]:
     """`sweep lr  RUNNING  3m  8 of 12 complete, 3 running, 1 failed; best cv/dice 0.8222`."""
     assert entry.sweep is not None
     states = [run.state for run in entry.runs]

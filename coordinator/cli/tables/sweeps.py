@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from coordinator.cli.tables.lines import Cell, Column, Cut, Lines, text_of
+from coordinator.cli.tables.lines import Cell, Column, Cut, LineTable, text_of
 from coordinator.cli.tables.runs import age
 from coordinator.cli.tables.status import COLOURS
 from coordinator.ledger import Run
@@ -93,10 +93,10 @@ def progress(found: SweepProgress) -> RenderableType:
     return Group(_filled(columns, rows), "", Text("\n".join(lines)))
 
 
-def _filled(columns: Sequence[Column], rows: list[Sequence[Cell | str]]) -> Lines:
+def _filled(columns: Sequence[Column], rows: list[Sequence[Cell | str]]) -> LineTable:
     """Without the columns behind the state that are empty in every row."""
     kept = [at for at in range(len(columns)) if at < 2 or any(text_of(row[at]) for row in rows)]
-    return Lines([columns[at] for at in kept], [[row[at] for at in kept] for row in rows])
+    return LineTable([columns[at] for at in kept], [[row[at] for at in kept] for row in rows])
 
 
 def sweeps(found: list[SweepProgress]) -> RenderableType:
@@ -112,7 +112,7 @@ def sweeps(found: list[SweepProgress]) -> RenderableType:
         (each.sweep.name, each.sweep.base, str(each.sweep.target), age(each.sweep.created_at), _counts(each))
         for each in found
     ]
-    return Group(Lines(columns, list(rows)), Text("one of them: coord sweep status NAME", style="dim"))
+    return Group(LineTable(columns, list(rows)), Text("one of them: coord sweep status NAME", style="dim"))
 
 
 def _counts(found: SweepProgress) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coordinator.cli.tables.status import Board
+from coordinator.cli.tables.status import StatusTable
 from coordinator.errors import CoordError, ProjectError, RunFailed, RunNotFound, UsageError
 from coordinator.ledger import chains
 from coordinator.ledger.ledger import Ledger, Run
@@ -20,7 +20,7 @@ from coordinator.project.experiment import resolve
 from coordinator.project.init import init_project
 from coordinator.project.project import Project, find_project
 from coordinator.runs.continuation import choose, continuation_of, continue_run
-from coordinator.runs.entries import Entry
+from coordinator.runs.entries import StatusLine
 from coordinator.runs.status import Status
 from coordinator.target.protocol import RunState
 from coordinator.workspace import Workspace
@@ -206,6 +206,6 @@ def test_chains(ledger: Ledger) -> None:
     assert found == {"r2": (one, two), "r3": (one, two, three), "r4": (lost,)}
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(Board([Entry((each,)) for each in runs], Status(tuple(runs), {}, found)))
+        console.print(StatusTable([StatusLine((each,)) for each in runs], Status(tuple(runs), {}, found)))
     assert shown.get().count("continues") == 2
     assert "continues v1, v2" in shown.get()

@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.console import Console
 
-from coordinator.cli.tables.status import Board
+from coordinator.cli.tables.status import StatusTable
 from coordinator.clock import Clock
 from coordinator.errors import CredentialsError, NoAccess, NoAnswer, RunNotFound
 from coordinator.ledger.ledger import Ledger, Run, now
 from coordinator.project.project import Project
 from coordinator.results.events import Event
-from coordinator.runs.entries import Entry
+from coordinator.runs.entries import StatusLine
 from coordinator.runs.refresh import Look
 from coordinator.runs.status import OpenTargets, Status, _recorded, current_status, open_targets, watch
 from coordinator.target.protocol import KernelRef, LogRecord, RunState, SessionState
@@ -241,7 +241,7 @@ def test_the_status_as_json_is_quick_to_start(tiny: Project) -> None:
 def _shown(runs: list[Run]) -> str:
     console = Console(width=80, force_terminal=True, color_system=None)
     with console.capture() as capture:
-        console.print(Board([Entry((run,)) for run in runs], Status(tuple(runs), {})))
+        console.print(StatusTable([StatusLine((run,)) for run in runs], Status(tuple(runs), {})))
     text = capture.get()
     assert all(len(line) <= 80 for line in text.splitlines()), text
     return text

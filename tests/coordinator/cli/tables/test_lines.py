@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from coordinator.cli.tables.lines import Cell, Column, Cut, Lines, spark
+from coordinator.cli.tables.lines import Cell, Column, Cut, LineTable, spark
 
 COLUMNS = (Column("run", Cut.MIDDLE), Column("state"), Column("age", right=True, from_width=50), Column("why", Cut.END))
 ROWS: list[Sequence[Cell | str]] = [
@@ -23,7 +23,7 @@ ROWS: list[Sequence[Cell | str]] = [
 def _shown(width: int, *, is_screen: bool = True) -> list[str]:
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=is_screen, color_system=None, legacy_windows=False)
-    console.print(Lines(COLUMNS, list(ROWS)), crop=False)
+    console.print(LineTable(COLUMNS, list(ROWS)), crop=False)
     return file.getvalue().splitlines()
 
 
@@ -61,7 +61,7 @@ def test_a_terminal_without_an_ellipsis() -> None:
     """An encoding that lacks the character gets another one of the same width."""
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding="ascii"), width=30, force_terminal=True, color_system=None)
-    console.print(Lines(COLUMNS[:2], [("x" * 60, "DONE")]))
+    console.print(LineTable(COLUMNS[:2], [("x" * 60, "DONE")]))
     console.file.flush()
     assert raw.getvalue().decode("ascii").splitlines()[-1].startswith("xxx")
     assert b"xx~xx" in raw.getvalue()
@@ -72,7 +72,7 @@ def test_only_a_terminal_gets_a_link(is_terminal: bool) -> None:
     """The name opens the run's page there (OSC 8); a file gets plain text."""
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=is_terminal, color_system="standard" if is_terminal else None)
-    console.print(Lines(COLUMNS, list(ROWS)), crop=False)
+    console.print(LineTable(COLUMNS, list(ROWS)), crop=False)
     assert ("\x1b]8;" in file.getvalue()) is is_terminal
     assert ("\x1b" in file.getvalue()) is is_terminal
 
