@@ -64,6 +64,7 @@ WaitForSlot = Annotated[
 ]
 WaitForNeeds = Annotated[bool, typer.Option("--wait-for-needs", help="Wait until the runs that it needs have ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a comment on GitHub.")]
 
 
 # Both suggest a similar command for a misspelt one, click from 8.4 on.

@@ -185,6 +185,13 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
         new_console().print(renderable())
 
 
+def show_markdown(renderable: Callable[[], RenderableType]) -> None:
+    """Prints the same table or text as Markdown."""
+    from coordinator.cli.tables.markdown import markdown
+
+    print(markdown(renderable()), end="\n\n", flush=True)
+
+
 def show_line(data: Any) -> None:
     """Prints one line of JSON, at once."""
     print(json.dumps(data), flush=True)
