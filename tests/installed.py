@@ -14,8 +14,8 @@ from filelock import FileLock
 
 from tests.paths import ROOT
 
-OFFLINE = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_COMPILE": "1"}
-"""For a pip that must ask no package index: what the wheel depends on is there already."""
+OFFLINE = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_COMPILE": "1", "PIP_IGNORE_INSTALLED": "1"}
+"""For a pip that must ask no package index: what the wheel depends on is there already (and this checkout's coord)."""
 
 
 def run_program(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -66,5 +66,6 @@ def new_environment(home: Path) -> Path:
     """
     venv.create(home, with_pip=False)
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(home), "platbase": str(home)}))
-    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    libraries = [folder for folder in sys.path if folder.endswith(("site-packages", "dist-packages"))]
+    (site / "libraries.pth").write_text("\n".join(libraries) + "\n", encoding="utf-8")
     return bin_folder(home)
