@@ -2,7 +2,8 @@
 
     CoordError                exit code 1
     ├── UsageError            exit code 2: the command line is not valid, or its options contradict each other
-    ├── ProjectError          no project here, or its settings are not valid
+    ├── ProjectError          a project's settings are not valid, or it belongs to another user
+    │   └── NoProject         neither this folder nor any folder above it is a project
     ├── ExperimentError       no such experiment, or its files are not valid
     ├── BundleError           the model source cannot become one script
     ├── MetadataError         the kernel's metadata breaks a rule of Kaggle's
@@ -30,6 +31,34 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ExitCode:
+    """What an exit code of `coord` says."""
+
+    code: int
+    when: str
+
+
+EXIT_CODES = (
+    ExitCode(0, "success, and only that"),
+    ExitCode(
+        1,
+        'a failure: the message says what happened and what to do. Also the answer "no" of a check: `doctor`, '
+        "`ledger check` and `rehearse` found a problem, a run that was waited for failed",
+    ),
+    ExitCode(2, "the command line is not valid, or its options contradict each other; nothing was done"),
+    ExitCode(
+        75,
+        "try again later: the quota, the session limit or the day's submissions are used up, or Kaggle asks for fewer "
+        "requests (EX_TEMPFAIL of sysexits.h)",
+    ),
+    ExitCode(130, "interrupted with Ctrl-C (128 + SIGINT)"),
+    ExitCode(141, "the reader of the output has ended, as `head` does (128 + SIGPIPE)"),
+)
+"""Every exit code that a command can have; `coord bundle` makes programs, which have their own."""
 
 
 class CoordError(Exception):

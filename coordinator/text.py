@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 # Characters that change the direction of the text behind them: what is shown is not what is there (CVE-2021-42574).
@@ -40,3 +41,34 @@ def to_json(data: Any) -> str:
     """The JSON of a value, for people and programs: the characters that `clean` removes are escaped in it."""
     text = json.dumps(data, indent=2, ensure_ascii=False)
     return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shortened(text: str, width: int, mark: str = "…") -> str:
+    """The text in at most `width` cells of a terminal, if need be without its middle: `base--lr0.00…-s0 local-v3`.
+
+    Names begin alike and end in what tells them apart, so a little more of the end is kept. A wide character (CJK,
+    emoji) takes two cells, a combining one none. `mark` stands for the middle, and takes one cell.
+    """
+    from rich.cells import cell_len, get_character_cell_size  # not above: most of coord does without rich
+
+    if cell_len(text) <= width:
+        return text
+    if width < 2:
+        return mark[:width]
+
+    def taken(characters: Iterable[str], cells: int) -> int:
+        """How many of the characters fit into so many cells."""
+        count = 0
+        for character in characters:
+            cells -= get_character_cell_size(character)
+            if cells < 0:
+                break
+            count += 1
+        return count
+
+    head = text[: taken(text, (width - 1) // 2)]
+    tail = taken(reversed(text), width - 1 - cell_len(head))
+    end = text[len(text) - tail :]
+    # A combining mark belongs to the character before it, which is cut off.
+    end = end.lstrip("".join(each for each in end if not get_character_cell_size(each)))
+    return f"{head}{mark}{end}"

@@ -21,6 +21,8 @@ from coordinator.cli import (
     experiments,
     fetch,
     handover,
+    help as explaining,
+    hiding,
     image,
     init,
     kernels,
@@ -34,15 +36,14 @@ from coordinator.cli import (
     sweep,
     wheels,
 )
-from coordinator.cli.common import Group
+from coordinator.cli.commands import App
 from coordinator.cli.terminal import complain, show_log, show_text
 from coordinator.errors import UsageError
 
-app = Group(
+app = App(
     help="Write a model as an ordinary Python package, run it as one Kaggle kernel, get its numbers back.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,  # plain help and errors: shorter, and rich's take longer to import than the commands
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,6 +56,7 @@ for group in (
     compare,
     account,
     handover,
+    hiding,
     init,
     onward,
     rehearse,
@@ -62,6 +64,7 @@ for group in (
     report,
     wheels,
     live_check,
+    explaining,
 ):
     app.add_typer(group.app)
 app.add_typer(data.app, name="data")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
+from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, this_project
 from coordinator.cli.terminal import answer
 from coordinator.errors import CoordError
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

@@ -8,11 +8,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Json, command
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

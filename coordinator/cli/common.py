@@ -9,9 +9,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
-import click
 import typer
 
+from coordinator.cli.naming import takes_bare_name
 from coordinator.cli.stdio import STDOUT, give_up
 from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
@@ -67,21 +67,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text f
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a comment on GitHub.")]
 
 
-# Both suggest a similar command for a misspelt one, click from 8.4 on.
-Group = functools.partial(typer.Typer, suggest_commands=not hasattr(click.exceptions, "NoSuchCommand"))
-
-
 def command(function: Callable[P, R]) -> Callable[P, R]:
     """Shows every expected error as a line or two on stderr, and ends with the error's exit code.
 
     A verb that knows what Ctrl-C interrupts raises KeyboardInterrupt with a text for the user.
     """
 
-    @functools.wraps(function)
+    named = takes_bare_name(function)
+
+    @functools.wraps(named)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with ended():
-            return function(*args, **kwargs)
+            return named(*args, **kwargs)
 
+    if named is not function:
+        wrapped.__signature__ = named.__signature__  # type: ignore[attr-defined]
     return wrapped
 
 
@@ -128,13 +128,16 @@ def workspace() -> Iterator[Workspace]:
 def find_run(ledger: Ledger, exp: str | None, target: str | None, version: int | None) -> Run:
     """The run that the options name: the newest one that fits. Raises RunNotFound."""
     from coordinator.errors import RunNotFound
+    from coordinator.ledger import RunName, find_named
 
     if exp is None:
         newest = next((run for run in ledger.runs(target=target) if run.has_kernel), None)
         if newest is None:
-            raise RunNotFound("there are no runs yet", hint="Push one: coord push --exp NAME")
-        return newest if version is None else ledger.find(newest.experiment, target=target, version=version)
-    return ledger.find(exp, target=target, version=version)
+            raise RunNotFound("there are no runs yet", hint="Push one: coord push NAME")
+        if version is None:
+            return newest
+        exp = newest.experiment
+    return find_named(ledger, RunName(exp).with_options(target, version))
 
 
 def worst(errors: Iterable[CoordError]) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Markdown, TargetOption, Version, command, find_run, workspace
 from coordinator.cli.terminal import answer, say, show_csv, show_markdown
 from coordinator.errors import RunNotFound, UsageError, did_you_mean
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from coordinator.ledger import Kind, Ledger, Run
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV with a header line instead of text for people.")]
 Metric = Annotated[
@@ -52,9 +53,10 @@ def compare(
     shows how far two runs of that config may differ by luck.
     """
     from coordinator.comparison import compare as verb
+    from coordinator.ledger import joined
 
     with workspace() as here:
-        found = verb.compare_experiments(here, names, metric=metric, paired=paired)
+        found = verb.compare_experiments(here, joined(names), metric=metric, paired=paired)
 
     def table() -> RenderableType:
         from coordinator.cli.tables import comparison as compare_tables
@@ -80,6 +82,7 @@ def runs(
         str | None,
         typer.Option("--columns", help="Show these columns, with commas: run,value,optim.lr.", metavar="NAMES"),
     ] = None,
+    hidden: Annotated[bool, typer.Option("--hidden", help="List the runs that are hidden, too.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", help="At most this many.", min=1)] = None,
     as_json: Json = False,
     as_csv: Csv = False,
@@ -95,7 +98,7 @@ def runs(
     if not wanted and not (as_json or as_csv):
         wanted = list(verb.SHOWN)
     with workspace() as here:
-        which = verb.Filter(exp, state, target, tuple(tag))
+        which = verb.Filter(exp, state, target, tuple(tag), hidden)
         found = verb.rows(here.ledger, which, sort=sort, columns=wanted, limit=limit)
         if not found:
             say(verb.why_none(here.ledger, which) or "no runs match")
@@ -206,7 +209,7 @@ def _noted(here: Workspace, exp: str, target: str | None, version: int | None) -
         return find_run(here.ledger, exp, target, version)
     if target is not None:
         raise UsageError("--target says whose run: with --version only")
-    known = {run.experiment for run in here.ledger.runs()}
+    known = {run.experiment for run in here.ledger.runs(hidden=True)}
     known |= set(experiment_names(here.project) if here.project.experiments.is_dir() else ())
     if exp not in known:
         raise RunNotFound(f'there is no experiment "{exp}"{did_you_mean(exp, known)}', hint="See: coord experiments")
@@ -218,7 +221,7 @@ def _annotated(ledger: Ledger, exp: str, run: Run | None, kind: Kind, *, as_json
     from coordinator.ledger import remarks_of
 
     found = [each for each in remarks_of(ledger, experiment=exp, kind=kind) if run is None or each.is_of(run)]
-    labels = {each.id: each.label for each in ledger.runs(experiment=exp)}
+    labels = {each.id: each.label for each in ledger.runs(experiment=exp, hidden=True)}
     rows = [
         {"of": labels.get(each.run_id or "", exp), "text": each.text, "created_at": each.created_at} for each in found
     ]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -26,7 +27,7 @@ from coordinator.cli.runs import wait_for
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import BundleError, UsageError
 
-app = typer.Typer()
+app = App()
 
 
 @app.command("continue")

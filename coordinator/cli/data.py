@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.common import Group, Json, TargetOption, command, workspace
+from coordinator.cli.commands import App
+from coordinator.cli.common import Json, TargetOption, command, workspace
 from coordinator.cli.terminal import answer, say, show_text, transfers
 from coordinator.errors import TargetError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from coordinator.ledger import DatasetVersion
 
-app = Group(help="Private data sets: push a folder, fetch one.", no_args_is_help=True)
+app = App(help="Private data sets: push a folder, fetch one.", no_args_is_help=True)
 
 Reference = Annotated[str, typer.Argument(help="OWNER/SLUG, as dataset_sources name it.", metavar="OWNER/SLUG")]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Sets, command, this_project, worst
 from coordinator.cli.terminal import answer, complain, say
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from coordinator.ledger import Run
     from coordinator.project import Project
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()
@@ -41,7 +42,7 @@ def experiments(as_json: Json = False) -> None:
 @app.command()
 @command
 def show(exp: Exp, sets: Sets = [], as_json: Json = False) -> None:  # noqa: B006  # typer copies it
-    """Show an experiment's config, and what differs from its base.
+    """Show a config, and what differs from its base.
 
     Of one with needs, also which versions its newest run read.
     """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Json,
     Markdown,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from coordinator.runs import Fetched
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 
 @app.command("fetch-results")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
-    Group,
     Json,
     OptionalExp,
     TargetOption,
@@ -21,7 +21,7 @@ from coordinator.cli.common import (
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import ProjectError, UsageError, did_you_mean
 
-app = Group(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
+app = App(help="The packages of the kernels' image: show, refresh.", no_args_is_help=True)
 
 
 @app.command()
@@ -69,9 +69,10 @@ def show(
 @command
 def refresh(
     log: Annotated[
-        Path | None, typer.Argument(help="A kernel's log, or the output of pip list.", metavar="[LOG]")
+        Path | None,
+        typer.Argument(help="A kernel's log, or the output of pip list; or a fetched run.", metavar="[LOG|NAME]"),
     ] = None,
-    exp: OptionalExp = None,
+    run: OptionalExp = None,
     target: TargetOption = None,
     version: Version = None,
     python: Annotated[
@@ -81,16 +82,21 @@ def refresh(
 ) -> None:
     """Make the project's own table from a log.
 
-    Or from the log of a fetched run (--exp).
+    Or from the log of a fetched run: NAME, NAME@v3. (A file of that name comes first.)
     """
+    from coordinator.ledger import parse_run_name
     from coordinator.maintenance import log_of, refresh_image
 
     project = this_project()
-    if (log is None) == (exp is None):
-        raise UsageError("which log? name a file, or a fetched run with --exp")
-    if log is None:
+    if log is not None and run is None and len(log.parts) == 1 and not log.suffix and not log.exists():
+        log, run = None, str(log)
+    if (log is None) == (run is None):
+        raise UsageError("which log? Name a file, or a fetched run")
+    if log is None and run is not None:
+        name = parse_run_name(run).with_options(target, version)
         with workspace() as here:
-            log = log_of(project, find_run(here.ledger, exp, target, version))
+            log = log_of(project, find_run(here.ledger, name.experiment, name.target, name.version))
+    assert log is not None
     image = refresh_image(project, log, python=python)
     say(f"{image}: {len(image.packages)} packages")
     show_text(project.relative(project.image_table))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Json, command
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import CoordError, UsageError
@@ -15,7 +16,7 @@ from coordinator.text import command_line
 if TYPE_CHECKING:
     from coordinator.project import Adoption
 
-app = typer.Typer()
+app = App()
 
 _FIRST = {"minimal": "base", "mask-rcnn": "smoke"}
 """The experiment to try first, by template."""

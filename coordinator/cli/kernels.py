@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Sets, command, this_project
 from coordinator.cli.terminal import LogPrinter, answer, say, show_text
 from coordinator.errors import BundleError, RunFailed, UsageError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from coordinator.kernel import Build
     from coordinator.project import Project
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

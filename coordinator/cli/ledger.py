@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.common import Group, Json, TargetOption, command, this_project, workspace
+from coordinator.cli.commands import App
+from coordinator.cli.common import Json, TargetOption, command, this_project, workspace
 from coordinator.cli.terminal import answer, say, show_text
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from coordinator.maintenance import Problem
 
-app = Group(help="The record of every run: check it, repair it, export it.", no_args_is_help=True)
+app = App(help="The record of every run: check it, repair it, export it.", no_args_is_help=True)
 
 
 @app.command()

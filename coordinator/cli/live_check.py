@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import command, known_target, this_project
 from coordinator.cli.terminal import ask, say, show_text
 from coordinator.errors import TargetError, UsageError
 
-app = typer.Typer()
+app = App()
 
 
 @app.command("live-check")

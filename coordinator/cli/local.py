@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from coordinator.cli.common import Group, command, this_project
+from coordinator.cli.commands import App
+from coordinator.cli.common import command, this_project
 from coordinator.cli.terminal import LogPrinter, say
 from coordinator.errors import UsageError
 
-app = Group(help="The local Kaggle: serve it, add data to it.", no_args_is_help=True)
+app = App(help="The local Kaggle: serve it, add data to it.", no_args_is_help=True)
 
 
 @app.command()

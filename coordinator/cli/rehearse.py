@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Exp, Json, Sets, command, workspace
 from coordinator.cli.terminal import answer, say, show_text
 
 if TYPE_CHECKING:
     from coordinator.rehearsal import Rehearsal
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, workspace
 from coordinator.cli.terminal import answer, show_text
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

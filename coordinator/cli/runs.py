@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -20,13 +21,12 @@ from coordinator.cli.common import (
     check_success,
     command,
     find_run,
-    this_project,
     workspace,
     worst,
 )
+from coordinator.cli.naming import which_experiment
 from coordinator.cli.terminal import LogPrinter, answer, ask, complain, new_console, say, show_line, show_text
 from coordinator.errors import CoordError, RunFailed, UsageError
-from coordinator.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from coordinator.ledger import Run
-    from coordinator.runs import Deletion, OpenTargets, Status, Step
+    from coordinator.runs import Deletion, Entry, OpenTargets, Status, Step
     from coordinator.workspace import Workspace
 
-app = typer.Typer()
+app = App()
 
 _ERRORS_SHOWN = 3
 
@@ -69,15 +69,13 @@ def push(
     Of several experiments, each that can be is pushed; at the session limit, the others are left for later (exit code
     75). Work that a complete run has done already is not run again: that run is shown.
 
-    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what --exp
-    names, not for its needs.
+    The same command with --with-needs goes on with a chain that was interrupted. --set and --force are for what is
+    named, not for its needs.
     """
-    from coordinator.project import experiment_names
     from coordinator.runs import chain_of_needs, plan_chain, push_chain, push_several
 
     if not exp:
-        known = ", ".join(experiment_names(this_project()))
-        raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
+        raise which_experiment()
     if plan and not with_needs:
         raise UsageError("--plan is for an experiment and what it needs", hint="Add --with-needs.")
     names = list(dict.fromkeys(exp))
@@ -130,26 +128,42 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep the table up to date until every run has ended.")
     ] = False,
-    most: Annotated[int, typer.Option("--most", help="Show at most this many runs.", min=1)] = 20,
+    limit: Annotated[int, typer.Option("--limit", help="At most this many.", min=1)] = 20,
+    hidden: Annotated[bool, typer.Option("--hidden", help="Show the runs that are hidden, too.")] = False,
+    url: Annotated[bool, typer.Option("--url", help="Show the address of each run, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the state of every run, newest first.
+    """Show the state of every run, one line each, newest first.
 
-    A run that goes on after its session should have ended is shown as stuck. With --watch and --json, each run is a
-    line of JSON at first, and again whenever something of it has changed.
+    A sweep is one line; coord sweep status NAME opens it. A run that goes on after its session should have ended is
+    shown as stuck. With --watch, the table is kept up to date on a terminal, with the course of each run's metric;
+    elsewhere, and with --json, each run is a line at first, and again whenever something of it has changed.
     """
-    from coordinator.runs import current_status as verb, open_targets
+    from coordinator.ledger import listing
+    from coordinator.runs import Entry, current_status as verb, entries, open_targets
+
+    is_screen = not as_json and sys.stdout.isatty()
 
     with workspace() as here, open_targets(here.project) as targets:
 
-        def look() -> Status:
-            return verb(targets, here.ledger, here.ledger.runs(experiment=exp, target=target)[:most])
+        def look() -> tuple[list[Entry], Status]:
+            runs = listing.runs_named(here.ledger, exp, target, hidden=hidden)
+            if as_json or exp is not None or (watch and not is_screen):
+                found = [Entry((run,)) for run in runs]
+            else:
+                found = entries(here.ledger, runs)
+            # Who watches waits for the end of all that goes on.
+            shown = found[:limit] + [entry for entry in found[limit:] if watch and entry.is_active]
+            return shown, verb(targets, here.ledger, [run for entry in shown for run in entry.runs])
 
-        now = (_lines if as_json else _watch)(targets, look) if watch else look()
+        if watch and not is_screen:
+            now = _changes(targets, lambda: look()[1], as_json=as_json)
+        else:
+            shown, now = _watch(targets, look) if watch else look()
+            if shown or as_json:
+                answer(now.to_json() if as_json else None, lambda: _board(shown, now, has_urls=url))
         if not now.runs and not as_json:
-            say("no runs yet; push one: coord push --exp NAME")
-        if not (watch and as_json):
-            answer(now.to_json() if as_json else None, lambda: _table(now))
+            say(listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden)) or "no runs match")
     for error in now.errors[:_ERRORS_SHOWN]:
         complain(error)
     if len(now.errors) > _ERRORS_SHOWN:
@@ -158,35 +172,63 @@ def status(
         raise typer.Exit(max(error.exit_code for error in now.errors))
 
 
-def _table(now: Status) -> RenderableType:
+def _board(shown: Sequence[Entry], now: Status, *, has_urls: bool = False) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
-    from coordinator.cli.tables import runs as tables
+    from coordinator.cli.tables import status as tables
 
-    return tables.runs(now.runs, now.chains, now.outdated)
+    return tables.Board(shown, now, has_urls=has_urls)
 
 
-def _lines(targets: OpenTargets, look: Callable[[], Status]) -> Status:
+def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool) -> Status:
+    """Prints a line a run at first, then one whenever something of a run has changed."""
+    from coordinator.cli.tables import status as tables
     from coordinator.runs import watch
 
     before: Status | None = None
     for now in watch(targets, look):
-        for item in now.changes(before):
-            show_line(item)
+        for run, item in now.changes(before):
+            if as_json:
+                show_line(item)
+            else:
+                show_text(tables.line(run, now))
         before = now
     return now
 
 
-def _watch(targets: OpenTargets, look: Callable[[], Status]) -> Status:
-    from rich.console import Group
+def _watch(targets: OpenTargets, look: Callable[[], tuple[list[Entry], Status]]) -> tuple[list[Entry], Status]:
+    """Keeps the table up to date on a screen of its own, so that it may change its size."""
     from rich.live import Live
 
+    from coordinator.cli.tables import status as tables
     from coordinator.runs import watch
 
-    with Live(console=new_console(), auto_refresh=False, transient=True) as live:
-        for now in watch(targets, look):
-            about = [clean(error.what) for error in now.errors[:_ERRORS_SHOWN]]
-            live.update(Group(_table(now), *about), refresh=True)
-    return now
+    shown: list[Entry] = []
+    now: Status | None = None
+
+    def draw() -> RenderableType:
+        if now is None:
+            return "asking ..."
+        return tables.with_errors(_board(shown, now), [error.what for error in now.errors[:_ERRORS_SHOWN]])
+
+    def again() -> Status:
+        nonlocal shown
+        shown, found = look()
+        return found
+
+    try:
+        # Drawn each second: ages grow, and the window may have another size.
+        with Live(get_renderable=draw, console=new_console(), refresh_per_second=1, screen=True) as live:
+            for found in watch(targets, again):
+                now = found
+                live.refresh()
+    except KeyboardInterrupt:
+        if now is not None:
+            answer(None, lambda: _board(shown, now))
+        active = sum(run.state.is_active for run in now.runs) if now else 0
+        told = "1 run goes on" if active == 1 else f"{active} runs go on"
+        raise KeyboardInterrupt(f"stopped watching; {told}: coord status") from None
+    assert now is not None  # `watch` looks at least once
+    return shown, now
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import (
     Exp,
     Json,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from coordinator.ledger import Submission
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

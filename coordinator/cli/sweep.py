@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from coordinator.cli.commands import App, NamedGroup
 from coordinator.cli.common import (
-    Group,
     Json,
     OptionalExp,
     TargetOption,
     WaitForNeeds,
     command,
-    this_project,
     workspace,
     worst,
 )
+from coordinator.cli.naming import which_experiment
 from coordinator.cli.terminal import answer, complain, say, show_text, transfers
-from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
     from coordinator.ledger import Sweep
     from coordinator.project import TargetName
     from coordinator.workspace import Workspace
 
-app = Group(help="Run many experiments: a grid of settings, seeds, folds.")
+app = App(cls=NamedGroup, help="Run many experiments: a grid of settings, seeds, folds.")
 
 Name = Annotated[str, typer.Argument(help="Name of the sweep.", metavar="NAME")]
 NoWait = Annotated[
@@ -65,14 +64,13 @@ def sweep(
     same command again continues the sweep.
     """
     from coordinator.cli.tables import sweeps as sweep_tables
-    from coordinator.project import experiment_names, target_name
+    from coordinator.project import target_name
     from coordinator.sweeps import plan as verb, quota_for
 
     if context.invoked_subcommand is not None:
         return
     if exp is None:
-        known = ", ".join(experiment_names(this_project()))
-        raise UsageError("which experiment? name one with --exp", hint=f"Known: {known}")
+        raise which_experiment()
     with workspace() as here:
         where = target_name(here.project, target)
         if not plan:
@@ -125,7 +123,7 @@ def status(
             rows = [{key: each.to_json()[key] for key in keys} for each in found]
             answer(rows if as_json else None, lambda: sweep_tables.sweeps(found))
             if not found and not as_json:
-                say("no sweeps yet; make one: coord sweep --exp NAME --grid PATH=VALUE,VALUE")
+                say("no sweeps yet; make one: coord sweep NAME --grid PATH=VALUE,VALUE")
             return
         now, error = verb.current_progress(here, find_sweep(here.ledger, name))
         answer(now.to_json() if as_json else None, lambda: sweep_tables.progress(now))

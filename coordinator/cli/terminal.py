@@ -182,7 +182,8 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
     if renderable is None or data is not None:
         print(to_json(data))
     else:
-        new_console().print(renderable())
+        # Tables of a line a row (see tables/lines.py) are as wide as their rows where there is no screen.
+        new_console().print(renderable(), crop=False)
 
 
 def show_markdown(renderable: Callable[[], RenderableType]) -> None:

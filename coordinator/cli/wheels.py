@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coordinator.cli.commands import App
 from coordinator.cli.common import Json, TargetOption, command, this_project, workspace
 from coordinator.cli.terminal import answer, say, show_text, transfers
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from coordinator.ledger import DatasetVersion
     from coordinator.wheels import Lock, Prepared
 
-app = typer.Typer()
+app = App()
 
 
 @app.command()

@@ -13,15 +13,12 @@ from typing import Any
 
 from coordinator.comparison.configs import without_seed
 from coordinator.errors import CoordError, NotComparable, RunNotFound, UsageError, did_you_mean
-from coordinator.ledger import Run, chain_of
+from coordinator.ledger import RECORDED, Run, chain_of, parse_run_name
 from coordinator.project import Project, Recorded, experiment_names, resolve_all
 from coordinator.results import MODES, Summary
 from coordinator.target import RunState
 from coordinator.text import command_line
 from coordinator.workspace import Workspace
-
-RECORDED = "recorded"
-_ARGUMENT = re.compile(r"(?P<name>[^@]+)(?:@(?:(?P<recorded>recorded)|(?:(?P<target>[a-z]+)-)?v(?P<version>\d+)))?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +49,12 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
     A name alone means the newest complete run and its repeats, or else the recorded values; if only experiments named
     `exp-s0`, `exp--s0` and so on have runs, it means those. Raises RunNotFound, UsageError.
     """
-    match = _ARGUMENT.fullmatch(text)
-    if match is None:
-        raise UsageError(f'"{text}" names no run', hint="Say NAME, NAME@v3, NAME@local-v3 or NAME@recorded.")
-    name = match["name"]
+    parsed = parse_run_name(text)
+    name = parsed.experiment
     known = experiment_names(workspace.project) if workspace.project.experiments.is_dir() else []
     files = resolve_all(workspace.project, [each for each in known if each == name])
     recorded = next(iter(files.experiments), None)
-    everything = workspace.ledger.runs()
+    everything = workspace.ledger.runs(target=parsed.target)
     own = [run for run in everything if run.experiment == name]
     usable = [run for run in own if _is_usable(run)]
     if not own:
@@ -67,9 +62,9 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
         usable = [run for run in own if _is_usable(run)]
         # The name means one config. A run that continues another one has a different config; it counts only if all do.
         usable = [run for run in usable if run.continues is None] or usable
-    if match["version"] is not None:
-        return _of_version(text, own, match["target"], int(match["version"]))
-    if match["recorded"] is None and usable:
+    if parsed.version is not None:
+        return _of_version(text, own, parsed.version)
+    if not parsed.is_recorded and usable:
         if files.errors:
             workspace.say(files.left_out)
         return dataclasses.replace(
@@ -80,7 +75,7 @@ def find_candidate(workspace: Workspace, text: str) -> Candidate:
         raise files.errors[name]
     if recorded is not None and recorded.recorded:
         return Candidate(text, recorded.config, recorded=recorded.recorded)
-    if match["recorded"] is not None:
+    if parsed.is_recorded:
         raise RunNotFound(
             f"nothing is recorded of {name}", hint="`recorded` in its YAML file says what was measured elsewhere."
         )
@@ -151,8 +146,8 @@ def _repeats_of(candidate: Candidate, metric: str) -> list[Any]:
     return [run for run in candidate.runs if metric in _modes(run.reported)] or recorded
 
 
-def _of_version(text: str, own: Iterable[Run], target: str | None, version: int) -> Candidate:
-    found = [run for run in own if run.version == version and target in (None, run.target)]
+def _of_version(text: str, own: Iterable[Run], version: int) -> Candidate:
+    found = [run for run in own if run.version == version]
     places = {(run.experiment, run.target) for run in found}
     if len(places) > 1:
         which = ", ".join(sorted(f"{experiment}@{place}-v{version}" for experiment, place in places))

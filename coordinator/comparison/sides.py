@@ -7,9 +7,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from coordinator.comparison.candidates import RECORDED, Candidate, count
+from coordinator.comparison.candidates import Candidate, count
 from coordinator.comparison.configs import seed_of
-from coordinator.ledger import Run
+from coordinator.ledger import RECORDED, Run
 from coordinator.project import Project
 from coordinator.results import FoldValue, folder_of
 

@@ -21,6 +21,14 @@ from .ledger import Ledger as Ledger, Run as Run, new_run_id as new_run_id, now 
 from .machine import claim as claim, other_writer as other_writer
 from .old_messages import fields_of as fields_of
 from .remarks import Kind as Kind, Remark as Remark, remarks_of as remarks_of, texts as texts
+from .run_name import (
+    RECORDED as RECORDED,
+    RunName as RunName,
+    find_named as find_named,
+    joined as joined,
+    parse_run_name as parse_run_name,
+    recorded_only as recorded_only,
+)
 from .salvage import (
     blank as blank,
     damage as damage,
@@ -46,6 +54,7 @@ from .sweeps import (
     from_json as from_json,
     run_of as run_of,
     sweeps_of as sweeps_of,
+    swept as swept,
 )
 from .times import Times as Times, run_times as run_times
 from .work import at_work as at_work, done_before as done_before, stopped_early as stopped_early, work_of as work_of

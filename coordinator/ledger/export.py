@@ -16,7 +16,7 @@ from coordinator.text import clean, to_json
 PLAIN = (
     *("id", "experiment", "target", "owner", "slug", "version", "state", "message", "url", "digest", "git"),
     *("created_at", "sent_at", "pushed_at", "started_at", "ended_at", "fetched_at", "continues"),
-    *("lacks", "never_arrived", "stop_requested", "reads"),
+    *("lacks", "never_arrived", "stop_requested", "reads", "hidden_at"),
 )
 
 
@@ -33,7 +33,7 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def with_all(ledger: Ledger) -> list[dict[str, Any]]:
     """`rows` of all runs, newest first, and each run's sweeps, tags and notes as JSON."""
-    runs, found, sweeps = ledger.runs(), remarks.remarks_of(ledger), all_sweeps(ledger)
+    runs, found, sweeps = ledger.runs(hidden=True), remarks.remarks_of(ledger), all_sweeps(ledger)
     beside = [
         {
             "sweeps": [sweep.name for sweep in sweeps if sweep.target == run.target and _has(sweep, run)],

@@ -120,24 +120,30 @@ class Ledger:
             raise RunNotFound(f"the ledger has no run {run_id}")
         return found[0]
 
-    def runs(self, *, experiment: str | None = None, target: str | None = None) -> list[Run]:
-        """Newest first."""
+    def runs(self, *, experiment: str | None = None, target: str | None = None, hidden: bool = False) -> list[Run]:
+        """Newest first; with `hidden`, also those that the user has hidden."""
         return self._query(
             "SELECT * FROM runs WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR target = ?2)"
-            " ORDER BY created_at DESC, rowid DESC",
+            " AND (?3 OR hidden_at IS NULL) ORDER BY created_at DESC, rowid DESC",
             experiment,
             target,
+            hidden,
         )
 
     def find(self, experiment: str, *, target: str | None = None, version: int | None = None) -> Run:
-        """The newest run of an experiment that has a version, or the one of that version.
+        """The newest run of an experiment that has a version and is not hidden, or the one of that version.
 
         Raises RunNotFound, with what there is instead.
         """
-        runs = [run for run in self.runs(experiment=experiment, target=target) if run.version is not None]
-        found = [run for run in runs if version is None or run.version == version]
+        every = self.runs(experiment=experiment, target=target, hidden=True)
+        runs = [run for run in every if run.version is not None]
+        found = [run for run in runs if (run.hidden_at is None if version is None else run.version == version)]
         if found:
             return found[0]
+        if runs and version is None:
+            raise RunNotFound(
+                f'all runs of "{experiment}" are hidden', hint=f"Name its version, or: coord hide --undo {experiment}"
+            )
         if runs:
             versions = ", ".join(f"{run.target}-v{run.version}" for run in runs)
             raise RunNotFound(f'"{experiment}" has no run of version {version}', hint=f"It has {versions}.")

@@ -9,8 +9,9 @@ from typing import Any
 
 from coordinator.errors import UsageError, did_you_mean
 from coordinator.ledger import export
-from coordinator.ledger.ledger import Ledger
+from coordinator.ledger.ledger import Ledger, Run
 from coordinator.ledger.remarks import remarks_of, texts
+from coordinator.ledger.run_name import RunName, parse_run_name
 from coordinator.target import RunState
 
 SHOWN = ("run", "state", "created_at", "primary", "value", "tags", "notes")
@@ -25,19 +26,17 @@ class Filter:
     """Which runs are wanted; a field that is left out takes all."""
 
     experiment: str | None = None
-    """A name, or a pattern such as `base--*`."""
+    """A name, or a pattern such as `base--*`; as in `base@local-v3` of one version."""
     state: str | None = None
     target: str | None = None
     tags: tuple[str, ...] = ()
     """A run must have all of them."""
+    hidden: bool = False
+    """Whether hidden runs match, too."""
 
     def takes(self, row: dict[str, Any]) -> bool:
-        """Whether a row of the listing matches, but for its target, which the ledger is asked for."""
-        return (
-            (self.experiment is None or fnmatch.fnmatchcase(row["experiment"], self.experiment))
-            and (self.state is None or row["state"] == self.state)
-            and set(self.tags) <= set(row["tags"].split())
-        )
+        """Whether a row of the listing matches, but for its name and target, which its run says."""
+        return (self.state is None or row["state"] == self.state) and set(self.tags) <= set(row["tags"].split())
 
 
 EVERY_RUN = Filter()
@@ -59,7 +58,7 @@ def rows(
     state = wanted.state
     if state is not None and state not in tuple(RunState):
         raise UsageError(f'there is no state "{state}"{did_you_mean(state, RunState)}', hint=f"{', '.join(RunState)}.")
-    runs = ledger.runs(target=wanted.target)
+    runs = runs_named(ledger, wanted.experiment, wanted.target, hidden=wanted.hidden)
     found_remarks = remarks_of(ledger)
     table = [
         {
@@ -82,15 +81,36 @@ def rows(
 def why_none(ledger: Ledger, wanted: Filter) -> str:
     """Why no run matches, if a name or a tag is the reason; or that there are no runs."""
     experiment = wanted.experiment
-    runs = ledger.runs()
+    runs = ledger.runs(hidden=True)
     if not runs:
-        return "no runs yet; push one: coord push --exp NAME"
+        return "no runs yet; push one: coord push NAME"
+    if not wanted.hidden and not any(run.counts for run in runs):
+        return "all runs are hidden: --hidden shows them"
     names = {run.experiment for run in runs}
-    if experiment is not None and not fnmatch.filter(names, experiment):
-        return f'no run of "{experiment}"{did_you_mean(experiment, names)}'
+    if experiment is not None:
+        name = parse_run_name(experiment)
+        if not fnmatch.filter(names, name.experiment):
+            return f'no run of "{experiment}"{did_you_mean(name.experiment, names)}'
+        if name.is_run and not any(map(name.names, runs)):
+            has = [str(RunName(run.experiment, run.target, run.version)) for run in runs if run.version is not None]
+            return f'no run "{experiment}"{did_you_mean(experiment, has)}'
+        if not wanted.hidden and not any(run.counts for run in runs if name.names(run)):
+            return f"all runs of {experiment} are hidden: --hidden shows them"
     known = {each.text for each in remarks_of(ledger, kind="tag")}
     unknown = next((tag for tag in wanted.tags if tag not in known), None)
     return f'nothing has the tag "{unknown}"{did_you_mean(unknown, known)}' if unknown is not None else ""
+
+
+def runs_named(ledger: Ledger, text: str | None, target: str | None = None, *, hidden: bool = False) -> list[Run]:
+    """The runs that a name or a pattern means on that target, newest first; all of them without.
+
+    A hidden run is among them if it has a session, if the name has its version, or with `hidden`. Raises UsageError
+    for what is no name, or names another target.
+    """
+    name = None if text is None else parse_run_name(text).with_options(target)
+    hidden = hidden or (name is not None and name.is_run)
+    runs = (run for run in ledger.runs(target=target, hidden=True) if hidden or run.counts)
+    return [run for run in runs if name is None or name.names(run)]
 
 
 def _sorted(found: list[dict[str, Any]], column: str, *, is_descending: bool) -> list[dict[str, Any]]:

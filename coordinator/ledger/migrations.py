@@ -171,4 +171,5 @@ MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
         never_arrived INTEGER NOT NULL DEFAULT 0
     )
     """,
+    "ALTER TABLE runs ADD COLUMN hidden_at TEXT",
 )

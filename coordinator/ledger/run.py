@@ -88,6 +88,8 @@ class Run:
     """Its session was asked to stop, and had not ended a while later."""
     reads: tuple[Source, ...] = ()
     """The versions of its sources that the ledger knew when it was pushed (see sources.py)."""
+    hidden_at: str | None = None
+    """When the user took it out of best, compare and report (see hide in runs/); None if it counts."""
 
     def __post_init__(self) -> None:
         # Here, because rows, run.json and kernels of an older coord have the names as they were written. (What is of
@@ -124,6 +126,11 @@ class Run:
     def as_merged(self) -> Run:
         """The same run, as one that was merged from others."""
         return dataclasses.replace(self, version=_MERGED)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is not hidden, or has a session all the same: a session costs, whether one looks at it or not."""
+        return self.hidden_at is None or self.state.is_active
 
     @property
     def sources(self) -> tuple[str, ...]:

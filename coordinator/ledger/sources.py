@@ -75,7 +75,7 @@ def attached_datasets(
 
 def sources_now(ledger: Ledger, metadata: Mapping[str, Any], slug: str, target: str) -> tuple[Source, ...]:
     """The versions that a kernel of this metadata and slug would read if its session began now."""
-    known = attached_runs(ledger.runs(target=target), metadata, slug)
+    known = attached_runs(ledger.runs(target=target, hidden=True), metadata, slug)
     kernels = (newest.source for runs in known.values() if (newest := _newest(runs)) is not None)
     datasets = attached_datasets(dataset_versions(ledger, target=target), metadata, target)
     return (*kernels, *map(_source, datasets))
@@ -83,7 +83,7 @@ def sources_now(ledger: Ledger, metadata: Mapping[str, Any], slug: str, target: 
 
 def outdated_in(ledger: Ledger, run: Run) -> tuple[Outdated, ...]:
     """What `outdated` returns, from the whole ledger."""
-    return outdated(run, ledger.runs(target=run.target), dataset_versions(ledger, target=run.target))
+    return outdated(run, ledger.runs(target=run.target, hidden=True), dataset_versions(ledger, target=run.target))
 
 
 def outdated(run: Run, runs: Iterable[Run], datasets: Iterable[DatasetVersion]) -> tuple[Outdated, ...]:

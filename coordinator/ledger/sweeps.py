@@ -111,14 +111,18 @@ def sweeps_of(ledger: Ledger, run: Run) -> list[Sweep]:
 
 
 def run_of(ledger: Ledger, sweep: Sweep, member: Member) -> Run | None:
-    """The newest run of the member's own work, or else the earlier run that had done it; None if there is none."""
-    for run in ledger.runs(experiment=member.experiment, target=sweep.target):
-        if not run.is_merged and work_of(run) == member.work:
+    """The newest run of the member's own work, or else the earlier run that had done it; None if there is none.
+
+    A run that is hidden did not do it, unless it is still at it.
+    """
+    for run in ledger.runs(experiment=member.experiment, target=sweep.target, hidden=True):
+        if run.counts and not run.is_merged and work_of(run) == member.work:
             return run if not sweep.is_repeat or run.created_at >= sweep.created_at else None
     try:
-        return ledger.get(member.run_id) if member.run_id is not None else None
+        earlier = ledger.get(member.run_id) if member.run_id is not None else None
     except RunNotFound:  # the ledger was rebuilt without it
         return None
+    return earlier if earlier is not None and earlier.counts else None
 
 
 def members(ledger: Ledger) -> list[Member]:

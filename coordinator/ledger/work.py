@@ -18,13 +18,20 @@ def work_of(run: Run) -> str | None:
 
 
 def done_before(ledger: Ledger, work: str, target: str) -> Run | None:
-    """The newest complete run that has done this work on that target, with all its sources."""
+    """The newest complete run that has done this work on that target, with all its sources.
+
+    Not a hidden one: who hid a run and pushes the same again wants another one.
+    """
     return next((run for run in ledger.runs(target=target) if _has_done_all(run) and work_of(run) == work), None)
 
 
 def at_work(ledger: Ledger, work: str, target: str) -> Run | None:
     """The newest run that has a session for this work or waits for one, by the ledger."""
-    going = (run for run in ledger.runs(target=target) if run.state.is_active and run.has_kernel and run.is_whole)
+    going = (
+        run
+        for run in ledger.runs(target=target, hidden=True)
+        if run.state.is_active and run.has_kernel and run.is_whole
+    )
     return next((run for run in going if work_of(run) == work), None)
 
 

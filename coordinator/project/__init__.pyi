@@ -17,15 +17,18 @@ from .init import init_project as init_project
 from .launch import AS_FILE as AS_FILE, Launch as Launch, is_script as is_script
 from .need import Need as Need, base_in as base_in
 from .project import Project as Project, find_project as find_project, target_name as target_name
-from .schema import assignment as assignment, check as check, declared_paths as declared_paths
-from .settings import (
+from .reference import setting_groups as setting_groups
+from .result_settings import (
     SCORES as SCORES,
-    TARGETS as TARGETS,
-    KernelSettings as KernelSettings,
     MetricsSettings as MetricsSettings,
     OutOfFoldSettings as OutOfFoldSettings,
-    Settings as Settings,
     SweepSettings as SweepSettings,
+)
+from .schema import assignment as assignment, check as check, declared_paths as declared_paths
+from .settings import (
+    TARGETS as TARGETS,
+    KernelSettings as KernelSettings,
+    Settings as Settings,
     TargetName as TargetName,
     kind_of as kind_of,
     parse_target as parse_target,

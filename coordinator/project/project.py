@@ -233,7 +233,7 @@ def find_project(start: Path | None = None) -> Project:
             return project
     raise NoProject(
         f"no project here: neither {here} nor a folder above it has a pyproject.toml with a [tool.coord] table",
-        hint="Change into your project, or name it with --project DIR.",
+        hint="Make one with coord init DIR, change into yours, or name it: coord --project DIR COMMAND.",
     )
 
 

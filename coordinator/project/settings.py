@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal, get_args
 
 from coordinator.errors import did_you_mean
 from coordinator.kaggle_rules import SENT_IN_NORMAL_FORM, normal_name, normal_shape, normal_source
+from coordinator.project.result_settings import MetricsSettings, SweepSettings
 
 TargetName = Literal["kaggle", "local"]
 TARGETS: tuple[TargetName, ...] = get_args(TargetName)
@@ -32,26 +31,70 @@ class KernelSettings:
     """What goes into kernel-metadata.json: `[tool.coord.kernel]` has the defaults, an experiment the differences."""
 
     title: str = "{experiment}"
-    """Title on Kaggle; `{experiment}` stands for the experiment's name. Its slug is the kernel's address."""
+    """Title on Kaggle; `{experiment}` stands for the experiment's name. Its slug is the kernel's address.
+
+    Example: "siim {experiment}"
+    """
     kernel_type: Literal["script", "notebook"] = "script"
-    """Some competitions take notebooks only. Kaggle does not let a kernel change its type later."""
+    """Some competitions take notebooks only. Kaggle does not let a kernel change its type later.
+
+    Example: "notebook"
+    """
     is_private: bool = True
+    """Whether only you see the kernel. A public one shows its code and output to everybody.
+
+    Example: false
+    """
     enable_internet: bool = False
+    """Whether the session reaches the internet. Many competitions do not accept kernels with it.
+
+    Example: true
+    """
     machine_shape: str | None = None
-    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s) or "gpu", Kaggle's default one; null is a CPU."""
+    """Accelerator, for example "NvidiaTeslaT4" (which is two T4s) or "gpu", Kaggle's default one; null is a CPU.
+
+    Example: "NvidiaTeslaT4"
+    """
     dataset_sources: tuple[str, ...] = ()
-    """owner/slug[/version]"""
+    """Attached data sets, as owner/slug, or owner/slug/version for one version.
+
+    Example: ["seesee/siim-train-test"]
+    """
     competition_sources: tuple[str, ...] = ()
-    """slug"""
+    """Attached competitions, by their slugs.
+
+    Example: ["siim-acr-pneumothorax-segmentation"]
+    """
     kernel_sources: tuple[str, ...] = ()
-    """owner/slug"""
+    """Attached outputs of kernels, as owner/slug: the newest complete version.
+
+    Example: ["ada/siim-lr001"]
+    """
     model_sources: tuple[str, ...] = ()
-    """owner/model/framework/variation[/version]"""
+    """Attached models, as owner/model/framework/variation or with /version behind it.
+
+    Example: ["google/gemma/pyTorch/2b/1"]
+    """
     keywords: tuple[str, ...] = ()
+    """Kaggle's tags of the kernel.
+
+    Example: ["gpu"]
+    """
     docker_image: str | None = None
+    """The image of the session; without it Kaggle chooses, as docker_image_pinning_type says.
+
+    Example: "gcr.io/kaggle-images/python:latest"
+    """
     docker_image_pinning_type: Literal["original", "latest"] | None = None
+    """The image of the kernel's first version, or the newest at each run. By default Kaggle's own choice.
+
+    Example: "latest"
+    """
     timeout_seconds: int | None = None
-    """Kaggle ends the session after this long; null is Kaggle's own limit."""
+    """Kaggle ends the session after this long; null is Kaggle's own limit.
+
+    Example: 14400
+    """
 
     INSTEAD: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("enable_gpu", "enable_tpu", "accelerator", "gpu", "tpu"), _SHAPE),
@@ -83,11 +126,20 @@ class DryRunSettings:
 
     input: str = ""
     """Folder that stands in for every attached data set and competition, relative to the project; without it they are
-    those that the local Kaggle has."""
+    those that the local Kaggle has.
+
+    Example: ".coord/sample-data"
+    """
     prepare: tuple[str, ...] = ()
-    """Command that makes that folder when it is missing; run with this Python (without naming it) in the project."""
+    """Command that makes that folder when it is missing; run with this Python (without naming it) in the project.
+
+    Example: ["sample_data.py", ".coord/sample-data"]
+    """
     overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Dotted config paths and their values for a dry run."""
+    """Dotted config paths and their values for a dry run.
+
+    Example: {"train.epochs" = 1}
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,15 +153,19 @@ class LocalSettings:
     memory_gib: float = 30.0
     """Memory of a session, all its processes together. For this limit and the next four, 0 means no limit."""
     output_gb: float = 20.0
+    """What a session may write into its working directory."""
     temporary_gb: float = 60.0
     """Files outside the working directory: the home, /tmp, /kaggle/temp."""
     output_files: float = 10_000
+    """Files in the working directory."""
     log_mib: float = 64.0
+    """What a session may print."""
     secrets: str = ".coord/secrets.toml"
     """TOML file, relative to the project, of the secrets that `kaggle_secrets` gives; chmod 600. It may be missing."""
     gpu_quota_hours: float = 30.0
     """Hours in a week; a push for a GPU is refused when they are spent."""
     tpu_quota_hours: float = 20.0
+    """The same for a TPU."""
     gpu_sessions: int = 2
     """Sessions at the same time; a push for one more is refused, as on Kaggle; with 0 it is queued."""
     dataset_gb: float = 200.0
@@ -131,126 +187,29 @@ class SubmissionSettings:
     """What `coord submit` and `coord scores` know about the competition: `[tool.coord.submission]`."""
 
     competition: str | None = None
-    """Its slug; by default the competition that is attached to the kernel, if that is one."""
+    """Its slug; by default the competition that is attached to the kernel, if that is one.
+
+    Example: "siim-acr-pneumothorax-segmentation"
+    """
     sample: str | None = None
-    """Sample submission, relative to the project; without it the competition's own is downloaded."""
+    """Sample submission, relative to the project; without it the competition's own is downloaded.
+
+    Example: "data/sample_submission.csv"
+    """
     several_rows: bool = False
-    """Whether an id may have more rows than in the sample, for example several masks of one image."""
+    """Whether an id may have more rows than in the sample, for example several masks of one image.
+
+    Example: true
+    """
     mode: Literal["max", "min"] | None = None
-    """Direction in which the competition's score is better; that of the run's primary metric by default."""
+    """Direction in which the competition's score is better; that of the run's primary metric by default.
+
+    Example: "max"
+    """
 
     def __post_init__(self) -> None:
         if self.competition is not None:
             object.__setattr__(self, "competition", normal_name(self.competition))
-
-
-SCORES = ("auc", "rmse", "mae", "logloss", "accuracy", "qwk")
-"""The scores that coord computes itself; `results/scores.py` has their formulas."""
-
-
-@dataclasses.dataclass(frozen=True)
-class PrimaryMetric:
-    """The metric by which runs are compared."""
-
-    name: str
-    mode: Literal["max", "min"]
-
-
-def _check_below(setting: str, patterns: str | tuple[str, ...]) -> None:
-    """Raises ValueError unless these are files of the output."""
-    for pattern in (patterns,) if isinstance(patterns, str) else patterns:
-        path = PurePosixPath(pattern)
-        if not pattern or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f'{setting} must be below the output, as "oof.csv" or "logs/*.csv", is "{pattern}"')
-
-
-@dataclasses.dataclass(frozen=True)
-class OutOfFoldSettings:
-    """The table of out-of-fold predictions: CSV, parquet or npy files of the output, and their columns."""
-
-    file: str = "oof.csv"
-    """A shell pattern such as "oof_fold*.csv" is one table in several files."""
-    id: str = "id"
-    """An empty name is the column without a name (an index of pandas); without that one, rows are counted."""
-    fold: str | None = None
-    """By default the column "fold", if there is one."""
-    target: str = "target"
-    prediction: str | tuple[str, ...] = ("prediction", "prediction_*")
-    """One column or several, also by shell patterns, such as "prob_*"."""
-
-    def __post_init__(self) -> None:
-        _check_below("file", self.file)
-
-
-@dataclasses.dataclass(frozen=True)
-class MetricsSettings:
-    """How metrics are read from what a program leaves, if it does not write coord's metrics.json: docs/metrics.md."""
-
-    primary: PrimaryMetric | None = None
-    modes: dict[str, Literal["max", "min"]] = dataclasses.field(default_factory=dict)
-    """Directions of other metrics, by name."""
-    read: Literal["coord", "events", "json", "csv", "trainer_state", "boosting", "line"] | None = None
-    """The reader; by default the first that finds metrics."""
-    file: str | tuple[str, ...] | None = None
-    """Files of the output with metrics, such as "logs/fold*/metrics.csv"; shell patterns."""
-    line: str | tuple[str, ...] = ()
-    """Regular expressions with named groups, searched in each line of the log: fold, epoch, step and seed say where in
-    the training it is; every other group is a metric, or `name` and `value` together are one."""
-    epoch: Literal["last", "best"] = "last"
-    """Which epoch's values are the fold's. "best" by the primary metric is optimistic: it was chosen by that value."""
-    rows: str = "rows"
-    """What the rows of out-of-fold predictions are, in the plural: "images"."""
-    oof: OutOfFoldSettings | None = None
-    """Where out-of-fold predictions are; by default in oof.csv, with columns as coord_log writes them."""
-    score: str | None = None
-    """How a whole table of predictions is scored in the primary metric: auc, rmse, mae, logloss, accuracy, qwk, or the
-    project's own "module:function", which gets (targets, predictions) and returns a float."""
-
-    @property
-    def table(self) -> OutOfFoldSettings | None:
-        """Where the predictions are that are scored; None if coord's own oof.csv has a value of each row."""
-        return self.oof or (OutOfFoldSettings() if self.score else None)
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The expressions of `line` that are searched: none if the lines of boosting libraries are to be read."""
-        if self.read == "boosting":
-            return ()
-        return (self.line,) if isinstance(self.line, str) else self.line
-
-    def __post_init__(self) -> None:
-        if self.file is not None:
-            _check_below("file", self.file)
-        if self.score is not None and self.score not in SCORES and not re.fullmatch(r"[\w.]+:\w+", self.score):
-            near = did_you_mean(self.score, SCORES)
-            raise ValueError(f'score "{self.score}" is none of {", ".join(SCORES)}{near}, and no module:function')
-        for pattern in (self.line,) if isinstance(self.line, str) else self.line:
-            try:
-                groups = re.compile(pattern).groupindex
-            except re.error as error:
-                raise ValueError(f"line is no regular expression: {error}: {pattern}") from None
-            if not set(groups) - {"fold", "folds", "epoch", "epochs", "step", "seed"}:
-                raise ValueError(f"line needs a named group with a metric, such as (?P<auc>[\\d.]+): {pattern}")
-
-
-@dataclasses.dataclass(frozen=True)
-class SweepSettings:
-    """What `coord sweep` has to know about the config, as dotted paths."""
-
-    seed: str = "seed"
-    """The seed, which `--seeds` counts up."""
-    fold_seed: str | None = None
-    """The seed of the folds, if it is not null: `--seeds` sets it so that all runs have the same folds."""
-    fold_count: str | None = None
-    """How many folds there are, for `--split-folds`."""
-    folds: str | None = None
-    """The list of the folds to run, counted from 0; empty = all."""
-    of_all_folds: tuple[str, ...] = ()
-    """Metrics, and columns of oof.csv, that are computed from all folds together, for example with a threshold chosen
-    on them: what runs of single folds have under these names is dropped when they are merged."""
-    merge: str | None = None
-    """Module that works these out: `python -m MODULE MERGED FOLDER...` completes metrics.json and oof.csv in the first
-    folder from what the folds' runs have left in the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -258,68 +217,138 @@ class Settings:
     """The `[tool.coord]` table."""
 
     owner: str | None = None
-    """Kaggle user name; without it the credentials' user name is taken."""
+    """Kaggle user name; without it the credentials' user name is taken.
+
+    Example: "ada"
+    """
     target: TargetName = "kaggle"
+    """Where kernels run; `--target` and COORD_TARGET come first.
+
+    Example: "local"
+    """
     model_source: str | None = None
-    """The package that trains, relative to the project; model_src by default, if there is such a folder."""
+    """The package that trains, relative to the project; model_src by default, if there is such a folder.
+
+    Example: "model_src"
+    """
     entry: str = ""
-    """What runs as `__main__`: a script's path or a module's name; the module train of model_src by default."""
+    """What runs as `__main__`: a script's path or a module's name; the module train of model_src by default.
+
+    Example: "src/train.py"
+    """
     args: tuple[str, ...] = ()
-    """Arguments of the entry in every run."""
+    """Arguments of the entry in every run.
+
+    Example: ["--config", "configs/base.yaml"]
+    """
     path: tuple[str, ...] = ()
     """Folders in which modules are searched, beside the project's and the entry script's: ["src"] does what
-    PYTHONPATH=src does, or `pip install -e .` for a package in src/."""
+    PYTHONPATH=src does, or `pip install -e .` for a package in src/.
+
+    Example: ["src"]
+    """
     cwd: Literal["checkout", "working"] | None = None
     """Where the entry runs: in its checkout, or in the kernel's working directory, which is the default for a project
-    with a model_source or a dataclass."""
+    with a model_source or a dataclass.
+
+    Example: "checkout"
+    """
     config: str | tuple[str, ...] | None = None
     """What declares the config: module:Class (a dataclass), "argparse", paths of config files, "hydra:FOLDER/NAME". By
-    default model_src.config:Config, if there is one, and else the experiments without a base declare it."""
+    default model_src.config:Config, if there is one, and else the experiments without a base declare it.
+
+    Example: "model_src.config:Config"
+    """
     config_python: str | None = None
     """Python with the program's own libraries, for a dataclass that imports them and for computed flags; without it
-    coord reads the dataclass itself, and runs a parser with its own Python."""
+    coord reads the dataclass itself, and runs a parser with its own Python.
+
+    Example: ".venv/bin/python"
+    """
     delivery: str | None = None
     """How the config reaches the program: "file" (COORD_CONFIG), "arguments", "hydra", "environment", or the path of a
-    YAML, JSON or TOML file of the checkout, which is written. By default what fits the declaration."""
+    YAML, JSON or TOML file of the checkout, which is written. By default what fits the declaration.
+
+    Example: "arguments"
+    """
     include: tuple[str, ...] = ()
-    """Globs of further files that go into the bundle."""
+    """Globs of further files that go into the bundle.
+
+    Example: ["configs/*.yaml"]
+    """
     exclude: tuple[str, ...] = ()
-    """Patterns, as in .gitignore, of files that do not."""
+    """Patterns, as in .gitignore, of files that do not.
+
+    Example: ["*.ipynb", "old/"]
+    """
     scorer: str | None = None
     """The competition's metric, module:function: `function(submission, solution, ids)` gets the paths of two CSV files
-    and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission."""
+    and the ids of a part (public or private), returns its score, and raises ValueError for a malformed submission.
+
+    Example: "model_src.score:competition_score"
+    """
     attached: tuple[str, ...] = ()
-    """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none."""
+    """Dotted config paths whose values must be attached sources, such as data.source; a path on disk is none.
+
+    Example: ["data.source"]
+    """
     continue_setting: str | None = None
     """Dotted config path that names the kernel whose output a run goes on from, as train.resume_from; `coord continue`
-    sets it to owner/slug."""
+    sets it to owner/slug.
+
+    Example: "train.resume_from"
+    """
     continue_check: str | None = None
     """`module:function` of (earlier config, config) in plain values -> why the one can't go on from the other, a list.
 
     coord asks it before it pushes. Its module imports the standard library only.
+
+    Example: "model_src.identity:refused"
     """
     fetch_skip: tuple[str, ...] = ()
-    """Files of a run's output that are not fetched unless `--only` names them, as fold*.state.pth; shell patterns."""
+    """Files of a run's output that are not fetched unless `--only` names them, as fold*.state.pth; shell patterns.
+
+    Example: ["fold*.state.pth"]
+    """
     templates: str | None = None
-    """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none."""
+    """Folder with kernel.py.j2 and kernel-metadata.json.j2; coord's own where it has none.
+
+    Example: "kernel_templates"
+    """
     experiments: str = "experiments"
+    """Folder of the experiments' files."""
     vendor: tuple[str, ...] = ()
-    """Installed pure-Python distributions that go into the bundle, as "einops" or "einops==0.8.2"."""
+    """Installed pure-Python distributions that go into the bundle, as "einops" or "einops==0.8.2".
+
+    Example: ["einops==0.8.2"]
+    """
     image: str | None = None
-    """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default."""
+    """Table of what the kernel's image has; kaggle-image.json beside pyproject.toml, if it is there, by default.
+
+    Example: "kaggle-image.json"
+    """
     image_extra: tuple[str, ...] = ()
-    """Modules or distributions that the kernel has beside the image's, for example from attached wheels."""
+    """Modules or distributions that the kernel has beside the image's, for example from attached wheels.
+
+    Example: ["mmcv"]
+    """
     requirements: tuple[str, ...] = ()
     """What the image lacks, as "lightgbm>=4": `coord wheels` downloads it with all that it needs, and kernels install
-    it before they start."""
+    it before they start.
+
+    Example: ["lightgbm>=4"]
+    """
     large: Literal["dataset"] | None = None
-    """Where the sources go if they are too large for a script: "dataset" is a private data set beside it."""
+    """Where the sources go if they are too large for a script: "dataset" is a private data set beside it.
+
+    Example: "dataset"
+    """
     kernel: KernelSettings = KernelSettings()
     dry_run: DryRunSettings = DryRunSettings()
     submission: SubmissionSettings = SubmissionSettings()
     local: LocalSettings = LocalSettings()
-    sweep: SweepSettings = SweepSettings()
-    metrics: MetricsSettings = MetricsSettings()
+    sweep: SweepSettings = dataclasses.field(default_factory=SweepSettings)
+    metrics: MetricsSettings = dataclasses.field(default_factory=MetricsSettings)
 
     def __post_init__(self) -> None:
         if self.owner is not None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from coordinator.comparison import Candidate
 from coordinator.errors import RunNotFound, did_you_mean
-from coordinator.ledger import Run, all_chains
+from coordinator.ledger import Run, all_chains, parse_run_name
 
 
 def choose(
@@ -26,9 +26,10 @@ def choose(
     a result of each experiment is taken (or else its newest), with the repeats of that config. Raises RunNotFound.
     """
     there = {run.experiment for run in runs}
-    wanted = {each for name in names for each in _matching(name, there, known)} if names else there
-    found = [run for run in runs if run.experiment in wanted]
-    if every:
+    parsed = [parse_run_name(name) for name in names]
+    wanted = [(name, set(_matching(name.experiment, there, known))) for name in parsed]
+    found = [run for run in runs if not names or any(run.experiment in ex and name.takes(run) for name, ex in wanted)]
+    if every or any(name.is_run for name in parsed):
         return found
     newest: dict[tuple[str, str], Run] = {}
     for run in found:
@@ -42,7 +43,7 @@ def choose(
 
 def matches(experiment: str, names: Sequence[str]) -> bool:
     """Whether it matches one of these names, which may have `*` and `?`; without names, all match."""
-    return not names or any(fnmatch.fnmatchcase(experiment, name) for name in names)
+    return not names or any(fnmatch.fnmatchcase(experiment, parse_run_name(name).experiment) for name in names)
 
 
 def parts_of(runs: Sequence[Run]) -> dict[str, tuple[Run, ...]]:

@@ -7,6 +7,7 @@ from .events import (
     log_lines as log_lines,
     read_events as read_events,
 )
+from .failure import failure as failure
 from .folder import (
     LOG_RECORDS as LOG_RECORDS,
     LOG_TEXT as LOG_TEXT,
@@ -21,7 +22,7 @@ from .folder import (
 from .merging import merge_summaries as merge_summaries
 from .metrics import Baseline as Baseline, FoldValue as FoldValue, Metric as Metric, Repeats as Repeats
 from .oof import OutOfFold as OutOfFold
-from .readers import LineReader as LineReader, read_results as read_results
+from .readers import EVENTS as EVENTS, LineReader as LineReader, read_results as read_results
 from .review import MODES as MODES, reported as reported, too_large as too_large
 from .scoring import Scorer as Scorer, said as said, scorer_of as scorer_of, table_faults as table_faults
 from .summary import Summary as Summary, read_summary as read_summary

@@ -151,6 +151,14 @@ class Results:
         elif not any(self._parts.iterdir()):
             self._parts.rmdir()
 
+    def amend(self, run_id: str, **values: Any) -> None:
+        """Sets values in the run.json that is here, if it is that run's."""
+        known = self._known()
+        if known.get("id") == run_id:
+            self._write_run({**known, **values})
+            if not any(self._parts.iterdir()):
+                self._parts.rmdir()
+
     def names(self) -> tuple[str, ...]:
         """The relative paths of the files here, without parts, sorted."""
         paths = (path.relative_to(self.directory) for path in self.directory.rglob("*") if path.is_file())

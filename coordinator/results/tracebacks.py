@@ -83,7 +83,7 @@ class Sources:
 
     def _find(self, name: str) -> _Source | None:
         """The source that the kernel unpacked to this path; None if it is none."""
-        for path in _candidates(name):
+        for path in candidates(name):
             file = self._root / path
             if not self._digests and "\0" not in path and file.is_file():
                 return _Source(path, file, is_changed=False)
@@ -96,8 +96,11 @@ class Sources:
         return None
 
 
-def _candidates(name: str) -> Iterator[str]:
-    """Possible paths of the source: what follows a folder `coord-...`, without its first none, one or two folders."""
+def candidates(name: str) -> Iterator[str]:
+    """Of a path on the kernel's machine the possible paths of the source.
+
+    What follows a folder `coord-...`, without its first none, one or two folders.
+    """
     parts = name.split("/")
     for number, part in enumerate(parts):
         rest = parts[number + 1 :]

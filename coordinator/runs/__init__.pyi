@@ -1,9 +1,10 @@
-from . import cancel as cancel, continuation as continuation, fetch as fetch, promote as promote
+from . import cancel as cancel, continuation as continuation, fetch as fetch, hide as hide, promote as promote
 from .arrival import adopt as adopt, arrived as arrived
 from .cancel import Deletion as Deletion
 from .chain import push_chain as push_chain
 from .chain_plan import Step as Step, chain_of_needs as chain_of_needs, plan_chain as plan_chain
 from .dry_run import dry_run_kernel as dry_run_kernel
+from .entries import Entry as Entry, entries as entries
 from .fetch import (
     Fetched as Fetched,
     FetchResult as FetchResult,

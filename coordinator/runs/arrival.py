@@ -103,7 +103,7 @@ def _sent(workspace: Workspace, run: Run) -> float:
 def _version_of(workspace: Workspace, run: Run) -> int | None:
     """The version whose source names the run."""
     newest = workspace.target.source(run.owner, run.slug)
-    runs = [other.id for other in workspace.ledger.runs(target=run.target)]
+    runs = [other.id for other in workspace.ledger.runs(target=run.target, hidden=True)]
     earlier = runs[runs.index(run.id) + 1 :]
     version, text = newest or (0, "")
     # Versions have the order of the pushes, so the search ends at a version of an earlier run. (Version numbers do not

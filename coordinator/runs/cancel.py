@@ -72,7 +72,7 @@ def cancel_experiment(
 
 def where(ledger: Ledger, experiment: str, target: str | None, version: int | None) -> str | None:
     """The one target on which such runs are active; None if there is none. Raises UsageError for several."""
-    runs = ledger.runs(experiment=experiment, target=target)
+    runs = ledger.runs(experiment=experiment, target=target, hidden=True)
     found = {run.target for run in runs if run.state.is_active and version in (None, run.version)}
     if len(found) > 1:
         raise UsageError(f"{experiment} is active on {' and '.join(sorted(found))}", hint="Name one with --target.")
@@ -86,7 +86,8 @@ def choose(workspace: Workspace, experiment: str, version: int | None) -> Run:
     being pushed.
     """
     runs = [
-        settled(workspace, run) for run in workspace.ledger.runs(experiment=experiment, target=workspace.target.name)
+        settled(workspace, run)
+        for run in workspace.ledger.runs(experiment=experiment, target=workspace.target.name, hidden=True)
     ]
     if version is not None:
         chosen = [workspace.ledger.find(experiment, target=workspace.target.name, version=version)]
@@ -173,7 +174,7 @@ def _deletion(ledger: Ledger, run: Run, newest: int) -> Deletion:
 
 
 def _of_kernel(ledger: Ledger, run: Run) -> Iterator[Run]:
-    for each in ledger.runs(target=run.target):
+    for each in ledger.runs(target=run.target, hidden=True):
         if (each.owner, each.slug) == (run.owner, run.slug) and each.has_kernel:
             yield each
 

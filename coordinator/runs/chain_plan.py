@@ -224,7 +224,7 @@ def why_useless(link: Link, run: Run) -> Step | None:
 def kernel_runs(workspace: Workspace, built: Build) -> list[Run]:
     """The ledger's runs of a built experiment's kernel on the workspace's target, newest first."""
     address = (normal_name(workspace.target.owner), built.metadata.slug)
-    runs = workspace.ledger.runs(target=workspace.target.name)
+    runs = workspace.ledger.runs(target=workspace.target.name, hidden=True)
     return [run for run in runs if (run.owner, run.slug) == address and not run.is_merged]
 
 
@@ -249,7 +249,7 @@ def _of_same_work(link: Link, run: Run) -> Step:
 
 def _has_done(workspace: Workspace, run: Run, work: str) -> bool:
     """Whether a run does this work (or did, or tried to), or goes on from one that did."""
-    runs = {each.id: each for each in workspace.ledger.runs(target=run.target)} if run.continues else {}
+    runs = {each.id: each for each in workspace.ledger.runs(target=run.target, hidden=True)} if run.continues else {}
     return any(work_of(each) == work for each in chain_of(run, runs))
 
 

@@ -143,7 +143,7 @@ def _setting(project: Project, earlier: Run) -> str:
 
 def _complete(ledger: Ledger, of: Run) -> list[Run]:
     """Newest first: the complete runs of the same kernel."""
-    same = (run for run in ledger.runs(target=of.target) if (run.owner, run.slug) == (of.owner, of.slug))
+    same = (run for run in ledger.runs(target=of.target, hidden=True) if (run.owner, run.slug) == (of.owner, of.slug))
     return [run for run in same if run.has_kernel and run.state is RunState.COMPLETE]
 
 

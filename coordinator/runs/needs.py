@@ -91,7 +91,7 @@ def ready_needs(workspace: Workspace, experiment: Experiment, *, wait: bool = Fa
 def _look(workspace: Workspace, experiment: Experiment, slugs: Mapping[str, str]) -> list[NeededRuns]:
     """Each need with its runs, after the target was asked about the active ones."""
     owner = normal_name(workspace.target.owner)
-    runs = workspace.ledger.runs(target=workspace.target.name)
+    runs = workspace.ledger.runs(target=workspace.target.name, hidden=True)
     found = []
     for need in experiment.needs:
         own = [run for run in runs if (run.owner, run.slug) == (owner, slugs[need.name])]

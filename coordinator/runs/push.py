@@ -96,7 +96,9 @@ def _check_active(
     force: bool,
 ) -> None:
     """Refuses to push to a kernel that is running, which would start a second session."""
-    for number, run in enumerate(workspace.ledger.runs(experiment=experiment, target=workspace.target.name)):
+    for number, run in enumerate(
+        workspace.ledger.runs(experiment=experiment, target=workspace.target.name, hidden=True)
+    ):
         if not run.state.is_active and not (number == 0 and run.never_arrived):
             continue
         # This process holds the push lock: no other process is working on a push without an outcome.
@@ -117,7 +119,7 @@ def _check_type(workspace: Workspace, metadata: KernelMetadata) -> None:
     address = (workspace.target.owner, metadata.slug)
     earlier = (
         run
-        for run in workspace.ledger.runs(target=workspace.target.name)
+        for run in workspace.ledger.runs(target=workspace.target.name, hidden=True)
         if (run.owner, run.slug) == address and run.has_kernel
     )
     before = next((run.metadata.get("kernel_type") for run in earlier), None)
@@ -209,7 +211,7 @@ def _again(ledger: Ledger, run: Run) -> Run:
 def _wait_for_slot(workspace: Workspace) -> None:
     """Waits until a session has ended that the ledger knows, or for a few minutes."""
     begun = workspace.clock.seconds()
-    running = [run for run in workspace.ledger.runs(target=workspace.target.name) if run.state.is_active]
+    running = [run for run in workspace.ledger.runs(target=workspace.target.name, hidden=True) if run.state.is_active]
     while workspace.clock.seconds() - begun < _TRY_SECONDS:
         workspace.clock.sleep(_LOOK_LOCAL_SECONDS if workspace.target.name == "local" else _LOOK_SECONDS)
         for run in running:
@@ -253,7 +255,7 @@ def _answered(workspace: Workspace, pushed: Pushed, run: Run) -> Run:
 def _what_to_check(workspace: Workspace, run: Run) -> str:
     """What to do about attached sources that were not accepted; the kernels of needs are pushed, not added."""
     needed = [name for name in run.lacks if name.rpartition("/")[2] in run.needs.values()]
-    runs = workspace.ledger.runs(target=run.target)
+    runs = workspace.ledger.runs(target=run.target, hidden=True)
     names = dict.fromkeys(each.experiment for each in runs if each.has_kernel and each.ref.address in needed)
     lines = [
         f"Its kernel may have been deleted: coord push --exp {name}, and then {run.experiment} again" for name in names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from coordinator.errors import CoordError
 from coordinator.kaggle_rules import SESSION_MAX
 from coordinator.ledger import Ledger, Run, now
 from coordinator.project import MetricsSettings
-from coordinator.results import Event, LineReader, log_lines
+from coordinator.results import Event, LineReader, failure, log_lines
 from coordinator.runs.arrival import settled
 from coordinator.target import KernelRef, LogRecord, RunState, SessionState, Target
 from coordinator.workspace import Workspace
@@ -35,6 +35,13 @@ class Look:
     session: SessionState
     records: list[LogRecord]
     """Its log as far as it was read; empty if it was not asked for."""
+    _events: list[Event] = field(default_factory=list, compare=False)
+
+    def events(self, metrics: MetricsSettings) -> list[Event]:
+        """The events of the log that are worth showing; it is read once."""
+        if not self._events:
+            self._events.extend(newest_first(self.records, metrics))
+        return self._events[::-1]
 
 
 def refresh_run(workspace: Workspace, run: Run, *, look_at_log: bool = True) -> Run:
@@ -72,9 +79,11 @@ def record(ledger: Ledger, run: Run, seen: Look, metrics: MetricsSettings) -> Ru
         return current
     session = _given_up(current) if seen.session.is_only_saved else seen.session
     state, changes = session.state, dict[str, Any](state=session.state)
-    if session.message:
-        changes["message"] = session.message
-    reported = newest_first(seen.records, metrics)
+    # The target only says that the program ended: what ended it is in the log.
+    why = failure(log_lines(seen.records), current.files) if state is RunState.ERROR else ""
+    if why or session.message:
+        changes["message"] = "; ".join(filter(None, (why, session.message)))
+    reported = reversed(seen.events(metrics))
     newest = next(reported, None)
     # A live log is replayed from its start: without the event that was shown before, it was not read far enough.
     if newest and (not state.is_active or current.last_event in (None, newest) or current.last_event in reported):

@@ -47,7 +47,7 @@ def _owner(workspace: Workspace, target: str) -> str | None:
     """Whose kernels its needs are; without an open target, as the settings or the ledger's runs say."""
     if workspace.opened is not None:
         return workspace.opened.owner
-    runs = workspace.ledger.runs(target=target)
+    runs = workspace.ledger.runs(target=target, hidden=True)
     return workspace.project.settings.owner or next((run.owner for run in runs), None)
 
 
@@ -73,7 +73,7 @@ def _refresh(workspace: Workspace, metadata: Mapping[str, Any], slug: str, targe
     refresh_attached(workspace, metadata.get("dataset_sources") or ())
     if not metadata.get("kernel_sources"):
         return
-    for runs in attached_runs(workspace.ledger.runs(target=target), metadata, slug).values():
+    for runs in attached_runs(workspace.ledger.runs(target=target, hidden=True), metadata, slug).values():
         for run in runs:
             if run.state.is_active:
                 refresh_run(workspace, run, look_at_log=False)

@@ -12,6 +12,7 @@ from coordinator.clock import SYSTEM_CLOCK, Clock
 from coordinator.errors import CoordError, Later, LedgerError, NoAnswer
 from coordinator.ledger import Ledger, Outdated, Run, chain_of, dataset_versions, outdated, run_times
 from coordinator.project import Project, TargetName
+from coordinator.results import EVENTS, Event, read_events
 from coordinator.runs.arrival import settled
 from coordinator.runs.refresh import Look, look, record
 from coordinator.target import Target, open_target
@@ -21,6 +22,7 @@ AT_ONCE = 50
 """Runs that are asked about in parallel; `coord status` shows 20 by default."""
 
 
+_EVENTS_READ = 1 << 20
 _PAUSE = {"local": 2.0, "kaggle": 10.0}
 """Seconds between two looks."""
 
@@ -36,6 +38,8 @@ class Status:
     """Run id -> its chain (see ledger/chains.py), for the runs that continue another one."""
     outdated: Mapping[str, tuple[Outdated, ...]] = field(default_factory=dict)
     """Run id -> what it read that has another version now (see ledger/sources.py), if there is any."""
+    courses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Run id -> the values of its first metric, epoch by epoch, of the fold that it is in; where they are known."""
 
     @property
     def errors(self) -> tuple[CoordError, ...]:
@@ -57,10 +61,10 @@ class Status:
             for run in self.runs
         ]
 
-    def changes(self, earlier: Status | None) -> list[dict[str, Any]]:
-        """Of `to_json` the runs that are not as they were (but for the time that has passed); at first all of them."""
+    def changes(self, earlier: Status | None) -> list[tuple[Run, dict[str, Any]]]:
+        """The runs that are not as they were (but for the time that has passed), with `to_json`; at first all."""
         return [
-            item
+            (run, item)
             for run, item in zip(self.runs, self.to_json(), strict=True)
             if earlier is None or not earlier.has(run, item["error"])
         ]
@@ -82,6 +86,8 @@ class OpenTargets:
     project: Project
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _open: dict[str, Target] = field(default_factory=dict)
+    courses: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """See `Status`: what was seen of runs that have ended since stays here."""
 
     def get(self, name: TargetName) -> Target:
         """Raises what `open_target` does."""
@@ -131,9 +137,18 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
         waiting = set(asked)
         while waiting:
             answered, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            failures.update(_recorded(targets.project, ledger, [(asked[each], each.result) for each in answered]))
+            looks = [(asked[each], each.result) for each in answered]
+            failures.update(_recorded(targets.project, ledger, looks))
+            for run, answer in looks:
+                if run.id not in failures and (values := course(answer().events(targets.project.settings.metrics))):
+                    targets.courses[run.id] = values
     found = tuple(ledger.get(run.id) for run in runs)
-    every = ledger.runs() if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
+    for run in found:
+        if run.id not in targets.courses and run.fetched_at and run.version is not None:
+            targets.courses[run.id] = _fetched_course(targets.project, run)
+    every = (
+        ledger.runs(hidden=True) if any(run.continues or run.metadata.get("kernel_sources") for run in found) else []
+    )
     datasets = dataset_versions(ledger) if any(run.metadata.get("dataset_sources") for run in found) else []
     known = {run.id: run for run in every}
     return Status(
@@ -141,7 +156,29 @@ def current_status(targets: OpenTargets, ledger: Ledger, runs: Iterable[Run], *,
         failures,
         {run.id: chain_of(run, known) for run in found if run.continues},
         {run.id: sources for run in found if (sources := outdated(run, every, datasets))},
+        dict(targets.courses),
     )
+
+
+def _fetched_course(project: Project, run: Run) -> tuple[float, ...]:
+    """Of a run whose results are here, if they are of the usual size: one that tells more has no course."""
+    file = project.results(run.experiment, run.target, run.results_version) / EVENTS
+    try:
+        if file.stat().st_size > _EVENTS_READ:
+            return ()
+        return course([event for event in read_events(file) if event])
+    except OSError:
+        return ()
+
+
+def course(events: Sequence[Event]) -> tuple[float, ...]:
+    """The values of the metric that the newest epoch puts first, over the epochs of its fold; empty without one."""
+    epochs = [event for event in events if event.kind == "epoch" and event.figures]
+    if not epochs:
+        return ()
+    name, fold = next(iter(epochs[-1].figures)), epochs[-1].repeat_and_fold
+    of_fold = (event.figures for event in epochs if event.repeat_and_fold == fold)
+    return tuple(figures[name] for figures in of_fold if name in figures)
 
 
 def _recorded(

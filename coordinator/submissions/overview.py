@@ -7,7 +7,7 @@ from typing import Any
 
 from coordinator.errors import CoordError
 from coordinator.kaggle_rules import normal_name
-from coordinator.ledger import Submission, submissions
+from coordinator.ledger import Run, Submission, find_named, parse_run_name, submissions
 from coordinator.project import target_name
 from coordinator.submissions import scores
 from coordinator.submissions.agreement import Agreement
@@ -45,16 +45,19 @@ class Overview:
 def scores_overview(
     workspace: Workspace, *, experiment: str | None = None, target: str | None = None, competition: str | None = None
 ) -> Overview:
-    """The submissions of that experiment, on that target, to that competition; None leaves each open.
+    """The submissions of that experiment or run, on that target, to that competition; None leaves each open.
 
     Recorded scores are of no target and no competition. Raises RunNotFound if the experiment has neither a run nor a
     recorded score. A target that cannot be asked is an error in the answer.
     """
     project, ledger = workspace.project, workspace.ledger
     competition = competition and normal_name(competition)
-    recorded = recorded_scores(project, experiment, say=workspace.say) if target is None and competition is None else []
-    if experiment is not None and not recorded:
-        ledger.find(experiment, target=target)  # raises RunNotFound
+    asked = None if experiment is None else parse_run_name(experiment).with_options(target)
+    recorded = []
+    if competition is None and target is None and not (asked and asked.is_run):
+        recorded = recorded_scores(project, asked.experiment if asked else None, say=workspace.say)
+    if asked is not None and not recorded:
+        find_named(ledger, asked)  # raises RunNotFound
 
     def known() -> list[Submission]:
         return submissions.all_submissions(ledger, target=target, competition=competition)
@@ -70,10 +73,10 @@ def scores_overview(
         except CoordError as error:
             errors.append(error)
     every = scores.all_scores(ledger, known())
-    found = [score for score in every if experiment is None or experiment in _experiments(score)]
+    found = [score for score in every if asked is None or any(map(asked.names, _runs(score)))]
     return Overview(found, recorded, scores.agreements(project, found), recorded_agreements(recorded), errors)
 
 
-def _experiments(score: SubmissionScore) -> set[str]:
+def _runs(score: SubmissionScore) -> list[Run]:
     """Those that a score says something about: what was submitted, and what its CV was measured with."""
-    return {run.experiment for run in (score.run, score.cv_run) if run is not None}
+    return [run for run in (score.run, score.cv_run) if run is not None]

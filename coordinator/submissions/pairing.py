@@ -72,7 +72,7 @@ def fetched_cv(workspace: Workspace, run: Run) -> PairedCV:
     """
     tried = set[str]()
     while True:
-        found = paired_cv(run, workspace.ledger.runs(target=run.target))
+        found = paired_cv(run, workspace.ledger.runs(target=run.target, hidden=True))
         missing = [each for each in found.not_fetched if each.id not in tried]
         if not missing:
             return found

@@ -79,7 +79,7 @@ def refresh(workspace: Workspace, competition: str) -> list[Submission]:
     # Of all competitions: ids and numbers belong to the target, whatever name a competition had in an older ledger.
     known = {each.id: each for each in submissions.all_submissions(ledger, target=target)}
     by_ref = {each.ref: each.id for each in known.values() if each.ref is not None}
-    runs = {run.id for run in ledger.runs(target=target)}
+    runs = {run.id for run in ledger.runs(target=target, hidden=True)}
     for standing in workspace.target.competitions.submissions(competition):
         run_id, number = submissions.stamped(standing.description) or ("", "")
         number = by_ref.get(standing.ref, number)
@@ -178,7 +178,7 @@ def wait(workspace: Workspace, submission: Submission) -> Submission:
 
 def all_scores(ledger: Ledger, found: Iterable[Submission]) -> list[SubmissionScore]:
     """Each submission with the cross-validation that its score is paired with (see pairing.py)."""
-    runs = ledger.runs()
+    runs = ledger.runs(hidden=True)
     by_id = {run.id: run for run in runs}
     sent = ((each, by_id.get(each.run_id)) for each in found)
     return [SubmissionScore(each, run, PairedCV() if run is None else paired_cv(run, runs)) for each, run in sent]

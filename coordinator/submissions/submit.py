@@ -123,7 +123,11 @@ def _check_run(run: Run, options: SubmitOptions) -> None:
 def _check_sources(workspace: Workspace, run: Run, *, force: bool) -> None:
     found = outdated_now(workspace, run)
     if found and not force:
-        made = {each.source: each.experiment for each in workspace.ledger.runs(target=run.target) if each.has_kernel}
+        made = {
+            each.source: each.experiment
+            for each in workspace.ledger.runs(target=run.target, hidden=True)
+            if each.has_kernel
+        }
         # The last of `through` is the one that read an earlier version: it is pushed first.
         order = [made[source] for each in found for source in reversed(each.through) if source in made]
         push = ", then ".join(f"coord push --exp {name}" for name in dict.fromkeys([*order, run.experiment]))

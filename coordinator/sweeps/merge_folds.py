@@ -66,7 +66,7 @@ def merge_fetched(
             found = [run for run in runs if run is not None and run.state is RunState.COMPLETE and run.has_kernel]
             if len(found) < len(runs) or not all(is_mergeable(workspace.project, run) for run in found):
                 continue
-            known = workspace.ledger.runs(experiment=whole, target=sweep.target)
+            known = workspace.ledger.runs(experiment=whole, target=sweep.target, hidden=True)
             moved = {each.run.id for each in fetched if each.size}
             if _is_merged(known, found) and moved.isdisjoint(run.id for run in found):
                 continue
@@ -126,7 +126,9 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     oof = merged_oof(whole, folders, of_all)
     _check_folds(whole, folders, workspace.project.settings.metrics.rows)
     built = assemble(workspace.project, find_experiment(workspace.project, whole))
-    known = [run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target) if run.is_merged]
+    known = [
+        run for run in workspace.ledger.runs(experiment=whole, target=runs[0].target, hidden=True) if run.is_merged
+    ]
     run_id, moment = (known[0].id if known else new_run_id()), workspace.ledger.moment()
     summary = merge_summaries(
         summaries,

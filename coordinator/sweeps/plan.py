@@ -125,7 +125,7 @@ def plan_sweep(
     along = axes(workspace.project, experiment, varied.grid, seeds=varied.seeds, split=varied.split_folds)
     start = _keeping_folds(workspace.project, start, experiment) if varied.seeds is not None else start
     found = combinations(workspace.project, start, along, _taken(workspace))
-    runs = workspace.ledger.runs(target=target)
+    runs = workspace.ledger.runs(target=target, hidden=True)
     planned = []
     for each in found:
         work = work_now(workspace, assemble(workspace.project, each.experiment), target)

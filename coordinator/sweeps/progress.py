@@ -140,7 +140,7 @@ def sweep_progress(workspace: Workspace, sweep: Sweep, at: datetime | None = Non
     The time left is estimated from earlier runs, or else from the epochs that the active runs have done so far.
     """
     at = at or datetime.now(UTC)
-    runs, settings = workspace.ledger.runs(target=sweep.target), workspace.project.settings.sweep
+    runs, settings = workspace.ledger.runs(target=sweep.target, hidden=True), workspace.project.settings.sweep
     found = last_known(workspace.ledger, sweep).members
     own = {each.run.id: estimates.by_progress(each.run, settings) for each in found if each.run and each.is_going}
     known = [total for total in own.values() if total is not None]
@@ -180,7 +180,7 @@ def refresh_sweep(workspace: Workspace, sweep: Sweep) -> None:
 
 
 def _merged(runs: Sequence[Run], whole: str) -> Run | None:
-    return next((run for run in runs if run.experiment == whole and run.is_merged), None)
+    return next((run for run in runs if run.experiment == whole and run.is_merged and run.counts), None)
 
 
 def _metric(run: Run) -> tuple[str, float] | None:

@@ -48,6 +48,7 @@ FULL = dataclasses.replace(
     lacks=("ada/x", 'b"/\\ü'),
     never_arrived=True,
     stop_requested=True,
+    hidden_at="2026-11-05T08:00:00+00:00",
     reads=(Source("ada/base", 2),),
 )
 COMPLETE = dataclasses.replace(

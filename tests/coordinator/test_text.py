@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, strategies as st
+from rich.cells import cell_len
 
-from coordinator.text import clean
+from coordinator.text import clean, shortened
 
 
 @pytest.mark.parametrize(
@@ -37,3 +38,28 @@ def test_cleaning_leaves_no_control_character(text: str) -> None:
     cleaned = clean(text)
     assert not set(cleaned) & set("\x1b\x9b\x07\r\ud800")
     assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("base--cut0.5-epochs20-s0 local-v2", 33, "base--cut0.5-epochs20-s0 local-v2"),
+        ("base--cut0.5-epochs20-s0 local-v2", 20, "base--cut…0 local-v2"),
+        ("日本語の実験名前 local-v3", 20, "日本語の…前 local-v3"),
+        ("e\u0301" * 9, 5, "e\u0301e\u0301…e\u0301e\u0301"),
+        ("abc", 1, "…"),
+        ("abc", 0, ""),
+        ("", 0, ""),
+    ],
+)
+def test_a_name_that_is_too_long_loses_its_middle(text: str, width: int, shown: str) -> None:
+    """Cells of a terminal are counted: two for a CJK character, none for an accent, which stays at its letter."""
+    assert shortened(text, width) == shown
+
+
+@given(st.text("aé日\u0301\u200d👩🇩🇪\ufe0f-", max_size=30), st.integers(0, 40))
+def test_a_shortened_text_fits(text: str, width: int) -> None:
+    """Whatever is in it; and one that fits is as it was."""
+    shown = shortened(text, width)
+    assert cell_len(shown) <= width
+    assert shown == text or cell_len(text) > width

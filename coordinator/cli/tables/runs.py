@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from coordinator.cli.tables.board import FoldMetrics
-from coordinator.ledger import Outdated, Run, Times, run_times
-from coordinator.target import AcceleratorQuota, Quota, RunState
+from coordinator.ledger import Run
+from coordinator.target import AcceleratorQuota, Quota
 from coordinator.text import clean
 
 if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables do without
@@ -25,24 +25,12 @@ if TYPE_CHECKING:  # they bring the template engine and YAML, which most tables 
     from coordinator.project import Change, Experiment, Launch, Recorded
     from coordinator.runs import Step
 
-NO_CHAINS: Mapping[str, Sequence[Run]] = {}
-NONE_OUTDATED: Mapping[str, Sequence[Outdated]] = {}
-
 _DIFF_LINES = 40
 _BAR = 30
 _ACTIONS = {"push": "push", "wait": "wait for it", "nothing": "nothing", "stop": "STOP"}
 _ACTION_COLOURS = {"push": "cyan", "stop": "red"}
 _LEVEL_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _BOARD_ROWS = 8  # of the metrics of a run that goes on: the log is to be seen, too
-_COLOURS = {
-    RunState.COMPLETE: "green",
-    RunState.ERROR: "red",
-    RunState.REFUSED: "red",
-    RunState.CANCELLED: "yellow",
-    RunState.RUNNING: "cyan",
-    RunState.QUEUED: "cyan",
-    RunState.PUSHING: "yellow",
-}
 
 
 def experiments(found: Sequence[Experiment]) -> RenderableType:
@@ -99,28 +87,6 @@ def _delivery(launch: Launch) -> str:
     return str(launch.delivery["path"]) if kind == "written" else "COORD_CONFIG" if kind == "file" else kind
 
 
-def runs(
-    found: Sequence[Run],
-    chains: Mapping[str, Sequence[Run]] = NO_CHAINS,
-    outdated: Mapping[str, Sequence[Outdated]] = NONE_OUTDATED,
-) -> RenderableType:
-    """A row for each run: `wait` is the time that it waited for its session so far. See `Status` for the mappings."""
-    table = new_table("run", "state", "age", "wait", "last reported, and where")
-    for run in found:
-        at = run_times(run)
-        last = str(run.last_event) if run.last_event else ""
-        sources = [clean(f"outdated: {each}") for each in outdated.get(run.id, ())]
-        lines = [last, clean(run.message), _chain(chains.get(run.id, ())), clean(_read(run)), *sources]
-        about = Text("\n".join(filter(None, lines)))
-        if at.is_stuck:
-            about.append(("\n" if about else "") + _stuck(run, at), style="red")
-        about.append(("\n" if about else "") + run.url, style="dim")
-        state = Text("STUCK", style="red") if at.is_stuck else Text(run.state.upper(), style=_COLOURS[run.state])
-        queued = "" if at.queued is None else duration(at.queued)
-        table.add_row(run.label.replace(" ", "\n"), state, age(run.created_at), queued, about)
-    return table
-
-
 def chain(steps: Sequence[Step]) -> RenderableType:
     """A row for each experiment of a chain, in the order in which they run."""
     table = new_table("experiment", "needs", "what", "why")
@@ -129,25 +95,6 @@ def chain(steps: Sequence[Step]) -> RenderableType:
         what = Text(_ACTIONS[step.action], style=_ACTION_COLOURS.get(step.action, ""))
         table.add_row(step.experiment, needs, what, clean(step.why))
     return table
-
-
-def _chain(links: Sequence[Run]) -> str:
-    """`continues v1, v2`: the runs that led to the last one."""
-    return f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else ""
-
-
-def _read(run: Run) -> str:
-    """`reads weights v3, folds v1`: the versions that it read of what it needs."""
-    read = [f"{name} v{source.version}" for name, source in run.needs_read.items()]
-    return f"reads {', '.join(read)}" if read else ""
-
-
-def _stuck(run: Run, at: Times) -> str:
-    ran = "" if at.running is None else f"{duration(at.running)} "
-    return (
-        f"is reported as running {ran}now, but a session ends after {duration(at.limit)}: look at its page, and if it "
-        f"does not run there, coord cancel --exp {run.experiment} --version {run.version}"
-    )
 
 
 def quota(found: Quota) -> RenderableType:

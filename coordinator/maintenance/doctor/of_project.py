@@ -73,7 +73,7 @@ def check_needs(project: Project, experiments: list[Experiment], target: TargetN
     if project.ledger.exists():
         try:
             with Ledger(project.ledger) as ledger:
-                runs = ledger.runs(target=target)
+                runs = ledger.runs(target=target, hidden=True)
         except CoordError:  # `check_ledger` tells it
             return
     there = {run.experiment for run in runs if run.has_kernel and run.state is RunState.COMPLETE}
@@ -105,7 +105,7 @@ def check_ledger(project: Project) -> Iterator[Finding]:
         return
     try:
         with Ledger(project.ledger) as ledger:
-            runs, other, datasets = ledger.runs(), other_writer(ledger), dataset_versions(ledger)
+            runs, other, datasets = ledger.runs(hidden=True), other_writer(ledger), dataset_versions(ledger)
     except CoordError as error:
         yield problem("ledger", error, "Move the file away: runs go on without it, and results/ stays as it is.")
         return

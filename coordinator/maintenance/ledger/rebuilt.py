@@ -63,6 +63,7 @@ def _from_results(directory: Path) -> Rebuilt:
         continues=values.get("continues"),
         launch=values.get("launch", {}),
         reads=Source.parse_all(values.get("reads", [])),
+        hidden_at=values.get("hidden_at"),
     )
     check_rebuilt(run)
     found = values.get("sweeps", [])  # older versions of run.json lack it
@@ -80,7 +81,7 @@ def check_rebuilt(run: Run) -> None:
             raise ValueError(f"{path!r} is no path of a source")
     if run.metadata.get("code_file", CODE_FILE) not in CODE_FILES.values():
         raise ValueError(f"{run.metadata['code_file']!r} is no name of a kernel's file")
-    for time in filter(None, (run.created_at, run.pushed_at, run.started_at, run.ended_at)):
+    for time in filter(None, (run.created_at, run.pushed_at, run.started_at, run.ended_at, run.hidden_at)):
         if datetime.fromisoformat(time).tzinfo is None:
             raise ValueError(f"{time!r} has no time zone")
     for values, kind in (

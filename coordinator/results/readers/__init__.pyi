@@ -1,2 +1,2 @@
 from .lines import LineReader as LineReader
-from .read import read_results as read_results
+from .read import EVENTS as EVENTS, read_results as read_results

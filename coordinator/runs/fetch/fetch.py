@@ -197,7 +197,7 @@ def provenance(run: Run, sweeps: Sequence[Sweep]) -> dict[str, Any]:
     names = (
         *("id", "experiment", "target", "owner", "slug", "version", "url", "digest", "git", "overrides", "files"),
         *("state", "message", "created_at", "pushed_at", "started_at", "ended_at", "timeout_seconds"),
-        *("last_event", "continues", "reads", "lacks", "stop_requested", "config", "launch", "metadata"),
+        *("last_event", "continues", "reads", "lacks", "stop_requested", "hidden_at", "config", "launch", "metadata"),
     )
     values = run.to_json()
     return {name: values[name] for name in names} | {"sweeps": [each.to_json() for each in sweeps]}

@@ -41,7 +41,7 @@ def test_every_column_comes_back(file: Path, run: Run) -> None:
         ledger.add(run)
     with Ledger(file) as ledger:
         assert ledger.get(run.id) == run
-        assert ledger.runs() == [run]
+        assert ledger.runs(hidden=True) == [run]
     assert set(dataclasses.asdict(run)) == set(run.to_json())
 
 
@@ -205,7 +205,8 @@ def test_later_versions_end_no_earlier_run(file: Path) -> None:
         assert ledger.get("n1").state is RunState.RUNNING
 
 
-OF_VERSION_9: dict[str, Any] = {"reads": (), "launch": {}}
+OF_VERSION_12: dict[str, Any] = {"hidden_at": None}
+OF_VERSION_9: dict[str, Any] = {"reads": (), "launch": {}, **OF_VERSION_12}
 OF_VERSION_8: dict[str, Any] = {"lacks": (), "never_arrived": False, "stop_requested": False, **OF_VERSION_9}
 OF_VERSION_5: dict[str, Any] = {"continues": None, **OF_VERSION_8}
 OF_VERSION_4: dict[str, Any] = {"started_at": None, "timeout_seconds": None, **OF_VERSION_5}

@@ -1,0 +1,162 @@
+"""Tables with one line a row, whatever the width: what is too long is cut, and nothing wraps.
+
+Only a screen has a width: into a file or a pipe, every row is written in full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from rich.box import SIMPLE
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from coordinator.text import clean, shortened
+
+_RULE = 80  # cells of the line below the header, at most, in a file
+_LEAST = 10  # cells that a cut column keeps, if it has so many
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_SPARK = 8
+
+
+class Cut(StrEnum):
+    """What a column loses where there is no room."""
+
+    NOTHING = "nothing"
+    MIDDLE = "middle"
+    """For names: they begin alike, and end in what tells them apart."""
+    END = "end"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `Lines`."""
+
+    name: str
+    cut: Cut = Cut.NOTHING
+    right: bool = False
+    """Aligned, for numbers."""
+    from_width: int = 0
+    """The screen's width in cells below which the column is left out."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text with its style, and the address that a click on it opens."""
+
+    text: str
+    style: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A table of which each row is one line."""
+
+    columns: Sequence[Column]
+    rows: list[Sequence[Cell | str]] = field(default_factory=list)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not console.is_terminal:
+            yield from map(_whole, self._in_full())
+            return
+        width = options.max_width
+        mark = "…" if _has(console, "…") else "~"
+        shown = [at for at, column in enumerate(self.columns) if width >= column.from_width]
+        table = Table(box=SIMPLE, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+        for at in shown:
+            column = self.columns[at]
+            table.add_column(
+                Text(column.name, no_wrap=True, overflow="crop"),
+                justify="right" if column.right else "left",
+                no_wrap=column.cut is Cut.NOTHING,  # these give up their width last
+                overflow="crop",
+            )
+        for row in self.rows:
+            table.add_row(*(_Cut(row[at], self.columns[at].cut, mark) for at in shown))
+        yield table
+
+    def _in_full(self) -> Iterator[str]:
+        rows = [[_plain(cell) for cell in row] for row in ([each.name for each in self.columns], *self.rows)]
+        sizes = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+        for number, row in enumerate(rows):
+            gaps = [" " * (size - cell_len(text)) for size, text in zip(sizes, row, strict=True)]
+            cells = [
+                gap + text if column.right else text + gap
+                for column, gap, text in zip(self.columns, gaps, row, strict=True)
+            ]
+            yield "  ".join(cells).rstrip()
+            if number == 0:
+                yield "─" * min(sum(sizes) + 2 * (len(sizes) - 1), _RULE)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A cell in as many cells of the terminal as its column gets."""
+
+    cell: Cell | str
+    cut: Cut
+    mark: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        size = cell_len(_plain(self.cell))
+        return Measurement(size if self.cut is Cut.NOTHING else min(size, _LEAST), size)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        text, width = _plain(self.cell), options.max_width
+        if self.cut is Cut.MIDDLE:
+            text = shortened(text, width, self.mark)
+        elif cell_len(text) > width:
+            text = set_cell_size(text, max(width - 1, 0)).rstrip() + self.mark
+        cell = self.cell if isinstance(self.cell, Cell) else Cell("")
+        style = Style.parse(cell.style) + (Style(link=cell.link) if cell.link else Style())
+        yield Text(text, style=style, no_wrap=True, overflow="crop", end="", justify=options.justify)
+
+
+def _plain(cell: Cell | str) -> str:
+    """The text on one line, whatever the names and messages of others hold."""
+    return " ".join(clean(cell.text if isinstance(cell, Cell) else cell).split())
+
+
+def _whole(line: str) -> Text:
+    return Text(line, no_wrap=True, overflow="ignore")
+
+
+def spark(values: Sequence[float], console_has_blocks: bool = True) -> str:
+    """The course of a metric in a few characters, `▁▃▄▆▇█`: the lowest value and the highest span the height.
+
+    Of a long course, each character is the mean of as many values. Empty for fewer than two values.
+    """
+    if len(values) < 2 or not console_has_blocks:
+        return ""
+    means = list(_means(values))
+    low, high = min(means), max(means)
+    if high == low:
+        return _BLOCKS[3] * len(means)
+    return "".join(_BLOCKS[round((each - low) / (high - low) * (len(_BLOCKS) - 1))] for each in means)
+
+
+def has_blocks(console: Console) -> bool:
+    """Whether the terminal's encoding has the characters of `spark`."""
+    return _has(console, _BLOCKS)
+
+
+def _means(values: Sequence[float]) -> Iterator[float]:
+    parts = min(len(values), _SPARK)
+    for number in range(parts):
+        part = values[number * len(values) // parts : (number + 1) * len(values) // parts]
+        yield sum(part) / len(part)
+
+
+def _has(console: Console, characters: str) -> bool:
+    try:
+        characters.encode(console.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,160 @@
+"""The table of `coord status`: a line a run, and a line a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.text import Text
+
+from coordinator.cli.tables.lines import Cell, Column, Cut, Lines, has_blocks, spark
+from coordinator.cli.tables.runs import age, duration
+from coordinator.ledger import Run, Times, run_times
+from coordinator.results import Event
+from coordinator.runs import Entry, Status
+from coordinator.target import RunState
+from coordinator.text import clean
+
+COLOURS = {
+    "complete": "green",
+    "error": "red",
+    "refused": "red",
+    "stuck": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "queued": "cyan",
+    "pushing": "yellow",
+}
+_COLUMNS = (
+    Column("run", Cut.MIDDLE),
+    Column("state"),
+    Column("age", right=True, from_width=50),
+    Column("last reported, or why it ended", Cut.END),
+)
+
+
+class Board:
+    """The newest first; below the lines, what to do about runs that are stuck, and how a sweep is opened."""
+
+    def __init__(self, found: Sequence[Entry], now: Status, *, has_urls: bool = False) -> None:
+        self._found = [entry.now(now) for entry in found]
+        self._now = now
+        self._has_urls = has_urls
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = Lines(_COLUMNS)
+        shows = has_blocks(console)
+        for entry in self._found:
+            if entry.sweep is not None:
+                lines.rows.append(_sweep(entry))
+            else:
+                lines.rows.append(_row(entry.runs[0], self._now, spark_shown=shows))
+        yield lines
+        runs = [entry.runs[0] for entry in self._found if entry.sweep is None]
+        notes = [_stuck(run, at) for run in runs if (at := run_times(run)).is_stuck]
+        if any(entry.sweep for entry in self._found):
+            notes.append("a sweep's runs: coord sweep status NAME")
+        yield from (Text(note, style="dim") for note in notes)
+        if self._has_urls:
+            yield Text()
+            shown = [(run.label, run.url) for entry in self._found for run in entry.runs if run.url]
+            for label, url in shown:
+                yield Text.assemble((f"{clean(label)}  ", "dim"), (clean(url), f"link {clean(url)}"), overflow="fold")
+
+
+def line(run: Run, now: Status) -> str:
+    """One run as a line of text: `base local-v3  RUNNING  val/dice 0.7123, epoch 3/8`."""
+    return "  ".join(filter(None, (run.label, _state(run, run_times(run)), about(run, now))))
+
+
+def with_errors(found: RenderableType, errors: Sequence[str]) -> RenderableType:
+    """The table, and below it why it is not up to date."""
+    return Group(found, *(Text(clean(each), style="red", no_wrap=True, overflow="ellipsis") for each in errors))
+
+
+def _row(run: Run, now: Status, *, spark_shown: bool) -> list[Cell | str]:
+    state = _state(run, run_times(run))
+    drawn = spark(now.courses.get(run.id, ())) if spark_shown and (run.state.is_active or _is_complete(run)) else ""
+    told = f"{drawn} {about(run, now)}".strip()
+    return [
+        Cell(run.label, "dim" if run.hidden_at else "", run.url),
+        Cell(state, COLOURS[state.lower()]),
+        age(run.created_at),
+        Cell(told, "red" if run.state is RunState.ERROR else ""),
+    ]
+
+
+def about(run: Run, now: Status) -> str:
+    """What one most wants to know of it first: the end of the text may be cut off."""
+    at, outdated = run_times(run), now.outdated.get(run.id, ())
+    event = run.last_event
+    waits = run.state is RunState.QUEUED and at.queued is not None
+    links = now.chains.get(run.id, ())
+    reads = ", ".join(f"{name} v{source.version}" for name, source in run.needs_read.items())
+    parts = [
+        "hidden" if run.hidden_at else "",
+        "its session should have ended" if at.is_stuck else "",
+        run.message.partition("\n")[0] if not _is_complete(run) else "",
+        "outdated" if outdated else "",
+        f"waits {duration(at.queued)}" if waits and at.queued is not None else "",
+        "" if event is None else _reported(event),
+        run.message.partition("\n")[0] if _is_complete(run) else "",
+        f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else "",
+        f"reads {reads}" if reads else "",
+        *map(str, outdated),
+    ]
+    return clean("; ".join(filter(None, parts)))
+
+
+def _is_complete(run: Run) -> bool:
+    return run.state is RunState.COMPLETE
+
+
+def _reported(event: Event) -> str:
+    """`val/dice 0.7123, fold 0, epoch 3/8`; two metrics of a whole run."""
+    most = 1 if event.place else 2
+    figures = [f"{name} {value:.4f}" for name, value in list(event.figures.items())[:most]]
+    return ", ".join(filter(None, [*figures, event.place])) or (event.text if event.kind == "message" else "")
+
+
+def _state(run: Run, at: Times) -> str:
+    return "STUCK" if at.is_stuck else run.state.upper()
+
+
+def _sweep(entry: Entry) -> list[Cell | str]:
+    """`sweep lr  RUNNING  3m  8 of 12 complete, 3 running, 1 failed; best cv/dice 0.8222`."""
+    assert entry.sweep is not None
+    states = [run.state for run in entry.runs]
+    waiting = len(entry.sweep.members) - len(states)
+    order = (RunState.RUNNING, RunState.QUEUED, RunState.PUSHING, RunState.ERROR, RunState.REFUSED, RunState.CANCELLED)
+    first = next((state for state in order if state in states), RunState.COMPLETE)
+    others = [f"{states.count(state)} {state}" for state in order if state in states]
+    counts = [f"{states.count(RunState.COMPLETE)} of {len(entry.sweep.members)} complete", *others]
+    if waiting > 0:
+        counts.append(f"{waiting} not pushed")
+    told = "; ".join(filter(None, [", ".join(counts), _best(entry.runs)]))
+    return [
+        Cell(f"sweep {entry.sweep.name}", "bold"),
+        Cell(first.upper(), COLOURS[first]),
+        age(entry.runs[0].created_at),
+        told,
+    ]
+
+
+def _best(runs: Sequence[Run]) -> str:
+    """`best cv/dice 0.8222`, if its complete runs report one metric, and in which direction it is better."""
+    primaries = [run.reported.primary for run in runs if _is_complete(run)]
+    names = {(each.name, each.mode) for each in primaries if each is not None and each.mode}
+    values = [value for run in runs if _is_complete(run) and (value := run.reported.primary_value) is not None]
+    if len(names) != 1 or not values:
+        return ""
+    ((name, mode),) = names
+    return f"best {name} {(min if mode == 'min' else max)(values):.4f}"
+
+
+def _stuck(run: Run, at: Times) -> str:
+    ran = "" if at.running is None else f"{duration(at.running)} "
+    return (
+        f"{run.label} is reported as running {ran}now, but a session ends after {duration(at.limit)}: look at its "
+        f"page, and if it does not run there, coord cancel --exp {run.experiment} --version {run.version}"
+    )

@@ -1,0 +1,126 @@
+"""What people type, and coord prints, as the name of a run or of an experiment.
+
+base                  an experiment; where a run is wanted, its newest one
+base@v3               its version 3
+base@local-v3         its version 3 on that target; also as `local/base@v3`, and as tables print it, `base local-v3`
+local/base            its newest run on that target
+base@recorded         the values that its YAML file records; no run
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+
+from coordinator.errors import RunNotFound, UsageError
+from coordinator.ledger.ledger import Ledger, Run
+from coordinator.project import TARGETS, TargetName
+
+RECORDED = "recorded"
+_TARGETS = "|".join(TARGETS)
+_NAME = re.compile(
+    rf"(?:(?P<place>{_TARGETS})/)?(?P<experiment>[^@\s/]+)"
+    rf"(?:@(?P<recorded>{RECORDED})|(?:@|\s+)(?:(?P<target>{_TARGETS})-)?v?(?P<version>\d+|\?))?"
+)
+_SECOND_WORD = re.compile(rf"(?:{_TARGETS})-v(?:\d+|\?)")
+_SPELLINGS = "Say NAME, NAME@v3, NAME@local-v3 or NAME@recorded."
+
+
+@dataclasses.dataclass(frozen=True)
+class RunName:
+    """A name, parsed: an experiment, and perhaps which of its runs."""
+
+    experiment: str
+    """May have `*` and `?` where a command takes patterns."""
+    target: TargetName | None = None
+    version: int | None = None
+    is_recorded: bool = False
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it names one run, and not all of an experiment."""
+        return self.version is not None
+
+    def names(self, run: Run) -> bool:
+        """Whether it names this run, or its experiment."""
+        return fnmatch.fnmatchcase(run.experiment, self.experiment) and self.takes(run)
+
+    def takes(self, run: Run) -> bool:
+        """Whether the target and the version that it says, if any, are those of the run."""
+        return self.target in (None, run.target) and self.version in (None, run.version)
+
+    def with_options(self, target: str | None = None, version: int | None = None) -> RunName:
+        """The name together with `--target` and `--version`. Raises UsageError if they contradict it."""
+        for option, given, said in (("--target", target, self.target), ("--version", version, self.version)):
+            if None not in (given, said) and given != said:
+                raise UsageError(
+                    f"{self} and {option} {given} are different runs", hint=f"Leave one of them out: {self} is enough."
+                )
+        places: dict[str | None, TargetName] = {place: place for place in TARGETS}
+        return dataclasses.replace(
+            self,
+            target=places.get(target) or self.target,
+            version=self.version if version is None else version,
+        )
+
+    def __str__(self) -> str:
+        """In the spelling that every command takes: `base@local-v3`."""
+        if self.is_recorded:
+            return f"{self.experiment}@{RECORDED}"
+        if self.version is None:
+            return f"{self.target}/{self.experiment}" if self.target else self.experiment
+        return f"{self.experiment}@{f'{self.target}-' if self.target else ''}v{self.version}"
+
+
+def parse_run_name(text: str) -> RunName:
+    """Raises UsageError, with the spellings that there are."""
+    match = _NAME.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f'"{text}" names no run', hint=_SPELLINGS)
+    if match["version"] == "?":
+        raise UsageError(f'"{text}" has no version yet', hint="Its push has no answer so far: coord status asks again.")
+    if match["place"] and match["target"] not in (None, match["place"]):
+        raise UsageError(f'"{text}" names two targets', hint=_SPELLINGS)
+    target = next((name for name in TARGETS if name == (match["place"] or match["target"])), None)
+    version = None if match["version"] is None else int(match["version"])
+    return RunName(match["experiment"], target, version, is_recorded=match["recorded"] is not None)
+
+
+def joined(words: Sequence[str], is_experiment: Callable[[str], bool] = lambda _: False) -> list[str]:
+    """The names in words of a command line, where a label pasted from a table is two words: `base local-v3`.
+
+    A second word that is the name of an experiment stays one.
+    """
+    names: list[str] = []
+    for word in words:
+        if names and "@" not in names[-1] and _SECOND_WORD.fullmatch(word) and not is_experiment(word):
+            names[-1] += f"@{word}"
+        else:
+            names.append(word)
+    return names
+
+
+def find_named(ledger: Ledger, name: RunName) -> Run:
+    """The run that it names, or the experiment's newest one. Raises RunNotFound, with what there is instead."""
+    if name.is_recorded:
+        raise recorded_only(name)
+    try:
+        return ledger.find(name.experiment, target=name.target, version=name.version)
+    except RunNotFound:
+        seeds = re.compile(re.escape(name.experiment) + r"--?s\d+")
+        ran = {run.experiment for run in ledger.runs(target=name.target) if seeds.fullmatch(run.experiment)}
+        if not ran:
+            raise
+        raise RunNotFound(
+            f"{name.experiment} ran once a seed, as {', '.join(sorted(ran))}", hint="Name one of them."
+        ) from None
+
+
+def recorded_only(name: RunName) -> RunNotFound:
+    """The error of a command that is about a run, for the name of recorded values."""
+    return RunNotFound(
+        f"{name} is not a run: its values were measured elsewhere, and are recorded in the experiment's YAML file",
+        hint=f"Its config: coord show {name.experiment}",
+    )

@@ -1,0 +1,53 @@
+"""What `coord status` lists: runs, and sweeps in place of their runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from coordinator.ledger import Ledger, Run, Sweep, all_sweeps
+from coordinator.runs.status import Status
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: a run, or a sweep with the newest run of each of its members that has one."""
+
+    runs: tuple[Run, ...]
+    """Newest first; exactly one unless it is a sweep."""
+    sweep: Sweep | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return any(run.state.is_active for run in self.runs)
+
+    def now(self, status: Status) -> Entry:
+        """The same with its runs as they are in the status."""
+        current = {run.id: run for run in status.runs}
+        return replace(self, runs=tuple(current.get(run.id, run) for run in self.runs))
+
+
+def entries(ledger: Ledger, runs: Sequence[Run]) -> list[Entry]:
+    """The runs, newest first, and in place of those of a sweep the sweep, where its newest run is."""
+    sweeps = {
+        (sweep.target, member.experiment): sweep for sweep in reversed(all_sweeps(ledger)) for member in sweep.members
+    }
+    found: dict[str, list[Run]] = {}
+    of: dict[str, Sweep] = {}
+    for run in runs:
+        sweep = sweeps.get((run.target, run.experiment))
+        if sweep is None or run.continues is not None or run.is_merged:
+            found[run.id] = [run]  # a run that goes on from another one has another config
+        else:
+            key = f"sweep {sweep.name}"  # no run has such an id
+            of[key] = sweep
+            found.setdefault(key, []).append(run)
+    return [Entry(tuple(_newest_of_each(each)), of.get(key)) for key, each in found.items()]
+
+
+def _newest_of_each(runs: Sequence[Run]) -> Iterator[Run]:
+    seen = set[str]()
+    for run in runs:
+        if run.experiment not in seen:
+            seen.add(run.experiment)
+            yield run
