@@ -20,7 +20,7 @@ from coordinator.cli.common import (
     workspace,
     worst,
 )
-from coordinator.cli.terminal import answer, complain, say, show_markdown, show_text, transfers
+from coordinator.cli.terminal import answer, complain, next_step, say, show_markdown, show_text, transfers
 from coordinator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def fetch_results(
             say(f"{left} more of {name} {'is' if left == 1 else 'are'} left for later: coord fetch-results --all")
     for reason, _ in done.not_merged:
         complain(reason)
+    if all_runs and done.results and not as_json:
+        next_step("best")
     if done.failures:
         raise typer.Exit(worst(done.failures))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
-from coordinator.text import clean, to_json
+from coordinator.text import clean, command_line, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -213,6 +213,11 @@ def show_text(text: str) -> None:
 def say(text: str) -> None:
     """Prints a line of progress; see `show_text`."""
     print(clean(text), file=sys.stderr, flush=True)
+
+
+def next_step(*command: str) -> None:
+    """Names the command that most users need now."""
+    say(f"next: {command_line('coord', *command)}")
 
 
 def ask(question: str) -> str:
