@@ -15,6 +15,7 @@ from coordinator.cli.naming import takes_bare_name
 from coordinator.cli.stdio import STDOUT, give_up
 from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
+from coordinator.system import READER_GONE
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger, Run
@@ -98,7 +99,7 @@ def ended() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # the reader of our output (say, `head`) has ended
         give_up(sys.stdout)
-        raise typer.Exit(128 + signal.SIGPIPE) from None
+        raise typer.Exit(READER_GONE) from None
     except (OSError, UnicodeEncodeError) as error:
         from coordinator.files import explained
 

@@ -91,10 +91,12 @@ class Sources:
                 return _Source(path, file, is_changed=False)
             if path in self._digests:
                 try:
-                    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+                    data = file.read_bytes()
                 except OSError:
                     return _Source(path, None, is_changed=False)
-                return _Source(path, file, is_changed=digest != self._digests[path])
+                # A kernel may have LF where this checkout has CR LF.
+                digests = {hashlib.sha256(each).hexdigest() for each in (data, data.replace(b"\r\n", b"\n"))}
+                return _Source(path, file, is_changed=self._digests[path] not in digests)
         return None
 
 
