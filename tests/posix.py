@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,7 @@ class _Module(pytest.Module):
             pytest.skip(f"Windows has no {missing[1]}", allow_module_level=True)
 
 
-def pytest_pycollect_makemodule(module_path: object, parent: pytest.Collector) -> pytest.Module:
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module:
     module: pytest.Module = _Module.from_parent(parent, path=module_path)
     return module
 

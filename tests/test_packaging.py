@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from packaging.metadata import Metadata
 
 from runner_test.server import running_server
 from tests.installed import bin_folder, built_wheel, folder_of_all, run_program
@@ -84,6 +86,42 @@ def test_the_wheel_holds_packages_and_templates_only(wheel: Path) -> None:
     assert {f"coordinator/report/report.{ending}" for ending in ("html.j2", "css", "js")} <= set(names)
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"coordinator", "runner_test", "coord_log.py"}
+
+
+def test_the_wheel_is_for_every_system(wheel: Path) -> None:
+    """Pure Python, with a page that an index can show, and no dependency for one system only."""
+    assert wheel.name.endswith("-py3-none-any.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (folder,) = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
+        metadata = Metadata.from_email(archive.read(f"{folder}/METADATA"), validate=True)
+        assert "Root-Is-Purelib: true" in archive.read(f"{folder}/WHEEL").decode()
+    assert metadata.description_content_type == "text/markdown"
+    assert (metadata.description or "").startswith("# coord\n")
+    systems = {each.rpartition(" :: ")[2] for each in metadata.classifiers or [] if each.startswith("Operating System")}
+    assert systems == {"Linux", "MacOS", "Windows"}
+    base = [each for each in metadata.requires_dist or [] if "extra ==" not in str(each.marker)]
+    assert base
+    assert not [str(each) for each in base if each.marker is not None]
+
+
+def test_the_sdist_has_all_that_the_wheel_needs(wheel: Path, tmp_path: Path) -> None:
+    """The wheel that is built of the unpacked sdist has the same files with the same bytes."""
+    build: list[str | Path] = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path]
+    done = run_program(*build, "--sdist", ROOT, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    source = tmp_path / sdist.name.removesuffix(".tar.gz")
+    for name in ("action.yml", "action/comment.py", ".github/workflows/ci.yml", "CHANGELOG.md", "tests/conftest.py"):
+        assert (source / name).is_file(), name
+    done = run_program(*build, "--wheel", source, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (again,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as one, zipfile.ZipFile(again) as other:
+        assert {each.filename: each.CRC for each in one.infolist()} == {
+            each.filename: each.CRC for each in other.infolist()
+        }
 
 
 def test_the_base_install_is_light(installed: Path) -> None:
