@@ -138,7 +138,7 @@ class Log:
             return
         values["metrics"] = {name: _finite(value) for name, value in values.get("metrics", {}).items()}
         line = json.dumps({"event": event, "time": round(time.monotonic() - self._begun, 3), **values})
-        with (self._directory / "metrics.jsonl").open("w" if first else "a", encoding="utf-8") as file:
+        with (self._directory / "metrics.jsonl").open("w" if first else "a", encoding="utf-8", newline="\n") as file:
             file.write(line + "\n")
         sys.stderr.flush()
         # A progress bar may have left an unfinished line: an event begins a line of its own.
@@ -156,7 +156,7 @@ class Log:
             "seconds": round(time.monotonic() - (self._begun or 0.0), 3),
         }
         unfinished = self._directory / f".metrics.json.{os.getpid()}"
-        unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        unfinished.write_bytes((json.dumps(summary, indent=2) + "\n").encode("utf-8"))
         unfinished.replace(self._directory / "metrics.json")
 
 

@@ -13,8 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from coordinator.errors import FileError, UsageError
+from coordinator.system import IS_WINDOWS, is_too_long, remove, remove_tree, replace
 
 _NO_LOCKS = "This file system has no locks, and coord needs them: put the project on a local disk."
+_LONG = "The path is too long for this system: put the project in a folder nearer to the top." + (
+    " Or let Windows take long paths: LongPathsEnabled, see docs/machines.md." if IS_WINDOWS else ""
+)
 _HINTS = {
     errno.ENOSPC: "The disk is full. Free some space, then repeat the command.",
     errno.EDQUOT: "Your share of this disk is used up. Free some space, then repeat the command.",
@@ -59,7 +63,8 @@ def explained(error: OSError | UnicodeEncodeError) -> FileError:
         return FileError(f"{error.object!a} cannot be written as {error.encoding}: {error.reason}")
     files = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     what = error.strerror or str(error) or type(error).__name__
-    return FileError(f"{files}: {what}" if files else what, hint=_HINTS.get(error.errno or 0))
+    hint = _LONG if is_too_long(error) else _HINTS.get(error.errno or 0)
+    return FileError(f"{files}: {what}" if files else what, hint=hint)
 
 
 @contextlib.contextmanager
@@ -135,9 +140,9 @@ def unfinished(file: Path, *, within: Path | None = None) -> Iterator[Path]:
     new = (within or file.parent) / f".unfinished-{os.urandom(6).hex()}"
     try:
         yield new
-        new.replace(file)
+        replace(new, file)
     finally:
-        new.unlink(missing_ok=True)
+        remove(new)
 
 
 def check_free(directory: Path) -> None:
@@ -171,7 +176,7 @@ def write_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
         try:
             new.mkdir()
             _write_files(new, files)
-            new.rename(top)
+            replace(new, top)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
@@ -188,9 +193,9 @@ def _fill(top: Path, files: Mapping[Path, bytes]) -> None:
     try:
         _write_files(unfinished / "new", files)
         children = sorted((unfinished / "new").iterdir())
-        (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8")
+        (unfinished / _NAMES).write_text(json.dumps([child.name for child in children]), encoding="utf-8", newline="\n")
         for child in children:
-            child.rename(top / child.name)
+            replace(child, top / child.name)
         (unfinished / _NAMES).unlink()  # from here on they count
     except BaseException:
         _empty(top)
@@ -202,9 +207,9 @@ def _empty(top: Path) -> None:
     for name in sorted(_left_in(top), key=_UNFINISHED.__eq__):  # the note of the names last
         path = top / name
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            remove_tree(path)
         else:
-            path.unlink(missing_ok=True)
+            remove(path)
 
 
 def _left_in(top: Path) -> set[str]:
@@ -231,12 +236,12 @@ def replace_folder(directory: Path, files: Mapping[Path, bytes]) -> None:
             new.mkdir()
             _write_files(new, files)
             if directory.exists():
-                directory.rename(old)
-            new.rename(directory)
+                replace(directory, old)
+            replace(new, directory)
         finally:
             shutil.rmtree(new, ignore_errors=True)
             if not directory.exists() and old.exists():
-                old.rename(directory)
+                replace(old, directory)
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from pathlib import PurePosixPath
 
+from coordinator.system import IS_WINDOWS
 from coordinator.text import clean
 
 _PART_MAX = 255  # bytes of the name of one file or folder, on the usual file systems
@@ -33,6 +35,37 @@ def confined(name: str) -> PurePosixPath:
     if max(len(part.encode("utf-8")) for part in path.parts) > _PART_MAX:
         raise ValueError(f"a part of it is longer than {_PART_MAX} bytes")
     return path
+
+
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(?:\..*)?", re.IGNORECASE)
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]|[. ]+$')
+
+
+def is_device(part: str) -> bool:
+    """Whether Windows takes this name of a file or folder for a device: NUL, aux.yaml."""
+    return _DEVICE.fullmatch(part) is not None
+
+
+def windows_name(path: PurePosixPath) -> PurePosixPath:
+    """The path itself where Windows takes it, or else one like it, which is made of no other name.
+
+    Windows would take `a:b` for a hidden part of `a`, `nul.csv` for a device, and `a.` for `a`.
+    """
+    return PurePosixPath(*map(_windows_part, path.parts))
+
+
+def local_name(path: PurePosixPath) -> PurePosixPath:
+    """The name that a file from elsewhere has on this machine."""
+    return windows_name(path) if IS_WINDOWS else path
+
+
+def _windows_part(part: str) -> str:
+    if not is_device(part) and not _NOT_ON_WINDOWS.search(part):
+        return part
+    mark = hashlib.sha256(part.encode("utf-8")).hexdigest()[:8]
+    first, dot, rest = _NOT_ON_WINDOWS.sub("_", part).partition(".")
+    first = first.encode("utf-8")[: _PART_MAX - len(mark) - 1 - len(f"{dot}{rest}".encode())].decode("utf-8", "ignore")
+    return f"{first}-{mark}{dot}{rest}"
 
 
 def is_confined(name: object) -> bool:

@@ -30,7 +30,7 @@ LAYERS = [
     {"kernel"},
     {"bundle", "wheels"},
     {"project"},
-    {"__init__", "clock", "environment", "errors", "files", "kaggle_rules", "names", "text"},
+    {"__init__", "clock", "environment", "errors", "files", "kaggle_rules", "names", "system", "text"},
 ]
 STANDARD_LIBRARY = sys.stdlib_module_names
 

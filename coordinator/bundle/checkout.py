@@ -42,19 +42,19 @@ def check_out(contents: dict[str, bytes], session: Path) -> Path:
         written, folders = write_new(contents, here)
     except OSError as error:
         raise SystemExit(f"coord: {here} cannot take the program's files: {error}") from None
-    if not hasattr(os, "fork"):
+    if sys.platform == "win32":
         atexit.register(remove_unchanged, written, folders)
-        return here
-    signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until somebody can take them
-    child = os.fork()
-    if child:
-        status = waited_for(child)
-        remove_unchanged(written, folders)
-        end_as(status)
-    if not on_terminal():
-        os.setpgid(0, 0)
-    die_with_parent()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    else:
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)  # until somebody can take them
+        child = os.fork()
+        if child:
+            status = waited_for(child)
+            remove_unchanged(written, folders)
+            end_as(status)
+        if not on_terminal():
+            os.setpgid(0, 0)
+        die_with_parent()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
     return here
 
 
@@ -110,34 +110,35 @@ def on_terminal() -> bool:
         return False
 
 
-def waited_for(child: int) -> int:
-    """The wait status of the child, to which signals are passed on meanwhile."""
+if sys.platform != "win32":
 
-    def pass_on(number: int, _: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, number)
+    def waited_for(child: int) -> int:
+        """The wait status of the child, to which signals are passed on meanwhile."""
 
-    for number in PASSED_ON:
-        signal.signal(number, pass_on)
-    if on_terminal():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the child without help
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
-    return os.waitpid(child, 0)[1]
+        def pass_on(number: int, _: object) -> None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
 
+        for number in PASSED_ON:
+            signal.signal(number, pass_on)
+        if on_terminal():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # it reaches the child without help
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        return os.waitpid(child, 0)[1]
 
-def end_as(status: int) -> NoReturn:
-    """Ends this process as the wait status says: with that exit code, or by that signal."""
-    if not os.WIFSIGNALED(status):
-        raise SystemExit(os.WEXITSTATUS(status))
-    import resource
+    def end_as(status: int) -> NoReturn:
+        """Ends this process as the wait status says: with that exit code, or by that signal."""
+        if not os.WIFSIGNALED(status):
+            raise SystemExit(os.WEXITSTATUS(status))
+        import resource
 
-    number = os.WTERMSIG(status)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the child has left its own
-    atexit._run_exitfuncs()  # which a death by signal leaves out
-    if number != signal.SIGKILL:
-        signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    raise SystemExit(128 + number)  # the signal is blocked
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the child has left its own
+        atexit._run_exitfuncs()  # which a death by signal leaves out
+        if number != signal.SIGKILL:
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        raise SystemExit(128 + number)  # the signal is blocked
 
 
 def die_with_parent() -> None:

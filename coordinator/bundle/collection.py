@@ -267,7 +267,9 @@ class Collection:
         groups = [self.folders, *((folder,) for folder in self.added)]
         places = [places for folders in groups if (places := located(folders, name))]
         if name == LOG_MODULE and not places:
-            self.files[f"{name}.py"] = SourceFile(f"{name}.py", shipped(f"{name}.py").read_bytes())
+            self.files[f"{name}.py"] = SourceFile(
+                f"{name}.py", shipped(f"{name}.py").read_bytes().replace(b"\r\n", b"\n")
+            )
         for group in places:  # which one Python finds depends on when the program adds its folders
             self._take_places(group, name, imported, where)
 

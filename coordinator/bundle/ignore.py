@@ -61,7 +61,7 @@ class Ignored:
 
     def __init__(self, root: Path, exclude: Sequence[str] = ()) -> None:
         self._root = root
-        self._top = _work_tree(root)
+        self._top = work_tree(root)
         self._gitignores: dict[Path, _Rules | None] = {}
         self._folders: dict[Path, IgnoreRule | None] = {}
         self._excluded = _rules(root, [IgnoreRule(EXCLUDE, 0, pattern) for pattern in exclude])
@@ -146,6 +146,6 @@ def _rules(base: Path, rules: Sequence[IgnoreRule]) -> _Rules | None:
     return _Rules(base, spec, rules)
 
 
-def _work_tree(root: Path) -> Path:
+def work_tree(root: Path) -> Path:
     """The top of the git work tree that the root lies in; the root itself outside of one."""
     return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)

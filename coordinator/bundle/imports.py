@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import signal
 import symtable
 import unicodedata
 import warnings
@@ -14,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.errors import BundleError
+from coordinator.system import CAN_FORK, interrupts_held_back, processors
 
 # Functions that import the module that their first argument names, and such that run the file that an argument names.
 # A module that calls one contains its name.
@@ -105,7 +104,7 @@ def syntax_errors(sources: Sequence[tuple[str, bytes]]) -> Iterator[tuple[str, B
 
     The 1,500 modules of sympy take 3.7 seconds of a processor: on two of them a bundle is done a quarter sooner.
     """
-    if sum(len(source) for _, source in sources) < _PARALLEL:
+    if sum(len(source) for _, source in sources) < _PARALLEL or not CAN_FORK:
         return _check_each(sources)
     return _check_in_processes(sources)
 
@@ -115,13 +114,10 @@ def _check_in_processes(sources: Sequence[tuple[str, bytes]]) -> Iterator[tuple[
     from multiprocessing import get_context
 
     batches = [sources[start : start + 50] for start in range(0, len(sources), 50)]
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), mp_context=get_context("fork")) as pool:
+    with ProcessPoolExecutor(processors(), mp_context=get_context("fork")) as pool:
         # Workers ignore Ctrl-C: one that ended with it might hold a lock, and the pool would wait for ever.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            results = pool.map(_refused, batches)  # starts the workers, which inherit the mask
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        with interrupts_held_back():
+            results = pool.map(_refused, batches)  # starts the workers, which inherit that
         refused = {path for batch in results for path in batch}
     # Once more here: an error from another process has lost its cause.
     yield from _check_each([(path, source) for path, source in sources if path in refused])

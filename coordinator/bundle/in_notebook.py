@@ -29,6 +29,7 @@ THIS = RULER + "coord in a notebook"
 CELLS: list[str] = []
 """The first lines of the script's cells, in their order. In a notebook, the end of this cell sets it."""
 
+_KILL = 9  # SIGKILL, a name that Windows does not have
 # What a notebook's kernel sets for itself: pictures and colours for a browser.
 _OF_THE_NOTEBOOK = ("MPLBACKEND", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "JPY_PARENT_PID")
 
@@ -100,7 +101,7 @@ def follow(command: list[str]) -> int:
 
         def interrupt(number: int, _: Any) -> None:
             interrupts.append(number)
-            os.killpg(process.pid, number)
+            _send(process, number)
 
         before = signal.signal(signal.SIGINT, interrupt)
         try:
@@ -108,11 +109,17 @@ def follow(command: list[str]) -> int:
         finally:
             signal.signal(signal.SIGINT, before)
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                _send(process, _KILL)
     code = process.returncode
     if interrupts and code in (-signal.SIGINT, 128 + signal.SIGINT):
         raise KeyboardInterrupt
     return code if code >= 0 else 128 - code
+
+
+def _send(process: "subprocess.Popen[bytes]", number: int) -> None:
+    """Sends a signal to the program and all that it started."""
+    if sys.platform != "win32":
+        os.killpg(process.pid, number)
 
 
 def _show(process: "subprocess.Popen[bytes]") -> None:

@@ -45,7 +45,9 @@ def install(slug: str, wheels: Sequence[Wheel]) -> None:
 def fits(file: str) -> bool:
     """Whether this Python, on this machine, can use the wheel of that name: by the tags at its end."""
     pythons, abis, platforms = (part.split(".") for part in file.removesuffix(".whl").rsplit("-", 3)[-3:])
-    machine = f"_{os.uname().machine}" if sys.platform == "linux" else "of no other system"
+    machine = "of no other system"
+    if sys.platform == "linux":
+        machine = f"_{os.uname().machine}"
     if not any(platform == "any" or platform.endswith(machine) for platform in platforms):
         return False
     major, minor = sys.version_info[:2]

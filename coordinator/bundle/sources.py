@@ -15,6 +15,8 @@ from coordinator.bundle.by_name import NamedCollection
 from coordinator.bundle.collection import Collection, Selection as Selection
 from coordinator.bundle.exclusions import Module
 from coordinator.bundle.files import SourceFile, failures_told
+from coordinator.bundle.ignore import work_tree
+from coordinator.bundle.line_ends import as_committed
 from coordinator.bundle.roots import Misplaced, elsewhere
 from coordinator.errors import BundleError
 from coordinator.project import is_script as is_script_in
@@ -97,7 +99,7 @@ def gather(
         collection.left_out.check(modules)
         if script is None and entry in collection.files:
             raise BundleError(f"{entry} is a file and the entry module: rename the file")
-        files = tuple(collection.files[path] for path in sorted(collection.files))
+        files = as_committed(root, work_tree(root), [collection.files[path] for path in sorted(collection.files)])
         collection.guard.check(files)
         return Collected(
             root,

@@ -15,6 +15,7 @@ from coordinator.cli.naming import takes_bare_name
 from coordinator.cli.stdio import STDOUT, give_up
 from coordinator.cli.terminal import complain, say
 from coordinator.errors import CoordError, Later, RunFailed
+from coordinator.system import READER_GONE
 
 if TYPE_CHECKING:
     from coordinator.ledger import Ledger, Run
@@ -64,6 +65,7 @@ WaitForSlot = Annotated[
 ]
 WaitForNeeds = Annotated[bool, typer.Option("--wait-for-needs", help="Wait until the runs that it needs have ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a comment on GitHub.")]
 
 
 def command(function: Callable[P, R]) -> Callable[P, R]:
@@ -97,7 +99,7 @@ def ended() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # the reader of our output (say, `head`) has ended
         give_up(sys.stdout)
-        raise typer.Exit(128 + signal.SIGPIPE) from None
+        raise typer.Exit(READER_GONE) from None
     except (OSError, UnicodeEncodeError) as error:
         from coordinator.files import explained
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from coordinator.errors import CoordError
-from coordinator.text import clean, to_json
+from coordinator.text import clean, command_line, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -186,6 +186,13 @@ def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) ->
         new_console().print(renderable(), crop=False)
 
 
+def show_markdown(renderable: Callable[[], RenderableType]) -> None:
+    """Prints the same table or text as Markdown."""
+    from coordinator.cli.tables.markdown import markdown
+
+    print(markdown(renderable()), end="\n\n", flush=True)
+
+
 def show_line(data: Any) -> None:
     """Prints one line of JSON, at once."""
     print(json.dumps(data), flush=True)
@@ -206,6 +213,11 @@ def show_text(text: str) -> None:
 def say(text: str) -> None:
     """Prints a line of progress; see `show_text`."""
     print(clean(text), file=sys.stderr, flush=True)
+
+
+def next_step(*command: str) -> None:
+    """Names the command that most users need now."""
+    say(f"next: {command_line('coord', *command)}")
 
 
 def ask(question: str) -> str:

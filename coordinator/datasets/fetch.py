@@ -111,7 +111,8 @@ class _Fetch:
         left_alone = [*arriving.said(listed.left_alone), *arriving.said(refused)]
         results.finish(complete=not left_alone)
         names = tuple(sorted(str(path) for path in listed.files if results.is_here(path, results.fetched().get(path))))
-        warnings = (*left_alone, *([] if left_alone else self._changed(there, results)))
+        changed = [] if left_alone or listed.renamed else self._changed(there, results)
+        warnings = (*left_alone, *listed.said(), *changed)
         return FetchedDataset(self.address, self.version, self.folder, names, tally.moved, warnings)
 
     def _listing(self) -> list[OutputFile]:

@@ -57,7 +57,7 @@ class Journal:
         with self._lock:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.touch(mode=0o600)
-            with self._file.open("a", encoding="utf-8") as journal:
+            with self._file.open("a", encoding="utf-8", newline="\n") as journal:
                 journal.write(line)
             self._begun[key] = _Begun(place, is_whole)
 

@@ -55,7 +55,9 @@ class WandbFolder:
             (made,) = (unfinished / "wandb").glob(f"offline-run-*-{record.run.id}")
             for name in ("logs", "tmp"):  # wandb's own files about this machine
                 shutil.rmtree(made / name, ignore_errors=True)
-            (made / _MARK).write_text(json.dumps({"fingerprint": record.fingerprint}) + "\n", encoding="utf-8")
+            (made / _MARK).write_text(
+                json.dumps({"fingerprint": record.fingerprint}) + "\n", encoding="utf-8", newline="\n"
+            )
             runs.mkdir(exist_ok=True)
             for folder in older:
                 folder.rename(unfinished / folder.name)

@@ -107,7 +107,7 @@ def keep(copy: Path, changes: Sequence[Remark], *, are_removed: bool = False) ->
     lines = [{**each.to_json(), "removed": True} if are_removed else each.to_json() for each in changes]
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        with copy.open("a", encoding="utf-8") as file:
+        with copy.open("a", encoding="utf-8", newline="\n") as file:
             # Each on a line of its own, even if a killed process left the last line unfinished.
             file.write("".join(f"\n{json.dumps(line, ensure_ascii=False)}\n" for line in lines))
     except OSError as error:

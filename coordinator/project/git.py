@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -110,6 +110,46 @@ def tracked_though_ignored(top: Path) -> frozenset[Path]:
         return frozenset()
     files = [top / name for name in listed.split("\0") if name]
     return frozenset(files).union(*(file.parents for file in files))
+
+
+_NAMED_AT_ONCE = 100  # files in one command line: Windows takes 32,767 characters
+
+
+def committed_with_lf(top: Path, names: Sequence[str]) -> frozenset[str]:
+    """Those of the files (relative to the work tree) whose CR LF git turns into LF when they are committed.
+
+    That is what core.autocrlf and .gitattributes say. A file that is in the repository with CR LF is not among them.
+    None if git does not answer.
+    """
+    found = set()
+    try:
+        for start in range(0, len(names), _NAMED_AT_ONCE):
+            some = names[start : start + _NAMED_AT_ONCE]
+            listed = _git(top, "--literal-pathspecs", "ls-files", "--eol", "-z", "--cached", "--others", "--", *some)
+            for line in filter(None, listed.split("\0")):
+                ends, _, name = line.partition("\t")
+                if _becomes_lf(top, *(part.partition("/")[2] for part in ends.split(None, 2))):
+                    found.add(name)
+    except (_Refused, OSError, subprocess.TimeoutExpired):
+        return frozenset()
+    return frozenset(found)
+
+
+def _becomes_lf(top: Path, index: str, work_tree: str, attribute: str) -> bool:
+    if work_tree not in ("crlf", "mixed"):
+        return False
+    kind = attribute.split(" ")[0]
+    if kind == "text":
+        return True
+    return index not in ("crlf", "mixed") and (kind == "text=auto" or (not kind and _converts(top)))
+
+
+def _converts(top: Path) -> bool:
+    """Whether git's settings convert files of which .gitattributes says nothing."""
+    try:
+        return _git(top, "config", "--get", "core.autocrlf").strip().lower() in ("true", "input", "yes", "on", "1")
+    except _Refused:  # it is not set
+        return False
 
 
 def _is_among(names: set[str], path: Path) -> bool:

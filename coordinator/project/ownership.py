@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from coordinator.errors import ProjectError
+from coordinator.system import user_number
 
 TRUST_VARIABLE = "COORD_TRUST"
 
@@ -20,20 +21,20 @@ def check_owner(root: Path, paths: Iterable[Path]) -> None:
 
     Root's are as good as one's own. Links count with what they lead to.
     """
-    if not hasattr(os, "geteuid") or root in _trusted():
+    us = user_number()
+    if us is None or root in _trusted():
         return
     for path in paths:
         for owner in (path.lstat().st_uid, path.stat().st_uid) if path.exists() else ():
-            if owner not in _ours():
+            if owner not in _ours(us):
                 raise ProjectError(
                     f"{path} belongs to another user (number {owner}), and this project's settings name code to run",
                     hint=f"If you trust it: export {TRUST_VARIABLE}={shlex.quote(str(root))}",
                 )
 
 
-def _ours() -> set[int]:
+def _ours(us: int) -> set[int]:
     """Numbers of users who can do what we can do anyway: us, root, and who became root by sudo."""
-    us = os.geteuid()
     sudo = os.environ.get("SUDO_UID", "") if us == 0 else ""
     return {us, 0, *([int(sudo)] if sudo.isascii() and sudo.isdigit() else [])}
 

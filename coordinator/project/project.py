@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from coordinator.errors import NoProject, ProjectError
-from coordinator.names import is_confined, is_plain
+from coordinator.names import is_confined, is_device, is_plain
 from coordinator.project.launch import is_script
 from coordinator.project.own_modules import own_module
 from coordinator.project.ownership import check_owner
@@ -22,6 +22,7 @@ from coordinator.project.problem import ConfigProblem, join
 from coordinator.project.schema import check
 from coordinator.project.settings import Settings, TargetName, kind_of, parse_target
 from coordinator.project.shipped import default_template
+from coordinator.system import IS_WINDOWS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Project:
 
     def relative(self, path: Path) -> str:
         """The path as a person in the project's root would type it."""
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def config_class(self) -> type:
         """The config's dataclass, imported from the project without the rest of the model source.
@@ -212,6 +213,8 @@ def _part(name: str) -> str:
         raise ProjectError(
             f"{name!r} can be no name of a file of this project", hint="Where is it from? See: coord ledger check"
         )
+    if IS_WINDOWS and is_device(name):
+        raise ProjectError(f"{name} can be no file on Windows: it is a device there", hint="Give it another name.")
     return name
 
 

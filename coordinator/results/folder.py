@@ -20,6 +20,7 @@ from typing import Any
 
 from coordinator.files import write_atomically
 from coordinator.names import confined, is_plain
+from coordinator.system import remove, replace
 
 RUN = "run.json"
 SUMMARY = "metrics.json"
@@ -55,7 +56,7 @@ class Results:
         known = self._known()
         if "id" in known and known["id"] != provenance["id"]:
             old = known["id"] if is_plain(known["id"]) else _short(str(known["id"]))
-            self.directory.rename(_aside(self.directory, old))
+            replace(self.directory, _aside(self.directory, old))
             self.directory.mkdir()
             known, self._unfinished = {}, {}
         self._write_run({**provenance, "output": known.get("output", {})})
@@ -123,7 +124,7 @@ class Results:
         file = self._parts / f"{key}-{identity}.part"
         other = self._unfinished.get(key, file)
         if other != file:
-            other.unlink(missing_ok=True)
+            remove(other)
         self._unfinished[key] = file
         return file
 
@@ -133,9 +134,9 @@ class Results:
         destination.parent.mkdir(parents=True, exist_ok=True)
         # On a line of its own, even after a line that a killed process did not finish.
         line = "\n" + json.dumps({"name": str(path), **asdict(kept)}) + "\n"
-        with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8") as journal:
+        with self._lock, (self._parts / _JOURNAL).open("a", encoding="utf-8", newline="\n") as journal:
             journal.write(line)
-        part.replace(destination)
+        replace(part, destination)
 
     def write(self, name: str, text: str) -> None:
         """Writes a file of coord's own. A reader never sees half of it."""
@@ -145,7 +146,7 @@ class Results:
     def finish(self, *, complete: bool) -> None:
         """Writes the record of fetched files into run.json. Parts stay, unless the fetch is `complete`."""
         self._consolidate(self.fetched())
-        (self._parts / _JOURNAL).unlink(missing_ok=True)
+        remove(self._parts / _JOURNAL)
         if complete:
             shutil.rmtree(self._parts, ignore_errors=True)
         elif not any(self._parts.iterdir()):
@@ -162,7 +163,7 @@ class Results:
     def names(self) -> tuple[str, ...]:
         """The relative paths of the files here, without parts, sorted."""
         paths = (path.relative_to(self.directory) for path in self.directory.rglob("*") if path.is_file())
-        return tuple(sorted(str(path) for path in paths if path.parts[0] != PARTS))
+        return tuple(sorted(path.as_posix() for path in paths if path.parts[0] != PARTS))
 
     def _consolidate(self, kept: Mapping[PurePosixPath, Kept]) -> None:
         output = {str(path): asdict(item) for path, item in sorted(kept.items())}

@@ -16,7 +16,7 @@ _EXIT_CODE = "exit_code"
 
 def note_end(root: Path, exit_code: int) -> None:
     """Records in a dry run's folder how it ended: what a run that failed, or was killed, left is no output."""
-    (root / _EXIT_CODE).write_text(f"{exit_code}\n", encoding="utf-8")
+    (root / _EXIT_CODE).write_text(f"{exit_code}\n", encoding="utf-8", newline="\n")
 
 
 def stand_in(project: Project, experiment: str, need: Need) -> tuple[Path, str]:

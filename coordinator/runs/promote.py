@@ -82,6 +82,7 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
         **{Path(SOURCES, file.path): file.data for file in kernel.files},
         **{Path(RESULTS, name): (results / name).read_bytes() for name in _KEPT if (results / name).is_file()},
     }
+    files[Path(".gitattributes")] = b"* -text\n"  # git changes no line ends in them
     files[Path("README.md")] = _readme(run, directory).encode("utf-8")
     manifest = {
         "schema": _SCHEMA,

@@ -165,10 +165,10 @@ def _merge(workspace: Workspace, whole: str, runs: Sequence[Run]) -> Run:
     with tempfile.TemporaryDirectory(prefix="coord-merge-") as folder:
         merged = Path(folder)
         text = json.dumps(summary.to_json(), indent=2, ensure_ascii=False)
-        (merged / SUMMARY).write_text(text + "\n", encoding="utf-8")
+        (merged / SUMMARY).write_text(text + "\n", encoding="utf-8", newline="\n")
         (merged / OOF).write_text(oof, encoding="utf-8", newline="")
         if events := merged_events(folders):
-            (merged / EVENTS).write_text(events, encoding="utf-8")
+            (merged / EVENTS).write_text(events, encoding="utf-8", newline="\n")
         if (folders[0] / FOLDS).is_file():
             shutil.copy(folders[0] / FOLDS, merged)
         if (module := workspace.project.settings.sweep.merge) is not None:
@@ -214,7 +214,7 @@ def _replace(results: Results, folder: Path) -> None:
         shutil.copyfile(file, part)
         results.keep(path, part, kept)
     results.finish(complete=True)
-    here = {RUN, *(str(file.relative_to(folder)) for file in files)}
+    here = {RUN, *(file.relative_to(folder).as_posix() for file in files)}
     for name in results.names():
         if name not in here:
             (results.directory / name).unlink()

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from coordinator.errors import CoordError, DependencyError, TargetError, UsageError
 from coordinator.project import Project
+from coordinator.system import IS_WINDOWS
 from coordinator.target.competitions import SubmissionState
 from coordinator.target.kernel_ref import KernelRef
 from coordinator.target.protocol import LogRecord
@@ -30,6 +31,11 @@ WEBSITE = f"http://127.0.0.1:{PORT}"
 
 
 def _module(name: str) -> ModuleType:
+    if IS_WINDOWS:
+        raise UsageError(
+            "the local Kaggle (and with it dry-run and --target local) runs on Linux and macOS, not on Windows",
+            hint="Use it in WSL: wsl --install, and there pip install 'coord[local]'. The target kaggle works here.",
+        )
     try:
         return importlib.import_module(f"runner_test.{name}")
     except ModuleNotFoundError as error:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from coordinator.errors import TargetError
-from coordinator.names import confined, same_file
+from coordinator.names import confined, local_name, same_file
+from coordinator.system import is_too_long
 from coordinator.target import OutputFile
 from coordinator.transfers import parallel
 from coordinator.transfers.progress import Progress
@@ -33,6 +34,8 @@ class Arriving:
 
     files: dict[PurePosixPath, OutputFile]
     left_alone: Refused = field(default_factory=dict)
+    renamed: Mapping[str, PurePosixPath] = field(default_factory=dict)
+    """Names that this system does not take -> those that the files have here instead."""
 
     @classmethod
     def of(cls, listed: Iterable[OutputFile], ours: Iterable[str], *, ignores_case: bool) -> Arriving:
@@ -41,12 +44,16 @@ class Arriving:
         own = {same(PurePosixPath(name)) for name in ours}
         found: dict[str, tuple[PurePosixPath, OutputFile]] = {}
         left_alone: Refused = {}
+        renamed: dict[str, PurePosixPath] = {}
         for file in listed:
             try:
-                path = confined(file.name)
+                named = confined(file.name)
             except ValueError as error:
                 left_alone.setdefault(str(error), []).append(file.name)
                 continue
+            path = local_name(named)
+            if path != named:
+                renamed[file.name] = path
             first, _ = found.setdefault(same(path), (path, file))
             if same(PurePosixPath(path.parts[0])) in own:
                 del found[same(path)]
@@ -57,7 +64,13 @@ class Arriving:
             if any(same(folder) in found for folder in path.parents):
                 del found[key]
                 left_alone.setdefault("a file has the name of its folder", []).append(file.name)
-        return cls(dict(found.values()), left_alone)
+        return cls(dict(found.values()), left_alone, renamed)
+
+    def said(self) -> Iterator[str]:
+        """A line about the files that have another name here."""
+        each = [f"{_shown(name)} is {path} here" for name, path in self.renamed.items()]
+        if each:
+            yield f"names that Windows does not take: {', '.join(each[:3])}{_more(len(each) - 3)}"
 
 
 def bring_named(transfer: Transfer, path: PurePosixPath, refused: Refused) -> None:
@@ -65,7 +78,7 @@ def bring_named(transfer: Transfer, path: PurePosixPath, refused: Refused) -> No
     try:
         transfer.bring(path)
     except (OSError, UnicodeEncodeError) as error:  # the latter where the file system's names are not UTF-8
-        if isinstance(error, OSError) and error.errno not in _OF_THE_NAME:
+        if isinstance(error, OSError) and error.errno not in _OF_THE_NAME and not is_too_long(error):
             raise
         why = (error.strerror if isinstance(error, OSError) else error.reason) or "no reason given"
         refused.setdefault(f"this system refuses the name ({why})", []).append(str(path))
@@ -95,8 +108,11 @@ def run(
 def said(names: Mapping[str, Sequence[str]]) -> Iterator[str]:
     """A line for each reason, with the first of its names."""
     for why, each in names.items():
-        shown, more = ", ".join(map(_shown, each[:3])), len(each) - 3
-        yield f"not fetched, because {why}: {shown}{f' and {more} more' if more > 0 else ''}"
+        yield f"not fetched, because {why}: {', '.join(map(_shown, each[:3]))}{_more(len(each) - 3)}"
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
 
 
 def _shown(name: str) -> str:

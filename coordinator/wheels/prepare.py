@@ -90,7 +90,7 @@ def _download(image: Image, lock: Lock, folder: Path, say: Callable[[str], None]
     with tempfile.TemporaryDirectory(prefix="coord-wheels-") as temporary:
         listed = Path(temporary, "requirements.txt")
         lines = [f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in lock.wheels]
-        listed.write_text("".join(lines), encoding="utf-8")
+        listed.write_text("".join(lines), encoding="utf-8", newline="\n")
         run_pip(image, Path(temporary), ["download", "--no-deps", "--dest", str(folder), "--requirement", str(listed)])
     for wheel in lock.wheels:
         if not (folder / wheel.file).is_file() or _sha256(folder / wheel.file) != wheel.sha256:
@@ -102,7 +102,7 @@ def _kept(project: Project, lock: Lock, new: Path) -> Path | None:
     folder = project.wheels(lock.slug) if lock.wheels else None
     if folder is not None and not folder.is_dir():
         listed = json.dumps({"wheels": plain(lock.wheels)}, indent=2, ensure_ascii=False) + "\n"
-        (new / MANIFEST).write_text(listed, encoding="utf-8")
+        (new / MANIFEST).write_text(listed, encoding="utf-8", newline="\n")
         new.chmod(0o755)
         new.rename(folder)
     for other in new.parent.iterdir():

@@ -67,7 +67,7 @@ def _download(
             if name not in open_:
                 _write_stub(links, image, name, version)
         kept = _constraints(requirements, versions, open_)
-        constraints.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        constraints.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8", newline="\n")
         options = ["--dest", str(folder), "--find-links", str(links), "--constraint", str(constraints)]
         output = run_pip(image, Path(temporary), ["download", *options, *map(str, requirements)])
         return {normalised(name) for name in _NO_EXTRA.findall(output)} & set(versions)

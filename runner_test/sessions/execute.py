@@ -21,22 +21,31 @@ _PIPE_LIMIT = 1 << 20  # bytes: more than any pipe holds
 # would collect the log. (`preexec_fn` could ask for that, too, but is unsafe if the caller has threads.) It adopts what
 # loses its parent (a daemon forks twice), so that all processes of the session stay its descendants, and can be found,
 # measured and killed. It writes the program's exit code, and lives on until it is killed as the last one.
+# macOS has no prctl: there it watches the supervisor itself, and a daemon that leaves the session is not found.
 _LAUNCHER = """
-import ctypes, os, signal, sys
+import ctypes, os, signal, sys, threading, time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-prctl = ctypes.CDLL(None).prctl
+prctl = getattr(ctypes.CDLL(None), "prctl", None)
 def follow(parent):
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if prctl:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit("the session's supervisor has ended")
+def watch(parent):
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os.killpg(0, signal.SIGKILL)
 supervisor, told = int(sys.argv[1]), int(sys.argv[2])
 follow(supervisor)
 os.set_inheritable(told, False)
-prctl(PR_SET_CHILD_SUBREAPER, 1)
+if prctl:
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
 launcher, program = os.getpid(), os.fork()
 if program == 0:
     follow(launcher)
     os.execv(sys.argv[3], sys.argv[3:])
+if not prctl:
+    threading.Thread(target=watch, args=[supervisor], daemon=True).start()
 os.close(1), os.close(2)
 while True:
     try:

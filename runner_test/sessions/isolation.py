@@ -13,6 +13,7 @@ import functools
 import math
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -157,10 +158,18 @@ class Container:
             *with_other,
             *("--remount-ro", "/", "--chdir", str(KAGGLE / WORKING)),
         ]
-        file = os.memfd_create("arguments")
+        file = _memory_file()
         os.write(file, b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
         os.lseek(file, 0, os.SEEK_SET)
         return [shutil.which("bwrap") or "bwrap", "--args", str(file), "--", *program], file
+
+
+def _memory_file() -> int:
+    """The descriptor of a new file that is nowhere on the disk."""
+    descriptor = -1
+    if sys.platform == "linux":  # bubblewrap is there only
+        descriptor = os.memfd_create("arguments")
+    return descriptor
 
 
 def moved(installed: Interpreter) -> dict[Path, PurePosixPath]:

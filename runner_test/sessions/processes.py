@@ -3,12 +3,14 @@
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import psutil
 
+_SHARES = Path("/proc/self/smaps_rollup")
 _KILLING = 10.0  # seconds that killed processes are given to end
 
 
@@ -58,9 +60,18 @@ def kill_session(leader: int) -> None:
     give_up = time.monotonic() + _KILLING
     _kill_others(leader, give_up)
     os.kill(leader, signal.SIGKILL)
-    os.waitid(os.P_PID, leader, os.WEXITED | os.WNOWAIT)
+    _await_end(leader)
     # What it started meanwhile. (bubblewrap does not end with its parent in its first milliseconds.)
     _kill_others(leader, give_up)
+
+
+def _await_end(child: int) -> None:
+    """Wait until a child has ended, without reaping it."""
+    if sys.platform == "linux":
+        os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    else:  # Python has no waitid on macOS before 3.13
+        while _is_living(psutil.Process(child)):
+            time.sleep(0.002)
 
 
 def _kill_others(leader: int, give_up: float) -> None:
@@ -113,6 +124,8 @@ def _resident(process: psutil.Process) -> int:
 
 def _proportional(process: psutil.Process) -> tuple[int, int]:
     """Bytes of the process's share (PSS): of its own pages and files, and of shared memory."""
+    if not _SHARES.exists():  # macOS tells no shares
+        return _resident(process), 0
     try:
         text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
     except PermissionError:

@@ -6,6 +6,7 @@ are visited one by one, because recursion ends with Python's stack, and a sessio
 
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -56,11 +57,14 @@ def _allow(path: str, bits: int) -> None:
     mode = stat.S_IMODE(os.lstat(path).st_mode)
     if mode & bits == bits:
         return
-    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
-    try:
-        Path(f"/proc/self/fd/{descriptor}").chmod(mode | bits)
-    finally:
-        os.close(descriptor)
+    if sys.platform == "linux":  # it can't change the mode of a path without following a link
+        descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+        try:
+            Path(f"/proc/self/fd/{descriptor}").chmod(mode | bits)
+        finally:
+            os.close(descriptor)
+    else:
+        Path(path).chmod(mode | bits, follow_symlinks=False)
 
 
 def readable_files(folder: Path) -> list[tuple[str, os.stat_result]]:

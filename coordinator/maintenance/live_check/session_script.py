@@ -81,7 +81,9 @@ def secret() -> str:
 
 def memory() -> float:
     """GiB of this machine, or of the group that limits this process."""
-    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    sizes = []
+    if sys.platform != "win32":
+        sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):
             sizes.append(int(pathlib.Path(name).read_text()))
@@ -97,7 +99,7 @@ def report(root: pathlib.Path) -> dict[str, typing.Any]:
         "argv": sys.argv[0],
         "file": globals().get("__file__", ""),
         "cwd": str(pathlib.Path.cwd()),
-        "uid": os.getuid(),
+        "uid": getattr(os, "getuid", int)(),
         "variables": sorted(os.environ),
         "values": {name: os.environ[name] for name in SHOWN if name in os.environ},
         "python": sys.version.split()[0],

@@ -22,6 +22,7 @@ from coordinator.project.adoption.settings_text import Tables, appended, tables_
 from coordinator.project.adoption.tree import Tree, read_tree
 from coordinator.project.init import check_names
 from coordinator.project.project import find_project
+from coordinator.system import ENDING
 
 _BASE = "base"
 _MADE = (".coord", "build", "results")
@@ -187,7 +188,7 @@ def _uninterrupted() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.getsignal(each) for each in ENDING}
     for each in before:
         signal.signal(each, lambda number, _: arrived.append(number))
     try:

@@ -84,4 +84,4 @@ if __name__ == "__main__":
     found = getattr(importlib.import_module(module), name)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         sys.exit(f"{module}:{name} is not a dataclass")
-    Path(output).write_text(json.dumps({"fields": described(found)}), encoding="utf-8")
+    Path(output).write_text(json.dumps({"fields": described(found)}), encoding="utf-8", newline="\n")

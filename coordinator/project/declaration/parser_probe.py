@@ -129,7 +129,7 @@ def main(output: str, entry: str, *args: str) -> None:
     """Runs the entry; what it parses first is written, and the program ends."""
 
     def end(found: "dict[str, object]") -> None:
-        Path(output).write_text(json.dumps(found), encoding="utf-8")
+        Path(output).write_text(json.dumps(found), encoding="utf-8", newline="\n")
         os._exit(0)
 
     def parse(parser: argparse.ArgumentParser, *_: object, **__: object) -> None:

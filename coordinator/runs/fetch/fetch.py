@@ -154,7 +154,7 @@ class _Fetch:
             run = self.workspace.ledger.update(run.id, fetched_at=now())
         remarks += [] if remarks or left_out else no_metrics(run)
         empty = [] if records else [f"{run.label} has an empty log"]
-        warnings = (*remarks, *empty, *arriving.said(listed.left_alone), *arriving.said(refused))
+        warnings = (*remarks, *empty, *arriving.said(listed.left_alone), *listed.said(), *arriving.said(refused))
         return Fetched(run, results.directory, results.names(), tally.moved, len(left_out), warnings)
 
     def _output(self) -> arriving.Arriving:

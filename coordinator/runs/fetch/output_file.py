@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coordinator.errors import SubmissionError, UsageError, did_you_mean
 from coordinator.ledger import Run
-from coordinator.names import confined
+from coordinator.names import confined, local_name
 from coordinator.results import Results
 from coordinator.runs.fetch.fetch import Choice, again, fetch_run
 from coordinator.workspace import Workspace
@@ -21,7 +21,7 @@ def ensure_local(workspace: Workspace, run: Run, name: str) -> tuple[Run, Path]:
     changed here.
     """
     try:
-        path = confined(name)
+        path = local_name(confined(name))
     except ValueError as error:
         raise UsageError(f"--file {name}: name one of the run's output files ({error})") from None
     results = Results(workspace.project.results(run.experiment, run.target, run.results_version))

@@ -7,10 +7,11 @@ without limit.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+
+from coordinator.system import after_fork
 
 _IDLE_SECONDS = 1.0
 """The longest pause of the thread, and how long it stays alive without a deadline to watch."""
@@ -94,4 +95,4 @@ def _start_again() -> None:
 
 
 # A forked process does not have the thread, and may have a copy of the lock that stays locked.
-os.register_at_fork(after_in_child=_start_again)
+after_fork(_start_again)
