@@ -1,8 +1,9 @@
 """Standard output and standard error as the commands need them.
 
-A character that the encoding does not have is escaped as in JSON, which stays valid. An error of standard output names
-it. An error of standard error is dropped: there is nobody to tell, and a push must not end because its progress cannot
-be shown.
+A character that the encoding does not have (a Windows console's, say) is drawn with one that it has, if it is part of a
+drawing, and else escaped as in JSON. What programs read (`exact`) is only escaped: JSON stays valid, and the same. An
+error of standard output names it. An error of standard error is dropped: there is nobody to tell, and a push must not
+end because its progress cannot be shown.
 """
 
 from __future__ import annotations
@@ -53,8 +54,29 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
-_ESCAPED = "coord-escaped"
+_DRAWN = str.maketrans(
+    "▁▂▃▄▅▆▇█" + "▉▊▋▌▍▎▏" + "░▒▓" + "─━│┃╴╵╶╷" + "┌┐└┘├┤┬┴┼╭╮╯╰" + "»›…·•–—×" + "✓✔✗✘" + "→←↑↓",
+    "_.,-=+*#" + "#######" + ".+#" + "--||-|-|" + "+++++++++++++" + ">>~.*--x" + "vvxx" + "><^v",
+)
+"""Each takes as much room as what it stands for: columns stay in line."""
+
+
+def _draw(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    pieces = (each.translate(_DRAWN) for each in error.object[error.start : error.end])
+    return "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in pieces), error.end
+
+
+_ESCAPED, _SHOWN = "coord-escaped", "coord-shown"
 codecs.register_error(_ESCAPED, _escape)
+codecs.register_error(_SHOWN, _draw)
+
+
+def exact(text: str) -> str:
+    """The text for programs: the characters that standard output does not have are escaped as in JSON."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, _ESCAPED).decode(encoding)
 
 
 @contextlib.contextmanager
@@ -100,7 +122,7 @@ def _made(kind: type[_Output], stream: TextIO | None) -> TextIO:
     return kind(
         stream.buffer,
         encoding=stream.encoding,
-        errors=_ESCAPED,
+        errors=_SHOWN,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from coordinator.cli.stdio import exact
 from coordinator.errors import CoordError
 from coordinator.text import clean, command_line, to_json
 
@@ -180,7 +181,7 @@ def new_console(*, stderr: bool = False) -> Console:
 def answer(data: Any, renderable: Callable[[], RenderableType] | None = None) -> None:
     """Prints the answer of a command: JSON if there is data, or else a table or text for people."""
     if renderable is None or data is not None:
-        print(to_json(data))
+        print(exact(to_json(data)))
     else:
         # Tables of a line a row (see tables/lines.py) are as wide as their rows where there is no screen.
         new_console().print(renderable(), crop=False)
@@ -202,7 +203,7 @@ def show_csv(table: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
     """Prints a header line (`columns` if there are no rows) and a line for each row; see `as_csv` for the cells."""
     from coordinator.ledger import as_csv
 
-    print(as_csv(table, columns=columns), end="", flush=True)
+    print(exact(as_csv(table, columns=columns)), end="", flush=True)
 
 
 def show_text(text: str) -> None:

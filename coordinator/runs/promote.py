@@ -100,7 +100,7 @@ def promote_run(project: Project, run: Run, directory: Path) -> tuple[str, ...]:
         "files": {path.as_posix(): hashlib.sha256(data).hexdigest() for path, data in sorted(files.items())},
     }
     write_folder(directory, {**files, Path(MANIFEST): _json(manifest)})
-    return tuple(sorted([*map(str, files), MANIFEST]))
+    return tuple(sorted([*(path.as_posix() for path in files), MANIFEST]))
 
 
 def verify(directory: Path) -> Verified:

@@ -99,7 +99,29 @@ def test_an_output_without_the_characters(
     elif "odd" in text and encoding == "utf-8":
         assert ABOUT in text
     elif "odd" in text:
-        assert "\\u03c0" in text or "\\u2192" in text
+        assert "\\u80ba" in text
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
+def test_drawings_keep_their_width(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """Spark lines, bars and arrows are drawn with what there is; other scripts are escaped. JSON is never redrawn."""
+    from coordinator.cli.stdio import prepared
+    from coordinator.cli.terminal import answer, show_text
+
+    content = io.BytesIO()
+    drawn = "▁▂▃▄▅▆▇█ ░▒ → ✓"
+    with monkeypatch.context() as patch:
+        stream = io.TextIOWrapper(content, encoding=encoding, errors="strict")
+        patch.setattr(sys, "stdout", stream)
+        with prepared():
+            show_text(drawn)
+            show_text("σ 肺")
+            answer([drawn])
+    first, second, *rest = content.getvalue().decode(encoding).splitlines()
+    assert len(first) == len(drawn)
+    assert "\\" not in first
+    assert second.endswith("\\u80ba")
+    assert json.loads("".join(rest)) == [drawn]
 
 
 @pytest.mark.parametrize("name", ["é", "\udcff", "\x1b[31m", "𝔸"])

@@ -23,8 +23,8 @@ from typing import Any
 
 LOADED = """
 asyncio concurrent.futures ctypes ctypes.util getpass gzip html http.client importlib.metadata importlib.resources
-locale logging multiprocessing.pool netrc platform runpy secrets shutil sqlite3 ssl statistics subprocess symtable tarfile
-tempfile uuid webbrowser zipfile
+locale logging multiprocessing.pool netrc platform runpy secrets shutil sqlite3 ssl statistics subprocess symtable
+tarfile tempfile uuid webbrowser zipfile
 click filelock jinja2 kagglesdk.kaggle_client packaging.requirements pandas pathspec psutil requests rich.console
 rich.live rich.progress rich.table rich.text slugify typer typer.main typer.rich_utils urllib3 yaml
 """
@@ -68,7 +68,7 @@ def _without(module: types.ModuleType, names: list[str], **more: object) -> type
     return copy
 
 
-def _is_refused(name: str) -> bool:
+def is_refused(name: str) -> bool:
     return bool(FORBIDDEN & set(name)) or name != name.rstrip(". ") or name.partition(".")[0].lower() in DEVICES
 
 
@@ -76,7 +76,7 @@ def _check_name(path: object) -> None:
     """Raises the error of Windows for a name that it does not take."""
     if isinstance(path, str | os.PathLike):
         for part in pathlib.PurePosixPath(os.fspath(path)).parts:
-            if part not in ("/", ".", "..") and _is_refused(part):
+            if part not in ("/", ".", "..") and is_refused(part):
                 raise OSError(22, "Invalid argument", os.fspath(path))
 
 
@@ -126,7 +126,7 @@ def _texts(real: Callable[..., Any]) -> Callable[..., Any]:
         if set(mode) & set("wxa"):
             _check_name(file)
         if "b" not in mode:
-            encoding = encoding or "cp1252"
+            encoding = "cp1252" if encoding in (None, "locale") else encoding
             if set(mode) & set("wxa+") and newline is None:
                 newline = "\r\n"
         return real(file, mode, buffering, encoding, errors, newline, *rest, **more)
@@ -169,7 +169,7 @@ def become() -> None:
             _check_name(path)
         return create(path, flags, *arguments, **options)
 
-    os.mkdir, os.open = mkdir, open_
+    vars(os).update(mkdir=mkdir, open=open_)
     sys.modules["os"] = _without(os, _OF_OS.split())
     sys.modules["signal"] = _without(signal, _OF_SIGNAL.split(), SIGBREAK=signal.SIGUSR1)
     for name in NO_MODULES:

@@ -79,7 +79,7 @@ def test_what_is_in_the_folder(tiny: Project, tmp_path: Path) -> None:
     """Sources as files, config, metadata, figures and provenance; no weights."""
     files = promote_run(tiny, fetched(tiny), tmp_path / "frozen")
     assert files == (
-        *("README.md", "config.json", "environment.json", "kernel-metadata.json", "kernel.py"),
+        *(".gitattributes", "README.md", "config.json", "environment.json", "kernel-metadata.json", "kernel.py"),
         *("manifest.json", "results/metrics.json", "results/oof.csv", "results/run.json"),
         *("sources/tiny_model/__init__.py", "sources/tiny_model/config.py", "sources/tiny_model/data/word.txt"),
         *("sources/tiny_model/engine.py", "sources/tiny_model/train.py"),
