@@ -12,8 +12,9 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.coordinator.command import COORD, DEADLINE, Coord
 
@@ -35,6 +36,9 @@ class Terminal:
         while not is_there(self.shown):
             if time.monotonic() > end or not self._read():
                 raise AssertionError(f"{what} did not come:\n{self.shown[-3000:]}")
+
+    def type(self, keys: str) -> None:
+        os.write(self._side, keys.encode())
 
     def resize(self, columns: int, lines: int = 24) -> None:
         fcntl.ioctl(self._side, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -68,12 +72,26 @@ class Terminal:
 @contextmanager
 def on_a_terminal(coord: Coord, *arguments: str, columns: int = 80) -> Iterator[Terminal]:
     """The command on a terminal of so many columns and 24 lines; ended with the block."""
-    ours, theirs = pty.openpty()
     environment = {**coord.environment, "TERM": "xterm-256color"}
     environment.pop("COLUMNS", None)
+    with opened([*COORD, *arguments], coord.root, environment, columns) as terminal:
+        yield terminal
+
+
+@contextmanager
+def opened(command: Sequence[str], cwd: Path, environment: Mapping[str, str], columns: int) -> Iterator[Terminal]:
+    """Any program on a terminal; ended with the block."""
+    ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        [*COORD, *arguments], cwd=coord.root, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        command,
+        cwd=cwd,
+        env=dict(environment),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # shells want a terminal of their own
     )
     os.close(theirs)
     try:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
+import functools
 import os
-import pty
 import re
-import select
 import shutil
-import struct
 import subprocess
 import sys
-import termios
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,13 +20,9 @@ from coordinator.ledger.sweeps import Member, Sweep, add
 from coordinator.project import Project
 from tests.coordinator.command import COORD, DEADLINE, Coord
 from tests.coordinator.sample_runs import COMPLETE
+from tests.coordinator.terminals import opened
 from tests.paths import ROOT
 
-START = {
-    "bash": ["bash", "--norc", "--noprofile", "-i"],
-    "zsh": ["zsh", "-f", "-i"],
-    "fish": ["fish", "--no-config", "-i"],
-}
 SCRIPT = {
     "bash": "source <(coord completion show bash)",
     "zsh": "source <(coord completion show zsh)",
@@ -69,42 +60,6 @@ def there(tiny: Project, tmp_path: Path) -> dict[str, str]:
 def _skip_without(shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed: apt-get install -y {shell}")
-
-
-class _Terminal:
-    """A shell on a terminal of 150 columns."""
-
-    def __init__(self, command: list[str], cwd: Path, env: Mapping[str, str]) -> None:
-        self._child, self._end = pty.fork()
-        if self._child == 0:
-            os.chdir(cwd)
-            os.execvpe(command[0], command, dict(env))
-        fcntl.ioctl(self._end, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 150, 0, 0))
-        self.shown = ""
-
-    def type(self, text: str) -> None:
-        os.write(self._end, text.encode())
-
-    def until(self, pattern: str) -> str:
-        """All that is shown, once the pattern is in it."""
-        end = time.monotonic() + DEADLINE
-        while not re.search(pattern, self.shown):
-            assert time.monotonic() < end, f"{pattern} is not shown: {self.shown}"
-            if select.select([self._end], [], [], 0.1)[0]:
-                self.shown += os.read(self._end, 4096).decode(errors="replace")
-        return self.shown
-
-    def close(self) -> None:
-        os.close(self._end)  # the shell gets SIGHUP
-        os.waitpid(self._child, 0)
-
-
-@pytest.fixture
-def terminals() -> Iterator[list[_Terminal]]:
-    opened: list[_Terminal] = []
-    yield opened
-    for each in opened:
-        each.close()
 
 
 def _ask(shell: str, line: str, cwd: Path, env: Mapping[str, str]) -> list[str]:
@@ -194,7 +149,7 @@ def test_errors_are_silent(shell: str, damage: str, tiny: Project, there: dict[s
 
 
 @pytest.mark.parametrize("shell", NAMES)
-def test_tab_in_a_terminal(shell: str, tiny: Project, there: dict[str, str], terminals: list[_Terminal]) -> None:
+def test_tab_in_a_terminal(shell: str, tiny: Project, there: dict[str, str]) -> None:
     """The key itself, on the shell's own line editor, in an installed shell; no space follows `optim.lr=`."""
     _skip_without(shell)
     install = subprocess.run(
@@ -202,16 +157,15 @@ def test_tab_in_a_terminal(shell: str, tiny: Project, there: dict[str, str], ter
     )
     assert f"{shell}: installed" in install.stderr
     command = {"bash": ["bash", "--noprofile", "-i"], "zsh": ["zsh", "-i"], "fish": ["fish", "-i"]}[shell]
-    terminal = _Terminal(command, tiny.root, there)
-    terminals.append(terminal)
-    terminal.type("echo rea''dy\n")
-    terminal.until(r"ready\r?\n")
-    terminal.type("coord push cra\t")
-    terminal.until(r"coord push crash ")
-    terminal.type("--set optim.l\t")
-    terminal.until(r"--set optim\.lr=")
-    terminal.type("7 --tar\t")
-    terminal.until(r"optim\.lr=7 --target ")
+    with opened(command, tiny.root, there, columns=150) as terminal:
+        for keys, shown in (
+            ("echo rea''dy\n", r"ready\r?\n"),
+            ("coord push cra\t", r"coord push crash "),
+            ("--set optim.l\t", r"--set optim\.lr="),
+            ("7 --tar\t", r"optim\.lr=7 --target "),
+        ):
+            terminal.type(keys)
+            terminal.wait_for(functools.partial(re.search, shown), shown)
 
 
 @pytest.mark.parametrize("shell", NAMES)
