@@ -186,7 +186,7 @@ def status(
         else:
             shown, now = _watch(targets, look) if watch else look()
             if shown or as_json:
-                answer(now.to_json() if as_json else None, lambda: _board(shown, now, has_urls=url))
+                answer(now.to_json() if as_json else None, lambda: _board(shown, now, has_urls=url, has_courses=watch))
         if not now.runs and not as_json:
             say(listing.why_none(here.ledger, listing.Filter(exp, hidden=hidden)) or "no runs match")
     for error in now.errors[:_ERRORS_SHOWN]:
@@ -197,11 +197,13 @@ def status(
         raise typer.Exit(max(error.exit_code for error in now.errors))
 
 
-def _board(shown: Sequence[StatusLine], now: Status, *, has_urls: bool = False) -> RenderableType:
+def _board(
+    shown: Sequence[StatusLine], now: Status, *, has_urls: bool = False, has_courses: bool = False
+) -> RenderableType:
     # Imported here: rich takes a third of the time of `coord status --json`, which does not need it.
     from coordinator.cli.tables import status as tables
 
-    return tables.StatusTable(shown, now, has_urls=has_urls)
+    return tables.StatusTable(shown, now, has_urls=has_urls, has_courses=has_courses)
 
 
 def _changes(targets: OpenTargets, look: Callable[[], Status], *, as_json: bool) -> Status:
@@ -235,7 +237,9 @@ def _watch(
     def draw() -> RenderableType:
         if now is None:
             return "asking ..."
-        return tables.with_errors(_board(shown, now), [error.what for error in now.errors[:_ERRORS_SHOWN]])
+        return tables.with_errors(
+            _board(shown, now, has_courses=True), [error.what for error in now.errors[:_ERRORS_SHOWN]]
+        )
 
     def again() -> Status:
         nonlocal shown
@@ -250,7 +254,7 @@ def _watch(
                 live.refresh()
     except KeyboardInterrupt:
         if now is not None:
-            answer(None, lambda: _board(shown, now))
+            answer(None, lambda: _board(shown, now, has_courses=True))
         active = sum(run.state.is_active for run in now.runs) if now else 0
         told = "1 run goes on" if active == 1 else f"{active} runs go on"
         raise KeyboardInterrupt(f"stopped watching; {told}: coord status") from None

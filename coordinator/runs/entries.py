@@ -53,8 +53,8 @@ def _done_elsewhere(sweep: Sweep | None, own: Sequence[Run], by_id: Mapping[str,
     """The earlier runs, of other names, that have done the work of members without a run of their own."""
     there = {run.experiment for run in own}
     for member in sweep.members if sweep is not None else ():
-        if member.experiment not in there and member.run_id in by_id:
-            yield by_id[member.run_id]
+        if member.experiment not in there and (run := by_id.get(member.run_id or "")) is not None:
+            yield run
 
 
 def _newest_of_each(runs: Sequence[Run]) -> Iterator[Run]:

@@ -36,19 +36,24 @@ _COLUMNS = (
 class StatusTable:
     """The newest first; below the lines, what to do about runs that are stuck, and how a sweep is opened."""
 
-    def __init__(self, found: Sequence[StatusLine], now: Status, *, has_urls: bool = False) -> None:
+    def __init__(
+        self, found: Sequence[StatusLine], now: Status, *, has_urls: bool = False, has_courses: bool = False
+    ) -> None:
         self._found = [entry.now(now) for entry in found]
         self._now = now
         self._has_urls = has_urls
+        self._has_courses = has_courses
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = LineTable(_COLUMNS)
-        shows = has_blocks(console)
         for entry in self._found:
             if entry.sweep is not None:
                 lines.rows.append(_sweep(entry))
-            else:
-                lines.rows.append(_row(entry.runs[0], self._now, spark_shown=shows))
+                continue
+            run = entry.runs[0]
+            # Of a run that has ended, its metric says more: who watches sees both.
+            is_drawn = has_blocks(console) and (run.state.is_active or (self._has_courses and _is_complete(run)))
+            lines.rows.append(_row(run, self._now, spark(self._now.courses.get(run.id, ())) if is_drawn else ""))
         yield lines
         runs = [entry.runs[0] for entry in self._found if entry.sweep is None]
         notes = [_stuck(run, at) for run in runs if (at := run_times(run)).is_stuck]
@@ -74,9 +79,8 @@ def with_errors(found: RenderableType, errors: Sequence[str]) -> RenderableType:
     return Group(found, *(Text(clean(each), style="red", no_wrap=True, overflow="ellipsis") for each in errors))
 
 
-def _row(run: Run, now: Status, *, spark_shown: bool) -> list[Cell | str]:
+def _row(run: Run, now: Status, drawn: str) -> list[Cell | str]:
     state = _state(run, run_times(run))
-    drawn = spark(now.courses.get(run.id, ())) if spark_shown and (run.state.is_active or _is_complete(run)) else ""
     told = f"{drawn} {about(run, now)}".strip()
     return [
         Cell(run.label, "dim" if run.hidden_at else "", run.url),
@@ -99,10 +103,11 @@ def about(run: Run, now: Status) -> str:
         run.message.partition("\n")[0] if not _is_complete(run) else "",
         "outdated" if outdated else "",
         f"waits {duration(at.queued)}" if waits and at.queued is not None else "",
-        _summary(run) if event is None else _reported(event),
+        _summary(run) if event is None else ", ".join(filter(None, _reported(event))),
         run.message.partition("\n")[0] if _is_complete(run) else "",
         f"continues {', '.join(f'v{link.version}' for link in links[:-1])}" if len(links) > 1 else "",
         f"reads {reads}" if reads else "",
+        _beside(event),
         *map(str, outdated),
     ]
     return clean("; ".join(filter(None, parts)))
@@ -118,11 +123,16 @@ def _summary(run: Run) -> str:
     return "" if value is None else f"{run.reported.primary_name} {value:.4f}"
 
 
-def _reported(event: Event) -> str:
-    """`val/dice 0.7123, fold 0, epoch 3/8`; two metrics of a whole run."""
-    most = 1 if event.place else 2
-    figures = [f"{name} {value:.4f}" for name, value in list(event.figures.items())[:most]]
-    return ", ".join(filter(None, [*figures, event.place])) or (event.text if event.kind == "message" else "")
+def _reported(event: Event) -> list[str]:
+    """`val/dice 0.7123`, `fold 0, epoch 3/8`; of a whole run the metric alone."""
+    figures = [f"{name} {value:.4f}" for name, value in list(event.figures.items())[:1]]
+    return [*figures, event.place] if figures or event.place else [event.text if event.kind == "message" else ""]
+
+
+def _beside(event: Event | None) -> str:
+    """The second metric of a whole run, which is what a trivial prediction scores."""
+    figures = [] if event is None or event.place else list(event.figures.items())[1:2]
+    return "".join(f"{name} {value:.4f}" for name, value in figures)
 
 
 def _state(run: Run, at: Times) -> str:

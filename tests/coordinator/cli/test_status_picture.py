@@ -54,6 +54,7 @@ def test_the_picture_of_the_status(coord: Coord, tmp_path: Path) -> None:
         "crash local-v1",
         "base local-v1",
     ]
+    assert "4 of 4 complete; best cv/dice 0.7550" in lines[3]  # one of them by the work of base
     svg = _drawn(terminal.shown)
     page_file = tmp_path / "status.html"
     page_file.write_text(f"<meta charset=utf-8><body style='margin:0'>{svg}</body>", encoding="utf-8")
